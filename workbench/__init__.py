@@ -1,0 +1,76 @@
+"""Slide Workbench: look at, normalize and analyse whole slides.
+
+Everything a user needs is a name of this package; each is imported when first
+used, so that `import workbench` is quick and loads neither torch nor Panel.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.app.notebook import Workbench
+    from workbench.cards import ModelCard
+    from workbench.errors import WorkbenchError
+    from workbench.geometry import Box
+    from workbench.recipe import Recipe
+    from workbench.region import Region
+    from workbench.results import Heatmap, Progress
+    from workbench.engine import run
+    from workbench.slide.slide import Slide, open_slide
+    from workbench.stain.normalizer import Normalizer, fit_normalizer
+    from workbench.store import Run, open_run
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Box": "workbench.geometry",
+    "Heatmap": "workbench.results",
+    "ModelCard": "workbench.cards",
+    "Normalizer": "workbench.stain.normalizer",
+    "Progress": "workbench.results",
+    "Recipe": "workbench.recipe",
+    "Region": "workbench.region",
+    "Run": "workbench.store",
+    "Slide": "workbench.slide.slide",
+    "Workbench": "workbench.app.notebook",
+    "WorkbenchError": "workbench.errors",
+    "fit_normalizer": "workbench.stain.normalizer",
+    "open_run": "workbench.store",
+    "open_slide": "workbench.slide.slide",
+    "run": "workbench.engine",
+}
+
+__all__ = [
+    "Box",
+    "Heatmap",
+    "ModelCard",
+    "Normalizer",
+    "Progress",
+    "Recipe",
+    "Region",
+    "Run",
+    "Slide",
+    "Workbench",
+    "WorkbenchError",
+    "fit_normalizer",
+    "open_run",
+    "open_slide",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from the module it lives in."""
+    if name not in _HOMES:
+        message = f"module 'workbench' has no attribute '{name}'"
+        raise AttributeError(message)
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, those not imported yet included."""
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""The app: the viewer, its controls, and the doors it is reached by."""

@@ -1,0 +1,97 @@
+"""What a model is: its card, which travels with its weights."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Task = Literal["classification", "segmentation", "measurement"]
+"""What a model answers for a tile.
+
+classification : a probability for each class
+segmentation   : a probability for each class and pixel
+measurement    : a number with a unit for each channel, such as mg or 1/mm2
+"""
+
+Colour = tuple[int, int, int]
+"""sRGB, each 0 to 255."""
+
+
+class ModelCard(BaseModel):
+    """What a model takes, what it answers and what it may be used for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    """By which people and recipes call it."""
+
+    task: Task
+    classes: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Names of the output channels, in their order."""
+
+    colours: tuple[Colour, ...] = ()
+    """One for each class, or none (then a palette is used)."""
+
+    unit: str = ""
+    """Of a measurement, such as "1/mm²"; empty for probabilities."""
+
+    value_range: tuple[float, float] = (0.0, 1.0)
+    """The range of values to show first."""
+
+    mpp: Annotated[float, Field(gt=0, le=100)]
+    """Micrometres per pixel of the tiles it takes."""
+
+    tile_px: Annotated[int, Field(ge=16, le=8192)]
+    """Side of the tiles it takes, in pixels at `mpp`."""
+
+    margin_px: Annotated[int, Field(ge=0)] = 0
+    """Border of a tile that gives context but gets no answer, in pixels at `mpp`."""
+
+    cells: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Answers kept along each side of a tile's core: 1 for a classifier; for a
+    segmentation the side of the raster to which its pixels are averaged."""
+
+    input: Literal["rgb", "eosin-hematoxylin-density"] = "rgb"
+    """The channels the network takes, each 0 to 1 before `mean` and `std`."""
+
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Subtracted from the input channels (0 to 1)."""
+
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """By which they are then divided."""
+
+    activation: Literal["none", "softmax", "sigmoid"] = "none"
+    """What turns the network's output into the answer."""
+
+    architecture: str = ""
+    """How to build the network for bare weights: "torchvision:resnet18",
+    "workbench:small-cnn" or, with trust, "package.module:factory"."""
+
+    weights: str = ""
+    """The file of the weights, relative to the card; empty: needs none."""
+
+    sha256: str = ""
+    """Of the file of the weights."""
+
+    licence: str = ""
+    intended_use: str = ""
+    """What it is for and what it must not be used for; shown in the app."""
+
+    source: str = ""
+    """Where it comes from: paper, training script, data."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelCard:
+        if self.colours and len(self.colours) != len(self.classes):
+            message = "colours must be one for each class, or none"
+            raise ValueError(message)
+        if 2 * self.margin_px >= self.tile_px:
+            message = "margin_px leaves nothing of the tile"
+            raise ValueError(message)
+        return self
+
+    @property
+    def core_px(self) -> int:
+        """Side of the part of a tile that gets an answer, in pixels at `mpp`."""
+        return self.tile_px - 2 * self.margin_px

@@ -1,0 +1,220 @@
+"""Every error the workbench raises, in one tree.
+
+WorkbenchError
+├── SlideError              a slide file cannot be used
+│   ├── SlideNotFoundError
+│   ├── UnsupportedSlideError
+│   ├── BrokenSlideError
+│   └── SlideReadError
+├── MissingMppError         a measurement needs micrometres per pixel
+├── OutOfBoundsError        a box or size that no slide can answer
+├── StainError              a stain fit that has no answer
+├── ModelError              a model or its card cannot be used
+│   ├── ModelNotFoundError
+│   ├── InvalidCardError
+│   └── UntrustedModelError
+├── RecipeError             options that do not go together
+├── RunError                a run folder cannot be used
+│   └── RecipeMismatchError
+└── AccessError             a path outside the folders that are served
+
+Each class takes the facts and writes the sentence: what is wrong, with which
+file and value, and what to do next. `EXIT_CODES` and `HTTP_CODES` are the only
+places where a class becomes a number.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+class WorkbenchError(Exception):
+    """The root of all errors that a user can do something about.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, naming the file and the value.
+    remedy : str
+        What to do next, as a sentence.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(f"{message} {remedy}".strip())
+        self.message = message
+        self.remedy = remedy
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild from the finished sentences, whatever the class's arguments."""
+        return (_rebuild, (type(self), self.message, self.remedy))
+
+
+def _rebuild(kind: type[WorkbenchError], message: str, remedy: str) -> WorkbenchError:
+    error = kind.__new__(kind)
+    WorkbenchError.__init__(error, message, remedy)
+    return error
+
+
+class SlideError(WorkbenchError):
+    """A slide file that cannot be used."""
+
+
+class SlideNotFoundError(SlideError):
+    """There is no such file or URL."""
+
+    def __init__(self, path: object) -> None:
+        super().__init__(
+            f"There is no slide at '{path}'.",
+            "Check the spelling, and that the folder is mounted and readable.",
+        )
+
+
+class UnsupportedSlideError(SlideError):
+    """The file is of a kind that no reader opens."""
+
+    def __init__(self, path: object, reason: str, remedy: str = "") -> None:
+        super().__init__(
+            f"'{path}' is not a slide that can be opened: {reason}.",
+            remedy
+            or "Convert it to a pyramidal TIFF or OME-TIFF (for example with"
+            " bfconvert or vips) and open that.",
+        )
+
+
+class BrokenSlideError(SlideError):
+    """The file claims a known format but its content is damaged."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(
+            f"'{path}' is damaged: {reason}.",
+            "Copy the file again from its source and compare the checksums.",
+        )
+
+
+class SlideReadError(SlideError):
+    """Pixels of a slide that opened could not be read."""
+
+    def __init__(self, path: object, place: object, reason: str) -> None:
+        super().__init__(
+            f"Reading {place} of '{path}' failed: {reason}.",
+            "Check that the file is still there; if it is, it is damaged here:"
+            " copy it again, or draw a region that leaves this part out.",
+        )
+
+
+class MissingMppError(WorkbenchError):
+    """The slide has no believable micrometres per pixel, and this needs them."""
+
+    def __init__(self, path: object, problem: str) -> None:
+        super().__init__(
+            f"The pixel size of '{path}' is not known: {problem}.",
+            "Give it: open_slide(path, mpp=0.25), --mpp 0.25, or the field"
+            " 'µm per pixel' in the app (0.25 is typical of 40x, 0.5 of 20x).",
+        )
+
+
+class OutOfBoundsError(WorkbenchError):
+    """A box, size or level that cannot be answered."""
+
+
+class StainError(WorkbenchError):
+    """A stain fit that has no answer, such as one on bare glass."""
+
+
+class ModelError(WorkbenchError):
+    """A model that cannot be used."""
+
+
+class ModelNotFoundError(ModelError):
+    """No model has that name, and no file or folder lies there."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(
+            f"There is no model '{name}'.",
+            f"Known by name: {', '.join(known)}. Or give the path of a"
+            " TorchScript, ONNX or safetensors file with its card, or of a"
+            " WSInfer-zoo folder.",
+        )
+
+
+class InvalidCardError(ModelError):
+    """A model card with a missing or impossible value."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(
+            f"The model card of '{path}' cannot be used: {reason}.",
+            "Correct the card; the README lists its fields.",
+        )
+
+
+class UntrustedModelError(ModelError):
+    """A file whose loading could run code, without the user's consent."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(
+            f"'{path}' was not loaded: {reason}.",
+            "Loading it can run code. If you trust where it comes from, say so:"
+            " trust=True, --trust, or the checkbox in the app.",
+        )
+
+
+class RecipeError(WorkbenchError):
+    """Options that are out of bounds or do not go together."""
+
+
+class RunError(WorkbenchError):
+    """A run folder that cannot be opened or continued."""
+
+
+class RecipeMismatchError(RunError):
+    """The folder holds a run of another recipe, slide or model."""
+
+    def __init__(self, path: object, difference: str) -> None:
+        super().__init__(
+            f"'{path}' holds a different run: {difference}.",
+            "Choose another output folder, or repeat the options of that run.",
+        )
+
+
+class AccessError(WorkbenchError):
+    """A path outside the folders that the operator serves."""
+
+    def __init__(self, name: object) -> None:
+        super().__init__(
+            f"'{name}' is not in the folders that are served.",
+            "Ask the operator to add its folder with --slides.",
+        )
+
+
+EXIT_CODES: Final[dict[type[WorkbenchError], int]] = {
+    WorkbenchError: 1,
+    SlideError: 3,
+    MissingMppError: 4,
+    OutOfBoundsError: 2,
+    StainError: 5,
+    ModelError: 6,
+    RecipeError: 2,
+    RunError: 7,
+    AccessError: 8,
+}
+"""Exit status of the command line; a class without a row uses its parent's."""
+
+HTTP_CODES: Final[dict[type[WorkbenchError], int]] = {
+    WorkbenchError: 400,
+    SlideNotFoundError: 404,
+    SlideError: 422,
+    MissingMppError: 422,
+    OutOfBoundsError: 404,
+    StainError: 422,
+    ModelNotFoundError: 404,
+    ModelError: 422,
+    RecipeError: 400,
+    RunError: 409,
+    AccessError: 403,
+}
+"""HTTP status of the servers; a class without a row uses its parent's."""
+
+
+def code_for(error: WorkbenchError, table: dict[type[WorkbenchError], int]) -> int:
+    """Return the number of the nearest class of `error` in `table`."""
+    return next(table[kind] for kind in type(error).__mro__ if kind in table)

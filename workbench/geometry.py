@@ -1,0 +1,134 @@
+"""Places on a slide: one frame, one word for resolution.
+
+The frame is level-0 pixels, x to the right, y down, half-open boxes. A name that
+means anything else says so in its suffix (`_um`, `_px` of a tile). Resolution is
+always `mpp`, micrometres per pixel; a magnification is turned into mpp at the door.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from workbench.errors import OutOfBoundsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MPP_BOUNDS: Final = (0.05, 20.0)
+"""The mpp that is believed of a slide, both ends included."""
+
+_MPP_AT_1X: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Box:
+    """A half-open rectangle of level-0 pixels: x0 <= x < x1, y0 <= y < y1.
+
+    It may lie partly or wholly outside a slide; readers fill what is outside
+    with the background colour.
+
+    Raises
+    ------
+    OutOfBoundsError
+        If it is inside out (x1 < x0 or y1 < y0).
+    """
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    def __post_init__(self) -> None:
+        """Refuse a box that is inside out."""
+        if self.x1 < self.x0 or self.y1 < self.y0:
+            message = f"The box {self} is inside out."
+            raise OutOfBoundsError(message, "Give x0 <= x1 and y0 <= y1.")
+
+    @classmethod
+    def at(cls, x: int, y: int, width: int, height: int) -> Box:
+        """Return the box with its upper left corner at (x, y)."""
+        return cls(x, y, x + width, y + height)
+
+    @classmethod
+    def around(cls, x: float, y: float, width: int, height: int) -> Box:
+        """Return the box of that size centred on (x, y)."""
+        return cls.at(round(x - width / 2), round(y - height / 2), width, height)
+
+    @classmethod
+    def hull(cls, boxes: Iterable[Box]) -> Box:
+        """Return the smallest box that holds all `boxes` (at least one)."""
+        each = list(boxes)
+        return cls(
+            min(b.x0 for b in each),
+            min(b.y0 for b in each),
+            max(b.x1 for b in each),
+            max(b.y1 for b in each),
+        )
+
+    @property
+    def width(self) -> int:
+        """Width in level-0 pixels."""
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> int:
+        """Height in level-0 pixels."""
+        return self.y1 - self.y0
+
+    @property
+    def area(self) -> int:
+        """Area in level-0 pixels."""
+        return self.width * self.height
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Centre (x, y) in level-0 pixels."""
+        return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
+
+    def contains(self, x: float, y: float) -> bool:
+        """Tell whether the point lies in the half-open box."""
+        return self.x0 <= x < self.x1 and self.y0 <= y < self.y1
+
+    def intersects(self, other: Box) -> bool:
+        """Tell whether the two share at least one pixel."""
+        return self.intersection(other).area > 0
+
+    def intersection(self, other: Box) -> Box:
+        """Return the shared part, of area 0 where there is none."""
+        x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)
+        x1, y1 = min(self.x1, other.x1), min(self.y1, other.y1)
+        return Box(x0, y0, max(x0, x1), max(y0, y1))
+
+    def grow(self, margin: int) -> Box:
+        """Return the box with `margin` level-0 pixels more on every side."""
+        return Box(
+            self.x0 - margin, self.y0 - margin, self.x1 + margin, self.y1 + margin
+        )
+
+    def scaled(self, factor: float) -> Box:
+        """Return the smallest box that holds this one in a frame `factor` as large."""
+        return Box(
+            math.floor(self.x0 * factor),
+            math.floor(self.y0 * factor),
+            math.ceil(self.x1 * factor),
+            math.ceil(self.y1 * factor),
+        )
+
+
+def believable_mpp(mpp: float | None) -> bool:
+    """Tell whether `mpp` (micrometres per pixel) can be that of a slide."""
+    return (
+        mpp is not None and math.isfinite(mpp) and MPP_BOUNDS[0] <= mpp <= MPP_BOUNDS[1]
+    )
+
+
+def mpp_of_objective(magnification: float) -> float:
+    """Return the mpp by which an objective is known: 0.25 at 40x, 0.5 at 20x."""
+    return _MPP_AT_1X / magnification
+
+
+def objective_of_mpp(mpp: float) -> float:
+    """Return the objective magnification that shows pixels of `mpp`."""
+    return _MPP_AT_1X / mpp

@@ -1,0 +1,122 @@
+"""Where the tiles lie: a grid whose cores partition the slide.
+
+A *tile* is what a model reads; its *core* is the part that it answers for. Cores
+meet without gap or overlap, whatever the resolution, because their edges are
+rounded from one common raster; so no answer has to be reconciled with another.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workbench.errors import OutOfBoundsError
+from workbench.geometry import Box
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """All tiles of one size and resolution over one slide, numbered row by row."""
+
+    slide_size: tuple[int, int]
+    """Width and height of the slide, in level-0 pixels."""
+
+    downsample: float
+    """Level-0 pixels for each tile pixel."""
+
+    tile_px: int
+    """Side of a tile, in tile pixels."""
+
+    margin_px: int = 0
+    """Border of a tile outside its core, in tile pixels."""
+
+    def __post_init__(self) -> None:
+        """Refuse a grid without a core or a slide."""
+        if (
+            min(self.slide_size) < 1
+            or not math.isfinite(self.downsample)
+            or self.downsample <= 0
+            or not 0 <= 2 * self.margin_px < self.tile_px
+        ):
+            message = f"{self} has no tiles."
+            raise OutOfBoundsError(message, "Give a positive size and a core.")
+
+    @property
+    def step(self) -> float:
+        """Side of a core, in level-0 pixels (need not be whole)."""
+        return (self.tile_px - 2 * self.margin_px) * self.downsample
+
+    @property
+    def columns(self) -> int:
+        """Number of tiles along x."""
+        return math.ceil(self.slide_size[0] / self.step)
+
+    @property
+    def rows(self) -> int:
+        """Number of tiles along y."""
+        return math.ceil(self.slide_size[1] / self.step)
+
+    def __len__(self) -> int:
+        """Return the number of tiles."""
+        return self.rows * self.columns
+
+    def place(self, index: int) -> tuple[int, int]:
+        """Return (row, column) of a tile."""
+        if not 0 <= index < len(self):
+            message = f"There is no tile {index} in a grid of {len(self)}."
+            raise OutOfBoundsError(message)
+        return divmod(index, self.columns)
+
+    def core(self, index: int) -> Box:
+        """Return the part a tile answers for; cut at the slide's edge."""
+        row, column = self.place(index)
+        width, height = self.slide_size
+        return Box(
+            round(column * self.step),
+            round(row * self.step),
+            min(width, round((column + 1) * self.step)),
+            min(height, round((row + 1) * self.step)),
+        )
+
+    def tile(self, index: int) -> Box:
+        """Return what is read for a tile; it may reach beyond the slide."""
+        row, column = self.place(index)
+        margin = self.margin_px * self.downsample
+        side = round(self.tile_px * self.downsample)
+        return Box.at(
+            round(column * self.step - margin),
+            round(row * self.step - margin),
+            side,
+            side,
+        )
+
+    def centres(self) -> NDArray[np.float64]:
+        """Return the centres (x, y) of all cores, float64 of shape (len, 2)."""
+        y, x = np.mgrid[: self.rows, : self.columns]
+        return (np.stack([x.ravel(), y.ravel()], axis=1) + 0.5) * self.step
+
+    def inside(self, box: Box) -> NDArray[np.int64]:
+        """Return the tiles whose core's centre lies in `box`, in order."""
+        x, y = self.centres().T
+        hit = (x >= box.x0) & (x < box.x1) & (y >= box.y0) & (y < box.y1)
+        return np.flatnonzero(hit)
+
+    def touching(self, box: Box) -> NDArray[np.int64]:
+        """Return the tiles whose core shares a pixel with `box`, in order."""
+        width, height = self.slide_size
+        inside = box.intersection(Box(0, 0, width, height))
+        if not inside.area:
+            return np.empty(0, np.int64)
+        column = np.arange(self.columns)
+        row = np.arange(self.rows)
+        x0, y0 = np.rint(column * self.step), np.rint(row * self.step)
+        x1, y1 = np.rint((column + 1) * self.step), np.rint((row + 1) * self.step)
+        hit_x = (x0 < inside.x1) & (x1 > inside.x0)
+        hit_y = (y0 < inside.y1) & (y1 > inside.y0)
+        return np.flatnonzero((hit_y[:, None] & hit_x[None, :]).ravel())

@@ -1,0 +1,1 @@
+"""Layers: what can be drawn over a slide, as deep-zoom tiles."""

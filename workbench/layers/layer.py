@@ -1,0 +1,85 @@
+"""What a layer is: something that can be drawn as deep-zoom tiles.
+
+The tile server, the viewer and the tests know nothing else about what they show.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from workbench.slide.reader import EncodedTile
+
+
+@dataclass(frozen=True, slots=True)
+class Pyramid:
+    """The zoom levels all layers of one slide are drawn at.
+
+    Zoom z shows the slide at `2 ** (max_zoom - z)` level-0 pixels for each pixel;
+    tile (x, y) of it covers pixels `[x * tile_px, (x + 1) * tile_px)`, so that
+    tile (0, 0) of zoom 0 covers the whole slide.
+    """
+
+    slide_size: tuple[int, int]
+    """Width and height, in level-0 pixels."""
+
+    tile_px: int = 256
+    """Side of a tile in pixels."""
+
+    @property
+    def max_zoom(self) -> int:
+        """The zoom that shows level-0 pixels one to one."""
+        return max(0, math.ceil(math.log2(max(self.slide_size) / self.tile_px)))
+
+    def downsample(self, z: int) -> int:
+        """Return the level-0 pixels for each pixel of zoom `z`."""
+        return 1 << (self.max_zoom - z)
+
+    def shape(self, z: int) -> tuple[int, int]:
+        """Return (rows, columns) of tiles at zoom `z`."""
+        side = self.tile_px * self.downsample(z)
+        return -(-self.slide_size[1] // side), -(-self.slide_size[0] // side)
+
+    def __contains__(self, place: tuple[int, int, int]) -> bool:
+        """Tell whether tile (z, x, y) exists."""
+        z, x, y = place
+        if not 0 <= z <= self.max_zoom:
+            return False
+        rows, columns = self.shape(z)
+        return 0 <= x < columns and 0 <= y < rows
+
+
+@dataclass(frozen=True, slots=True)
+class Legend:
+    """What the colours of a layer mean."""
+
+    title: str
+    unit: str = ""
+    ramp: tuple[tuple[float, str], ...] = ()
+    """(value, "#rrggbb") from low to high, for values on a scale."""
+
+    entries: tuple[tuple[str, str], ...] = field(default=())
+    """(name, "#rrggbb") for classes."""
+
+
+class Layer(Protocol):
+    """Something that can be drawn over a slide."""
+
+    name: str
+    """For people, such as "Slide" or "tumour"."""
+
+    pyramid: Pyramid
+    legend: Legend | None
+
+    @property
+    def version(self) -> str:
+        """Changes whenever tiles drawn earlier would look different now."""
+
+    def tile(self, z: int, x: int, y: int) -> EncodedTile | None:
+        """Return a tile; None: nothing to draw there (transparent).
+
+        Safe from any number of threads. Raises a `WorkbenchError` only; a tile
+        outside the pyramid is `OutOfBoundsError`.
+        """

@@ -1,0 +1,1 @@
+"""Models: finding them, building them and running them on tiles."""

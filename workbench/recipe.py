@@ -1,0 +1,96 @@
+"""What is asked of a run: one frozen value that the command line, the app and the
+saved run all read.
+
+Each option lives here once, with its unit, bounds and help; the flags of the
+command line and the widgets of the app are made from these fields.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from workbench.errors import RecipeError
+
+StainMethod = Literal["none", "reinhard", "macenko"]
+"""How a slide is brought into the colours of a reference."""
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+"""Arithmetic of the model; auto: what the device does fastest and well."""
+
+
+class Recipe(BaseModel):
+    """The options of one run.
+
+    Raises
+    ------
+    RecipeError
+        From `Recipe.of`, if a value is out of bounds, naming the field.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: Annotated[
+        str,
+        Field(description="Model: a name, or the path of a model file or folder."),
+    ] = "tissue-classes"
+    normalize: Annotated[
+        StainMethod, Field(description="Stain normalization method.")
+    ] = "none"
+    reference: Annotated[
+        str,
+        Field(
+            description="Reference of the normalization: the name of a built-in one,"
+            " an image file, a saved reference, or SLIDE@x0,y0,x1,y1."
+        ),
+    ] = "he-standard"
+    region: Annotated[
+        tuple[int, int, int, int] | None,
+        Field(
+            description="Only tiles whose centre lies in this box: x0,y0,x1,y1 in"
+            " level-0 pixels. Default: the whole slide."
+        ),
+    ] = None
+    tissue_only: Annotated[bool, Field(description="Skip tiles without tissue.")] = True
+    min_tissue: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="Share of a tile's core that must be tissue (0 to 1).",
+        ),
+    ] = 0.1
+    batch_size: Annotated[
+        int, Field(ge=1, le=4096, description="Tiles for each step of the model.")
+    ] = 32
+    device: Annotated[
+        str,
+        Field(
+            pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+            description="Where the model runs: auto, cpu, mps, cuda or cuda:N.",
+        ),
+    ] = "auto"
+    precision: Annotated[Precision, Field(description="Arithmetic of the model.")] = (
+        "auto"
+    )
+
+    @classmethod
+    def of(cls, **options: object) -> Recipe:
+        """Return the recipe of these options, or say which one is wrong."""
+        try:
+            return cls.model_validate(options)
+        except ValidationError as error:
+            raise RecipeError(_sentence(error), "Correct it and run again.") from error
+
+    def replace(self, **options: object) -> Recipe:
+        """Return this recipe with other values for `options`, checked."""
+        return self.of(**{**self.model_dump(), **options})
+
+
+def _sentence(error: ValidationError) -> str:
+    parts = [
+        f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}"
+        for e in error.errors()
+    ]
+    return "The recipe cannot be used: " + "; ".join(parts) + "."

@@ -1,0 +1,71 @@
+"""Pixels that know their place."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from workbench.errors import OutOfBoundsError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workbench.geometry import Box
+
+_CHANNELS = 3
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Region:
+    """Pixels of a slide, with the box they cover.
+
+    Raises
+    ------
+    OutOfBoundsError
+        If the pixels are not uint8 of shape (H, W, 3).
+    """
+
+    pixels: NDArray[np.uint8]
+    """uint8, shape (H, W, 3), sRGB, read-only; outside the slide: background."""
+
+    box: Box
+    """What they cover, in level-0 pixels."""
+
+    mpp: float | None
+    """Micrometres per pixel *of these pixels*; None where the slide's is not known."""
+
+    slide_id: str = ""
+    """`Slide.id` of where they come from; empty for pixels from elsewhere."""
+
+    def __post_init__(self) -> None:
+        """Refuse other layouts and make the pixels read-only."""
+        if self.pixels.dtype != np.uint8 or self.pixels.shape[2:] != (_CHANNELS,):
+            message = (
+                f"A region holds uint8 (H, W, 3), not {self.pixels.dtype}"
+                f" {self.pixels.shape}."
+            )
+            raise OutOfBoundsError(message, "Convert the pixels first.")
+        self.pixels.flags.writeable = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the pixels."""
+        return self.pixels.shape[1], self.pixels.shape[0]
+
+    @property
+    def downsample(self) -> float:
+        """Level-0 pixels for each pixel, along x."""
+        return self.box.width / max(1, self.size[0])
+
+    def image(self) -> Image.Image:
+        """Return the pixels as a Pillow image."""
+        return Image.fromarray(self.pixels)
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.image().save(buffer, "PNG")
+        return buffer.getvalue()

@@ -1,0 +1,102 @@
+"""What a run answers: values with their place. Nothing here needs torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from workbench.errors import OutOfBoundsError
+from workbench.geometry import Box
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Status = Literal["waiting", "running", "paused", "cancelled", "failed", "finished"]
+"""Where a run stands."""
+
+Stage = Literal["preparing", "fitting stains", "finding tissue", "tiles", "done"]
+"""What a run is doing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is; what `run(progress=...)` is called with."""
+
+    status: Status
+    stage: Stage
+    done: int
+    """Tiles answered, those of earlier sessions of the same run included."""
+
+    total: int
+    """Tiles asked for; 0 while that is not known."""
+
+    tiles_per_second: float = 0.0
+    """Over the last few seconds."""
+
+    message: str = ""
+    """For people: what went wrong, or what is being waited for."""
+
+    @property
+    def fraction(self) -> float:
+        """Share done, 0 to 1."""
+        return self.done / self.total if self.total else 0.0
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds left at the present rate, None where that is not known."""
+        if not self.tiles_per_second:
+            return None
+        return (self.total - self.done) / self.tiles_per_second
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Heatmap:
+    """Values over a slide on a regular raster; colours are chosen when shown."""
+
+    values: NDArray[np.float32]
+    """float32, shape (classes, rows, columns); NaN where not computed."""
+
+    classes: tuple[str, ...]
+    cell: float
+    """Side of one raster cell, in level-0 pixels (need not be whole)."""
+
+    unit: str = ""
+    """Of the values; empty for probabilities."""
+
+    value_range: tuple[float, float] = (0.0, 1.0)
+    """The range to show first."""
+
+    version: int = 0
+    """Grows whenever values of a run under way are added."""
+
+    def channel(self, name: str) -> NDArray[np.float32]:
+        """Return the raster (rows, columns) of one class.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If there is no class of that name.
+        """
+        if name not in self.classes:
+            message = f"The heatmap has no class '{name}'."
+            raise OutOfBoundsError(message, f"It has: {', '.join(self.classes)}.")
+        return self.values[self.classes.index(name)]
+
+    def at(self, x: float, y: float) -> dict[str, float] | None:
+        """Return the value of each class at a level-0 point, None outside."""
+        row, column = int(y // self.cell), int(x // self.cell)
+        _, rows, columns = self.values.shape
+        if not (0 <= row < rows and 0 <= column < columns):
+            return None
+        return {
+            name: float(value)
+            for name, value in zip(
+                self.classes, self.values[:, row, column], strict=True
+            )
+        }
+
+    def box(self, row: int, column: int) -> Box:
+        """Return what one cell covers, in level-0 pixels."""
+        edge = [round(i * self.cell) for i in (column, row, column + 1, row + 1)]
+        return Box(edge[0], edge[1], edge[2], edge[3])

@@ -1,0 +1,1 @@
+"""Stain normalization: bringing a slide into the colours of a reference."""
