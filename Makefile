@@ -1,0 +1,61 @@
+# Everything a person does with this repository. Start with `make demo`.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PYTEST_FLAGS ?= -n 2 --dist loadfile
+
+.PHONY: demo test check bench lab serve format images clean help
+
+help:  ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PIP) install --quiet --upgrade pip
+	@touch $@
+
+.venv/.all: .venv/.python pyproject.toml constraints.txt
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[all]'
+	@touch $@
+
+.venv/.dev: .venv/.all
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: .venv/.all  ## make the demo slides and open the app on them
+	$(BIN)/workbench demo
+
+serve: .venv/.all  ## serve the slides of SLIDES=folder
+	$(BIN)/workbench serve --slides $(or $(SLIDES),demo)
+
+lab: .venv/.all  ## JupyterLab with the tutorials and the Launcher card
+	$(BIN)/jupyter lab notebooks
+
+test: check  ## all tests, in a real browser too
+	scripts/install_chromium.sh
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+check: .venv/.dev  ## style, types and architecture
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.dev  ## put the code into its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/nbstripout notebooks/*.ipynb
+
+bench: .venv/.dev  ## the benchmarks; peers are measured where they are installed
+	$(BIN)/python benchmarks/read.py
+	$(BIN)/python benchmarks/stain.py
+	$(BIN)/python benchmarks/classifier.py
+
+images: .venv/.dev  ## take the screenshots of the README anew
+	scripts/install_chromium.sh
+	$(BIN)/python scripts/screenshots.py
+
+clean:  ## remove what was made here, runs and demo slides excepted
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,88 @@
+"""The structure of the code is a contract too."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+import workbench
+
+MODULE_LINES = 400
+FUNCTION_LINES = 60
+
+
+def modules(repository):
+    return sorted((repository / "workbench").rglob("*.py"))
+
+
+def test_public_names_are_sorted_documented_and_there():
+    assert list(workbench.__all__) == sorted(workbench.__all__)
+    for name in workbench.__all__:
+        value = getattr(workbench, name)
+        assert value.__doc__, f"{name} has no docstring"
+        if callable(value):
+            assert value.__module__.startswith("workbench."), name
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="nothing_here"):
+        _ = workbench.nothing_here
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import workbench", ["torch", "panel", "bokeh", "pandas", "numpy"]),
+        ("from workbench import open_slide", ["torch", "panel", "bokeh"]),
+        ("from workbench import open_run", ["torch", "panel", "bokeh"]),
+        ("import workbench.cli", ["torch", "panel", "bokeh"]),
+        ("from workbench import run", ["panel", "bokeh"]),
+    ],
+)
+def test_imports_bring_no_more_than_they_need(statement, absent):
+    code = f"{statement}\nimport sys\nprint([n for n in {absent} if n in sys.modules])"
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert said.strip() == "[]"
+
+
+def test_modules_and_functions_stay_short(repository):
+    long = []
+    for path in modules(repository):
+        text = path.read_text()
+        if len(text.splitlines()) > MODULE_LINES:
+            long.append(f"{path.name}: {len(text.splitlines())} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                first = node.body[1] if ast.get_docstring(node) else node.body[0]
+                lines = node.end_lineno - first.lineno + 1
+                if lines > FUNCTION_LINES:
+                    long.append(f"{path.name}: {node.name} {lines} lines")
+    assert not long, "\n".join(long)
+
+
+def test_every_module_has_its_place_in_the_architecture(repository):
+    text = (repository / "ARCHITECTURE.md").read_text()
+    root = repository / "workbench"
+    names = [
+        str(path.relative_to(root))
+        for path in modules(repository)
+        if path.name != "__init__.py"
+    ]
+    assert [name for name in names if f"`{name}`" not in text] == []
+
+
+def test_nothing_of_a_machine_is_in_the_repository(repository):
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=repository, capture_output=True, text=True, check=True
+    ).stdout.split()
+    for name in listed:
+        path = repository / name
+        if path.suffix in {".png", ".safetensors"} or not path.is_file():
+            continue
+        text = path.read_text(errors="replace")
+        assert str(repository) + "/" not in text, name
