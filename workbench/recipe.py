@@ -7,11 +7,16 @@ command line and the widgets of the app are made from these fields.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import types
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from workbench.errors import RecipeError
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 StainMethod = Literal["none", "reinhard", "macenko"]
 """How a slide is brought into the colours of a reference."""
@@ -94,3 +99,49 @@ def _sentence(error: ValidationError) -> str:
         for e in error.errors()
     ]
     return "The recipe cannot be used: " + "; ".join(parts) + "."
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One field of a recipe, in the terms that a flag or a widget is made of."""
+
+    name: str
+    kind: Literal["text", "choice", "switch", "whole", "number", "box"]
+    default: object
+    help: str
+    choices: tuple[str, ...] = ()
+    bounds: tuple[float | None, float | None] = (None, None)
+    """Lowest and highest value, both included; None: unbounded."""
+
+
+def options() -> tuple[Option, ...]:
+    """Return the options of a recipe, in their order."""
+    return tuple(_option(name, f) for name, f in Recipe.model_fields.items())
+
+
+def _option(name: str, field: FieldInfo) -> Option:
+    kind = field.annotation
+    if get_origin(kind) in (Union, types.UnionType):
+        kind = next(k for k in get_args(kind) if k is not type(None))
+    return Option(
+        name=name,
+        kind=_KINDS[get_origin(kind) or kind],
+        default=field.default,
+        help=field.description or "",
+        choices=get_args(kind) if get_origin(kind) is Literal else (),
+        bounds=(_bound(field, "ge"), _bound(field, "le")),
+    )
+
+
+def _bound(field: FieldInfo, name: str) -> float | None:
+    return next((getattr(m, name) for m in field.metadata if hasattr(m, name)), None)
+
+
+_KINDS: dict[object, Literal["text", "choice", "switch", "whole", "number", "box"]] = {
+    str: "text",
+    Literal: "choice",
+    bool: "switch",
+    int: "whole",
+    float: "number",
+    tuple: "box",
+}
