@@ -14,8 +14,14 @@ segmentation   : a probability for each class and pixel
 measurement    : a number with a unit for each channel, such as mg or 1/mm2
 """
 
-Colour = tuple[int, int, int]
+_Byte = Annotated[int, Field(ge=0, le=255)]
+Colour = tuple[_Byte, _Byte, _Byte]
 """sRGB, each 0 to 255."""
+
+
+ClassName = Annotated[str, Field(min_length=1, max_length=200)]
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class ModelCard(BaseModel):
@@ -23,12 +29,12 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: Annotated[str, Field(min_length=1, max_length=200)]
     """By which people and recipes call it."""
 
     task: Task
-    classes: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Names of the output channels, in their order."""
+    classes: Annotated[tuple[ClassName, ...], Field(min_length=1, max_length=10_000)]
+    """Names of the output channels, in their order; each only once."""
 
     colours: tuple[Colour, ...] = ()
     """One for each class, or none (then a palette is used)."""
@@ -36,7 +42,7 @@ class ModelCard(BaseModel):
     unit: str = ""
     """Of a measurement, such as "1/mm²"; empty for probabilities."""
 
-    value_range: tuple[float, float] = (0.0, 1.0)
+    value_range: tuple[_Finite, _Finite] = (0.0, 1.0)
     """The range of values to show first."""
 
     mpp: Annotated[float, Field(gt=0, le=100)]
@@ -44,6 +50,10 @@ class ModelCard(BaseModel):
 
     tile_px: Annotated[int, Field(ge=16, le=8192)]
     """Side of the tiles it takes, in pixels at `mpp`."""
+
+    input_px: Annotated[int, Field(ge=0, le=8192)] = 0
+    """Side to which the tiles are resized, smoothly, for the network, as in the
+    transform of a WSInfer-zoo model; 0: they go in as they are."""
 
     margin_px: Annotated[int, Field(ge=0)] = 0
     """Border of a tile that gives context but gets no answer, in pixels at `mpp`."""
@@ -55,24 +65,26 @@ class ModelCard(BaseModel):
     input: Literal["rgb", "eosin-hematoxylin-density"] = "rgb"
     """The channels the network takes, each 0 to 1 before `mean` and `std`."""
 
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    mean: tuple[_Finite, _Finite, _Finite] = (0.0, 0.0, 0.0)
     """Subtracted from the input channels (0 to 1)."""
 
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    std: tuple[_Positive, _Positive, _Positive] = (1.0, 1.0, 1.0)
     """By which they are then divided."""
 
     activation: Literal["none", "softmax", "sigmoid"] = "none"
     """What turns the network's output into the answer."""
 
     architecture: str = ""
-    """How to build the network for bare weights: "torchvision:resnet18",
-    "workbench:small-cnn" or, with trust, "package.module:factory"."""
+    """How to build the network where the weights are bare: "torchvision:resnet18",
+    "workbench:small-cnn" or, with trust, "package.module:factory", a function that
+    takes this card and returns the network."""
 
     weights: str = ""
     """The file of the weights, relative to the card; empty: needs none."""
 
-    sha256: str = ""
-    """Of the file of the weights."""
+    sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    """Of the file of the weights; with external data of an ONNX file, of the file
+    followed by its data, as `cat model.onnx model.onnx.data | sha256sum` prints it."""
 
     licence: str = ""
     intended_use: str = ""
@@ -85,6 +97,12 @@ class ModelCard(BaseModel):
     def _consistent(self) -> ModelCard:
         if self.colours and len(self.colours) != len(self.classes):
             message = "colours must be one for each class, or none"
+            raise ValueError(message)
+        if len(set(self.classes)) != len(self.classes):
+            message = "two classes have the same name"
+            raise ValueError(message)
+        if self.value_range[0] >= self.value_range[1]:
+            message = "value_range must go from low to high"
             raise ValueError(message)
         if 2 * self.margin_px >= self.tile_px:
             message = "margin_px leaves nothing of the tile"

@@ -1,0 +1,77 @@
+"""Which models there are: bundled, from installed packages, or by path.
+
+Nothing here needs torch, so that an app can list models at once.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from workbench.errors import InvalidCardError, ModelNotFoundError
+from workbench.models.card_files import ModelSource, read_source
+
+if TYPE_CHECKING:
+    import os
+
+    from workbench.cards import ModelCard
+
+ENTRY_POINTS: Final = "workbench.models"
+"""Group of entry points by which a package offers models: each has the model's name
+and leads to the path (str or Path) of its card, weights or folder."""
+
+_BUNDLED: Final = Path(__file__).parent / "bundled"
+
+
+def model_names() -> list[str]:
+    """Return the names that `find_model` knows, in alphabetical order."""
+    return sorted({path.stem for path in _BUNDLED.glob("*.json")} | set(_offered()))
+
+
+def find_card(name_or_path: str | os.PathLike[str]) -> ModelCard:
+    """Return the card of a model without loading it or importing torch.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If there is neither a model of that name nor such a file or folder.
+    InvalidCardError
+        If its card is missing or has a missing or impossible value.
+    """
+    return find_source(name_or_path).card
+
+
+def find_source(name_or_path: str | os.PathLike[str]) -> ModelSource:
+    """Return where a model lies; a name goes before a path.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If there is neither a model of that name nor such a file or folder.
+    InvalidCardError
+        If its card is missing or has a missing or impossible value.
+    """
+    name = str(name_or_path)
+    if name in {path.stem for path in _BUNDLED.glob("*.json")}:
+        return read_source(_BUNDLED / f"{name}.json")
+    if offered := _offered().get(name):
+        return _from_package(offered)
+    path = Path(name).expanduser()
+    if not path.exists():
+        raise ModelNotFoundError(name, model_names())
+    return read_source(path)
+
+
+def _offered() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
+
+
+def _from_package(entry: EntryPoint) -> ModelSource:
+    try:
+        place = Path(entry.load())
+    except (ImportError, AttributeError, TypeError) as error:
+        reason = f"the entry point '{entry.value}' leads to no path ({error})"
+        raise InvalidCardError(entry.name, reason) from error
+    source = read_source(place)
+    return ModelSource(source.card, source.weights, trusted=True)

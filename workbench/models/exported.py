@@ -1,0 +1,142 @@
+"""From a file of weights to a network: TorchScript, torch.export, ONNX, bare weights.
+
+Whether a file needs the user's trust follows from what loading it can do:
+
+- ONNX and safetensors hold numbers and a graph of known operators: no trust.
+- Pickled weights (.pt, .pth, .bin) are read with `weights_only`, which admits
+  tensors and nothing that could run: no trust. A pickled *module* runs whatever its
+  author wrote, and needs trust.
+- TorchScript and torch.export files are programs. Theirs is a small language, but
+  `torch.save` and `torch.from_file` belong to it, so that a model can write over
+  files of the user who runs it: they need trust.
+
+Nothing is ever downloaded.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from workbench.errors import InvalidCardError, ModelError, UntrustedModelError
+from workbench.models.architectures import build_network
+from workbench.models.fixed_batch import FixedBatch
+from workbench.models.onnx_network import load_onnx
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.cards import ModelCard
+
+Kind = Literal["onnx", "safetensors", "torchscript", "export", "pickle"]
+
+
+def load_network(card: ModelCard, weights: Path, *, trust: bool) -> nn.Module:
+    """Return the network that a file of weights holds, on the CPU.
+
+    Raises
+    ------
+    UntrustedModelError
+        If loading could run code and `trust` is False.
+    InvalidCardError
+        If the weights are bare and the card names no architecture that fits them.
+    ModelError
+        If the file is damaged or of another kind than its name says.
+    """
+    kind = kind_of(weights)
+    if kind in ("torchscript", "export") and not trust:
+        reason = "it is a program, which could write files"
+        raise UntrustedModelError(weights, reason)
+    try:
+        if kind == "onnx":
+            return load_onnx(weights)
+        if kind == "torchscript":
+            return _scripted(weights)
+        if kind == "export":
+            return _exported(weights)
+        return _bare(card, weights, kind, trust=trust)
+    except (RuntimeError, OSError, EOFError, zipfile.BadZipFile) as error:
+        message = f"'{weights}' cannot be loaded as {kind}: {_first_line(error)}."
+        remedy = "Copy the file again, or export the model again."
+        raise ModelError(message, remedy) from error
+
+
+def kind_of(weights: Path) -> Kind:
+    """Tell what a file of weights is: by its suffix, or by its content for .pt."""
+    if weights.suffix == ".onnx":
+        return "onnx"
+    if weights.suffix == ".safetensors":
+        return "safetensors"
+    if not zipfile.is_zipfile(weights):
+        return "pickle"
+    with zipfile.ZipFile(weights) as archive:
+        names = archive.namelist()
+    if any("/code/" in name for name in names):
+        return "torchscript"
+    if any(
+        name.endswith(("exported_program.json", "models/model.json")) for name in names
+    ):
+        return "export"
+    return "pickle"
+
+
+def _scripted(weights: Path) -> nn.Module:
+    network: nn.Module = torch.jit.load(weights, map_location="cpu")  # type: ignore[no-untyped-call]
+    return network
+
+
+def _exported(weights: Path) -> nn.Module:
+    program = torch.export.load(weights)
+    tiles = program.graph_signature.user_inputs[0]
+    node = next(node for node in program.graph.nodes if node.name == tiles)
+    size = node.meta["val"].shape[0]
+    return FixedBatch(program.module(), size if isinstance(size, int) else None)
+
+
+def _bare(card: ModelCard, weights: Path, kind: Kind, *, trust: bool) -> nn.Module:
+    content = (
+        load_file(weights)
+        if kind == "safetensors"
+        else _unpickled(weights, trust=trust)
+    )
+    if isinstance(content, nn.Module):
+        return content
+    network = build_network(card, trust=trust)
+    try:
+        network.load_state_dict(_state(content))
+    except (RuntimeError, TypeError) as error:
+        reason = (
+            f"architecture '{card.architecture}' with {len(card.classes)} classes"
+            f" does not fit the weights ({_first_line(error)})"
+        )
+        raise InvalidCardError(weights, reason) from error
+    return network
+
+
+def _unpickled(weights: Path, *, trust: bool) -> Any:
+    try:
+        return torch.load(weights, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if not trust:
+            reason = "it holds more than weights"
+            raise UntrustedModelError(weights, reason) from error
+    return torch.load(weights, map_location="cpu", weights_only=False)
+
+
+def _state(content: Any) -> dict[str, Tensor]:
+    """Return the weights of a checkpoint, without the wrappers trainers add."""
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if all(str(name).startswith("module.") for name in content):
+        content = {n.removeprefix("module."): value for n, value in content.items()}
+    return dict(content)
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2]) or type(error).__name__

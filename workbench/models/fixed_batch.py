@@ -1,0 +1,31 @@
+"""Networks that were exported for one size of batch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class FixedBatch(nn.Module):
+    """A network that takes exactly `size` tiles at a time, given any number.
+
+    It keeps its own mode: an exported network has neither `train` nor `eval`.
+    """
+
+    def __init__(self, network: nn.Module, size: int | None) -> None:
+        super().__init__()
+        self.network = network
+        self.size = size
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the network's answers for float32 (N, 3, h, w)."""
+        size = self.size or len(inputs)
+        missing = -len(inputs) % size
+        filler = inputs[-1:].expand(missing, -1, -1, -1)
+        parts = torch.split(torch.cat([inputs, filler]), size)
+        return torch.cat([self.network(part) for part in parts])[: len(inputs)]
+
+    def train(self, mode: bool = True) -> FixedBatch:  # noqa: FBT001, FBT002 - torch's own signature
+        """Keep the mode in which the network was exported."""
+        self.training = mode
+        return self

@@ -1,0 +1,85 @@
+"""Measurements that need no weights, as networks: they run and show like models."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, max_pool2d, pad
+
+from workbench.models.channels import StainUnmixing
+
+_SIGMA_UM: Final = 1.75
+"""Width of the blob that is looked for: a nucleus of 5 µm and more."""
+
+_APART_UM: Final = 3.0
+"""Centres of nuclei are farther apart than this."""
+
+_CONTRAST: Final = 0.16
+"""By how much a nucleus exceeds its surroundings in hematoxylin."""
+
+_RATIO: Final = 1.6
+"""Of the two widths of a difference of Gaussians (Marr and Hildreth 1980)."""
+
+_UM2_PER_MM2: Final = 1e6
+
+
+class StainConcentration(nn.Module):
+    """Concentration of hematoxylin and eosin in each pixel.
+
+    In units of optical density (natural logarithm) along the standard stain
+    vectors; see `StainUnmixing`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unmixing = StainUnmixing()
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """Return float32 (N, 2, H, W) of float32 RGB (N, 3, H, W) of 0 to 1."""
+        concentrations: Tensor = self.unmixing(rgb * 255)
+        return concentrations
+
+
+class NuclearDensity(nn.Module):
+    """Number of nuclei per mm², as a map whose mean over an area is its density.
+
+    A nucleus is a local maximum of the difference of two Gaussians of the
+    hematoxylin concentration (a blob detector: Lindeberg, "Feature detection with
+    automatic scale selection", IJCV 1998). Its pixel holds 1 / pixel area and all
+    others 0, so that each nucleus counts once, in the core where its centre lies.
+    """
+
+    narrow: Tensor
+    wide: Tensor
+
+    def __init__(self, mpp: float) -> None:
+        super().__init__()
+        self.unmixing = StainUnmixing()
+        self.reach = max(1, round(_APART_UM / mpp))
+        self.per_nucleus = _UM2_PER_MM2 / mpp**2
+        self.register_buffer("narrow", _gaussian(_SIGMA_UM / mpp))
+        self.register_buffer("wide", _gaussian(_RATIO * _SIGMA_UM / mpp))
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """Return float32 (N, 1, H, W), 1/mm², of float32 RGB (N, 3, H, W)."""
+        hematoxylin = self.unmixing(rgb * 255)[:, :1]
+        blob = _blurred(hematoxylin, self.narrow) - _blurred(hematoxylin, self.wide)
+        highest = max_pool2d(blob, 2 * self.reach + 1, stride=1, padding=self.reach)
+        centre = (blob == highest) & (blob > _CONTRAST)
+        return centre.float() * self.per_nucleus
+
+
+def _gaussian(sigma_px: float) -> Tensor:
+    radius = math.ceil(3 * sigma_px)
+    x = torch.arange(-radius, radius + 1, dtype=torch.float64)
+    weights = torch.exp(-(x**2) / (2 * sigma_px**2))
+    return (weights / weights.sum()).float()
+
+
+def _blurred(values: Tensor, kernel: Tensor) -> Tensor:
+    radius = len(kernel) // 2
+    padded = pad(values, (radius,) * 4, mode="reflect")
+    return conv2d(conv2d(padded, kernel[None, None, None]), kernel[None, None, :, None])

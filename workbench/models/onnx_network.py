@@ -1,0 +1,79 @@
+"""ONNX files as networks, run by onnxruntime (extra `onnx`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from workbench.errors import ModelError
+from workbench.models.fixed_batch import FixedBatch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+try:
+    import onnxruntime
+except ImportError:
+    onnxruntime = None
+
+
+def load_onnx(path: Path) -> nn.Module:
+    """Return the network of an ONNX file with one input of float32 (N, 3, h, w).
+
+    Raises
+    ------
+    ModelError
+        If onnxruntime is missing or refuses the file.
+    """
+    if onnxruntime is None:
+        message = f"'{path}' is an ONNX file, and onnxruntime is not installed."
+        raise ModelError(message, "Run: pip install 'slide-workbench[onnx]'.")
+    network = OnnxNetwork(path)
+    return FixedBatch(network, network.batch)
+
+
+class OnnxNetwork(nn.Module):
+    """An onnxruntime session for the device on which the tiles are.
+
+    For tiles on a GPU it takes onnxruntime's CUDA provider where there is one
+    (package onnxruntime-gpu) and the CPU otherwise.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self._on = torch.device("cpu")
+        self._session = _open_session(path, self._on)
+        shape = self._session.get_inputs()[0].shape
+        self.batch: int | None = shape[0] if isinstance(shape[0], int) else None
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the file's first output for float32 (N, 3, h, w)."""
+        if inputs.device != self._on:
+            self._session = _open_session(self.path, inputs.device)
+            self._on = inputs.device
+        values = inputs.float().contiguous().cpu().numpy()
+        name = self._session.get_inputs()[0].name
+        answer = self._session.run(None, {name: values})[0]
+        return torch.from_numpy(answer).to(inputs.device)
+
+
+def _open_session(path: Path, device: torch.device) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    providers: list[Any] = ["CPUExecutionProvider"]
+    cuda = "CUDAExecutionProvider"
+    if device.type == "cuda" and cuda in onnxruntime.get_available_providers():
+        providers.insert(0, (cuda, {"device_id": device.index or 0}))
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=providers)
+    except Exception as error:  # onnxruntime raises classes that it does not export
+        message = f"onnxruntime cannot load '{path}': {error}."
+        remedy = (
+            "Keep its external data beside it under the name that it was exported"
+            " with, or export it again."
+        )
+        raise ModelError(message, remedy) from error

@@ -1,0 +1,105 @@
+"""Models by name or path, ready to run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import ModelError
+from workbench.models.architectures import build_network, is_torchvision
+from workbench.models.card_files import ModelSource, read_source, sha256_of
+from workbench.models.catalogue import find_card, find_source, model_names
+from workbench.models.exported import load_network
+from workbench.models.tile_model import TileModel
+
+if TYPE_CHECKING:
+    import os
+
+    from workbench.cards import ModelCard
+
+__all__ = ["find_card", "find_model", "model_names"]
+
+
+def find_model(
+    name_or_path: str | os.PathLike[str],
+    *,
+    trust: bool = False,
+    weights: str | os.PathLike[str] | None = None,
+) -> TileModel:
+    """Return a model on the CPU, ready to run.
+
+    Parameters
+    ----------
+    name_or_path : str or PathLike
+        A name (`model_names()`), a file of weights with its card beside it, a card,
+        or a folder with either, such as one of the WSInfer zoo. With `weights` also
+        the name of a classifier of torchvision, such as "resnet18".
+    trust : bool
+        Load files that could run code (see `workbench.models.exported`).
+    weights : str or PathLike, optional
+        A file of weights to use in place of those that the card names; for a
+        classifier of torchvision the card lies beside it.
+
+    Returns
+    -------
+    TileModel
+        Its card carries the SHA-256 of the weights, given or computed.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If there is neither a model of that name nor such a file or folder.
+    InvalidCardError
+        If its card is missing, has a missing or impossible value, or does not fit
+        the weights.
+    UntrustedModelError
+        If loading it could run code and `trust` is False.
+    ModelError
+        If its weights are missing, damaged or not those that the card was made for.
+    """
+    source = _source(name_or_path, weights)
+    card = source.card
+    if source.weights is None:
+        return TileModel(card, build_network(card, trust=trust or source.trusted))
+    card = _verified(card, source.weights)
+    network = load_network(card, source.weights, trust=trust or source.trusted)
+    return TileModel(card, network)
+
+
+def _source(
+    name_or_path: str | os.PathLike[str], weights: str | os.PathLike[str] | None
+) -> ModelSource:
+    name = str(name_or_path)
+    if not is_torchvision(name):
+        source = find_source(name)
+        if weights is None:
+            return source
+        card = source.card.model_copy(update={"sha256": ""})
+        return ModelSource(card, _existing(weights), source.trusted)
+    if weights is None:
+        message = f"'{name}' is an architecture and needs weights."
+        remedy = "Give a file of weights that has its card beside it: weights=..."
+        raise ModelError(message, remedy)
+    source = read_source(_existing(weights))
+    update = {"architecture": f"torchvision:{name}"}
+    return ModelSource(source.card.model_copy(update=update), source.weights)
+
+
+def _existing(weights: str | os.PathLike[str]) -> Path:
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        message = f"There is no file of weights at '{path}'."
+        raise ModelError(message, "Check the spelling.")
+    return path
+
+
+def _verified(card: ModelCard, weights: Path) -> ModelCard:
+    """Return the card with the SHA-256 that the weights have and it claims."""
+    actual = sha256_of(weights)
+    if card.sha256 not in ("", actual):
+        message = (
+            f"'{weights}' is not the file that its card was made for: its SHA-256 is"
+            f" {actual}, not {card.sha256}."
+        )
+        raise ModelError(message, "Copy the file again, or ask who made the card.")
+    return card.model_copy(update={"sha256": actual})

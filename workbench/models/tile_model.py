@@ -1,0 +1,113 @@
+"""A model as the engine sees it: uint8 tiles in, answers out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import torch
+from torch import Tensor, nn
+
+from workbench.errors import InvalidCardError
+from workbench.models.channels import InputChannels
+
+if TYPE_CHECKING:
+    from workbench.cards import ModelCard
+    from workbench.recipe import Precision
+
+_DTYPES: Final = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+_BFLOAT16_SINCE: Final = (8, 0)
+"""The first CUDA compute capability that calculates in bfloat16."""
+
+
+class TileModel(nn.Module):
+    """A network with its card; all it does happens on the tiles' device.
+
+    uint8 pixels come in; conversion, size, channels, mean and standard deviation,
+    the network and its activation follow. The same tiles give the same answer
+    whenever they are asked on the same machine.
+
+    Parameters
+    ----------
+    card : ModelCard
+        What the network takes and answers.
+    network : nn.Module
+        Takes float32 (N, 3, h, w), answers (N, C) or (N, C, h, w).
+
+    Attributes
+    ----------
+    precision : Precision
+        Arithmetic of the network's convolutions and products; a measurement is
+        always made in float32. Set it before the first call.
+    """
+
+    precision: Precision = "float32"
+
+    def __init__(self, card: ModelCard, network: nn.Module) -> None:
+        super().__init__()
+        self.card = card
+        self.channels = InputChannels(card)
+        self.network = network.to(memory_format=torch.channels_last)
+        self.eval().requires_grad_(requires_grad=False)
+
+    @torch.inference_mode()
+    def forward(self, tiles: Tensor) -> Tensor:
+        """Return the model's answer for each tile.
+
+        Parameters
+        ----------
+        tiles : Tensor
+            uint8 (N, 3, tile_px, tile_px), sRGB, on the model's device.
+
+        Returns
+        -------
+        Tensor
+            float32 (N, C), or (N, C, h, w) of a model that answers for each pixel;
+            probabilities of 0 to 1, or values in the card's unit.
+
+        Raises
+        ------
+        InvalidCardError
+            If the network answers another number of channels than the card names.
+        """
+        inputs = self.channels(tiles)
+        with self._autocast(inputs.device):
+            answer = self.network(inputs)
+        return _activated(self._checked(answer).float(), self.card.activation)
+
+    def _autocast(self, device: torch.device) -> torch.autocast:
+        precision = resolve_precision(self.precision, device)
+        reduced = precision != "float32" and self.card.task != "measurement"
+        dtype = _DTYPES.get(precision) if reduced else None
+        return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
+
+    def _checked(self, answer: Tensor) -> Tensor:
+        if answer.ndim == 1:
+            answer = answer[:, None]
+        if answer.ndim not in (2, 4) or answer.shape[1] != len(self.card.classes):
+            reason = (
+                f"it names {len(self.card.classes)} classes, but the network answers"
+                f" with shape {tuple(answer.shape)}"
+            )
+            raise InvalidCardError(self.card.name, reason)
+        return answer
+
+
+def resolve_precision(precision: Precision, device: torch.device) -> Precision:
+    """Return what "auto" means on a device; anything else as it is.
+
+    On CUDA: bfloat16 where the hardware has it, else float16. Elsewhere float32.
+    """
+    if precision != "auto":
+        return precision
+    if device.type != "cuda":
+        return "float32"
+    capable = torch.cuda.get_device_capability(device) >= _BFLOAT16_SINCE
+    return "bfloat16" if capable else "float16"
+
+
+def _activated(answer: Tensor, activation: str) -> Tensor:
+    if activation == "softmax":
+        return answer.softmax(dim=1)
+    if activation == "sigmoid":
+        return answer.sigmoid()
+    return answer
