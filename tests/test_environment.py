@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 import yaml
@@ -20,7 +21,7 @@ def project(repository):
 @pytest.fixture(scope="module")
 def constraints(repository):
     lines = (repository / "constraints.txt").read_text().splitlines()
-    return [Requirement(line) for line in lines if line and line[0] not in "#"]
+    return [Requirement(line) for line in lines if line and line[0] != "#"]
 
 
 def own_requirements(project):
@@ -46,8 +47,6 @@ def test_constraints_name_exact_versions_and_no_addresses(constraints):
 
 
 def test_this_environment_is_the_known_good_one(constraints):
-    from importlib.metadata import PackageNotFoundError, version
-
     wrong = []
     for pin in constraints:
         if pin.marker and not pin.marker.evaluate():
@@ -86,7 +85,9 @@ def test_container_installs_what_the_project_says(repository, project):
 
 def test_container_starts_a_command_that_exists(repository):
     text = (repository / "Dockerfile").read_text()
-    command = re.findall(r'"([^"]+)"', re.search(r"^CMD (.+)$", text, re.M).group(1))
+    command = re.findall(
+        r'"([^"]+)"', re.search(r"^CMD (.+)$", text, re.MULTILINE).group(1)
+    )
     said = subprocess.run(
         [sys.executable, "-m", "workbench.cli", command[1], "--help"],
         capture_output=True,
@@ -106,7 +107,7 @@ def test_continuous_integration_runs_the_readmes_test_command(repository):
 
 def test_every_make_target_of_the_readme_exists(repository):
     makefile = (repository / "Makefile").read_text()
-    targets = set(re.findall(r"^([a-z]+):", makefile, re.M))
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
     named = set(re.findall(r"`?make ([a-z]+)", (repository / "README.md").read_text()))
     assert named <= targets
     assert {"demo", "test", "check", "bench", "lab", "serve"} <= targets

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import inspect
+import pickle
+
+import pytest
+
+from workbench import errors
+
+CLASSES = [
+    kind
+    for _, kind in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(kind, errors.WorkbenchError)
+]
+
+MADE = [
+    errors.SlideNotFoundError("a.svs"),
+    errors.UnsupportedSlideError("a.svs", "it is a DICOM segmentation"),
+    errors.BrokenSlideError("a.svs", "its header is cut off"),
+    errors.SlideReadError("a.svs", "level 0", "it was removed"),
+    errors.MissingMppError("a.svs", "the file does not say"),
+    errors.ModelNotFoundError("nobody", ["tissue-classes"]),
+    errors.InvalidCardError("card.json", "no 'mpp'"),
+    errors.UntrustedModelError("model.pkl", "it is a pickle"),
+    errors.RecipeMismatchError("runs/a", "another model"),
+    errors.AccessError("secret.svs"),
+]
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_every_error_stands_in_the_tree_and_has_both_codes(kind):
+    assert f"{kind.__name__}" in errors.__doc__
+    error = kind.__new__(kind)
+    assert errors.code_for(error, errors.EXIT_CODES) > 0
+    assert 400 <= errors.code_for(error, errors.HTTP_CODES) < 500
+
+
+@pytest.mark.parametrize("error", MADE, ids=lambda e: type(e).__name__)
+def test_an_error_names_the_value_and_the_next_step_and_travels(error):
+    assert error.remedy
+    assert str(error) == f"{error.message} {error.remedy}"
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert type(copy) is type(error)
+    assert str(copy) == str(error)
+    assert copy.remedy == error.remedy
+
+
+def test_a_subclass_uses_the_code_of_its_nearest_parent():
+    code = errors.code_for(errors.BrokenSlideError("a", "b"), errors.EXIT_CODES)
+    assert code == errors.EXIT_CODES[errors.SlideError]
