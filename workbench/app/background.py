@@ -1,0 +1,136 @@
+"""Slow work off the event loop, and what to tell the user when it fails."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import panel as pn
+from panel.io.document import set_curdoc
+
+from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bokeh.document import Document
+
+T = TypeVar("T")
+
+_log = logging.getLogger("workbench.app")
+_WORKERS: Final = ThreadPoolExecutor(8, thread_name_prefix="workbench-app")
+
+
+def explain(error: BaseException) -> str:
+    """Return what to tell a user of an error, without a traceback.
+
+    What a user can do something about explains itself. Anything else is logged in
+    full under a number, and the user is told the number.
+    """
+    if isinstance(error, WorkbenchError):
+        return str(error)
+    number = secrets.token_hex(3)
+    _log.error("unexpected error %s", number, exc_info=error)
+    return (
+        "Something went wrong that should not have. Nothing that was saved is lost;"
+        f" try again, and if it comes back report it with the number {number}."
+    )
+
+
+class Background:
+    """Works in threads and comes back to the session's document with the answer.
+
+    Parameters
+    ----------
+    tell : callable
+        Takes the sentence that explains an error to the user.
+    document : bokeh Document, optional
+        Of the session; the current one by default. Without any (no server is
+        running) everything happens at once, in the caller's thread.
+    """
+
+    def __init__(
+        self, tell: Callable[[str], None], document: Document | None = None
+    ) -> None:
+        self._tell = tell
+        self._document = document or pn.state.curdoc
+        self._newest: dict[str, object] = {}
+        self._closed = threading.Event()
+
+    def do(
+        self,
+        work: Callable[[], T],
+        then: Callable[[T], None],
+        *,
+        slot: str = "",
+        otherwise: Callable[[], None] | None = None,
+    ) -> None:
+        """Do `work` in a thread, then give its answer to `then` in the session.
+
+        Parameters
+        ----------
+        slot : str
+            Where several works of one slot overlap, only the newest comes back.
+        otherwise : callable, optional
+            Called in the session after the user was told of an error.
+        """
+        ticket = object()
+        if slot:
+            self._newest[slot] = ticket
+
+        def finish(answer: T | None, error: Exception | None) -> None:
+            if slot and self._newest.get(slot) is not ticket:
+                return
+            if error is None:
+                self.guard(then, answer)
+                return
+            self._tell(explain(error))
+            if otherwise is not None:
+                otherwise()
+
+        def attempt() -> None:
+            try:
+                answer = work()
+            except Exception as error:  # noqa: BLE001 - the user is told, below
+                failed = error
+                self.later(lambda: finish(None, failed))
+            else:
+                self.later(lambda: finish(answer, None))
+
+        if self._document is None:
+            attempt()
+        else:
+            _WORKERS.submit(attempt)
+
+    def guard(self, call: Callable[..., Any], *arguments: Any) -> None:
+        """Call, and tell the user in a sentence if that fails."""
+        try:
+            call(*arguments)
+        except Exception as error:  # noqa: BLE001 - the user is told
+            self._tell(explain(error))
+
+    def later(self, call: Callable[[], None]) -> None:
+        """Call in the session's document, from any thread; not once it is closed."""
+        document = self._document
+        if self._closed.is_set():
+            return
+        if document is None or document.session_context is None:
+            call()
+            return
+
+        def inside() -> None:
+            if not self._closed.is_set():
+                with set_curdoc(document):
+                    call()
+
+        try:
+            document.add_next_tick_callback(inside)
+        except RuntimeError:  # the event loop has ended
+            self._closed.set()
+
+    def close(self) -> None:
+        """Bring nothing back any more: the session is over."""
+        self._closed.set()

@@ -1,0 +1,182 @@
+"""The slides that are served: known by name, never by path."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from workbench.errors import AccessError, SlideNotFoundError
+from workbench.slide.slide import Slide, open_slide
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator
+
+SUFFIXES: Final = frozenset(
+    [
+        ".bif",
+        ".btf",
+        ".dcm",
+        ".isyntax",
+        ".jpeg",
+        ".jpg",
+        ".mrxs",
+        ".ndpi",
+        ".png",
+        ".scn",
+        ".svs",
+        ".svslide",
+        ".tif",
+        ".tiff",
+        ".vms",
+        ".vmu",
+        ".vsi",
+        ".zarr",
+        ".zip",
+    ]
+)
+"""Endings of the files and folders that are listed; others open by full name."""
+
+_MAX_LISTED: Final = 2_000
+_MAX_OPEN: Final = 16
+_MAX_DEPTH: Final = 4
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Entry:
+    """One slide in the list."""
+
+    name: str
+    """Path relative to its served folder, with "/"; unique in the library."""
+
+    size_bytes: int
+    """Of the file, 0 for a folder."""
+
+
+class Library:
+    """The slides in some folders, opened by name and kept open while in use.
+
+    Names that would lead out of the folders, through ".." or a link, are refused.
+    Safe from any number of threads.
+
+    Parameters
+    ----------
+    roots : iterable of path
+        Folders, or single slides (then their neighbours are not served).
+
+    Raises
+    ------
+    SlideNotFoundError
+        If a root is not there.
+    """
+
+    def __init__(self, roots: Iterable[str | os.PathLike[str]]) -> None:
+        self.roots = tuple(dict.fromkeys(_existing(root) for root in roots))
+        self._open: OrderedDict[tuple[str, float | None], Slide] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def entries(self) -> list[Entry]:
+        """Return what can be opened, sorted by name; at most 2,000."""
+        found: dict[str, Entry] = {}
+        for root in self.roots:
+            for path in _slides_below(root):
+                name = _name(root, path)
+                if name not in found and self._holds(path):
+                    size = path.stat().st_size if path.is_file() else 0
+                    found[name] = Entry(name, size)
+                if len(found) >= _MAX_LISTED:
+                    break
+        return sorted(found.values())
+
+    def path(self, name: str) -> Path:
+        """Return where the slide of that name lies.
+
+        Raises
+        ------
+        AccessError
+            If the name leads out of the served folders.
+        SlideNotFoundError
+            If there is no such slide.
+        """
+        if not name or "\0" in name or Path(name).is_absolute():
+            raise AccessError(name)
+        for root in self.roots:
+            path = root.parent / name if _is_slide(root) else root / name
+            if path.exists():
+                if not self._holds(path):
+                    raise AccessError(name)
+                return path
+        if ".." in Path(name).parts:
+            raise AccessError(name)
+        raise SlideNotFoundError(name)
+
+    def open(self, name: str, *, mpp: float | None = None) -> Slide:
+        """Open a slide, or return it if it is open already.
+
+        The slide is shared by all who open it: do not close it.
+        """
+        path = self.path(name)
+        key = (str(path), mpp)
+        with self._lock:
+            if key not in self._open:
+                self._open[key] = open_slide(path, mpp=mpp)
+            self._open.move_to_end(key)
+            if len(self._open) > _MAX_OPEN:
+                # Not closed: a session may still show it. It goes with its last user.
+                self._open.popitem(last=False)
+            return self._open[key]
+
+    def _holds(self, path: Path) -> bool:
+        real = path.resolve()
+        return any(real == root or root in real.parents for root in self.roots)
+
+
+def _existing(root: str | os.PathLike[str]) -> Path:
+    path = Path(root).expanduser()
+    if not path.exists():
+        raise SlideNotFoundError(root)
+    return path.resolve()
+
+
+def _is_slide(path: Path) -> bool:
+    return path.is_file() or path.suffix.lower() == ".zarr"
+
+
+def _name(root: Path, path: Path) -> str:
+    base = root.parent if _is_slide(root) else root
+    return path.relative_to(base).as_posix()
+
+
+def _slides_below(root: Path, depth: int = 0) -> Iterator[Path]:
+    """Yield slides in a folder and the folders in it, hidden ones left out."""
+    if _is_slide(root):
+        yield root
+        return
+    if _is_dicom_folder(root):
+        if depth == 0:
+            yield from sorted(root.glob("*.dcm"))
+        else:
+            yield root
+        return
+    try:
+        children = sorted(root.iterdir())
+    except OSError:
+        return
+    for child in children:
+        if child.name.startswith("."):
+            continue
+        if child.suffix.lower() in SUFFIXES:
+            yield child
+        elif child.is_dir() and not child.is_symlink() and depth < _MAX_DEPTH:
+            yield from _slides_below(child, depth + 1)
+
+
+def _is_dicom_folder(path: Path) -> bool:
+    """Tell whether a folder holds the files of one DICOM slide and nothing else."""
+    try:
+        return any(path.glob("*.dcm")) and not any(p.is_dir() for p in path.iterdir())
+    except OSError:
+        return False

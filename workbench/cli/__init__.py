@@ -1,0 +1,22 @@
+"""The command line: each verb lives in its own module, imported when it is used."""
+
+from __future__ import annotations
+
+from workbench.cli.verbs import Verbs
+
+main = Verbs(
+    name="workbench",
+    help="Look at, normalize and analyse whole slides.\n\n"
+    "A research tool: not for diagnosis.",
+    verbs={
+        "demo": "Make demo slides, run a model on one, and open the app on it.",
+        "export": "Write a run in the format of another tool.",
+        "info": "Tell what a slide file says of itself.",
+        "models": "List the models that can be run by name.",
+        "normalize": "Write an image of a slide in the colours of a reference.",
+        "run": "Run a model on a slide; continue if the folder holds such a run.",
+        "serve": "Serve the app for the slides in some folders.",
+        "synthesize": "Write a made slide whose truth is known.",
+    },
+)
+"""The command `workbench`."""

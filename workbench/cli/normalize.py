@@ -1,0 +1,75 @@
+"""`workbench normalize`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from PIL import Image
+
+from workbench.cli.flags import BOX, mpp_flag
+from workbench.geometry import Box
+from workbench.recipe import Recipe, options
+from workbench.slide.slide import open_slide
+from workbench.stain.normalizer import fit_normalizer
+from workbench.stain.references import load_reference
+
+if TYPE_CHECKING:
+    from workbench.region import Region
+    from workbench.slide.slide import Slide
+
+_HELP = {option.name: option.help for option in options()}
+
+
+@click.command("normalize")
+@click.argument("slide")
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--method",
+    type=click.Choice(["macenko", "reinhard"]),
+    default="macenko",
+    show_default=True,
+    help=_HELP["normalize"],
+)
+@click.option(
+    "--reference",
+    default=Recipe.model_fields["reference"].default,
+    show_default=True,
+    help=_HELP["reference"],
+)
+@click.option("--region", type=BOX, help="What to write. Default: the whole slide.")
+@click.option(
+    "--max-px",
+    type=click.IntRange(64, 16_384),
+    default=2048,
+    show_default=True,
+    help="Longer side of the image, in pixels.",
+)
+@mpp_flag
+def command(
+    slide: str,
+    out: Path,
+    method: str,
+    *,
+    reference: str,
+    region: tuple[int, int, int, int] | None,
+    max_px: int,
+    mpp: float | None,
+) -> None:
+    """Write an image of a slide in the colours of a reference.
+
+    The fit is that of the whole slide, whatever region is written.
+    """
+    with open_slide(slide, mpp=mpp) as opened:
+        normalizer = fit_normalizer(opened, load_reference(reference), method=method)
+        pixels = _read(opened, Box(*region) if region else opened.bounds, max_px).pixels
+    out.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(normalizer(pixels)).save(out)
+    click.echo(out)
+
+
+def _read(slide: Slide, box: Box, max_px: int) -> Region:
+    scale = min(1.0, max_px / max(box.width, box.height))
+    size = max(1, round(box.width * scale)), max(1, round(box.height * scale))
+    return slide.read(box, size=size)

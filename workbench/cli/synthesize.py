@@ -1,0 +1,32 @@
+"""`workbench synthesize`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from workbench.synthetic import SCANNERS, write_slide
+
+
+@click.command("synthesize")
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--width", type=click.IntRange(1024, 200_000), default=8192)
+@click.option("--height", type=click.IntRange(1024, 200_000), default=8192)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--scanner",
+    type=click.Choice(sorted(SCANNERS)),
+    default="aurora",
+    show_default=True,
+    help="Whose colours it has.",
+)
+def command(out: Path, *, width: int, height: int, seed: int, scanner: str) -> None:
+    """Write a made slide whose truth is known.
+
+    A pyramidal TIFF at OUT, with its truth beside it; the same seed gives the same
+    slide.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_slide(out, size=(width, height), seed=seed, scanner=scanner)
+    click.echo(out)
