@@ -1,0 +1,269 @@
+"""Where on a slide there is tissue: not glass, ink, dust or the scanner's edge.
+
+Light that tissue lets through is *coloured*: hematoxylin and eosin absorb green
+most. Glass, shadows, dust and air bubbles absorb all colours alike, and ink absorbs
+in ratios that the stains cannot reach. So a pixel is judged by its optical density
+relative to the slide's own glass: its chroma says whether there is dye at all, its
+ratios whether that dye is ink. The threshold on chroma is Otsu's, but held between
+absolute limits, so that a blank slide has no tissue and a full one no glass.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+
+from workbench.geometry import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from workbench.slide.slide import Slide
+
+_MAX_RASTER_PX: Final = 4096
+"""Longest side of the raster on which tissue is looked for."""
+
+_RELATIVE_RASTER_PX: Final = 2048
+"""The same for a slide whose mpp is not known."""
+
+_CHROMA_BOUNDS: Final = (0.05, 0.12)
+"""Optical density (natural logarithm) by which tissue must be coloured: below the
+first there may be noise and tinted glass, above the second there is dye."""
+
+_GLASS_MIN: Final = 190
+_GLASS_MAX_SPREAD: Final = 14
+_GLASS_MIN_SHARE: Final = 0.005
+_GLASS_DEFAULT: Final = 243.0
+"""Glass is bright and grey (grey levels), and there is some to be seen."""
+
+_MIN_SHARE: Final = 2e-5
+"""Objects and holes smaller than this share of the raster are noise..."""
+
+_MIN_OBJECT_MM2: Final = 0.01
+"""...or smaller than this, where the mpp is known."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tissue:
+    """Where there is tissue, on a raster over the whole slide."""
+
+    mask: NDArray[np.bool_]
+    """bool, shape (rows, columns), read-only; cell (r, c) covers level-0 pixels
+    [c * downsample, (c + 1) * downsample) and likewise for rows."""
+
+    downsample: float
+    """Side of a cell, in level-0 pixels."""
+
+    _integral: NDArray[np.float64] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Sum the mask up once, so that the fraction of any box is four look-ups."""
+        self.mask.flags.writeable = False
+        rows, columns = self.mask.shape
+        integral = np.zeros((rows + 1, columns + 1))
+        np.cumsum(np.cumsum(self.mask, axis=0), axis=1, out=integral[1:, 1:])
+        object.__setattr__(self, "_integral", integral)
+
+    def fraction(self, box: Box) -> float:
+        """Return the share of `box` that is tissue, 0 to 1; outside there is none."""
+        return float(self.fractions([box])[0])
+
+    def fractions(self, boxes: Sequence[Box]) -> NDArray[np.float64]:
+        """Return the share of each box that is tissue, float64 of shape (N,)."""
+        corners = np.array([(b.x0, b.y0, b.x1, b.y1) for b in boxes], np.float64)
+        x0, y0, x1, y1 = corners.reshape(-1, 4).T / self.downsample
+        tissue = self._sum(x1, y1) - self._sum(x0, y1)
+        tissue += self._sum(x0, y0) - self._sum(x1, y0)
+        area = (x1 - x0) * (y1 - y0)
+        share = np.divide(tissue, area, out=np.zeros_like(area), where=area > 0)
+        return np.clip(share, 0, 1)
+
+    def area_mm2(self, mpp: float) -> float:
+        """Return the area of the tissue in mm², on a slide of `mpp` µm per pixel."""
+        return float(self.mask.sum()) * (self.downsample * mpp / 1000) ** 2
+
+    def _sum(
+        self, x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the tissue above and left of points, in cells.
+
+        Between cell corners the integral of a piecewise constant mask is bilinear,
+        so this is exact and not an approximation.
+        """
+        rows, columns = self.mask.shape
+        x, y = np.clip(x, 0, columns), np.clip(y, 0, rows)
+        column = np.minimum(x.astype(np.int64), columns - 1)
+        row = np.minimum(y.astype(np.int64), rows - 1)
+        right, down = x - column, y - row
+        table = self._integral
+        upper = table[row, column] * (1 - right) + table[row, column + 1] * right
+        lower = (
+            table[row + 1, column] * (1 - right) + table[row + 1, column + 1] * right
+        )
+        return upper * (1 - down) + lower * down
+
+
+def find_tissue(slide: Slide, *, mpp: float = 8.0) -> Tissue:
+    """Find the tissue of a slide from one reading at low resolution.
+
+    Parameters
+    ----------
+    slide : Slide
+        Its mpp need not be known; then the raster and the size of what counts as
+        noise are relative to the slide.
+    mpp : float
+        Micrometres for each raster cell, where the slide's mpp is known; made
+        coarser for a slide that would need more than 4096 cells along a side.
+
+    Returns
+    -------
+    Tissue
+        Over the whole slide; empty for a blank one.
+    """
+    width, height = slide.size
+    longest = max(width, height)
+    if slide.mpp is None:
+        cell = math.ceil(longest / _RELATIVE_RASTER_PX)
+    else:
+        cell = max(round(mpp / slide.mpp), math.ceil(longest / _MAX_RASTER_PX), 1)
+    columns, rows = -(-width // cell), -(-height // cell)
+    region = slide.read(Box(0, 0, columns * cell, rows * cell), size=(columns, rows))
+    cell_mpp = None if slide.mpp is None else slide.mpp * cell
+    return Tissue(tissue_mask(region.pixels, mpp=cell_mpp), float(cell))
+
+
+def tissue_mask(
+    pixels: NDArray[np.uint8], *, mpp: float | None = None
+) -> NDArray[np.bool_]:
+    """Tell tissue from glass, ink, dust and black edges.
+
+    Parameters
+    ----------
+    pixels : uint8 (H, W, 3)
+        sRGB, best at about 8 µm per pixel.
+    mpp : float, optional
+        Micrometres per pixel of `pixels`; decides how small a speck or a hole is
+        noise. Default: relative to the picture.
+
+    Returns
+    -------
+    bool (H, W)
+        True on tissue.
+    """
+    if not pixels.size:
+        return np.zeros(pixels.shape[:2], np.bool_)
+    density = _density(_smooth(pixels), _glass(pixels))
+    ink = _ink(density)
+    chroma = density.max(axis=2) - density.min(axis=2)
+    chroma[ink] = 0
+    stained = chroma > _threshold(chroma[~ink])
+    smallest = _smallest_object(pixels.shape, mpp)
+    mask = _without_small(stained, smallest)
+    mask = ~_without_small(~mask, smallest)
+    return mask & ~_grown(ink)
+
+
+def artefact_mask(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Tell ink of any colour and black edges from everything else.
+
+    Parameters
+    ----------
+    pixels : uint8 (H, W, 3)
+        sRGB, at any resolution.
+
+    Returns
+    -------
+    bool (H, W)
+        True on what neither stains nor glass look like.
+    """
+    if not pixels.size:
+        return np.zeros(pixels.shape[:2], np.bool_)
+    return _ink(_density(pixels, _glass(pixels)))
+
+
+def _smooth(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Blur by about a pixel, against noise and the chroma blocks of JPEG."""
+    blurred: NDArray[np.uint8] = cv2.GaussianBlur(pixels, (0, 0), 1.2)
+    return blurred
+
+
+def _glass(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the colour of bare glass: the median of what is bright and grey.
+
+    Without at least half a percent of such pixels there is no glass to be seen,
+    and it is taken to be nearly white.
+    """
+    sample = pixels[:: 1 + len(pixels) // 1024, :: 1 + pixels.shape[1] // 1024]
+    low, high = sample.min(axis=2), sample.max(axis=2)
+    bare = (low >= _GLASS_MIN) & (high - low <= _GLASS_MAX_SPREAD)
+    if bare.mean() < _GLASS_MIN_SHARE:
+        return np.full(3, _GLASS_DEFAULT)
+    return np.median(sample[bare], axis=0)
+
+
+def _density(
+    pixels: NDArray[np.uint8], glass: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Return the optical density relative to `glass`, not below 0, float32."""
+    levels = np.arange(1, 257)[:, None]
+    table = np.maximum(np.log((glass + 1) / levels), 0).astype(np.float32)
+    return np.stack([table[pixels[..., c], c] for c in range(3)], axis=2)
+
+
+def _ink(density: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell ink and black edges by ratios of density that no stain reaches.
+
+    Hematoxylin and eosin absorb green most, then red or blue by their mixture. Blue
+    and green ink absorb red more than green; red ink absorbs blue as much as green
+    and hardly any red; black absorbs everything, nearly alike.
+    """
+    red, green, blue = density[..., 0], density[..., 1], density[..., 2]
+    highest, lowest = density.max(axis=2), density.min(axis=2)
+    cold = (red > 1.15 * green) & (red - green > 0.08)
+    warm = (blue > 0.92 * green) & (green - red > 0.3) & (green > 3.5 * red)
+    black = (lowest > 0.9) & (highest - lowest < 0.35 * highest)
+    return cold | warm | black
+
+
+def _threshold(chroma: NDArray[np.float32]) -> float:
+    """Return Otsu's threshold, held between the absolute limits."""
+    low, high = _CHROMA_BOUNDS
+    if not chroma.size:
+        return high
+    counts, edges = np.histogram(np.minimum(chroma, 1), bins=256, range=(0, 1))
+    share = np.cumsum(counts) / counts.sum()
+    mean = np.cumsum(counts * edges[1:]) / counts.sum()
+    within = share * (1 - share)
+    between = np.divide(
+        (mean[-1] * share - mean) ** 2, within, out=np.zeros(256), where=within > 0
+    )
+    return float(np.clip(edges[1 + int(between.argmax())], low, high))
+
+
+def _smallest_object(shape: tuple[int, ...], mpp: float | None) -> int:
+    """Return the area in pixels below which an object or a hole is noise."""
+    if mpp is None:
+        return max(16, round(_MIN_SHARE * shape[0] * shape[1]))
+    return max(4, round(_MIN_OBJECT_MM2 * 1e6 / mpp**2))
+
+
+def _without_small(mask: NDArray[np.bool_], smallest: int) -> NDArray[np.bool_]:
+    """Drop connected objects (8-neighbours) of fewer than `smallest` pixels."""
+    _, labels, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    keep = facts[:, cv2.CC_STAT_AREA] >= smallest
+    keep[0] = False
+    kept: NDArray[np.bool_] = keep[labels]
+    return kept
+
+
+def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Grow by two pixels: the rim of an ink mark is a mixture."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
+    grown: NDArray[np.bool_] = cv2.dilate(mask.astype(np.uint8), kernel) > 0
+    return grown
