@@ -9,6 +9,9 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from workbench.errors import OutOfBoundsError
+from workbench.geometry import Box
+
 if TYPE_CHECKING:
     from workbench.slide.reader import EncodedTile
 
@@ -49,6 +52,20 @@ class Pyramid:
             return False
         rows, columns = self.shape(z)
         return 0 <= x < columns and 0 <= y < rows
+
+    def box(self, z: int, x: int, y: int) -> Box:
+        """Return what a tile covers, in level-0 pixels; it may reach beyond the slide.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If there is no such tile.
+        """
+        if (z, x, y) not in self:
+            message = f"There is no tile ({x}, {y}) at zoom {z} of {self}."
+            raise OutOfBoundsError(message)
+        side = self.tile_px * self.downsample(z)
+        return Box.at(x * side, y * side, side, side)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,244 @@
+"""What browser tests share: servers, a real Chromium, and a look at its pixels."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+
+_CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+_LOCAL = {"127.0.0.1", "localhost", ""}
+TIMEOUT_MS = 30_000
+
+_PROBES = """
+window.probe = {
+  stage(n = 0) {
+    const found = [];
+    const walk = (root) => {
+      for (const el of root.querySelectorAll("*")) {
+        if (el.classList.contains("stage")) found.push(el);
+        if (el.shadowRoot) walk(el.shadowRoot);
+      }
+    };
+    walk(document);
+    return found[n];
+  },
+  figure() {
+    for (const view of Bokeh.index) {
+      const all = [];
+      const walk = (v) => { all.push(v); for (const c of v.children?.() ?? []) walk(c) };
+      walk(view);
+      const plot = all.find((v) => v.model.type === "Figure");
+      if (plot) return plot;
+    }
+  },
+  canvas() { return this.figure().canvas_view.primary.canvas },
+  screen(x, y) {
+    const plot = this.figure(), rect = plot.canvas_view.el.getBoundingClientRect();
+    return [rect.left + plot.frame.x_scale.compute(x), rect.top + plot.frame.y_scale.compute(y)];
+  },
+  pixels() {
+    const canvas = this.canvas();
+    const { width, height } = canvas;
+    const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+    let text = "";
+    for (let i = 0; i < data.length; i += 32768) {
+      text += String.fromCharCode(...data.subarray(i, i + 32768));
+    }
+    return { width, height, data: btoa(text) };
+  },
+};
+"""
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str],
+    url: str,
+    log: Path,
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout: float = 90,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server until the block ends; enter it once `url` answers."""
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+        )
+        try:
+            _wait_until_it_answers(url, server, log, timeout)
+            yield server
+        finally:
+            server.terminate()
+            try:
+                server.wait(10)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait(5)
+
+
+def _wait_until_it_answers(url, server, log, timeout):
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        if server.poll() is not None:
+            message = f"server ended with {server.returncode}:\n{log.read_text()}"
+            raise RuntimeError(message)
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    message = f"{url} did not answer in {timeout} s:\n{log.read_text()}"
+    raise TimeoutError(message)
+
+
+@contextlib.contextmanager
+def panel_serve(
+    app: Path,
+    log: Path,
+    *options: str,
+    plugin: str = "workbench.tileserver",
+    env: Mapping[str, str] | None = None,
+) -> Iterator[str]:
+    """Serve a file with `panel serve`, and give the URL of its app."""
+    port = free_port()
+    root = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "panel", "serve", str(app), *options]
+    command += ["--plugins", plugin, "--port", str(port), "--address", "127.0.0.1"]
+    environment = {"BOKEH_RESOURCES": "server", **(env or {})}
+    with running([*command, "--liveness"], f"{root}/liveness", log, env=environment):
+        yield f"{root}/{app.stem}"
+
+
+def chromium_path() -> str:
+    """Return where Chromium is: CHROMIUM, or on the PATH."""
+    named = os.environ.get("CHROMIUM")
+    found = named or next(filter(None, map(shutil.which, _CHROMIUM_NAMES)), None)
+    if not found:
+        pytest.fail("no Chromium: run scripts/install_chromium.sh, or set CHROMIUM")
+    return found
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Return a browser for all tests; each takes a page of its own."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - slow to import
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium_path(), args=_FLAGS
+        )
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page, with what went wrong on it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        """Of the console, uncaught ones included."""
+
+        self.external: list[str] = []
+        """URLs asked for outside this machine; none of them was let out."""
+
+        self.requests: list[str] = []
+        page.set_default_timeout(TIMEOUT_MS)
+        page.add_init_script(_PROBES)
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.route("**/*", self._let_through)
+
+    def _said(self, message):
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def _let_through(self, route):
+        url = urlsplit(route.request.url)
+        if url.scheme in {"blob", "data"} or url.hostname in _LOCAL:
+            route.continue_()
+        else:
+            self.external.append(route.request.url)
+            route.abort()
+
+    def settle(self) -> None:
+        """Wait until every visible tile is painted, and the browser has drawn it."""
+        self.page.wait_for_function(
+            "() => probe.stage()?.dataset.state === 'ready'"
+            " && !document.querySelector('.bk-busy')"
+        )
+        self.frames(3)
+        self.page.wait_for_function("() => probe.stage().dataset.state === 'ready'")
+
+    def frames(self, number: int) -> None:
+        """Wait for the browser to draw so many frames."""
+        self.page.evaluate(
+            """async (n) => {
+              for (let i = 0; i < n; i++) await new Promise(requestAnimationFrame);
+            }""",
+            number,
+        )
+
+    def screen(self, x: float, y: float) -> tuple[float, float]:
+        """Return where a level-0 point is on the page, in CSS pixels."""
+        left, top = self.page.evaluate("([x, y]) => probe.screen(x, y)", [x, y])
+        return left, top
+
+    def canvas(self) -> np.ndarray:
+        """Return the figure's canvas, uint8 (H, W, 4), in device pixels."""
+        import base64  # noqa: PLC0415 - for this only
+
+        got = self.page.evaluate("() => probe.pixels()")
+        data = np.frombuffer(base64.b64decode(got["data"]), np.uint8)
+        return data.reshape(got["height"], got["width"], 4)
+
+
+@pytest.fixture
+def watched(chromium) -> Iterator[Watched]:
+    """Return a new page of 1000 x 700, watched."""
+    context = chromium.new_context(viewport={"width": 1000, "height": 700})
+    yield Watched(context.new_page())
+    context.close()

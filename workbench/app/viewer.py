@@ -1,0 +1,364 @@
+"""The viewer: a slide and what is known about it, as layers, at any zoom."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+
+import panel as pn
+import param
+from bokeh.models import (
+    BoxAnnotation,
+    BoxSelectTool,
+    PanTool,
+    Range1d,
+    TapTool,
+    TMSTileSource,
+    WheelZoomTool,
+)
+from bokeh.plotting import figure as bokeh_figure
+from panel.custom import Child, JSComponent
+
+from workbench.geometry import Box
+from workbench.tileserver import REGISTRY, TileRegistry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workbench.layers.layer import Layer
+    from workbench.slide.slide import Slide
+
+_HERE: Final = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Where one looks: the centre, and how much of the slide a pixel shows."""
+
+    x: float
+    y: float
+    """Centre, in level-0 pixels."""
+
+    downsample: float
+    """Level-0 pixels for each CSS pixel of the screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What the browser is told about one layer."""
+
+    id: str
+    url: str
+    version: str
+    tile_px: int
+    max_zoom: int
+    opacity: float
+    visible: bool
+    smooth: bool
+
+
+class TileStage(JSComponent):
+    """The browser's half of the viewer; `viewer.js` explains itself."""
+
+    figure = Child()
+    size = param.List(doc="Width and height of the slide, in level-0 pixels.")
+    mpp = param.Number(default=None, allow_None=True)
+    layers = param.List(doc="Of _Shown, as dictionaries, bottom first.")
+    goal = param.Dict(default={}, doc="Where to go: x, y, downsample; box; or fit.")
+    seen = param.Dict(default={}, doc="Where one is, and the box in view.")
+    selection = param.List(default=None, allow_None=True)
+    tapped = param.Dict(default={})
+    mode = param.Selector(default="pan", objects=["pan", "select"])
+
+    _esm: ClassVar[Path] = _HERE / "viewer.js"
+    _stylesheets: ClassVar[list[str]] = [(_HERE / "viewer.css").read_text()]
+
+
+class LayerHandle:
+    """A layer in a viewer; made by `Viewer.add_layer`."""
+
+    def __init__(self, viewer: Viewer, layer: Layer, name: str, shown: _Shown) -> None:
+        self.name = name
+        self._viewer = viewer
+        self._layer = layer
+        self._shown = shown
+
+    @property
+    def layer(self) -> Layer:
+        """What is drawn; assigning another one changes the picture in place."""
+        return self._layer
+
+    @layer.setter
+    def layer(self, layer: Layer) -> None:
+        self._viewer.registry.replace(self._shown.id, layer)
+        self._layer = layer
+        self.refresh()
+
+    @property
+    def opacity(self) -> float:
+        """0 (not drawn) to 1."""
+        return self._shown.opacity
+
+    @opacity.setter
+    def opacity(self, opacity: float) -> None:
+        self._change(opacity=min(1.0, max(0.0, float(opacity))))
+
+    @property
+    def visible(self) -> bool:
+        """Whether it is drawn."""
+        return self._shown.visible
+
+    @visible.setter
+    def visible(self, visible: bool) -> None:
+        self._change(visible=bool(visible))
+
+    def refresh(self) -> None:
+        """Draw anew what has changed since; costs nothing where nothing has."""
+        pyramid = self._layer.pyramid
+        self._change(
+            version=self._viewer.registry.version(self._shown.id),
+            tile_px=pyramid.tile_px,
+            max_zoom=pyramid.max_zoom,
+        )
+
+    def _change(self, **values: Any) -> None:
+        changed = replace(self._shown, **values)
+        if changed != self._shown:
+            self._shown = changed
+            self._viewer._publish()  # noqa: SLF001 - the other half of this class
+
+
+class Viewer(pn.viewable.Viewer):
+    """A slide at any zoom, with layers over it.
+
+    Draw on `figure` (a Bokeh figure whose coordinates are level-0 pixels, x right,
+    y down) whatever else shall lie over the slide; HoloViews' hooks reach it too.
+
+    Change it from the thread that holds the document, as everything of Panel.
+
+    Parameters
+    ----------
+    slide : Slide
+    registry : TileRegistry, optional
+        Where the tiles are served from; the process's own by default.
+    tile_base : str
+        URL of the tile server, relative to the page.
+    **params
+        Of Panel: `height`, `sizing_mode` and so on.
+    """
+
+    view = param.ClassSelector(
+        class_=View,
+        default=None,
+        allow_None=True,
+        doc="Where one looks; None until it is shown. Assign to go there.",
+    )
+    viewport = param.ClassSelector(
+        class_=Box,
+        default=None,
+        allow_None=True,
+        doc="What is in view, in level-0 pixels; None until it is shown.",
+    )
+    selection = param.ClassSelector(
+        class_=Box,
+        default=None,
+        allow_None=True,
+        doc="The box that was drawn, in level-0 pixels.",
+    )
+    tap = param.Tuple(
+        default=None, allow_None=True, length=2, doc="The last point clicked (x, y)."
+    )
+    mode = param.Selector(
+        default="pan", objects=["pan", "select"], doc="What dragging does."
+    )
+
+    def __init__(
+        self,
+        slide: Slide,
+        *,
+        registry: TileRegistry | None = None,
+        tile_base: str = "tiles/",
+        **params: Any,
+    ) -> None:
+        layout = {"sizing_mode": "stretch_both", "min_height": 240}
+        names = set(self.param)
+        mine = {name: params.pop(name) for name in names & set(params)}
+        super().__init__(**mine)
+        self.slide = slide
+        self.registry = registry if registry is not None else REGISTRY
+        self.layers: list[LayerHandle] = []
+        self._base = tile_base
+        self._numbers = itertools.count(1)
+        self._listening = True
+        self.figure = _figure(slide.size)
+        self._stage = TileStage(
+            figure=pn.pane.Bokeh(self.figure, sizing_mode="stretch_both"),
+            size=list(slide.size),
+            mpp=slide.mpp,
+            **{**layout, **params},
+        )
+        self._stage.param.watch(self._seen, "seen")
+        self._stage.param.watch(self._selected, "selection")
+        self._stage.param.watch(self._tapped, "tapped")
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        """Return what Panel shows."""
+        return self._stage
+
+    def add_layer(
+        self,
+        layer: Layer,
+        *,
+        name: str = "",
+        opacity: float = 1.0,
+        visible: bool = True,
+        smooth: bool | None = None,
+    ) -> LayerHandle:
+        """Draw a layer over those already there.
+
+        Parameters
+        ----------
+        layer : Layer
+        name : str, optional
+            The layer's own by default.
+        opacity : float
+            0 to 1.
+        visible : bool
+        smooth : bool, optional
+            Whether to interpolate between pixels on the screen; by default not
+            for layers with a legend, whose colours mean something.
+        """
+        key = self.registry.register(layer)
+        shown = _Shown(
+            id=key,
+            url=f"{self._base}{key}",
+            version=self.registry.version(key),
+            tile_px=layer.pyramid.tile_px,
+            max_zoom=layer.pyramid.max_zoom,
+            opacity=opacity,
+            visible=visible,
+            smooth=layer.legend is None if smooth is None else smooth,
+        )
+        handle = LayerHandle(self, layer, name or layer.name, shown)
+        self.layers.append(handle)
+        self._publish()
+        return handle
+
+    def remove_layer(self, handle: LayerHandle) -> None:
+        """Take a layer away, and stop serving it."""
+        self.layers.remove(handle)
+        self._publish()
+        self.registry.release(handle._shown.id)  # noqa: SLF001 - of this module
+
+    def close(self) -> None:
+        """Stop serving all layers, once nobody looks any more."""
+        for handle in list(self.layers):
+            self.remove_layer(handle)
+
+    def go_to(
+        self,
+        place: Box | Sequence[float] | Literal["slide"],
+        *,
+        downsample: float | None = None,
+    ) -> None:
+        """Look at a place.
+
+        Parameters
+        ----------
+        place : Box, (x, y) or "slide"
+            What to fit into the view, or the point to centre.
+        downsample : float, optional
+            Level-0 pixels for each CSS pixel; for a point only, and by default as
+            it is now.
+        """
+        if place == "slide":
+            self._go({"fit": True})
+        elif isinstance(place, Box):
+            self._go({"box": [place.x0, place.y0, place.x1, place.y1]})
+        else:
+            x, y = place
+            now = self.view.downsample if self.view else 1.0
+            self.view = View(x, y, downsample or now)
+
+    def set_mpp(self, mpp: float | None) -> None:
+        """Let the scale bar speak of micrometres (None: of pixels)."""
+        self._stage.mpp = mpp
+
+    def _go(self, goal: dict[str, Any]) -> None:
+        # The number lets the same goal be given twice.
+        self._stage.goal = {**goal, "number": next(self._numbers)}
+
+    def _publish(self) -> None:
+        self._stage.layers = [asdict(handle._shown) for handle in self.layers]  # noqa: SLF001
+
+    def _seen(self, event: param.parameterized.Event) -> None:
+        seen = event.new
+        x0, y0, x1, y1 = (round(edge) for edge in seen["box"])
+        self._listening = False
+        try:
+            self.param.update(
+                view=View(seen["x"], seen["y"], seen["downsample"]),
+                viewport=Box(x0, y0, x1, y1),
+            )
+        finally:
+            self._listening = True
+
+    def _selected(self, event: param.parameterized.Event) -> None:
+        self.selection = Box(*event.new) if event.new else None
+
+    def _tapped(self, event: param.parameterized.Event) -> None:
+        self.tap = (event.new["x"], event.new["y"])
+
+    @param.depends("view", watch=True)
+    def _view_changed(self) -> None:
+        if self._listening and self.view is not None:
+            self._go(asdict(self.view))
+
+    @param.depends("selection", watch=True)
+    def _selection_changed(self) -> None:
+        box = self.selection
+        self._stage.selection = [box.x0, box.y0, box.x1, box.y1] if box else None
+
+    @param.depends("mode", watch=True)
+    def _mode_changed(self) -> None:
+        self._stage.mode = self.mode
+
+
+def _figure(size: tuple[int, int]) -> bokeh_figure:
+    """Return a bare figure in level-0 pixels, y down, with room for the tiles."""
+    width, height = size
+    pan, wheel = PanTool(name="pan"), WheelZoomTool(zoom_on_axis=False)
+    figure = bokeh_figure(
+        # What the browser does to the ranges is told once, by the stage.
+        x_range=Range1d(0, width, syncable=False),
+        y_range=Range1d(height, 0, syncable=False),
+        tools=[pan, wheel, BoxSelectTool(name="select"), TapTool()],
+        toolbar_location=None,
+        active_drag=pan,
+        active_scroll=wheel,
+        sizing_mode="stretch_both",
+        min_border=0,
+        outline_line_color=None,
+        background_fill_color=None,
+        border_fill_color=None,
+        lod_threshold=None,
+    )
+    figure.axis.visible = False
+    figure.grid.visible = False
+    # Hidden until the browser's half has taken over its painting.
+    figure.add_tile(TMSTileSource(url=""), name="tiles", visible=False)
+    figure.add_layout(
+        BoxAnnotation(
+            name="selection",
+            visible=False,
+            editable=True,
+            syncable=False,
+            line_color="#0a84ff",
+            line_width=2,
+            fill_color="#0a84ff",
+            fill_alpha=0.08,
+        )
+    )
+    return figure

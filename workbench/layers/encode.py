@@ -1,0 +1,68 @@
+"""Pixels as the image files that a browser draws."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import simplejpeg
+
+from workbench.slide.reader import EncodedTile
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_QUALITY: Final = 85
+_PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+_PALETTE_TYPE: Final = 3
+
+
+def encode_jpeg(pixels: NDArray[np.uint8]) -> EncodedTile:
+    """Return uint8 (H, W, 3) sRGB pixels as a JPEG tile."""
+    data = simplejpeg.encode_jpeg(
+        np.ascontiguousarray(pixels), quality=_QUALITY, colorsubsampling="420"
+    )
+    return EncodedTile(data, "image/jpeg")
+
+
+def encode_palette(
+    indices: NDArray[np.uint8], palette: NDArray[np.uint8]
+) -> EncodedTile:
+    """Return palette indices as a PNG tile.
+
+    A palette PNG is an order of magnitude faster to write than one of RGBA, and
+    its colours are exact.
+
+    Parameters
+    ----------
+    indices : uint8 (H, W)
+    palette : uint8 (N, 4)
+        sRGB and opacity for each index, N <= 256.
+    """
+    height, width = indices.shape
+    header = struct.pack(">IIBBBBB", width, height, 8, _PALETTE_TYPE, 0, 0, 0)
+    # Each row begins with its filter: 0, none, which is best for a palette.
+    rows = np.zeros((height, width + 1), np.uint8)
+    rows[:, 1:] = indices
+    chunks = (
+        (b"IHDR", header),
+        (b"PLTE", palette[:, :3].tobytes()),
+        (b"tRNS", palette[:, 3].tobytes()),
+        (b"IDAT", zlib.compress(rows.tobytes(), 1)),
+        (b"IEND", b""),
+    )
+    data = _PNG_SIGNATURE + b"".join(_chunk(kind, body) for kind, body in chunks)
+    return EncodedTile(data, "image/png")
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    checksum = zlib.crc32(kind + body)
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", checksum)
+
+
+TRANSPARENT: Final = encode_palette(
+    np.zeros((1, 1), np.uint8), np.zeros((1, 4), np.uint8)
+)
+"""A tile with nothing on it."""

@@ -1,0 +1,96 @@
+"""The slide itself as a layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from workbench.layers.encode import encode_jpeg
+from workbench.layers.layer import Pyramid
+
+if TYPE_CHECKING:
+    from workbench.layers.layer import Legend
+    from workbench.slide.reader import EncodedTile
+    from workbench.slide.slide import Slide
+
+_STORED_TILE_PX: Final = range(128, 1025)
+_JPEG: Final = "image/jpeg"
+
+
+class SlideLayer:
+    """A slide as it was scanned.
+
+    Where the file stores square JPEG tiles, the pyramid takes their size, and
+    every zoom that is stored is handed out as it lies on disk: not decoded, not
+    encoded, not changed. Other zooms are read and encoded as JPEG.
+
+    Tiles at the right and lower edge have full size; what lies outside the slide
+    is background, and the viewer does not draw it.
+
+    Parameters
+    ----------
+    slide : Slide
+    """
+
+    legend: Legend | None = None
+
+    def __init__(self, slide: Slide) -> None:
+        self.name = slide.name
+        self.pyramid = slide_pyramid(slide)
+        self._slide = slide
+        self._stored = _stored_levels(slide, self.pyramid)
+
+    @property
+    def version(self) -> str:
+        """The slide's fingerprint: a file does not change."""
+        return self._slide.id
+
+    def tile(self, z: int, x: int, y: int) -> EncodedTile | None:
+        """Return a tile as JPEG.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If the pyramid has no such tile.
+        SlideReadError
+            If the file is damaged there.
+        """
+        box = self.pyramid.box(z, x, y)
+        if z in self._stored:
+            stored = self._slide.encoded_tile(self._stored[z], x, y)
+            if stored is not None and stored.media_type == _JPEG:
+                return stored
+        side = self.pyramid.tile_px
+        return encode_jpeg(self._slide.read(box, size=(side, side)).pixels)
+
+
+def slide_pyramid(slide: Slide) -> Pyramid:
+    """Return the zooms to show a slide at: those of its stored tiles, if it can be."""
+    tile = slide.levels[0].tile
+    if tile is None or tile[0] != tile[1] or tile[0] not in _STORED_TILE_PX:
+        return Pyramid(slide.size)
+    first = slide.encoded_tile(0, 0, 0)
+    if first is None or first.media_type != _JPEG:
+        return Pyramid(slide.size)
+    return Pyramid(slide.size, tile[0])
+
+
+def _stored_levels(slide: Slide, pyramid: Pyramid) -> dict[int, int]:
+    """Return the level that holds the very tiles of a zoom, by zoom."""
+    stored = {}
+    for z in range(pyramid.max_zoom + 1):
+        factor = pyramid.downsample(z)
+        for number, level in enumerate(slide.levels):
+            square = level.tile == (pyramid.tile_px, pyramid.tile_px)
+            if square and _is_scaled(slide.size, level.size, factor):
+                stored[z] = number
+    return stored
+
+
+def _is_scaled(size: tuple[int, int], smaller: tuple[int, int], factor: int) -> bool:
+    """Tell whether `smaller` is `size` by a whole factor, rounded up or down.
+
+    The downsample that a file or library states is a ratio of rounded sizes, such
+    as 4.0002; the pixels were made with 4.
+    """
+    pairs = zip(size, smaller, strict=True)
+    return all(abs(few * factor - many) < factor for many, few in pairs)
