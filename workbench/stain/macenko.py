@@ -1,0 +1,191 @@
+"""Macenko's method: stain vectors from the extreme directions of a colour cloud.
+
+M. Macenko et al., "A method for normalizing histology slides for quantitative
+analysis", ISBI 2009. What goes by that name differs between packages by several grey
+levels; followed here, to the bit, is the definition of the widely used published
+implementation with its constants (Io = 240, alpha = 1, beta = 0.15, one added to
+every grey level, least-squares concentrations that may be negative, their 99th
+percentile over *all* pixels given, glass included).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from workbench.errors import StainError
+from workbench.stain.optical_density import (
+    IO,
+    ColourHistogram,
+    optical_density,
+    separation,
+    weighted_percentile,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ALPHA: Final = 1.0
+"""Percent of the directions left out on either side."""
+
+BETA: Final = 0.15
+"""Optical density below which a channel is taken for glass."""
+
+_MAX_CONCENTRATION_PERCENTILE: Final = 99.0
+_MIN_PIXELS: Final = 64
+_MIN_ANGLE_DEGREES: Final = 3.0
+_EXPONENTS: Final = (-80.0, 80.0)
+"""Whose exponential float32 holds."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StainFit:
+    """What Macenko's method finds in a picture."""
+
+    stains: NDArray[np.float64]
+    """float64, shape (2, 3): unit stain vectors, hematoxylin first."""
+
+    max_concentrations: NDArray[np.float64]
+    """float64, shape (2,): the 99th percentile of each stain's concentration."""
+
+
+def fit_macenko(
+    histogram: ColourHistogram,
+    *,
+    io: float = IO,
+    alpha: float = ALPHA,
+    beta: float = BETA,
+) -> StainFit:
+    """Find the stain vectors and maximal concentrations of some pixels.
+
+    Parameters
+    ----------
+    histogram : ColourHistogram
+        The pixels.
+    io : float
+        Grey level of light that met no tissue.
+    alpha : float
+        Percent of the directions left out on either side, 0 to 50.
+    beta : float
+        Pixels with a channel of lower optical density do not vote for directions.
+
+    Raises
+    ------
+    StainError
+        If there are too few stained pixels, or if they show less than two stains.
+    """
+    density = optical_density(histogram.colours, io=io)
+    dense = ~np.any(density < beta, axis=1)
+    pixels = int(histogram.counts[dense].sum())
+    if pixels < _MIN_PIXELS:
+        raise _no_answer(f"{pixels} of {histogram.total} pixels are stained tissue")
+    stains = _extreme_directions(density[dense], histogram.counts[dense], alpha)
+    amounts = density @ separation(stains)
+    maxima = np.array(
+        [
+            weighted_percentile(each, histogram.counts, _MAX_CONCENTRATION_PERCENTILE)
+            for each in amounts.T
+        ]
+    )
+    if not (np.isfinite(maxima).all() and maxima.min() > 0):
+        raise _no_answer("one of the two stains is nowhere to be found")
+    return StainFit(stains, maxima)
+
+
+def macenko_matrix(
+    source: StainFit, reference: StainFit, *, keep_residual: bool = False
+) -> NDArray[np.float64]:
+    """Return the matrix (3, 3) that takes a density to the normalized density.
+
+    Unmixing, scaling and mixing again are all linear, so that they are one matrix.
+
+    Parameters
+    ----------
+    source, reference : StainFit
+        Of the slide, and of what it shall look like.
+    keep_residual : bool
+        Keep what the two stains do not explain (a third dye, pigment) instead of
+        dropping it as published; then a slide normalized to itself is unchanged.
+    """
+    unmix = separation(source.stains)
+    scale = reference.max_concentrations / source.max_concentrations
+    matrix: NDArray[np.float64] = (unmix * scale) @ reference.stains
+    if keep_residual:
+        matrix = matrix + np.eye(3) - unmix @ source.stains
+    return matrix.T
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class MacenkoMap:
+    """A normalization as a function of the colour alone."""
+
+    source: StainFit
+    reference: StainFit
+    io: float = IO
+    keep_residual: bool = False
+
+    def __call__(
+        self, colours: NDArray[np.uint8], *, kind: type[np.floating] = np.float32
+    ) -> NDArray[np.floating]:
+        """Return normalized grey levels, not rounded or cut.
+
+        A linear map of logarithms is a product of powers, and powers of 256 grey
+        levels are a table. Multiplying table entries is exact to the bit on any
+        machine, which logarithms and exponentials are not.
+
+        Parameters
+        ----------
+        colours : uint8 (..., 3)
+            sRGB.
+        kind : type
+            Arithmetic: np.float32 or np.float64.
+
+        Returns
+        -------
+        float (..., 3)
+            Grey levels of type `kind`.
+        """
+        matrix = macenko_matrix(
+            self.source, self.reference, keep_residual=self.keep_residual
+        )
+        exponents = matrix[:, :, None] * -optical_density(np.arange(256), io=self.io)
+        factors = np.exp(np.clip(exponents, *_EXPONENTS)).astype(kind)
+        red, green, blue = (colours[..., c] for c in range(3))
+        levels = np.empty(colours.shape, kind)
+        for channel, (of_red, of_green, of_blue) in enumerate(factors):
+            of_red *= kind(self.io)
+            levels[..., channel] = of_red[red] * of_green[green] * of_blue[blue]
+        return levels
+
+
+def _extreme_directions(
+    density: NDArray[np.float64], counts: NDArray[np.int64], alpha: float
+) -> NDArray[np.float64]:
+    """Return the unit vectors between which the colours fan out, hematoxylin first."""
+    _, vectors = np.linalg.eigh(np.cov(density.T, fweights=counts))
+    plane = vectors[:, 1:3]
+    # An eigenvector's sign is arbitrary; tissue must lie on its positive side, or
+    # the angles would wrap around.
+    plane = plane * np.where(counts @ (density @ plane) < 0, -1.0, 1.0)
+    across, along = (density @ plane).T
+    angle = np.arctan2(along, across)
+    extremes = np.array(
+        [
+            weighted_percentile(angle, counts, percent)
+            for percent in (alpha, 100 - alpha)
+        ]
+    )
+    if not np.ptp(extremes) > np.radians(_MIN_ANGLE_DEGREES):
+        raise _no_answer("its colours show one stain only")
+    stains = np.stack([np.cos(extremes), np.sin(extremes)], axis=1) @ plane.T
+    # Hematoxylin absorbs more red than eosin does.
+    return stains if stains[0, 0] > stains[1, 0] else stains[::-1]
+
+
+def _no_answer(reason: str) -> StainError:
+    return StainError(
+        f"The stains cannot be told apart: {reason}.",
+        "Choose a region with hematoxylin and eosin, or no normalization.",
+    )

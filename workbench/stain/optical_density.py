@@ -1,0 +1,162 @@
+"""Optical density: the space in which stains add up.
+
+By Beer and Lambert, light falls off exponentially with the amount of dye in its way,
+so densities of stains are additive and a mixture of two lies in the plane of their
+vectors. Everything that is fitted here is fitted to unique colours with counts,
+which says the same as all pixels and is much less of it.
+
+Stain matrices are float64 of shape (2, 3): one row for each stain, hematoxylin
+first, columns red, green, blue; rows have unit length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+
+from workbench.errors import StainError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import ArrayLike, NDArray
+
+IO: Final = 240.0
+"""Grey level of light that met no tissue (Macenko's constant)."""
+
+_CHANNELS: Final = 3
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ColourHistogram:
+    """The unique colours of some pixels, and how many pixels have each."""
+
+    colours: NDArray[np.uint8]
+    """uint8, shape (K, 3), sRGB, in ascending order."""
+
+    counts: NDArray[np.int64]
+    """int64, shape (K,), all positive."""
+
+    @classmethod
+    def of(cls, pixels: NDArray[np.uint8]) -> ColourHistogram:
+        """Return the histogram of uint8 pixels of shape (..., 3)."""
+        return cls.of_codes([colour_codes(pixels).ravel()])
+
+    @classmethod
+    def of_codes(cls, parts: Iterable[NDArray[np.uint32]]) -> ColourHistogram:
+        """Return the histogram of `colour_codes` that come in parts."""
+        each = [np.empty(0, np.uint32), *parts]
+        codes, counts = np.unique(np.concatenate(each), return_counts=True)
+        return cls(colours_of(codes), counts.astype(np.int64))
+
+    @property
+    def total(self) -> int:
+        """Number of pixels."""
+        return int(self.counts.sum())
+
+    def where(self, keep: NDArray[np.bool_]) -> ColourHistogram:
+        """Return the part with the colours where `keep` (bool, shape (K,)) is set."""
+        return ColourHistogram(self.colours[keep], self.counts[keep])
+
+
+def colour_codes(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Return red << 16 | green << 8 | blue, uint32 of the shape without channels.
+
+    Raises
+    ------
+    StainError
+        If the pixels are not uint8 with three channels last.
+    """
+    if pixels.dtype != np.uint8 or pixels.shape[-1:] != (_CHANNELS,):
+        message = (
+            f"Stains are found in uint8 pixels (..., 3), not in {pixels.dtype}"
+            f" {pixels.shape}."
+        )
+        raise StainError(message, "Convert the pixels to 8-bit RGB first.")
+    codes = pixels[..., 0].astype(np.uint32) << 8
+    codes |= pixels[..., 1]
+    codes <<= 8
+    codes |= pixels[..., 2]
+    return codes
+
+
+def colours_of(codes: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    """Return the colours of `colour_codes`, uint8 of the shape with channels last."""
+    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], -1).astype(np.uint8)
+
+
+def optical_density(pixels: ArrayLike, *, io: float = IO) -> NDArray[np.float64]:
+    """Return -log((pixels + 1) / io), float64 of the same shape.
+
+    One is added so that black has a density; so glass brighter than `io` - 1 is
+    slightly negative.
+    """
+    table = -np.log(np.arange(1, 257) / io)
+    density: NDArray[np.float64] = table[np.asarray(pixels, np.uint8)]
+    return density
+
+
+def transmitted(density: NDArray[np.float64], *, io: float = IO) -> NDArray[np.float64]:
+    """Return the grey levels of light after `density`, not rounded or cut."""
+    return io * np.exp(-density)
+
+
+def separation(stains: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the matrix (3, 2) that takes densities (..., 3) to concentrations.
+
+    The least-squares solution: the pseudo-inverse of a stain matrix (2, 3).
+    """
+    inverse: NDArray[np.float64] = np.linalg.pinv(stains)
+    return inverse
+
+
+def concentrations(
+    pixels: torch.Tensor, stains: ArrayLike, *, io: float = IO
+) -> torch.Tensor:
+    """Return how much of each stain is in every pixel.
+
+    Parameters
+    ----------
+    pixels : uint8 tensor (N, 3, H, W)
+        sRGB, on any device.
+    stains : float (2, 3)
+        Stain matrix, hematoxylin first.
+    io : float
+        Grey level of light that met no tissue.
+
+    Returns
+    -------
+    float32 tensor (N, 2, H, W)
+        Hematoxylin, then eosin, on the same device, as optical density (natural
+        logarithm) along the stain's unit vector; not below 0.
+    """
+    density = pixels.float().add_(1).div_(io).log_().neg_()
+    unmix = density.new_tensor(separation(np.asarray(stains, np.float64)).T)
+    planes = density.unbind(1)
+    amounts = [
+        sum(w * plane for w, plane in zip(row, planes, strict=True)) for row in unmix
+    ]
+    return torch.stack(amounts, 1).clamp_(min=0)
+
+
+def weighted_percentile(
+    values: NDArray[np.float64], counts: NDArray[np.int64], percent: float
+) -> float:
+    """Return `np.percentile(np.repeat(values, counts), percent)` without repeating."""
+    order = np.argsort(values, kind="stable")
+    last = np.cumsum(counts[order])
+    position = percent / 100 * (last[-1] - 1)
+    below = int(position)
+    first, second = values[
+        order[np.searchsorted(last, [below, min(below + 1, last[-1] - 1)], "right")]
+    ]
+    return float(_lerp(first, second, position - below))
+
+
+def _lerp(a: float, b: float, t: float) -> float:
+    """Interpolate as numpy's percentile does, to the last bit."""
+    step = b - a
+    return b - step * (1 - t) if t >= 0.5 else a + step * t  # noqa: PLR2004 - the middle

@@ -1,0 +1,222 @@
+"""References: what a normalized slide shall look like."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import numpy as np
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from workbench.errors import StainError
+from workbench.geometry import Box
+from workbench.stain.macenko import StainFit, fit_macenko
+from workbench.stain.optical_density import IO, ColourHistogram, transmitted
+from workbench.stain.reinhard import LabFit, fit_reinhard
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from numpy.typing import NDArray
+
+_MAX_JSON_BYTES: Final = 100_000
+_MAX_IMAGE_PX: Final = 64_000_000
+_MAX_REGION_PX: Final = 4096
+_UNIT_TOLERANCE: Final = 0.01
+
+_Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1000, le=1000)]
+_Positive = Annotated[float, Field(allow_inf_nan=False, gt=0, le=1000)]
+_Vector = tuple[_Finite, _Finite, _Finite]
+
+
+class Reference(BaseModel):
+    """The colours of some tissue, as every method needs to know them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=500)]
+    provenance: Annotated[str, Field(max_length=2000)] = ""
+    """Where the numbers come from."""
+
+    stains: tuple[_Vector, _Vector]
+    """Unit vectors of optical density (red, green, blue), hematoxylin first."""
+
+    max_concentrations: tuple[_Positive, _Positive]
+    """99th percentile of the concentration of each stain."""
+
+    lab_mean: _Vector
+    """Mean of the stained pixels in CIELAB (D65), L from 0 to 100."""
+
+    lab_std: tuple[_Positive, _Positive, _Positive]
+    """Their standard deviations."""
+
+    @model_validator(mode="after")
+    def _stains_are_unit_vectors(self) -> Self:
+        lengths = np.linalg.norm(self.stains, axis=1)
+        if np.abs(lengths - 1).max() > _UNIT_TOLERANCE:
+            message = f"stain vectors must have length 1, not {lengths.round(3)}"
+            raise ValueError(message)
+        return self
+
+    @classmethod
+    def of_histogram(
+        cls, histogram: ColourHistogram, *, name: str, provenance: str = ""
+    ) -> Reference:
+        """Measure the colours of some pixels.
+
+        Raises
+        ------
+        StainError
+            If there is no stained tissue in them.
+        """
+        stain, lab = fit_macenko(histogram), fit_reinhard(histogram)
+        return cls(
+            name=name,
+            provenance=provenance,
+            stains=stain.stains.tolist(),
+            max_concentrations=stain.max_concentrations.tolist(),
+            lab_mean=lab.mean.tolist(),
+            lab_std=np.maximum(lab.std, 1e-3).tolist(),
+        )
+
+    @classmethod
+    def of_pixels(
+        cls, pixels: NDArray[np.uint8], *, name: str, provenance: str = ""
+    ) -> Reference:
+        """Measure the colours of uint8 pixels (..., 3); see `of_histogram`."""
+        histogram = ColourHistogram.of(pixels)
+        return cls.of_histogram(histogram, name=name, provenance=provenance)
+
+    @property
+    def stain_fit(self) -> StainFit:
+        """The part that Macenko's method needs."""
+        return StainFit(np.array(self.stains), np.array(self.max_concentrations))
+
+    @property
+    def lab_fit(self) -> LabFit:
+        """The part that Reinhard's method needs."""
+        return LabFit(np.array(self.lab_mean), np.array(self.lab_std))
+
+    def save(self, path: str | Path) -> None:
+        """Write the reference as JSON; `load_reference` reads it."""
+        Path(path).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+    def swatches(self, *, steps: int = 8) -> NDArray[np.uint8]:
+        """Return the colours of each stain from none to all, uint8 (2, steps, 3)."""
+        amounts = np.outer(self.max_concentrations, np.linspace(0, 1, steps))
+        density = amounts[:, :, None] * np.array(self.stains)[:, None, :]
+        return np.clip(np.rint(transmitted(density, io=IO)), 0, 255).astype(np.uint8)
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        Image.fromarray(self.swatches()).resize((256, 64), 0).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def _repr_html_(self) -> str:
+        picture = base64.b64encode(self._repr_png_()).decode("ascii")
+        return (
+            f'<figure><img alt="hematoxylin and eosin of {html.escape(self.name)}"'
+            f' src="data:image/png;base64,{picture}">'
+            f"<figcaption>{html.escape(self.name)}: {html.escape(self.provenance)}"
+            "</figcaption></figure>"
+        )
+
+
+REFERENCES: Final[dict[str, Reference]] = {
+    each.name: each
+    for each in (
+        Reference(
+            name="he-standard",
+            provenance="Stain vectors and maxima as published with Macenko's method;"
+            " CIELAB statistics measured on tissue normalized to them.",
+            stains=((0.5626, 0.7201, 0.4062), (0.2159, 0.8012, 0.5581)),
+            max_concentrations=(1.9705, 1.0308),
+            lab_mean=(61.1, 24.1, -7.4),
+            lab_std=(14.8, 5.8, 7.3),
+        ),
+    )
+}
+"""The built-in references, by name."""
+
+
+def load_reference(text: str) -> Reference:
+    """Return the reference that a user names.
+
+    Parameters
+    ----------
+    text : str
+        The name of a built-in reference, a saved reference (JSON), an image file, or
+        a region of a slide: `SLIDE@x0,y0,x1,y1` in level-0 pixels.
+
+    Raises
+    ------
+    StainError
+        If there is no such reference, if its file cannot be read or is too large, or
+        if it shows no stained tissue.
+    SlideError
+        If the slide of a region cannot be opened.
+    """
+    if text in REFERENCES:
+        return REFERENCES[text]
+    if region := _REGION.fullmatch(text):
+        edges = [int(edge) for edge in region["box"].split(",")]
+        return _of_region(region["slide"], Box(*edges))
+    path = Path(text)
+    if not path.is_file():
+        message = f"There is no reference '{text}'."
+        remedy = (
+            f"Built in: {', '.join(REFERENCES)}. Or give an image file, a saved"
+            " reference (JSON) or a region, SLIDE@x0,y0,x1,y1."
+        )
+        raise StainError(message, remedy)
+    return _of_json(path) if path.suffix.lower() == ".json" else _of_image(path)
+
+
+_REGION: Final = re.compile(r"(?P<slide>.+)@(?P<box>-?\d{1,9}(,-?\d{1,9}){3})")
+
+
+def _of_region(path: str, box: Box) -> Reference:
+    from workbench.slide.slide import open_slide  # noqa: PLC0415 - not there yet
+
+    with open_slide(path) as slide:
+        shrink = max(1.0, max(box.width, box.height) / _MAX_REGION_PX)
+        size = (round(box.width / shrink), round(box.height / shrink))
+        pixels = slide.read(box, size=size).pixels
+    edges = f"{box.x0},{box.y0},{box.x1},{box.y1}"
+    name = f"{Path(path).name}@{edges}"
+    return Reference.of_pixels(pixels, name=name, provenance=f"Region of {path}.")
+
+
+def _of_image(path: Path) -> Reference:
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > _MAX_IMAGE_PX:
+                reason = f"its {image.width} x {image.height} pixels are too many"
+                raise _unusable(path, reason)
+            pixels = np.asarray(image.convert("RGB"))
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise _unusable(path, str(error)) from error
+    return Reference.of_pixels(pixels, name=path.name, provenance=f"Image {path.name}.")
+
+
+def _of_json(path: Path) -> Reference:
+    if path.stat().st_size > _MAX_JSON_BYTES:
+        raise _unusable(path, "it is too large to be one")
+    try:
+        return Reference.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "its content"
+        raise _unusable(path, f"{field}: {first['msg']}") from error
+
+
+def _unusable(path: Path, reason: str) -> StainError:
+    return StainError(
+        f"The reference '{path}' cannot be used: {reason}.",
+        "Give an image of stained tissue or a reference saved with Reference.save.",
+    )

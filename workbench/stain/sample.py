@@ -1,0 +1,80 @@
+"""The colours of a whole slide, from a few places all over its tissue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from workbench.errors import StainError
+from workbench.geometry import Box
+from workbench.grid import Grid
+from workbench.stain.optical_density import ColourHistogram, colour_codes
+from workbench.tissue import artefact_mask, find_tissue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from workbench.slide.slide import Slide
+
+_TILES: Final = 64
+_TILE_PX: Final = 256
+_BATCH: Final = 8
+_MPP: Final = 1.0
+"""Resolution at which stains are looked at, or the next finer one that is stored;
+nuclei are several pixels wide."""
+
+_RELATIVE_DOWNSAMPLE: Final = 4.0
+"""The same for a slide whose mpp is not known."""
+
+_MIN_TISSUE: Final = 0.5
+"""Share of a tile that should be tissue."""
+
+
+def slide_histogram(slide: Slide) -> ColourHistogram:
+    """Return the colours of a slide's tissue, of up to 64 tiles all over it.
+
+    The choice is deterministic. Ink, and tiles with little tissue where others have
+    more, are left out; glass between tissue stays, as it does in a region.
+
+    Raises
+    ------
+    StainError
+        If the slide has no tissue.
+    """
+    boxes = _tissue_tiles(slide, _stored_downsample(slide))
+    if not boxes:
+        message = f"There is no tissue on '{slide.path}' whose stains could be found."
+        raise StainError(message, "Run it without normalization, or check the slide.")
+    return ColourHistogram.of_codes(_codes(slide, boxes))
+
+
+def _codes(slide: Slide, boxes: list[Box]) -> Iterator[NDArray[np.uint32]]:
+    for start in range(0, len(boxes), _BATCH):
+        tiles = slide.read_tiles(boxes[start : start + _BATCH], (_TILE_PX, _TILE_PX))
+        for tile in tiles:
+            yield colour_codes(tile)[~artefact_mask(tile)]
+
+
+def _tissue_tiles(slide: Slide, downsample: float) -> list[Box]:
+    """Return the boxes of tiles on tissue, spread evenly over the slide."""
+    grid = Grid(slide.size, downsample, _TILE_PX)
+    tissue = find_tissue(slide)
+    boxes = [grid.tile(index) for index in range(len(grid))]
+    share = tissue.fractions(boxes)
+    eligible = np.flatnonzero(share >= _MIN_TISSUE)
+    if not len(eligible):
+        fullest = np.argsort(-share, kind="stable")[:_TILES]
+        eligible = np.sort(fullest[share[fullest] > 0])
+    step = max(1.0, len(eligible) / _TILES)
+    chosen = eligible[np.arange(0, len(eligible), step).astype(np.int64)]
+    return [boxes[index] for index in chosen]
+
+
+def _stored_downsample(slide: Slide) -> float:
+    """Return the coarsest stored resolution that is fine enough for stains."""
+    wanted = _RELATIVE_DOWNSAMPLE if slide.mpp is None else _MPP / slide.mpp
+    stored = [level.downsample for level in slide.levels]
+    return max([each for each in stored if each <= wanted * 1.05], default=1.0)
