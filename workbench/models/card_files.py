@@ -152,7 +152,9 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _sentence(error: ValidationError) -> str:
     """Say what is wrong with which field, without pydantic's addresses."""
-    return "; ".join(
-        f"{'.'.join(map(str, e['loc'])) or 'the card'}: {e['msg'].lower()}"
-        for e in error.errors()
-    )
+    parts = []
+    for problem in error.errors():
+        place = ".".join(map(str, problem["loc"])) or "the card"
+        text = problem["msg"]
+        parts.append(f"{place}: {text[0].lower()}{text[1:]}")
+    return "; ".join(parts)

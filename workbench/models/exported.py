@@ -17,9 +17,10 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -32,6 +33,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.cards import ModelCard
+
+_DAMAGE: Final = (
+    RuntimeError,
+    OSError,
+    EOFError,
+    ImportError,
+    AttributeError,
+    KeyError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    SafetensorError,
+)
+"""What the loaders raise for files that are damaged, or pickled with other code."""
 
 Kind = Literal["onnx", "safetensors", "torchscript", "export", "pickle"]
 
@@ -60,7 +74,7 @@ def load_network(card: ModelCard, weights: Path, *, trust: bool) -> nn.Module:
         if kind == "export":
             return _exported(weights)
         return _bare(card, weights, kind, trust=trust)
-    except (RuntimeError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         message = f"'{weights}' cannot be loaded as {kind}: {_first_line(error)}."
         remedy = "Copy the file again, or export the model again."
         raise ModelError(message, remedy) from error
@@ -123,15 +137,17 @@ def _unpickled(weights: Path, *, trust: bool) -> Any:
         return torch.load(weights, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if not trust:
-            reason = "it holds more than weights"
+            reason = "it is damaged, or holds more than weights"
             raise UntrustedModelError(weights, reason) from error
     return torch.load(weights, map_location="cpu", weights_only=False)
 
 
 def _state(content: Any) -> dict[str, Tensor]:
     """Return the weights of a checkpoint, without the wrappers trainers add."""
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
+    if not isinstance(content, dict):
+        message = f"it holds a {type(content).__name__}"
+        raise TypeError(message)
+    content = content.get("state_dict", content)
     if all(str(name).startswith("module.") for name in content):
         content = {n.removeprefix("module."): value for n, value in content.items()}
     return dict(content)

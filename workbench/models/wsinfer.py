@@ -9,40 +9,106 @@ there is one class).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path  # noqa: TC003 - pydantic reads annotations when run
+from typing import Annotated, Any, Final, Literal, Self
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+from pydantic import BaseModel, Field, model_validator
 
-_REQUIRED: Final = (
-    "spec_version",
-    "architecture",
-    "num_classes",
-    "patch_size_pixels",
-    "spacing_um_px",
-    "class_names",
-    "transform",
-)
-_TRANSFORMS: Final = ("Resize", "ToTensor", "Normalize")
-
+_Numbers = tuple[float, float, float]
+_Side = Annotated[int, Field(ge=1)]
+_ORDER: Final = ("Resize", "ToTensor", "Normalize")
 _RESNETS: Final = tuple(f"resnet{depth}" for depth in (18, 34, 50, 101, 152))
 """Whose weights in the zoo have torchvision's names."""
 
 
-def is_config(fields: Mapping[str, Any]) -> bool:
+class Resize(BaseModel):
+    """To a square."""
+
+    class Arguments(BaseModel):
+        """As of `torchvision.transforms.Resize`."""
+
+        size: _Side | Annotated[tuple[_Side, ...], Field(min_length=1, max_length=2)]
+
+    name: Literal["Resize"]
+    arguments: Arguments
+
+    def fields(self) -> dict[str, Any]:
+        """Return what it says of a card."""
+        size = self.arguments.size
+        sides = {size} if isinstance(size, int) else set(size)
+        if len(sides) > 1:
+            message = f"Resize must be to a square, not to {size}"
+            raise ValueError(message)
+        return {"input_px": sides.pop()}
+
+
+class ToTensor(BaseModel):
+    """From 0 to 255 to 0 to 1."""
+
+    name: Literal["ToTensor"]
+
+    def fields(self) -> dict[str, Any]:
+        """Return what it says of a card."""
+        return {}
+
+
+class Normalize(BaseModel):
+    """To zero mean and unit standard deviation."""
+
+    class Arguments(BaseModel):
+        """As of `torchvision.transforms.Normalize`."""
+
+        mean: _Numbers
+        std: _Numbers
+
+    name: Literal["Normalize"]
+    arguments: Arguments
+
+    def fields(self) -> dict[str, Any]:
+        """Return what it says of a card."""
+        return {"mean": self.arguments.mean, "std": self.arguments.std}
+
+
+Step = Annotated[Resize | ToTensor | Normalize, Field(discriminator="name")]
+
+
+class Config(BaseModel):
+    """A `config.json`, as the zoo's schema has it; other keys are let be."""
+
+    spec_version: str
+    architecture: str
+    num_classes: Annotated[int, Field(ge=1)]
+    patch_size_pixels: Annotated[int, Field(ge=1)]
+    spacing_um_px: Annotated[float, Field(gt=0)]
+    class_names: tuple[str, ...]
+    transform: tuple[Step, ...]
+    workbench: dict[str, Any] = {}
+    """Not of the schema: fields of a card, such as colours, that go before these."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(self.class_names) != self.num_classes:
+            message = f"class_names must be num_classes = {self.num_classes} names"
+            raise ValueError(message)
+        names = tuple(step.name for step in self.transform)
+        if "ToTensor" not in names or names != tuple(n for n in _ORDER if n in names):
+            message = f"transform must be [Resize], ToTensor, [Normalize], not {names}"
+            raise ValueError(message)
+        return self
+
+
+def is_config(fields: dict[str, Any]) -> bool:
     """Tell whether a JSON object is a WSInfer-zoo configuration, not a card."""
     return "patch_size_pixels" in fields or "spec_version" in fields
 
 
-def card_fields(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def card_fields(fields: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return the fields of the card of a WSInfer-zoo model.
 
     Parameters
     ----------
-    config : Mapping
-        The content of `config.json`. Fields of a card under an additional key
-        "workbench" (such as colours) come through as they are.
+    fields : dict
+        The content of `config.json`.
     folder : Path
         Where its weights lie: `torchscript_model.pt`, or `model.safetensors` for
         the ResNets that torchvision builds, which needs no trust and is preferred.
@@ -52,56 +118,24 @@ def card_fields(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     ValueError
         If a key is missing, or a value is none that the schema allows.
     """
-    if missing := [key for key in _REQUIRED if key not in config]:
-        message = f"missing {', '.join(missing)}"
-        raise ValueError(message)
-    names, count = config["class_names"], config["num_classes"]
-    if not isinstance(names, list) or len(names) != count:
-        message = f"class_names must be a list of num_classes = {count} names"
-        raise ValueError(message)
-    return {
+    config = Config.model_validate(fields)
+    card: dict[str, Any] = {
         "name": folder.name,
         "task": "classification",
-        "classes": names,
-        "mpp": config["spacing_um_px"],
-        "tile_px": config["patch_size_pixels"],
-        "activation": "softmax" if count > 1 else "sigmoid",
+        "classes": config.class_names,
+        "mpp": config.spacing_um_px,
+        "tile_px": config.patch_size_pixels,
+        "activation": "softmax" if config.num_classes > 1 else "sigmoid",
         "source": "WSInfer zoo",
-        **_weights(str(config["architecture"]), folder),
-        **_transform(config["transform"]),
-        **config.get("workbench", {}),
+        **_weights(config.architecture, folder),
     }
+    for step in config.transform:
+        card |= step.fields()
+    return card | config.workbench
 
 
 def _weights(architecture: str, folder: Path) -> dict[str, str]:
-    if architecture in _RESNETS and (folder / "model.safetensors").is_file():
-        return {
-            "weights": "model.safetensors",
-            "architecture": f"torchvision:{architecture}",
-        }
+    bare = "model.safetensors"
+    if architecture in _RESNETS and (folder / bare).is_file():
+        return {"weights": bare, "architecture": f"torchvision:{architecture}"}
     return {"weights": "torchscript_model.pt"}
-
-
-def _transform(steps: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the card's fields for [Resize], ToTensor, [Normalize]."""
-    names = [step.get("name") for step in steps]
-    if "ToTensor" not in names or names != [n for n in _TRANSFORMS if n in names]:
-        message = f"transform must be [Resize], ToTensor, [Normalize], not {names}"
-        raise ValueError(message)
-    fields: dict[str, Any] = {}
-    for step in steps:
-        arguments = step.get("arguments") or {}
-        if step["name"] == "Resize":
-            fields["input_px"] = _side(arguments.get("size"))
-        elif step["name"] == "Normalize":
-            fields |= {key: arguments.get(key) for key in ("mean", "std")}
-    return fields
-
-
-def _side(size: Any) -> Any:
-    if isinstance(size, list) and len(set(size)) == 1:
-        return size[0]
-    if isinstance(size, int):
-        return size
-    message = f"transform's Resize must be to a square, not size = {size}"
-    raise ValueError(message)
