@@ -42,6 +42,15 @@ _GLASS_MIN_SHARE: Final = 0.005
 _GLASS_DEFAULT: Final = 243.0
 """Glass is bright and grey (grey levels), and there is some to be seen."""
 
+_MIN_INK: Final = 0.08
+"""Optical density by which ink must differ from the stains."""
+
+_BLACK: Final = 0.8
+"""Optical density of black ink in every channel."""
+
+_MIN_INK_PX: Final = 12
+"""Marks of fewer pixels are noise."""
+
 _MIN_SHARE: Final = 2e-5
 """Objects and holes smaller than this share of the raster are noise..."""
 
@@ -184,7 +193,7 @@ def artefact_mask(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """
     if not pixels.size:
         return np.zeros(pixels.shape[:2], np.bool_)
-    return _ink(_density(pixels, _glass(pixels)))
+    return _ink(_density(_smooth(pixels), _glass(pixels)))
 
 
 def _smooth(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -225,10 +234,10 @@ def _ink(density: NDArray[np.float32]) -> NDArray[np.bool_]:
     """
     red, green, blue = density[..., 0], density[..., 1], density[..., 2]
     highest, lowest = density.max(axis=2), density.min(axis=2)
-    cold = (red > 1.15 * green) & (red - green > 0.08)
-    warm = (blue > 0.92 * green) & (green - red > 0.3) & (green > 3.5 * red)
-    black = (lowest > 0.9) & (highest - lowest < 0.35 * highest)
-    return cold | warm | black
+    cold = (red > 1.1 * green) & (red - green > _MIN_INK)
+    warm = (green > 3.8 * red) & (blue > 0.7 * green) & (green - red > 2 * _MIN_INK)
+    black = (lowest > _BLACK) & (highest - lowest < 0.42 * highest)
+    return _without_small(cold | warm | black, _MIN_INK_PX)
 
 
 def _threshold(chroma: NDArray[np.float32]) -> float:

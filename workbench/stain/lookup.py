@@ -93,4 +93,5 @@ class ColourTable:
 
 def rounded(levels: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Return grey levels as uint8: to the nearest, halves to even, cut to 0 to 255."""
-    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    whole: NDArray[np.uint8] = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    return whole

@@ -80,7 +80,8 @@ def fit_macenko(
     dense = ~np.any(density < beta, axis=1)
     pixels = int(histogram.counts[dense].sum())
     if pixels < _MIN_PIXELS:
-        raise _no_answer(f"{pixels} of {histogram.total} pixels are stained tissue")
+        reason = f"{pixels} of {histogram.total} pixels are stained tissue"
+        raise _no_answer(reason)
     stains = _extreme_directions(density[dense], histogram.counts[dense], alpha)
     amounts = density @ separation(stains)
     maxima = np.array(
@@ -90,7 +91,8 @@ def fit_macenko(
         ]
     )
     if not (np.isfinite(maxima).all() and maxima.min() > 0):
-        raise _no_answer("one of the two stains is nowhere to be found")
+        reason = "one of the two stains is nowhere to be found"
+        raise _no_answer(reason)
     return StainFit(stains, maxima)
 
 
@@ -155,8 +157,8 @@ class MacenkoMap:
         red, green, blue = (colours[..., c] for c in range(3))
         levels = np.empty(colours.shape, kind)
         for channel, (of_red, of_green, of_blue) in enumerate(factors):
-            of_red *= kind(self.io)
-            levels[..., channel] = of_red[red] * of_green[green] * of_blue[blue]
+            lit = kind(self.io) * of_red
+            levels[..., channel] = lit[red] * of_green[green] * of_blue[blue]
         return levels
 
 
@@ -178,8 +180,11 @@ def _extreme_directions(
         ]
     )
     if not np.ptp(extremes) > np.radians(_MIN_ANGLE_DEGREES):
-        raise _no_answer("its colours show one stain only")
-    stains = np.stack([np.cos(extremes), np.sin(extremes)], axis=1) @ plane.T
+        reason = "the colours show one stain only"
+        raise _no_answer(reason)
+    stains: NDArray[np.float64] = (
+        np.stack([np.cos(extremes), np.sin(extremes)], axis=1) @ plane.T
+    )
     # Hematoxylin absorbs more red than eosin does.
     return stains if stains[0, 0] > stains[1, 0] else stains[::-1]
 

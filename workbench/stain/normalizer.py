@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from workbench.slide.slide import Slide
 
-    Place = Slide | Region | NDArray[np.uint8] | Reference | str
+    Place: TypeAlias = Slide | Region | NDArray[np.uint8] | Reference | str
 
 Method = Literal["macenko", "reinhard"]
 """How colours are brought into those of a reference."""
@@ -83,10 +83,10 @@ def fit_normalizer(
     limits = _constants(method, constants)
     io = limits["io"]
     if method == "macenko":
-        stains = [_stain_fit(each, limits) for each in (source, reference)]
-        return Normalizer(MacenkoMap(*stains, io=io, keep_residual=keep_residual))
-    colours = [_lab_fit(each, limits) for each in (source, reference)]
-    return Normalizer(ReinhardMap(*colours, io=io, beta=limits["beta"]))
+        stains, wanted = (_stain_fit(each, limits) for each in (source, reference))
+        return Normalizer(MacenkoMap(stains, wanted, io, keep_residual))
+    colours, aim = (_lab_fit(each, limits) for each in (source, reference))
+    return Normalizer(ReinhardMap(colours, aim, io, limits["beta"]))
 
 
 class Normalizer(nn.Module):

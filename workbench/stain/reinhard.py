@@ -82,15 +82,15 @@ def fit_reinhard(
         optical_density(histogram.colours, io=io).max(axis=1, initial=0) >= beta
     )
     if stained.total < _MIN_PIXELS:
-        raise _no_answer(
-            f"{stained.total} of {histogram.total} pixels are stained tissue"
-        )
+        reason = f"{stained.total} of {histogram.total} pixels are stained tissue"
+        raise _no_answer(reason)
     lab = rgb_to_lab(stained.colours / 255)
     share = stained.counts / stained.total
     mean = share @ lab
     std = np.sqrt(share @ (lab - mean) ** 2)
     if std[0] < _MIN_SPREAD:
-        raise _no_answer("all of it has one colour")
+        reason = "all of it has one colour"
+        raise _no_answer(reason)
     return LabFit(mean, std)
 
 
@@ -145,7 +145,8 @@ class ReinhardMap:
         lab = rgb_to_lab(colours / kind(255)) * gain.astype(kind) + shift.astype(kind)
         moved = lab_to_rgb(lab) * kind(255)
         stained = self._stained().astype(kind)[colours.min(axis=-1)][..., None]
-        return colours + stained * (moved - colours)
+        levels: NDArray[np.floating] = colours + stained * (moved - colours)
+        return levels
 
     def _stained(self) -> NDArray[np.float64]:
         """Return how far a pixel is stained, 0 (glass) to 1, by its darkest channel."""
@@ -168,11 +169,12 @@ def lab_to_rgb(lab: NDArray[np.floating]) -> NDArray[np.floating]:
         for each in f
     ]
     linear = np.clip(_mixed(_XYZ_TO_RGB, xyz, kind), 0, 1)
-    return np.where(
+    rgb: NDArray[np.floating] = np.where(
         linear > kind(0.0031308),
         kind(1.055) * np.power(linear, kind(1 / 2.4)) - kind(0.055),
         kind(12.92) * linear,
     )
+    return rgb
 
 
 def _mixed(

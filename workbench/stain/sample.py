@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from workbench.errors import StainError
-from workbench.geometry import Box
 from workbench.grid import Grid
 from workbench.stain.optical_density import ColourHistogram, colour_codes
 from workbench.tissue import artefact_mask, find_tissue
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from workbench.geometry import Box
     from workbench.slide.slide import Slide
 
 _TILES: Final = 64
