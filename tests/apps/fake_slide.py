@@ -1,46 +1,63 @@
-"""A slide in memory, with as much of `Slide` as layers need."""
+"""A slide in memory, with as much of `Slide` as layers and viewer need."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import simplejpeg
 
 from workbench.geometry import Box
 from workbench.region import Region
-from workbench.slide.reader import Level
+from workbench.slide.reader import EncodedTile, Level
+
+MARKER = Box(3000, 2000, 3064, 2064)
+"""Pure red."""
 
 
 @dataclass
 class FakeSlide:
+    """Smooth bands of colour with one red square, stored in tiles where asked for."""
+
     size: tuple[int, int] = (6000, 4200)
-    mpp: float = 0.5
+    mpp: float | None = 0.5
+    stored: int | None = None
     name: str = "fake"
     id: str = "fake-1"
+    reads: int = 0
 
     def __post_init__(self):
-        w, h = self.size
-        y, x = np.mgrid[:h, :w].astype(np.float32)
-        p = np.empty((h, w, 3), np.uint8)
-        p[..., 0] = 200 + 40 * np.sin(x / 200)
-        p[..., 1] = 120 + 60 * np.sin(y / 150)
-        p[..., 2] = 190
-        p[2000:2064, 3000:3064] = (255, 0, 0)
-        self.pixels = p
-        self.levels = (Level(self.size, 1.0, None),)
+        width, height = self.size
+        y, x = np.mgrid[:height, :width].astype(np.float32)
+        self.pixels = np.empty((height, width, 3), np.uint8)
+        self.pixels[..., 0] = 190 + 40 * np.sin(x / 200)
+        self.pixels[..., 1] = 140 + 60 * np.sin(y / 150)
+        self.pixels[..., 2] = 190
+        part = MARKER.intersection(self.box)
+        self.pixels[part.y0 : part.y1, part.x0 : part.x1] = (255, 0, 0)
+        tile = (self.stored, self.stored) if self.stored else None
+        quarter = (width // 4, height // 4)
+        self.levels = (Level(self.size, 1.0, tile), Level(quarter, 4.0001, tile))
 
     @property
     def box(self):
         return Box(0, 0, *self.size)
 
     def encoded_tile(self, level, column, row):
-        return None
+        if not self.stored:
+            return None
+        side = self.stored * (1, 4)[level]
+        box = Box.at(column * side, row * side, side, side)
+        pixels = self._read(box, (self.stored, self.stored))
+        return EncodedTile(simplejpeg.encode_jpeg(pixels, quality=97), "image/jpeg")
 
     def read(self, box, *, size):
+        self.reads += 1
+        return Region(self._read(box, size), box, None)
+
+    def _read(self, box, size):
         out = np.full((box.height, box.width, 3), 255, np.uint8)
-        inside = box.intersection(self.box)
-        part = self.pixels[inside.y0 : inside.y1, inside.x0 : inside.x1]
-        out[
-            inside.y0 - box.y0 : inside.y1 - box.y0,
-            inside.x0 - box.x0 : inside.x1 - box.x0,
-        ] = part
-        return Region(cv2.resize(out, size, interpolation=cv2.INTER_AREA), box, None)
+        part = box.intersection(self.box)
+        rows = slice(part.y0 - box.y0, part.y1 - box.y0)
+        columns = slice(part.x0 - box.x0, part.x1 - box.x0)
+        out[rows, columns] = self.pixels[part.y0 : part.y1, part.x0 : part.x1]
+        return cv2.resize(out, size, interpolation=cv2.INTER_AREA)
