@@ -45,7 +45,7 @@ _GLASS_DEFAULT: Final = 243.0
 _MIN_INK: Final = 0.08
 """Optical density by which ink must differ from the stains."""
 
-_BLACK: Final = 0.8
+_BLACK: Final = 0.85
 """Optical density of black ink in every channel."""
 
 _MIN_INK_PX: Final = 12
@@ -235,8 +235,8 @@ def _ink(density: NDArray[np.float32]) -> NDArray[np.bool_]:
     red, green, blue = density[..., 0], density[..., 1], density[..., 2]
     highest, lowest = density.max(axis=2), density.min(axis=2)
     cold = (red > 1.1 * green) & (red - green > _MIN_INK)
-    warm = (green > 3.8 * red) & (blue > 0.7 * green) & (green - red > 2 * _MIN_INK)
-    black = (lowest > _BLACK) & (highest - lowest < 0.42 * highest)
+    warm = (green > 3.8 * red) & (blue > 0.7 * green) & (green - red > 2.5 * _MIN_INK)
+    black = (lowest > _BLACK) & (highest - lowest < 0.38 * highest)
     return _without_small(cold | warm | black, _MIN_INK_PX)
 
 

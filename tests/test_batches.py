@@ -1,0 +1,163 @@
+"""Batches come in order, ahead of time, and stop when nobody wants them."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from workbench.batches import read_batches
+from workbench.errors import SlideReadError, StainError
+from workbench.grid import Grid
+
+GRID = Grid((64, 48), 1.0, 8)
+
+
+class PlainSlide:
+    """A slide whose pixels are their own place: red is x, green is y."""
+
+    path = "plain.tif"
+
+    def __init__(self, broken=None, error=OSError):
+        self.broken = broken
+        self.error = error
+        self.reads = 0
+        self.threads = set()
+
+    def read_tiles(self, boxes, size, *, threads=1):
+        self.reads += 1
+        self.threads.add((threading.current_thread().name, threads))
+        if self.broken in boxes:
+            message = "the disk is gone"
+            raise self.error(message)
+        tiles = np.zeros((len(boxes), size[1], size[0], 3), np.uint8)
+        for tile, box in zip(tiles, boxes, strict=True):
+            tile[..., 0], tile[..., 1] = box.x0, box.y0
+        return tiles
+
+
+def chunks(count=6, each=8):
+    for number in range(count):
+        yield number, np.arange(number * each, (number + 1) * each)
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.002)
+    assert condition()
+
+
+def reading_threads():
+    return [t for t in threading.enumerate() if t.name == "read-ahead"]
+
+
+@pytest.mark.parametrize("prefetch", [1, 2, 20])
+def test_batches_answer_chunks_in_order(prefetch):
+    slide = PlainSlide()
+    batches = list(read_batches(slide, GRID, chunks(), prefetch=prefetch, threads=3))
+    assert [batch.number for batch in batches] == list(range(6))
+    assert np.concatenate([b.indices for b in batches]).tolist() == list(range(48))
+    for batch in batches:
+        assert batch.pixels.shape == (8, 8, 8, 3)
+        for index, tile in zip(batch.indices, batch.pixels, strict=True):
+            box = GRID.tile(int(index))
+            assert tile[0, 0].tolist() == [box.x0, box.y0, 0]
+    assert slide.threads == {("read-ahead", 3)}
+    assert not reading_threads()
+
+
+def test_any_order_and_any_size_of_chunk():
+    wanted = [(7, np.array([47, 0])), (3, np.array([5])), (9, np.empty(0, np.int64))]
+    batches = list(read_batches(PlainSlide(), GRID, wanted))
+    assert [(b.number, b.indices.tolist()) for b in batches] == [
+        (7, [47, 0]),
+        (3, [5]),
+        (9, []),
+    ]
+    assert batches[2].pixels.shape == (0, 8, 8, 3)
+
+
+def test_nothing_to_read():
+    assert list(read_batches(PlainSlide(), GRID, [])) == []
+
+
+def test_batches_do_not_share_memory():
+    first, second = read_batches(PlainSlide(), GRID, chunks(2))
+    assert not np.shares_memory(first.pixels, second.pixels)
+
+
+def test_the_reader_is_at_most_prefetch_batches_ahead():
+    slide = PlainSlide()
+    drawn = []
+    endless = (
+        (n, np.array([n % 48])) for n in itertools.count() if not drawn.append(n)
+    )
+    batches = read_batches(slide, GRID, endless, prefetch=3)
+    next(batches)
+    wait_until(lambda: slide.reads == 4)
+    time.sleep(0.05)
+    assert slide.reads == 4
+    assert len(drawn) == 4
+    batches.close()
+
+
+def test_closing_stops_the_thread():
+    batches = read_batches(
+        PlainSlide(), GRID, ((n, np.array([0])) for n in itertools.count())
+    )
+    next(batches)
+    batches.close()
+    assert not reading_threads()
+
+
+def test_dropping_the_iterator_stops_the_thread():
+    batches = read_batches(
+        PlainSlide(), GRID, ((n, np.array([0])) for n in itertools.count())
+    )
+    next(batches)
+    del batches
+    gc.collect()
+    wait_until(lambda: not reading_threads())
+
+
+def test_an_error_of_the_consumer_stops_the_thread():
+    def consume():
+        for _ in read_batches(PlainSlide(), GRID, chunks(6)):
+            message = "out of memory"
+            raise MemoryError(message)
+
+    with pytest.raises(MemoryError):
+        consume()
+    gc.collect()
+    wait_until(lambda: not reading_threads())
+
+
+def test_an_error_comes_in_its_turn_and_names_the_place():
+    batches = read_batches(PlainSlide(GRID.tile(17)), GRID, chunks(), prefetch=4)
+    assert [next(batches).number, next(batches).number] == [0, 1]
+    with pytest.raises(SlideReadError, match=r"x0=0, y0=16.*plain\.tif.*disk is gone"):
+        next(batches)
+    assert not reading_threads()
+
+
+def test_typed_errors_pass_unchanged():
+    slide = PlainSlide(GRID.tile(0), StainError)
+    with pytest.raises(StainError, match="disk is gone"):
+        next(read_batches(slide, GRID, chunks()))
+
+
+def test_an_error_of_the_schedule_reaches_the_consumer():
+    def schedule():
+        yield 0, np.array([0])
+        message = "no plan"
+        raise RuntimeError(message)
+
+    batches = read_batches(PlainSlide(), GRID, schedule())
+    next(batches)
+    with pytest.raises(RuntimeError, match="no plan"):
+        next(batches)
