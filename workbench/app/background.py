@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import panel as pn
-from panel.io.document import set_curdoc
+from panel.io.state import set_curdoc
 
 from workbench.errors import WorkbenchError
 
@@ -105,6 +105,21 @@ class Background:
         else:
             _WORKERS.submit(attempt)
 
+    def quietly(self, work: Callable[[], None]) -> None:
+        """Do what is nice to have in a thread; if it fails, it is only logged."""
+
+        def attempt() -> None:
+            try:
+                if not self._closed.is_set():
+                    work()
+            except Exception:  # noqa: BLE001 - nothing that anybody waits for
+                _log.debug("optional work failed", exc_info=True)
+
+        if self._document is None:
+            attempt()
+        else:
+            _WORKERS.submit(attempt)
+
     def guard(self, call: Callable[..., Any], *arguments: Any) -> None:
         """Call, and tell the user in a sentence if that fails."""
         try:
@@ -130,6 +145,25 @@ class Background:
             document.add_next_tick_callback(inside)
         except RuntimeError:  # the event loop has ended
             self._closed.set()
+
+    def every(self, milliseconds: int, call: Callable[[], None]) -> Callable[[], None]:
+        """Call in the session's document again and again; return what ends it."""
+        if self._document is None:
+            return lambda: None
+        with set_curdoc(self._document):
+            repeated = pn.state.add_periodic_callback(
+                lambda: self.guard(call), period=milliseconds
+            )
+
+        def stop() -> None:
+            if repeated.running:
+                repeated.stop()
+
+        return stop
+
+    def forget(self, slot: str) -> None:
+        """Let nothing come back that was begun in a slot."""
+        self._newest.pop(slot, None)
 
     def close(self) -> None:
         """Bring nothing back any more: the session is over."""

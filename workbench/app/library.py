@@ -66,6 +66,8 @@ class Library:
     ----------
     roots : iterable of path
         Folders, or single slides (then their neighbours are not served).
+    slides : iterable of Slide
+        Slides that are open already; each under its own name.
 
     Raises
     ------
@@ -73,14 +75,20 @@ class Library:
         If a root is not there.
     """
 
-    def __init__(self, roots: Iterable[str | os.PathLike[str]]) -> None:
+    def __init__(
+        self,
+        roots: Iterable[str | os.PathLike[str]] = (),
+        *,
+        slides: Iterable[Slide] = (),
+    ) -> None:
+        self._given = {slide.name: slide for slide in slides}
         self.roots = tuple(dict.fromkeys(_existing(root) for root in roots))
         self._open: OrderedDict[tuple[str, float | None], Slide] = OrderedDict()
         self._lock = threading.Lock()
 
     def entries(self) -> list[Entry]:
         """Return what can be opened, sorted by name; at most 2,000."""
-        found: dict[str, Entry] = {}
+        found = {name: Entry(name, 0) for name in self._given}
         for root in self.roots:
             for path in _slides_below(root):
                 name = _name(root, path)
@@ -118,6 +126,9 @@ class Library:
 
         The slide is shared by all who open it: do not close it.
         """
+        if name in self._given:
+            given = self._given[name]
+            return given if mpp is None else given.with_mpp(mpp)
         path = self.path(name)
         key = (str(path), mpp)
         with self._lock:

@@ -1,0 +1,82 @@
+"""Widgets in the app's one style; those of a recipe are made from its fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import panel_material_ui as pmui
+
+from workbench.recipe import options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from workbench.recipe import Option
+
+STYLE: Final[dict[str, Any]] = {
+    "size": "small",
+    "sizing_mode": "stretch_width",
+    "margin": (4, 0),
+}
+"""What small widgets in a drawer share."""
+
+_FLAT: Final[dict[str, Any]] = {"sizing_mode": "stretch_width", "margin": (4, 0)}
+
+
+def recipe_widgets(names: Iterable[str]) -> dict[str, Any]:
+    """Return a widget for each of these fields of a recipe, by name."""
+    known = {option.name: option for option in options()}
+    return {name: widget_for(known[name]) for name in names}
+
+
+def widget_for(option: Option) -> Any:
+    """Return the widget of one option, with its default, bounds and help."""
+    label = option.name.replace("_", " ").capitalize()
+    shared = {**STYLE, "label": label, "description": option.help}
+    low, high = option.bounds
+    match option.kind:
+        case "choice":
+            return pmui.Select(
+                value=option.default, options=list(option.choices), **shared
+            )
+        case "switch":
+            return pmui.Switch(value=option.default, **shared)
+        case "whole":
+            return pmui.IntInput(value=option.default, start=low, end=high, **shared)
+        case "number" if low is not None and high is not None:
+            return pmui.FloatSlider(
+                value=option.default,
+                start=low,
+                end=high,
+                step=(high - low) / 100,
+                **shared,
+            )
+        case "number":
+            return pmui.FloatInput(value=option.default, start=low, end=high, **shared)
+        case "text" | "box":
+            value = "" if option.default is None else str(option.default)
+            return pmui.TextInput(value=value, **shared)
+
+
+def button(label: str, *, icon: str = "", main: bool = False, **more: Any) -> Any:
+    """Return a button; `main` for the one that a section is about."""
+    look = {"variant": "contained" if main else "outlined", "color": "primary"}
+    return pmui.Button(label=label, icon=icon or None, **{**STYLE, **look, **more})
+
+
+def note(text: str = "", **more: Any) -> Any:
+    """Return a line of small, quiet text."""
+    look = {"variant": "caption", "margin": (0, 2), "sizing_mode": "stretch_width"}
+    return pmui.Typography(
+        text, sx={"color": "text.secondary", "overflowWrap": "anywhere"}, **look, **more
+    )
+
+
+def stack(*children: Any, **more: Any) -> Any:
+    """Return children one under the other."""
+    return pmui.Column(*children, **{**_FLAT, "margin": 0, **more})
+
+
+def side_by_side(*children: Any, **more: Any) -> Any:
+    """Return children next to each other."""
+    return pmui.Row(*children, **{**_FLAT, "margin": 0, "sx": {"gap": "8px"}, **more})

@@ -1,0 +1,258 @@
+"""The overlays: what has been found, over the slide, each in its own colours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import panel as pn
+import panel_material_ui as pmui
+
+from workbench.app.controls import STYLE, button, note, side_by_side, stack
+from workbench.app.swatch import legend_of
+from workbench.layers.colour import COLORMAPS, class_colour, hex_colour
+from workbench.layers.heatmap import HeatmapLayer, HeatmapStyle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workbench.app.runs import SavedRun
+    from workbench.app.viewer import LayerHandle, Viewer
+    from workbench.layers.layer import Pyramid
+    from workbench.store import Run
+
+_OPACITY: Final = 0.55
+_OWN: Final = "class colour"
+
+
+class Overlay(pn.viewable.Viewer):
+    """One heatmap over the slide, with its controls.
+
+    Parameters
+    ----------
+    run : Run
+        Its heatmap may still be growing.
+    viewer : Viewer
+    pyramid : Pyramid
+        Of the slide.
+    channel : str
+        The class to show first; the run's first one if it has none of that name.
+    remove : callable
+        Takes this overlay when its user wants it no more.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        viewer: Viewer,
+        pyramid: Pyramid,
+        *,
+        channel: str,
+        remove: Callable[[Overlay], None],
+    ) -> None:
+        super().__init__()
+        self.run = run
+        self._viewer = viewer
+        self._pyramid = pyramid
+        heatmap = run.heatmap
+        low, high = heatmap.value_range
+        classes = list(heatmap.classes)
+        self.visible = pmui.Switch(
+            label=run.card.name, value=True, size="small", margin=(4, 0)
+        )
+        self._remove = pmui.IconButton(
+            icon="close", size="small", description="Remove", margin=0
+        )
+        self.channel = pmui.Select(
+            label="Class",
+            options=classes,
+            value=channel if channel in classes else classes[0],
+            visible=len(classes) > 1,
+            **STYLE,
+        )
+        self.colormap = pmui.Select(
+            label="Colours", options=[*COLORMAPS, _OWN], value=COLORMAPS[0], **STYLE
+        )
+        self.opacity = _slider("Opacity", 0.0, 1.0, _OPACITY)
+        self.threshold = _slider("Hide below", low, high, low)
+        self._legend = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 0))
+        self.handle = self._add()
+        self._watch(remove)
+
+    def __panel__(self) -> Any:
+        """Return what Panel shows."""
+        head = pmui.Row(
+            self.visible,
+            pmui.Row(sizing_mode="stretch_width"),
+            self._remove,
+            sizing_mode="stretch_width",
+            sx={"alignItems": "center"},
+        )
+        return pmui.Paper(
+            head,
+            self._legend,
+            side_by_side(self.channel, self.colormap),
+            self.opacity,
+            self.threshold,
+            variant="outlined",
+            sizing_mode="stretch_width",
+            margin=(4, 0),
+            sx={"p": "6px 10px"},
+        )
+
+    def refresh(self) -> None:
+        """Show what has been added to the run since."""
+        self.handle.refresh()
+
+    def detach(self) -> None:
+        """Take the overlay off the slide."""
+        self._viewer.remove_layer(self.handle)
+
+    def _layer(self) -> HeatmapLayer:
+        low, high = self.run.heatmap.value_range
+        threshold = self.threshold.value
+        style = HeatmapStyle(
+            colormap=self._colours(),
+            low=low,
+            high=high,
+            threshold=threshold if threshold > low else None,
+        )
+        return HeatmapLayer(
+            self.run, self._pyramid, channel=self.channel.value, style=style
+        )
+
+    def _colours(self) -> str:
+        if self.colormap.value != _OWN:
+            return str(self.colormap.value)
+        card = self.run.card
+        number = card.classes.index(self.channel.value)
+        return hex_colour(
+            card.colours[number] if card.colours else class_colour(number)
+        )
+
+    def _add(self) -> LayerHandle:
+        layer = self._layer()
+        self._describe(layer)
+        return self._viewer.add_layer(layer, opacity=self.opacity.value)
+
+    def _describe(self, layer: HeatmapLayer) -> None:
+        self._legend.object = legend_of(layer.legend) if layer.legend else ""
+
+    def _redraw(self) -> None:
+        layer = self._layer()
+        self._describe(layer)
+        self.handle.layer = layer
+
+    def _watch(self, remove: Callable[[Overlay], None]) -> None:
+        for widget in (self.channel, self.colormap):
+            widget.param.watch(lambda _: self._redraw(), "value")
+        self.threshold.param.watch(lambda _: self._redraw(), "value_throttled")
+        self.opacity.param.watch(lambda event: self._set_opacity(event.new), "value")
+        self.visible.param.watch(lambda event: self._set_visible(event.new), "value")
+        self._remove.on_click(lambda _: remove(self))
+
+    def _set_opacity(self, opacity: float) -> None:
+        self.handle.opacity = opacity
+
+    def _set_visible(self, visible: bool) -> None:  # noqa: FBT001 - from one widget
+        self.handle.visible = visible
+
+
+class OverlayPanel(pn.viewable.Viewer):
+    """All overlays of the slide, and the saved runs that can become one.
+
+    Parameters
+    ----------
+    resume : callable
+        Takes a saved run that is to go on.
+    """
+
+    def __init__(self, resume: Callable[[Run], None]) -> None:
+        super().__init__()
+        self.overlays: list[Overlay] = []
+        self._viewer: Viewer | None = None
+        self._pyramid: Pyramid | None = None
+        self._saved: dict[str, SavedRun] = {}
+        self._rows = stack()
+        self._empty = note("Run a model, or show a saved run.")
+        self._choice = pmui.Select(label="Saved runs", options=[], **STYLE)
+        self._show = button("Show", icon="layers")
+        self._resume = button("Resume", icon="play_arrow", visible=False)
+        self._shelf = stack(
+            self._choice, side_by_side(self._show, self._resume), visible=False
+        )
+        self._choice.param.watch(lambda _: self._chosen(), "value")
+        self._show.on_click(lambda _: self._show_saved())
+        self._resume.on_click(lambda _: resume(self._saved[self._choice.value].run))
+
+    def __panel__(self) -> Any:
+        """Return what Panel shows."""
+        return stack(self._empty, self._rows, self._shelf)
+
+    def attach(self, viewer: Viewer, pyramid: Pyramid) -> None:
+        """Lay overlays over another slide from now on; those of the last one go."""
+        self.overlays = []
+        self._viewer, self._pyramid = viewer, pyramid
+        self._changed()
+        self.offer([])
+
+    def show(self, run: Run, channel: str = "") -> Overlay | None:
+        """Lay a run over the slide; if it is there already, bring it up to date."""
+        if self._viewer is None or self._pyramid is None:
+            return None
+        for overlay in self.overlays:
+            if overlay.run.path == run.path:
+                overlay.refresh()
+                return overlay
+        overlay = Overlay(
+            run, self._viewer, self._pyramid, channel=channel, remove=self.remove
+        )
+        self.overlays.append(overlay)
+        self._changed()
+        return overlay
+
+    def refresh(self) -> None:
+        """Show what has been added to the runs since."""
+        for overlay in self.overlays:
+            overlay.refresh()
+
+    def remove(self, overlay: Overlay) -> None:
+        """Take an overlay off the slide; its run stays saved."""
+        overlay.detach()
+        self.overlays.remove(overlay)
+        self._changed()
+
+    def offer(self, runs: list[SavedRun]) -> None:
+        """Offer saved runs, newest first."""
+        self._saved = {saved.line: saved for saved in runs}
+        self._shelf.visible = bool(runs)
+        chosen = self._choice.value
+        self._choice.options = list(self._saved)
+        if chosen not in self._saved:
+            self._choice.value = next(iter(self._saved), None)
+        self._chosen()
+
+    def _chosen(self) -> None:
+        saved = self._saved.get(self._choice.value)
+        self._resume.visible = saved is not None and saved.unfinished
+
+    def _show_saved(self) -> None:
+        saved = self._saved.get(self._choice.value)
+        if saved is not None:
+            self.show(saved.run)
+
+    def _changed(self) -> None:
+        self._rows.objects = list(self.overlays)
+        self._empty.visible = not self.overlays
+
+
+def _slider(label: str, start: float, end: float, value: float) -> Any:
+    return pmui.FloatSlider(
+        label=label,
+        start=start,
+        end=end,
+        step=(end - start) / 100,
+        value=value,
+        size="small",
+        sizing_mode="stretch_width",
+        margin=(2, 8),
+    )

@@ -1,0 +1,66 @@
+"""A picture that a user uploads to take its colours as the reference."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from typing import TYPE_CHECKING, Final
+
+from PIL import Image, UnidentifiedImageError
+
+from workbench.errors import StainError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_BYTES: Final = 20_000_000
+"""Of an upload."""
+
+_MAX_PIXELS: Final = 50_000_000
+_KEPT_PX: Final = 2048
+_FORMATS: Final = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
+
+
+def save_reference_image(content: bytes, folder: Path) -> Path:
+    """Check an uploaded picture and save it as a PNG named by its content.
+
+    Parameters
+    ----------
+    content : bytes
+        Of a PNG, JPEG, TIFF, WebP or BMP file.
+    folder : Path
+        Made where it is not there.
+
+    Returns
+    -------
+    Path
+        Of an RGB image of at most 2048 pixels a side: enough for its colours.
+
+    Raises
+    ------
+    StainError
+        If it is no such picture, or larger than 20 MB or 50 megapixels.
+    """
+    if len(content) > MAX_BYTES:
+        message = f"The picture has {len(content) / 1e6:.0f} MB."
+        raise StainError(message, f"Give one below {MAX_BYTES / 1e6:.0f} MB.")
+    path = folder / f"{hashlib.sha256(content).hexdigest()[:16]}.png"
+    if path.exists():
+        return path
+    image = _decoded(content)
+    image.thumbnail((_KEPT_PX, _KEPT_PX))
+    folder.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+    return path
+
+
+def _decoded(content: bytes) -> Image.Image:
+    try:
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+            if image.width * image.height > _MAX_PIXELS:
+                message = f"The picture has {image.width} x {image.height} pixels."
+                raise StainError(message, "Give one below 50 megapixels.")
+            return image.convert("RGB")
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+        message = "The file is not a picture that can be read."
+        raise StainError(message, "Give a PNG, JPEG or TIFF image.") from error

@@ -1,0 +1,294 @@
+"""The model: which one, where, and how far it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import panel as pn
+import panel_material_ui as pmui
+
+from workbench.app.controls import (
+    STYLE,
+    button,
+    note,
+    recipe_widgets,
+    side_by_side,
+    stack,
+)
+from workbench.errors import OutOfBoundsError
+from workbench.models.catalogue import find_card, model_names
+from workbench.recipe import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workbench.app.background import Background
+    from workbench.app.runs import Shelf
+    from workbench.app.viewer import Viewer
+    from workbench.jobs import Job
+    from workbench.results import Progress
+    from workbench.slide.slide import Slide
+    from workbench.store import Run
+
+_IN_VIEW: Final = "in view"
+_DRAWN: Final = "drawn box"
+_WHOLE: Final = "whole slide"
+_ADVANCED: Final = ("tissue_only", "min_tissue", "batch_size", "device", "precision")
+_POLL_MS: Final = 300
+_ENDED: Final = ("finished", "cancelled", "paused", "failed", "interrupted")
+_MINUTE_S: Final = 60
+
+
+class RunPanel(pn.viewable.Viewer):
+    """Lets the user run a model and watch it; the answer goes to `show`.
+
+    Parameters
+    ----------
+    shelf : Shelf
+    background : Background
+    stain_options : callable
+        Returns the method and reference of the moment, for the recipe.
+    show : callable
+        Takes a run whose answer has begun, and the class to show of it.
+    changed : callable
+        Called whenever a run has got further, and with the error that ended one.
+    """
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        background: Background,
+        *,
+        stain_options: Callable[[], dict[str, str]],
+        show: Callable[[Run, str], None],
+        changed: Callable[[Progress], None],
+    ) -> None:
+        super().__init__()
+        self._shelf = shelf
+        self._background = background
+        self._stain_options = stain_options
+        self._show = show
+        self._changed = changed
+        self._slide: Slide | None = None
+        self._viewer: Viewer | None = None
+        self._job: Job | None = None
+        self._shown = False
+        self._stop_watching: Callable[[], None] = lambda: None
+        names = model_names()
+        default = Recipe.model_fields["model"].default
+        self._model = pmui.Select(
+            label="Model",
+            options=names,
+            value=default if default in names else next(iter(names), None),
+            **STYLE,
+        )
+        self._use = note()
+        self._class = pmui.Select(label="Class to show", options=[], **STYLE)
+        self._region = pmui.RadioButtonGroup(
+            label="Where",
+            options=[_IN_VIEW, _DRAWN, _WHOLE],
+            value=_WHOLE,
+            **{**STYLE, "variant": "outlined"},
+        )
+        self._advanced = recipe_widgets(_ADVANCED)
+        self._run = button("Run", icon="play_arrow", main=True)
+        self._cancel = button("Cancel", icon="stop", visible=False)
+        self._bar = pmui.LinearProgress(
+            value=0, sizing_mode="stretch_width", margin=(8, 0, 4, 0), visible=False
+        )
+        self._status = note()
+        self._model.param.watch(lambda _: self._describe(), "value")
+        self._run.on_click(lambda _: background.guard(self.start))
+        self._cancel.on_click(lambda _: self.cancel())
+        self._describe()
+
+    def __panel__(self) -> Any:
+        """Return what Panel shows."""
+        more = pmui.Accordion(
+            ("More options", stack(*self._advanced.values())),
+            elevation=0,
+            title_variant="body2",
+            disable_gutters=True,
+            sizing_mode="stretch_width",
+            margin=(4, 0),
+        )
+        return stack(
+            self._model,
+            self._use,
+            self._class,
+            self._region,
+            more,
+            side_by_side(self._run, self._cancel),
+            self._bar,
+            self._status,
+        )
+
+    @property
+    def job(self) -> Job | None:
+        """The run that is under way or was last, if any."""
+        return self._job
+
+    @property
+    def recipe(self) -> Recipe:
+        """What would be run now.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If the region to run on is not there.
+        RecipeError
+            If an option is out of bounds.
+        """
+        return Recipe.of(
+            model=self._model.value,
+            region=self._chosen_region(),
+            **self._stain_options(),
+            **{name: widget.value for name, widget in self._advanced.items()},
+        )
+
+    def attach(self, slide: Slide, viewer: Viewer) -> None:
+        """Run on another slide from now on; a job of the last one goes on."""
+        self._leave()
+        self._slide, self._viewer = slide, viewer
+        viewer.param.watch(lambda _: self._focus(), "viewport")
+
+    def preset(self, *, model: str = "", region: str = "") -> None:
+        """Choose a model or where to run, as the widgets do."""
+        if model:
+            self._model.value = model
+        if region:
+            self._region.value = region
+
+    def start(self) -> None:
+        """Run, continue or join what is chosen."""
+        if self._slide is None:
+            return
+        slide, recipe = self._slide, self.recipe
+        slide.require_mpp()
+        self._begin(lambda: self._shelf.start(slide, recipe))
+
+    def resume(self, slide: Slide, run: Run) -> None:
+        """Let a saved run go on, and watch it."""
+        if slide.mpp is None:
+            slide = slide.with_mpp(run.record["slide"]["mpp"])
+        self._begin(lambda: self._shelf.start(slide, run.recipe, run.path))
+
+    def _begin(self, start: Callable[[], Job]) -> None:
+        self._leave()
+        self._run.disabled = True
+        self._status.object = "Starting..."
+        self._background.do(start, self._follow, slot="run", otherwise=self._rest)
+
+    def cancel(self) -> None:
+        """Stop after the present batch; what is done is kept."""
+        if self._job is not None:
+            self._job.cancel()
+            self._status.object = "Stopping after this batch..."
+
+    def close(self) -> None:
+        """Watch no longer; a run under way goes on."""
+        self._leave()
+
+    def _describe(self) -> None:
+        if self._model.value is None:
+            return
+        card = find_card(self._model.value)
+        text = card.intended_use or "No intended use is stated."
+        if "not for diagnos" not in text.lower():
+            text += " A research tool, not for diagnosis."
+        self._use.object = text
+        self._class.options = list(card.classes)
+        self._class.value = _first_of_interest(card.classes)
+        self._class.visible = len(card.classes) > 1
+
+    def _chosen_region(self) -> tuple[int, int, int, int] | None:
+        if self._region.value == _WHOLE or self._viewer is None or self._slide is None:
+            return None
+        if self._region.value == _IN_VIEW:
+            box = self._viewer.viewport
+        else:
+            box = self._viewer.selection
+        if box is not None:
+            box = box.intersection(self._slide.box)
+        if box is None or not box.area:
+            message = f"There is no region '{self._region.value}' on the slide."
+            raise OutOfBoundsError(message, "Draw a box first, or choose another.")
+        return box.x0, box.y0, box.x1, box.y1
+
+    def _follow(self, job: Job) -> None:
+        self._job = job
+        self._shown = False
+        self._cancel.visible = True
+        self._bar.visible = True
+        self._focus()
+        self._stop_watching = self._background.every(_POLL_MS, self.poll)
+        self.poll()
+
+    def poll(self) -> None:
+        """Look at how far the job is; called a few times a second."""
+        job = self._job
+        if job is None:
+            return
+        progress = job.progress
+        self._bar.variant = "determinate" if progress.total else "indeterminate"
+        self._bar.value = round(100 * progress.fraction)
+        self._status.object = sentence(progress)
+        if job.run is not None and not self._shown and progress.done:
+            self._shown = True
+            self._show(job.run, self._class.value)
+        if progress.status in _ENDED:
+            self._leave()
+            self._rest()
+        self._changed(progress)
+
+    def _focus(self) -> None:
+        viewer = self._viewer
+        if self._job is not None and viewer is not None and viewer.viewport is not None:
+            self._job.focus(viewer.viewport)
+
+    def _rest(self) -> None:
+        self._run.disabled = False
+        self._cancel.visible = False
+        if self._bar.variant == "indeterminate":
+            self._bar.visible = False
+
+    def _leave(self) -> None:
+        self._stop_watching()
+        self._stop_watching = lambda: None
+        self._background.forget("run")
+
+
+def sentence(progress: Progress) -> str:
+    """Return how far a run is, for people."""
+    if progress.status == "failed":
+        return "Failed."
+    if progress.status in ("waiting", "running") and not progress.total:
+        return progress.message or f"{progress.stage.capitalize()}..."
+    count = f"{progress.done:,} of {progress.total:,} tiles"
+    if progress.status == "finished":
+        return f"Finished: {progress.done:,} tiles."
+    if progress.status in ("cancelled", "paused"):
+        return f"Stopped at {count}. Run again to continue."
+    parts = [count]
+    if progress.tiles_per_second:
+        parts.append(f"{progress.tiles_per_second:.3g} tiles/s")
+    if progress.eta_s is not None:
+        parts.append(f"{_duration(progress.eta_s)} left")
+    if progress.message:
+        parts.append(progress.message)
+    return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < _MINUTE_S:
+        return f"{seconds:.0f} s"
+    if seconds < _MINUTE_S * _MINUTE_S:
+        return f"{seconds / _MINUTE_S:.0f} min"
+    return f"{seconds / _MINUTE_S / _MINUTE_S:.1f} h"
+
+
+def _first_of_interest(classes: tuple[str, ...]) -> str:
+    """Return a tumour class, where there is one, and else the first."""
+    wanted = ("tumour", "tumor", "cancer", "malignant")
+    named = (c for c in classes if any(word in c.lower() for word in wanted))
+    return next(named, classes[0])

@@ -1,0 +1,128 @@
+"""The runs of a server: where they are saved, which there are, which are under way."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from workbench.errors import WorkbenchError
+from workbench.jobs import Job
+from workbench.store import open_run
+
+if TYPE_CHECKING:
+    import os
+
+    from workbench.recipe import Recipe
+    from workbench.slide.slide import Slide
+    from workbench.store import Run
+
+_MAX_LISTED: Final = 50
+_RECORD: Final = "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedRun:
+    """A run as it is offered in a list; reading it from disk has been done."""
+
+    run: Run
+    line: str
+    """What tells it from the others, for people."""
+
+    unfinished: bool
+
+    @classmethod
+    def of(cls, run: Run) -> SavedRun:
+        """Read what a list has to know of a run."""
+        status, recipe = run.status, run.recipe
+        parts = [run.card.name]
+        if recipe.normalize != "none":
+            parts.append(recipe.normalize)
+        parts.append("whole slide" if recipe.region is None else "region")
+        if status != "finished":
+            parts.append(f"{run.tiles_done / max(1, run.tiles_total):.0%}, {status}")
+        line = f"{', '.join(parts)} ({run.path.name[-4:]})"
+        return cls(run, line, unfinished=status not in ("finished", "running"))
+
+
+class Shelf:
+    """A folder of runs, one folder a slide and in it one folder a recipe.
+
+    The same slide and recipe always lead to the same folder: so an interrupted run
+    is found and continued, a finished one is shown, and two users who ask for the
+    same share one job. Safe from any number of threads.
+
+    Parameters
+    ----------
+    folder : path
+        Made when the first run is saved.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder).expanduser().resolve()
+        self._jobs: dict[Path, Job] = {}
+        self._lock = threading.Lock()
+
+    def place(self, slide: Slide, recipe: Recipe) -> Path:
+        """Return where the run of a recipe on a slide is saved."""
+        asked = f"{recipe.model_dump_json()} {slide.mpp}"
+        number = hashlib.sha256(asked.encode()).hexdigest()[:8]
+        model = _plain(Path(recipe.model).stem)
+        return self._of_slide(slide) / f"{model}-{number}"
+
+    def saved(self, slide: Slide) -> list[SavedRun]:
+        """Return the runs of a slide, the newest first; at most 50."""
+        records = sorted(
+            self._of_slide(slide).glob(f"*/{_RECORD}"),
+            key=lambda path: path.stat().st_mtime,
+            reverse=True,
+        )
+        runs = []
+        for record in records[:_MAX_LISTED]:
+            try:
+                runs.append(SavedRun.of(open_run(record.parent)))
+            except WorkbenchError:  # half written or of a later version: not ours
+                continue
+        return runs
+
+    def start(self, slide: Slide, recipe: Recipe, place: Path | None = None) -> Job:
+        """Start a run, continue it, or join it if it is under way.
+
+        Parameters
+        ----------
+        place : Path, optional
+            Folder of the run to continue; by default that of the recipe.
+        """
+        place = place or self.place(slide, recipe)
+        with self._lock:
+            job = self._jobs.get(place)
+            if job is not None and not job.wait(0):
+                return job
+            self._jobs = {p: j for p, j in self._jobs.items() if not j.wait(0)}
+            job = Job(slide, recipe, place)
+            self._jobs[place] = job
+            job.start()
+            return job
+
+    def active(self) -> list[Job]:
+        """Return the jobs that are waiting or running."""
+        with self._lock:
+            return [job for job in self._jobs.values() if not job.wait(0)]
+
+    def _of_slide(self, slide: Slide) -> Path:
+        return self.folder / f"{_plain(Path(slide.name).stem)}-{slide.id[:8]}"
+
+    def close(self) -> None:
+        """Cancel what is under way, and wait for it to be saved."""
+        jobs = self.active()
+        for job in jobs:
+            job.cancel()
+        for job in jobs:
+            job.wait(10)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", name).strip("._")[:80] or "slide"

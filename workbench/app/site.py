@@ -1,0 +1,49 @@
+"""What one server offers to all its sessions."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from workbench.app.library import Library
+from workbench.app.runs import Shelf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SLIDES_VARIABLE: Final = "WORKBENCH_SLIDES"
+"""Environment variable with the folders of slides, separated as in PATH."""
+
+RUNS_VARIABLE: Final = "WORKBENCH_RUNS"
+"""Environment variable with the folder where runs are saved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The slides that are served, and where runs are saved."""
+
+    library: Library
+    shelf: Shelf
+
+    @classmethod
+    def of(
+        cls,
+        slides: Iterable[str | os.PathLike[str]],
+        runs: str | os.PathLike[str] = "runs",
+    ) -> Site:
+        """Return a site for some folders."""
+        return cls(Library(slides), Shelf(runs))
+
+
+@cache
+def site_from_environment() -> Site:
+    """Return the site that the environment describes, one for this process.
+
+    Slides come from `WORKBENCH_SLIDES` (else the present folder), runs go to
+    `WORKBENCH_RUNS` (else `runs` in the present folder).
+    """
+    slides = os.environ.get(SLIDES_VARIABLE, "").split(os.pathsep)
+    folders = [folder for folder in slides if folder] or ["."]
+    return Site.of(folders, os.environ.get(RUNS_VARIABLE) or "runs")

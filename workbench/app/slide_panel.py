@@ -1,0 +1,241 @@
+"""The slide: choosing one, and what it says of itself."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import html
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+from panel.custom import JSComponent
+from PIL import Image
+
+from workbench.app.controls import STYLE, button, note, stack
+from workbench.geometry import MPP_BOUNDS, objective_of_mpp
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from workbench.app.background import Background
+    from workbench.app.library import Library
+    from workbench.slide.slide import Slide
+
+_HERE: Final = Path(__file__).parent
+_THUMBNAIL_PX: Final = 96
+_THUMBNAILS: Final = 200
+_ASSOCIATED_PX: Final = 320
+_TABLE: Final = """
+table { border-collapse: collapse; font-size: 12px; width: 100%; table-layout: fixed }
+th { text-align: left; font-weight: 500; width: 38%; vertical-align: top }
+th, td { padding: 3px 8px 3px 0; overflow-wrap: anywhere;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent) }
+"""
+_SEARCH_FROM: Final = 8
+"""Slides in a library from which on a search field is worth its place."""
+
+
+class SlideList(JSComponent):
+    """Slides by name, with thumbnails as they come."""
+
+    items = param.List(default=[], doc="Of dict(name, detail).")
+    images = param.Dict(default={}, doc="Thumbnail as a data URL, by name.")
+    value = param.String(default="", doc="The name that is chosen.")
+
+    _esm: ClassVar[Path] = _HERE / "slide_list.js"
+    _stylesheets: ClassVar[list[str]] = [(_HERE / "slide_list.css").read_text()]
+
+
+class SlidePanel(pn.viewable.Viewer):
+    """Lets the user choose a slide, and says what there is to know about it."""
+
+    slide = param.Parameter(default=None, doc="The slide that is open.")
+
+    def __init__(self, library: Library, background: Background, **params: Any) -> None:
+        super().__init__(**params)
+        self._library = library
+        self._background = background
+        self._entries = library.entries()
+        self._mpp_given: dict[str, float] = {}
+        self._list = SlideList(sizing_mode="stretch_width", margin=(4, 0))
+        self._search = pmui.TextInput(
+            label="Search slides",
+            visible=len(self._entries) >= _SEARCH_FROM,
+            **STYLE,
+        )
+        self._facts = note()
+        self._mpp = pmui.FloatInput(
+            label="µm per pixel",
+            value=None,
+            start=MPP_BOUNDS[0],
+            end=MPP_BOUNDS[1],
+            step=0.01,
+            placeholder="0.25 is typical of 40x, 0.5 of 20x",
+            **STYLE,
+        )
+        self._mpp_alert = pmui.Alert(
+            severity="warning", variant="outlined", margin=(4, 0), sx={"py": 0}
+        )
+        self._ask = stack(self._mpp_alert, self._mpp, visible=False)
+        self._more_body = stack()
+        self._more = button("Properties and label", icon="info", variant="text")
+        self._dialog = pmui.Dialog(
+            self._more_body, title="Slide", show_close_button=True, width_option="md"
+        )
+        self._watch()
+        self._fill()
+
+    def __panel__(self) -> Any:
+        """Return what Panel shows."""
+        return stack(
+            self._search, self._list, self._facts, self._ask, self._more, self._dialog
+        )
+
+    def choose(self, name: str) -> None:
+        """Open the slide of that name, as a click on it does."""
+        self._list.value = name
+
+    def choose_first(self) -> None:
+        """Open the first slide, where there is one."""
+        if self._entries and not self._list.value:
+            self.choose(self._entries[0].name)
+
+    @property
+    def names(self) -> list[str]:
+        """The slides one can choose from."""
+        return [entry.name for entry in self._entries]
+
+    def _watch(self) -> None:
+        self._list.param.watch(lambda event: self._open(event.new), "value")
+        self._search.param.watch(lambda _: self._fill(), "value_input")
+        self._mpp.param.watch(self._mpp_changed, "value")
+        self._more.on_click(lambda _: self._show_more())
+
+    def _fill(self) -> None:
+        words = self._search.value_input.lower().split()
+        self._list.items = [
+            {"name": entry.name, "detail": _size_text(entry.size_bytes)}
+            for entry in self._entries
+            if all(word in entry.name.lower() for word in words)
+        ]
+
+    def load_thumbnails(self) -> None:
+        """Draw the thumbnails in a thread, showing each as it is ready."""
+        for entry in self._entries[:_THUMBNAILS]:
+            self._background.quietly(functools.partial(self._draw, entry.name))
+
+    def _draw(self, name: str) -> None:
+        image = _data_url(self._library.open(name).thumbnail(_THUMBNAIL_PX).pixels)
+
+        def show() -> None:
+            self._list.images = {**self._list.images, name: image}
+
+        self._background.later(show)
+
+    def _open(self, name: str) -> None:
+        if not name:
+            return
+        mpp = self._mpp_given.get(name)
+        self._background.do(
+            lambda: self._library.open(name, mpp=mpp), self._opened, slot="slide"
+        )
+
+    def _opened(self, slide: Slide) -> None:
+        self._describe(slide)
+        self.slide = slide
+
+    def _describe(self, slide: Slide) -> None:
+        width, height = slide.size
+        facts = f"{width:,} x {height:,} px"
+        if slide.mpp is not None:
+            facts += f", {slide.mpp:.3g} µm/px ({objective_of_mpp(slide.mpp):.3g}x)"
+        self._facts.object = facts
+        given = self._mpp_given.get(self._list.value)
+        self._ask.visible = slide.mpp is None or given is not None
+        if given is None:
+            self._mpp.value = None
+            self._mpp_alert.object = (
+                f"The pixel size is not known: {slide.mpp_problem}. Looking works"
+                " without; a model needs it."
+            )
+        else:
+            self._mpp_alert.object = "Pixel size as given here, not by the file."
+
+    def _mpp_changed(self, event: param.parameterized.Event) -> None:
+        low, high = MPP_BOUNDS
+        if event.new is None or not low <= event.new <= high:
+            return
+        if self._mpp_given.get(self._list.value) != event.new:
+            self._mpp_given[self._list.value] = event.new
+            self._open(self._list.value)
+
+    def _show_more(self) -> None:
+        if self.slide is None:
+            return
+        slide = self.slide
+        self._dialog.title = slide.name
+        self._dialog.open = True
+        self._more_body.objects = [note("Reading...")]
+        self._background.do(lambda: _details(slide), self._show_details, slot="details")
+
+    def _show_details(self, details: list[Any]) -> None:
+        self._more_body.objects = details
+
+
+def _details(slide: Slide) -> list[Any]:
+    pictures = [
+        pmui.Column(
+            pmui.Typography(name.capitalize(), variant="subtitle2"),
+            pn.pane.Image(_small(pixels), alt_text=name),
+        )
+        for name, pixels in sorted(slide.associated.items())
+        if name != "thumbnail"
+    ]
+    rows = [
+        ("Reader", slide.reader_name),
+        ("Fingerprint", slide.id),
+        ("Levels", ", ".join(f"{w:,} x {h:,}" for w, h in _sizes(slide))),
+        *sorted(slide.properties.items()),
+    ]
+    table = "".join(
+        f"<tr><th>{html.escape(key)}</th><td>{html.escape(value)}</td></tr>"
+        for key, value in rows
+    )
+    return [
+        pmui.Row(*pictures, sx={"flexWrap": "wrap", "gap": "16px"}),
+        pn.pane.HTML(
+            f"<table>{table}</table>",
+            stylesheets=[_TABLE],
+            sizing_mode="stretch_width",
+        ),
+    ]
+
+
+def _sizes(slide: Slide) -> list[tuple[int, int]]:
+    return [level.size for level in slide.levels]
+
+
+def _small(pixels: NDArray[np.uint8]) -> Image.Image:
+    image = Image.fromarray(pixels)
+    image.thumbnail((_ASSOCIATED_PX, _ASSOCIATED_PX))
+    return image
+
+
+def _data_url(pixels: NDArray[np.uint8]) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _size_text(size_bytes: int) -> str:
+    size = float(size_bytes)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:  # noqa: PLR2004 - of the decimal units
+            return f"{size:.3g} {unit}" if size else ""
+        size /= 1000
+    return f"{size:.3g} GB"

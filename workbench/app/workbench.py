@@ -1,0 +1,142 @@
+"""The app of one session: the slide in the middle, what can be done beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from workbench.app.background import Background
+from workbench.app.navigation import NavigationBar
+from workbench.app.overlay_panel import OverlayPanel
+from workbench.app.page import compact, full_page
+from workbench.app.run_panel import RunPanel
+from workbench.app.slide_panel import SlidePanel
+from workbench.app.stain_panel import StainPanel
+from workbench.app.viewer import LayerHandle, Viewer
+from workbench.layers.normalized import NormalizedLayer
+from workbench.layers.slide import SlideLayer
+
+if TYPE_CHECKING:
+    from workbench.app.site import Site
+    from workbench.results import Progress
+    from workbench.slide.slide import Slide
+    from workbench.store import Run
+
+_UPLOADS: Final = "references"
+
+
+class WorkbenchApp(pn.viewable.Viewer):
+    """Everything a user sees, for one session.
+
+    Data flows one way: a panel changes what it owns, the app hears of it and tells
+    the viewer and the panels that come after.
+
+    Parameters
+    ----------
+    site : Site
+    slide : str
+        Name of the slide to open first; the first one in the library by default.
+    """
+
+    viewer = param.Parameter(default=None, doc="Shows the open slide.")
+
+    def __init__(self, site: Site, *, slide: str = "") -> None:
+        super().__init__()
+        self.site = site
+        self.notice = pmui.Alert(
+            "", severity="warning", closeable=True, visible=False, margin=8
+        )
+        self.background = Background(self.tell)
+        self.slides = SlidePanel(site.library, self.background)
+        self.stain = StainPanel(self.background, site.shelf.folder / _UPLOADS)
+        self.overlays = OverlayPanel(self._resume)
+        self.runs = RunPanel(
+            site.shelf,
+            self.background,
+            stain_options=lambda: self.stain.options,
+            show=self.overlays.show,
+            changed=self._run_changed,
+        )
+        self.navigation = NavigationBar()
+        self.stage = pn.Column(
+            pmui.Typography("Choose a slide.", margin=24), sizing_mode="stretch_both"
+        )
+        self._base: LayerHandle | None = None
+        self.slides.param.watch(lambda _: self._show_slide(), "slide")
+        self.stain.param.watch(lambda _: self._paint(), ["normalizer", "shown"])
+        if slide:
+            self.slides.choose(slide)
+        else:
+            self.slides.choose_first()
+
+    def __panel__(self) -> Any:
+        """Return the app in a frame of fixed height, as in a notebook's cell."""
+        return compact(self)
+
+    def page(self) -> Any:
+        """Return the app as a page of its own."""
+        return full_page(self)
+
+    def tell(self, sentence: str) -> None:
+        """Show a notice until the user closes it."""
+        self.notice.param.update(object=sentence, closed=False, visible=True)
+
+    @property
+    def slide(self) -> Slide | None:
+        """The slide that is open."""
+        return self.slides.slide
+
+    def close(self) -> None:
+        """Let go of everything the session holds; runs under way go on."""
+        self.runs.close()
+        self.background.close()
+        if self.viewer is not None:
+            self.viewer.close()
+
+    def _show_slide(self) -> None:
+        slide = self.slides.slide
+        old = self.viewer
+        viewer = Viewer(slide)
+        layer = SlideLayer(slide)
+        self._base = viewer.add_layer(layer)
+        viewer.param.watch(lambda event: self.stain.select(event.new), "selection")
+        self.viewer = viewer
+        self.stage.objects = [viewer]
+        self.overlays.attach(viewer, layer.pyramid)
+        self.navigation.attach(viewer)
+        self.runs.attach(slide, viewer)
+        self.stain.attach(slide)
+        self._list_saved()
+        if old is not None:
+            old.close()
+
+    def _paint(self) -> None:
+        slide, base = self.slides.slide, self._base
+        if slide is None or base is None:
+            return
+        normalizer = self.stain.normalizer
+        if normalizer is not None and self.stain.shown:
+            base.layer = NormalizedLayer(slide, normalizer)
+        elif not isinstance(base.layer, SlideLayer):
+            base.layer = SlideLayer(slide)
+
+    def _list_saved(self) -> None:
+        slide = self.slides.slide
+        self.background.do(
+            lambda: self.site.shelf.saved(slide), self.overlays.offer, slot="saved"
+        )
+
+    def _resume(self, run: Run) -> None:
+        slide = self.slides.slide
+        if slide is not None:
+            self.background.guard(self.runs.resume, slide, run)
+
+    def _run_changed(self, progress: Progress) -> None:
+        self.overlays.refresh()
+        if progress.status == "failed":
+            self.tell(progress.message)
+        if progress.status not in ("waiting", "running"):
+            self._list_saved()
