@@ -8,78 +8,55 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from workbench.stain.optical_density import IO, concentrations
+from workbench.stain.references import REFERENCES
+
 if TYPE_CHECKING:
     from workbench.cards import ModelCard
 
-_WHITE: Final = 240.0
-_STAINS: Final = ((0.5626, 0.7201, 0.4062), (0.2159, 0.8012, 0.5581))
-_FULL: Final = (1.9705, 1.0308)
+_STANDARD: Final = REFERENCES["he-standard"]
+_FULL_DENSITY: Final = 1.5
+"""99th percentile of the mean optical density of tissue in the standard colours
+(1.44 to 1.57 on three slides)."""
 
 
-class StainUnmixing(nn.Module):
-    """Concentrations of hematoxylin and eosin by the Beer-Lambert law.
+def standard_concentrations(rgb: Tensor) -> Tensor:
+    """Return hematoxylin and eosin by the stain vectors of the standard reference.
 
-    Optical density is -ln((I + 1) / 240); the concentrations are the exact
-    non-negative least squares along the unit vectors of the standard stain matrix of
-    Macenko et al., "A method for normalizing histology slides for quantitative
-    analysis", ISBI 2009.
+    Parameters
+    ----------
+    rgb : Tensor
+        float32 (N, 3, H, W), 0 to 1.
+
+    Returns
+    -------
+    Tensor
+        float32 (N, 2, H, W); see `workbench.stain.optical_density.concentrations`.
     """
-
-    stains: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        stains = torch.tensor(_STAINS, dtype=torch.float64)
-        stains /= stains.norm(dim=1, keepdim=True)
-        self.overlap = float(stains[0] @ stains[1])
-        self.register_buffer("stains", stains.float()[:, :, None, None])
-
-    def density(self, rgb: Tensor) -> Tensor:
-        """Return the optical density, float32 (N, 3, H, W), of 0 to 255 values."""
-        return -torch.log((rgb + 1) / _WHITE)
-
-    def forward(self, rgb: Tensor) -> Tensor:
-        """Return concentrations, float32 (N, 2, H, W), hematoxylin first.
-
-        Parameters
-        ----------
-        rgb : Tensor
-            float32 (N, 3, H, W), 0 to 255.
-        """
-        both = nn.functional.conv2d(self.density(rgb), self.stains)
-        other = both.flip(1)
-        alone = (both - self.overlap * other) / (1 - self.overlap**2)
-        return torch.minimum(both, alone).clamp_(min=0)
+    return concentrations(rgb * 255, _STANDARD.stains)
 
 
-class EosinHematoxylinDensity(nn.Module):
-    """Eosin, hematoxylin and mean optical density as channels of 0 to 1.
+def eosin_hematoxylin_density(rgb: Tensor) -> Tensor:
+    """Return eosin, hematoxylin and mean optical density as channels of 0 to 1.
 
-    1 is the 99th percentile of the standard H&E reference, so a slide that was
-    normalized to that reference fills the range.
+    1 is the 99th percentile in the standard reference, so that a slide normalized to
+    that reference fills the range. Every pixel is turned by itself: what a network
+    sees does not depend on where the tiles lie.
+
+    Parameters
+    ----------
+    rgb : Tensor
+        float32 (N, 3, H, W), 0 to 1.
     """
-
-    full: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.unmixing = StainUnmixing()
-        full = torch.tensor([_FULL[1], _FULL[0], 1.2])
-        self.register_buffer("full", full[:, None, None])
-
-    def forward(self, rgb: Tensor) -> Tensor:
-        """Return float32 (N, 3, H, W), 0 to 1, of float32 RGB of 0 to 255."""
-        stains = self.unmixing(rgb)
-        density = self.unmixing.density(rgb).mean(1, keepdim=True)
-        channels = torch.cat([stains.flip(1), density], dim=1)
-        return (channels / self.full).clamp_(0, 1)
+    stains = standard_concentrations(rgb).flip(1)
+    density = -torch.log((rgb * 255 + 1) / IO).mean(1, keepdim=True)
+    hematoxylin, eosin = _STANDARD.max_concentrations
+    full = rgb.new_tensor([eosin, hematoxylin, _FULL_DENSITY])[:, None, None]
+    return (torch.cat([stains, density], dim=1) / full).clamp_(0, 1)
 
 
 class InputChannels(nn.Module):
-    """What a card asks for: size, channels, mean and standard deviation.
-
-    The last two are folded into one product and one sum.
-    """
+    """What a card asks for: size, channels, mean and standard deviation."""
 
     scale: Tensor
     shift: Tensor
@@ -87,10 +64,10 @@ class InputChannels(nn.Module):
     def __init__(self, card: ModelCard) -> None:
         super().__init__()
         self.side = card.input_px
-        rgb = card.input == "rgb"
-        self.channels = nn.Identity() if rgb else EosinHematoxylinDensity()
+        self.stained = card.input == "eosin-hematoxylin-density"
         mean, std = torch.tensor(card.mean), torch.tensor(card.std)
-        scale = 1 / (std * 255) if rgb else 1 / std
+        # Conversion to 0 to 1, mean and std folded into one product and one sum.
+        scale = 1 / std if self.stained else 1 / (std * 255)
         self.register_buffer("scale", scale[:, None, None])
         self.register_buffer("shift", (-mean / std)[:, None, None])
 
@@ -99,11 +76,13 @@ class InputChannels(nn.Module):
         values = tiles.to(torch.float32, memory_format=torch.channels_last)
         if self.side and values.shape[-2:] != (self.side, self.side):
             values = _resized(values, self.side)
-        channels: Tensor = self.channels(values)
-        return channels * self.scale + self.shift
+        if self.stained:
+            values = eosin_hematoxylin_density(values / 255)
+        return values * self.scale + self.shift
 
 
 def _resized(values: Tensor, side: int) -> Tensor:
-    """Resize as torchvision does pictures, which hold whole grey levels."""
-    smooth = interpolate(values, (side, side), mode="bilinear", antialias=True)
-    return smooth.round_().clamp_(0, 255)
+    """Resize as Pillow does: first along x, then along y, each to whole grey levels."""
+    for size in ((values.shape[-2], side), (side, side)):
+        values = interpolate(values, size, mode="bilinear", antialias=True).round_()
+    return values

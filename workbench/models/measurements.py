@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, max_pool2d, pad
 
-from workbench.models.channels import StainUnmixing
+from workbench.models.channels import standard_concentrations
 
 _SIGMA_UM: Final = 2.5
 """Standard deviation to which a disc answers most that has sqrt(2) times as large a
@@ -32,26 +32,22 @@ _UM2_PER_MM2: Final = 1e6
 class StainConcentration(nn.Module):
     """Concentration of hematoxylin and eosin in each pixel.
 
-    In units of optical density (natural logarithm) along the standard stain
-    vectors; see `StainUnmixing`.
+    In units of optical density (natural logarithm) along the vectors of the standard
+    reference: Macenko et al., "A method for normalizing histology slides for
+    quantitative analysis", ISBI 2009.
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.unmixing = StainUnmixing()
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Return float32 (N, 2, H, W) of float32 RGB (N, 3, H, W) of 0 to 1."""
-        concentrations: Tensor = self.unmixing(rgb * 255)
-        return concentrations
+        return standard_concentrations(rgb)
 
 
 class NuclearDensity(nn.Module):
     """Number of nuclei per mm², as a map whose mean over an area is its density.
 
-    A nucleus is a local maximum of the difference of two Gaussians of the
-    logarithm of the hematoxylin concentration (a blob detector: Lindeberg, "Feature detection with
-    automatic scale selection", IJCV 1998). Its pixel holds 1 / pixel area and all
+    A nucleus is a local maximum of the difference of two Gaussians (a blob detector:
+    Lindeberg, "Feature detection with automatic scale selection", IJCV 1998) of the
+    logarithm of the hematoxylin concentration. Its pixel holds 1 / pixel area and all
     others 0, so that each nucleus counts once, in the core where its centre lies.
     """
 
@@ -60,7 +56,6 @@ class NuclearDensity(nn.Module):
 
     def __init__(self, mpp: float) -> None:
         super().__init__()
-        self.unmixing = StainUnmixing()
         self.reach = max(1, round(_APART_UM / mpp))
         self.per_nucleus = _UM2_PER_MM2 / mpp**2
         self.register_buffer("narrow", _gaussian(_SIGMA_UM / mpp))
@@ -68,7 +63,7 @@ class NuclearDensity(nn.Module):
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Return float32 (N, 1, H, W), 1/mm², of float32 RGB (N, 3, H, W)."""
-        amount = self.unmixing(rgb * 255)[:, :1].log1p()
+        amount = standard_concentrations(rgb)[:, :1].log1p()
         blob = _blurred(amount, self.narrow) - _blurred(amount, self.wide)
         highest = max_pool2d(blob, 2 * self.reach + 1, stride=1, padding=self.reach)
         centre = (blob == highest) & (blob > _CONTRAST)
