@@ -76,10 +76,10 @@ def colour_codes(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
             f" {pixels.shape}."
         )
         raise StainError(message, "Convert the pixels to 8-bit RGB first.")
-    codes = pixels[..., 0].astype(np.uint32) << 8
-    codes |= pixels[..., 1]
-    codes <<= 8
-    codes |= pixels[..., 2]
+    codes: NDArray[np.uint32] = pixels[..., 0].astype(np.uint32)
+    for channel in (1, 2):
+        np.left_shift(codes, 8, out=codes)
+        np.bitwise_or(codes, pixels[..., channel], out=codes)
     return codes
 
 
@@ -94,14 +94,14 @@ def optical_density(pixels: ArrayLike, *, io: float = IO) -> NDArray[np.float64]
     One is added so that black has a density; so glass brighter than `io` - 1 is
     slightly negative.
     """
-    table = -np.log(np.arange(1, 257) / io)
-    density: NDArray[np.float64] = table[np.asarray(pixels, np.uint8)]
-    return density
+    table: NDArray[np.float64] = -np.log(np.arange(1, 257) / io)
+    return table[np.asarray(pixels, np.uint8)]
 
 
 def transmitted(density: NDArray[np.float64], *, io: float = IO) -> NDArray[np.float64]:
     """Return the grey levels of light after `density`, not rounded or cut."""
-    return io * np.exp(-density)
+    levels: NDArray[np.float64] = np.exp(-density) * io
+    return levels
 
 
 def separation(stains: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -134,11 +134,9 @@ def concentrations(
         logarithm) along the stain's unit vector; not below 0.
     """
     density = pixels.float().add_(1).div_(io).log_().neg_()
-    unmix = density.new_tensor(separation(np.asarray(stains, np.float64)).T)
-    planes = density.unbind(1)
-    amounts = [
-        sum(w * plane for w, plane in zip(row, planes, strict=True)) for row in unmix
-    ]
+    unmix = separation(np.array(stains, np.float64)).T.tolist()
+    red, green, blue = density.unbind(1)
+    amounts = [r * red + g * green + b * blue for r, g, b in unmix]
     return torch.stack(amounts, 1).clamp_(min=0)
 
 
