@@ -13,7 +13,7 @@ from workbench.errors import SlideReadError, WorkbenchError
 from workbench.geometry import Box
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -54,7 +54,7 @@ def read_batches(
     *,
     prefetch: int = 2,
     threads: int = 1,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Read one batch for each chunk, in order, ahead of whoever takes them.
 
     One thread reads; it is at most `prefetch` batches ahead, and it also draws from

@@ -15,7 +15,8 @@ WorkbenchError
 │   └── UntrustedModelError
 ├── RecipeError             options that do not go together
 ├── RunError                a run folder cannot be used
-│   └── RecipeMismatchError
+│   ├── RecipeMismatchError
+│   └── RunFolderError      the disk is full, or fails
 └── AccessError             a path outside the folders that are served
 
 Each class takes the facts and writes the sentence: what is wrong, with which
@@ -173,6 +174,17 @@ class RecipeMismatchError(RunError):
         super().__init__(
             f"'{path}' holds a different run: {difference}.",
             "Choose another output folder, or repeat the options of that run.",
+        )
+
+
+class RunFolderError(RunError):
+    """The disk did not take or give a file of a run."""
+
+    def __init__(self, path: object, error: OSError) -> None:
+        super().__init__(
+            f"'{path}' cannot be written or read: {error.strerror or error}.",
+            "What was done before is kept: make room or repair the disk, and run"
+            " again to go on.",
         )
 
 

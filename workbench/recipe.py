@@ -40,6 +40,17 @@ class Recipe(BaseModel):
         str,
         Field(description="Model: a name, or the path of a model file or folder."),
     ] = "tissue-classes"
+    weights: Annotated[
+        str,
+        Field(
+            description="File of weights to use in place of the model's own; needed"
+            " for a model that is only an architecture, such as resnet18."
+        ),
+    ] = ""
+    trust: Annotated[
+        bool,
+        Field(description="Load model files that could run code when loaded."),
+    ] = False
     normalize: Annotated[
         StainMethod, Field(description="Stain normalization method.")
     ] = "none"
@@ -53,8 +64,9 @@ class Recipe(BaseModel):
     region: Annotated[
         tuple[int, int, int, int] | None,
         Field(
-            description="Only tiles whose centre lies in this box: x0,y0,x1,y1 in"
-            " level-0 pixels. Default: the whole slide."
+            description="Only tiles whose centre lies in this box, or which it touches"
+            " if it is too small to hold one: x0,y0,x1,y1 in level-0 pixels."
+            " Default: the whole slide."
         ),
     ] = None
     tissue_only: Annotated[bool, Field(description="Skip tiles without tissue.")] = True

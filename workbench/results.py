@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Status = Literal["waiting", "running", "paused", "cancelled", "failed", "finished"]
-"""Where a run stands."""
+Status = Literal["waiting", "running", "cancelled", "interrupted", "failed", "finished"]
+"""Where a run stands. Interrupted: its process ended without a word, as when it was
+killed. All but a finished one go on when the same is asked of the same folder."""
 
 Stage = Literal["preparing", "fitting stains", "finding tissue", "tiles", "done"]
 """What a run is doing."""
@@ -36,6 +37,9 @@ class Progress:
 
     message: str = ""
     """For people: what went wrong, or what is being waited for."""
+
+    path: str = ""
+    """The run folder, once there is one; `open_run` follows it from then on."""
 
     @property
     def fraction(self) -> float:
@@ -81,7 +85,8 @@ class Heatmap:
         if name not in self.classes:
             message = f"The heatmap has no class '{name}'."
             raise OutOfBoundsError(message, f"It has: {', '.join(self.classes)}.")
-        return self.values[self.classes.index(name)]
+        values: NDArray[np.float32] = self.values[self.classes.index(name)]
+        return values
 
     def at(self, x: float, y: float) -> dict[str, float] | None:
         """Return the value of each class at a level-0 point, None outside."""

@@ -1,0 +1,162 @@
+"""One run: a model over a slide, from the recipe to the folder.
+
+`run` reads as a table of contents; what the steps do is in the modules they name.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from workbench.answers import Answers
+from workbench.batches import read_batches
+from workbench.recipe import Recipe
+from workbench.recorder import Recorder
+from workbench.reporter import Reporter
+from workbench.request import Request
+from workbench.salvage import Salvage
+from workbench.schedule import Schedule, chunks_of
+from workbench.stain.normalizer import Normalizer
+from workbench.store import open_run
+
+if TYPE_CHECKING:
+    import os
+    import threading
+    from collections.abc import Callable
+
+    from workbench.batches import Batch
+    from workbench.geometry import Box
+    from workbench.results import Progress, Status
+    from workbench.slide.slide import Slide
+    from workbench.store import Run
+
+_NOT_FINITE: Final = "the model's answer is not a finite number"
+
+
+def run(
+    slide: Slide,
+    recipe: Recipe | None = None,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    progress: Callable[[Progress], None] | bool | None = None,
+    cancel: threading.Event | None = None,
+    focus: Callable[[], Box | None] | None = None,
+    **options: Any,
+) -> Run:
+    """Run a model over a slide.
+
+    Asked again of the same folder, a run that was cancelled, killed or failed goes on
+    where it was, with the same answers as if it had never stopped; one that is
+    finished is returned as it is.
+
+    Parameters
+    ----------
+    slide : Slide
+        With a believable mpp.
+    recipe : Recipe, optional
+        What to do.
+    out : path, optional
+        Folder of the run. Default: one below `runs`, named by slide, model and a
+        fingerprint of all that is asked.
+    progress : callable or True, optional
+        Called with a `Progress` after each chunk of tiles; True draws a bar.
+    cancel : threading.Event, optional
+        Set it to stop after the chunk in hand.
+    focus : callable, optional
+        Returns the `Box` that somebody looks at, or None; its tiles come first. It
+        is called from another thread.
+    **options
+        Fields of `Recipe`, in place of those of `recipe`.
+
+    Returns
+    -------
+    Run
+        Finished; or cancelled, if `cancel` was set.
+
+    Raises
+    ------
+    RecipeError
+        If an option is out of bounds, or this machine has no such device.
+    MissingMppError
+        If the pixel size of the slide is not known.
+    ModelError
+        If the model cannot be used.
+    StainError
+        If the slide or the reference has no stain to fit.
+    SlideReadError
+        If the slide cannot be read any more; single damaged tiles are left out.
+    RecipeMismatchError
+        If the folder holds another run.
+    RunError
+        If the folder is in use or holds other files, or the disk is full.
+    """
+    recipe = (recipe or Recipe()).replace(**options)
+    with Reporter(progress) as report:
+        with report.stage("preparing"):
+            request = Request.of(slide, recipe)
+        with Recorder(Path(out or request.folder)) as recorder:
+            recorder.check(request.asked)
+            if not recorder.finished:
+                _begin(request, recorder, report)
+                status = _answer(request, recorder, report, cancel=cancel, focus=focus)
+                recorder.close(status, timings=report.seconds)
+        done = open_run(recorder.path)
+        report.end(done)
+    return done
+
+
+def _begin(request: Request, recorder: Recorder, report: Reporter) -> None:
+    """Make the folder of a new run; take up what an earlier session decided."""
+    if recorder.record:
+        recorder.resume(request.session)
+    else:
+        with report.stage("finding tissue"):
+            tiles = request.tiles()
+        with report.stage("fitting stains"):
+            normalizer = request.normalizer() if len(tiles) else None
+        fitted = normalizer.to_dict() if normalizer else None
+        recorder.create({**request.facts, "normalizer": fitted}, tiles, request.session)
+    if record := recorder.record["normalizer"]:
+        # From the record in a new run too, so that both calculate with one rounding.
+        request.inference.use(Normalizer.from_dict(record))
+    report.begin(recorder.path, recorder.tiles_done, len(recorder.tiles))
+
+
+def _answer(
+    request: Request,
+    recorder: Recorder,
+    report: Reporter,
+    *,
+    cancel: threading.Event | None,
+    focus: Callable[[], Box | None] | None,
+) -> Status:
+    """Answer all tiles that have no answer yet, chunk by chunk."""
+    grid, inference = request.grid, request.inference
+    chunks = chunks_of(grid, recorder.tiles, request.recipe.batch_size)
+    schedule = Schedule(grid, chunks, done=recorder.chunks_done, focus=focus)
+    source = Salvage(request.slide)
+    batches = read_batches(source, grid, schedule, threads=inference.reading_threads)
+    with report.stage("tiles"), closing(batches):
+        for batch in batches:
+            if cancel is not None and cancel.is_set():
+                return "cancelled"
+            recorder.append(_answers(batch, request, source))
+            report.tiles(recorder.tiles_done)
+    return "finished"
+
+
+def _answers(batch: Batch, request: Request, source: Salvage) -> Answers:
+    """Return the model's answers, without those that mean nothing."""
+    values = request.inference(batch.pixels)
+    failures = {
+        int(batch.indices[i]): _NOT_FINITE
+        for i in np.flatnonzero(~np.isfinite(values).all(axis=(1, 2, 3)))
+    }
+    for tile in batch.indices.tolist():
+        if reason := source.failures.get(request.grid.tile(tile)):
+            failures[tile] = reason
+    values[np.isin(batch.indices, list(failures))] = np.nan
+    return Answers(batch.number, batch.indices, values, failures)

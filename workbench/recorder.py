@@ -1,0 +1,373 @@
+"""Runs on disk, as they are written: so that a kill at any moment costs one chunk.
+
+Every file is either appended to (the journal) or replaced as a whole (all others).
+`run.json` comes into a new folder after everything it speaks of, and the journal
+goes only when the scores and the record that replace it are on disk.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import shutil
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import filelock
+import numpy as np
+import zarr
+
+from workbench.answers import Raster, read_answers
+from workbench.cards import ModelCard
+from workbench.errors import RecipeMismatchError, RunError, RunFolderError
+from workbench.journal import Journal
+from workbench.store import (
+    FORMAT,
+    JOURNAL,
+    LOCK,
+    RECORD,
+    SCORES,
+    TILES,
+    grid_of,
+    read_record,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from workbench.answers import Answers
+    from workbench.results import Status
+
+_LOCK_WAIT_S: Final = 2.0
+"""Whoever asks whether a run is under way holds its lock for an instant."""
+
+_LISTED_FAILURES: Final = 1000
+_RASTER_CHUNK: Final = 512
+_SCORES_PART: Final = SCORES + ".part"
+
+_log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """A run folder that this process, and no other, writes.
+
+    A context manager: leaving it by an error keeps what is done, and says in the
+    record what went wrong.
+
+    Parameters
+    ----------
+    path : Path
+        Of the folder; made if there is none.
+
+    Attributes
+    ----------
+    record : dict
+        What `run.json` says; empty in a new folder until `create`.
+    tiles : int64 (N,)
+        The tiles that are asked for.
+
+    Raises
+    ------
+    RunError
+        On entering, if another process writes the folder, it holds other files, or
+        the disk refuses.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record: dict[str, Any] = {}
+        self.tiles: NDArray[np.int64] = np.empty(0, np.int64)
+        self._journal: Journal | None = None
+        self._tally: dict[int, tuple[int, int]] = {}
+        self._lock = filelock.FileLock(path / LOCK, thread_local=False)
+
+    def __enter__(self) -> Self:
+        """Lock the folder and read what it holds."""
+        try:
+            _refuse_foreign(self.path)
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=_LOCK_WAIT_S)
+        except filelock.Timeout:
+            message = f"'{self.path}' is being written by a run under way."
+            raise RunError(message, "Wait for it, or choose another folder.") from None
+        except OSError as error:
+            raise RunFolderError(self.path, error) from error
+        try:
+            if (self.path / RECORD).exists():
+                self.record = read_record(self.path)
+        except RunError:
+            self._lock.release()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Unlock it; if an error is the reason, say so in the record first."""
+        try:
+            if self._journal is not None and error is not None:
+                self._close_after(error)
+        finally:
+            if self._journal is not None:
+                self._journal.abandon()
+            self._lock.release()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all is done already."""
+        return bool(self.record) and self.record["status"] == "finished"
+
+    @property
+    def chunks_done(self) -> frozenset[int]:
+        """Chunks that need not be computed; those with failed tiles are tried again."""
+        return frozenset(c for c, (_, failed) in self._tally.items() if not failed)
+
+    @property
+    def tiles_done(self) -> int:
+        """Number of tiles that are answered, those that failed included."""
+        return sum(tiles for tiles, _ in self._tally.values())
+
+    def create(
+        self,
+        facts: Mapping[str, Any],
+        tiles: NDArray[np.int64],
+        session: Mapping[str, Any],
+    ) -> None:
+        """Begin a new run.
+
+        Parameters
+        ----------
+        facts : mapping
+            For `run.json`: what is asked, of what, with what.
+        tiles : int64 (N,)
+            The tiles that are asked for.
+        session : mapping
+            What calculates now.
+        """
+        self.tiles = tiles
+        shutil.rmtree(self.path / SCORES, ignore_errors=True)
+        (self.path / JOURNAL).unlink(missing_ok=True)
+        _replace(self.path / TILES, _npy(tiles))
+        self._journal = Journal(self.path / JOURNAL)
+        self._write(
+            format=FORMAT,
+            status="running",
+            message="",
+            created=_now(),
+            finished=None,
+            **facts,
+            tiles_total=len(tiles),
+            tiles_done=0,
+            tiles_failed=0,
+            failures=[],
+            timings={},
+            sessions=[{"started": _now(), **session}],
+        )
+
+    def resume(self, session: Mapping[str, Any]) -> None:
+        """Go on with the run that the folder holds; see `create`."""
+        self.tiles = np.load(self.path / TILES)
+        for _, answers in read_answers(self.path / JOURNAL):
+            self._count(answers)
+        self._journal = Journal(self.path / JOURNAL)
+        sessions = [*self.record["sessions"], {"started": _now(), **session}]
+        self._write(status="running", message="", finished=None, sessions=sessions)
+
+    def check(self, facts: Mapping[str, Any]) -> None:
+        """Refuse to go on with a run of anything else; a new folder takes all.
+
+        Raises
+        ------
+        RecipeMismatchError
+            If the record differs from `facts`, naming the first difference.
+        """
+        here = json.loads(json.dumps(facts))
+        if self.record and (difference := next(_differences(self.record, here), "")):
+            raise RecipeMismatchError(self.path, difference)
+
+    def append(self, answers: Answers) -> None:
+        """Keep the answers to one chunk.
+
+        Raises
+        ------
+        RunError
+            If the disk is full or fails; what was kept before stays.
+        """
+        assert self._journal is not None  # noqa: S101 - create or resume came before
+        self._journal.append(answers.encode())
+        self._count(answers)
+
+    def close(
+        self, status: Status, *, timings: Mapping[str, float], message: str = ""
+    ) -> None:
+        """End this session: write the scores and how it went.
+
+        Parameters
+        ----------
+        status : Status
+            "finished" if all tiles are answered; otherwise the journal stays, so
+            that the run can go on later.
+        timings : mapping of str to float
+            Seconds for each stage of this session.
+        message : str
+            For people: why it ended, if it is not finished.
+        """
+        assert self._journal is not None  # noqa: S101 - create or resume came before
+        self._journal.close()
+        raster = self._raster()
+        self._write_scores(raster)
+        failures = [
+            {"tile": tile, "reason": why} for tile, why in raster.failures.items()
+        ]
+        self._write(
+            status=status,
+            finished=_now(),
+            tiles_done=raster.tiles_done,
+            tiles_failed=len(failures),
+            failures=failures[:_LISTED_FAILURES],
+            message=message,
+            timings=_summed(self.record["timings"], timings),
+        )
+        if status == "finished":
+            (self.path / JOURNAL).unlink()
+
+    def _close_after(self, error: BaseException) -> None:
+        """Say in the record why it ended, unless the disk is the reason."""
+        failed = isinstance(error, Exception)
+        try:
+            self.close(
+                "failed" if failed else "cancelled", timings={}, message=str(error)
+            )
+        except (OSError, RunError):
+            _log.exception("The end of the run in '%s' was not recorded", self.path)
+
+    def _count(self, answers: Answers) -> None:
+        self._tally[answers.chunk] = (len(answers.tiles), len(answers.failures))
+
+    def _raster(self) -> Raster:
+        card = ModelCard.model_validate(self.record["model"])
+        raster = Raster(grid_of(self.record), len(card.classes), card.cells)
+        for _, answers in read_answers(self.path / JOURNAL):
+            raster.paint(answers)
+        return raster
+
+    def _write(self, **facts: Any) -> None:
+        self.record = {**self.record, **facts}
+        text = json.dumps(self.record, indent=2, ensure_ascii=False, allow_nan=False)
+        _replace(self.path / RECORD, text.encode())
+
+    def _write_scores(self, raster: Raster) -> None:
+        """Write beside and move into place; the journal holds until it is there."""
+        part = self.path / _SCORES_PART
+        try:
+            shutil.rmtree(part, ignore_errors=True)
+            values = raster.values
+            array = zarr.create_array(
+                store=part,
+                shape=values.shape,
+                dtype="float32",
+                chunks=tuple(max(1, min(n, _RASTER_CHUNK)) for n in values.shape),
+                fill_value=np.nan,
+                dimension_names=("class", "row", "column"),
+                attributes=self._attributes(),
+            )
+            array[:] = values
+            _sync_tree(part)
+            shutil.rmtree(self.path / SCORES, ignore_errors=True)
+            part.rename(self.path / SCORES)
+            _sync(self.path)
+        except OSError as error:
+            raise RunFolderError(self.path / SCORES, error) from error
+
+    def _attributes(self) -> dict[str, Any]:
+        model, grid = self.record["model"], grid_of(self.record)
+        return {
+            "classes": model["classes"],
+            "unit": model["unit"],
+            "cell_px": grid.step / model["cells"],
+            "slide_id": self.record["slide"]["id"],
+            "slide_mpp": self.record["slide"]["mpp"],
+        }
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Never write between somebody's other files."""
+    if not path.exists() or (path / RECORD).exists():
+        return
+    ours = {JOURNAL, TILES, SCORES, LOCK, _SCORES_PART}
+    foreign = sorted(p.name for p in path.iterdir() if p.name.split("~")[0] not in ours)
+    if foreign:
+        message = f"'{path}' holds other files, such as '{foreign[0]}'."
+        raise RunError(message, "Choose a new or empty folder for the run.")
+
+
+def _differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
+    """Say in words where a record differs from what is in `here`."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key in here:
+            inner = f"{name}.{key}" if name else key
+            yield from _differences(there.get(key), here.get(key), inner)
+    elif there != here:
+        yield f"its {name} is {_short(there)}, not {_short(here)}"
+
+
+def _summed(*each: Mapping[str, float]) -> dict[str, float]:
+    names = dict.fromkeys(name for timings in each for name in timings)
+    return {name: round(sum(t.get(name, 0.0) for t in each), 3) for name in names}
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
+
+
+_SHORT: Final = 60
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file as a whole or not at all."""
+    part = path.with_name(f"{path.name}~")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise RunFolderError(path, error) from error
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file or a folder's entries are on disk."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows keeps the entries of folders by itself.
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _npy(values: NDArray[np.int64]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, values)
+    return buffer.getvalue()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

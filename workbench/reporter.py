@@ -1,0 +1,135 @@
+"""Telling how far a run is."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from tqdm.auto import tqdm
+
+from workbench.results import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+    from workbench.results import Stage, Status
+    from workbench.store import Run
+
+_WINDOW_S: Final = 5.0
+"""The rate is that of the last seconds..."""
+
+_FEWEST: Final = 3
+"""...but of no fewer marks than these, however slow the model."""
+
+
+class Reporter:
+    """Turns what a run does into `Progress` for whoever listens.
+
+    Parameters
+    ----------
+    listen : callable, True or None
+        Called with each `Progress`; True draws a bar, in a notebook as a widget.
+    clock : callable
+        Seconds, monotonic.
+
+    Attributes
+    ----------
+    seconds : dict of str to float
+        How long each stage took so far.
+    """
+
+    def __init__(
+        self,
+        listen: Callable[[Progress], None] | bool | None,  # noqa: FBT001 - True is short for a bar
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if listen is True:
+            listen = Bar()
+        self.seconds: dict[str, float] = {}
+        self._listen = listen or (lambda _: None)
+        self._clock = clock
+        self._now = Progress("running", "preparing", 0, 0)
+        self._marks: deque[tuple[float, int]] = deque()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Tell of the error that ends the run."""
+        if error is not None:
+            status: Status = "failed" if isinstance(error, Exception) else "cancelled"
+            self._tell(status=status, tiles_per_second=0.0, message=str(error))
+
+    @contextmanager
+    def stage(self, stage: Stage) -> Iterator[None]:
+        """Say what is being done, and measure how long it takes."""
+        began = self._clock()
+        self._tell(stage=stage)
+        try:
+            yield
+        finally:
+            spent = self._clock() - began
+            self.seconds[stage] = round(self.seconds.get(stage, 0.0) + spent, 3)
+
+    def begin(self, path: Path, done: int, total: int) -> None:
+        """Say where the run is and how many tiles it has."""
+        self._marks.append((self._clock(), done))
+        self._tell(path=str(path), done=done, total=total)
+
+    def tiles(self, done: int) -> None:
+        """Say how many tiles are answered by now."""
+        now = self._clock()
+        self._marks.append((now, done))
+        while now - self._marks[0][0] > _WINDOW_S and len(self._marks) > _FEWEST:
+            self._marks.popleft()
+        began, before = self._marks[0]
+        rate = (done - before) / (now - began) if now > began else 0.0
+        self._tell(done=done, tiles_per_second=rate)
+
+    def end(self, run: Run) -> None:
+        """Say how it ended."""
+        self._tell(
+            status=run.status,
+            stage="done",
+            done=run.tiles_done,
+            total=run.tiles_total,
+            tiles_per_second=0.0,
+            message=run.record["message"],
+            path=str(run.path),
+        )
+
+    def _tell(self, **changes: Any) -> None:
+        self._now = replace(self._now, **changes)
+        self._listen(self._now)
+
+
+class Bar:
+    """A progress bar: a line in a terminal, a widget in a notebook."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm[Any] | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Draw how far it is; the first call makes the bar, the last closes it."""
+        if self._bar is None:
+            self._bar = tqdm(unit=" tiles", dynamic_ncols=True)
+        label = progress.stage if progress.status == "running" else progress.status
+        self._bar.set_description(label, refresh=False)
+        self._bar.total = progress.total or None
+        self._bar.n = progress.done
+        self._bar.refresh()
+        if progress.status != "running":
+            self._bar.close()
+            self._bar = None

@@ -1,0 +1,191 @@
+"""What is asked of a run, with all that it takes at hand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+import torch
+
+from workbench.errors import RecipeError
+from workbench.geometry import Box
+from workbench.grid import Grid
+from workbench.inference import Inference
+from workbench.models.registry import find_model
+from workbench.stain.normalizer import Normalizer, fit_normalizer
+from workbench.stain.references import load_reference
+from workbench.tissue import find_tissue
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workbench.recipe import Recipe
+    from workbench.slide.slide import Slide
+
+_FOLDER: Final = "runs"
+_FREE: Final = {"model", "weights", "trust", "device", "precision"}
+"""Options that may differ when a run goes on: each changes no answer, or only by what
+it leads to, and that is compared (the card with its SHA-256, the precision)."""
+
+_PACKAGES: Final = ("slide-workbench", "torch", "numpy", "opencv-python-headless")
+_ENLARGED: Final = 1.1
+"""Tiles may be enlarged by this much without a warning."""
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A recipe with the slide, the model and the grid that it speaks of."""
+
+    slide: Slide
+    recipe: Recipe
+    inference: Inference
+    grid: Grid
+
+    @classmethod
+    def of(cls, slide: Slide, recipe: Recipe) -> Self:
+        """Find the model, put it on its device, and lay the grid.
+
+        Raises
+        ------
+        MissingMppError
+            If the pixel size of the slide is not known.
+        ModelError
+            If the model cannot be used.
+        RecipeError
+            If this machine has no such device.
+        """
+        mpp = slide.require_mpp()
+        model = find_model(
+            recipe.model, trust=recipe.trust, weights=recipe.weights or None
+        )
+        card = model.card
+        grid = Grid(slide.size, card.mpp / mpp, card.tile_px, card.margin_px)
+        return cls(slide, recipe, Inference(model, recipe), grid)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What must be the same for a run to go on, ready for JSON."""
+        return {
+            "slide": {
+                "id": self.slide.id,
+                "size": list(self.slide.size),
+                "mpp": self.slide.mpp,
+            },
+            "recipe": self.recipe.model_dump(mode="json", exclude=_FREE),
+            "model": self.inference.card.model_dump(mode="json"),
+            "grid": {**asdict(self.grid), "slide_size": list(self.grid.slide_size)},
+            "precision": self.inference.precision,
+        }
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is asked and of what, for the record of a run."""
+        slide, asked = self.slide, self.asked
+        given = slide.mpp != slide.declared_mpp
+        box = slide.bounds
+        return {
+            **asked,
+            "recipe": self.recipe.model_dump(mode="json"),
+            "slide": {
+                **asked["slide"],
+                "name": slide.name,
+                "path": slide.path,
+                "mpp_from": "given by the user" if given else "declared by the slide",
+                "reader": slide.reader_name,
+                "bounds": [box.x0, box.y0, box.x1, box.y1],
+            },
+            "warnings": self._warnings(),
+        }
+
+    @property
+    def session(self) -> dict[str, Any]:
+        """What calculates now: device, threads and versions."""
+        device = self.inference.device
+        cuda = device.type == "cuda"
+        return {
+            "device": str(device),
+            "hardware": torch.cuda.get_device_name(device)
+            if cuda
+            else platform.processor() or platform.machine(),
+            "threads": torch.get_num_threads(),
+            "system": platform.platform(),
+            "python": platform.python_version(),
+            "packages": _versions(),
+        }
+
+    @property
+    def folder(self) -> Path:
+        """Where the run goes by default: the same for the same request."""
+        text = json.dumps(self.asked, sort_keys=True)
+        fingerprint = hashlib.sha256(text.encode()).hexdigest()[:10]
+        names = (Path(self.slide.name).stem, self.inference.card.name, fingerprint)
+        plain = (re.sub(r"[^\w.-]+", "_", name)[:80] for name in names)
+        return Path(_FOLDER) / "-".join(plain)
+
+    def tiles(self) -> NDArray[np.int64]:
+        """Return the tiles that are asked for, in order, int64 of shape (N,).
+
+        Raises
+        ------
+        RecipeError
+            If the region lies outside the slide.
+        """
+        tiles = self._in_region()
+        if not self.recipe.tissue_only:
+            return tiles
+        tissue = find_tissue(self.slide)
+        share = tissue.fractions([self.grid.core(i) for i in tiles.tolist()])
+        return tiles[(share >= self.recipe.min_tissue) & (share > 0)]
+
+    def normalizer(self) -> Normalizer | None:
+        """Fit what brings the slide into the colours of the reference.
+
+        Raises
+        ------
+        StainError
+            If the slide or the reference has no stain to fit.
+        """
+        if self.recipe.normalize == "none":
+            return None
+        reference = load_reference(self.recipe.reference)
+        return fit_normalizer(self.slide, reference, method=self.recipe.normalize)
+
+    def _in_region(self) -> NDArray[np.int64]:
+        region = self.recipe.region
+        if region is None:
+            return np.arange(len(self.grid), dtype=np.int64)
+        box = Box(*region)
+        tiles = self.grid.inside(box)
+        if not len(tiles):
+            tiles = self.grid.touching(box)
+        if not len(tiles):
+            message = f"The region {region} lies outside the slide, {self.slide.size}."
+            raise RecipeError(message, "Draw it on the slide, or leave it out.")
+        return tiles
+
+    def _warnings(self) -> list[str]:
+        enlarged = 1 / self.grid.downsample
+        if enlarged <= _ENLARGED:
+            return []
+        warning = (
+            f"The model wants {self.inference.card.mpp:g} µm per pixel; the slide has"
+            f" {self.slide.mpp:g}, so its tiles were enlarged {enlarged:.2g} times."
+        )
+        return [warning]
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # run from a checkout that is not installed
+            found[package] = "unknown"
+    return found

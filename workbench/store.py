@@ -1,0 +1,262 @@
+"""Runs on disk, as they are read: finished, under way, or killed.
+
+A run is a folder:
+
+run.json      what was asked, of what, with what, and how it went
+tiles.npy     numbers of the tiles that are asked for, int64
+journal       the answers so far, chunk by chunk; removed when all are in the scores
+scores.zarr   the answers as rasters, float32 (classes, rows, columns), NaN where
+              there is none: derived from the journal when the run ends
+
+While there is a journal it is the truth. Nothing here needs torch.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import filelock
+import numpy as np
+import zarr
+
+from workbench.answers import Raster, read_answers
+from workbench.cards import ModelCard
+from workbench.errors import RunError
+from workbench.grid import Grid
+from workbench.recipe import Recipe
+from workbench.results import Heatmap
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from workbench.results import Status
+
+FORMAT: Final = 1
+"""Of the folder; grows when older programs could no longer read it."""
+
+RECORD: Final = "run.json"
+TILES: Final = "tiles.npy"
+JOURNAL: Final = "journal"
+SCORES: Final = "scores.zarr"
+LOCK: Final = ".lock"
+
+
+class Run:
+    """A run on disk; follows it while it is under way, in this process or another.
+
+    Opened with `open_run`. Safe from any number of threads.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._record: dict[str, Any] = {}
+        self._record_stamp: tuple[int, int] = (0, 0)
+        self._journal_end = 0
+        record = self.record
+        self.recipe = Recipe.of(**record["recipe"])
+        """What was asked."""
+        self.card = ModelCard.model_validate(record["model"])
+        """Of the model that answered, with the SHA-256 of its weights."""
+        self.grid = grid_of(record)
+        """Where its tiles lie."""
+        self._raster: Raster | None = None
+        self._final: Heatmap | None = None
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What `run.json` says now."""
+        file = self.path / RECORD
+        with self._lock:
+            try:
+                facts = file.stat()
+                stamp = (facts.st_mtime_ns, facts.st_ino)
+                if stamp != self._record_stamp:
+                    self._record = json.loads(file.read_text(encoding="utf-8"))
+                    self._record_stamp = stamp
+            except (OSError, ValueError) as error:
+                raise _unreadable(file, error) from error
+            return self._record
+
+    @property
+    def status(self) -> Status:
+        """Where it stands; "interrupted" if its process ended without a word."""
+        status: Status = self.record["status"]
+        if status == "running" and not is_locked(self.path):
+            # It may have ended between the two looks.
+            status = self.record["status"]
+            return "interrupted" if status == "running" else status
+        return status
+
+    @property
+    def tiles_total(self) -> int:
+        """Number of tiles that are asked for."""
+        return int(self.record["tiles_total"])
+
+    @property
+    def tiles_done(self) -> int:
+        """Number of tiles that are answered, those that failed included."""
+        self._refresh()
+        raster = self._raster
+        return self.tiles_total if raster is None else raster.tiles_done
+
+    @property
+    def failures(self) -> dict[int, str]:
+        """Why, for each tile that was tried and has no answer."""
+        self._refresh()
+        if self._raster is not None:
+            return dict(self._raster.failures)
+        return {f["tile"]: f["reason"] for f in self.record["failures"]}
+
+    @property
+    def heatmap(self) -> Heatmap:
+        """The values so far.
+
+        Those of a run under way are one raster that goes on being filled; its
+        `version` grows with each chunk.
+        """
+        self._refresh()
+        if self._final is not None:
+            return self._final
+        raster = self._raster
+        assert raster is not None  # noqa: S101 - _refresh sets one of the two
+        return self._heatmap_of(raster.values, raster.version)
+
+    def _refresh(self) -> None:
+        """Read what the journal has gained; the scores once it is gone."""
+        with self._lock:
+            if self._final is not None:
+                return
+            if not (self.path / JOURNAL).exists() and (self.path / SCORES).exists():
+                version = self._raster.version if self._raster else 0
+                self._final = self._heatmap_of(_read_scores(self.path), version + 1)
+                self._raster = None
+                return
+            if self._raster is None:
+                self._raster = Raster(
+                    self.grid, len(self.card.classes), self.card.cells
+                )
+            for end, answers in read_answers(self.path / JOURNAL, self._journal_end):
+                self._raster.paint(answers)
+                self._journal_end = end
+
+    def _heatmap_of(self, values: NDArray[np.float32], version: int) -> Heatmap:
+        shown = values.view()
+        shown.flags.writeable = False
+        return Heatmap(
+            values=shown,
+            classes=self.card.classes,
+            cell=self.grid.step / self.card.cells,
+            unit=self.card.unit,
+            value_range=self.card.value_range,
+            version=version,
+        )
+
+    def __repr__(self) -> str:
+        """Say what it is in one line."""
+        return (
+            f"<Run '{self.path}': {self.card.name} on {self.record['slide']['name']},"
+            f" {self.status}, {self.tiles_done} of {self.tiles_total} tiles>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Show a notebook what was done and how it went."""
+        record = self.record
+        failed = len(self.failures)
+        rows = {
+            "Slide": f"{record['slide']['name']} ({record['slide']['mpp']:g} µm/px)",
+            "Model": self.card.name,
+            "Normalization": self.recipe.normalize,
+            "Status": self.status,
+            "Tiles": f"{self.tiles_done} of {self.tiles_total}"
+            + (f", {failed} without an answer" if failed else ""),
+            "Folder": str(self.path),
+        }
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{name}</th>"
+            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+            for name, value in rows.items()
+        )
+        return f"<table>{cells}</table>"
+
+
+def open_run(path: str | os.PathLike[str]) -> Run:
+    """Open a run folder; it may be finished, under way, cancelled or killed.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The folder.
+
+    Raises
+    ------
+    RunError
+        If it holds no run, or one of a newer version of this program.
+    """
+    folder = Path(path)
+    if not (folder / RECORD).is_file():
+        message = f"There is no run at '{folder}'."
+        raise RunError(message, f"Give a folder that holds '{RECORD}'.")
+    record = read_record(folder)
+    if record.get("format") != FORMAT:
+        message = (
+            f"'{folder}' is a run of format {record.get('format')!r}, not {FORMAT}."
+        )
+        raise RunError(message, "Open it with the version that made it.")
+    return Run(folder)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return what `run.json` says.
+
+    Raises
+    ------
+    RunError
+        If it cannot be read.
+    """
+    file = folder / RECORD
+    try:
+        record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unreadable(file, error) from error
+    return record
+
+
+def grid_of(record: Mapping[str, Any]) -> Grid:
+    """Return the grid that a record describes."""
+    facts = record["grid"]
+    return Grid(**{**facts, "slide_size": tuple(facts["slide_size"])})
+
+
+def is_locked(folder: Path) -> bool:
+    """Tell whether a process writes the folder now."""
+    lock = filelock.FileLock(folder / LOCK, thread_local=False)
+    try:
+        with lock.acquire(blocking=False):
+            return False
+    except filelock.Timeout:
+        return True
+    except OSError:
+        return False
+
+
+def _read_scores(folder: Path) -> NDArray[np.float32]:
+    try:
+        array = zarr.open_array(folder / SCORES, mode="r")
+        return np.asarray(array[:], np.float32)
+    except (OSError, ValueError, KeyError) as error:
+        raise _unreadable(folder / SCORES, error) from error
+
+
+def _unreadable(file: Path, error: Exception) -> RunError:
+    return RunError(
+        f"'{file}' cannot be read: {error}.",
+        "Run again into another folder, or bring the file back from a copy.",
+    )
