@@ -131,7 +131,7 @@ def test_the_card_of_a_folder_names_its_weights(tmp_path, asked):
     with pytest.raises(ModelError, match=r"w\.pt"):
         read_source(tmp_path / asked)
     (tmp_path / "w.pt").touch()
-    assert read_source(tmp_path / asked).weights == (tmp_path / "w.pt").resolve()
+    assert read_source(tmp_path / asked).weights == tmp_path / "w.pt"
 
 
 @pytest.mark.parametrize("weights", ["../secret", "/etc/passwd", "a/../../secret"])

@@ -255,6 +255,15 @@ def test_a_network_with_other_channels_than_classes_is_named(tmp_path, tiles):
         model(tiles)
 
 
+@pytest.mark.parametrize("name", ["scripted.pt", "dynamic.onnx", "dynamic.pt2"])
+def test_tiles_that_the_network_cannot_take_are_named(folder, name):
+    model = find_model(folder / name, trust=True)
+    with pytest.raises(
+        ModelError, match=r"'tiny' failed on input of shape \(1, 3, 4, 4\)"
+    ):
+        model(torch.zeros((1, 3, 4, 4), dtype=torch.uint8))
+
+
 def test_the_card_carries_the_hash(folder):
     card = find_model(folder / "dynamic.onnx").card
     content = (folder / "dynamic.onnx").read_bytes()
@@ -310,6 +319,16 @@ def test_a_truncated_file_is_named(folder, tmp_path, name):
     write_card(tmp_path / f"{name}.json", architecture="torchvision:resnet18")
     with pytest.raises(ModelError, match=name.replace(".", r"\.")):
         find_model(tmp_path / name, trust=True)
+
+
+def test_weights_may_be_links_as_in_the_cache_of_a_hub(tmp_path):
+    (tmp_path / "blobs").mkdir()
+    to_onnx(tmp_path / "blobs" / "m")
+    snapshot = tmp_path / "snapshot"
+    snapshot.mkdir()
+    (snapshot / "m.onnx").symlink_to(tmp_path / "blobs" / "m")
+    write_card(snapshot / "card.json", weights="m.onnx")
+    assert find_model(snapshot).card.name == "tiny"
 
 
 def test_no_such_model_lists_those_there_are():

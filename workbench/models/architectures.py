@@ -9,17 +9,16 @@ import torchvision
 from torch import nn
 
 from workbench.errors import InvalidCardError, UntrustedModelError
-from workbench.models.measurements import NuclearDensity, StainConcentration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from workbench.cards import ModelCard
 
-_OURS: Final[dict[str, Callable[[ModelCard], nn.Module]]] = {
-    "stain-concentration": lambda _: StainConcentration(),
-    "nuclear-density": lambda card: NuclearDensity(card.mpp),
+_OURS: Final = {
+    "small-cnn": "workbench.models.small_cnn:build",
+    "stain-concentration": "workbench.models.measurements:StainConcentration",
+    "nuclear-density": "workbench.models.measurements:NuclearDensity",
 }
+"""Our own networks; like everybody's, each is a function of the card."""
 
 
 def is_torchvision(name: str) -> bool:
@@ -38,10 +37,10 @@ def build_network(card: ModelCard, *, trust: bool) -> nn.Module:
         If it is a Python function and `trust` is False.
     """
     family, _, name = card.architecture.partition(":")
-    if family == "workbench":
-        return _ours(card, name)
     if family == "torchvision":
         return _from_torchvision(card, name)
+    if family == "workbench":
+        return _from_factory(card, *_our_factory(card, name))
     if not name:
         reason = (
             "bare weights need `architecture`, such as 'torchvision:resnet18'"
@@ -54,11 +53,13 @@ def build_network(card: ModelCard, *, trust: bool) -> nn.Module:
     return _from_factory(card, family, name)
 
 
-def _ours(card: ModelCard, name: str) -> nn.Module:
+def _our_factory(card: ModelCard, name: str) -> tuple[str, str]:
     if name not in _OURS:
-        reason = f"architecture '{name}' is none of workbench:{', '.join(_OURS)}"
+        known = ", ".join(f"'workbench:{each}'" for each in _OURS)
+        reason = f"architecture '{card.architecture}' is none of {known}"
         raise InvalidCardError(card.name, reason)
-    return _OURS[name](card)
+    module, _, factory = _OURS[name].partition(":")
+    return module, factory
 
 
 def _from_torchvision(card: ModelCard, name: str) -> nn.Module:

@@ -13,6 +13,8 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
@@ -91,11 +93,14 @@ def external_data(weights: Path) -> list[Path]:
 
     An ONNX file names them, so a neighbour whose name occurs in it is one.
     """
-    if weights.suffix != ".onnx":
+    if weights.suffix != ".onnx" or not weights.stat().st_size:
         return []
-    graph = weights.read_bytes()
-    others = (p for p in weights.parent.iterdir() if p.is_file() and p != weights)
-    return sorted(p for p in others if p.name.encode() in graph)
+    others = [p for p in weights.parent.iterdir() if p.is_file() and p != weights]
+    with (
+        weights.open("rb") as file,
+        mmap(file.fileno(), 0, access=ACCESS_READ) as graph,
+    ):
+        return sorted(p for p in others if graph.find(p.name.encode()) >= 0)
 
 
 def sha256_of(weights: Path) -> str:
@@ -127,11 +132,11 @@ def _first(candidates: Iterable[Path], path: Path) -> Path:
 
 
 def _weights_of(card: ModelCard, card_path: Path) -> Path:
-    folder = card_path.parent.resolve()
-    weights = (folder / card.weights).resolve()
-    if not weights.is_relative_to(folder):
+    name = PurePath(card.weights)
+    if name.is_absolute() or ".." in name.parts:
         reason = f"weights = '{card.weights}' lies outside its folder"
         raise InvalidCardError(card_path, reason)
+    weights = card_path.parent / name
     if not weights.is_file():
         message = f"The weights that '{card_path}' names are not at '{weights}'."
         raise ModelError(message, "Put the file beside the card.")

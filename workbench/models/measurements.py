@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, max_pool2d, pad
 
 from workbench.models.channels import standard_concentrations
+
+if TYPE_CHECKING:
+    from workbench.cards import ModelCard
 
 _SIGMA_UM: Final = 2.5
 """Standard deviation to which a disc answers most that has sqrt(2) times as large a
@@ -34,8 +37,12 @@ class StainConcentration(nn.Module):
 
     In units of optical density (natural logarithm) along the vectors of the standard
     reference: Macenko et al., "A method for normalizing histology slides for
-    quantitative analysis", ISBI 2009.
+    quantitative analysis", ISBI 2009. It is the same at every resolution, so nothing
+    of the card matters.
     """
+
+    def __init__(self, _: ModelCard) -> None:
+        super().__init__()
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Return float32 (N, 2, H, W) of float32 RGB (N, 3, H, W) of 0 to 1."""
@@ -54,8 +61,9 @@ class NuclearDensity(nn.Module):
     narrow: Tensor
     wide: Tensor
 
-    def __init__(self, mpp: float) -> None:
+    def __init__(self, card: ModelCard) -> None:
         super().__init__()
+        mpp = card.mpp
         self.reach = max(1, round(_APART_UM / mpp))
         self.per_nucleus = _UM2_PER_MM2 / mpp**2
         self.register_buffer("narrow", _gaussian(_SIGMA_UM / mpp))

@@ -46,17 +46,21 @@ class OnnxNetwork(nn.Module):
         self.path = path
         self._on = torch.device("cpu")
         self._session = _open_session(path, self._on)
-        shape = self._session.get_inputs()[0].shape
-        self.batch: int | None = shape[0] if isinstance(shape[0], int) else None
+        batch = self._session.get_inputs()[0].shape[0]
+        self.batch = batch if isinstance(batch, int) else None
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the file's first output for float32 (N, 3, h, w)."""
         if inputs.device != self._on:
             self._session = _open_session(self.path, inputs.device)
             self._on = inputs.device
-        values = inputs.float().contiguous().cpu().numpy()
-        name = self._session.get_inputs()[0].name
-        answer = self._session.run(None, {name: values})[0]
+        taken = self._session.get_inputs()[0]
+        half = taken.type == "tensor(float16)"
+        values = inputs.half() if half else inputs.float()
+        try:
+            answer = self._session.run(None, {taken.name: values.cpu().numpy()})[0]
+        except Exception as error:  # onnxruntime's classes have no public name
+            raise RuntimeError(str(error)) from error
         return torch.from_numpy(answer).to(inputs.device)
 
 
@@ -70,7 +74,7 @@ def _open_session(path: Path, device: torch.device) -> Any:
         providers.insert(0, (cuda, {"device_id": device.index or 0}))
     try:
         return onnxruntime.InferenceSession(path, options, providers=providers)
-    except Exception as error:  # onnxruntime raises classes that it does not export
+    except Exception as error:  # onnxruntime's classes have no public name
         message = f"onnxruntime cannot load '{path}': {error}."
         remedy = (
             "Keep its external data beside it under the name that it was exported"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 from torch import Tensor, nn
 
-from workbench.errors import InvalidCardError
+from workbench.errors import InvalidCardError, ModelError
 from workbench.models.channels import InputChannels
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _DTYPES: Final = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 _BFLOAT16_SINCE: Final = (8, 0)
 """The first CUDA compute capability that calculates in bfloat16."""
+
+_FAILURES: Final = (RuntimeError, AssertionError, ValueError, TypeError, IndexError)
+"""What networks of the several kinds raise for tiles that they cannot take."""
 
 
 class TileModel(nn.Module):
@@ -68,10 +71,17 @@ class TileModel(nn.Module):
         ------
         InvalidCardError
             If the network answers another number of channels than the card names.
+        ModelError
+            If the network cannot take such tiles.
         """
         inputs = self.channels(tiles)
-        with self._autocast(inputs.device):
-            answer = self.network(inputs)
+        try:
+            with self._autocast(inputs.device):
+                answer = self.network(inputs)
+        except torch.OutOfMemoryError:
+            raise
+        except _FAILURES as error:
+            raise self._failed(inputs, error) from error
         return _activated(self._checked(answer).float(), self.card.activation)
 
     def _autocast(self, device: torch.device) -> torch.autocast:
@@ -79,6 +89,13 @@ class TileModel(nn.Module):
         reduced = precision != "float32" and self.card.task != "measurement"
         dtype = _DTYPES.get(precision) if reduced else None
         return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
+
+    def _failed(self, inputs: Tensor, error: Exception) -> ModelError:
+        return ModelError(
+            f"The network of '{self.card.name}' failed on input of shape"
+            f" {tuple(inputs.shape)}: {error}.",
+            "Compare tile_px and input_px of its card with what it was made for.",
+        )
 
     def _checked(self, answer: Tensor) -> Tensor:
         if answer.ndim == 1:
