@@ -52,7 +52,10 @@ window.probe = {
   figure() {
     for (const view of Bokeh.index) {
       const all = [];
-      const walk = (v) => { all.push(v); for (const c of v.children?.() ?? []) walk(c) };
+      const walk = (v) => {
+        all.push(v);
+        for (const child of v.children?.() ?? []) walk(child);
+      };
       walk(view);
       const plot = all.find((v) => v.model.type === "Figure");
       if (plot) return plot;
@@ -60,8 +63,9 @@ window.probe = {
   },
   canvas() { return this.figure().canvas_view.primary.canvas },
   screen(x, y) {
-    const plot = this.figure(), rect = plot.canvas_view.el.getBoundingClientRect();
-    return [rect.left + plot.frame.x_scale.compute(x), rect.top + plot.frame.y_scale.compute(y)];
+    const { canvas_view, frame } = this.figure();
+    const { left, top } = canvas_view.el.getBoundingClientRect();
+    return [left + frame.x_scale.compute(x), top + frame.y_scale.compute(y)];
   },
   pixels() {
     const canvas = this.canvas();
@@ -122,7 +126,7 @@ def _wait_until_it_answers(url, server, log, timeout):
             message = f"server ended with {server.returncode}:\n{log.read_text()}"
             raise RuntimeError(message)
         try:
-            urllib.request.urlopen(url, timeout=5).close()
+            urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - our own
         except urllib.error.HTTPError:
             return
         except OSError:

@@ -1,17 +1,89 @@
-"""A page with nothing but the viewer; for the browser tests."""
+"""A viewer with controls that speak JSON; for the browser tests."""
 
 import json
+from dataclasses import asdict
+from types import SimpleNamespace
 
 import numpy as np
 import panel as pn
-from fake_slide import FakeSlide
+from fake_slide import MARKER, FakeSlide
 
-from workbench.app.viewer import Viewer
+from workbench.app.viewer import View, Viewer
+from workbench.geometry import Box
+from workbench.layers.heatmap import HeatmapLayer, HeatmapStyle
 from workbench.layers.slide import SlideLayer
+from workbench.results import Heatmap
+
+CELL = 123.5
 
 pn.extension()
 
-slide = FakeSlide()
+slide = FakeSlide(stored=240)
+values = np.full((35, 49), np.nan, np.float32)
+values[17, 25] = 1.0  # level-0 x 3087.5 to 3211, y 2099.5 to 2223
+run = SimpleNamespace(heatmap=Heatmap(values[None], ("tumour",), CELL))
 viewer = Viewer(slide)
 viewer.add_layer(SlideLayer(slide))
-viewer.servable()
+style = HeatmapStyle(colormap="#00c800")
+heat = viewer.add_layer(HeatmapLayer(run, viewer.layers[0].layer.pyramid, style=style))
+viewer.figure.quad(
+    left=MARKER.x0 - 64,
+    right=MARKER.x0,
+    top=MARKER.y0,
+    bottom=MARKER.y1,
+    color="#0000ff",
+    line_color=None,
+)
+
+said = pn.pane.Str("{}", css_classes=["said"])
+order = pn.widgets.TextInput(name="order", value="")
+
+
+def tell(*_):
+    said.object = json.dumps(
+        {
+            "view": viewer.view and asdict(viewer.view),
+            "viewport": viewer.viewport and asdict(viewer.viewport),
+            "selection": viewer.selection and asdict(viewer.selection),
+            "tap": viewer.tap,
+        }
+    )
+
+
+def bump():
+    version = run.heatmap.version + 1
+    fresh = np.where(np.isnan(run.heatmap.values), np.nan, version % 2)
+    run.heatmap = Heatmap(fresh.astype(np.float32), ("tumour",), CELL, version=version)
+    heat.refresh()
+
+
+def restyle():
+    red = HeatmapStyle(colormap="#c80000")
+    heat.layer = HeatmapLayer(run, heat.layer.pyramid, style=red)
+
+
+ORDERS = {
+    "go": lambda *numbers: setattr(viewer, "view", View(*numbers)),
+    "box": lambda *edges: viewer.go_to(Box(*edges)),
+    "fit": lambda: viewer.go_to("slide"),
+    "select": lambda *edges: setattr(viewer, "selection", Box(*edges)),
+    "clear": lambda: setattr(viewer, "selection", None),
+    "mode": lambda mode: setattr(viewer, "mode", mode),
+    "opacity": lambda value: setattr(heat, "opacity", value),
+    "hide": lambda: setattr(heat, "visible", False),
+    "show": lambda: setattr(heat, "visible", True),
+    "remove": lambda: viewer.remove_layer(heat),
+    "bump": bump,
+    "restyle": restyle,
+}
+
+
+def obey(event):
+    if event.new:
+        name, *rest = json.loads(event.new)
+        ORDERS[name](*rest)
+
+
+order.param.watch(obey, "value")
+viewer.param.watch(tell, ["view", "viewport", "selection", "tap"])
+pn.Column(pn.Row(order, said, height=60), viewer, sizing_mode="stretch_both").servable()

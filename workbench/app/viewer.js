@@ -413,7 +413,8 @@ function adopt(renderer, camera, stack) {
     const { left, top, width, height } = frame.bbox;
     const { a: ratio, e, f } = ctx.getTransform();
     const toDevice = (x, y) => [frame.x_scale.compute(x) * ratio + e, frame.y_scale.compute(y) * ratio + f];
-    const clip = [left * ratio, top * ratio, width * ratio, height * ratio].map(Math.round);
+    // Bokeh's own clearing begins half a pixel late; what is painted there would stay.
+    const clip = [left * ratio + e, top * ratio + f, width * ratio, height * ratio].map(Math.ceil);
     stack.paint(ctx, camera.box, clip, toDevice, camera.place.downsample / ratio);
   };
   stack.changed = () => renderer.request_paint();

@@ -356,6 +356,7 @@ def _figure(size: tuple[int, int]) -> bokeh_figure:
             editable=True,
             syncable=False,
             line_color="#0a84ff",
+            line_alpha=1.0,
             line_width=2,
             fill_color="#0a84ff",
             fill_alpha=0.08,
