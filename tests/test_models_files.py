@@ -321,6 +321,40 @@ def test_a_truncated_file_is_named(folder, tmp_path, name):
         find_model(tmp_path / name, trust=True)
 
 
+def test_external_data_elsewhere_is_not_read(tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    to_onnx(folder / "m.onnx")
+    model = onnx.load(folder / "m.onnx")
+    onnx.save(
+        model,
+        folder / "m.onnx",
+        save_as_external_data=True,
+        location="secret.bin",
+        size_threshold=0,
+    )
+    content = (folder / "m.onnx").read_bytes()
+    (folder / "secret.bin").rename(tmp_path / "ret.bin")
+    (folder / "m.onnx").write_bytes(content.replace(b"secret.bin", b"../ret.bin"))
+    write_card(folder / "m.json")
+    with pytest.raises(ModelError, match=r"outside|escape|\.\./ret\.bin"):
+        find_model(folder / "m.onnx")
+
+
+def test_weights_that_are_not_there_are_named(tmp_path):
+    write_card(tmp_path / "card.json", weights="gone.onnx")
+    with pytest.raises(ModelError, match=r"gone\.onnx"):
+        find_model(tmp_path)
+    to_onnx(tmp_path / "other.onnx")
+    assert find_model(tmp_path, weights=tmp_path / "other.onnx").card.name == "tiny"
+
+
+def test_a_network_without_weights_does_not_answer_by_chance(tmp_path):
+    write_card(tmp_path / "card.json", architecture="torchvision:resnet18")
+    with pytest.raises(InvalidCardError, match="`weights` is empty"):
+        find_model(tmp_path)
+
+
 def test_weights_may_be_links_as_in_the_cache_of_a_hub(tmp_path):
     (tmp_path / "blobs").mkdir()
     to_onnx(tmp_path / "blobs" / "m")

@@ -12,23 +12,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
 from workbench.cards import ModelCard
-from workbench.errors import InvalidCardError, ModelError
+from workbench.errors import InvalidCardError
 from workbench.models import wsinfer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 _MAX_CARD_BYTES: Final = 4 << 20
 """More than 10,000 classes with long names; what is larger is no card."""
+
+_LOCATION: Final = re.compile(rb"\n\x08location\x12([\x01-\x7f])", re.DOTALL)
+"""How an ONNX file says where a tensor lies: the key, then the length of the name."""
 
 _BLOCK: Final = 1 << 20
 
@@ -39,7 +42,7 @@ class ModelSource:
 
     card: ModelCard
     weights: Path | None
-    """The file of the weights; None for a model that needs none."""
+    """Where its weights should be; None for a model that needs none."""
 
     trusted: bool = False
     """Came with an installed package, so that its code has been trusted already."""
@@ -57,8 +60,6 @@ def read_source(path: Path) -> ModelSource:
     ------
     InvalidCardError
         If there is no card, or one with a missing or impossible value.
-    ModelError
-        If the card names weights that are not there.
     """
     card_path = _card_of(path)
     card = read_card(card_path)
@@ -89,24 +90,22 @@ def read_card(path: Path) -> ModelCard:
 
 
 def external_data(weights: Path) -> list[Path]:
-    """Return the files beside an ONNX file that hold its large tensors, by name.
-
-    An ONNX file names them, so a neighbour whose name occurs in it is one.
-    """
+    """Return the files beside an ONNX file that hold its large tensors, by name."""
     if weights.suffix != ".onnx" or not weights.stat().st_size:
         return []
-    others = [p for p in weights.parent.iterdir() if p.is_file() and p != weights]
     with (
         weights.open("rb") as file,
         mmap(file.fileno(), 0, access=ACCESS_READ) as graph,
     ):
-        return sorted(p for p in others if graph.find(p.name.encode()) >= 0)
+        entries = _LOCATION.finditer(graph)
+        names = {graph[e.end() : e.end() + e[1][0]].decode() for e in entries}
+    return [weights.parent / name for name in sorted(names)]
 
 
 def sha256_of(weights: Path) -> str:
     """Return the SHA-256 of the weights and, after them, of their external data."""
     digest = hashlib.sha256()
-    for path in [weights, *external_data(weights)]:
+    for path in [weights, *filter(Path.is_file, external_data(weights))]:
         with path.open("rb") as file:
             while block := file.read(_BLOCK):
                 digest.update(block)
@@ -136,11 +135,7 @@ def _weights_of(card: ModelCard, card_path: Path) -> Path:
     if name.is_absolute() or ".." in name.parts:
         reason = f"weights = '{card.weights}' lies outside its folder"
         raise InvalidCardError(card_path, reason)
-    weights = card_path.parent / name
-    if not weights.is_file():
-        message = f"The weights that '{card_path}' names are not at '{weights}'."
-        raise ModelError(message, "Put the file beside the card.")
-    return weights
+    return card_path.parent / name
 
 
 def _read_json(path: Path) -> dict[str, Any]:

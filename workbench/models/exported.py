@@ -92,9 +92,7 @@ def kind_of(weights: Path) -> Kind:
         names = archive.namelist()
     if any("/code/" in name for name in names):
         return "torchscript"
-    if any(
-        name.endswith(("exported_program.json", "models/model.json")) for name in names
-    ):
+    if any("/models/" in n or n.endswith("exported_program.json") for n in names):
         return "export"
     return "pickle"
 

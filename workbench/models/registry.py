@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import ModelError
+from workbench.errors import InvalidCardError, ModelError
 from workbench.models.architectures import build_network, is_torchvision
 from workbench.models.card_files import ModelSource, read_source, sha256_of
 from workbench.models.catalogue import find_card, find_source, model_names
@@ -14,6 +14,8 @@ from workbench.models.tile_model import TileModel
 
 if TYPE_CHECKING:
     import os
+
+    from torch import nn
 
     from workbench.cards import ModelCard
 
@@ -59,11 +61,11 @@ def find_model(
     """
     source = _source(name_or_path, weights)
     card = source.card
+    trust = trust or source.trusted
     if source.weights is None:
-        return TileModel(card, build_network(card, trust=trust or source.trusted))
-    card = _verified(card, source.weights)
-    network = load_network(card, source.weights, trust=trust or source.trusted)
-    return TileModel(card, network)
+        return TileModel(card, _without_weights(card, trust=trust))
+    card = _verified(card, _existing(source.weights))
+    return TileModel(card, load_network(card, source.weights, trust=trust))
 
 
 def _source(
@@ -75,22 +77,31 @@ def _source(
         if weights is None:
             return source
         card = source.card.model_copy(update={"sha256": ""})
-        return ModelSource(card, _existing(weights), source.trusted)
+        return ModelSource(card, Path(weights).expanduser(), source.trusted)
     if weights is None:
         message = f"'{name}' is an architecture and needs weights."
         remedy = "Give a file of weights that has its card beside it: weights=..."
         raise ModelError(message, remedy)
-    source = read_source(_existing(weights))
+    source = read_source(_existing(Path(weights).expanduser()))
     update = {"architecture": f"torchvision:{name}"}
     return ModelSource(source.card.model_copy(update=update), source.weights)
 
 
-def _existing(weights: str | os.PathLike[str]) -> Path:
-    path = Path(weights).expanduser()
-    if not path.is_file():
-        message = f"There is no file of weights at '{path}'."
-        raise ModelError(message, "Check the spelling.")
-    return path
+def _existing(weights: Path) -> Path:
+    if not weights.is_file():
+        message = f"There is no file of weights at '{weights}'."
+        remedy = "Put it there, or give another with weights=..."
+        raise ModelError(message, remedy)
+    return weights
+
+
+def _without_weights(card: ModelCard, *, trust: bool) -> nn.Module:
+    """Return a network that has nothing to learn; chance must not answer."""
+    network = build_network(card, trust=trust)
+    if any(True for _ in network.parameters()):
+        reason = f"`weights` is empty, but '{card.architecture}' needs some"
+        raise InvalidCardError(card.name, reason)
+    return network
 
 
 def _verified(card: ModelCard, weights: Path) -> ModelCard:
