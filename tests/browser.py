@@ -143,13 +143,15 @@ def panel_serve(
     log: Path,
     *options: str,
     plugin: str = "workbench.tileserver",
+    prefix: str = "",
     env: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """Serve a file with `panel serve`, and give the URL of its app."""
     port = free_port()
-    root = f"http://127.0.0.1:{port}"
+    root = f"http://127.0.0.1:{port}{prefix}"
     command = [sys.executable, "-m", "panel", "serve", str(app), *options]
     command += ["--plugins", plugin, "--port", str(port), "--address", "127.0.0.1"]
+    command += ["--prefix", prefix] if prefix else []
     environment = {"BOKEH_RESOURCES": "server", **(env or {})}
     with running([*command, "--liveness"], f"{root}/liveness", log, env=environment):
         yield f"{root}/{app.stem}"

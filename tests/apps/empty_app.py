@@ -1,0 +1,5 @@
+"""A page with nothing on it."""
+
+import panel as pn
+
+pn.pane.Str("nothing").servable()
