@@ -91,7 +91,8 @@ class Tissue:
         tissue += self._sum(x0, y0) - self._sum(x1, y0)
         area = (x1 - x0) * (y1 - y0)
         share = np.divide(tissue, area, out=np.zeros_like(area), where=area > 0)
-        return np.clip(share, 0, 1)
+        clipped: NDArray[np.float64] = np.clip(share, 0, 1)
+        return clipped
 
     def area_mm2(self, mpp: float) -> float:
         """Return the area of the tissue in mm², on a slide of `mpp` µm per pixel."""
@@ -115,7 +116,8 @@ class Tissue:
         lower = (
             table[row + 1, column] * (1 - right) + table[row + 1, column + 1] * right
         )
-        return upper * (1 - down) + lower * down
+        total: NDArray[np.float64] = upper * (1 - down) + lower * down
+        return total
 
 
 def find_tissue(slide: Slide, *, mpp: float = 8.0) -> Tissue:
@@ -213,7 +215,8 @@ def _glass(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     bare = (low >= _GLASS_MIN) & (high - low <= _GLASS_MAX_SPREAD)
     if bare.mean() < _GLASS_MIN_SHARE:
         return np.full(3, _GLASS_DEFAULT)
-    return np.median(sample[bare], axis=0)
+    colour: NDArray[np.float64] = np.median(sample[bare], axis=0)
+    return colour
 
 
 def _density(

@@ -75,7 +75,7 @@ class ColourTable:
         return rows[..., :3].permute(0, 3, 1, 2).contiguous()
 
     def rows(self) -> NDArray[np.uint8]:
-        """Return the table, uint8 of shape (2^24, 3), in the order of `colour_codes`."""
+        """Return the table, uint8 of shape (2^24, 3), in order of `colour_codes`."""
         with self._lock:
             if self._rows is None:
                 self._rows = self._built()

@@ -100,8 +100,8 @@ def optical_density(pixels: ArrayLike, *, io: float = IO) -> NDArray[np.float64]
 
 def transmitted(density: NDArray[np.float64], *, io: float = IO) -> NDArray[np.float64]:
     """Return the grey levels of light after `density`, not rounded or cut."""
-    levels: NDArray[np.float64] = np.exp(-density) * io
-    return levels
+    light: NDArray[np.float64] = io * np.exp(-density)  # type: ignore[assignment] # numpy's stubs widen the product
+    return light
 
 
 def separation(stains: NDArray[np.float64]) -> NDArray[np.float64]:
