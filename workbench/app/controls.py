@@ -20,6 +20,7 @@ STYLE: Final[dict[str, Any]] = {
 }
 """What small widgets in a drawer share."""
 
+_SMALL_LABEL: Final = "fieldset > label.MuiFormLabel-root { font-size: 11px }"
 _FLAT: Final[dict[str, Any]] = {"sizing_mode": "stretch_width", "margin": (4, 0)}
 
 
@@ -66,10 +67,10 @@ def button(label: str, *, icon: str = "", main: bool = False, **more: Any) -> An
 
 def note(text: str = "", **more: Any) -> Any:
     """Return a line of small, quiet text."""
-    look = {"variant": "caption", "margin": (0, 2), "sizing_mode": "stretch_width"}
-    return pmui.Typography(
-        text, sx={"color": "text.secondary", "overflowWrap": "anywhere"}, **look, **more
-    )
+    look: dict[str, Any] = {"variant": "caption", "margin": (0, 2)}
+    look |= {"sizing_mode": "stretch_width", **more}
+    sx = {"color": "text.secondary", "overflowWrap": "anywhere", "lineHeight": 1.4}
+    return pmui.Typography(text, sx=sx, **look)
 
 
 def stack(*children: Any, **more: Any) -> Any:
@@ -80,3 +81,20 @@ def stack(*children: Any, **more: Any) -> Any:
 def side_by_side(*children: Any, **more: Any) -> Any:
     """Return children next to each other."""
     return pmui.Row(*children, **{**_FLAT, "margin": 0, "sx": {"gap": "8px"}, **more})
+
+
+def choice(label: str, options: Iterable[str], value: str) -> Any:
+    """Return a few buttons of which one is chosen."""
+    return pmui.RadioButtonGroup(
+        label=label,
+        options=list(options),
+        value=value,
+        stylesheets=[_SMALL_LABEL],
+        **{**STYLE, "variant": "outlined"},
+    )
+
+
+def floating(**edges: int) -> dict[str, str]:
+    """Return the style of what floats over the slide, so many pixels from edges."""
+    place = {edge: f"{pixels}px" for edge, pixels in edges.items()}
+    return {"position": "absolute", "z-index": "5", "width": "auto", **place}

@@ -68,14 +68,13 @@ class Workbench:
         runs: str | os.PathLike[str] = "runs",
         height: int = 720,
     ) -> None:
-        if slide is not None and not isinstance(slide, Slide):
-            slide = open_slide(slide)
-        given = [] if slide is None else [slide]
+        opened = _opened(slide)
+        given = [] if opened is None else [opened]
         if slides is None:
             slides = [] if given else [os.curdir]
         self.height = height
         self.site = Site(Library(slides, slides=given), Shelf(runs))
-        self._opened = slide
+        self._opened = opened
         self._app: WorkbenchApp | None = None
         self._key = _kernel_server().add(self)
 
@@ -177,6 +176,12 @@ def _kernel_server() -> KernelServer:
         if not _servers:
             _servers.append(KernelServer())
         return _servers[0]
+
+
+def _opened(slide: str | os.PathLike[str] | Slide | None) -> Slide | None:
+    if slide is None or isinstance(slide, Slide):
+        return slide
+    return open_slide(slide)
 
 
 def _free_port() -> int:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from workbench.store import Run
 
 _OPACITY: Final = 0.55
+_HIDDEN: Final = 0.1
+"""Share of the range that is hidden at first, so that tissue is seen where nothing
+was found."""
+
 _OWN: Final = "class colour"
 
 
@@ -73,7 +77,7 @@ class Overlay(pn.viewable.Viewer):
             label="Colours", options=[*COLORMAPS, _OWN], value=COLORMAPS[0], **STYLE
         )
         self.opacity = _slider("Opacity", 0.0, 1.0, _OPACITY)
-        self.threshold = _slider("Hide below", low, high, low)
+        self.threshold = _slider("Hide below", low, high, low + _HIDDEN * (high - low))
         self._legend = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 0))
         self.handle = self._add()
         self._watch(remove)

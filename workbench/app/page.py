@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import panel as pn
 import panel_material_ui as pmui
 
 if TYPE_CHECKING:
@@ -13,15 +14,31 @@ if TYPE_CHECKING:
 TITLE: Final = "Slide Workbench"
 ICON: Final = Path(__file__).parent / "icon.svg"
 _DRAWER_PX: Final = 340
-_THEME: Final[dict[str, Any]] = {
-    "palette": {"primary": {"main": "#5b4b9a"}},
-    "typography": {"fontSize": 13},
-    "shape": {"borderRadius": 8},
+_SLIM: Final = {
+    "& .MuiToolbar-root": {"minHeight": "48px !important"},
+    "& .title": {"fontSize": "17px", "fontWeight": 600},
 }
-_DARK: Final[dict[str, Any]] = {
-    **_THEME,
-    "palette": {"primary": {"main": "#b3a4f0"}},
+_DENSE: Final = {
+    "& .MuiAccordionSummary-root": {"minHeight": "34px", "px": "4px"},
+    "& .MuiAccordionSummary-content": {"my": "4px"},
+    "& .MuiAccordionSummary-content .title": {"fontWeight": 600},
+    "& .MuiAccordionDetails-root": {"px": "4px", "pt": 0, "pb": "6px"},
 }
+"""Room for the slide, on a laptop too."""
+
+_QUIET: Final = {"styleOverrides": {"root": {"textTransform": "none"}}}
+
+
+def _theme(primary: str) -> dict[str, Any]:
+    return {
+        "palette": {"primary": {"main": primary}},
+        "typography": {"fontSize": 13},
+        "shape": {"borderRadius": 8},
+        "components": {"MuiButton": _QUIET, "MuiToggleButton": _QUIET},
+    }
+
+
+_THEMES: Final = {"light": _theme("#5b4b9a"), "dark": _theme("#b3a4f0")}
 
 
 def full_page(app: WorkbenchApp) -> Any:
@@ -31,9 +48,9 @@ def full_page(app: WorkbenchApp) -> Any:
         favicon=ICON,
         sidebar=[sections(app)],
         sidebar_width=_DRAWER_PX,
-        header=[app.navigation],
         main=[stage(app)],
-        theme_config={"light": _THEME, "dark": _DARK},
+        theme_config=_THEMES,
+        sx=_SLIM,
     )
 
 
@@ -44,8 +61,9 @@ def compact(app: WorkbenchApp) -> Any:
     )
     return pmui.Row(
         drawer,
-        pmui.Column(app.navigation, stage(app), sizing_mode="stretch_both"),
+        stage(app),
         sizing_mode="stretch_both",
+        theme_config=_THEMES,
     )
 
 
@@ -59,6 +77,7 @@ def sections(app: WorkbenchApp) -> Any:
         active=[0, 1, 2, 3],
         disable_gutters=True,
         elevation=0,
+        sx=_DENSE,
         title_variant="subtitle2",
         sizing_mode="stretch_width",
         margin=0,
@@ -66,5 +85,16 @@ def sections(app: WorkbenchApp) -> Any:
 
 
 def stage(app: WorkbenchApp) -> Any:
-    """Return the slide, with notices above it."""
-    return pmui.Column(app.notice, app.stage, sizing_mode="stretch_both", margin=0)
+    """Return the slide, with the way around over it and notices above it."""
+    return pmui.Column(
+        app.notice,
+        pn.Column(
+            app.stage,
+            app.navigation,
+            app.runs.progress_card,
+            sizing_mode="stretch_both",
+            styles={"position": "relative"},
+        ),
+        sizing_mode="stretch_both",
+        margin=0,
+    )

@@ -10,9 +10,10 @@ import panel_material_ui as pmui
 from workbench.app.controls import (
     STYLE,
     button,
+    choice,
+    floating,
     note,
     recipe_widgets,
-    side_by_side,
     stack,
 )
 from workbench.errors import OutOfBoundsError
@@ -35,7 +36,7 @@ _DRAWN: Final = "drawn box"
 _WHOLE: Final = "whole slide"
 _ADVANCED: Final = ("tissue_only", "min_tissue", "batch_size", "device", "precision")
 _POLL_MS: Final = 300
-_ENDED: Final = ("finished", "cancelled", "paused", "failed", "interrupted")
+_ENDED: Final = ("finished", "cancelled", "interrupted", "failed")
 _MINUTE_S: Final = 60
 
 
@@ -84,19 +85,22 @@ class RunPanel(pn.viewable.Viewer):
         )
         self._use = note()
         self._class = pmui.Select(label="Class to show", options=[], **STYLE)
-        self._region = pmui.RadioButtonGroup(
-            label="Where",
-            options=[_IN_VIEW, _DRAWN, _WHOLE],
-            value=_WHOLE,
-            **{**STYLE, "variant": "outlined"},
-        )
+        self._region = choice("Where", [_IN_VIEW, _DRAWN, _WHOLE], _WHOLE)
         self._advanced = recipe_widgets(_ADVANCED)
         self._run = button("Run", icon="play_arrow", main=True)
-        self._cancel = button("Cancel", icon="stop", visible=False)
-        self._bar = pmui.LinearProgress(
-            value=0, sizing_mode="stretch_width", margin=(8, 0, 4, 0), visible=False
+        self._cancel = button("Cancel", icon="stop", sizing_mode=None, margin=0)
+        self._bar = pmui.LinearProgress(value=0, width=260, margin=(6, 0))
+        self._status = note(width=260, sizing_mode=None)
+        self._outcome = note()
+        self._card = pmui.Paper(
+            pmui.Column(self._status, self._bar, width=260, margin=0),
+            self._cancel,
+            direction="row",
+            elevation=3,
+            visible=False,
+            styles=floating(bottom=16, right=16),
+            sx={"alignItems": "center", "gap": "12px", "p": "6px 14px"},
         )
-        self._status = note()
         self._model.param.watch(lambda _: self._describe(), "value")
         self._run.on_click(lambda _: background.guard(self.start))
         self._cancel.on_click(lambda _: self.cancel())
@@ -118,10 +122,14 @@ class RunPanel(pn.viewable.Viewer):
             self._class,
             self._region,
             more,
-            side_by_side(self._run, self._cancel),
-            self._bar,
-            self._status,
+            self._run,
+            self._outcome,
         )
+
+    @property
+    def progress_card(self) -> Any:
+        """What floats over the slide while a job is under way."""
+        return self._card
 
     @property
     def job(self) -> Job | None:
@@ -149,6 +157,8 @@ class RunPanel(pn.viewable.Viewer):
     def attach(self, slide: Slide, viewer: Viewer) -> None:
         """Run on another slide from now on; a job of the last one goes on."""
         self._leave()
+        self._rest()
+        self._outcome.object = ""
         self._slide, self._viewer = slide, viewer
         viewer.param.watch(lambda _: self._focus(), "viewport")
 
@@ -176,7 +186,9 @@ class RunPanel(pn.viewable.Viewer):
     def _begin(self, start: Callable[[], Job]) -> None:
         self._leave()
         self._run.disabled = True
+        self._card.visible = True
         self._status.object = "Starting..."
+        self._outcome.object = ""
         self._background.do(start, self._follow, slot="run", otherwise=self._rest)
 
     def cancel(self) -> None:
@@ -218,8 +230,6 @@ class RunPanel(pn.viewable.Viewer):
     def _follow(self, job: Job) -> None:
         self._job = job
         self._shown = False
-        self._cancel.visible = True
-        self._bar.visible = True
         self._focus()
         self._stop_watching = self._background.every(_POLL_MS, self.poll)
         self.poll()
@@ -239,6 +249,7 @@ class RunPanel(pn.viewable.Viewer):
         if progress.status in _ENDED:
             self._leave()
             self._rest()
+            self._outcome.object = sentence(progress)
         self._changed(progress)
 
     def _focus(self) -> None:
@@ -248,9 +259,7 @@ class RunPanel(pn.viewable.Viewer):
 
     def _rest(self) -> None:
         self._run.disabled = False
-        self._cancel.visible = False
-        if self._bar.variant == "indeterminate":
-            self._bar.visible = False
+        self._card.visible = False
 
     def _leave(self) -> None:
         self._stop_watching()
@@ -267,7 +276,7 @@ def sentence(progress: Progress) -> str:
     count = f"{progress.done:,} of {progress.total:,} tiles"
     if progress.status == "finished":
         return f"Finished: {progress.done:,} tiles."
-    if progress.status in ("cancelled", "paused"):
+    if progress.status in ("cancelled", "interrupted"):
         return f"Stopped at {count}. Run again to continue."
     parts = [count]
     if progress.tiles_per_second:

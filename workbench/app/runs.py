@@ -49,7 +49,7 @@ class SavedRun:
 
 
 class Shelf:
-    """A folder of runs, one folder a slide and in it one folder a recipe.
+    """A folder of runs, one folder for each slide and recipe.
 
     The same slide and recipe always lead to the same folder: so an interrupted run
     is found and continued, a finished one is shown, and two users who ask for the
@@ -68,25 +68,24 @@ class Shelf:
 
     def place(self, slide: Slide, recipe: Recipe) -> Path:
         """Return where the run of a recipe on a slide is saved."""
-        asked = f"{recipe.model_dump_json()} {slide.mpp}"
-        number = hashlib.sha256(asked.encode()).hexdigest()[:8]
-        model = _plain(Path(recipe.model).stem)
-        return self._of_slide(slide) / f"{model}-{number}"
+        asked = f"{recipe.model_dump_json()} {slide.id} {slide.mpp}"
+        number = hashlib.sha256(asked.encode()).hexdigest()[:10]
+        names = (_plain(Path(slide.name).stem), _plain(Path(recipe.model).stem))
+        return self.folder / "-".join([*names, number])
 
     def saved(self, slide: Slide) -> list[SavedRun]:
         """Return the runs of a slide, the newest first; at most 50."""
-        records = sorted(
-            self._of_slide(slide).glob(f"*/{_RECORD}"),
-            key=lambda path: path.stat().st_mtime,
-            reverse=True,
-        )
-        runs = []
-        for record in records[:_MAX_LISTED]:
+        found: list[SavedRun] = []
+        for record in sorted(self.folder.glob(f"*/{_RECORD}"), key=_age):
             try:
-                runs.append(SavedRun.of(open_run(record.parent)))
-            except WorkbenchError:  # half written or of a later version: not ours
+                run = open_run(record.parent)
+                if run.record["slide"]["id"] == slide.id:
+                    found.append(SavedRun.of(run))
+            except (WorkbenchError, KeyError):  # damaged, or of another version
                 continue
-        return runs
+            if len(found) == _MAX_LISTED:
+                break
+        return found
 
     def start(self, slide: Slide, recipe: Recipe, place: Path | None = None) -> Job:
         """Start a run, continue it, or join it if it is under way.
@@ -112,9 +111,6 @@ class Shelf:
         with self._lock:
             return [job for job in self._jobs.values() if not job.wait(0)]
 
-    def _of_slide(self, slide: Slide) -> Path:
-        return self.folder / f"{_plain(Path(slide.name).stem)}-{slide.id[:8]}"
-
     def close(self) -> None:
         """Cancel what is under way, and wait for it to be saved."""
         jobs = self.active()
@@ -122,6 +118,10 @@ class Shelf:
             job.cancel()
         for job in jobs:
             job.wait(10)
+
+
+def _age(path: Path) -> float:
+    return -path.stat().st_mtime
 
 
 def _plain(name: str) -> str:

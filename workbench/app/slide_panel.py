@@ -61,6 +61,7 @@ class SlidePanel(pn.viewable.Viewer):
         self._library = library
         self._background = background
         self._entries = library.entries()
+        self._open_name = ""
         self._mpp_given: dict[str, float] = {}
         self._list = SlideList(sizing_mode="stretch_width", margin=(4, 0))
         self._search = pmui.TextInput(
@@ -137,15 +138,19 @@ class SlidePanel(pn.viewable.Viewer):
 
         self._background.later(show)
 
-    def _open(self, name: str) -> None:
-        if not name:
+    def _open(self, name: str, *, again: bool = False) -> None:
+        if not name or (name == self._open_name and not again):
             return
         mpp = self._mpp_given.get(name)
         self._background.do(
-            lambda: self._library.open(name, mpp=mpp), self._opened, slot="slide"
+            lambda: self._library.open(name, mpp=mpp),
+            lambda slide: self._opened(name, slide),
+            slot="slide",
+            otherwise=lambda: self._list.param.update(value=self._open_name),
         )
 
-    def _opened(self, slide: Slide) -> None:
+    def _opened(self, name: str, slide: Slide) -> None:
+        self._open_name = name
         self._describe(slide)
         self.slide = slide
 
@@ -172,7 +177,7 @@ class SlidePanel(pn.viewable.Viewer):
             return
         if self._mpp_given.get(self._list.value) != event.new:
             self._mpp_given[self._list.value] = event.new
-            self._open(self._list.value)
+            self._open(self._list.value, again=True)
 
     def _show_more(self) -> None:
         if self.slide is None:

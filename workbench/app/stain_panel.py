@@ -11,9 +11,9 @@ import param
 from workbench.app.controls import (
     STYLE,
     button,
+    choice,
     note,
     recipe_widgets,
-    side_by_side,
     stack,
 )
 from workbench.app.reference_image import MAX_BYTES, save_reference_image
@@ -49,11 +49,8 @@ class StainPanel(pn.viewable.Viewer):
         self._box: Box | None = None
         self._drawn = ""
         self._image = ""
-        self._method = pmui.RadioButtonGroup(
-            label="Method",
-            options=recipe_widgets(["normalize"])["normalize"].options,
-            value="none",
-            **{**STYLE, "variant": "outlined"},
+        self._method = choice(
+            "Method", recipe_widgets(["normalize"])["normalize"].options, "none"
         )
         self._reference = pmui.Select(
             label="Reference",
@@ -70,22 +67,17 @@ class StainPanel(pn.viewable.Viewer):
             visible=False,
             **STYLE,
         )
-        self._look = pmui.RadioButtonGroup(
-            label="Show",
-            options=["raw", "normalized"],
-            value="normalized",
-            **{**STYLE, "variant": "outlined"},
-        )
+        self._look = choice("Show", ["raw", "normalized"], "normalized")
         self._status = note()
         self._details = stack(
             self._reference, self._swatch, self._take, self._upload, visible=False
         )
-        self._toggle = side_by_side(self._look, visible=False)
+        self._look.visible = False
         self._watch()
 
     def __panel__(self) -> Any:
         """Return what Panel shows."""
-        return stack(self._method, self._details, self._toggle, self._status)
+        return stack(self._method, self._details, self._look, self._status)
 
     @property
     def options(self) -> dict[str, str]:
@@ -187,7 +179,7 @@ class StainPanel(pn.viewable.Viewer):
 
     def _settle(self, normalizer: Normalizer | None, status: str) -> None:
         self._status.object = status
-        self._toggle.visible = normalizer is not None
+        self._look.visible = normalizer is not None
         self.normalizer = normalizer
 
 

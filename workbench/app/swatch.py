@@ -40,8 +40,8 @@ def legend_of(legend: Legend) -> str:
         return (
             f'<div style="{_SMALL}"><div style="{_BAR}background:{bar}"></div>'
             '<div style="display:flex;justify-content:space-between;opacity:.75">'
-            f"<span>{low:.3g}</span><span>{html.escape(legend.title)}</span>"
-            f"<span>{high:.3g}{unit}</span></div></div>"
+            f"<span>{low:,.4g}</span><span>{html.escape(legend.title)}</span>"
+            f"<span>{high:,.4g}{unit}</span></div></div>"
         )
     entries = [
         '<span style="display:inline-flex;gap:4px;align-items:center;'

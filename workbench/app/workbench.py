@@ -47,7 +47,12 @@ class WorkbenchApp(pn.viewable.Viewer):
         super().__init__()
         self.site = site
         self.notice = pmui.Alert(
-            "", severity="warning", closeable=True, visible=False, margin=8
+            "",
+            severity="warning",
+            closeable=True,
+            visible=False,
+            margin=8,
+            sizing_mode="stretch_width",
         )
         self.background = Background(self.tell)
         self.slides = SlidePanel(site.library, self.background)
@@ -57,7 +62,7 @@ class WorkbenchApp(pn.viewable.Viewer):
             site.shelf,
             self.background,
             stain_options=lambda: self.stain.options,
-            show=self.overlays.show,
+            show=self._show_run,
             changed=self._run_changed,
         )
         self.navigation = NavigationBar()
@@ -128,6 +133,9 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.background.do(
             lambda: self.site.shelf.saved(slide), self.overlays.offer, slot="saved"
         )
+
+    def _show_run(self, run: Run, channel: str) -> None:
+        self.overlays.show(run, channel)
 
     def _resume(self, run: Run) -> None:
         slide = self.slides.slide

@@ -19,28 +19,21 @@ F = TypeVar("F", bound="Callable[..., Any]")
 _CORNERS: Final = 4
 
 
-class BoxType(click.ParamType):
-    """Four whole numbers, x0,y0,x1,y1, in level-0 pixels."""
+def corners(text: str) -> tuple[int, int, int, int]:
+    """Read a box, x0,y0,x1,y1 in level-0 pixels; the type of a flag."""
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != _CORNERS:
+        message = f"'{text}' is not x0,y0,x1,y1 in level-0 pixels"
+        raise click.BadParameter(message)
+    x0, y0, x1, y1 = numbers
+    if x1 <= x0 or y1 <= y0:
+        message = f"'{text}' is empty or inside out"
+        raise click.BadParameter(message)
+    return x0, y0, x1, y1
 
-    name = "x0,y0,x1,y1"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int, int, int]:
-        """Read the corners."""
-        try:
-            corners = [int(part) for part in str(value).split(",")]
-        except ValueError:
-            corners = []
-        if len(corners) != _CORNERS:
-            self.fail(f"'{value}' is not x0,y0,x1,y1 in level-0 pixels", param, ctx)
-        x0, y0, x1, y1 = corners
-        if x1 <= x0 or y1 <= y0:
-            self.fail(f"'{value}' is empty or inside out", param, ctx)
-        return x0, y0, x1, y1
-
-
-BOX: Final = BoxType()
 
 mpp_flag = click.option(
     "--mpp",
@@ -67,12 +60,13 @@ def _flag(option: Option) -> Callable[[F], F]:
         option.name,
         type=_type(option),
         default=option.default,
-        show_default=option.default is not None,
+        show_default=option.default not in (None, ""),
+        metavar="X0,Y0,X1,Y1" if option.kind == "box" else None,
         help=option.help,
     )
 
 
-def _type(option: Option) -> click.ParamType:
+def _type(option: Option) -> Any:
     match option.kind:
         case "choice":
             return click.Choice(option.choices)
@@ -86,6 +80,6 @@ def _type(option: Option) -> click.ParamType:
         case "number":
             return click.FloatRange(*option.bounds)
         case "box":
-            return BOX
+            return corners
         case "text":
             return click.STRING

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 from PIL import Image
 
-from workbench.cli.flags import BOX, mpp_flag
+from workbench.cli.flags import corners, mpp_flag
 from workbench.geometry import Box
 from workbench.recipe import Recipe, options
 from workbench.slide.slide import open_slide
@@ -38,7 +38,12 @@ _HELP = {option.name: option.help for option in options()}
     show_default=True,
     help=_HELP["reference"],
 )
-@click.option("--region", type=BOX, help="What to write. Default: the whole slide.")
+@click.option(
+    "--region",
+    type=corners,
+    metavar="X0,Y0,X1,Y1",
+    help="What to write, in level-0 pixels. Default: the whole slide.",
+)
 @click.option(
     "--max-px",
     type=click.IntRange(64, 16_384),
@@ -50,7 +55,7 @@ _HELP = {option.name: option.help for option in options()}
 def command(
     slide: str,
     out: Path,
-    method: str,
+    method: Literal["macenko", "reinhard"],
     *,
     reference: str,
     region: tuple[int, int, int, int] | None,

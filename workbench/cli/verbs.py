@@ -24,8 +24,8 @@ class Refusal(click.ClickException):
 
     def __init__(self, error: WorkbenchError | OSError) -> None:
         super().__init__(str(error))
-        known = isinstance(error, WorkbenchError)
-        self.exit_code = code_for(error, EXIT_CODES) if known else 1
+        if isinstance(error, WorkbenchError):
+            self.exit_code = code_for(error, EXIT_CODES)  # type: ignore[misc] # of one
 
     def show(self, file: Any = None) -> None:
         """Print the sentence to standard error."""

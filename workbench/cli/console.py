@@ -1,0 +1,67 @@
+"""What a run says to a console, and how one is stopped from there."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workbench.results import Progress
+    from workbench.store import Run
+
+
+def told_of(run: Run) -> dict[str, Any]:
+    """Return what there is to say of a run, ready for JSON."""
+    return {
+        "path": str(run.path),
+        "status": run.status,
+        "tiles_done": run.tiles_done,
+        "tiles_total": run.tiles_total,
+        "record": run.record,
+    }
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[threading.Event]:
+    """Turn Ctrl-C and a polite kill into a wish to stop after the present batch."""
+    wish = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield wish
+        return
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(kind, lambda *_: wish.set()) for kind in kinds]
+    try:
+        yield wish
+    finally:
+        for kind, handler in zip(kinds, before, strict=True):
+            signal.signal(kind, handler)
+
+
+class ProgressBar:
+    """Progress of a run as a line on standard error."""
+
+    def __init__(self, bar: tqdm[Any]) -> None:
+        self._bar = bar
+
+    def __call__(self, progress: Progress) -> None:
+        """Draw it."""
+        self._bar.set_description(progress.stage, refresh=False)
+        self._bar.total = progress.total or None
+        self._bar.n = progress.done
+        self._bar.refresh()
+
+
+@contextmanager
+def progress_bar(*, wanted: bool = True) -> Iterator[ProgressBar | None]:
+    """Show progress while the block runs."""
+    if not wanted:
+        yield None
+        return
+    with tqdm(unit=" tiles", dynamic_ncols=True) as bar:
+        yield ProgressBar(bar)

@@ -1,0 +1,65 @@
+"""`workbench demo`."""
+
+from __future__ import annotations
+
+import json
+import webbrowser
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import click
+
+from workbench.cli.console import progress_bar, stop_on_signal, told_of
+from workbench.demo import RUNS, SLIDES, make_slides, run_demo
+
+if TYPE_CHECKING:
+    from workbench.store import Run
+
+
+@click.command("demo")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="Folder of the demo; what is there already is used.",
+)
+@click.option("--serve/--no-serve", default=True, help="Open the app afterwards.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=5006, show_default=True)
+@click.option("--browser/--no-browser", default=True, help="Open a browser.")
+def command(out: Path, *, serve: bool, port: int, browser: bool) -> None:
+    """Make demo slides, run a model on one, and open the app on it.
+
+    With --no-serve the run is printed as JSON, and no app is started.
+    """
+    run = _work(out)
+    if not serve:
+        click.echo(json.dumps(told_of(run), indent=2))
+        return
+    _serve(out, run, port=port, browser=browser)
+
+
+def _work(out: Path) -> Run:
+    slides = make_slides(out / SLIDES, said=partial(click.echo, err=True))
+    with stop_on_signal() as cancel, progress_bar() as progress:
+        run = run_demo(slides[0], out / RUNS, progress=progress, cancel=cancel)
+    if run.status == "cancelled":
+        raise click.Abort
+    return run
+
+
+def _serve(out: Path, run: Run, *, port: int, browser: bool) -> None:
+    from workbench.app.serve import Door, serve  # noqa: PLC0415 - headless needs none
+    from workbench.app.site import Site  # noqa: PLC0415 - headless needs none
+
+    door = Door(port=port)
+    page = f"?slide={quote(run.record['slide']['name'])}"
+
+    def started(url: str) -> None:
+        click.echo(f"Slide Workbench: {url}{page}  (Ctrl-C ends it)")
+        if browser:
+            webbrowser.open(f"{url}{page}")
+
+    serve(Site.of([out / SLIDES], out / RUNS), door, started=started)
