@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -18,6 +18,18 @@ _Byte = Annotated[int, Field(ge=0, le=255)]
 Colour = tuple[_Byte, _Byte, _Byte]
 """sRGB, each 0 to 255."""
 
+PALETTE: Final[tuple[Colour, ...]] = (
+    (0, 114, 178),
+    (213, 94, 0),
+    (0, 158, 115),
+    (204, 121, 167),
+    (230, 159, 0),
+    (86, 180, 233),
+    (240, 228, 66),
+    (60, 60, 60),
+)
+"""For classes without colours of their own, told apart by most colour-blind people
+(Okabe and Ito, "Color universal design", 2008)."""
 
 ClassName = Annotated[str, Field(min_length=1, max_length=200)]
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -113,3 +125,10 @@ class ModelCard(BaseModel):
     def core_px(self) -> int:
         """Side of the part of a tile that gets an answer, in pixels at `mpp`."""
         return self.tile_px - 2 * self.margin_px
+
+    @property
+    def palette(self) -> tuple[Colour, ...]:
+        """One colour for each class: the card's own, or those of `PALETTE` in turn."""
+        if self.colours:
+            return self.colours
+        return tuple(PALETTE[i % len(PALETTE)] for i in range(len(self.classes)))

@@ -7,16 +7,18 @@ before the damage are all there, and what follows is cut off.
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import time
 import zlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
+from workbench.durable import disk_errors
 from workbench.errors import RunError, RunFolderError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 _MAGIC: Final = b"WBJOURNAL1\r\n"
@@ -51,20 +53,15 @@ def read_records(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
     RunError
         If the file is no journal, or cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            if not start:
-                if not _has_magic(path, file.read(len(_MAGIC))):
-                    return
-                start = len(_MAGIC)
-            file.seek(start)
-            while (record := _whole(file.read(_FRAME.size), file.read)) is not None:
-                start += _FRAME.size + len(record)
-                yield start, record
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise RunFolderError(path, error) from error
+    with disk_errors(path), _opened(path) as file:
+        head = file.read(len(_MAGIC))
+        if not _MAGIC.startswith(head):
+            message = f"'{path}' is not the journal of a run."
+            raise RunError(message, "Choose another output folder.")
+        start = start or len(head)
+        while (record := _whole_record(file, start)) is not None:
+            start += _FRAME.size + len(record)
+            yield start, record
 
 
 class Journal:
@@ -84,14 +81,12 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._end = max((end for end, _ in read_records(path)), default=len(_MAGIC))
-        try:
+        with disk_errors(path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666)
             self._file = os.fdopen(descriptor, "r+b", buffering=0)
             self._file.write(_MAGIC)
             self._file.truncate(self._end)
             self._sync()
-        except OSError as error:
-            raise RunFolderError(path, error) from error
 
     def append(self, record: bytes) -> None:
         """Add a record (at least one byte); all of it, or nothing.
@@ -117,9 +112,8 @@ class Journal:
     def close(self) -> None:
         """Wait for the disk and give back the file."""
         try:
-            self._sync()
-        except OSError as error:
-            raise RunFolderError(self.path, error) from error
+            with disk_errors(self.path):
+                self._sync()
         finally:
             self._file.close()
 
@@ -139,22 +133,25 @@ class Journal:
             return
 
 
-def _has_magic(path: Path, head: bytes) -> bool:
-    if not _MAGIC.startswith(head):
-        message = f"'{path}' is not the journal of a run."
-        raise RunError(message, "Choose another output folder.")
-    return head == _MAGIC
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        return io.BytesIO()
 
 
-def _whole(frame: bytes, read: Callable[[int], bytes]) -> bytes | None:
-    """Return the record behind `frame`, None if either is not whole.
+def _whole_record(file: BinaryIO, start: int) -> bytes | None:
+    """Return the record that begins at `start`, None if it is not whole.
 
     A file that grew before a power cut may end in zeros, whose frame would describe
     a record without bytes; there are none such.
     """
-    if len(frame) < _FRAME.size:
+    left = file.seek(0, os.SEEK_END) - start - _FRAME.size
+    file.seek(start)
+    if left <= 0:
         return None
-    length, checksum = _FRAME.unpack(frame)
-    record = read(length) if length else b""
-    whole = length and len(record) == length and zlib.crc32(record) == checksum
-    return record if whole else None
+    length, checksum = _FRAME.unpack(file.read(_FRAME.size))
+    if not 0 < length <= left:
+        return None
+    record = file.read(length)
+    return record if zlib.crc32(record) == checksum else None

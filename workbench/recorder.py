@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import os
 import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -21,7 +20,8 @@ import zarr
 
 from workbench.answers import Raster, read_answers
 from workbench.cards import ModelCard
-from workbench.errors import RecipeMismatchError, RunError, RunFolderError
+from workbench.durable import disk_errors, replace_file, replace_folder
+from workbench.errors import RecipeMismatchError, RunError
 from workbench.journal import Journal
 from workbench.store import (
     FORMAT,
@@ -32,6 +32,7 @@ from workbench.store import (
     TILES,
     grid_of,
     read_record,
+    unreadable,
 )
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ _LOCK_WAIT_S: Final = 2.0
 """Whoever asks whether a run is under way holds its lock for an instant."""
 
 _LISTED_FAILURES: Final = 1000
+_SHORT: Final = 60
 _RASTER_CHUNK: Final = 512
 _SCORES_PART: Final = SCORES + ".part"
 
@@ -89,15 +91,10 @@ class Recorder:
 
     def __enter__(self) -> Self:
         """Lock the folder and read what it holds."""
-        try:
+        with disk_errors(self.path):
             _refuse_foreign(self.path)
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=_LOCK_WAIT_S)
-        except filelock.Timeout:
-            message = f"'{self.path}' is being written by a run under way."
-            raise RunError(message, "Wait for it, or choose another folder.") from None
-        except OSError as error:
-            raise RunFolderError(self.path, error) from error
+            _acquire(self._lock, self.path)
         try:
             if (self.path / RECORD).exists():
                 self.record = read_record(self.path)
@@ -115,7 +112,7 @@ class Recorder:
         """Unlock it; if an error is the reason, say so in the record first."""
         try:
             if self._journal is not None and error is not None:
-                self._close_after(error)
+                self._break_off(error)
         finally:
             if self._journal is not None:
                 self._journal.abandon()
@@ -154,16 +151,16 @@ class Recorder:
             What calculates now.
         """
         self.tiles = tiles
-        shutil.rmtree(self.path / SCORES, ignore_errors=True)
-        (self.path / JOURNAL).unlink(missing_ok=True)
-        _replace(self.path / TILES, _npy(tiles))
+        with disk_errors(self.path):
+            (self.path / JOURNAL).unlink(missing_ok=True)
+        replace_file(self.path / TILES, _npy(tiles))
         self._journal = Journal(self.path / JOURNAL)
         self._write(
             format=FORMAT,
             status="running",
             message="",
             created=_now(),
-            finished=None,
+            ended=None,
             **facts,
             tiles_total=len(tiles),
             tiles_done=0,
@@ -175,12 +172,13 @@ class Recorder:
 
     def resume(self, session: Mapping[str, Any]) -> None:
         """Go on with the run that the folder holds; see `create`."""
-        self.tiles = np.load(self.path / TILES)
+        self.tiles = _load_tiles(self.path / TILES)
+        shutil.rmtree(self.path / SCORES, ignore_errors=True)
         for _, answers in read_answers(self.path / JOURNAL):
             self._count(answers)
         self._journal = Journal(self.path / JOURNAL)
         sessions = [*self.record["sessions"], {"started": _now(), **session}]
-        self._write(status="running", message="", finished=None, sessions=sessions)
+        self._write(status="running", message="", ended=None, sessions=sessions)
 
     def check(self, facts: Mapping[str, Any]) -> None:
         """Refuse to go on with a run of anything else; a new folder takes all.
@@ -206,9 +204,7 @@ class Recorder:
         self._journal.append(answers.encode())
         self._count(answers)
 
-    def close(
-        self, status: Status, *, timings: Mapping[str, float], message: str = ""
-    ) -> None:
+    def close(self, status: Status, timings: Mapping[str, float]) -> None:
         """End this session: write the scores and how it went.
 
         Parameters
@@ -218,36 +214,37 @@ class Recorder:
             that the run can go on later.
         timings : mapping of str to float
             Seconds for each stage of this session.
-        message : str
-            For people: why it ended, if it is not finished.
         """
         assert self._journal is not None  # noqa: S101 - create or resume came before
         self._journal.close()
         raster = self._raster()
-        self._write_scores(raster)
+        self._write_scores(raster.values)
         failures = [
             {"tile": tile, "reason": why} for tile, why in raster.failures.items()
         ]
         self._write(
             status=status,
-            finished=_now(),
+            ended=_now(),
             tiles_done=raster.tiles_done,
             tiles_failed=len(failures),
             failures=failures[:_LISTED_FAILURES],
-            message=message,
             timings=_summed(self.record["timings"], timings),
         )
         if status == "finished":
-            (self.path / JOURNAL).unlink()
+            with disk_errors(self.path):
+                (self.path / JOURNAL).unlink()
 
-    def _close_after(self, error: BaseException) -> None:
-        """Say in the record why it ended, unless the disk is the reason."""
-        failed = isinstance(error, Exception)
+    def _break_off(self, error: BaseException) -> None:
+        """Say in the record why it ended, unless the disk, as the reason, refuses."""
+        status = "failed" if isinstance(error, Exception) else "cancelled"
         try:
-            self.close(
-                "failed" if failed else "cancelled", timings={}, message=str(error)
+            self._write(
+                status=status,
+                message=str(error),
+                ended=_now(),
+                tiles_done=self.tiles_done,
             )
-        except (OSError, RunError):
+        except RunError:
             _log.exception("The end of the run in '%s' was not recorded", self.path)
 
     def _count(self, answers: Answers) -> None:
@@ -263,14 +260,13 @@ class Recorder:
     def _write(self, **facts: Any) -> None:
         self.record = {**self.record, **facts}
         text = json.dumps(self.record, indent=2, ensure_ascii=False, allow_nan=False)
-        _replace(self.path / RECORD, text.encode())
+        replace_file(self.path / RECORD, text.encode())
 
-    def _write_scores(self, raster: Raster) -> None:
+    def _write_scores(self, values: NDArray[np.float32]) -> None:
         """Write beside and move into place; the journal holds until it is there."""
         part = self.path / _SCORES_PART
-        try:
+        with disk_errors(part):
             shutil.rmtree(part, ignore_errors=True)
-            values = raster.values
             array = zarr.create_array(
                 store=part,
                 shape=values.shape,
@@ -281,12 +277,7 @@ class Recorder:
                 attributes=self._attributes(),
             )
             array[:] = values
-            _sync_tree(part)
-            shutil.rmtree(self.path / SCORES, ignore_errors=True)
-            part.rename(self.path / SCORES)
-            _sync(self.path)
-        except OSError as error:
-            raise RunFolderError(self.path / SCORES, error) from error
+        replace_folder(part, self.path / SCORES)
 
     def _attributes(self) -> dict[str, Any]:
         model, grid = self.record["model"], grid_of(self.record)
@@ -330,37 +321,20 @@ def _short(value: Any) -> str:
     return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
 
 
-_SHORT: Final = 60
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file as a whole or not at all."""
-    part = path.with_name(f"{path.name}~")
+def _acquire(lock: filelock.BaseFileLock, path: Path) -> None:
     try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        _sync(path.parent)
-    except OSError as error:
-        raise RunFolderError(path, error) from error
+        lock.acquire(timeout=_LOCK_WAIT_S)
+    except filelock.Timeout:
+        message = f"'{path}' is being written by a run under way."
+        raise RunError(message, "Wait for it, or choose another folder.") from None
 
 
-def _sync_tree(folder: Path) -> None:
-    for path in [*folder.rglob("*"), folder]:
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file or a folder's entries are on disk."""
-    if path.is_dir() and os.name == "nt":
-        return  # Windows keeps the entries of folders by itself.
-    descriptor = os.open(path, os.O_RDONLY)
+def _load_tiles(file: Path) -> NDArray[np.int64]:
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        tiles: NDArray[np.int64] = np.load(file)
+    except (OSError, ValueError) as error:
+        raise unreadable(file, error) from error
+    return tiles
 
 
 def _npy(values: NDArray[np.int64]) -> bytes:

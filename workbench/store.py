@@ -47,6 +47,9 @@ JOURNAL: Final = "journal"
 SCORES: Final = "scores.zarr"
 LOCK: Final = ".lock"
 
+_LOOK_S: Final = 0.04
+"""Somebody else who looks holds the lock for less than this."""
+
 
 class Run:
     """A run on disk; follows it while it is under way, in this process or another.
@@ -67,7 +70,7 @@ class Run:
         """Of the model that answered, with the SHA-256 of its weights."""
         self.grid = grid_of(record)
         """Where its tiles lie."""
-        self._raster: Raster | None = None
+        self._raster = Raster(self.grid, len(self.card.classes), self.card.cells)
         self._final: Heatmap | None = None
 
     @property
@@ -78,11 +81,11 @@ class Run:
             try:
                 facts = file.stat()
                 stamp = (facts.st_mtime_ns, facts.st_ino)
-                if stamp != self._record_stamp:
-                    self._record = json.loads(file.read_text(encoding="utf-8"))
-                    self._record_stamp = stamp
-            except (OSError, ValueError) as error:
-                raise _unreadable(file, error) from error
+            except OSError as error:
+                raise unreadable(file, error) from error
+            if stamp != self._record_stamp:
+                self._record = read_record(self.path)
+                self._record_stamp = stamp
             return self._record
 
     @property
@@ -103,17 +106,24 @@ class Run:
     @property
     def tiles_done(self) -> int:
         """Number of tiles that are answered, those that failed included."""
-        self._refresh()
-        raster = self._raster
-        return self.tiles_total if raster is None else raster.tiles_done
+        raster = self._follow()
+        return int(self.record["tiles_done"]) if raster is None else raster.tiles_done
+
+    @property
+    def tiles_failed(self) -> int:
+        """Number of tiles that were tried and have no answer."""
+        raster = self._follow()
+        if raster is None:
+            return int(self.record["tiles_failed"])
+        return len(raster.failures)
 
     @property
     def failures(self) -> dict[int, str]:
-        """Why, for each tile that was tried and has no answer."""
-        self._refresh()
-        if self._raster is not None:
-            return dict(self._raster.failures)
-        return {f["tile"]: f["reason"] for f in self.record["failures"]}
+        """Why, for each of those tiles; of a finished run the first 1000."""
+        raster = self._follow()
+        if raster is None:
+            return {each["tile"]: each["reason"] for each in self.record["failures"]}
+        return dict(raster.failures)
 
     @property
     def heatmap(self) -> Heatmap:
@@ -122,30 +132,27 @@ class Run:
         Those of a run under way are one raster that goes on being filled; its
         `version` grows with each chunk.
         """
-        self._refresh()
-        if self._final is not None:
-            return self._final
-        raster = self._raster
-        assert raster is not None  # noqa: S101 - _refresh sets one of the two
-        return self._heatmap_of(raster.values, raster.version)
+        raster = self._follow()
+        if raster is not None:
+            return self._heatmap_of(raster.values, raster.version)
+        assert self._final is not None  # noqa: S101 - or there would be a raster
+        return self._final
 
-    def _refresh(self) -> None:
-        """Read what the journal has gained; the scores once it is gone."""
+    def _follow(self) -> Raster | None:
+        """Read what the journal has gained; None once the scores took its place."""
+        journal = self.path / JOURNAL
         with self._lock:
             if self._final is not None:
-                return
-            if not (self.path / JOURNAL).exists() and (self.path / SCORES).exists():
-                version = self._raster.version if self._raster else 0
-                self._final = self._heatmap_of(_read_scores(self.path), version + 1)
-                self._raster = None
-                return
-            if self._raster is None:
-                self._raster = Raster(
-                    self.grid, len(self.card.classes), self.card.cells
-                )
-            for end, answers in read_answers(self.path / JOURNAL, self._journal_end):
+                return None
+            for end, answers in read_answers(journal, self._journal_end):
                 self._raster.paint(answers)
                 self._journal_end = end
+            # Looked for after reading: it may have gone while it was read.
+            if journal.exists() or not (self.path / SCORES).exists():
+                return self._raster
+            version = self._raster.version + 1
+            self._final = self._heatmap_of(_read_scores(self.path), version)
+            return None
 
     def _heatmap_of(self, values: NDArray[np.float32], version: int) -> Heatmap:
         shown = values.view()
@@ -169,7 +176,7 @@ class Run:
     def _repr_html_(self) -> str:
         """Show a notebook what was done and how it went."""
         record = self.record
-        failed = len(self.failures)
+        failed = self.tiles_failed
         rows = {
             "Slide": f"{record['slide']['name']} ({record['slide']['mpp']:g} µm/px)",
             "Model": self.card.name,
@@ -204,12 +211,6 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     if not (folder / RECORD).is_file():
         message = f"There is no run at '{folder}'."
         raise RunError(message, f"Give a folder that holds '{RECORD}'.")
-    record = read_record(folder)
-    if record.get("format") != FORMAT:
-        message = (
-            f"'{folder}' is a run of format {record.get('format')!r}, not {FORMAT}."
-        )
-        raise RunError(message, "Open it with the version that made it.")
     return Run(folder)
 
 
@@ -219,13 +220,16 @@ def read_record(folder: Path) -> dict[str, Any]:
     Raises
     ------
     RunError
-        If it cannot be read.
+        If it cannot be read, or is of a newer version of this program.
     """
     file = folder / RECORD
     try:
         record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise _unreadable(file, error) from error
+        raise unreadable(file, error) from error
+    if record.get("format") != FORMAT:
+        message = f"'{folder}' is a run of format {record.get('format')}, not {FORMAT}."
+        raise RunError(message, "Open it with the version of this program it is from.")
     return record
 
 
@@ -239,7 +243,7 @@ def is_locked(folder: Path) -> bool:
     """Tell whether a process writes the folder now."""
     lock = filelock.FileLock(folder / LOCK, thread_local=False)
     try:
-        with lock.acquire(blocking=False):
+        with lock.acquire(timeout=_LOOK_S, poll_interval=_LOOK_S / 4):
             return False
     except filelock.Timeout:
         return True
@@ -252,10 +256,11 @@ def _read_scores(folder: Path) -> NDArray[np.float32]:
         array = zarr.open_array(folder / SCORES, mode="r")
         return np.asarray(array[:], np.float32)
     except (OSError, ValueError, KeyError) as error:
-        raise _unreadable(folder / SCORES, error) from error
+        raise unreadable(folder / SCORES, error) from error
 
 
-def _unreadable(file: Path, error: Exception) -> RunError:
+def unreadable(file: Path, error: Exception) -> RunError:
+    """Return the sentence for a damaged file of a run."""
     return RunError(
         f"'{file}' cannot be read: {error}.",
         "Run again into another folder, or bring the file back from a copy.",

@@ -1,1 +1,5 @@
-"""Export: results in the formats of other tools."""
+"""Runs in the formats of other tools. Nothing here needs torch."""
+
+from workbench.export.scores import EXPORTS, export_scores
+
+__all__ = ["EXPORTS", "export_scores"]

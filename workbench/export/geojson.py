@@ -1,0 +1,79 @@
+"""Scores as tile objects that QuPath 0.4 and later opens.
+
+What QuPath's parser asks for: `objectType` inside `properties`, an id that is a UUID,
+a colour with each classification, and numbers in `measurements` only; it drops what
+it does not know without a word. Its frame begins at the scanned part of a slide
+(`openslide.bounds-x` and `-y`), not at level 0's corner, so that is subtracted.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import uuid
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from workbench.export.cells import Cells
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from workbench.store import Run
+
+_NAMES: Final = uuid.UUID("5a1f2ad4-94ad-4c0a-8f2c-3d4ce1f0b7a1")
+"""So that exporting the same run twice gives the same ids."""
+
+
+def write_geojson(run: Run, path: Path) -> None:
+    """Write a FeatureCollection, one feature a line; compressed if it ends in .gz."""
+    with _opened(path) as file:
+        file.write('{"type":"FeatureCollection","features":[')
+        for number, feature in enumerate(_features(run)):
+            file.write(",\n" if number else "\n")
+            json.dump(feature, file, separators=(",", ":"), ensure_ascii=False)
+        file.write("\n]}\n")
+
+
+def _opened(path: Path) -> TextIO:
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "wt", encoding="utf-8")
+    return path.open("w", encoding="utf-8")
+
+
+def _features(run: Run) -> Iterator[dict[str, Any]]:
+    cells = Cells.of(run)
+    classes = _classifications(run)
+    left, upper = run.record["slide"]["bounds"][:2]
+    whose = f"{run.record['slide']['id']} {run.record['created']}"
+    boxes = cells.boxes - [left, upper, left, upper]
+    for (x0, y0, x1, y1), values in zip(boxes.tolist(), cells.values, strict=True):
+        properties: dict[str, Any] = {
+            "objectType": "tile",
+            "measurements": dict(
+                zip(cells.measures, (float(str(v)) for v in values), strict=True)
+            ),
+        }
+        if classes:
+            properties["classification"] = classes[int(values.argmax())]
+        ring = [[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]]
+        yield {
+            "type": "Feature",
+            "id": str(uuid.uuid5(_NAMES, f"{whose} {x0} {y0}")),
+            "geometry": {"type": "Polygon", "coordinates": [ring]},
+            "properties": properties,
+        }
+
+
+def _classifications(run: Run) -> list[dict[str, Any]]:
+    """Return what QuPath calls each class; none where the highest value means nothing.
+
+    Measurements are no classes, and a single class would be the highest everywhere.
+    """
+    card = run.card
+    if card.task == "measurement" or len(card.classes) == 1:
+        return []
+    return [
+        {"name": name, "color": list(colour)}
+        for name, colour in zip(card.classes, card.palette, strict=True)
+    ]

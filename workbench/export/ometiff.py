@@ -1,0 +1,44 @@
+"""Scores as an OME-TIFF: values, not colours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import tifffile
+
+from workbench.export.cells import measures_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.store import Run
+
+_TILE: Final = (256, 256)
+
+
+def write_ometiff(run: Run, path: Path) -> None:
+    """Write float32 (classes, rows, columns), NaN where there is no answer.
+
+    The physical size of a pixel is that of a cell, so that the raster lies over the
+    slide when both begin in the same corner.
+    """
+    heatmap = run.heatmap
+    cell_um = heatmap.cell * run.record["slide"]["mpp"]
+    metadata = {
+        "axes": "CYX",
+        "Name": f"{run.card.name} on {run.record['slide']['name']}",
+        "PhysicalSizeX": cell_um,
+        "PhysicalSizeXUnit": "µm",
+        "PhysicalSizeY": cell_um,
+        "PhysicalSizeYUnit": "µm",
+        "Channel": {"Name": list(measures_of(run))},
+    }
+    tifffile.imwrite(
+        path,
+        heatmap.values,
+        ome=True,
+        metadata=metadata,
+        photometric="minisblack",
+        tile=_TILE,
+        compression="zlib",
+    )

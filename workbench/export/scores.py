@@ -1,0 +1,70 @@
+"""Writing the scores of a run; the suffix of the file says in which format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from workbench.errors import RunError
+from workbench.export.geojson import write_geojson
+from workbench.export.ometiff import write_ometiff
+from workbench.export.table import write_csv
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from workbench.store import Run
+
+EXPORTS: Final[dict[str, Callable[[Run, Path], None]]] = {
+    ".csv": write_csv,
+    ".geojson": write_geojson,
+    ".geojson.gz": write_geojson,
+    ".ome.tiff": write_ometiff,
+    ".ome.tif": write_ometiff,
+}
+"""What writes which suffix."""
+
+
+def export_scores(run: Run, path: str | os.PathLike[str]) -> Path:
+    """Write the scores of a run for another tool.
+
+    A run that is not finished is written as far as it is.
+
+    Parameters
+    ----------
+    run : Run
+    path : path
+        Ends in one of
+
+        - .csv: one row a cell, in the columns of WSInfer (minx, miny, width, height
+          in level-0 pixels, then prob_<class>),
+        - .geojson or .geojson.gz: tile objects for QuPath,
+        - .ome.tiff or .ome.tif: a float32 raster with one channel a class, NaN where
+          there is no answer.
+
+    Returns
+    -------
+    Path
+        The file, which is there as a whole or not at all.
+
+    Raises
+    ------
+    RunError
+        If the suffix is none of these, or the file cannot be written.
+    """
+    path = Path(path)
+    suffix = next((s for s in EXPORTS if path.name.lower().endswith(s)), None)
+    if suffix is None:
+        message = f"'{path.name}' has no suffix that says how to write it."
+        raise RunError(message, f"Use one of: {', '.join(EXPORTS)}.")
+    part = path.with_name(f".part-{path.name}")
+    try:
+        EXPORTS[suffix](run, part)
+        part.replace(path)
+    except OSError as error:
+        message = f"'{path}' cannot be written: {error.strerror or error}."
+        raise RunError(message, "Choose another place, or make room.") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return path
