@@ -96,19 +96,31 @@ def fit_reinhard(
 
 def rgb_to_lab(rgb: NDArray[np.floating]) -> NDArray[np.floating]:
     """Return CIELAB (D65) of sRGB from 0 to 1; shape (..., 3), same type."""
+    return _linear_to_lab(_linear(rgb))
+
+
+def _linear(rgb: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return linear light of sRGB from 0 to 1."""
     kind = rgb.dtype.type
-    linear = np.where(
+    linear: NDArray[np.floating] = np.where(
         rgb > kind(0.04045),
         np.power((rgb + kind(0.055)) / kind(1.055), kind(2.4)),
         rgb / kind(12.92),
     )
-    xyz = _mixed(_RGB_TO_XYZ, [linear[..., c] for c in range(3)], kind)
-    f = np.where(
-        xyz > kind(_LINEAR_BELOW),
-        np.cbrt(xyz),
-        kind(7.787) * xyz + kind(16 / 116),
+    return linear
+
+
+def _linear_to_lab(linear: NDArray[np.floating]) -> NDArray[np.floating]:
+    kind = linear.dtype.type
+    planes = [linear[..., channel] for channel in range(3)]
+    x, y, z = (
+        np.where(
+            each > kind(_LINEAR_BELOW),
+            np.cbrt(each),
+            kind(7.787) * each + kind(16 / 116),
+        )
+        for each in _mixed(_RGB_TO_XYZ, planes, kind)
     )
-    x, y, z = f[..., 0], f[..., 1], f[..., 2]
     return np.stack(
         [kind(116) * y - kind(16), kind(500) * (x - y), kind(200) * (y - z)], -1
     )
@@ -142,7 +154,8 @@ class ReinhardMap:
         """
         gain = self.reference.std / np.maximum(self.source.std, _MIN_GAIN_SPREAD)
         shift = self.reference.mean - gain * self.source.mean
-        lab = rgb_to_lab(colours / kind(255)) * gain.astype(kind) + shift.astype(kind)
+        linear = _linear((np.arange(256) / 255).astype(kind))[colours]
+        lab = _linear_to_lab(linear) * gain.astype(kind) + shift.astype(kind)
         moved = lab_to_rgb(lab) * kind(255)
         stained = self._stained().astype(kind)[colours.min(axis=-1)][..., None]
         levels: NDArray[np.floating] = colours + stained * (moved - colours)
@@ -168,7 +181,7 @@ def lab_to_rgb(lab: NDArray[np.floating]) -> NDArray[np.floating]:
         )
         for each in f
     ]
-    linear = np.clip(_mixed(_XYZ_TO_RGB, xyz, kind), 0, 1)
+    linear = np.clip(np.stack(_mixed(_XYZ_TO_RGB, xyz, kind), -1), 0, 1)
     rgb: NDArray[np.floating] = np.where(
         linear > kind(0.0031308),
         kind(1.055) * np.power(linear, kind(1 / 2.4)) - kind(0.055),
@@ -181,15 +194,15 @@ def _mixed(
     matrix: NDArray[np.float64],
     planes: list[NDArray[np.floating]],
     kind: type[np.floating],
-) -> NDArray[np.floating]:
-    """Return `matrix` times the three planes, channels last.
+) -> list[NDArray[np.floating]]:
+    """Return `matrix` times three planes.
 
     Written out, because the last bit of a BLAS product depends on the shape, and a
     pixel must not depend on the tile that it lies in.
     """
     rows = matrix.astype(kind)
     first, second, third = planes
-    return np.stack([r[0] * first + r[1] * second + r[2] * third for r in rows], -1)
+    return [row[0] * first + row[1] * second + row[2] * third for row in rows]
 
 
 def _no_answer(reason: str) -> StainError:
