@@ -15,8 +15,8 @@ from workbench.stain.references import REFERENCES
 
 STAINS = np.array(REFERENCES["he-standard"].stains)
 MAGNIFIED_PX = 26
-"""Median diameter of nuclei that tells pictures of BBBC038 at 40x from those at 20x,
-which their files do not say."""
+"""Median diameter of nuclei that tells pictures of BBBC038 at 40x (0.25 µm per pixel)
+from those at 20x, which their files do not say."""
 
 
 def stained(hematoxylin, eosin):
@@ -39,7 +39,7 @@ def test_glass_has_neither_stain_nor_nuclei():
     assert find_model("nuclear-density")(glass).max() == 0
 
 
-def discs(centres, side, radius=7.0):
+def discs(centres, side, radius=3.5):
     y, x = np.mgrid[:side, :side]
     nuclei = np.zeros((side, side))
     for cy, cx in centres:
@@ -48,25 +48,25 @@ def discs(centres, side, radius=7.0):
     return stained(0.1 + 0.9 * nuclei, np.full((side, side), 0.4))
 
 
-@pytest.mark.parametrize("radius", [5, 7, 9])
+@pytest.mark.parametrize("radius", [2.5, 3.5, 4.5])
 def test_nuclei_of_a_made_picture_are_counted(radius):
-    centres = [(y, x) for y in range(40, 260, 32) for x in range(38, 260, 32)]
+    centres = [(y, x) for y in range(20, 130, 16) for x in range(19, 130, 16)]
     model = find_model("nuclear-density")
-    answer = model(discs(centres, 300, radius))[0, 0]
+    answer = model(discs(centres, 150, radius))[0, 0]
     per_nucleus = 1e6 / model.card.mpp**2
     assert answer.unique().tolist() == [0, per_nucleus]
     found = torch.nonzero(answer).numpy()
     assert len(found) == len(centres)
     distance = np.hypot(*(found[:, None] - np.array(centres)[None]).transpose(2, 0, 1))
     assert distance.min(0).max() <= 1.5, "a nucleus is found at its centre"
-    mm2 = (300 * model.card.mpp / 1000) ** 2
+    mm2 = (150 * model.card.mpp / 1000) ** 2
     assert float(answer.mean()) * mm2 == pytest.approx(len(centres))
 
 
 def test_each_nucleus_counts_once_across_cores():
-    centres = np.random.default_rng(3).uniform(40, 216, (30, 2))
-    picture, model = discs(centres, 256), find_model("nuclear-density")
-    margin, half = model.card.margin_px, 128
+    centres = np.random.default_rng(3).uniform(20, 108, (30, 2))
+    picture, model = discs(centres, 128), find_model("nuclear-density")
+    margin, half = model.card.margin_px, 64
     whole = model(picture)[0, 0]
     for y in (margin, half):
         for x in (margin, half):
@@ -88,36 +88,29 @@ def test_density_of_human_nuclei_in_bbbc038(shared_data):
     for path in sorted((folder / "img").glob("*.png")):
         labels = tifffile.imread(folder / "label" / f"{path.stem}.tif")
         sizes = [r.equivalent_diameter_area for r in regionprops(labels)]
-        picture = Image.open(path).convert("RGB")
-        if np.median(sizes) > MAGNIFIED_PX:
-            picture = picture.reduce(2)
-        array = np.asarray(picture)
-        tiles = torch.from_numpy(array.copy()).permute(2, 0, 1)[None]
-        true = len(sizes) / (array.shape[0] * array.shape[1] * model.card.mpp**2) * 1e6
-        pairs.append((float(model(tiles).mean()), true))
+        shrink = 4 if np.median(sizes) > MAGNIFIED_PX else 2
+        picture = np.array(Image.open(path).convert("RGB").reduce(shrink))
+        mm2 = picture[..., 0].size * model.card.mpp**2 / 1e6
+        answer = model(torch.from_numpy(picture).permute(2, 0, 1)[None])
+        pairs.append((float(answer.mean()), len(sizes) / mm2))
     r, ratio = correlation(pairs)
     print(f"BBBC038: r = {r:.3f}, found / true = {ratio:.2f}")  # noqa: T201 - the finding
-    assert r > 0.88
-    assert 0.6 < ratio < 1.1
+    assert r > 0.89
+    assert 0.65 < ratio < 1
 
 
 def test_density_follows_the_nuclei_of_a_carcinoma(shared_data):
     """Counts in 36 squares of 125 µm of one picture, labelled by a network."""
-    model = find_model("nuclear-density")
     folder = shared_data / "nuclei_hgsc_nest"
-    array = np.asarray(Image.open(folder / "img" / "hgsc_nest.jpg").convert("RGB"))
+    picture = Image.open(folder / "img" / "hgsc_nest.jpg").convert("RGB").reduce(2)
+    tiles = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None]
+    answer = find_model("nuclear-density")(tiles)[0, 0].numpy()
     labels = tifffile.imread(folder / "label" / "hgsc_nest.tif")
-    tiles = torch.from_numpy(array.copy()).permute(2, 0, 1)[None]
-    found = model(tiles)[0, 0].numpy() > 0
-    centres = np.array([r.centroid for r in regionprops(labels)]).astype(int)
-    true = np.zeros(labels.shape, bool)
-    true[tuple(centres.T)] = True
-    squares = [
-        (found[y : y + 250, x : x + 250].sum(), true[y : y + 250, x : x + 250].sum())
-        for y in range(0, 1500, 250)
-        for x in range(0, 1500, 250)
-    ]
-    r, ratio = correlation(squares)
+    centres = np.array([r.centroid for r in regionprops(labels)])
+    frame = {"bins": 6, "range": ((0, 750), (0, 750))}
+    found = np.histogram2d(*np.nonzero(answer), **frame)[0].ravel()
+    true = np.histogram2d(*(centres / 2).T, **frame)[0].ravel()
+    r, ratio = correlation(np.stack([found, true], 1))
     print(f"HGSC: r = {r:.3f}, found / true = {ratio:.2f}")  # noqa: T201 - the finding
-    assert r > 0.88
-    assert 0.8 < ratio < 2.0
+    assert r > 0.91
+    assert 1 < ratio < 1.7

@@ -73,9 +73,15 @@ class NuclearDensity(nn.Module):
         """Return float32 (N, 1, H, W), 1/mm², of float32 RGB (N, 3, H, W)."""
         amount = standard_concentrations(rgb)[:, :1].log1p()
         blob = _blurred(amount, self.narrow) - _blurred(amount, self.wide)
-        highest = max_pool2d(blob, 2 * self.reach + 1, stride=1, padding=self.reach)
+        highest = _dilated(_dilated(blob, 0, self.reach), self.reach, 0)
         centre = (blob == highest) & (blob > _CONTRAST)
         return centre.float() * self.per_nucleus
+
+
+def _dilated(values: Tensor, down: int, across: int) -> Tensor:
+    """Return the maximum within so many pixels in each direction."""
+    size, padding = (2 * down + 1, 2 * across + 1), (down, across)
+    return max_pool2d(values, size, stride=1, padding=padding)
 
 
 def _gaussian(sigma_px: float) -> Tensor:
