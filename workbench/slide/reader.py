@@ -7,13 +7,17 @@ number of threads.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from workbench.errors import SlideReadError, WorkbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from workbench.geometry import Box
@@ -67,17 +71,34 @@ class Reader(Protocol):
     associated_names: Sequence[str]
     """Such as "label", "macro" and "thumbnail"."""
 
-    def read(
-        self, level: int, x: int, y: int, width: int, height: int
+    def read_batch(
+        self,
+        level: int,
+        origins: Sequence[tuple[int, int]],
+        width: int,
+        height: int,
+        *,
+        threads: int = 1,
+        out: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
-        """Return pixels of a level, uint8 (height, width, 3).
+        """Return boxes of one size, uint8 (N, height, width, 3).
 
         Parameters
         ----------
-        x, y : int
-            Upper left corner in pixels *of that level*; may lie outside.
+        origins : sequence of (x, y)
+            Upper left corners in pixels *of that level*; what lies outside the
+            level is background.
         width, height : int
             In pixels of that level, positive.
+        threads : int
+            That may decode together.
+        out : array, optional
+            Where to write.
+
+        Raises
+        ------
+        SlideReadError
+            If the file cannot be read there.
         """
 
     def encoded_tile(self, level: int, column: int, row: int) -> EncodedTile | None:
@@ -91,3 +112,67 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Give back the file; reading afterwards raises `SlideReadError`."""
+
+
+class BoxReader(ABC):
+    """A reader over a library that answers one box at a time.
+
+    It clips what is asked to the level, so that the library is never asked for
+    pixels that are not there, and fills the rest with the background.
+    """
+
+    levels: tuple[Level, ...]
+    background: tuple[int, int, int]
+    path: str
+
+    @abstractmethod
+    def read_inside(
+        self, level: int, x: int, y: int, width: int, height: int
+    ) -> NDArray[np.uint8]:
+        """Return pixels of a box that lies wholly in the level."""
+
+    def read_batch(
+        self,
+        level: int,
+        origins: Sequence[tuple[int, int]],
+        width: int,
+        height: int,
+        *,
+        threads: int = 1,  # noqa: ARG002 - the library decides
+        out: NDArray[np.uint8] | None = None,
+    ) -> NDArray[np.uint8]:
+        """Return boxes of one size; see `Reader.read_batch`."""
+        if out is None:
+            out = np.empty((len(origins), height, width, 3), np.uint8)
+        for picture, (x, y) in zip(out, origins, strict=True):
+            self._read_into(picture, level, x, y)
+        return out
+
+    def _read_into(
+        self, picture: NDArray[np.uint8], level: int, x: int, y: int
+    ) -> None:
+        height, width, _ = picture.shape
+        full = self.levels[level].size
+        x0, y0 = max(0, x), max(0, y)
+        x1, y1 = min(full[0], x + width), min(full[1], y + height)
+        if (x1 - x0, y1 - y0) != (width, height):
+            picture[:] = self.background
+        if x0 >= x1 or y0 >= y1:
+            return
+        try:
+            pixels = self.read_inside(level, x0, y0, x1 - x0, y1 - y0)
+        except WorkbenchError:
+            raise
+        except Exception as error:
+            place = f"level {level} at ({x0}, {y0})"
+            raise SlideReadError(self.path, place, str(error)) from error
+        picture[y0 - y : y1 - y, x0 - x : x1 - x] = pixels
+
+    def encoded_tile(
+        self,
+        level: int,  # noqa: ARG002 - nothing is stored as a tile file
+        column: int,  # noqa: ARG002
+        row: int,  # noqa: ARG002
+    ) -> EncodedTile | None:
+        """Return None: no stored tile is a file of its own."""
+        return None

@@ -1,0 +1,83 @@
+"""What OpenSlide opens: MIRAX, Hamamatsu, Leica, DICOM and more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import openslide
+from PIL import Image
+
+from workbench.geometry import Box
+from workbench.slide.reader import BoxReader, Level
+from workbench.slide.tiff import background_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class OpenSlideReader(BoxReader):
+    """Reads through openslide-python; its handles are safe to share by threads.
+
+    Raises
+    ------
+    openslide.OpenSlideError
+        If OpenSlide does not open the file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._slide = slide = openslide.OpenSlide(path)
+        self.name = f"OpenSlide {openslide.__library_version__}"
+        self.properties = dict(slide.properties)
+        mpp = self.properties.get(openslide.PROPERTY_NAME_MPP_X)
+        self.declared_mpp = float(mpp) if mpp else None
+        self.background = background_of(
+            self.properties.get(openslide.PROPERTY_NAME_BACKGROUND_COLOR)
+        )
+        self.levels = tuple(
+            Level(size, float(downsample))
+            for size, downsample in zip(
+                slide.level_dimensions, slide.level_downsamples, strict=True
+            )
+        )
+        self.bounds = self._bounds()
+        profile = slide.color_profile
+        self.icc_profile = profile.tobytes() if profile is not None else None
+        self.associated_names = tuple(slide.associated_images)
+
+    def _bounds(self) -> Box:
+        sides = [
+            self.properties.get(name)
+            for name in (
+                openslide.PROPERTY_NAME_BOUNDS_X,
+                openslide.PROPERTY_NAME_BOUNDS_Y,
+                openslide.PROPERTY_NAME_BOUNDS_WIDTH,
+                openslide.PROPERTY_NAME_BOUNDS_HEIGHT,
+            )
+        ]
+        if None in sides:
+            return Box(0, 0, *self.levels[0].size)
+        x, y, width, height = (int(side) for side in sides if side is not None)
+        return Box.at(x, y, width, height)
+
+    def read_inside(
+        self, level: int, x: int, y: int, width: int, height: int
+    ) -> NDArray[np.uint8]:
+        """Return pixels of a box that lies wholly in the level."""
+        scale = self.levels[level].downsample
+        place = round(x * scale), round(y * scale)
+        return self._flat(self._slide.read_region(place, level, (width, height)))
+
+    def associated(self, name: str) -> NDArray[np.uint8]:
+        """Return an associated image; see `Reader.associated`."""
+        return self._flat(self._slide.associated_images[name])
+
+    def _flat(self, image: Image.Image) -> NDArray[np.uint8]:
+        below = Image.new("RGBA", image.size, (*self.background, 255))
+        below.alpha_composite(image.convert("RGBA"))
+        return np.asarray(below.convert("RGB"))
+
+    def close(self) -> None:
+        """Give back the file."""
+        self._slide.close()

@@ -1,0 +1,112 @@
+"""From a box and a size to pixels of one stored level, and back by averaging."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from workbench.geometry import Box
+    from workbench.slide.reader import Level
+
+_SAME = 1e-3
+"""Resolutions this close (relative) are one: the sizes of levels are rounded."""
+
+_WHOLE = 1e-6
+"""Level pixels this close to a whole number are whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The pixels of a level that a box covers."""
+
+    level: int
+    left: float
+    top: float
+    right: float
+    bottom: float
+    """In pixels of the level; need not be whole."""
+
+    @property
+    def origin(self) -> tuple[int, int]:
+        """Upper left corner (x, y) of the whole pixels that are touched."""
+        return math.floor(self.left + _WHOLE), math.floor(self.top + _WHOLE)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the whole pixels that are touched."""
+        x, y = self.origin
+        width = max(1, math.ceil(self.right - _WHOLE) - x)
+        return width, max(1, math.ceil(self.bottom - _WHOLE) - y)
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether it has no pixel in part."""
+        edges = (self.left, self.top, self.right, self.bottom)
+        return all(abs(edge - round(edge)) <= _WHOLE for edge in edges)
+
+
+def scales(levels: Sequence[Level]) -> list[tuple[float, float]]:
+    """Return level-0 pixels for each pixel of each level, along x and y.
+
+    The sizes of levels are rounded, so their ratio is not quite the scale: 5000
+    rows at 1/16 are stored as 312. Where a whole scale explains the size, it is
+    taken.
+    """
+    return [
+        (
+            _scale(levels[0].size[0], level.size[0], level.downsample),
+            _scale(levels[0].size[1], level.size[1], level.downsample),
+        )
+        for level in levels
+    ]
+
+
+def _scale(full: int, stored: int, downsample: float) -> float:
+    whole = max(1, round(downsample))
+    return float(whole) if abs(full / whole - stored) < 1 else full / stored
+
+
+def choose_source(
+    box: Box, size: tuple[int, int], scale: Sequence[tuple[float, float]]
+) -> Source:
+    """Return the source in the coarsest level that still has all the detail."""
+    wanted = min(box.width / size[0], box.height / size[1]) * (1 + _SAME)
+    fine_enough = [i for i, axes in enumerate(scale) if max(axes) <= wanted]
+    level = max(fine_enough, key=lambda i: scale[i], default=0)
+    across, down = scale[level]
+    return Source(level, box.x0 / across, box.y0 / down, box.x1 / across, box.y1 / down)
+
+
+def resample(pixels: NDArray[np.uint8], source: Source, out: NDArray[np.uint8]) -> None:
+    """Average (or, finer than stored, interpolate) `pixels` of a source into `out`."""
+    height, width, _ = out.shape
+    if source.is_whole:
+        if pixels.shape == out.shape:
+            out[:] = pixels
+            return
+        shrinks = pixels.shape[0] >= height and pixels.shape[1] >= width
+        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        cv2.resize(pixels, (width, height), dst=out, interpolation=method)
+        return
+    x, y = source.origin
+    part = (source.left - x, source.top - y, source.right - x, source.bottom - y)
+    shrinks = part[2] - part[0] >= width and part[3] - part[1] >= height
+    method = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
+    part = (
+        max(0.0, part[0]),
+        max(0.0, part[1]),
+        min(float(pixels.shape[1]), part[2]),
+        min(float(pixels.shape[0]), part[3]),
+    )
+    image = Image.fromarray(pixels).resize((width, height), method, box=part)
+    out[:] = np.asarray(image)

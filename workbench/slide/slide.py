@@ -1,0 +1,319 @@
+"""A slide: any file that a reader opens, read by place and resolution."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+
+from workbench.errors import MissingMppError, OutOfBoundsError
+from workbench.geometry import MPP_BOUNDS, Box, believable_mpp, objective_of_mpp
+from workbench.region import Region
+from workbench.slide.colour import to_srgb
+from workbench.slide.opening import fingerprint, open_reader
+from workbench.slide.sampling import Source, choose_source, resample, scales
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from workbench.slide.reader import EncodedTile, Level, Reader
+
+MAX_PIXELS: Final = 1 << 28
+"""The most pixels one read may answer with."""
+
+
+def open_slide(
+    path: str | os.PathLike[str], *, mpp: float | None = None, icc: bool = False
+) -> Slide:
+    """Open a slide.
+
+    Parameters
+    ----------
+    path : str or path
+        A file, a DICOM or OME-Zarr folder, or an fsspec URL.
+    mpp : float, optional
+        Micrometres per pixel of level 0, where the file does not say it or is wrong.
+    icc : bool
+        Turn the pixels into sRGB by the file's colour profile, if it has one.
+
+    Returns
+    -------
+    Slide
+
+    Raises
+    ------
+    SlideNotFoundError, UnsupportedSlideError, BrokenSlideError
+        If there is no such file, no reader for it, or it is damaged.
+    OutOfBoundsError
+        If `mpp` cannot be that of a slide.
+    """
+    return Slide(os.fspath(path), open_reader(os.fspath(path)), mpp=mpp, icc=icc)
+
+
+class Slide:
+    """An open slide; safe to read from any number of threads."""
+
+    def __init__(
+        self, path: str, reader: Reader, *, mpp: float | None, icc: bool
+    ) -> None:
+        if mpp is not None and not believable_mpp(mpp):
+            message = f"mpp = {mpp} cannot be that of a slide ('{path}')."
+            raise OutOfBoundsError(message, f"Give one in {MPP_BOUNDS}.")
+        self.path = path
+        self.name = os.path.basename(path.rstrip("/"))  # noqa: PTH119 - also of URLs
+        self._reader = reader
+        self._given_mpp = mpp
+        self._icc = icc
+        self._scales = scales(reader.levels)
+        self._profile = to_srgb(reader.icc_profile, path) if icc else None
+        self.id = fingerprint(path)
+        self.levels: tuple[Level, ...] = reader.levels
+        self.size: tuple[int, int] = reader.levels[0].size
+        self.bounds: Box = reader.bounds
+        self.background = reader.background
+        self.properties: Mapping[str, str] = reader.properties
+        self.reader_name = reader.name
+        self.icc_profile = reader.icc_profile
+        self.declared_mpp = reader.declared_mpp
+        self.associated: Mapping[str, NDArray[np.uint8]] = _Associated(reader)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel by path, and be opened anew where it arrives."""
+        return (_reopen, (self.path, self._given_mpp, self._icc))
+
+    def __enter__(self) -> Self:
+        """Give the slide, to be closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give back the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Give back the file."""
+        self._reader.close()
+
+    @property
+    def box(self) -> Box:
+        """The whole slide."""
+        return Box(0, 0, *self.size)
+
+    @property
+    def mpp(self) -> float | None:
+        """Micrometres per pixel of level 0: given, or declared and believable."""
+        if self._given_mpp is not None:
+            return self._given_mpp
+        return self.declared_mpp if believable_mpp(self.declared_mpp) else None
+
+    @property
+    def mpp_problem(self) -> str:
+        """Why `mpp` is None, as a sentence; empty where it is known."""
+        if self.mpp is not None:
+            return ""
+        if self.declared_mpp is None:
+            return "the file does not say it"
+        low, high = MPP_BOUNDS
+        return (
+            f"the file says {self.declared_mpp:.6g} µm per pixel, and only {low:g}"
+            f" to {high:g} is believed"
+        )
+
+    def require_mpp(self) -> float:
+        """Return `mpp`.
+
+        Raises
+        ------
+        MissingMppError
+            If it is not known.
+        """
+        if self.mpp is None:
+            raise MissingMppError(self.path, self.mpp_problem)
+        return self.mpp
+
+    def with_mpp(self, mpp: float) -> Slide:
+        """Return the same slide with another pixel size; shares the open file."""
+        return Slide(self.path, self._reader, mpp=mpp, icc=self._icc)
+
+    def read(
+        self,
+        box: Box,
+        *,
+        mpp: float | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> Region:
+        """Return the pixels of a box.
+
+        Parameters
+        ----------
+        box : Box
+            Level-0 pixels; what lies outside the slide is background.
+        mpp : float, optional
+            Micrometres per pixel wanted; needs a known `mpp`.
+        size : (int, int), optional
+            Width and height wanted instead. Default: level-0 pixels.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If the box is empty or the answer would exceed `MAX_PIXELS`.
+        MissingMppError, SlideReadError
+        """
+        if mpp is not None:
+            if size is not None:
+                message = "Give mpp or size, not both."
+                raise OutOfBoundsError(message)
+            factor = self.require_mpp() / mpp
+            size = (
+                max(1, round(box.width * factor)),
+                max(1, round(box.height * factor)),
+            )
+        size = size or (box.width, box.height)
+        pixels = self.read_tiles([box], size)[0]
+        own = self.mpp and self.mpp * box.width / size[0]
+        return Region(pixels, box, own, self.id)
+
+    def read_tiles(
+        self,
+        boxes: Sequence[Box],
+        size: tuple[int, int],
+        *,
+        threads: int = 1,
+        out: NDArray[np.uint8] | None = None,
+    ) -> NDArray[np.uint8]:
+        """Return several boxes at one size, uint8 (N, height, width, 3).
+
+        Each stored tile is decoded once, however many boxes share it.
+
+        Parameters
+        ----------
+        boxes : sequence of Box
+            Level-0 pixels.
+        size : (int, int)
+            Width and height of each answer.
+        threads : int
+            That decode together.
+        out : array, optional
+            Where to write, uint8 (N, height, width, 3), C-contiguous.
+        """
+        width, height = size
+        if min(size) < 1 or width * height * max(1, len(boxes)) > MAX_PIXELS:
+            message = (
+                f"{len(boxes)} x {width} x {height} pixels of '{self.path}' cannot be"
+                " read at once."
+            )
+            remedy = f"Ask for at least one and at most {MAX_PIXELS:,} pixels."
+            raise OutOfBoundsError(message, remedy)
+        if out is None:
+            out = np.empty((len(boxes), height, width, 3), np.uint8)
+        for numbers, sources in self._alike(boxes, size):
+            self._fill(out, numbers, sources, threads)
+        return out
+
+    def encoded_tile(self, level: int, column: int, row: int) -> EncodedTile | None:
+        """Return a stored tile as a complete image file, None where it has none."""
+        return self._reader.encoded_tile(level, column, row)
+
+    def thumbnail(self, max_px: int = 1024) -> Region:
+        """Return the whole slide with its longer side `max_px` pixels or less."""
+        scale = min(1.0, max_px / max(self.size))
+        width, height = (max(1, round(side * scale)) for side in self.size)
+        return self.read(self.box, size=(width, height))
+
+    def _alike(
+        self, boxes: Sequence[Box], size: tuple[int, int]
+    ) -> Iterator[tuple[list[int], list[Source]]]:
+        """Group the boxes by the level and size of what has to be read for them."""
+        groups: dict[tuple[int, tuple[int, int]], list[tuple[int, Source]]] = {}
+        for number, box in enumerate(boxes):
+            source = choose_source(box, size, self._scales)
+            groups.setdefault((source.level, source.size), []).append((number, source))
+        for group in groups.values():
+            numbers, sources = zip(*group, strict=True)
+            yield list(numbers), list(sources)
+
+    def _fill(
+        self,
+        out: NDArray[np.uint8],
+        numbers: list[int],
+        sources: list[Source],
+        threads: int,
+    ) -> None:
+        level, (width, height) = sources[0].level, sources[0].size
+        as_stored = (height, width) == out.shape[1:3] and all(
+            source.is_whole for source in sources
+        )
+        direct = as_stored and len(numbers) == len(out)
+        pixels = self._reader.read_batch(
+            level,
+            [source.origin for source in sources],
+            width,
+            height,
+            threads=threads,
+            out=out if direct else None,
+        )
+        if self._profile is not None:
+            self._profile.to_srgb(pixels)
+        if not direct:
+            for number, source, picture in zip(numbers, sources, pixels, strict=True):
+                resample(picture, source, out[number])
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        buffer = io.BytesIO()
+        self.thumbnail(512).image().save(buffer, "PNG")
+        picture = base64.b64encode(buffer.getvalue()).decode()
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{key}</th>"
+            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+            for key, value in self._facts().items()
+        )
+        return {
+            "text/plain": repr(self),
+            "text/html": f"<img alt='thumbnail' src='data:image/png;base64,{picture}'>"
+            f"<table>{rows}</table>",
+        }
+
+    def _facts(self) -> dict[str, str]:
+        mpp = self.mpp
+        return {
+            "slide": self.name,
+            "size": f"{self.size[0]:,} x {self.size[1]:,} px",
+            "µm per pixel": self.mpp_problem
+            or f"{mpp:.4g} (about {objective_of_mpp(mpp or 1):.3g}x)",
+            "levels": ", ".join(f"{level.downsample:.4g}" for level in self.levels),
+            "read by": self.reader_name,
+        }
+
+    def __repr__(self) -> str:
+        """Tell name, size and mpp."""
+        width, height = self.size
+        mpp = f"{self.mpp:.4g}" if self.mpp else "unknown"
+        return f"Slide({self.name!r}, {width} x {height} px, mpp {mpp})"
+
+
+class _Associated(Mapping[str, "NDArray[np.uint8]"]):
+    """Label, macro and thumbnail, read when asked for."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def __getitem__(self, name: str) -> NDArray[np.uint8]:
+        if name not in self._reader.associated_names:
+            raise KeyError(name)
+        return self._reader.associated(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._reader.associated_names)
+
+    def __len__(self) -> int:
+        return len(self._reader.associated_names)
+
+
+def _reopen(path: str, mpp: float | None, icc: bool) -> Slide:  # noqa: FBT001
+    return open_slide(path, mpp=mpp, icc=icc)

@@ -1,0 +1,106 @@
+"""The tiles of one TIFF level: found in its page, read without a file position.
+
+tiffslide spends most of a read in indexing. Where a level is made of 8-bit RGB
+tiles we take their places from its tifffile page, read the bytes with `os.pread`
+(no shared position, so threads are free) and decode them with libjpeg-turbo, which
+releases the interpreter lock.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import simplejpeg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+_JPEG = 7
+_PHOTOMETRIC_RGB = 2
+_CONTIGUOUS = 1
+_CHANNELS = 3
+_START_OF_IMAGE = 2
+_UNTRANSFORMED = bytes.fromhex("ffee000e41646f6265006400000000" + "00")
+"""An Adobe APP14 segment: the three components are RGB, not YCbCr."""
+
+
+class StoredTiles:
+    """Where the tiles of a level lie, and how each is decoded.
+
+    Parameters
+    ----------
+    page : tifffile.TiffPage
+        The level's key frame, fully parsed.
+    pread : callable (count, offset) -> bytes
+        Reads from the file; safe from any number of threads.
+    background : tuple of int
+        Colour of tiles that the file leaves out.
+    """
+
+    def __init__(
+        self,
+        page: Any,
+        pread: Callable[[int, int], bytes],
+        background: tuple[int, int, int],
+    ) -> None:
+        self.width, self.height = int(page.tilewidth), int(page.tilelength)
+        self.columns = -(-int(page.imagewidth) // self.width)
+        self.rows = -(-int(page.imagelength) // self.height)
+        self.is_jpeg = int(page.compression) == _JPEG
+        self._offsets = [int(offset) for offset in page.dataoffsets]
+        self._counts = [int(count) for count in page.databytecounts]
+        self._page = page
+        self._pread = pread
+        self._background = background
+        self._front = self._jpeg_front() if self.is_jpeg else b""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of a tile."""
+        return self.width, self.height
+
+    @staticmethod
+    def fits(page: Any) -> bool:
+        """Tell whether a page is made of 8-bit RGB tiles that can be read alone."""
+        return bool(
+            page.is_tiled
+            and page.dtype == np.uint8
+            and int(page.planarconfig) == _CONTIGUOUS
+            and int(page.samplesperpixel) == _CHANNELS
+            and page.imagedepth == 1
+        )
+
+    def _jpeg_front(self) -> bytes:
+        """Return what replaces the start marker of a stored JPEG."""
+        tables = self._page.jpegtables
+        front = tables[:-2] if tables else b"\xff\xd8"
+        if int(self._page.photometric) == _PHOTOMETRIC_RGB:
+            front = front[:2] + _UNTRANSFORMED + front[2:]
+        return front
+
+    def encoded(self, index: int) -> bytes | None:
+        """Return a stored JPEG as a complete file, None where none is stored."""
+        if not self.is_jpeg or not self._counts[index]:
+            return None
+        stored = self._pread(self._counts[index], self._offsets[index])
+        return self._front + stored[_START_OF_IMAGE:]
+
+    def decode(
+        self, index: int, out: NDArray[np.uint8] | None = None
+    ) -> NDArray[np.uint8]:
+        """Return one tile, uint8 (height, width, 3), in `out` where that can be."""
+        count = self._counts[index]
+        if not count:
+            blank = np.empty((self.height, self.width, _CHANNELS), np.uint8)
+            blank[:] = self._background
+            return blank
+        stored = self._pread(count, self._offsets[index])
+        if self.is_jpeg:
+            whole = self._front + stored[_START_OF_IMAGE:]
+            pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(whole, "RGB", buffer=out)
+            return pixels
+        decoded: NDArray[np.uint8] = self._page.decode(stored, index)[0]
+        return decoded.reshape(-1, self.width, _CHANNELS)

@@ -1,0 +1,272 @@
+"""TIFF slides: tiffslide opens and describes them, stored tiles are read directly."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tiffslide
+
+from workbench.errors import BrokenSlideError, SlideReadError, UnsupportedSlideError
+from workbench.geometry import Box
+from workbench.slide.reader import EncodedTile, Level
+from workbench.slide.stored_tiles import StoredTiles
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+_CHANNELS = 3
+_WHITE = (255, 255, 255)
+
+
+class TiffReader:
+    """Any TIFF that tiffslide opens: SVS, generic and OME pyramids and more.
+
+    Parameters
+    ----------
+    path : str
+        A local path or an fsspec URL.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.name = f"tiffslide {tiffslide.__version__}"
+        self._lock = threading.Lock()
+        try:
+            self._slide = tiffslide.TiffSlide(path)
+            self._describe()
+        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+            raise BrokenSlideError(path, str(error) or type(error).__name__) from error
+
+    def _describe(self) -> None:
+        """Parse all that will be needed, while only one thread is here."""
+        slide = self._slide
+        properties = slide.properties
+        self.properties = {
+            key: str(value) for key, value in properties.items() if value is not None
+        }
+        mpp = properties.get("tiffslide.mpp-x")
+        self.declared_mpp = float(mpp) if mpp is not None else None
+        self.background = background_of(properties.get("tiffslide.background-color"))
+        self.bounds = Box(0, 0, *slide.dimensions)
+        self.icc_profile: bytes | None = slide.color_profile and bytes(
+            slide.color_profile.tobytes()
+        )
+        self.associated_names = tuple(slide.associated_images)
+        pages = self._pages()
+        self._check(pages[0])
+        handle = slide.ts_tifffile.filehandle
+        self._file = _Positioned(handle, self._lock)
+        self._stored = [
+            StoredTiles(page, self._file.pread, self.background)
+            if page is not None and StoredTiles.fits(page)
+            else None
+            for page in pages
+        ]
+        self.levels = tuple(
+            Level(size, float(downsample), stored.size if stored else None)
+            for size, downsample, stored in zip(
+                slide.level_dimensions,
+                slide.level_downsamples,
+                self._stored,
+                strict=True,
+            )
+        )
+
+    def _pages(self) -> list[Any]:
+        index = self._slide.properties.get("tiffslide.series-index")
+        if not isinstance(index, int):
+            return [None] * self._slide.level_count
+        series = self._slide.ts_tifffile.series[index]
+        return [
+            level.keyframe if len(level.pages) == 1 else None for level in series.levels
+        ]
+
+    def _check(self, page: Any) -> None:
+        """Refuse pixels that are not 8-bit grey or RGB."""
+        if page is None:
+            return
+        samples = int(page.samplesperpixel)
+        if page.dtype != np.uint8 or samples not in {1, _CHANNELS, _CHANNELS + 1}:
+            reason = f"its pixels are {samples} x {page.dtype}, not 8-bit grey or RGB"
+            raise UnsupportedSlideError(
+                self._path,
+                reason,
+                "If it is a label image, open the slide that it belongs to; else"
+                " convert it to 8-bit RGB.",
+            )
+
+    def read_batch(
+        self,
+        level: int,
+        origins: Sequence[tuple[int, int]],
+        width: int,
+        height: int,
+        *,
+        threads: int = 1,
+        out: NDArray[np.uint8] | None = None,
+    ) -> NDArray[np.uint8]:
+        """Return boxes of one size, uint8 (N, height, width, 3).
+
+        Each stored tile is decoded once, however many boxes it is part of.
+        """
+        if out is None:
+            out = np.empty((len(origins), height, width, _CHANNELS), np.uint8)
+        stored = self._stored[level]
+        try:
+            if stored is None:
+                for picture, (x, y) in zip(out, origins, strict=True):
+                    picture[:] = self._library_read(level, x, y, width, height)
+            else:
+                self._fill(out, level, stored, origins, threads)
+        except Exception as error:
+            place = f"level {level} at {origins[0]}"
+            raise SlideReadError(self._path, place, str(error)) from error
+        return out
+
+    def _fill(
+        self,
+        out: NDArray[np.uint8],
+        level: int,
+        stored: StoredTiles,
+        origins: Sequence[tuple[int, int]],
+        threads: int,
+    ) -> None:
+        _, height, width, _ = out.shape
+        limit = self.levels[level].size
+        pieces: dict[int, list[_Piece]] = {}
+        for picture, (x, y) in zip(out, origins, strict=True):
+            if x < 0 or y < 0 or x + width > limit[0] or y + height > limit[1]:
+                picture[:] = self.background
+            for index, piece in _pieces(picture, x, y, stored, limit):
+                pieces.setdefault(index, []).append(piece)
+        if threads == 1 or len(pieces) == 1:
+            for index, each in pieces.items():
+                _scatter(stored, index, each)
+            return
+        order = list(pieces)
+        with ThreadPoolExecutor(threads) as pool:
+
+            def work(part: int) -> None:
+                for index in order[part::threads]:
+                    _scatter(stored, index, pieces[index])
+
+            list(pool.map(work, range(threads)))
+
+    def _library_read(
+        self, level: int, x: int, y: int, width: int, height: int
+    ) -> NDArray[np.uint8]:
+        whole = self.levels[level]
+        out = np.empty((height, width, _CHANNELS), np.uint8)
+        out[:] = self.background
+        x0, y0 = max(0, x), max(0, y)
+        x1, y1 = min(whole.size[0], x + width), min(whole.size[1], y + height)
+        if x0 < x1 and y0 < y1:
+            location = round(x0 * whole.downsample), round(y0 * whole.downsample)
+            with self._lock:
+                pixels = self._slide.read_region(
+                    location, level, (x1 - x0, y1 - y0), as_array=True
+                )
+            if pixels.ndim == 2:  # noqa: PLR2004 - grey
+                pixels = pixels[..., None]
+            out[y0 - y : y1 - y, x0 - x : x1 - x] = pixels[..., :_CHANNELS]
+        return out
+
+    def encoded_tile(self, level: int, column: int, row: int) -> EncodedTile | None:
+        """Return a stored JPEG tile; see `Reader.encoded_tile`."""
+        stored = self._stored[level]
+        if stored is None:
+            return None
+        if not (0 <= column < stored.columns and 0 <= row < stored.rows):
+            return None
+        data = stored.encoded(row * stored.columns + column)
+        return None if data is None else EncodedTile(data, "image/jpeg")
+
+    def associated(self, name: str) -> NDArray[np.uint8]:
+        """Return an associated image; see `Reader.associated`."""
+        with self._lock:
+            return np.asarray(self._slide.associated_images[name].convert("RGB"))
+
+    def close(self) -> None:
+        """Give back the file."""
+        self._slide.close()
+
+
+class _Positioned:
+    """Reads at a position, without sharing one where the system allows it."""
+
+    def __init__(self, handle: Any, lock: threading.Lock) -> None:
+        self._handle = handle
+        self._lock = lock
+        try:
+            self._descriptor: int | None = handle.fileno()
+            os.pread(self._descriptor, 1, 0)
+        except (OSError, AttributeError, ValueError, TypeError):
+            self._descriptor = None
+
+    def pread(self, count: int, offset: int) -> bytes:
+        if self._descriptor is not None:
+            return os.pread(self._descriptor, count, offset)
+        with self._lock:
+            self._handle.seek(offset)
+            return bytes(self._handle.read(count))
+
+
+_Piece = tuple["NDArray[np.uint8]", int, int]
+"""Where a part of a stored tile goes: the target, and x and y in the tile."""
+
+
+def _pieces(
+    picture: NDArray[np.uint8],
+    x: int,
+    y: int,
+    stored: StoredTiles,
+    limit: tuple[int, int],
+) -> list[tuple[int, _Piece]]:
+    height, width, _ = picture.shape
+    x0, y0, x1, y1 = (
+        max(0, x),
+        max(0, y),
+        min(limit[0], x + width),
+        min(limit[1], y + height),
+    )
+    found = []
+    for row in range(y0 // stored.height, -(-y1 // stored.height) if y1 > y0 else 0):
+        top, bottom = max(y0, row * stored.height), min(y1, (row + 1) * stored.height)
+        for column in range(
+            x0 // stored.width, -(-x1 // stored.width) if x1 > x0 else 0
+        ):
+            left = max(x0, column * stored.width)
+            right = min(x1, (column + 1) * stored.width)
+            target = picture[top - y : bottom - y, left - x : right - x]
+            piece = target, left - column * stored.width, top - row * stored.height
+            found.append((row * stored.columns + column, piece))
+    return found
+
+
+def _scatter(stored: StoredTiles, index: int, pieces: list[_Piece]) -> None:
+    """Decode a tile and copy it where it is wanted, in place where it fits."""
+    target, x, y = pieces[0]
+    whole = target.shape[:2] == (stored.height, stored.width)
+    if len(pieces) == 1 and whole and target.flags.c_contiguous:
+        pixels = stored.decode(index, out=target)
+        if pixels is not target and not np.shares_memory(pixels, target):
+            target[:] = pixels
+        return
+    pixels = stored.decode(index)
+    for target, x, y in pieces:
+        height, width, _ = target.shape
+        target[:] = pixels[y : y + height, x : x + width]
+
+
+def background_of(text: str | None) -> tuple[int, int, int]:
+    """Return the colour that a property names as six hex digits, else white."""
+    if not text:
+        return _WHITE
+    red, green, blue = bytes.fromhex(text.strip().lstrip("#")[:6])
+    return red, green, blue
