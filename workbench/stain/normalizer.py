@@ -6,7 +6,9 @@ colour everywhere, and there is no seam between tiles.
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import html
 import json
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
@@ -19,8 +21,8 @@ from workbench.errors import StainError
 from workbench.region import Region
 from workbench.stain.lookup import ColourTable
 from workbench.stain.macenko import ALPHA, BETA, MacenkoMap, StainFit, fit_macenko
-from workbench.stain.optical_density import IO, ColourHistogram
-from workbench.stain.references import Reference, load_reference
+from workbench.stain.optical_density import IO, ColourHistogram, swatches
+from workbench.stain.references import Reference, load_reference, swatch_png
 from workbench.stain.reinhard import LabFit, ReinhardMap, fit_reinhard
 from workbench.stain.sample import slide_histogram
 
@@ -175,6 +177,20 @@ class Normalizer(nn.Module):
             ]
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        text = f"<pre>{html.escape(self.summary())}</pre>"
+        if not isinstance(self.colour_map, MacenkoMap):
+            return text
+        rows = [
+            swatches(fit.stains, fit.max_concentrations)
+            for fit in (self.colour_map.source, self.colour_map.reference)
+        ]
+        picture = base64.b64encode(swatch_png(np.concatenate(rows))).decode("ascii")
+        return (
+            '<img alt="hematoxylin and eosin of the slide, then of the reference"'
+            f' src="data:image/png;base64,{picture}">{text}'
+        )
+
     def extra_repr(self) -> str:
         """Return the method, for the module's text."""
         return f"method={self.method!r}, fingerprint={self.fingerprint[:12]!r}"
@@ -211,22 +227,25 @@ def _constants(method: str, given: Mapping[str, float]) -> dict[str, float]:
 
 
 def _stain_fit(place: Place, limits: Mapping[str, float]) -> StainFit:
-    known = _known(place)
-    return known.stain_fit if known else fit_macenko(_histogram(place), **limits)
+    colours = _colours(place)
+    if isinstance(colours, Reference):
+        return colours.stain_fit
+    return fit_macenko(colours, **limits)
 
 
 def _lab_fit(place: Place, limits: Mapping[str, float]) -> LabFit:
-    known = _known(place)
-    return known.lab_fit if known else fit_reinhard(_histogram(place), **limits)
+    colours = _colours(place)
+    if isinstance(colours, Reference):
+        return colours.lab_fit
+    return fit_reinhard(colours, **limits)
 
 
-def _known(place: Place) -> Reference | None:
+def _colours(place: Place) -> Reference | ColourHistogram:
+    """Return what is known of the colours of a place, or the colours themselves."""
     if isinstance(place, str):
         return load_reference(place)
-    return place if isinstance(place, Reference) else None
-
-
-def _histogram(place: Place) -> ColourHistogram:
+    if isinstance(place, Reference):
+        return place
     if isinstance(place, Region):
         return ColourHistogram.of(place.pixels)
     if isinstance(place, np.ndarray):

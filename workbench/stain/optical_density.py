@@ -100,7 +100,7 @@ def optical_density(pixels: ArrayLike, *, io: float = IO) -> NDArray[np.float64]
 
 def transmitted(density: NDArray[np.float64], *, io: float = IO) -> NDArray[np.float64]:
     """Return the grey levels of light after `density`, not rounded or cut."""
-    light: NDArray[np.float64] = io * np.exp(-density)  # type: ignore[assignment] # numpy's stubs widen the product
+    light: NDArray[np.float64] = io * np.exp(-density)
     return light
 
 
@@ -109,8 +109,31 @@ def separation(stains: NDArray[np.float64]) -> NDArray[np.float64]:
 
     The least-squares solution: the pseudo-inverse of a stain matrix (2, 3).
     """
-    inverse: NDArray[np.float64] = np.linalg.pinv(stains)
-    return inverse
+    return np.asarray(np.linalg.pinv(stains), np.float64)
+
+
+def swatches(
+    stains: NDArray[np.float64], most: NDArray[np.float64], *, steps: int = 8
+) -> NDArray[np.uint8]:
+    """Return the colours of each stain from none to all of it.
+
+    Parameters
+    ----------
+    stains : float64 (2, 3)
+        Stain matrix, hematoxylin first.
+    most : float64 (2,)
+        Concentration of each stain at the last step.
+    steps : int
+        Colours for each stain.
+
+    Returns
+    -------
+    uint8 (2, steps, 3)
+        sRGB.
+    """
+    amounts = np.outer(most, np.linspace(0, 1, steps))
+    light = transmitted(amounts[:, :, None] * stains[:, None, :])
+    return np.clip(np.rint(light), 0, 255).astype(np.uint8)
 
 
 def concentrations(

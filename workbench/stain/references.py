@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from workbench.errors import StainError
 from workbench.geometry import Box
 from workbench.stain.macenko import StainFit, fit_macenko
-from workbench.stain.optical_density import IO, ColourHistogram, transmitted
+from workbench.stain.optical_density import ColourHistogram, swatches
 from workbench.stain.reinhard import LabFit, fit_reinhard
 
 if TYPE_CHECKING:
@@ -108,14 +108,11 @@ class Reference(BaseModel):
 
     def swatches(self, *, steps: int = 8) -> NDArray[np.uint8]:
         """Return the colours of each stain from none to all, uint8 (2, steps, 3)."""
-        amounts = np.outer(self.max_concentrations, np.linspace(0, 1, steps))
-        density = amounts[:, :, None] * np.array(self.stains)[:, None, :]
-        return np.clip(np.rint(transmitted(density, io=IO)), 0, 255).astype(np.uint8)
+        fit = self.stain_fit
+        return swatches(fit.stains, fit.max_concentrations, steps=steps)
 
     def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        Image.fromarray(self.swatches()).resize((256, 64), 0).save(buffer, "PNG")
-        return buffer.getvalue()
+        return swatch_png(self.swatches())
 
     def _repr_html_(self) -> str:
         picture = base64.b64encode(self._repr_png_()).decode("ascii")
@@ -125,6 +122,16 @@ class Reference(BaseModel):
             f"<figcaption>{html.escape(self.name)}: {html.escape(self.provenance)}"
             "</figcaption></figure>"
         )
+
+
+def swatch_png(colours: NDArray[np.uint8]) -> bytes:
+    """Return rows of colours, uint8 (rows, steps, 3), as a PNG for people."""
+    rows, steps, _ = colours.shape
+    buffer = io.BytesIO()
+    picture = Image.fromarray(colours)
+    large = picture.resize((steps * 32, rows * 32), Image.Resampling.NEAREST)
+    large.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _made(name: str, look: str, **numbers: Any) -> Reference:

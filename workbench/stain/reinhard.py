@@ -157,7 +157,9 @@ class ReinhardMap:
         linear = _linear((np.arange(256) / 255).astype(kind))[colours]
         lab = _linear_to_lab(linear) * gain.astype(kind) + shift.astype(kind)
         moved = lab_to_rgb(lab) * kind(255)
-        stained = self._stained().astype(kind)[colours.min(axis=-1)][..., None]
+        red, green, blue = (colours[..., channel] for channel in range(3))
+        darkest = np.minimum(np.minimum(red, green), blue)
+        stained = self._stained().astype(kind)[darkest][..., None]
         levels: NDArray[np.floating] = colours + stained * (moved - colours)
         return levels
 
