@@ -233,10 +233,10 @@ class TestCatalogue:
         )
         subprocess.run([sys.executable, "-c", code], check=True)
 
-    def test_an_installed_package_offers_a_model(self, tmp_path, monkeypatch):
+    def test_an_installed_package_offers_a_model(self, tmp_path, monkeypatch, caplog):
         package = tmp_path / "their_models"
         package.mkdir()
-        write(package / "card.json", {**CARD, "name": "theirs", "weights": "w.pt"})
+        write(package / "card.json", {**CARD, "weights": "w.pt"})
         (package / "w.pt").touch()
         (package / "__init__.py").write_text(
             "from pathlib import Path\nTINY = Path(__file__).parent\nWRONG = 5\n"
@@ -253,6 +253,10 @@ class TestCatalogue:
         source = catalogue.find_source("theirs")
         assert source.card.name == "theirs"
         assert source.trusted, "who installed a package has trusted its code"
+        known = [card.name for card in catalogue.known_cards()]
+        assert "theirs" in known
+        assert known == sorted(known)
+        assert "'wrong' is left out" in caplog.text
         for name in ("wrong", "missing"):
             with pytest.raises(
                 InvalidCardError, match=f"their_models:{name.upper()[:5]}|NOTHING"

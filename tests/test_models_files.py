@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from importlib.metadata import EntryPoint
 
 import numpy as np
 import onnx
@@ -20,6 +21,7 @@ from workbench.errors import (
     ModelNotFoundError,
     UntrustedModelError,
 )
+from workbench.models import catalogue
 from workbench.models.registry import find_model
 
 SIDE = 32
@@ -237,6 +239,39 @@ def test_torchvision_by_name_with_the_users_weights(tmp_path, tiles):
         find_model("resnet18")
     with pytest.raises(InvalidCardError, match="does not fit the weights"):
         find_model("resnet34", weights=weights)
+
+
+def test_trust_in_a_package_does_not_reach_to_other_weights(
+    folder, tiles, expected, monkeypatch
+):
+    monkeypatch.setattr(
+        catalogue,
+        "_offered",
+        lambda: {"theirs": EntryPoint("theirs", f"{__name__}:THEIRS", "g")},
+    )
+    monkeypatch.setitem(globals(), "THEIRS", folder / "scripted.pt")
+    answer = find_model("theirs")(tiles)
+    torch.testing.assert_close(answer, expected, atol=2e-6, rtol=0)
+    with pytest.raises(UntrustedModelError):
+        find_model("theirs", weights=folder / "traced.ts")
+
+
+def test_a_wsinfer_resnet_needs_no_trust(tmp_path, tiles):
+    network = torchvision.models.resnet18(weights=None, num_classes=2)
+    save_file(network.state_dict(), tmp_path / "model.safetensors")
+    config = {
+        "spec_version": "1.0",
+        "architecture": "resnet18",
+        "num_classes": 2,
+        "patch_size_pixels": SIDE,
+        "spacing_um_px": 0.5,
+        "class_names": ["no", "yes"],
+        "transform": [{"name": "ToTensor"}],
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with torch.no_grad():
+        expected = network.eval()(tiles / 255).softmax(1)
+    torch.testing.assert_close(find_model(tmp_path)(tiles), expected)
 
 
 def test_weights_with_too_many_classes_do_not_fit(tmp_path):

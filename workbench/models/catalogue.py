@@ -5,17 +5,20 @@ Nothing here needs torch, so that an app can list models at once.
 
 from __future__ import annotations
 
+import logging
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from workbench.errors import InvalidCardError, ModelNotFoundError
+from workbench.errors import InvalidCardError, ModelError, ModelNotFoundError
 from workbench.models.card_files import ModelSource, read_source
 
 if TYPE_CHECKING:
     import os
 
     from workbench.cards import ModelCard
+
+_log = logging.getLogger(__name__)
 
 ENTRY_POINTS: Final = "workbench.models"
 """Group of entry points by which a package offers models: each has the model's name
@@ -27,6 +30,21 @@ _BUNDLED: Final = Path(__file__).parent / "bundled"
 def model_names() -> list[str]:
     """Return the names that `find_model` knows, in alphabetical order."""
     return sorted({path.stem for path in _BUNDLED.glob("*.json")} | set(_offered()))
+
+
+def known_cards() -> list[ModelCard]:
+    """Return the cards of the models known by name, in alphabetical order.
+
+    A card that cannot be read, such as one of another package, is left out and said
+    so in the log: it must not keep the others from being listed.
+    """
+    cards = []
+    for name in model_names():
+        try:
+            cards.append(find_card(name))
+        except ModelError as error:
+            _log.warning("The model '%s' is left out: %s", name, error)
+    return cards
 
 
 def find_card(name_or_path: str | os.PathLike[str]) -> ModelCard:
@@ -74,4 +92,5 @@ def _from_package(entry: EntryPoint) -> ModelSource:
         reason = f"the entry point '{entry.value}' leads to no path ({error})"
         raise InvalidCardError(entry.name, reason) from error
     source = read_source(place)
-    return ModelSource(source.card, source.weights, trusted=True)
+    card = source.card.model_copy(update={"name": entry.name})
+    return ModelSource(card, source.weights, trusted=True)

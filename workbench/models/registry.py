@@ -77,7 +77,8 @@ def _source(
         if weights is None:
             return source
         card = source.card.model_copy(update={"sha256": ""})
-        return ModelSource(card, Path(weights).expanduser(), source.trusted)
+        # Who trusts a package has not yet trusted other weights for its model.
+        return ModelSource(card, Path(weights).expanduser(), trusted=False)
     if weights is None:
         message = f"'{name}' is an architecture and needs weights."
         remedy = "Give a file of weights that has its card beside it: weights=..."
