@@ -62,6 +62,12 @@ class StoredTiles:
         """Width and height of a tile."""
         return self.width, self.height
 
+    @property
+    def end(self) -> int:
+        """Where in the file the last of its bytes lies."""
+        ends = map(sum, zip(self._offsets, self._counts, strict=True))
+        return max(ends, default=0)
+
     @staticmethod
     def fits(page: Any) -> bool:
         """Tell whether a page is made of 8-bit RGB tiles that can be read alone."""

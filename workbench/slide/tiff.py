@@ -68,6 +68,10 @@ class TiffReader:
             else None
             for page in pages
         ]
+        end = max((stored.end for stored in self._stored if stored), default=0)
+        if end > handle.size:
+            reason = f"it ends after {handle.size:,} of {end:,} bytes"
+            raise BrokenSlideError(self._path, reason)
         self.levels = tuple(
             Level(size, float(downsample), stored.size if stored else None)
             for size, downsample, stored in zip(
