@@ -20,13 +20,10 @@ def server() -> dict[str, Any]:
     """Return how jupyter-server-proxy shall start and show the app.
 
     The slides are those of `WORKBENCH_SLIDES`, else those in the folder of the
-    Jupyter server. Every path of the app begins with a secret that only the proxy
-    knows, because other users of the machine reach the port as well.
+    Jupyter server. Every path of the app begins with a secret that only users of this
+    Jupyter server are told, because others on the machine reach the port as well.
     """
     secret = secrets.token_urlsafe(24)
-
-    def with_secret(path: str) -> str:
-        return f"/{secret}{path}"
 
     return {
         "command": [
@@ -37,14 +34,13 @@ def server() -> dict[str, Any]:
             "WORKBENCH_PREFIX": secret,
             "WORKBENCH_SLIDES": os.environ.get("WORKBENCH_SLIDES", os.curdir),
         },
-        "mappath": with_secret,
         "absolute_url": False,
         "timeout": 60,
         "new_browser_tab": False,
         "launcher_entry": {
             "title": "Slide Workbench",
             "icon_path": str(_ICON),
-            "path_info": "workbench/workbench",
+            "path_info": f"workbench/{secret}/workbench",
             "category": "Other",
         },
     }

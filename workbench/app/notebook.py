@@ -15,8 +15,10 @@ import logging
 import os
 import secrets
 import socket
+import tempfile
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import panel as pn
@@ -142,6 +144,7 @@ class KernelServer:
         self.url = door.url
         # The page's own host is not known here; the secret prefix stands in for it.
         logging.getLogger("bokeh.server.util").setLevel(logging.ERROR)
+        _log_to_file()
         self._thread = pn.serve(
             {APP: self._page}, threaded=True, **server_options(door)
         )
@@ -182,6 +185,15 @@ def _opened(slide: str | os.PathLike[str] | Slide | None) -> Slide | None:
     if slide is None or isinstance(slide, Slide):
         return slide
     return open_slide(slide)
+
+
+def _log_to_file() -> None:
+    """Keep tracebacks out of the cells: what is unexpected goes into a file."""
+    log = logging.getLogger("workbench")
+    if not log.handlers:
+        path = Path(tempfile.gettempdir()) / f"workbench-{os.getpid()}.log"
+        log.addHandler(logging.FileHandler(path, delay=True, encoding="utf-8"))
+        log.propagate = False
 
 
 def _free_port() -> int:

@@ -30,11 +30,18 @@ export function render({ model, el }) {
     return item;
   }
 
+  // Not scrollIntoView: that would scroll the drawer around the list as well.
+  function reveal(item) {
+    const [top, bottom] = [item.offsetTop, item.offsetTop + item.offsetHeight];
+    if (top < list.scrollTop) list.scrollTop = top;
+    if (bottom > list.scrollTop + list.clientHeight) list.scrollTop = bottom - list.clientHeight;
+  }
+
   function mark() {
     for (const item of list.children) {
       const chosen = item.dataset.name === model.value;
       item.setAttribute("aria-selected", String(chosen));
-      if (chosen) item.scrollIntoView({ block: "nearest" });
+      if (chosen) reveal(item);
     }
   }
 

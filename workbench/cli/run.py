@@ -22,9 +22,8 @@ INTERRUPTED: Final = 130
 @click.argument("slide")
 @click.option(
     "--out",
-    required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the run.",
+    help="Folder of the run. Default: one below runs, the same for the same request.",
 )
 @mpp_flag
 @recipe_flags
@@ -34,7 +33,7 @@ INTERRUPTED: Final = 130
 )
 def command(
     slide: str,
-    out: Path,
+    out: Path | None,
     mpp: float | None,
     *,
     as_json: bool,
