@@ -13,6 +13,7 @@ from workbench.errors import MissingMppError, SlideReadError
 from workbench.geometry import Box
 from workbench.models.tile_model import TileModel
 from workbench.region import Region
+from workbench.slide.reader import Level
 
 
 class FakeSlide:
@@ -32,6 +33,7 @@ class FakeSlide:
         texture = np.random.default_rng(seed).integers(0, 80, (height, width, 3))
         ramp = np.linspace(60, 170, width)[None, :, None]
         self.pixels = (texture + ramp).astype(np.uint8)
+        self.levels = (Level(size, 1.0),)
         self.id = hashlib.sha256(self.pixels.tobytes()).hexdigest()[:32]
         self.name = "fake.tiff"
         self.path = "fake.tiff"

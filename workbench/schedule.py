@@ -96,7 +96,7 @@ class Schedule:
         Chunks that are not to be drawn.
     focus : callable, optional
         Returns the box that is looked at, or None. Chunks that touch it come first,
-        nearest centre first; the others follow in their order.
+        from its centre outwards; the others follow in their order.
     """
 
     def __init__(
@@ -130,9 +130,10 @@ class Schedule:
         x0, y0, x1, y1 = self._hulls[left].T
         touching = (x0 < focus.x1) & (x1 > focus.x0) & (y0 < focus.y1) & (y1 > focus.y0)
         x, y = focus.centre
-        distance = np.hypot((x0 + x1) / 2 - x, (y0 + y1) / 2 - y)
-        rank = np.where(touching, distance, np.inf)
-        return deque(left[np.argsort(rank, kind="stable")].tolist())
+        away = np.hypot(np.clip(x, x0, x1) - x, np.clip(y, y0, y1) - y)
+        off_centre = np.hypot((x0 + x1) / 2 - x, (y0 + y1) / 2 - y)
+        away[~touching] = off_centre[~touching] = np.inf
+        return deque(left[np.lexsort((off_centre, away))].tolist())
 
 
 def _hulls(grid: Grid, chunks: list[NDArray[np.int64]]) -> NDArray[np.float64]:

@@ -70,7 +70,7 @@ class Run:
         """Of the model that answered, with the SHA-256 of its weights."""
         self.grid = grid_of(record)
         """Where its tiles lie."""
-        self._raster = Raster(self.grid, len(self.card.classes), self.card.cells)
+        self._raster: Raster | None = None
         self._final: Heatmap | None = None
 
     @property
@@ -144,14 +144,19 @@ class Run:
         with self._lock:
             if self._final is not None:
                 return None
+            raster = self._raster or Raster(
+                self.grid, len(self.card.classes), self.card.cells
+            )
             for end, answers in read_answers(journal, self._journal_end):
-                self._raster.paint(answers)
+                raster.paint(answers)
                 self._journal_end = end
+            self._raster = raster
             # Looked for after reading: it may have gone while it was read.
             if journal.exists() or not (self.path / SCORES).exists():
-                return self._raster
-            version = self._raster.version + 1
-            self._final = self._heatmap_of(_read_scores(self.path), version)
+                return raster
+            scores = _read_scores(self.path)
+            self._final = self._heatmap_of(scores, raster.version + 1)
+            self._raster = None
             return None
 
     def _heatmap_of(self, values: NDArray[np.float32], version: int) -> Heatmap:
@@ -224,8 +229,8 @@ def read_record(folder: Path) -> dict[str, Any]:
     """
     file = folder / RECORD
     try:
-        record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        record: dict[str, Any] = dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
         raise unreadable(file, error) from error
     if record.get("format") != FORMAT:
         message = f"'{folder}' is a run of format {record.get('format')}, not {FORMAT}."
