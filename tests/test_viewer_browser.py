@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from browser import Watched, chromium, panel_serve  # noqa: F401 - a fixture
+from made_slides import write_tiff
 
 pytestmark = pytest.mark.browser
 
@@ -21,9 +23,26 @@ CELL = (25 * 123.5, 17 * 123.5, 26 * 123.5, 18 * 123.5)
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    log = tmp_path_factory.mktemp("viewer") / "log"
-    with panel_serve(APP, log) as address:
+    folder = tmp_path_factory.mktemp("viewer")
+    pixels = bands()
+    x0, y0, x1, y1 = MARKER
+    pixels[y0:y1, x0:x1] = RED
+    slide = write_tiff(
+        folder / "slide.tif",
+        pixels,
+        levels=4,
+        compression="jpeg",
+        compressionargs={"level": 95, "outcolorspace": "rgb"},
+    )
+    with panel_serve(APP, folder / "log", env={"SLIDE": str(slide)}) as address:
         yield address
+
+
+def bands(width=6000, height=4200):
+    """Return pale waves of colour, uint8 (height, width, 3), without a sharp edge."""
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    red, green = 190 + 40 * np.sin(x / 200), 140 + 60 * np.sin(y / 150)
+    return np.stack([red, green, np.full_like(red, 190)], axis=-1).astype(np.uint8)
 
 
 class Page:
@@ -342,20 +361,29 @@ def test_light_and_dark(opened):
     )
 
 
-def test_a_layer_that_is_gone_or_a_server_that_fails_does_no_harm(opened):
+def test_tiles_that_fail_are_asked_for_again(opened):
     viewer = opened()
-    failures = []
+    failed = []
 
-    def fail_twice(route):
-        if len(failures) < 2:
-            failures.append(route.request.url)
-            route.fulfill(status=503)
-        else:
+    def fail_once(route):
+        if route.request.url in failed:
             route.continue_()
+        else:
+            failed.append(route.request.url)
+            route.fulfill(status=503)
 
-    viewer.page.route("**/tiles/**", fail_twice)
-    viewer.go(3050.0, 2090.0, 1.0)
-    viewer.page.wait_for_timeout(1200)
-    viewer.watched.settle()
-    assert len(failures) == 2
-    viewer.assert_in_place(1.0)
+    viewer.page.route("**/tiles/**", fail_once)
+    viewer.go(3050.0, 2090.0, 0.4)
+    assert len(failed) >= 6
+    zooms = [request.split("/")[-3] for request in failed]
+    assert "5" in zooms
+    repeated = [url for url in failed if viewer.watched.requests.count(url) > 1]
+    assert len(repeated) >= 6
+
+
+def test_a_layer_that_is_served_no_longer_does_no_harm(opened):
+    viewer = opened()
+    viewer.order("release")
+    viewer.go(3050.0, 2090.0, 0.5)
+    assert viewer.close_to(RED) is not None
+    assert viewer.close_to(GREEN, 30) is not None  # what it had, enlarged

@@ -205,6 +205,7 @@ class TileHandler(AuthRequestHandler):
         keep = f"private, max-age={_DAY_S}, immutable"
         self.set_header("Content-Type", answer.tile.media_type)
         self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cross-Origin-Resource-Policy", "same-origin")
         self.set_header(
             "Cache-Control", keep if current and not answer.failed else "no-store"
         )

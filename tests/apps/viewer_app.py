@@ -1,24 +1,26 @@
 """A viewer with controls that speak JSON; for the browser tests."""
 
 import json
+import os
 from dataclasses import asdict
 from types import SimpleNamespace
 
 import numpy as np
 import panel as pn
-from fake_slide import MARKER, FakeSlide
 
 from workbench.app.viewer import View, Viewer
 from workbench.geometry import Box
 from workbench.layers.heatmap import HeatmapLayer, HeatmapStyle
 from workbench.layers.slide import SlideLayer
 from workbench.results import Heatmap
+from workbench.slide.slide import open_slide
+from workbench.tileserver import REGISTRY
 
 CELL = 123.5
 
 pn.extension()
 
-slide = FakeSlide(stored=240)
+slide = open_slide(os.environ["SLIDE"])
 values = np.full((35, 49), np.nan, np.float32)
 values[17, 25] = 1.0  # level-0 x 3087.5 to 3211, y 2099.5 to 2223
 run = SimpleNamespace(heatmap=Heatmap(values[None], ("tumour",), CELL))
@@ -27,10 +29,10 @@ viewer.add_layer(SlideLayer(slide))
 style = HeatmapStyle(colormap="#00c800")
 heat = viewer.add_layer(HeatmapLayer(run, viewer.layers[0].layer.pyramid, style=style))
 viewer.figure.quad(
-    left=MARKER.x0 - 64,
-    right=MARKER.x0,
-    top=MARKER.y0,
-    bottom=MARKER.y1,
+    left=2936,
+    right=3000,
+    top=2000,
+    bottom=2064,
     color="#0000ff",
     line_color=None,
 )
@@ -73,6 +75,7 @@ ORDERS = {
     "hide": lambda: setattr(heat, "visible", False),
     "show": lambda: setattr(heat, "visible", True),
     "remove": lambda: viewer.remove_layer(heat),
+    "release": lambda: REGISTRY.release(heat._shown.id),
     "bump": bump,
     "restyle": restyle,
 }

@@ -14,7 +14,11 @@ const SETTLE_MS = 40; // tiles passed at speed are not asked for
 const PUBLISH_MS = 100;
 const IDLE_MS = 400;
 const PREFETCHED = 16;
+const STAND_IN_DEPTH = 2; // zooms below a missing tile that may stand in for it
 const RETRIES = 4;
+const RETRY_MS = 250; // doubled each time
+
+const WHOLE = { box: null };
 
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
@@ -64,28 +68,53 @@ class TileLayer {
     return this.tiles.get(key);
   }
 
-  /** Whether a tile should be asked for: never had, or of another version. */
-  lacks(z, x, y, now) {
+  /** Whether a tile is still to come: never had, or of another version. */
+  lacks(z, x, y) {
     const tile = this.at(z, x, y);
     if (tile === undefined) return true;
-    if (tile.refused === this.spec.version) return false;
-    return tile.version !== this.spec.version && tile.retryAt <= now;
+    return tile.version !== this.spec.version && tile.refused !== this.spec.version;
+  }
+
+  /** Whether it may be asked for now, or has failed a moment ago. */
+  isDue(z, x, y, now) {
+    return (this.at(z, x, y)?.retryAt ?? 0) <= now;
   }
 
   url(z, x, y) {
     return `${this.spec.url}/${z}/${x}/${y}?v=${encodeURIComponent(this.spec.version)}`;
   }
 
-  /** The pieces to draw for one tile: itself, or what stands in for it. */
-  pieces(z, x, y) {
-    if (this.at(z, x, y)?.image) return [[z, x, y, z, x, y]];
+  /** What to draw for one tile: itself, or what stands in for it, never two at once. */
+  pieces(z, x, y, size) {
+    const finer = this.finer(z, x, y, size, STAND_IN_DEPTH);
+    if (finer) return finer;
     for (let up = 1; up <= z; up++) {
       const [px, py] = [x >> up, y >> up];
       if (this.at(z - up, px, py)?.image) return [[z, x, y, z - up, px, py]];
     }
-    if (z === this.spec.max_zoom) return [];
-    const children = [0, 1, 2, 3].map((i) => [z + 1, 2 * x + (i & 1), 2 * y + (i >> 1)]);
-    return children.filter((c) => this.at(...c)?.image).map((c) => [...c, ...c]);
+    return [];
+  }
+
+  /** The tile, or finer ones that cover all of it; null if there are not. */
+  finer(z, x, y, size, depth) {
+    if (this.at(z, x, y)?.image) return [[z, x, y, z, x, y]];
+    if (depth === 0 || z === this.spec.max_zoom) return null;
+    const side = this.spec.tile_px * this.resolution(z + 1);
+    const pieces = [];
+    for (const [cx, cy] of [[2 * x, 2 * y], [2 * x + 1, 2 * y], [2 * x, 2 * y + 1], [2 * x + 1, 2 * y + 1]]) {
+      if (cx * side >= size[0] || cy * side >= size[1]) continue;
+      const part = this.finer(z + 1, cx, cy, size, depth - 1);
+      if (!part) return null;
+      pieces.push(...part);
+    }
+    return pieces;
+  }
+
+  /** Take a new description; tiles stay until those of the new version have come. */
+  describe(spec) {
+    const { tile_px, max_zoom } = this.spec;
+    if (spec.tile_px !== tile_px || spec.max_zoom !== max_zoom) this.drop();
+    this.spec = spec;
   }
 
   drop() {
@@ -138,8 +167,13 @@ class Loader {
 
   failed(tile, version, error) {
     tile.failures += 1;
-    if (error.status < 500 || tile.failures > RETRIES) tile.refused = version;
-    else tile.retryAt = performance.now() + 250 * 2 ** tile.failures;
+    if (error.status < 500 || tile.failures > RETRIES) {
+      Object.assign(tile, { refused: version, failures: 0 });
+      return;
+    }
+    const wait = RETRY_MS * 2 ** tile.failures;
+    tile.retryAt = performance.now() + wait;
+    setTimeout(this.arrived, wait + 1);
   }
 }
 
@@ -159,8 +193,7 @@ class TileStack {
     this.layers = specs.map((spec) => {
       const layer = known.get(spec.id) ?? new TileLayer(spec);
       known.delete(spec.id);
-      // Tiles of an earlier version stay until those of the new one have come.
-      layer.spec = spec;
+      layer.describe(spec);
       return layer;
     });
     for (const layer of known.values()) layer.drop();
@@ -188,7 +221,7 @@ class TileStack {
     ctx.imageSmoothingEnabled = layer.spec.smooth && resolution > 0.75;
     ctx.imageSmoothingQuality = "medium";
     for (const place of layer.touching(z, box, this.size)) {
-      for (const piece of layer.pieces(...place)) this.paintPiece(ctx, layer, piece, toDevice);
+      for (const piece of layer.pieces(...place, this.size)) this.paintPiece(ctx, layer, piece, toDevice);
     }
   }
 
@@ -213,11 +246,7 @@ class TileStack {
   }
 
   ask() {
-    if (this.missing().length === 0 && this.loader.idle) {
-      this.stage.dataset.state = "ready";
-    } else {
-      this.stage.dataset.state = "loading";
-    }
+    this.stage.dataset.state = this.missing().length ? "loading" : "ready";
     clearTimeout(this.idleTimer);
     this.idleTimer = setTimeout(() => this.prefetch(), IDLE_MS);
     this.askTimer ??= setTimeout(() => {
@@ -227,40 +256,41 @@ class TileStack {
   }
 
   fetch() {
-    this.loader.want(this.missing());
+    const now = performance.now();
+    const missing = this.missing();
+    // With all there, let what is being prefetched come.
+    if (missing.length) this.loader.want(missing.filter(({ layer, place }) => layer.isDue(...place, now)));
     this.evict();
   }
 
   /** What is in view and not here, most wanted first. */
   missing() {
-    const now = performance.now();
     const { box, resolution } = this.view;
     const requests = [];
     for (const layer of this.layers.filter((each) => each.shown)) {
       const wanted = [...layer.touching(layer.zoomFor(resolution), box, this.size)];
       // The whole slide in one tile: something to show wherever one goes.
       if (!layer.at(0, 0, 0)) wanted.unshift([0, 0, 0]);
-      this.collect(requests, layer, wanted, now);
+      this.collect(requests, layer, wanted);
     }
     return requests;
   }
 
-  collect(requests, layer, places, now) {
+  collect(requests, layer, places) {
     for (const place of places) {
-      if (layer.lacks(...place, now)) requests.push({ url: layer.url(...place), layer, place });
+      if (layer.lacks(...place)) requests.push({ url: layer.url(...place), layer, place });
     }
   }
 
   /** When nothing else is to do: what a pan or a step of the wheel will show next. */
   prefetch() {
-    if (!this.view || !this.loader.idle || this.missing().length) return;
-    const now = performance.now();
+    if (!this.loader.idle || this.missing().length) return;
     const { box, resolution } = this.view;
     const requests = [];
     for (const layer of this.layers.filter((each) => each.shown)) {
       const z = layer.zoomFor(resolution);
-      this.collect(requests, layer, layer.touching(z, box, this.size, 1), now);
-      if (z > 0) this.collect(requests, layer, layer.touching(z - 1, box, this.size), now);
+      this.collect(requests, layer, layer.touching(z, box, this.size, 1));
+      if (z > 0) this.collect(requests, layer, layer.touching(z - 1, box, this.size));
     }
     this.loader.want(requests.slice(0, PREFETCHED));
   }
@@ -295,7 +325,7 @@ class Camera {
   constructor(figure, plot, size, moved) {
     Object.assign(this, { figure, plot, size, moved });
     this.place = null; // {x, y, downsample}: centre, level-0 pixels per CSS pixel
-    this.goal = { fit: true };
+    this.goal = WHOLE;
     this.frame = [0, 0];
     const { x_range, y_range } = figure;
     for (const range of [x_range, y_range]) figure.connect(range.change, () => this.touched());
@@ -307,7 +337,7 @@ class Camera {
 
   /** Ranges and sizes change one by one; look once they all have. */
   touched() {
-    if (this.queued || this.busy) return;
+    if (this.queued || this.busy || this.closed) return;
     this.queued = true;
     queueMicrotask(() => {
       this.queued = false;
@@ -317,14 +347,14 @@ class Camera {
 
   settle() {
     const { width, height } = this.plot.frame?.bbox ?? { width: 0, height: 0 };
-    if (width < 8 || height < 8) return;
+    if (this.closed || width < 8 || height < 8) return;
     const resized = width !== this.frame[0] || height !== this.frame[1];
     this.frame = [width, height];
     if (this.goal) {
       this.place = this.limited(this.reach(this.goal));
       this.goal = null;
     } else if (!resized) {
-      this.place = this.limited(this.read());
+      this.place = this.limited(this.read(), this.place);
     }
     this.write();
   }
@@ -339,25 +369,20 @@ class Camera {
 
   reach(goal) {
     const [width, height] = this.frame;
+    if (goal.downsample) return goal;
     const [x0, y0, x1, y1] = goal.box ?? [0, 0, ...this.size];
-    if (!goal.fit && !goal.box) return goal;
     const downsample = ROOM * Math.max((x1 - x0) / width, (y1 - y0) / height);
     return { x: (x0 + x1) / 2, y: (y0 + y1) / 2, downsample };
   }
 
-  /** Hold a proposed place within the limits, the point under the mouse in its place. */
-  limited(next) {
+  /** Hold a place within the limits; if reached by zooming, keep what is at the mouse. */
+  limited(next, from = null) {
     const fit = Math.max(this.size[0] / this.frame[0], this.size[1] / this.frame[1]);
     const downsample = clamp(next.downsample, FINEST, Math.max(COARSEST * fit, 1));
-    let { x, y } = next;
-    if (downsample !== next.downsample && this.place) {
-      const from = this.place;
-      const span = next.downsample - from.downsample;
-      const share = span ? (downsample - from.downsample) / span : 0;
-      x = from.x + share * (next.x - from.x);
-      y = from.y + share * (next.y - from.y);
-    }
-    return { x: clamp(x, 0, this.size[0]), y: clamp(y, 0, this.size[1]), downsample };
+    const span = from ? next.downsample - from.downsample : 0;
+    const share = span ? (downsample - from.downsample) / span : 1;
+    const between = (axis) => (share === 1 ? next[axis] : from[axis] + share * (next[axis] - from[axis]));
+    return { x: clamp(between("x"), 0, this.size[0]), y: clamp(between("y"), 0, this.size[1]), downsample };
   }
 
   write() {
@@ -464,6 +489,7 @@ class Selection {
   }
 
   take({ x0, x1, y0, y1 }) {
+    if (x0 === x1 || y0 === y1) return;
     this.chosen([Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)].map(Math.round));
   }
 
@@ -500,7 +526,7 @@ const KEYS = {
   "+": (camera) => camera.zoom(0.5),
   "=": (camera) => camera.zoom(0.5),
   "-": (camera) => camera.zoom(2),
-  0: (camera) => camera.go({ fit: true }),
+  0: (camera) => camera.go(WHOLE),
 };
 
 function listen(stage, plot, camera, readout, model) {
@@ -526,55 +552,78 @@ function listen(stage, plot, camera, readout, model) {
   });
 }
 
-export function render({ model, view }) {
+const alive = new WeakMap(); // figure to what ends its last rendering
+
+function buildStage(model) {
   const stage = document.createElement("div");
   stage.className = "stage";
   stage.tabIndex = 0;
   stage.setAttribute("role", "application");
   stage.setAttribute("aria-label", "Slide. Arrow keys move, plus and minus zoom, 0 shows the whole slide.");
   stage.append(model.get_child("figure"));
+  return stage;
+}
+
+/** Tell Python where one looks, not more often than it can use. */
+function publisher(model, current) {
+  let timer = null;
+  const tell = () => {
+    timer = null;
+    const { place, box } = current();
+    model.seen = { ...place, box: [box.x0, box.y0, box.x1, box.y1] };
+  };
+  return () => {
+    timer ??= setTimeout(tell, PUBLISH_MS);
+  };
+}
+
+export function render({ model, view }) {
+  const stage = buildStage(model);
   const figure = view.model.data.figure;
   const plot = view.get_child_view(figure);
+  alive.get(figure)?.();
+
   const stack = new TileStack(stage, model.size);
   const readout = new Readout(stage, model.mpp);
-
-  let timer = null;
-  const publish = () => {
-    timer = null;
-    const { x0, y0, x1, y1 } = camera.box;
-    model.seen = { ...camera.place, box: [x0, y0, x1, y1] };
-  };
+  const publish = publisher(model, () => camera);
   const camera = new Camera(figure, plot, model.size, () => {
     readout.place(camera.place);
-    timer ??= setTimeout(publish, PUBLISH_MS);
+    publish();
   });
   const selection = new Selection(figure, figure.select_one("selection"), (box) => {
     model.selection = box;
   });
+  const end = () => {
+    camera.closed = true;
+    stack.close();
+  };
+  alive.set(figure, end);
   let taps = 0;
   figure.on_event("tap", ({ x, y }) => {
-    model.tapped = { x, y, number: ++taps };
+    if (!camera.closed) model.tapped = { x, y, number: ++taps };
   });
-
   listen(stage, plot, camera, readout, model);
-  model.on("layers", () => stack.update(model.layers));
-  model.on("goal", () => camera.go(model.goal));
-  model.on("selection", () => selection.show(model.selection));
-  model.on("mpp", () => {
-    readout.mpp = model.mpp;
-    if (camera.place) readout.place(camera.place);
-  });
-  model.on("mode", () => {
-    figure.select_one(model.mode).active = true;
-  });
-  model.on("remove", () => {
-    clearTimeout(timer);
-    stack.close();
-  });
 
-  stack.update(model.layers);
-  selection.show(model.selection);
-  if (Object.keys(model.goal).length) camera.go(model.goal);
+  const answers = {
+    layers: () => stack.update(model.layers),
+    goal: () => Object.keys(model.goal).length && camera.go(model.goal),
+    selection: () => selection.show(model.selection),
+    mode: () => {
+      figure.select_one(model.mode).active = true;
+    },
+    mpp: () => {
+      readout.mpp = model.mpp;
+      if (camera.place) readout.place(camera.place);
+    },
+  };
+  // Drawn anew, it shows what it showed; shown first, what Python asks for.
+  if (model.seen.box) camera.go(model.seen);
+  for (const [name, answer] of Object.entries(answers)) {
+    model.on(name, answer);
+    if (name !== "goal" || !model.seen.box) answer();
+  }
+  model.on("remove", end);
+
   const host = figure.select_one("tiles");
   rendererView(plot, host).then((renderer) => {
     if (adopt(renderer, camera, stack)) host.visible = true;

@@ -66,7 +66,10 @@ class TileStage(JSComponent):
     size = param.List(doc="Width and height of the slide, in level-0 pixels.")
     mpp = param.Number(default=None, allow_None=True)
     layers = param.List(doc="Of _Shown, as dictionaries, bottom first.")
-    goal = param.Dict(default={}, doc="Where to go: x, y, downsample; box; or fit.")
+    goal = param.Dict(
+        default={},
+        doc="Where to go: x, y, downsample; or a box, None for the whole slide.",
+    )
     seen = param.Dict(default={}, doc="Where one is, and the box in view.")
     selection = param.List(default=None, allow_None=True)
     tapped = param.Dict(default={})
@@ -134,7 +137,7 @@ class Viewer(pn.viewable.Viewer):
     """A slide at any zoom, with layers over it.
 
     Draw on `figure` (a Bokeh figure whose coordinates are level-0 pixels, x right,
-    y down) whatever else shall lie over the slide; HoloViews' hooks reach it too.
+    y down) whatever else shall lie over the slide.
 
     Change it from the thread that holds the document, as everything of Panel.
 
@@ -199,6 +202,8 @@ class Viewer(pn.viewable.Viewer):
             mpp=slide.mpp,
             **{**layout, **params},
         )
+        if pn.state.curdoc is not None and pn.state.curdoc.session_context:
+            pn.state.on_session_destroyed(self._release)
         self._stage.param.watch(self._seen, "seen")
         self._stage.param.watch(self._selected, "selection")
         self._stage.param.watch(self._tapped, "tapped")
@@ -252,11 +257,6 @@ class Viewer(pn.viewable.Viewer):
         self._publish()
         self.registry.release(handle._shown.id)  # noqa: SLF001 - of this module
 
-    def close(self) -> None:
-        """Stop serving all layers, once nobody looks any more."""
-        for handle in list(self.layers):
-            self.remove_layer(handle)
-
     def go_to(
         self,
         place: Box | Sequence[float] | Literal["slide"],
@@ -274,7 +274,7 @@ class Viewer(pn.viewable.Viewer):
             it is now.
         """
         if place == "slide":
-            self._go({"fit": True})
+            self._go({"box": None})
         elif isinstance(place, Box):
             self._go({"box": [place.x0, place.y0, place.x1, place.y1]})
         else:
@@ -293,6 +293,12 @@ class Viewer(pn.viewable.Viewer):
     def _publish(self) -> None:
         self._stage.layers = [asdict(handle._shown) for handle in self.layers]  # noqa: SLF001
 
+    def _release(self, session_context: object) -> None:
+        """Serve nothing more, once nobody looks."""
+        del session_context
+        for handle in self.layers:
+            self.registry.release(handle._shown.id)  # noqa: SLF001 - of this module
+
     def _seen(self, event: param.parameterized.Event) -> None:
         seen = event.new
         x0, y0, x1, y1 = (round(edge) for edge in seen["box"])
@@ -306,7 +312,10 @@ class Viewer(pn.viewable.Viewer):
             self._listening = True
 
     def _selected(self, event: param.parameterized.Event) -> None:
-        self.selection = Box(*event.new) if event.new else None
+        whole = Box(0, 0, *self.slide.size)
+        box = Box(*event.new).intersection(whole) if event.new else None
+        self.selection = box if box and box.area else None
+        self._selection_changed()  # the browser may have drawn beyond the slide
 
     def _tapped(self, event: param.parameterized.Event) -> None:
         self.tap = (event.new["x"], event.new["y"])
