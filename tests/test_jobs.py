@@ -1,0 +1,234 @@
+"""Runs in the background: told of, stopped, in line, and never lost."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from fakes import FakeSlide, MeanColour, fake_model
+
+from workbench.errors import ModelError, ModelNotFoundError
+from workbench.geometry import Box
+from workbench.jobs import Job, Jobs
+from workbench.recipe import Recipe
+
+RECIPE = Recipe(tissue_only=False, batch_size=16, device="cpu")
+LONG = 30
+
+
+class Gate(MeanColour):
+    """Answers one batch each time it is let through."""
+
+    def __init__(self):
+        super().__init__()
+        self.tickets = threading.Semaphore(0)
+        self.reached = threading.Semaphore(0)
+
+    def forward(self, rgb):
+        self.reached.release()
+        assert self.tickets.acquire(timeout=LONG)
+        return super().forward(rgb)
+
+    def open(self):
+        for _ in range(1000):
+            self.tickets.release()
+
+
+@pytest.fixture
+def use(monkeypatch):
+    def use(network):
+        monkeypatch.setattr(
+            "workbench.request.find_model", lambda *_, **__: fake_model(network)
+        )
+        return network
+
+    return use
+
+
+@pytest.fixture
+def slide():
+    return FakeSlide()
+
+
+def test_a_job_runs_and_tells(use, slide, tmp_path):
+    use(MeanColour())
+    heard = []
+    job = Job(slide, RECIPE, tmp_path / "run", jobs=Jobs())
+    job.subscribe(heard.append)
+    assert (job.progress.status, job.run, job.wait(0)) == ("waiting", None, False)
+    job.start()
+    assert job.wait(LONG)
+    assert job.progress.status == "finished"
+    assert job.progress.fraction == 1
+    assert job.run.status == "finished"
+    assert job.error is None
+    assert heard[-1] == job.progress
+    assert {p.status for p in heard[:-1]} == {"running"}
+
+
+def test_it_tells_of_each_stage_but_not_of_each_chunk(
+    use, slide, tmp_path, monkeypatch
+):
+    use(MeanColour())
+    monkeypatch.setattr("workbench.jobs.time.monotonic", lambda: 1.0)
+    heard = []
+    job = Job(slide, RECIPE, tmp_path / "run", jobs=Jobs())
+    job.subscribe(heard.append)
+    job.start()
+    assert job.wait(LONG)
+    told = [(p.status, p.stage) for p in heard]
+    assert len(told) == len(set(told))
+    assert told[-1] == ("finished", "done")
+    assert heard[-1].done == 176
+
+
+def test_its_run_can_be_looked_at_while_it_grows(use, slide, tmp_path):
+    gate = use(Gate())
+    job = Job(slide, RECIPE, tmp_path / "run", jobs=Jobs())
+    job.start()
+    gate.tickets.release()
+    gate.reached.acquire(timeout=LONG)
+    gate.reached.acquire(timeout=LONG)  # the second chunk begins: the first is kept
+    before = job.run.heatmap
+    assert job.run.status == "running"
+    assert np.isfinite(before.values[0]).sum() == 16
+    gate.tickets.release()
+    gate.reached.acquire(timeout=LONG)
+    assert job.run.heatmap.version > before.version
+    gate.open()
+    assert job.wait(LONG)
+    assert np.isfinite(job.run.heatmap.values).all()
+
+
+def test_a_cancelled_job_goes_on_in_another(use, slide, tmp_path):
+    gate = use(Gate())
+    job = Job(slide, RECIPE, tmp_path / "run", jobs=Jobs())
+    job.start()
+    gate.tickets.release()
+    gate.reached.acquire(timeout=LONG)
+    gate.reached.acquire(timeout=LONG)
+    job.cancel()
+    gate.tickets.release()
+    assert job.wait(LONG)
+    assert (job.progress.status, job.run.tiles_done) == ("cancelled", 32)
+    gate.open()
+    again = Job(slide, RECIPE, tmp_path / "run", jobs=Jobs())
+    again.start()
+    assert again.wait(LONG)
+    assert again.progress.status == "finished"
+    assert sum(gate.batches) == 176
+
+
+def test_the_focus_of_a_job_is_done_first(use, tmp_path):
+    gate = use(Gate())
+    slide = FakeSlide((2000, 2000))
+    job = Job(slide, RECIPE, tmp_path / "run", jobs=Jobs())
+    job.focus(Box.around(1700, 1700, 60, 60))
+    job.start()
+    gate.tickets.release()
+    gate.reached.acquire(timeout=LONG)
+    gate.reached.acquire(timeout=LONG)
+    assert np.isfinite(job.run.heatmap.at(1700, 1700)["red"])
+    job.cancel()
+    gate.open()
+    assert job.wait(LONG)
+
+
+def test_jobs_wait_in_line_and_see_their_place(use, slide, tmp_path):
+    gate = use(Gate())
+    line = Jobs()
+    jobs = [Job(slide, RECIPE, tmp_path / str(i), jobs=line) for i in range(4)]
+    heard = []
+    jobs[3].subscribe(lambda p: heard.append(p.message))
+    for job in jobs:
+        job.start()
+    gate.reached.acquire(timeout=LONG)
+    assert [job.place for job in jobs] == [0, 1, 2, 3]
+    assert list(line) == jobs
+    assert jobs[3].progress.message == "Waiting for 3 runs before it."
+    jobs[1].cancel()
+    assert jobs[1].progress.status == "cancelled"
+    assert jobs[1].wait(0)
+    assert [job.place for job in jobs] == [0, 0, 1, 2]
+    gate.open()
+    assert all(job.wait(LONG) for job in jobs)
+    assert [j.progress.status for j in jobs] == [
+        "finished",
+        "cancelled",
+        "finished",
+        "finished",
+    ]
+    created = [jobs[i].run.record["created"] for i in (0, 2, 3)]
+    assert created == sorted(created)
+    assert jobs[0].run.record["ended"] <= created[1]
+    assert list(line) == []
+
+
+def test_a_line_that_was_empty_takes_jobs_again(use, slide, tmp_path):
+    use(MeanColour())
+    line = Jobs()
+    for i in range(3):
+        job = Job(slide, RECIPE, tmp_path / str(i), jobs=line)
+        job.start()
+        assert job.wait(LONG)
+        assert job.progress.status == "finished"
+
+
+def test_what_a_user_can_mend_is_said_as_it_is(slide, tmp_path):
+    job = Job(slide, RECIPE.replace(model="no-such"), tmp_path / "r", jobs=Jobs())
+    job.start()
+    assert job.wait(LONG)
+    assert job.progress.status == "failed"
+    assert "There is no model 'no-such'" in job.progress.message
+    assert isinstance(job.error, ModelNotFoundError)
+    assert isinstance(job.error, ModelError)
+    assert job.run is None
+
+
+def test_what_nobody_expected_is_logged_and_said(
+    use, slide, tmp_path, caplog, monkeypatch
+):
+    use(MeanColour())
+    line = Jobs()
+    with monkeypatch.context() as patch:
+        patch.setattr("workbench.engine._answers", lambda *_: 1 / 0)
+        job = Job(slide, RECIPE, tmp_path / "run", jobs=line)
+        job.start()
+        assert job.wait(LONG)
+    assert job.progress.status == "failed"
+    assert "unexpected error (ZeroDivisionError: " in job.progress.message
+    assert job.run.status == "failed"
+    assert "Traceback" in caplog.text
+    after = Job(slide, RECIPE, tmp_path / "after", jobs=line)
+    after.start()
+    assert after.wait(LONG)
+    assert after.progress.status == "finished"
+
+
+def test_a_listener_that_fails_or_leaves_does_not_matter(use, slide, tmp_path, caplog):
+    use(MeanColour())
+    job = Job(slide, RECIPE, tmp_path / "run", jobs=Jobs())
+    heard = []
+
+    def fail(_):
+        message = "a listener's own fault"
+        raise ValueError(message)
+
+    job.subscribe(fail)
+    leave = job.subscribe(heard.append)
+    leave()
+    leave()
+    job.start()
+    assert job.wait(LONG)
+    assert job.progress.status == "finished"
+    assert heard == []
+    assert "a listener's own fault" in caplog.text
+
+
+def test_a_device_that_is_not_there_fails_the_job_alone(use, slide, tmp_path):
+    use(MeanColour())
+    job = Job(slide, RECIPE.replace(device="cuda:77"), tmp_path / "r", jobs=Jobs())
+    job.start()
+    assert job.wait(LONG)
+    assert "cuda:77" in job.progress.message
