@@ -13,6 +13,7 @@ import pytest
 from workbench.batches import read_batches
 from workbench.errors import SlideReadError, StainError
 from workbench.grid import Grid
+from workbench.slide.slide import open_slide
 
 GRID = Grid((64, 48), 1.0, 8)
 
@@ -161,3 +162,14 @@ def test_an_error_of_the_schedule_reaches_the_consumer():
     next(batches)
     with pytest.raises(RuntimeError, match="no plan"):
         next(batches)
+
+
+def test_batches_of_a_real_slide_are_its_tiles(shared_data):
+    with open_slide(shared_data / "wsi" / "CMU-1-Small-Region.svs") as slide:
+        grid = Grid(slide.size, 2.0, 224, 16)
+        wanted = np.array([30, 3, 17])
+        batch, other = read_batches(slide, grid, [(0, wanted), (1, wanted[:1])])
+        for index, tile in zip(wanted, batch.pixels, strict=True):
+            expected = slide.read(grid.tile(int(index)), size=(224, 224))
+            np.testing.assert_array_equal(tile, expected.pixels)
+        np.testing.assert_array_equal(other.pixels[0], batch.pixels[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 
 from workbench.geometry import Box
 from workbench.region import Region
+from workbench.slide.slide import open_slide
 from workbench.tissue import Tissue, artefact_mask, find_tissue, tissue_mask
 
 GLASS = 240
@@ -54,6 +56,7 @@ PLACES = [
     ("histolab/medium-nuclei-score-green-pen-level1.png", (0, 0.15, 0.4, 0.5), "none"),
     ("histolab/diagnostic-slide-thumb-rgb.png", (0.25, 0.87, 0.7, 0.94), "none"),
     ("histolab/diagnostic-slide-thumb-rgb.png", (0.35, 0.79, 0.65, 0.83), "tissue"),
+    ("histolab/diagnostic-slide-thumb-rgb.png", (0.83, 0.57, 0.845, 0.62), "none"),
     ("histoqc_pen_red.png", (0.2, 0.3, 0.7, 0.8), "tissue"),
     ("histoqc_pen_red.png", (0.09, 0.25, 0.15, 0.75), "none"),
     ("histoqc_pen_red.png", (0.86, 0.0, 1.0, 1.0), "none"),
@@ -62,8 +65,12 @@ PLACES = [
 ]
 
 
+@cache
 def picture(folder, name):
-    return np.asarray(Image.open(folder / "tiles" / name).convert("RGB"))
+    """Return a picture; the large ones, of whole slides, at a quarter of their size."""
+    with Image.open(folder / "tiles" / name) as image:
+        shrink = 4 if image.width > 2000 else 1
+        return np.asarray(image.convert("RGB").reduce(shrink))
 
 
 def glass(height=256, width=256, *, noise=1.5, colour=(GLASS, GLASS, GLASS)):
@@ -243,3 +250,24 @@ def test_tissue_is_read_at_the_resolution_that_is_asked():
 
 def test_a_blank_slide_has_no_tissue():
     assert not find_tissue(PictureSlide(glass(700, 500), 0.5)).mask.any()
+
+
+def test_tissue_of_a_real_slide_lies_where_it_is_seen(shared_data):
+    with open_slide(shared_data / "wsi" / "CMU-1-Small-Region.svs") as slide:
+        tissue = find_tissue(slide)
+    assert tissue.downsample == 16
+    assert 0.28 < tissue.mask.mean() < 0.45
+    # Epithelium, a dark fold of it, and glass left and right.
+    assert tissue.fraction(Box(950, 900, 1350, 1500)) > 0.95
+    assert tissue.fraction(Box(1640, 1380, 1720, 1480)) > 0.9
+    assert tissue.fraction(Box(50, 1250, 700, 1850)) < 0.02
+    assert tissue.fraction(Box(1700, 100, 2200, 500)) < 0.02
+
+
+def test_a_slide_without_mpp_has_tissue_too(shared_data):
+    with open_slide(shared_data / "wsi" / "camelyon_overview_29mpp.dcm") as slide:
+        assert slide.mpp is None
+        tissue = find_tissue(slide)
+    assert 0.18 < tissue.mask.mean() < 0.3
+    assert tissue.fraction(Box(120, 250, 200, 500)) > 0.95
+    assert tissue.fraction(Box(900, 600, 1140, 690)) < 0.05

@@ -233,13 +233,15 @@ def _ink(density: NDArray[np.float32]) -> NDArray[np.bool_]:
 
     Hematoxylin and eosin absorb green most, then red or blue by their mixture. Blue
     and green ink absorb red more than green; red ink absorbs blue as much as green
-    and hardly any red; black absorbs everything, nearly alike.
+    and hardly any red; black absorbs everything, nearly alike. Tissue under black ink
+    gives it some colour, as a fold has; so it must touch ink that has none.
     """
     red, green, blue = density[..., 0], density[..., 1], density[..., 2]
     highest, lowest = density.max(axis=2), density.min(axis=2)
     cold = (red > 1.1 * green) & (red - green > _MIN_INK)
     warm = (green > 3.8 * red) & (blue > 0.7 * green) & (green - red > 2.5 * _MIN_INK)
-    black = (lowest > _BLACK) & (highest - lowest < 0.38 * highest)
+    grey = (lowest > _BLACK) & (highest - lowest < 0.42 * highest)
+    black = _touching(grey, grey & (highest - lowest < 0.3 * highest))
     return _without_small(cold | warm | black, _MIN_INK_PX)
 
 
@@ -270,6 +272,15 @@ def _without_small(mask: NDArray[np.bool_], smallest: int) -> NDArray[np.bool_]:
     _, labels, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     keep = facts[:, cv2.CC_STAT_AREA] >= smallest
     keep[0] = False
+    kept: NDArray[np.bool_] = keep[labels]
+    return kept
+
+
+def _touching(mask: NDArray[np.bool_], seeds: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Keep the connected objects of `mask` that hold a seed."""
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8))
+    keep = np.zeros(count, np.bool_)
+    keep[labels[seeds & mask]] = True
     kept: NDArray[np.bool_] = keep[labels]
     return kept
 

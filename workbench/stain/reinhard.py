@@ -164,10 +164,14 @@ class ReinhardMap:
         return levels
 
     def _stained(self) -> NDArray[np.float64]:
-        """Return how far a pixel is stained, 0 (glass) to 1, by its darkest channel."""
+        """Return how far a pixel is stained by its darkest channel, 0 (glass) to 1.
+
+        Between half of `beta` and `beta` it rises, so that no edge is to be seen.
+        """
         if not self.beta:
             return np.ones(256)
-        return np.clip(optical_density(np.arange(256), io=self.io) / self.beta, 0, 1)
+        density = optical_density(np.arange(256), io=self.io)
+        return np.clip(2 * density / self.beta - 1, 0, 1)
 
 
 def lab_to_rgb(lab: NDArray[np.floating]) -> NDArray[np.floating]:
