@@ -8,10 +8,11 @@ in a tab. Nothing of Panel is imported into the Jupyter server.
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from pathlib import Path
 from typing import Any, Final
+
+from jupyter_server.serverapp import ServerApp
 
 _ICON: Final = Path(__file__).parent / "icon.svg"
 
@@ -20,27 +21,35 @@ def server() -> dict[str, Any]:
     """Return how jupyter-server-proxy shall start and show the app.
 
     The slides are those of `WORKBENCH_SLIDES`, else those in the folder of the
-    Jupyter server. Every path of the app begins with a secret that only users of this
-    Jupyter server are told, because others on the machine reach the port as well.
+    Jupyter server. The app listens on a socket in a folder that only this user can
+    enter, because others on the machine could reach a port.
     """
-    secret = secrets.token_urlsafe(24)
-
+    folder = _jupyter_folder()
     return {
         "command": [
             *(sys.executable, "-m", "workbench.cli", "serve"),
-            *("--port", "{port}", "--address", "127.0.0.1", "--origin", "*"),
+            *("--address", "unix:{unix_socket}", "--origin", "*"),
         ],
         "environment": {
-            "WORKBENCH_PREFIX": secret,
-            "WORKBENCH_SLIDES": os.environ.get("WORKBENCH_SLIDES", os.curdir),
+            "WORKBENCH_SLIDES": os.environ.get("WORKBENCH_SLIDES", folder),
+            "WORKBENCH_RUNS": os.environ.get("WORKBENCH_RUNS", f"{folder}/runs"),
         },
+        "unix_socket": True,
         "absolute_url": False,
         "timeout": 60,
         "new_browser_tab": False,
+        # JupyterLab shows a card's own icon in its category "Notebook" only, which is
+        # the default.
         "launcher_entry": {
             "title": "Slide Workbench",
             "icon_path": str(_ICON),
-            "path_info": f"workbench/{secret}/workbench",
-            "category": "Other",
+            "path_info": "workbench/workbench",
         },
     }
+
+
+def _jupyter_folder() -> str:
+    """Return the folder that the file browser of this Jupyter server shows."""
+    if ServerApp.initialized():
+        return str(ServerApp.instance().root_dir)
+    return os.curdir

@@ -21,11 +21,8 @@ SUFFIXES: Final = frozenset(
         ".btf",
         ".dcm",
         ".isyntax",
-        ".jpeg",
-        ".jpg",
         ".mrxs",
         ".ndpi",
-        ".png",
         ".scn",
         ".svs",
         ".svslide",
@@ -35,7 +32,6 @@ SUFFIXES: Final = frozenset(
         ".vmu",
         ".vsi",
         ".zarr",
-        ".zip",
     ]
 )
 """Endings of the files and folders that are listed; others open by full name."""

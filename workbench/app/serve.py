@@ -33,6 +33,7 @@ APP: Final = "workbench"
 
 _LOGIN: Final = Path(__file__).parent / "login.html"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+_UNIX: Final = "unix:"
 _SESSION_MS: Final = 60_000
 _UPLOAD_BYTES: Final = 40_000_000
 
@@ -43,6 +44,8 @@ class Door:
 
     port: int = 5006
     address: str = "127.0.0.1"
+    """Of this machine; or "unix:PATH", a socket in the file system and no port."""
+
     prefix: str = ""
     """Of all paths; may be a secret."""
 
@@ -55,11 +58,19 @@ class Door:
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach it."""
-        return self.address in _LOOPBACK
+        return self.unix_socket != "" or self.address in _LOOPBACK
+
+    @property
+    def unix_socket(self) -> str:
+        """Path of the socket to listen on, empty where it is a port."""
+        named = self.address.startswith(_UNIX)
+        return self.address.removeprefix(_UNIX) if named else ""
 
     @property
     def url(self) -> str:
         """Where a browser on this machine finds the app."""
+        if self.unix_socket:
+            return self.address
         host = self.address if self.is_local else "127.0.0.1"
         prefix = f"/{self.prefix}" if self.prefix else ""
         return f"http://{host}:{self.port}{prefix}/{APP}"
@@ -92,8 +103,6 @@ def server_options(door: Door) -> dict[str, Any]:
     # All scripts and styles come from this server: hospitals are offline.
     os.environ["BOKEH_RESOURCES"] = "server"
     options: dict[str, Any] = {
-        "port": door.port,
-        "address": door.address,
         "prefix": door.prefix,
         "websocket_origin": door.websocket_origins,
         "extra_patterns": ROUTES,
@@ -104,6 +113,10 @@ def server_options(door: Door) -> dict[str, Any]:
         "show": False,
         "verbose": False,
     }
+    if door.unix_socket:
+        options["unix_socket"] = door.unix_socket
+    else:
+        options |= {"port": door.port, "address": door.address}
     if door.basic_auth:
         options |= {
             "basic_auth": door.basic_auth,

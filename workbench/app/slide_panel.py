@@ -16,7 +16,7 @@ from panel.custom import JSComponent
 from PIL import Image
 
 from workbench.app.controls import STYLE, button, note, stack
-from workbench.geometry import MPP_BOUNDS, objective_of_mpp
+from workbench.geometry import MPP_BOUNDS, believable_mpp, objective_of_mpp
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,12 +70,8 @@ class SlidePanel(pn.viewable.Viewer):
             **STYLE,
         )
         self._facts = note()
-        self._mpp = pmui.FloatInput(
+        self._mpp = pmui.TextInput(
             label="µm per pixel",
-            value=None,
-            start=MPP_BOUNDS[0],
-            end=MPP_BOUNDS[1],
-            step=0.01,
             placeholder="0.25 is typical of 40x, 0.5 of 20x",
             **STYLE,
         )
@@ -162,21 +158,24 @@ class SlidePanel(pn.viewable.Viewer):
         self._facts.object = facts
         given = self._mpp_given.get(self._list.value)
         self._ask.visible = slide.mpp is None or given is not None
-        if given is None:
-            self._mpp.value = None
-            self._mpp_alert.object = (
-                f"The pixel size is not known: {slide.mpp_problem}. Looking works"
-                " without; a model needs it."
-            )
-        else:
-            self._mpp_alert.object = "Pixel size as given here, not by the file."
+        self._mpp.param.update(value="" if given is None else f"{given:g}")
+        self._mpp_alert.object = (
+            f"The pixel size is not known: {slide.mpp_problem}. Looking works without;"
+            " a model needs it."
+            if given is None
+            else "Pixel size as given here, not by the file."
+        )
 
     def _mpp_changed(self, event: param.parameterized.Event) -> None:
-        low, high = MPP_BOUNDS
-        if event.new is None or not low <= event.new <= high:
+        if not event.new:
             return
-        if self._mpp_given.get(self._list.value) != event.new:
-            self._mpp_given[self._list.value] = event.new
+        mpp = _number(event.new)
+        low, high = MPP_BOUNDS
+        good = believable_mpp(mpp)
+        said = "" if good else f"A number from {low:g} to {high:g}."
+        self._mpp.param.update(error_state=not good, helper_text=said)
+        if mpp is not None and good and self._mpp_given.get(self._list.value) != mpp:
+            self._mpp_given[self._list.value] = mpp
             self._open(self._list.value, again=True)
 
     def _show_more(self) -> None:
@@ -190,6 +189,13 @@ class SlidePanel(pn.viewable.Viewer):
 
     def _show_details(self, details: list[Any]) -> None:
         self._more_body.objects = details
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return None
 
 
 def _details(slide: Slide) -> list[Any]:

@@ -92,7 +92,8 @@ class WorkbenchApp(pn.viewable.Viewer):
     @property
     def slide(self) -> Slide | None:
         """The slide that is open."""
-        return self.slides.slide
+        slide: Slide | None = self.slides.slide
+        return slide
 
     def close(self) -> None:
         """Let go of everything the session holds; runs under way go on."""

@@ -32,7 +32,8 @@ from workbench.app.site import RUNS_VARIABLE, SLIDES_VARIABLE, Site
     "--address",
     default="127.0.0.1",
     show_default=True,
-    help="Where to listen; 0.0.0.0 to be reached from other machines.",
+    help="Where to listen; 0.0.0.0 to be reached from other machines, unix:PATH for a"
+    " socket and no port.",
 )
 @click.option(
     "--origin",
@@ -46,7 +47,7 @@ from workbench.app.site import RUNS_VARIABLE, SLIDES_VARIABLE, Site
     help="JSON file of users and passwords, or one password for all. As"
     " $WORKBENCH_BASIC_AUTH it is not in the list of processes.",
 )
-@click.option("--prefix", envvar="WORKBENCH_PREFIX", default="", hidden=True)
+@click.option("--prefix", default="", help="Of all paths, behind a proxy.")
 def command(
     slides: tuple[Path, ...],
     runs: Path,
