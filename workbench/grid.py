@@ -41,8 +41,8 @@ class Grid:
         if (
             min(self.slide_size) < 1
             or not math.isfinite(self.downsample)
-            or self.downsample <= 0
             or not 0 <= 2 * self.margin_px < self.tile_px
+            or self.step < 1
         ):
             message = f"{self} has no tiles."
             raise OutOfBoundsError(message, "Give a positive size and a core.")
@@ -55,12 +55,12 @@ class Grid:
     @property
     def columns(self) -> int:
         """Number of tiles along x."""
-        return math.ceil(self.slide_size[0] / self.step)
+        return self._count(self.slide_size[0])
 
     @property
     def rows(self) -> int:
         """Number of tiles along y."""
-        return math.ceil(self.slide_size[1] / self.step)
+        return self._count(self.slide_size[1])
 
     def __len__(self) -> int:
         """Return the number of tiles."""
@@ -98,8 +98,10 @@ class Grid:
 
     def centres(self) -> NDArray[np.float64]:
         """Return the centres (x, y) of all cores, float64 of shape (len, 2)."""
-        y, x = np.mgrid[: self.rows, : self.columns]
-        return (np.stack([x.ravel(), y.ravel()], axis=1) + 0.5) * self.step
+        x, y = (
+            (edges[:-1] + edges[1:]) / 2 for edges in map(self._edges, self.slide_size)
+        )
+        return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
 
     def inside(self, box: Box) -> NDArray[np.int64]:
         """Return the tiles whose core's centre lies in `box`, in order."""
@@ -109,14 +111,24 @@ class Grid:
 
     def touching(self, box: Box) -> NDArray[np.int64]:
         """Return the tiles whose core shares a pixel with `box`, in order."""
-        width, height = self.slide_size
-        inside = box.intersection(Box(0, 0, width, height))
-        if not inside.area:
+        x, y = map(self._edges, self.slide_size)
+        if not box.area:
             return np.empty(0, np.int64)
-        column = np.arange(self.columns)
-        row = np.arange(self.rows)
-        x0, y0 = np.rint(column * self.step), np.rint(row * self.step)
-        x1, y1 = np.rint((column + 1) * self.step), np.rint((row + 1) * self.step)
-        hit_x = (x0 < inside.x1) & (x1 > inside.x0)
-        hit_y = (y0 < inside.y1) & (y1 > inside.y0)
-        return np.flatnonzero((hit_y[:, None] & hit_x[None, :]).ravel())
+        hit_x = (x[:-1] < box.x1) & (x[1:] > box.x0)
+        hit_y = (y[:-1] < box.y1) & (y[1:] > box.y0)
+        return np.flatnonzero(hit_y[:, None] & hit_x)
+
+    def _count(self, length: int) -> int:
+        """Return the number of cores along a side.
+
+        What is left over at the end and rounds to nothing is no core.
+        """
+        count = math.ceil(length / self.step)
+        return count - (round((count - 1) * self.step) >= length)
+
+    def _edges(self, length: int) -> NDArray[np.float64]:
+        """Return where cores along a side begin, and where the last one ends."""
+        edges: NDArray[np.float64] = np.rint(
+            np.arange(self._count(length) + 1) * self.step
+        )
+        return np.minimum(edges, length)
