@@ -355,6 +355,15 @@ def test_a_blank_slide_says_so():
         fit_normalizer(slide_with(), "he-standard")
 
 
+def test_fitting_leaves_the_pixels_alone():
+    picture = tissue()
+    before = picture.copy()
+    picture.flags.writeable = False
+    for method in METHODS:
+        fit_normalizer(picture, picture, method=method)
+    np.testing.assert_array_equal(picture, before)
+
+
 def test_regions_and_references_are_sources_too():
     picture = tissue()
     region = Region(picture.copy(), Box(0, 0, 128, 128), None)

@@ -69,8 +69,9 @@ def fit_normalizer(
         See `workbench.stain.macenko` and `workbench.stain.reinhard` for papers and
         definitions.
     keep_residual : bool
-        Macenko only: keep what two stains do not explain instead of dropping it as
-        published; then a slide normalized to itself is unchanged.
+        Of Macenko's method: keep what two stains do not explain instead of dropping
+        it as published; then a slide normalized to itself is unchanged. Reinhard's
+        drops nothing.
     **constants : float
         Of the method, for whichever of the two is measured here: `io` (grey level of
         empty light), `beta` (least optical density of tissue), and for Macenko
