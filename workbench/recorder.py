@@ -98,6 +98,8 @@ class Recorder:
         try:
             if (self.path / RECORD).exists():
                 self.record = read_record(self.path)
+            if self.finished:  # and killed before the last step
+                self._drop_journal()
         except RunError:
             self._lock.release()
             raise
@@ -151,8 +153,7 @@ class Recorder:
             What calculates now.
         """
         self.tiles = tiles
-        with disk_errors(self.path):
-            (self.path / JOURNAL).unlink(missing_ok=True)
+        self._drop_journal()  # of one that was killed before it had a record
         replace_file(self.path / TILES, _npy(tiles))
         self._journal = Journal(self.path / JOURNAL)
         self._write(
@@ -231,8 +232,11 @@ class Recorder:
             timings=_summed(self.record["timings"], timings),
         )
         if status == "finished":
-            with disk_errors(self.path):
-                (self.path / JOURNAL).unlink()
+            self._drop_journal()
+
+    def _drop_journal(self) -> None:
+        with disk_errors(self.path):
+            (self.path / JOURNAL).unlink(missing_ok=True)
 
     def _break_off(self, error: BaseException) -> None:
         """Say in the record why it ended, unless the disk, as the reason, refuses."""
@@ -294,7 +298,7 @@ def _refuse_foreign(path: Path) -> None:
     """Never write between somebody's other files."""
     if not path.exists() or (path / RECORD).exists():
         return
-    ours = {JOURNAL, TILES, SCORES, LOCK, _SCORES_PART}
+    ours = {RECORD, JOURNAL, TILES, SCORES, LOCK, _SCORES_PART}
     foreign = sorted(p.name for p in path.iterdir() if p.name.split("~")[0] not in ours)
     if foreign:
         message = f"'{path}' holds other files, such as '{foreign[0]}'."

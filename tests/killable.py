@@ -1,0 +1,141 @@
+"""Runs in processes that are killed; driven by `test_kill_resume` over pipes.
+
+This process imports everything once and computes nothing; each run is a fork of it,
+which takes a few milliseconds instead of the seconds that importing torch takes.
+
+A run is killed after some time, or at its n-th operation on the disk: before a sync,
+move, removal or new folder, or in the middle of a write to the journal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import sys
+import time
+import traceback
+
+import torch
+from fakes import fake_card
+from torch import nn
+
+from workbench import engine, journal, request
+from workbench.models.tile_model import TileModel
+from workbench.recipe import Recipe
+from workbench.slide.slide import open_slide
+
+CLASSES = ("a", "b", "c")
+RECIPE = Recipe(tissue_only=False, batch_size=16, device="cpu")
+
+
+class Network(nn.Module):
+    """Small, but with rounding in it; notes each batch that it begins."""
+
+    def __init__(self, log, pause_s):
+        super().__init__()
+        seed = torch.Generator().manual_seed(0)
+        self.conv = nn.Conv2d(3, 8, 5, stride=2)
+        self.last = nn.Linear(8, len(CLASSES))
+        for weights in self.parameters():
+            weights.data = torch.randn(weights.shape, generator=seed)
+        self.log, self.pause_s = log, pause_s
+
+    def forward(self, rgb):
+        os.write(self.log, b".")
+        time.sleep(self.pause_s)
+        return self.last(self.conv(rgb).relu().mean((2, 3)))
+
+
+class Operations:
+    """Counts operations on the disk and kills its process at one of them."""
+
+    def __init__(self, fatal):
+        self.count = 0
+        self.fatal = fatal
+
+    def step(self):
+        self.count += 1
+        if self.count == self.fatal:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def watch(self, owner, name):
+        original = getattr(owner, name)
+
+        def stepped(*args, **kwargs):
+            self.step()
+            return original(*args, **kwargs)
+
+        setattr(owner, name, stepped)
+
+    def watch_all(self):
+        self.watch(os, "fsync")
+        self.watch(shutil, "rmtree")
+        for name in ("replace", "rename", "unlink", "mkdir"):
+            self.watch(pathlib.Path, name)
+        opened = journal.os.fdopen
+        journal.os.fdopen = lambda *args, **kwargs: HalfWritten(
+            opened(*args, **kwargs), self
+        )
+
+
+class HalfWritten:
+    """A file whose writes can be cut in the middle."""
+
+    def __init__(self, file, operations):
+        self._file, self._operations = file, operations
+
+    def write(self, data):
+        half = len(data) // 2
+        self._file.write(data[:half])
+        self._operations.step()
+        return half + self._file.write(data[half:])
+
+    def __getattr__(self, name):
+        return getattr(self._file, name)
+
+
+def work(order):
+    """Do one run in this process, which ends with it."""
+    torch.set_num_threads(1)
+    log = os.open(order["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    card = fake_card(classes=CLASSES, activation="softmax")
+    model = TileModel(card, Network(log, order["pause_s"]))
+    request.find_model = lambda *_, **__: model
+    operations = Operations(order["fatal"])
+    operations.watch_all()
+    with open_slide(order["slide"]) as slide:
+        engine.run(slide, RECIPE, out=order["out"])
+    with open(order["log"] + ".operations", "w") as file:  # noqa: PTH123 - Path is watched
+        file.write(str(operations.count))
+
+
+def fork(order):
+    """Run an order in a fork; return by which signal it ended and how long it took."""
+    began = time.monotonic()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            work(order)
+            code = 0
+        except BaseException:  # noqa: BLE001 - said, and then the process ends
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    if order["kill_after_s"] is not None:
+        time.sleep(order["kill_after_s"])
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    return {
+        "code": os.waitstatus_to_exitcode(status),
+        "seconds": time.monotonic() - began,
+    }
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(fork(json.loads(line))) + "\n")
+        sys.stdout.flush()
