@@ -229,6 +229,9 @@ def test_concentrations_are_those_that_were_mixed():
         found[0].permute(1, 2, 0).numpy(), amounts, atol=0.06, rtol=0.06
     )
     assert torch.equal(tiles, before)
+    floating = tiles.float()
+    assert torch.equal(concentrations(floating, STAINS), found)
+    assert torch.equal(floating, before.float())
 
 
 def test_lab_is_that_of_scikit_image():

@@ -143,8 +143,8 @@ def concentrations(
 
     Parameters
     ----------
-    pixels : uint8 tensor (N, 3, H, W)
-        sRGB, on any device.
+    pixels : tensor (N, 3, H, W)
+        sRGB from 0 to 255, uint8 or floating, on any device; gradients flow.
     stains : float (2, 3)
         Stain matrix, hematoxylin first.
     io : float
@@ -156,11 +156,11 @@ def concentrations(
         Hematoxylin, then eosin, on the same device, as optical density (natural
         logarithm) along the stain's unit vector; not below 0.
     """
-    density = pixels.float().add_(1).div_(io).log_().neg_()
+    density = -torch.log((pixels.float() + 1) / io)
     unmix = separation(np.array(stains, np.float64)).T.tolist()
     red, green, blue = density.unbind(1)
     amounts = [r * red + g * green + b * blue for r, g, b in unmix]
-    return torch.stack(amounts, 1).clamp_(min=0)
+    return torch.stack(amounts, 1).clamp(min=0)
 
 
 def weighted_percentile(
