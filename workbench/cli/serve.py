@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
 
 import click
 
-from workbench.app.serve import Door, serve
-from workbench.app.site import RUNS_VARIABLE, SLIDES_VARIABLE, Site
+RUNS_VARIABLE: Final = "WORKBENCH_RUNS"
+SLIDES_VARIABLE: Final = "WORKBENCH_SLIDES"
 
 
 @click.command("serve")
@@ -63,6 +64,10 @@ def command(
     Only this machine can reach it unless --address says otherwise; then put a login
     in front (--basic-auth, or a proxy that asks who they are).
     """
+    # Panel and torch take seconds to import: not for --help or a wrong flag.
+    from workbench.app.serve import Door, serve  # noqa: PLC0415
+    from workbench.app.site import Site  # noqa: PLC0415
+
     door = Door(
         port=port,
         address=address,
