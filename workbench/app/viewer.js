@@ -127,15 +127,21 @@ class TileLayer {
 class Loader {
   constructor(arrived) {
     this.arrived = arrived;
-    this.running = new Map(); // URL to AbortController
+    this.running = new Map(); // URL to {abort, layer}
     this.queue = [];
   }
 
   want(requests) {
     const wanted = new Set(requests.map((request) => request.url));
-    for (const [url, abort] of this.running) if (!wanted.has(url)) abort.abort();
+    for (const [url, { abort }] of this.running) if (!wanted.has(url)) abort.abort();
     this.queue = requests.filter((request) => !this.running.has(request.url));
     this.pump();
+  }
+
+  /** Let go of all that was asked for a layer. */
+  forget(layer) {
+    this.queue = this.queue.filter((request) => request.layer !== layer);
+    for (const { abort, layer: other } of this.running.values()) if (other === layer) abort.abort();
   }
 
   get idle() {
@@ -149,20 +155,22 @@ class Loader {
   async load({ url, layer, place }) {
     const abort = new AbortController();
     const version = layer.spec.version;
-    this.running.set(url, abort);
+    this.running.set(url, { abort, layer });
     try {
       const response = await fetch(url, { credentials: "same-origin", signal: abort.signal });
       if (!response.ok) throw Object.assign(new Error(`HTTP ${response.status}`), { status: response.status });
       const image = await createImageBitmap(await response.blob());
+      if (abort.signal.aborted) return image.close();
       const tile = layer.entry(...place);
       tile.image?.close();
       Object.assign(tile, { image, version, failures: 0, retryAt: 0 });
     } catch (error) {
       if (error.name !== "AbortError") this.failed(layer.entry(...place), version, error);
+    } finally {
+      this.running.delete(url);
+      this.pump();
+      this.arrived();
     }
-    this.running.delete(url);
-    this.pump();
-    this.arrived();
   }
 
   failed(tile, version, error) {
@@ -196,7 +204,10 @@ class TileStack {
       layer.describe(spec);
       return layer;
     });
-    for (const layer of known.values()) layer.drop();
+    for (const layer of known.values()) {
+      this.loader.forget(layer);
+      layer.drop();
+    }
     this.changed();
   }
 
@@ -458,22 +469,22 @@ function roundLength(longest) {
 class Readout {
   constructor(stage, mpp) {
     this.mpp = mpp;
+    this.pointer = null; // CSS pixels from the frame's corner
     this.bar = stage.appendChild(document.createElement("div"));
     this.bar.className = "scale-bar";
     this.text = stage.appendChild(document.createElement("div"));
     this.text.className = "coordinates";
   }
 
-  place({ downsample }) {
-    const unit = this.mpp ? downsample * this.mpp : downsample;
+  show({ place, box }) {
+    const unit = this.mpp ? place.downsample * this.mpp : place.downsample;
     const length = roundLength(140 * unit);
     this.bar.style.width = `${length / unit}px`;
     if (!this.mpp) this.bar.textContent = `${length} px`;
     else this.bar.textContent = length >= 1000 ? `${length / 1000} mm` : `${length} µm`;
-  }
-
-  pointer(x, y, downsample) {
-    const scale = this.mpp ? `${(downsample * this.mpp).toPrecision(3)} µm/px` : `1:${downsample.toPrecision(3)}`;
+    if (!this.pointer) return;
+    const [x, y] = [box.x0 + this.pointer[0] * place.downsample, box.y0 + this.pointer[1] * place.downsample];
+    const scale = this.mpp ? `${unit.toPrecision(3)} µm/px` : `1:${unit.toPrecision(3)}`;
     this.text.textContent = `x ${Math.floor(x)}  y ${Math.floor(y)}  ·  ${scale}`;
   }
 }
@@ -542,13 +553,8 @@ function listen(stage, plot, camera, readout, model) {
     if (!camera.place) return;
     const rect = plot.el.getBoundingClientRect();
     const { left, top } = plot.frame.bbox;
-    const { x0, y0 } = camera.box;
-    const { downsample } = camera.place;
-    readout.pointer(
-      x0 + (event.clientX - rect.left - left) * downsample,
-      y0 + (event.clientY - rect.top - top) * downsample,
-      downsample,
-    );
+    readout.pointer = [event.clientX - rect.left - left, event.clientY - rect.top - top];
+    readout.show(camera);
   });
 }
 
@@ -587,7 +593,7 @@ export function render({ model, view }) {
   const readout = new Readout(stage, model.mpp);
   const publish = publisher(model, () => camera);
   const camera = new Camera(figure, plot, model.size, () => {
-    readout.place(camera.place);
+    readout.show(camera);
     publish();
   });
   const selection = new Selection(figure, figure.select_one("selection"), (box) => {
@@ -613,7 +619,7 @@ export function render({ model, view }) {
     },
     mpp: () => {
       readout.mpp = model.mpp;
-      if (camera.place) readout.place(camera.place);
+      if (camera.place) readout.show(camera);
     },
   };
   // Drawn anew, it shows what it showed; shown first, what Python asks for.

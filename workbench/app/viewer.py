@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from workbench.slide.slide import Slide
 
 _HERE: Final = Path(__file__).parent
+_GRACE_MS: Final = 3000
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,7 @@ class Viewer(pn.viewable.Viewer):
         self.slide = slide
         self.registry = registry if registry is not None else REGISTRY
         self.layers: list[LayerHandle] = []
+        self._keys: list[str] = []
         self._base = tile_base
         self._numbers = itertools.count(1)
         self._listening = True
@@ -236,6 +239,7 @@ class Viewer(pn.viewable.Viewer):
             for layers with a legend, whose colours mean something.
         """
         key = self.registry.register(layer)
+        self._keys.append(key)
         shown = _Shown(
             id=key,
             url=f"{self._base}{key}",
@@ -255,7 +259,14 @@ class Viewer(pn.viewable.Viewer):
         """Take a layer away, and stop serving it."""
         self.layers.remove(handle)
         self._publish()
-        self.registry.release(handle._shown.id)  # noqa: SLF001 - of this module
+        key = handle._shown.id  # noqa: SLF001 - of this module
+        document = pn.state.curdoc
+        if document is not None and document.session_context:
+            # What the browser has just asked for is still answered.
+            release = partial(self.registry.release, key)
+            document.add_timeout_callback(release, _GRACE_MS)
+        else:
+            self.registry.release(key)
 
     def go_to(
         self,
@@ -296,8 +307,8 @@ class Viewer(pn.viewable.Viewer):
     def _release(self, session_context: object) -> None:
         """Serve nothing more, once nobody looks."""
         del session_context
-        for handle in self.layers:
-            self.registry.release(handle._shown.id)  # noqa: SLF001 - of this module
+        for key in self._keys:
+            self.registry.release(key)
 
     def _seen(self, event: param.parameterized.Event) -> None:
         seen = event.new
@@ -350,8 +361,9 @@ def _figure(size: tuple[int, int]) -> bokeh_figure:
         sizing_mode="stretch_both",
         min_border=0,
         outline_line_color=None,
-        background_fill_color=None,
-        border_fill_color=None,
+        # The stage's own ground shows through; themes set colours, not alphas.
+        background_fill_alpha=0,
+        border_fill_alpha=0,
         lod_threshold=None,
     )
     figure.axis.visible = False
