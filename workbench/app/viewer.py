@@ -139,7 +139,8 @@ class Viewer(pn.viewable.Viewer):
     """A slide at any zoom, with layers over it.
 
     Draw on `figure` (a Bokeh figure whose coordinates are level-0 pixels, x right,
-    y down) whatever else shall lie over the slide.
+    y down) whatever else shall lie over the slide. What HoloViews draws goes there
+    too: `viewer.figure.renderers.extend(hv.render(element).renderers)`.
 
     Change it from the thread that holds the document, as everything of Panel.
 

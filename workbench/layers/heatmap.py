@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -123,8 +122,6 @@ class HeatmapLayer:
             (self.style.low, self.style.high),
         )
         self._palette = self.style.palette()
-        self._lock = threading.Lock()
-        self._shades: tuple[int, NDArray[np.uint8]] | None = None
 
     @property
     def heatmap(self) -> Heatmap:
@@ -147,13 +144,10 @@ class HeatmapLayer:
         """
         heatmap = self.heatmap
         rows, columns = cells_under(self.pyramid, (z, x, y), heatmap.cell)
-        indices = take_cells(self._quantized(heatmap), rows, columns)
+        # Each cell is coloured once, however many pixels it fills.
+        own_rows, down = np.unique(rows, return_inverse=True)
+        own_columns, right = np.unique(columns, return_inverse=True)
+        channel = heatmap.channel(self.name)
+        values = take_cells(channel, own_rows, own_columns, outside=np.nan)
+        indices = self.style.quantize(values)[np.ix_(down, right)]
         return encode_palette(indices, self._palette) if indices.any() else None
-
-    def _quantized(self, heatmap: Heatmap) -> NDArray[np.uint8]:
-        """Return the raster as palette indices, made once for each version."""
-        with self._lock:
-            if self._shades is None or self._shades[0] != heatmap.version:
-                shades = self.style.quantize(heatmap.channel(self.name))
-                self._shades = (heatmap.version, shades)
-            return self._shades[1]

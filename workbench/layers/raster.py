@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.layers.layer import Pyramid
+
+Cell = TypeVar("Cell", np.uint8, np.float32)
 
 Place = tuple[int, int, int]
 """Zoom, column and row of a tile."""
@@ -51,11 +53,16 @@ def cells_under(
 
 
 def take_cells(
-    raster: NDArray[np.uint8], rows: NDArray[np.int64], columns: NDArray[np.int64]
-) -> NDArray[np.uint8]:
-    """Return the raster's values at `rows` x `columns`, 0 outside of it."""
+    raster: NDArray[Cell],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    *,
+    outside: float,
+) -> NDArray[Cell]:
+    """Return the raster's values at `rows` x `columns`, `outside` where it has none."""
     height, width = raster.shape
-    values = raster[np.clip(rows, 0, height - 1)][:, np.clip(columns, 0, width - 1)]
-    values[(rows < 0) | (rows >= height)] = 0
-    values[:, (columns < 0) | (columns >= width)] = 0
+    inside = np.ix_(np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1))
+    values: NDArray[Cell] = raster[inside]
+    values[(rows < 0) | (rows >= height)] = outside
+    values[:, (columns < 0) | (columns >= width)] = outside
     return values

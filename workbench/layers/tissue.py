@@ -65,7 +65,7 @@ class TissueLayer:
         """
         margin = _OUTLINE_PX if self._outline else 0
         rows, columns = cells_under(self.pyramid, (z, x, y), self._cell, margin=margin)
-        drawn = take_cells(self._mask, rows, columns)
+        drawn = take_cells(self._mask, rows, columns, outside=0)
         if self._outline:
             drawn = _inner_border(drawn, margin)
         return encode_palette(drawn, self._palette) if drawn.any() else None
