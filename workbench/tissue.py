@@ -48,6 +48,9 @@ _MIN_INK: Final = 0.08
 _BLACK: Final = 0.85
 """Optical density of black ink in every channel."""
 
+_RED: Final = 0.8
+"""Optical density by which red ink absorbs green more than red."""
+
 _MIN_INK_PX: Final = 12
 """Marks of fewer pixels are noise."""
 
@@ -232,14 +235,17 @@ def _ink(density: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Tell ink and black edges by ratios of density that no stain reaches.
 
     Hematoxylin and eosin absorb green most, then red or blue by their mixture. Blue
-    and green ink absorb red more than green; red ink absorbs blue as much as green
-    and hardly any red; black absorbs everything, nearly alike. Tissue under black ink
-    gives it some colour, as a fold has; so it must touch ink that has none.
+    and green ink absorb red more than green; red ink absorbs blue nearly as much as
+    green, and hardly any red; black absorbs everything, nearly alike.
+
+    What is pale red may be eosin, and what is dark and a little coloured may be a fold
+    of tissue; both are ink only where they touch what is ink beyond doubt.
     """
     red, green, blue = density[..., 0], density[..., 1], density[..., 2]
     highest, lowest = density.max(axis=2), density.min(axis=2)
     cold = (red > 1.1 * green) & (red - green > _MIN_INK)
-    warm = (green > 3.8 * red) & (blue > 0.7 * green) & (green - red > 2.5 * _MIN_INK)
+    pink = (green > 4.5 * red) & (blue > 0.7 * green) & (green - red > 2.5 * _MIN_INK)
+    warm = _touching(pink, pink & (green - red > _RED))
     grey = (lowest > _BLACK) & (highest - lowest < 0.42 * highest)
     black = _touching(grey, grey & (highest - lowest < 0.3 * highest))
     return _without_small(cold | warm | black, _MIN_INK_PX)
