@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import threading
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from fakes import FakeSlide, MeanColour, expected, fake_model
 
@@ -22,6 +25,7 @@ from workbench.geometry import Box
 from workbench.inference import Inference, resolve_device
 from workbench.models.registry import find_model
 from workbench.recipe import Recipe
+from workbench.slide.slide import open_slide
 from workbench.stain.normalizer import Normalizer, fit_normalizer
 from workbench.store import open_run
 
@@ -247,6 +251,31 @@ def test_a_damaged_tile_is_left_out_and_its_neighbours_are_not(slide, tmp_path):
     assert run.record["tiles_failed"] == 2
 
 
+def test_a_damaged_part_of_a_file_is_left_out(tmp_path):
+    path = tmp_path / "slide.tiff"
+    tifffile.imwrite(
+        path,
+        FakeSlide((1024, 1024)).pixels,
+        tile=(256, 256),
+        compression="jpeg",
+        photometric="rgb",
+        resolution=(20000, 20000),  # 0.5 µm per pixel
+        resolutionunit="CENTIMETER",
+    )
+    with tifffile.TiffFile(path) as file:
+        page = file.pages.first
+        start, length = page.dataoffsets[5], page.databytecounts[5]
+    with path.open("r+b") as file:
+        file.seek(start)
+        file.write(bytes(length))
+    with open_slide(path) as slide:
+        run = engine.run(slide, WHOLE, out=tmp_path / "run")
+    assert run.status == "finished"
+    damaged = run.grid.touching(Box(256, 256, 512, 512))
+    assert sorted(run.failures) == damaged.tolist()
+    assert np.flatnonzero(np.isnan(scores(run)[0])).tolist() == damaged.tolist()
+
+
 def test_a_slide_that_is_gone_fails_the_run_which_then_goes_on(
     slide, tmp_path, monkeypatch
 ):
@@ -302,6 +331,22 @@ def test_a_full_disk_keeps_what_is_done(slide, tmp_path, monkeypatch):
     monkeypatch.setattr("workbench.request.find_model", lambda *_, **__: fake_model())
     done = engine.run(slide, WHOLE, out=tmp_path / "run")
     assert np.array_equal(scores(done), scores(whole))
+
+
+def test_a_disk_that_is_full_at_the_end_costs_no_tile(
+    network, slide, tmp_path, monkeypatch
+):
+    def full(**_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("workbench.recorder.zarr.create_array", full)
+        with pytest.raises(RunError, match="No space left"):
+            engine.run(slide, WHOLE, out=tmp_path / "run")
+    failed = open_run(tmp_path / "run")
+    assert (failed.status, failed.tiles_done) == ("failed", 176)
+    assert engine.run(slide, WHOLE, out=tmp_path / "run").status == "finished"
+    assert len(network.batches) == 11
 
 
 def test_ctrl_c_leaves_a_cancelled_run(slide, tmp_path):

@@ -74,6 +74,7 @@ def test_a_journal_cut_off_anywhere_keeps_what_is_whole(folder, records, data):
     journal.append(b"after")
     journal.close()
     assert read(path) == [*kept, b"after"]
+    assert path.stat().st_size == max(end for end, _ in read_records(path))
 
 
 @given(records=records_of, tail=st.binary(max_size=80))

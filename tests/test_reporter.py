@@ -1,0 +1,75 @@
+"""How far a run is, and how fast."""
+
+from __future__ import annotations
+
+import pytest
+
+from workbench.reporter import Reporter
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def report(clock, tmp_path):
+    heard = []
+    reporter = Reporter(heard.append, clock=clock)
+    reporter.begin(tmp_path, done=40, total=1000)
+    return reporter, heard
+
+
+def test_the_rate_is_that_of_the_last_seconds(clock, tmp_path):
+    reporter, heard = report(clock, tmp_path)
+    for second in range(1, 21):
+        clock.now += 1
+        reporter.tiles(40 + 10 * second)
+    assert heard[-1].tiles_per_second == pytest.approx(10)
+    for second in range(1, 7):
+        clock.now += 1
+        reporter.tiles(240 + 50 * second)
+    assert heard[-1].tiles_per_second == pytest.approx(50)
+    assert heard[-1].eta_s == pytest.approx((1000 - 540) / 50)
+
+
+def test_what_was_done_before_is_no_part_of_the_rate(clock, tmp_path):
+    reporter, heard = report(clock, tmp_path)
+    assert heard[-1].tiles_per_second == 0
+    assert heard[-1].eta_s is None
+    clock.now += 2
+    reporter.tiles(44)
+    assert heard[-1].tiles_per_second == pytest.approx(2)
+
+
+def test_a_slow_model_has_a_rate_too(clock, tmp_path):
+    reporter, heard = report(clock, tmp_path)
+    for done in (41, 42, 43):
+        clock.now += 100
+        reporter.tiles(done)
+    assert heard[-1].tiles_per_second == pytest.approx(0.01)
+
+
+def test_stages_are_timed_and_add_up(clock):
+    reporter = Reporter(None, clock=clock)
+    for _ in range(2):
+        with reporter.stage("tiles"):
+            clock.now += 1.5
+    assert reporter.seconds == {"tiles": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(ValueError("why"), "failed"), (KeyboardInterrupt(), "cancelled")],
+)
+def test_an_error_is_the_last_that_is_told(clock, error, status):
+    heard = []
+    reporter = Reporter(heard.append, clock=clock)
+    reporter.__exit__(type(error), error, None)
+    assert (heard[-1].status, heard[-1].message) == (status, str(error))
