@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
 sys.path.insert(0, str(Path(__file__).parent / "apps"))
 
 from fake_slide import FakeSlide
 
+from made_slides import tissue_like, write_tiff
 from workbench.errors import OutOfBoundsError, RecipeError
 from workbench.geometry import Box
 from workbench.layers.colour import COLORMAPS, PALETTE, class_colour, colours
@@ -28,6 +29,7 @@ from workbench.layers.normalized import NormalizedLayer
 from workbench.layers.slide import SlideLayer
 from workbench.layers.tissue import TissueLayer
 from workbench.results import Heatmap
+from workbench.slide.slide import open_slide
 from workbench.tissue import Tissue
 
 
@@ -138,6 +140,48 @@ def test_a_normalized_slide_is_its_tiles_normalized():
     assert np.abs(difference).mean() < 3
     other = NormalizedLayer(slide, SimpleNamespace(fingerprint="other"))
     assert layer.version != other.version
+
+
+@pytest.mark.parametrize("icc", [False, True])
+def test_tiles_are_passed_on_only_while_their_colours_are_those_of_reads(tmp_path, icc):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    path = write_tiff(
+        tmp_path / "slide.tif",
+        tissue_like(),
+        compression="jpeg",
+        compressionargs={"level": 90, "outcolorspace": "rgb"},
+        iccprofile=profile,
+    )
+    with open_slide(path, icc=icc) as slide:
+        layer = SlideLayer(slide)
+        top = layer.pyramid.max_zoom
+        assert (layer.tile(top, 0, 0) == slide.encoded_tile(0, 0, 0)) is not icc
+        shown = stitched(layer, top).astype(int)
+        assert np.abs(shown - slide.read(slide.box).pixels).mean() < 3
+
+
+@pytest.mark.parametrize(
+    "name", ["CMU-1-Small-Region.svs", "HE_TMA_core_0.5mpp.ome.tif", "sm_image.dcm"]
+)
+def test_the_tiles_of_real_slides_are_the_slide(shared_data, name):
+    with open_slide(shared_data / "wsi" / name) as slide:
+        layer = SlideLayer(slide)
+        # Coarse enough to be quick, and where it can be not a stored level only.
+        for z in range(min(3, layer.pyramid.max_zoom + 1)):
+            image = stitched(layer, z)
+            factor = layer.pyramid.downsample(z)
+            height, width = image.shape[:2]
+            box = Box(0, 0, width * factor, height * factor)
+            truth = slide.read(box, size=(width, height)).pixels
+            rows, columns = slide.size[1] // factor, slide.size[0] // factor
+            shown = image[:rows, :columns].astype(int)
+            truth = truth[:rows, :columns].astype(int)
+            assert np.abs((shown - truth).mean(axis=(0, 1))).max() < 1, z
+            # What JPEG loses is less than what a shift by one pixel would cost.
+            error = np.abs(shown - truth).mean()
+            for axis in (0, 1):
+                shifted = np.abs(shown - np.roll(truth, 1, axis)).mean()
+                assert error < max(1, 0.75 * shifted), (z, axis, shifted)
 
 
 # -- colours ---------------------------------------------------------------------

@@ -217,7 +217,12 @@ class Slide:
         return out
 
     def encoded_tile(self, level: int, column: int, row: int) -> EncodedTile | None:
-        """Return a stored tile as a complete image file, None where it has none."""
+        """Return a stored tile as a complete image file, None where it has none.
+
+        Nor has it any once a colour profile is applied: stored tiles lack that.
+        """
+        if self._profile is not None:
+            return None
         return self._reader.encoded_tile(level, column, row)
 
     def thumbnail(self, max_px: int = 1024) -> Region:
