@@ -269,6 +269,11 @@ class Viewer(pn.viewable.Viewer):
         else:
             self.registry.release(key)
 
+    def close(self) -> None:
+        """Take all layers away, and stop serving them."""
+        for handle in list(self.layers):
+            self.remove_layer(handle)
+
     def go_to(
         self,
         place: Box | Sequence[float] | Literal["slide"],
