@@ -340,7 +340,7 @@ def test_a_disk_that_is_full_at_the_end_costs_no_tile(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr("workbench.recorder.zarr.create_array", full)
+        patch.setattr("workbench.scores.zarr.create_array", full)
         with pytest.raises(RunError, match="No space left"):
             engine.run(slide, WHOLE, out=tmp_path / "run")
     failed = open_run(tmp_path / "run")

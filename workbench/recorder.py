@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import filelock
 import numpy as np
-import zarr
 
 from workbench.answers import Raster, read_answers
 from workbench.cards import ModelCard
-from workbench.durable import disk_errors, replace_file, replace_folder
+from workbench.durable import disk_errors, replace_file
 from workbench.errors import RecipeMismatchError, RunError
 from workbench.journal import Journal
+from workbench.scores import part_of, write_scores
 from workbench.store import (
     FORMAT,
     JOURNAL,
@@ -50,8 +50,6 @@ _LOCK_WAIT_S: Final = 2.0
 
 _LISTED_FAILURES: Final = 1000
 _SHORT: Final = 60
-_RASTER_CHUNK: Final = 512
-_SCORES_PART: Final = SCORES + ".part"
 
 _log = logging.getLogger(__name__)
 
@@ -219,7 +217,7 @@ class Recorder:
         assert self._journal is not None  # noqa: S101 - create or resume came before
         self._journal.close()
         raster = self._raster()
-        self._write_scores(raster.values)
+        write_scores(self.path / SCORES, raster.values, self._attributes())
         failures = [
             {"tile": tile, "reason": why} for tile, why in raster.failures.items()
         ]
@@ -266,23 +264,6 @@ class Recorder:
         text = json.dumps(self.record, indent=2, ensure_ascii=False, allow_nan=False)
         replace_file(self.path / RECORD, text.encode())
 
-    def _write_scores(self, values: NDArray[np.float32]) -> None:
-        """Write beside and move into place; the journal holds until it is there."""
-        part = self.path / _SCORES_PART
-        with disk_errors(part):
-            shutil.rmtree(part, ignore_errors=True)
-            array = zarr.create_array(
-                store=part,
-                shape=values.shape,
-                dtype="float32",
-                chunks=tuple(max(1, min(n, _RASTER_CHUNK)) for n in values.shape),
-                fill_value=np.nan,
-                dimension_names=("class", "row", "column"),
-                attributes=self._attributes(),
-            )
-            array[:] = values
-        replace_folder(part, self.path / SCORES)
-
     def _attributes(self) -> dict[str, Any]:
         model, grid = self.record["model"], grid_of(self.record)
         return {
@@ -298,7 +279,7 @@ def _refuse_foreign(path: Path) -> None:
     """Never write between somebody's other files."""
     if not path.exists() or (path / RECORD).exists():
         return
-    ours = {RECORD, JOURNAL, TILES, SCORES, LOCK, _SCORES_PART}
+    ours = {RECORD, JOURNAL, TILES, SCORES, LOCK, part_of(path / SCORES).name}
     foreign = sorted(p.name for p in path.iterdir() if p.name.split("~")[0] not in ours)
     if foreign:
         message = f"'{path}' holds other files, such as '{foreign[0]}'."

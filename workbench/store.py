@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import filelock
-import numpy as np
-import zarr
 
 from workbench.answers import Raster, read_answers
 from workbench.cards import ModelCard
@@ -29,11 +27,13 @@ from workbench.errors import RunError
 from workbench.grid import Grid
 from workbench.recipe import Recipe
 from workbench.results import Heatmap
+from workbench.scores import read_scores
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from workbench.results import Status
@@ -154,7 +154,7 @@ class Run:
             # Looked for after reading: it may have gone while it was read.
             if journal.exists() or not (self.path / SCORES).exists():
                 return raster
-            scores = _read_scores(self.path)
+            scores = _scores(self.path / SCORES)
             self._final = self._heatmap_of(scores, raster.version + 1)
             self._raster = None
             return None
@@ -256,12 +256,11 @@ def is_locked(folder: Path) -> bool:
         return False
 
 
-def _read_scores(folder: Path) -> NDArray[np.float32]:
+def _scores(file: Path) -> NDArray[np.float32]:
     try:
-        array = zarr.open_array(folder / SCORES, mode="r")
-        return np.asarray(array[:], np.float32)
+        return read_scores(file)
     except (OSError, ValueError, KeyError) as error:
-        raise unreadable(folder / SCORES, error) from error
+        raise unreadable(file, error) from error
 
 
 def unreadable(file: Path, error: Exception) -> RunError:
