@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-
 from stained_slide import write_stained
+
 from workbench.cli import main
 from workbench.errors import EXIT_CODES, MissingMppError, SlideError
 from workbench.recipe import Recipe, options
@@ -159,17 +159,18 @@ def test_normalize_writes_an_image_in_the_colours_of_the_reference(slide, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "part"),
+    ("words", "ending"),
     [
-        (["info", "nowhere.svs"], EXIT_CODES[SlideError], "nowhere.svs"),
-        (["run", "{vague}", "--model", MODEL], EXIT_CODES[MissingMppError], "--mpp"),
-        (["run", "{slide}", "--model", "nothing"], 6, "nothing"),
-        (["export", "nowhere", "x.csv"], 7, "nowhere"),
+        (["info", "nowhere.svs"], (EXIT_CODES[SlideError], "nowhere.svs")),
+        (["run", "{vague}", "--model", MODEL], (EXIT_CODES[MissingMppError], "--mpp")),
+        (["run", "{slide}", "--model", "nothing"], (6, "nothing")),
+        (["export", "nowhere", "x.csv"], (7, "nowhere")),
     ],
 )
 def test_errors_are_one_sentence_and_a_status(
-    slide, vague_slide, tmp_path, words, status, part
+    slide, vague_slide, tmp_path, words, ending
 ):
+    status, part = ending
     named = [word.format(slide=slide, vague=vague_slide) for word in words]
     said = subprocess.run(
         [sys.executable, "-m", "workbench.cli", *named],
