@@ -115,7 +115,7 @@ class Layout:
         across = x / self.width_um - (0.35 + 0.3 * draw[0])
         down = y / self.height_um - (0.35 + 0.3 * draw[1])
         away = across[None, :] ** 2 + down[:, None] ** 2
-        return np.asarray(0.35 * np.exp(-away / 0.17**2))
+        return np.asarray(0.45 * np.exp(-away / 0.19**2))
 
     def glands(self, x0: float, y0: float, x1: float, y1: float) -> Glands:
         """Return the glands that may reach into a box."""

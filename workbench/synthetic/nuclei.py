@@ -123,7 +123,7 @@ def _epithelium(
     for number in range(len(glands)):
         radius, stretch = glands.radius[number], glands.stretch[number]
         count = int(2 * np.pi * radius / 7.2)
-        turn = np.arange(count) * (2 * np.pi / count)
+        turn = np.arange(count, dtype=np.float64) * (2 * np.pi / count)
         own = np.full(count, int(glands.phase[number] * (1 << 40)))
         draw = uniform(plan.layout.seed, np.arange(count), own, 400)
         depth = 0.78 + 0.08 * draw

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import cv2
 import numpy as np
@@ -58,7 +58,7 @@ class Plan:
         """The field of the fibres, the border included."""
         return self.layout.fibres(self.x, self.y)
 
-    def own(self, raster: NDArray[np.generic]) -> NDArray[np.generic]:
+    def own(self, raster: NDArray[Any]) -> NDArray[Any]:
         """Return a raster without its border."""
         return raster[_BORDER:-_BORDER, _BORDER:-_BORDER]
 
@@ -84,7 +84,8 @@ class Plan:
         self, x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Return the direction of the fibres, along the level lines of their field."""
-        down, across = np.gradient(self.fibres)
+        down = np.gradient(self.fibres, axis=0)
+        across = np.gradient(self.fibres, axis=1)
         place = self._cells(x, y)
         return np.asarray(np.arctan2(across[place], -down[place]))
 
