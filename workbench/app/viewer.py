@@ -188,7 +188,8 @@ class Viewer(pn.viewable.Viewer):
         tile_base: str = "tiles/",
         **params: Any,
     ) -> None:
-        layout = {"sizing_mode": "stretch_both", "min_height": 240}
+        sizing = "stretch_width" if "height" in params else "stretch_both"
+        layout = {"sizing_mode": sizing, "min_height": 240}
         names = set(self.param)
         mine = {name: params.pop(name) for name in names & set(params)}
         super().__init__(**mine)
@@ -204,8 +205,11 @@ class Viewer(pn.viewable.Viewer):
             figure=pn.pane.Bokeh(self.figure, sizing_mode="stretch_both"),
             size=list(slide.size),
             mpp=slide.mpp,
+            mode=self.mode,
             **{**layout, **params},
         )
+        self._view_changed()
+        self._selection_changed()
         if pn.state.curdoc is not None and pn.state.curdoc.session_context:
             pn.state.on_session_destroyed(self._release)
         self._stage.param.watch(self._seen, "seen")
