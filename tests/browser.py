@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import shutil
@@ -16,6 +17,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
+from playwright.sync_api import sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -169,8 +172,6 @@ def chromium_path() -> str:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """Return a browser for all tests; each takes a page of its own."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - slow to import
-
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium_path(), args=_FLAGS
@@ -212,12 +213,14 @@ class Watched:
 
     def settle(self) -> None:
         """Wait until every visible tile is painted, and the browser has drawn it."""
-        self.page.wait_for_function(
-            "() => probe.stage()?.dataset.state === 'ready'"
-            " && !document.querySelector('.bk-busy')"
-        )
-        self.frames(3)
-        self.page.wait_for_function("() => probe.stage().dataset.state === 'ready'")
+        ready = "() => probe.stage()?.dataset.state === 'ready'"
+        try:
+            self.page.wait_for_function(ready)
+            self.frames(3)
+            self.page.wait_for_function(ready)
+        except PlaywrightTimeout as error:
+            message = f"the viewer never was ready; its page said: {self.errors}"
+            raise AssertionError(message) from error
 
     def frames(self, number: int) -> None:
         """Wait for the browser to draw so many frames."""
@@ -235,8 +238,6 @@ class Watched:
 
     def canvas(self) -> np.ndarray:
         """Return the figure's canvas, uint8 (H, W, 4), in device pixels."""
-        import base64  # noqa: PLC0415 - for this only
-
         got = self.page.evaluate("() => probe.pixels()")
         data = np.frombuffer(base64.b64decode(got["data"]), np.uint8)
         return data.reshape(got["height"], got["width"], 4)
