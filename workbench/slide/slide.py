@@ -174,8 +174,11 @@ class Slide:
                 max(1, round(box.width * factor)),
                 max(1, round(box.height * factor)),
             )
-        size = size or (box.width, box.height)
-        pixels = self.read_tiles([box], size)[0]
+        if size is None or size == (box.width, box.height):
+            size = (box.width, box.height)
+            pixels = self._read_stored(box)
+        else:
+            pixels = self.read_tiles([box], size)[0]
         own = self.mpp and self.mpp * box.width / size[0]
         return Region(pixels, box, own, self.id)
 
@@ -203,18 +206,31 @@ class Slide:
             Where to write, uint8 (N, height, width, 3), C-contiguous.
         """
         width, height = size
-        if min(size) < 1 or width * height * max(1, len(boxes)) > MAX_PIXELS:
-            message = (
-                f"{len(boxes)} x {width} x {height} pixels of '{self.path}' cannot be"
-                " read at once."
-            )
-            remedy = f"Ask for at least one and at most {MAX_PIXELS:,} pixels."
-            raise OutOfBoundsError(message, remedy)
+        self._check(len(boxes), width, height)
         if out is None:
             out = np.empty((len(boxes), height, width, 3), np.uint8)
         for numbers, sources in self._alike(boxes, size):
             self._fill(out, numbers, sources, threads)
         return out
+
+    def _check(self, count: int, width: int, height: int) -> None:
+        if min(width, height) < 1 or width * height * max(1, count) > MAX_PIXELS:
+            message = (
+                f"{count} x {width} x {height} pixels of '{self.path}' cannot be"
+                " read at once."
+            )
+            remedy = f"Ask for at least one and at most {MAX_PIXELS:,} pixels."
+            raise OutOfBoundsError(message, remedy)
+
+    def _read_stored(self, box: Box) -> NDArray[np.uint8]:
+        """Return level-0 pixels: the short way, for which nothing is planned."""
+        self._check(1, box.width, box.height)
+        origin = (box.x0, box.y0)
+        batch = self._reader.read_batch(0, [origin], box.width, box.height)
+        if self._profile is not None:
+            self._profile.to_srgb(batch)
+        pixels: NDArray[np.uint8] = batch[0]
+        return pixels
 
     def encoded_tile(self, level: int, column: int, row: int) -> EncodedTile | None:
         """Return a stored tile as a complete image file, None where it has none.

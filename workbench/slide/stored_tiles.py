@@ -94,19 +94,40 @@ class StoredTiles:
         stored = self._pread(self._counts[index], self._offsets[index])
         return self._front + stored[_START_OF_IMAGE:]
 
-    def decode(
-        self, index: int, out: NDArray[np.uint8] | None = None
-    ) -> NDArray[np.uint8]:
-        """Return one tile, uint8 (height, width, 3), in `out` where that can be."""
-        count = self._counts[index]
-        if not count:
+    def whole(
+        self, x: int, y: int, width: int, height: int, limit: tuple[int, int]
+    ) -> int | None:
+        """Return the tile that a box is exactly, None where it is not one tile."""
+        column, left = divmod(x, self.width)
+        row, top = divmod(y, self.height)
+        if left or top or width != self.width or height != self.height:
+            return None
+        if x < 0 or y < 0 or x + width > limit[0] or y + height > limit[1]:
+            return None
+        return row * self.columns + column
+
+    def decode(self, index: int) -> NDArray[np.uint8]:
+        """Return one tile, uint8 (height, width, 3)."""
+        if not self._counts[index]:
             blank = np.empty((self.height, self.width, _CHANNELS), np.uint8)
             blank[:] = self._background
             return blank
-        stored = self._pread(count, self._offsets[index])
+        stored = self._pread(self._counts[index], self._offsets[index])
         if self.is_jpeg:
             whole = self._front + stored[_START_OF_IMAGE:]
-            pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(whole, "RGB", buffer=out)
+            pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(whole, "RGB")
             return pixels
         decoded: NDArray[np.uint8] = self._page.decode(stored, index)[0]
         return decoded.reshape(-1, self.width, _CHANNELS)
+
+    def decode_into(self, out: NDArray[np.uint8], index: int) -> None:
+        """Write one whole tile into `out`, without a copy where it can be."""
+        if not self.is_jpeg or not self._counts[index]:
+            out[:] = self.decode(index)
+            return
+        stored = self._pread(self._counts[index], self._offsets[index])
+        whole = self._front + stored[_START_OF_IMAGE:]
+        decoded = simplejpeg.decode_jpeg(whole, "RGB", buffer=out)
+        if decoded.shape != out.shape:
+            reason = f"a stored tile has {decoded.shape} pixels, not {out.shape}"
+            raise ValueError(reason)

@@ -143,6 +143,11 @@ class TiffReader:
     ) -> None:
         _, height, width, _ = out.shape
         limit = self.levels[level].size
+        if len(out) == 1:
+            index = stored.whole(*origins[0], width, height, limit)
+            if index is not None:
+                stored.decode_into(out[0], index)
+                return
         pieces: dict[int, list[_Piece]] = {}
         for picture, (x, y) in zip(out, origins, strict=True):
             if x < 0 or y < 0 or x + width > limit[0] or y + height > limit[1]:
@@ -258,9 +263,7 @@ def _scatter(stored: StoredTiles, index: int, pieces: list[_Piece]) -> None:
     target, x, y = pieces[0]
     whole = target.shape[:2] == (stored.height, stored.width)
     if len(pieces) == 1 and whole and target.flags.c_contiguous:
-        pixels = stored.decode(index, out=target)
-        if pixels is not target and not np.shares_memory(pixels, target):
-            target[:] = pixels
+        stored.decode_into(target, index)
         return
     pixels = stored.decode(index)
     for target, x, y in pieces:
