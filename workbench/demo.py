@@ -9,7 +9,8 @@ from workbench import engine
 from workbench.models.catalogue import model_names
 from workbench.recipe import Recipe
 from workbench.slide.slide import open_slide
-from workbench.synthetic import write_slide
+from workbench.synthetic import write_real_sample, write_slide
+from workbench.synthetic.truth import folder_of
 
 if TYPE_CHECKING:
     import threading
@@ -37,10 +38,13 @@ class MadeSlide:
 
 
 MADE: Final = (
-    MadeSlide("made-aurora.tiff", "aurora", 101),
     MadeSlide("made-borealis.tiff", "borealis", 102),
+    MadeSlide("made-aurora.tiff", "aurora", 101),
 )
 """Two slides of different scanners; the first is the one the demo runs on."""
+
+REAL: Final = "real-colon-ihc.tiff"
+"""The real picture that scikit-image ships; it does not say its pixel size."""
 
 
 def make_slides(folder: Path, *, said: Callable[[str], object] = str) -> list[Path]:
@@ -59,17 +63,19 @@ def make_slides(folder: Path, *, said: Callable[[str], object] = str) -> list[Pa
         The slide that the demo runs on first.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for made in MADE:
-        path = folder / made.name
-        if not path.exists():
+    paths = [folder / made.name for made in MADE]
+    for made, path in zip(MADE, paths, strict=True):
+        # The truth is written last: where it is not, the slide is not whole.
+        if not (folder_of(path) / "truth.json").exists():
             said(f"making {path}")
-            # Under its name only once it is whole, whatever happens meanwhile.
-            part = path.with_name(f"part-{path.name}")
-            write_slide(part, size=_SIZE, seed=made.seed, scanner=made.scanner)
-            part.rename(path)
-        paths.append(path)
-    return paths
+            write_slide(path, size=_SIZE, seed=made.seed, scanner=made.scanner)
+    real = folder / REAL
+    if not real.exists():
+        said(f"making {real}")
+        part = real.with_name(f".{REAL}")
+        write_real_sample(part)
+        part.rename(real)
+    return [*paths, real]
 
 
 def demo_recipe() -> Recipe:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from workbench.errors import AccessError, SlideNotFoundError
 from workbench.slide.slide import Slide, open_slide
+from workbench.store import RECORD
 
 if TYPE_CHECKING:
     import os
@@ -161,6 +162,8 @@ def _slides_below(root: Path, depth: int = 0) -> Iterator[Path]:
     """Yield slides in a folder and the folders in it, hidden ones left out."""
     if _is_slide(root):
         yield root
+        return
+    if (root / RECORD).exists():  # a run, whose scores are no slide
         return
     if _is_dicom_folder(root):
         if depth == 0:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from workbench.errors import WorkbenchError
 from workbench.jobs import Job
-from workbench.store import open_run
+from workbench.store import RECORD, open_run
 
 if TYPE_CHECKING:
     import os
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from workbench.store import Run
 
 _MAX_LISTED: Final = 50
-_RECORD: Final = "run.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class Shelf:
     def saved(self, slide: Slide) -> list[SavedRun]:
         """Return the runs of a slide, the newest first; at most 50."""
         found: list[SavedRun] = []
-        for record in sorted(self.folder.glob(f"*/{_RECORD}"), key=_age):
+        for record in sorted(self.folder.glob(f"*/{RECORD}"), key=_age):
             try:
                 run = open_run(record.parent)
                 if run.record["slide"]["id"] == slide.id:
