@@ -106,7 +106,9 @@ def workloads(count: int) -> list[Workload]:
         places = rng.integers(0, (SIDE - side) // step, (count, 2)) * step
         return [wb.Box.at(int(x), int(y), side, side) for x, y in places]
 
-    raster = [wb.Box.at(x * 224, y * 224, 224, 224) for y in range(12) for x in range(24)]
+    raster = [
+        wb.Box.at(x * 224, y * 224, 224, 224) for y in range(12) for x in range(24)
+    ]
     return [
         Workload("aligned 256", boxes(256, 256), 256, 0.95),
         Workload("unaligned 256", boxes(256, 1), 256, 0.90),
@@ -152,7 +154,9 @@ def tiffslide(path: str) -> Read:
     slide = tiffslide.TiffSlide(path)
     slide.read_region((0, 0), 0, (8, 8))
     return one_by_one(
-        lambda b, _: slide.read_region((b.x0, b.y0), 0, (b.width, b.height), as_array=True)
+        lambda b, _: slide.read_region(
+            (b.x0, b.y0), 0, (b.width, b.height), as_array=True
+        )
     )
 
 
@@ -161,7 +165,9 @@ def openslide(path: str) -> Read:
 
     slide = openslide.OpenSlide(path)
     return one_by_one(
-        lambda b, _: slide.read_region((b.x0, b.y0), 0, (b.width, b.height)).convert("RGB")
+        lambda b, _: slide.read_region((b.x0, b.y0), 0, (b.width, b.height)).convert(
+            "RGB"
+        )
     )
 
 
@@ -178,7 +184,9 @@ def cucim(path: str) -> Read:
     from cucim import CuImage  # noqa: PLC0415
 
     slide = CuImage(path)
-    return one_by_one(lambda b, _: slide.read_region((b.x0, b.y0), (b.width, b.height), 0))
+    return one_by_one(
+        lambda b, _: slide.read_region((b.x0, b.y0), (b.width, b.height), 0)
+    )
 
 
 def tiatoolbox(path: str) -> Read:
@@ -230,7 +238,9 @@ def decode_all(data: Sequence[bytes]) -> None:
         simplejpeg.decode_jpeg(each, "RGB")
 
 
-def timed(function: Callable[[Sequence], object], items: Sequence, threads: int) -> float:
+def timed(
+    function: Callable[[Sequence], object], items: Sequence, threads: int
+) -> float:
     """Return the seconds that `threads` take over the items, dealt out in turn."""
     start = time.perf_counter()
     if threads == 1:
