@@ -12,10 +12,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from browser import panel_serve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from browser import panel_serve
 from workbench import tileserver
 from workbench.errors import SlideReadError
 from workbench.layers.encode import TRANSPARENT

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.app.notebook import Workbench
     from workbench.cards import ModelCard
+    from workbench.engine import run
     from workbench.errors import WorkbenchError
     from workbench.geometry import Box
     from workbench.recipe import Recipe
     from workbench.region import Region
     from workbench.results import Heatmap, Progress
-    from workbench.engine import run
     from workbench.slide.slide import Slide, open_slide
     from workbench.stain.normalizer import Normalizer, fit_normalizer
     from workbench.store import Run, open_run
