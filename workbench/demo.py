@@ -38,8 +38,8 @@ class MadeSlide:
 
 
 MADE: Final = (
-    MadeSlide("made-borealis.tiff", "borealis", 102),
-    MadeSlide("made-aurora.tiff", "aurora", 101),
+    MadeSlide("made-borealis.tiff", "borealis", 22),
+    MadeSlide("made-aurora.tiff", "aurora", 12),
 )
 """Two slides of different scanners; the first is the one the demo runs on."""
 
