@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 import panel as pn
 import panel_material_ui as pmui
 
-from workbench.app.controls import STYLE, button, note, side_by_side, stack
+from workbench.app.controls import (
+    STYLE,
+    button,
+    floating,
+    note,
+    side_by_side,
+    stack,
+)
 from workbench.app.swatch import legend_of
 from workbench.layers.colour import COLORMAPS, class_colour, hex_colour
 from workbench.layers.heatmap import HeatmapLayer, HeatmapStyle
@@ -184,6 +191,9 @@ class OverlayPanel(pn.viewable.Viewer):
         self._shelf = stack(
             self._choice, side_by_side(self._show, self._resume), visible=False
         )
+        self._offer = button("", icon="layers", main=True, sizing_mode=None, margin=0)
+        self._offer.param.update(visible=False, styles=floating(top=12, left=12))
+        self._offer.on_click(lambda _: self._show_saved())
         self._choice.param.watch(lambda _: self._chosen(), "value")
         self._show.on_click(lambda _: self._show_saved())
         self._resume.on_click(lambda _: resume(self._saved[self._choice.value].run))
@@ -191,6 +201,11 @@ class OverlayPanel(pn.viewable.Viewer):
     def __panel__(self) -> Any:
         """Return what Panel shows."""
         return stack(self._empty, self._rows, self._shelf)
+
+    @property
+    def offered(self) -> Any:
+        """What floats over the slide while a saved run could be shown on it."""
+        return self._offer
 
     def attach(self, viewer: Viewer, pyramid: Pyramid) -> None:
         """Lay overlays over another slide from now on; those of the last one go."""
@@ -238,6 +253,9 @@ class OverlayPanel(pn.viewable.Viewer):
     def _chosen(self) -> None:
         saved = self._saved.get(self._choice.value)
         self._resume.visible = saved is not None and saved.unfinished
+        self._offer.visible = saved is not None and not self.overlays
+        if saved is not None:
+            self._offer.label = f"Show the saved run: {saved.run.card.name}"
 
     def _show_saved(self) -> None:
         saved = self._saved.get(self._choice.value)
@@ -247,6 +265,7 @@ class OverlayPanel(pn.viewable.Viewer):
     def _changed(self) -> None:
         self._rows.objects = list(self.overlays)
         self._empty.visible = not self.overlays
+        self._chosen()
 
 
 def _slider(label: str, start: float, end: float, value: float) -> Any:

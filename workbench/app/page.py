@@ -91,6 +91,7 @@ def stage(app: WorkbenchApp) -> Any:
         pn.Column(
             app.stage,
             app.navigation,
+            app.overlays.offered,
             app.runs.progress_card,
             sizing_mode="stretch_both",
             styles={"position": "relative"},

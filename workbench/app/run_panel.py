@@ -163,10 +163,10 @@ class RunPanel(pn.viewable.Viewer):
         viewer.param.watch(lambda _: self._focus(), "viewport")
 
     def preset(self, *, model: str = "", region: str = "") -> None:
-        """Choose a model or where to run, as the widgets do."""
-        if model:
+        """Choose a model and where to run, where there are such."""
+        if model in self._model.options:
             self._model.value = model
-        if region:
+        if region in self._region.options:
             self._region.value = region
 
     def start(self) -> None:

@@ -89,11 +89,16 @@ class Door:
 def session(site: Site, *, first: str = "") -> WorkbenchApp:
     """Return the app for the session that is being opened.
 
-    `?slide=NAME` in its address says which slide to open first, and else `first`.
+    Its address may say what is chosen at first: `?slide=NAME`, `&normalize=METHOD`
+    and `&model=NAME`. `first` is the slide otherwise.
     """
-    asked = pn.state.session_args.get("slide", [b""])[0].decode(errors="replace")
-    app = WorkbenchApp(site, slide=asked or first)
-    pn.state.onload(app.slides.load_thumbnails)
+    asked = {
+        name: values[0].decode(errors="replace")
+        for name, values in pn.state.session_args.items()
+        if name in ("slide", "model", "normalize")
+    }
+    app = WorkbenchApp(site)
+    pn.state.onload(lambda: app.begin(**{"slide": first, **asked}))
     pn.state.on_session_destroyed(lambda _: app.close())
     return app
 

@@ -97,11 +97,6 @@ class SlidePanel(pn.viewable.Viewer):
         """Open the slide of that name, as a click on it does."""
         self._list.value = name
 
-    def choose_first(self) -> None:
-        """Open the first slide, where there is one."""
-        if self._entries and not self._list.value:
-            self.choose(self._entries[0].name)
-
     @property
     def names(self) -> list[str]:
         """The slides one can choose from."""

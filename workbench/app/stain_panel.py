@@ -103,11 +103,12 @@ class StainPanel(pn.viewable.Viewer):
         self._box = box
         self._take.disabled = not self._usable(box)
 
-    def normalize(self, method: str, reference: str = "") -> None:
-        """Choose a method and a built-in reference, as the widgets do."""
-        if reference:
+    def preset(self, *, method: str = "", reference: str = "") -> None:
+        """Choose a method and a reference, where there are such."""
+        if reference in self._reference.options:
             self._reference.value = reference
-        self._method.value = method
+        if method in self._method.options:
+            self._method.value = method
 
     def _watch(self) -> None:
         self._method.param.watch(lambda _: self._changed(), "value")

@@ -37,13 +37,11 @@ class WorkbenchApp(pn.viewable.Viewer):
     Parameters
     ----------
     site : Site
-    slide : str
-        Name of the slide to open first; the first one in the library by default.
     """
 
     viewer = param.Parameter(default=None, doc="Shows the open slide.")
 
-    def __init__(self, site: Site, *, slide: str = "") -> None:
+    def __init__(self, site: Site) -> None:
         super().__init__()
         self.site = site
         self.notice = pmui.Alert(
@@ -72,10 +70,6 @@ class WorkbenchApp(pn.viewable.Viewer):
         self._base: LayerHandle | None = None
         self.slides.param.watch(lambda _: self._show_slide(), "slide")
         self.stain.param.watch(lambda _: self._paint(), ["normalizer", "shown"])
-        if slide:
-            self.slides.choose(slide)
-        else:
-            self.slides.choose_first()
 
     def __panel__(self) -> Any:
         """Return the app in a frame of fixed height, as in a notebook's cell."""
@@ -94,6 +88,17 @@ class WorkbenchApp(pn.viewable.Viewer):
         """The slide that is open."""
         slide: Slide | None = self.slides.slide
         return slide
+
+    def begin(self, *, slide: str = "", model: str = "", normalize: str = "") -> None:
+        """Open a slide, the first one by default, with what is chosen at first.
+
+        Called once the browser shows the page: what changes while it is still being
+        built there may be lost.
+        """
+        self.runs.preset(model=model)
+        self.stain.preset(method=normalize)
+        self.slides.choose(slide or next(iter(self.slides.names), ""))
+        self.slides.load_thumbnails()
 
     def close(self) -> None:
         """Let go of everything the session holds; runs under way go on."""

@@ -55,7 +55,11 @@ def _serve(out: Path, run: Run, *, port: int, browser: bool) -> None:
     from workbench.app.site import Site  # noqa: PLC0415 - headless needs none
 
     door = Door(port=port)
-    page = f"?slide={quote(run.record['slide']['name'])}"
+    recipe = run.recipe
+    page = (
+        f"?slide={quote(run.record['slide']['name'])}"
+        f"&model={quote(recipe.model)}&normalize={recipe.normalize}"
+    )
 
     def started(url: str) -> None:
         click.echo(f"Slide Workbench: {url}{page}  (Ctrl-C ends it)")
