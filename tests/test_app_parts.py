@@ -1,0 +1,302 @@
+"""The parts of the app, without a browser: what they do and what they refuse."""
+
+from __future__ import annotations
+
+import io
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from stained_slide import write_stained
+
+from workbench.app.background import Background, explain
+from workbench.app.controls import recipe_widgets
+from workbench.app.notebook import Workbench
+from workbench.app.reference_image import MAX_BYTES, save_reference_image
+from workbench.app.run_panel import sentence
+from workbench.app.runs import Shelf
+from workbench.app.serve import Door, server_options
+from workbench.app.site import Site
+from workbench.app.workbench import WorkbenchApp
+from workbench.errors import StainError
+from workbench.recipe import Recipe, options
+from workbench.results import Progress
+from workbench.slide.slide import open_slide
+
+MODEL = "stain-concentration"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("slides")
+    write_stained(folder / "tissue.tif", width=1280, height=1024)
+    return folder
+
+
+@pytest.fixture
+def slide(folder):
+    with open_slide(folder / "tissue.tif") as opened:
+        yield opened
+
+
+@pytest.fixture
+def app(folder, tmp_path):
+    app = WorkbenchApp(Site.of([folder], tmp_path / "runs"))
+    app.begin(model=MODEL)
+    return app
+
+
+def finished(app):
+    job = app.runs.job
+    assert job.wait(60)
+    app.runs.poll()
+    return job.run
+
+
+# --- errors become sentences
+
+
+def test_what_a_user_can_act_on_explains_itself():
+    assert explain(StainError("It is glass.", "Draw.")) == "It is glass. Draw."
+
+
+def test_what_is_unexpected_gets_a_number_and_is_logged(caplog):
+    said = explain(ZeroDivisionError("secret path /home/me"))
+    assert "secret" not in said
+    number = said.rsplit(" ", 1)[1].rstrip(".")
+    assert number in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_an_error_in_the_background_is_told():
+    told = []
+    after = []
+    background = Background(told.append)
+    background.do(lambda: 1 / 0, after.append, otherwise=lambda: after.append("back"))
+    assert len(told) == 1
+    assert "ZeroDivision" not in told[0]
+    assert after == ["back"]
+
+
+def test_only_the_newest_answer_of_a_slot_comes_back():
+    class Document:
+        """Keeps what is to be called in the session."""
+
+        session_context = object()
+
+        def __init__(self):
+            self.calls = []
+            self.arrived = threading.Semaphore(0)
+
+        def add_next_tick_callback(self, call):
+            self.calls.append(call)
+            self.arrived.release()
+
+    document = Document()
+    got = []
+    background = Background(got.append, document)
+    background.do(lambda: "old", got.append, slot="one")
+    background.do(lambda: "new", got.append, slot="one")
+    assert document.arrived.acquire(timeout=10)
+    assert document.arrived.acquire(timeout=10)
+    for call in document.calls:
+        call()
+    assert got == ["new"]
+    background.close()
+    for call in document.calls:
+        call()
+    assert got == ["new"]
+
+
+# --- widgets are the recipe's fields
+
+
+def test_every_option_has_a_widget_with_its_default_and_bounds():
+    names = [option.name for option in options()]
+    widgets = recipe_widgets(names)
+    for option in options():
+        widget = widgets[option.name]
+        if option.kind != "box":
+            assert widget.value == option.default
+        if option.bounds != (None, None):
+            assert (widget.start, widget.end) == option.bounds
+        assert widget.description == option.help
+
+
+# --- uploads
+
+
+def png(width, height):
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), (200, 100, 150)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_an_uploaded_picture_is_kept_small_and_named_by_content(tmp_path):
+    path = save_reference_image(png(3000, 1500), tmp_path / "references")
+    with Image.open(path) as image:
+        assert image.size == (2048, 1024)
+    assert save_reference_image(png(3000, 1500), tmp_path / "references") == path
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"<svg/>", b"GIF89a" + bytes(100), png(8000, 7000), bytes(MAX_BYTES + 1)],
+    ids=["empty", "svg", "gif", "too many pixels", "too many bytes"],
+)
+def test_what_is_no_such_picture_is_refused(tmp_path, content):
+    with pytest.raises(StainError):
+        save_reference_image(content, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- runs
+
+
+def test_one_request_is_one_job_and_one_folder(slide, tmp_path):
+    shelf = Shelf(tmp_path)
+    recipe = Recipe.of(model=MODEL)
+    first, second = shelf.start(slide, recipe), shelf.start(slide, recipe)
+    assert first is second or first.wait(0)
+    assert first.wait(60)
+    assert shelf.active() == []
+    (saved,) = shelf.saved(slide)
+    assert saved.run.path == shelf.place(slide, recipe)
+    assert not saved.unfinished
+    assert MODEL in saved.line
+    assert shelf.place(slide, recipe) != shelf.place(slide.with_mpp(0.4), recipe)
+
+
+def test_runs_of_other_slides_and_other_files_are_not_offered(slide, tmp_path):
+    shelf = Shelf(tmp_path)
+    other = write_stained(tmp_path / "other.tif", width=640, height=512, seed=5)
+    with open_slide(other) as opened:
+        shelf.start(opened, Recipe.of(model=MODEL)).wait(60)
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "run.json").write_text("not json")
+    assert shelf.saved(slide) == []
+
+
+@pytest.mark.parametrize(
+    ("progress", "parts"),
+    [
+        (Progress("waiting", "preparing", 0, 0, message="Waiting for 2 runs"), ["2"]),
+        (Progress("running", "finding tissue", 0, 0), ["Finding tissue"]),
+        (Progress("running", "tiles", 50, 150, 20.0), ["50 of 150", "20", "5 s left"]),
+        (Progress("running", "tiles", 1, 7201, 1.0), ["2.0 h left"]),
+        (Progress("cancelled", "done", 3, 9), ["3 of 9", "continue"]),
+        (Progress("finished", "done", 9, 9), ["Finished: 9 tiles"]),
+    ],
+)
+def test_progress_is_told_in_words(progress, parts):
+    for part in parts:
+        assert part in sentence(progress)
+
+
+# --- the app as a whole
+
+
+def test_the_first_slide_is_open_and_its_choice_is_a_recipe(app):
+    assert app.slide.name == "tissue.tif"
+    assert [handle.layer.name for handle in app.viewer.layers] == ["tissue.tif"]
+    assert app.runs.recipe == Recipe.of(model=MODEL, normalize="none")
+
+
+def test_a_reference_repaints_the_slide_and_goes_into_the_recipe(app):
+    app.stain.preset(method="macenko")
+    assert app.stain.normalizer is not None
+    base = app.viewer.layers[0]
+    assert "normalized" in base.layer.name
+    app.stain.shown = False
+    assert "normalized" not in base.layer.name
+    recipe = app.runs.recipe
+    assert (recipe.normalize, recipe.reference) == ("macenko", "he-standard")
+    app.stain.preset(method="none")
+    assert app.stain.normalizer is None
+
+
+def test_a_run_becomes_an_overlay_that_can_be_taken_off_and_put_back(app):
+    app.runs.start()
+    run = finished(app)
+    assert run.status == "finished"
+    (overlay,) = app.overlays.overlays
+    assert overlay.run is run
+    assert [handle.layer.name for handle in app.viewer.layers][1:] == ["hematoxylin"]
+    overlay.channel.value = "eosin"
+    assert overlay.handle.layer.name == "eosin"
+    overlay.opacity.value = 0.25
+    assert overlay.handle.opacity == 0.25
+    overlay.colormap.value = "class colour"
+    assert overlay.handle.layer.style.colormap.startswith("#")
+    app.overlays.remove(overlay)
+    assert len(app.viewer.layers) == 1
+    assert app.overlays.offered.visible
+    app.overlays.offered.clicks += 1
+    assert len(app.overlays.overlays) == 1
+
+
+def test_a_region_that_was_not_drawn_is_refused_in_a_sentence(app):
+    app.runs.preset(region="drawn box")
+    app.background.guard(app.runs.start)
+    assert app.notice.visible
+    assert "Draw a box" in app.notice.object
+    assert app.runs.job is None
+
+
+def test_a_slide_of_unknown_pixel_size_is_looked_at_but_not_run(tmp_path):
+    write_stained(tmp_path / "vague.tif", mpp=300, width=640, height=512)
+    app = WorkbenchApp(Site.of([tmp_path], tmp_path / "runs"))
+    app.begin(model=MODEL)
+    assert app.viewer is not None
+    app.background.guard(app.runs.start)
+    assert "µm per pixel" in app.notice.object
+    assert app.runs.job is None
+
+
+# --- doors
+
+
+def test_a_door_is_local_unless_it_is_opened():
+    door = Door(port=5010)
+    assert door.is_local
+    assert door.url == "http://127.0.0.1:5010/workbench"
+    assert set(door.websocket_origins) == {"127.0.0.1:5010", "localhost:5010"}
+    outside = Door(port=80, address="0.0.0.0", origins=("wsi.example.org",))  # noqa: S104
+    assert not outside.is_local
+    assert "wsi.example.org:80" in outside.websocket_origins
+
+
+def test_a_login_brings_a_secret_and_a_page_of_our_own():
+    options = server_options(Door(basic_auth="x"))
+    assert len(options["cookie_secret"]) >= 32
+    assert "http" not in Path(options["login_template"]).read_text()
+
+
+def test_in_a_notebook_the_app_is_a_frame_behind_a_secret(folder):
+    app = Workbench(folder / "tissue.tif", height=512)
+    shown = app._repr_mimebundle_()
+    assert 'height="512"' in shown["text/html"]
+    assert "jupyter-config-data" in shown["text/html"]
+    assert app.url in shown["text/plain"]
+    secret = app.url.split("/")[3]
+    assert len(secret) >= 32
+    assert app.slide.name == "tissue.tif"
+    assert app.view is None
+
+
+def test_a_frame_lets_no_path_become_markup(tmp_path):
+    name = "</script><b>.tif"
+    path = tmp_path / "odd"
+    path.mkdir()
+    write_stained(path / name.replace("/", "-"), width=512, height=512)
+    html = Workbench(path / name.replace("/", "-"))._repr_mimebundle_()["text/html"]
+    assert "<b>" not in html
+
+
+def test_values_shown_are_those_of_the_run(app):
+    app.runs.start()
+    run = finished(app)
+    values = run.heatmap.channel("eosin")
+    assert np.isfinite(values).any()
