@@ -8,15 +8,16 @@ releases the interpreter lock.
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simplejpeg
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
+
+    from workbench.slide.positioned import PositionedFile
 
 _JPEG = 7
 _PHOTOMETRIC_RGB = 2
@@ -34,7 +35,7 @@ class StoredTiles:
     ----------
     page : tifffile.TiffPage
         The level's key frame, fully parsed.
-    pread : callable (count, offset) -> bytes
+    file : PositionedFile
         Reads from the file; safe from any number of threads.
     background : tuple of int
         Colour of tiles that the file leaves out.
@@ -43,7 +44,7 @@ class StoredTiles:
     def __init__(
         self,
         page: Any,
-        pread: Callable[[int, int], bytes],
+        file: PositionedFile,
         background: tuple[int, int, int],
     ) -> None:
         self.width, self.height = int(page.tilewidth), int(page.tilelength)
@@ -53,9 +54,12 @@ class StoredTiles:
         self._offsets = [int(offset) for offset in page.dataoffsets]
         self._counts = [int(count) for count in page.databytecounts]
         self._page = page
-        self._pread = pread
+        self._file = file
         self._background = background
         self._front = self._jpeg_front() if self.is_jpeg else b""
+        self._scratch = _Scratch(
+            self._front, max(self._counts), (self.height, self.width, _CHANNELS)
+        )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -91,7 +95,7 @@ class StoredTiles:
         """Return a stored JPEG as a complete file, None where none is stored."""
         if not self.is_jpeg or not self._counts[index]:
             return None
-        stored = self._pread(self._counts[index], self._offsets[index])
+        stored = self._file.pread(self._counts[index], self._offsets[index])
         return self._front + stored[_START_OF_IMAGE:]
 
     def whole(
@@ -107,16 +111,19 @@ class StoredTiles:
         return row * self.columns + column
 
     def decode(self, index: int) -> NDArray[np.uint8]:
-        """Return one tile, uint8 (height, width, 3)."""
+        """Return one tile, uint8 (height, width, 3), to be used at once.
+
+        The thread's next call may write over it.
+        """
+        if self.is_jpeg and self._counts[index]:
+            pixels = self._scratch.pixels
+            self.decode_into(pixels, index)
+            return pixels
         if not self._counts[index]:
             blank = np.empty((self.height, self.width, _CHANNELS), np.uint8)
             blank[:] = self._background
             return blank
-        stored = self._pread(self._counts[index], self._offsets[index])
-        if self.is_jpeg:
-            whole = self._front + stored[_START_OF_IMAGE:]
-            pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(whole, "RGB")
-            return pixels
+        stored = self._file.pread(self._counts[index], self._offsets[index])
         decoded: NDArray[np.uint8] = self._page.decode(stored, index)[0]
         return decoded.reshape(-1, self.width, _CHANNELS)
 
@@ -125,9 +132,21 @@ class StoredTiles:
         if not self.is_jpeg or not self._counts[index]:
             out[:] = self.decode(index)
             return
-        stored = self._pread(self._counts[index], self._offsets[index])
-        whole = self._front + stored[_START_OF_IMAGE:]
-        decoded = simplejpeg.decode_jpeg(whole, "RGB", buffer=out)
+        scratch, start = self._scratch, len(self._front)
+        stop = start + self._counts[index] - _START_OF_IMAGE
+        part = scratch.encoded[start:stop]
+        self._file.pread_into(part, self._offsets[index] + _START_OF_IMAGE)
+        decoded = simplejpeg.decode_jpeg(scratch.encoded[:stop], "RGB", buffer=out)
         if decoded.shape != out.shape:
             reason = f"a stored tile has {decoded.shape} pixels, not {out.shape}"
             raise ValueError(reason)
+
+
+class _Scratch(threading.local):
+    """What a thread decodes with, kept because allocating it costs a tenth."""
+
+    def __init__(self, front: bytes, longest: int, shape: tuple[int, ...]) -> None:
+        self.encoded = memoryview(bytearray(front) + bytearray(longest))
+        """The front of every JPEG, and room for the rest of one."""
+
+        self.pixels = np.empty(shape, np.uint8)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import tiffslide
 
 from workbench.errors import BrokenSlideError, SlideReadError, UnsupportedSlideError
 from workbench.geometry import Box
+from workbench.slide.positioned import PositionedFile
 from workbench.slide.reader import EncodedTile, Level
 from workbench.slide.stored_tiles import StoredTiles
 
@@ -61,9 +61,9 @@ class TiffReader:
         pages = self._pages()
         self._check(pages[0])
         handle = slide.ts_tifffile.filehandle
-        self._file = _Positioned(handle, self._lock)
+        file = PositionedFile(handle)
         self._stored = [
-            StoredTiles(page, self._file.pread, self.background)
+            StoredTiles(page, file, self.background)
             if page is not None and StoredTiles.fits(page)
             else None
             for page in pages
@@ -204,26 +204,6 @@ class TiffReader:
     def close(self) -> None:
         """Give back the file."""
         self._slide.close()
-
-
-class _Positioned:
-    """Reads at a position, without sharing one where the system allows it."""
-
-    def __init__(self, handle: Any, lock: threading.Lock) -> None:
-        self._handle = handle
-        self._lock = lock
-        try:
-            self._descriptor: int | None = handle.fileno()
-            os.pread(self._descriptor, 1, 0)
-        except (OSError, AttributeError, ValueError, TypeError):
-            self._descriptor = None
-
-    def pread(self, count: int, offset: int) -> bytes:
-        if self._descriptor is not None:
-            return os.pread(self._descriptor, count, offset)
-        with self._lock:
-            self._handle.seek(offset)
-            return bytes(self._handle.read(count))
 
 
 _Piece = tuple["NDArray[np.uint8]", int, int]

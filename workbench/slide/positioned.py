@@ -1,0 +1,52 @@
+"""A file read by position, so that threads share no place in it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+
+class PositionedFile:
+    """Reads at a position: by the system where it can, else under a lock.
+
+    Parameters
+    ----------
+    handle : file
+        Open for reading; local, or any seekable fsspec file.
+    """
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        self._lock = threading.Lock()
+        try:
+            self._descriptor: int | None = handle.fileno()
+            os.preadv(self._descriptor, [bytearray(1)], 0)
+        except (OSError, AttributeError, ValueError, TypeError):
+            self._descriptor = None
+
+    def pread(self, count: int, offset: int) -> bytes:
+        """Return `count` bytes from `offset` on."""
+        data = bytearray(count)
+        self.pread_into(memoryview(data), offset)
+        return bytes(data)
+
+    def pread_into(self, out: memoryview, offset: int) -> None:
+        """Fill `out` with the bytes from `offset` on.
+
+        Raises
+        ------
+        EOFError
+            If the file ends before.
+        """
+        if self._descriptor is not None:
+            got = os.preadv(self._descriptor, [out], offset)
+        else:
+            with self._lock:
+                self._handle.seek(offset)
+                data = self._handle.read(len(out))
+            got = len(data)
+            out[:got] = data
+        if got != len(out):
+            reason = f"the file ends {len(out) - got} bytes too early"
+            raise EOFError(reason)
