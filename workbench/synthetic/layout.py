@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from workbench.synthetic.noise import smooth, uniform
+from workbench.synthetic.noise import turned, uniform
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,8 +17,16 @@ CLASSES: Final = ("background", "stroma", "gland", "tumour", "lymphocytes", "fat
 
 BACKGROUND, STROMA, GLAND, TUMOUR, LYMPHOCYTES, FAT = range(6)
 
-_GLAND_STEP = 150.0
-"""Mean distance between glands, in µm."""
+_GLAND_STEP = 125.0
+"""Mean distance between places where a gland may grow, in µm."""
+
+_SEATS: Final = {
+    "tumour": (0.0, 0.16, 0.18, 0.42),
+    "lymphocytes": (0.14, 0.27, 0.06, 0.42),
+    "glands": (0.42, 0.2, 0.2, 0.4),
+    "fat": (0.72, 0.26, 0.1, 0.4),
+}
+"""Where a class is sure to grow: turn, distance and width (shares), and height."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,10 @@ class Glands:
         """Return the outline's radius at angles, relative to that of an ellipse."""
         turn = 2 * np.pi * self.phase[number]
         return np.asarray(
-            1 + 0.08 * np.sin(3 * around + turn) + 0.05 * np.sin(5 * around - turn)
+            1
+            + 0.09 * np.sin(2 * around + 3 * turn)
+            + 0.08 * np.sin(3 * around + turn)
+            + 0.04 * np.sin(5 * around - turn)
         )
 
     def distance(
@@ -77,8 +88,8 @@ class Layout:
         stream: int,
         octaves: int = 3,
     ) -> NDArray[np.float64]:
-        """Return smooth noise of this slide; see `noise.smooth`."""
-        return smooth(self.seed, x, y, size=size, stream=stream, octaves=octaves)
+        """Return smooth noise of this slide; see `noise.turned`."""
+        return turned(self.seed, x, y, size=size, stream=stream, octaves=octaves)
 
     def inside(
         self, x: NDArray[np.float64], y: NDArray[np.float64]
@@ -96,26 +107,36 @@ class Layout:
     ) -> NDArray[np.uint8]:
         """Return the class number of each place, uint8 (len(y), len(x))."""
         found = np.full((len(y), len(x)), STROMA, np.uint8)
-        found[self.field(x, y, size=900, stream=2) > 0.64] = FAT  # noqa: PLR2004
+        fat = self.field(x, y, size=900, stream=2) + self._seat(x, y, "fat")
+        found[fat > 0.66] = FAT  # noqa: PLR2004
         glands = self.glands(x[0], y[0], x[-1], y[-1])
         for number in range(len(glands)):
             found[glands.distance(number, x[None, :], y[:, None]) < 1] = GLAND
-        mass = self.field(x, y, size=1100, stream=3) + self._seat(x, y) > 0.6  # noqa: PLR2004
-        septa = np.abs(self.field(x, y, size=180, stream=5, octaves=2) - 0.5)
-        found[mass] = np.where(septa > 0.035, TUMOUR, STROMA)[mass]  # noqa: PLR2004
-        found[self.field(x, y, size=420, stream=4, octaves=2) > 0.72] = LYMPHOCYTES  # noqa: PLR2004
+        mass = self.field(x, y, size=1100, stream=3) + self._seat(x, y, "tumour")
+        septa = np.abs(self.field(x, y, size=130, stream=5, octaves=2) - 0.5)
+        # Nests thin out towards the edge of the mass, where stroma takes over.
+        wide = 0.035 + 0.4 * np.clip(0.72 - mass, 0, 0.12)
+        invaded = (mass > 0.6) & (septa > wide)  # noqa: PLR2004
+        found[mass > 0.6] = STROMA  # noqa: PLR2004
+        found[invaded] = TUMOUR
+        crowd = self.field(x, y, size=420, stream=4, octaves=3)
+        found[crowd + self._seat(x, y, "lymphocytes") > 0.72] = LYMPHOCYTES  # noqa: PLR2004
         found[self.inside(x, y) < 0] = BACKGROUND
         return found
 
     def _seat(
-        self, x: NDArray[np.float64], y: NDArray[np.float64]
+        self, x: NDArray[np.float64], y: NDArray[np.float64], name: str
     ) -> NDArray[np.float64]:
-        """Return a bump where the tumour sits, so that every slide has one."""
-        draw = uniform(self.seed, np.arange(2), np.zeros(2, np.int64), 12)
-        across = x / self.width_um - (0.35 + 0.3 * draw[0])
-        down = y / self.height_um - (0.35 + 0.3 * draw[1])
-        away = across[None, :] ** 2 + down[:, None] ** 2
-        return np.asarray(0.45 * np.exp(-away / 0.19**2))
+        """Return a bump where a class sits, so that every slide has some of it.
+
+        The seats lie around the middle, a seed's own turn apart.
+        """
+        turn, away, wide, height = _SEATS[name]
+        draw = uniform(self.seed, np.zeros(1, np.int64), np.zeros(1, np.int64), 12)
+        angle = 2 * np.pi * (float(draw[0]) + turn)
+        across = (x / self.width_um - 0.5 - away * np.cos(angle)) / wide
+        down = (y / self.height_um - 0.5 - away * np.sin(angle)) / wide
+        return np.asarray(height * np.exp(-(across[None, :] ** 2) - down[:, None] ** 2))
 
     def glands(self, x0: float, y0: float, x1: float, y1: float) -> Glands:
         """Return the glands that may reach into a box."""
@@ -123,22 +144,23 @@ class Layout:
         high_x, high_y = (int(v // _GLAND_STEP) + 2 for v in (x1, y1))
         gy, gx = (a.ravel() for a in np.mgrid[low_y:high_y, low_x:high_x])
         draw = [uniform(self.seed, gx, gy, 100 + stream) for stream in range(7)]
-        x = (gx + 0.5 + 0.35 * (draw[0] - 0.5)) * _GLAND_STEP
-        y = (gy + 0.5 + 0.35 * (draw[1] - 0.5)) * _GLAND_STEP
+        x = (gx + 0.5 * (gy % 2) + 0.5 * (draw[0] - 0.5)) * _GLAND_STEP
+        y = (gy + 0.5 + 0.5 * (draw[1] - 0.5)) * _GLAND_STEP
         zone = np.array(
             [
                 self.field(x[i : i + 1], y[i : i + 1], size=800, stream=6)[0, 0]
+                + self._seat(x[i : i + 1], y[i : i + 1], "glands")[0, 0]
                 for i in range(len(x))
             ]
         )
-        keep = (zone > 0.46) & (draw[2] < 0.92)  # noqa: PLR2004
+        keep = (zone > 0.54) & (draw[2] < 0.85)  # noqa: PLR2004
         return Glands(
             x[keep],
             y[keep],
-            (38 + 24 * draw[3])[keep],
-            (1 + 0.25 * draw[4])[keep],
+            (26 + 26 * draw[3])[keep],
+            (1 + 0.22 * draw[4])[keep],
             (np.pi * draw[5])[keep],
-            (0.35 + 0.25 * draw[2])[keep],
+            (0.15 + 0.45 * draw[2])[keep],
             draw[6][keep],
         )
 

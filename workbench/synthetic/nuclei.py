@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from workbench.synthetic.layout import GLAND, LYMPHOCYTES, STROMA, TUMOUR
+from workbench.synthetic.layout import BACKGROUND, GLAND, LYMPHOCYTES, STROMA, TUMOUR
 from workbench.synthetic.noise import uniform
 
 if TYPE_CHECKING:
@@ -46,11 +46,24 @@ class Kind:
     rough: float
     """Of the outline, as a share of the radius."""
 
+    stray: float = 0.0
+    """How far it may be from its region, in µm."""
+
 
 KINDS: Final = (
-    Kind(TUMOUR, _TUMOUR, 10.0, 0.90, (3.9, 6.2), (1.05, 1.55), (0.9, 1.6), 0.10),
-    Kind(LYMPHOCYTES, _LYMPHOCYTE, 7.2, 0.92, (2.5, 3.2), (1.0, 1.2), (1.6, 2.1), 0.04),
-    Kind(STROMA, _STROMAL, 17.0, 0.55, (4.5, 8.0), (2.6, 4.5), (0.9, 1.4), 0.05),
+    Kind(TUMOUR, _TUMOUR, 10.0, 0.93, (3.6, 6.8), (1.05, 1.7), (0.6, 1.5), 0.10),
+    Kind(
+        LYMPHOCYTES,
+        _LYMPHOCYTE,
+        6.6,
+        0.92,
+        (2.4, 3.3),
+        (1.0, 1.25),
+        (1.2, 2.0),
+        0.05,
+        stray=40.0,
+    ),
+    Kind(STROMA, _STROMAL, 17.0, 0.55, (4.0, 8.5), (2.6, 5.0), (0.6, 1.3), 0.08),
     Kind(STROMA, _LYMPHOCYTE, 33.0, 0.22, (2.4, 3.0), (1.0, 1.2), (1.5, 2.0), 0.04),
     Kind(TUMOUR, _LYMPHOCYTE, 60.0, 0.30, (2.4, 3.0), (1.0, 1.2), (1.5, 2.0), 0.04),
 )
@@ -101,7 +114,10 @@ def _lattice(
     x = (gx + 0.5 * (gy % 2) + 0.75 * (draw[0] - 0.5)) * kind.step
     y = (gy + 0.75 * (draw[1] - 0.5)) * kind.step
     keep = (draw[2] < kind.share) & _inside(x, y, box)
-    keep[keep] = plan.class_at(x[keep], y[keep]) == kind.region
+    # Lymphocytes wander: their crowds have no sharp edge.
+    stray = kind.stray * (draw[7] - 0.5)
+    keep[keep] = plan.class_at((x + stray)[keep], (y - stray)[keep]) == kind.region
+    keep[keep] = plan.class_at(x[keep], y[keep]) != BACKGROUND
     x, y, draw = x[keep], y[keep], [each[keep] for each in draw]
     angle = np.pi * draw[3]
     if kind.region == STROMA and kind.nucleus == _STROMAL:

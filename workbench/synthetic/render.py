@@ -59,12 +59,23 @@ def concentrations(plan: Plan, nuclei: Nuclei) -> NDArray[np.float32]:
         stain[..., 1] += share[FAT] * _membranes(plan)
     _add_glands(plan, stain)
     grain = _grain(plan)
-    stain *= (1 + 0.35 * (grain - 0.5))[..., None]
+    stain *= (1 + 0.6 * (grain - 0.5))[..., None]
+    _vary(plan, stain)
     _add_nuclei(plan, stain, nuclei, grain)
     stain *= (1 - share[BACKGROUND])[..., None]
     fold = soft_mask(plan, plan.layout.fold(plan.x, plan.y))
     stain *= (1 + 0.85 * fold)[..., None]
     return stain
+
+
+def _vary(plan: Plan, stain: NDArray[np.float32]) -> None:
+    """Stain unevenly, as sections are, and cells more so than what lies between."""
+    field = plan.layout.field
+    slow = plan.full(field(plan.x, plan.y, size=700, stream=13))
+    cells = plan.full(field(plan.x, plan.y, size=45, stream=14))
+    stain *= (1 + 0.35 * (slow - 0.5))[..., None]
+    stain[..., 0] *= 1 + 0.9 * (cells - 0.5)
+    stain[..., 1] *= 1 - 0.5 * (cells - 0.5)
 
 
 def nuclei_near(plan: Plan) -> Nuclei:
@@ -100,17 +111,19 @@ def _collagen(plan: Plan) -> NDArray[np.float32]:
     field = plan.full(plan.fibres)
     slow = plan.full(plan.layout.field(plan.x, plan.y, size=60, stream=8))
     fine = plan.full(plan.layout.field(plan.x, plan.y, size=18, stream=9, octaves=2))
-    phase = field * 150 + 5 * slow
-    bundle = 0.5 + 0.5 * np.sin(phase)
-    thread = 0.5 + 0.5 * np.sin(3.7 * phase + 9 * fine)
-    cleft = np.clip((bundle - 0.80) / 0.12, 0, 1) * np.clip((slow - 0.42) / 0.1, 0, 1)
-    eosin = 0.36 + 0.26 * bundle + 0.14 * thread + 0.3 * (fine - 0.5)
+    phase = field * 130 + 9 * slow
+    bundle = 0.5 + 0.5 * np.sin(phase + 2 * fine)
+    thread = 0.5 + 0.5 * np.sin(2.9 * phase + 5 * fine)
+    strand = 0.5 + 0.5 * np.sin(7.3 * phase - 4 * fine)
+    cleft = np.clip((bundle - 0.86) / 0.1, 0, 1) * np.clip((slow - 0.5) / 0.08, 0, 1)
+    eosin = 0.30 + 0.16 * bundle + 0.16 * thread + 0.14 * strand + 0.5 * (fine - 0.5)
+    eosin += 0.3 * (slow - 0.5)
     return np.asarray(eosin * (1 - 0.85 * cleft), np.float32)
 
 
 def _membranes(plan: Plan) -> NDArray[np.float32]:
     """Return the eosin of fat: thin walls between large empty cells."""
-    step = 62.0 / plan.mpp
+    step = 46.0 / plan.mpp
     box = plan.box
     x = np.arange(box.x0, box.x1, dtype=np.float32)
     y = np.arange(box.y0, box.y1, dtype=np.float32)
@@ -118,8 +131,8 @@ def _membranes(plan: Plan) -> NDArray[np.float32]:
     rows = np.arange(int(box.y0 // step) - 2, int(box.y1 // step) + 3)
     gy, gx = (a.ravel() for a in np.meshgrid(rows, columns, indexing="ij"))
     draw = [uniform(plan.layout.seed, gx, gy, 300 + i) for i in (0, 1)]
-    seeds_x = (gx + 0.5 * (gy % 2) + 0.5 * (draw[0] - 0.5)) * step
-    seeds_y = (gy + 0.5 * (draw[1] - 0.5)) * step
+    seeds_x = (gx + 0.5 * (gy % 2) + 0.6 * (draw[0] - 0.5)) * step
+    seeds_y = (gy + 0.6 * (draw[1] - 0.5)) * step
     nearest = np.full((len(y), len(x)), np.inf, np.float32)
     second = nearest.copy()
     for sx, sy in zip(seeds_x, seeds_y, strict=True):
@@ -132,7 +145,11 @@ def _membranes(plan: Plan) -> NDArray[np.float32]:
         second[part] = np.minimum(second[part], np.maximum(nearest[part], away))
         nearest[part] = np.minimum(nearest[part], away)
     wall = (second - nearest) * plan.mpp
-    return np.asarray(0.75 * np.exp(-((wall / 2.2) ** 2)), np.float32)
+    # Droplets are round: blurred walls are wider where three of them meet.
+    wide = cv2.GaussianBlur(np.exp(-((wall / 6.0) ** 2)), (0, 0), 3.0 / plan.mpp)
+    uneven = plan.full(plan.layout.field(plan.x, plan.y, size=30, stream=15))
+    shape = np.clip((wide - 0.74 + 0.3 * (uneven - 0.5)) / 0.1, 0, 1)
+    return np.asarray(0.2 * shape + 0.5 * np.exp(-((wall / 1.8) ** 2)), np.float32)
 
 
 def _add_glands(plan: Plan, stain: NDArray[np.float32]) -> None:
@@ -193,7 +210,7 @@ def _add_nuclei(
     inner = centres + 0.72 * (corners - centres)
     for number, kind in enumerate(nuclei.kind):
         amount = float(nuclei.stain[number])
-        rim, core = (1.15, 0.72) if kind == _VESICULAR else (1.0, 1.05)
+        rim, core = (1.1, 0.8) if kind == _VESICULAR else (1.0, 1.05)
         cv2.fillPoly(layer, [_fixed(corners[number])], amount * rim, shift=4)
         cv2.fillPoly(layer, [_fixed(inner[number])], amount * core, shift=4)
         if kind == _VESICULAR and int(amount * 1e4) % 2:

@@ -65,7 +65,7 @@ SCANNERS: Final[Mapping[str, Scanner]] = MappingProxyType(
             Scanner(
                 "aurora",
                 (0.65, 0.70, 0.29),
-                (0.07, 0.99, 0.32),
+                (0.15, 0.92, 0.36),
                 (1.0, 1.0),
                 (245, 244, 246),
                 0.6,

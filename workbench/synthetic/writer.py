@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from workbench.synthetic.nuclei import Nuclei
 
 BLOCK: Final = 1024
+_MARGIN: Final = 2 * CELL
+"""Rendered around each block and cut away, so that blurs see over its edge."""
+
 _TILE = 256
 _SMALLEST = 512
 _INK = np.array((28, 96, 72), np.float32)
@@ -98,18 +101,24 @@ def _bands(
         band = np.empty((BLOCK, -(-width // BLOCK) * BLOCK, 3), np.uint8)
         for x in range(0, width, BLOCK):
             plan = Plan(layout, Box.at(x, y, BLOCK, BLOCK), mpp)
-            nuclei = nuclei_near(plan)
-            stain = concentrations(plan, nuclei)
-            band[:, x : x + BLOCK] = _scanned(plan, stain, scanner)
-            _note(truth, plan, stain)
+            wide = Plan(layout, plan.box.grow(_MARGIN), mpp)
+            nuclei = nuclei_near(wide)
+            stain = concentrations(wide, nuclei)
+            rng = np.random.default_rng([layout.seed, x, y])
+            light = _scanned(wide, stain, scanner, rng)
+            inner = np.s_[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+            band[:, x : x + BLOCK] = light[inner]
+            _note(truth, plan, stain[inner])
             tables.append(_table(nuclei, plan, (width, height)))
         yield band[: height - y, :width]
 
 
 def _scanned(
-    plan: Plan, stain: NDArray[np.float32], scanner: Scanner
+    plan: Plan,
+    stain: NDArray[np.float32],
+    scanner: Scanner,
+    rng: np.random.Generator,
 ) -> NDArray[np.uint8]:
-    rng = np.random.default_rng([plan.layout.seed, plan.box.x0, plan.box.y0])
     light = scanner.scan(stain, rng)
     ink = soft_mask(plan, plan.layout.pen(plan.x, plan.y))[..., None]
     light += 0.93 * ink * (_INK + 0.06 * light - light)
