@@ -29,16 +29,23 @@ _DENSE: Final = {
 _QUIET: Final = {"styleOverrides": {"root": {"textTransform": "none"}}}
 
 
-def _theme(primary: str) -> dict[str, Any]:
+def _theme(primary: str, bar: str) -> dict[str, Any]:
     return {
         "palette": {"primary": {"main": primary}},
         "typography": {"fontSize": 13},
         "shape": {"borderRadius": 8},
-        "components": {"MuiButton": _QUIET, "MuiToggleButton": _QUIET},
+        "components": {
+            "MuiButton": _QUIET,
+            "MuiToggleButton": _QUIET,
+            "MuiAppBar": {"styleOverrides": {"root": {"backgroundColor": bar}}},
+        },
     }
 
 
-_THEMES: Final = {"light": _theme("#5b4b9a"), "dark": _theme("#b3a4f0")}
+_THEMES: Final = {
+    "light": _theme("#5b4b9a", "#5b4b9a"),
+    "dark": _theme("#b3a4f0", "#2b2545"),
+}
 
 
 def full_page(app: WorkbenchApp) -> Any:
