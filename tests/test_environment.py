@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,8 @@ def own_requirements(project):
 
 def test_every_requirement_has_a_known_good_version(project, constraints):
     for need in own_requirements(project):
-        pins = [c for c in constraints if c.name.lower() == need.name.lower()]
+        name = canonicalize_name(need.name)
+        pins = [c for c in constraints if canonicalize_name(c.name) == name]
         assert pins, f"{need.name} is not in constraints.txt"
         for pin in pins:
             (version,) = pin.specifier
