@@ -20,6 +20,7 @@ from workbench.store import open_run
 pytestmark = pytest.mark.browser
 
 NAME = "CMU-1-Small-Region.svs"
+MODEL = "nuclear-density"
 OPACITY = 0.55
 
 
@@ -63,11 +64,11 @@ def url(folder, runs):
 class App:
     """The app's page, in the words of its users."""
 
-    def __init__(self, watched, url, slide=""):
+    def __init__(self, watched, url, slide):
         self.watched = watched
         self.page = watched.page
         self.page.set_viewport_size({"width": 1400, "height": 900})
-        self.page.goto(f"{url}?slide={slide}" if slide else url)
+        self.page.goto(f"{url}?slide={slide}&model={MODEL}")
         watched.settle()
 
     def press(self, name):
