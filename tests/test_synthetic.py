@@ -197,7 +197,7 @@ def test_hashing_is_uniform():
 
 
 @pytest.mark.parametrize(
-    "options", [{"scanner": "nobody"}, {"size": (10, 10)}, {"mpp": 0.0}]
+    "options", [{"scanner": "nobody"}, {"size": (10, 10)}, {"mpp": 0.0}, {"seed": -1}]
 )
 def test_what_cannot_be_made_is_refused(tmp_path, options):
     with pytest.raises(OutOfBoundsError):

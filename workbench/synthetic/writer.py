@@ -75,16 +75,22 @@ def write_slide(
     if scanner not in SCANNERS:
         message = f"There is no scanner '{scanner}'."
         raise OutOfBoundsError(message, f"There are: {', '.join(SCANNERS)}.")
-    if min(size) < _TILE or not believable_mpp(mpp):
-        message = f"A slide of {size} pixels at {mpp} µm per pixel cannot be made."
-        raise OutOfBoundsError(message, f"Give at least {_TILE} pixels and 0.05 to 20.")
+    if min(size) < _TILE or not believable_mpp(mpp) or seed < 0:
+        message = f"No slide of {size} pixels at {mpp} µm and seed {seed} can be made."
+        remedy = f"Give {_TILE} pixels or more, 0.05 to 20 µm, and a seed from 0 on."
+        raise OutOfBoundsError(message, remedy)
     layout = Layout(seed, size[0] * mpp, size[1] * mpp)
     truth = empty_truth(size, CELL)
     tables: list[pd.DataFrame] = []
     bands = _bands(layout, SCANNERS[scanner], mpp, truth, tables)
-    _write_bands(path, bands, size, mpp=mpp)
-    truth = replace(truth, nuclei=pd.concat(tables, ignore_index=True))
-    truth.save(path)
+    unfinished = Path(path).with_name(f".{Path(path).name}.part")
+    try:
+        _write_bands(unfinished, bands, size, mpp=mpp)
+        truth = replace(truth, nuclei=pd.concat(tables, ignore_index=True))
+        truth.save(path)
+        unfinished.replace(path)  # last, so that a slide that is there is whole
+    finally:
+        unfinished.unlink(missing_ok=True)
     return truth
 
 
