@@ -31,7 +31,8 @@ class TestShell:
     """SegResNetVAE of PyPI's lavlab-shell: background, epithelium, stroma."""
 
     @pytest.fixture(scope="class")
-    def picture(self, shared_data):
+    @classmethod
+    def picture(cls, shared_data):
         """Return a carcinoma in standard colours, 1 µm per pixel."""
         path = shared_data / "nuclei_hgsc_nest" / "img" / "hgsc_nest.jpg"
         picture = np.asarray(Image.open(path).convert("RGB").reduce(2))

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import openslide
 import pytest
+import tifffile
 import tiffslide
 from PIL import Image, ImageCms
 
@@ -159,6 +160,13 @@ def test_a_slide_cut_off_is_broken(ycbcr, tmp_path, keep):
     (tmp_path / "cut.tif").write_bytes(Path(ycbcr).read_bytes()[:keep])
     with pytest.raises((BrokenSlideError, UnsupportedSlideError), match=r"cut\.tif"):
         wb.open_slide(tmp_path / "cut.tif")
+
+
+def test_a_tiff_that_is_no_picture_is_unsupported(tmp_path):
+    volume = np.zeros((2, 3, 4, 64, 64), np.uint8)
+    tifffile.imwrite(tmp_path / "volume.tif", volume, metadata={"axes": "TZCYX"})
+    with pytest.raises((BrokenSlideError, UnsupportedSlideError), match=r"volume\.tif"):
+        wb.open_slide(tmp_path / "volume.tif")
 
 
 def test_a_cut_image_is_broken(tmp_path):

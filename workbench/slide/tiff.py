@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tiffslide
 
-from workbench.errors import BrokenSlideError, SlideReadError, UnsupportedSlideError
+from workbench.errors import (
+    BrokenSlideError,
+    SlideError,
+    SlideReadError,
+    UnsupportedSlideError,
+)
 from workbench.geometry import Box
 from workbench.slide.positioned import PositionedFile
 from workbench.slide.reader import EncodedTile, Level
@@ -37,10 +42,14 @@ class TiffReader:
         self._path = path
         self.name = f"tiffslide {tiffslide.__version__}"
         self._lock = threading.Lock()
+        self._slide = _open(path)
         try:
-            self._slide = tiffslide.TiffSlide(path)
             self._describe()
-        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        except SlideError:
+            self.close()
+            raise
+        except Exception as error:
+            self.close()
             raise BrokenSlideError(path, str(error) or type(error).__name__) from error
 
     def _describe(self) -> None:
@@ -204,6 +213,16 @@ class TiffReader:
     def close(self) -> None:
         """Give back the file."""
         self._slide.close()
+
+
+def _open(path: str) -> tiffslide.TiffSlide:
+    """Open with tiffslide, which lets through whatever a damaged file provokes."""
+    try:
+        return tiffslide.TiffSlide(path)
+    except NotImplementedError as error:
+        raise UnsupportedSlideError(path, str(error)) from error
+    except Exception as error:
+        raise BrokenSlideError(path, str(error) or type(error).__name__) from error
 
 
 _Piece = tuple["NDArray[np.uint8]", int, int]
