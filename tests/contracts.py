@@ -95,13 +95,48 @@ class ReaderContract:
         assert slide.read_tiles(boxes, (24, 24), out=out) is out
         np.testing.assert_array_equal(out[1], slide.read(boxes[1]).pixels)
 
-    def test_halving_averages_two_by_two(self, slide, whole):
+    def test_exact_halving_averages_two_by_two(self, path, slide, whole):
         """Where the level below is not stored, it is made by area averaging."""
         if any(1 < level.downsample <= 2.01 for level in slide.levels):
             return
-        pixels = slide.read(wb.Box.at(0, 0, 40, 40), size=(20, 20)).pixels
+        with wb.open_slide(path, exact=True) as exact:
+            pixels = exact.read(wb.Box.at(0, 0, 40, 40), size=(20, 20)).pixels
         mean = whole[:40, :40].reshape(20, 2, 20, 2, 3).mean((1, 3))
         assert np.abs(pixels - mean).max() <= 1
+
+    @pytest.mark.parametrize("factor", [2, 3, 4, 8])
+    def test_quick_reads_are_near_the_exact_ones(self, path, slide, factor):
+        side = min(slide.size) // factor
+        box = wb.Box.at(0, 0, side * factor, side * factor)
+        quick = slide.read(box, size=(side, side)).pixels.astype(float)
+        with wb.open_slide(path, exact=True) as slow:
+            exact = slow.read(box, size=(side, side)).pixels.astype(float)
+        off = np.abs(quick - exact).mean()
+        detail = np.abs(exact[1:, 1:] - exact[:-1, :-1]).mean()
+        assert off < 1.5 + 0.2 * detail
+
+    @quickly
+    @given(data=st.data())
+    def test_quick_reads_have_no_seams(self, slide, data):
+        """Parts read one by one are the parts of what is read at once."""
+        factor = data.draw(st.sampled_from([2, 4]))
+        side = min(256, min(slide.size) // (4 * factor) * 4)
+        x, y = (data.draw(st.integers(0, 20)) * factor for _ in "xy")
+        whole = slide.read(
+            wb.Box.at(x, y, side * factor, side * factor), size=(side, side)
+        )
+        half = side // 2
+        step = half * factor
+        for row in (0, 1):
+            for column in (0, 1):
+                box = wb.Box.at(x + column * step, y + row * step, step, step)
+                part = slide.read(box, size=(half, half)).pixels
+                expected = whole.pixels[
+                    row * half : row * half + half, column * half : column * half + half
+                ]
+                if box.x1 < slide.size[0] - 8 and box.y1 < slide.size[1] - 8:
+                    off = np.abs(part.astype(int) - expected)
+                    assert off.mean() < 1.5
 
     def test_any_resolution_keeps_its_place(self, slide, whole):
         """Reading at an odd size shows the same picture, neither moved nor scaled."""

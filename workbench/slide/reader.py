@@ -36,6 +36,9 @@ class Level:
     tile: tuple[int, int] | None = None
     """Width and height of the stored tiles; None if it is not tiled."""
 
+    reductions: tuple[int, ...] = (1,)
+    """By what its tiles can be shrunk while they are decoded, least first."""
+
 
 @dataclass(frozen=True, slots=True)
 class EncodedTile:
@@ -78,6 +81,7 @@ class Reader(Protocol):
         width: int,
         height: int,
         *,
+        reduction: int = 1,
         threads: int = 1,
         out: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
@@ -86,10 +90,12 @@ class Reader(Protocol):
         Parameters
         ----------
         origins : sequence of (x, y)
-            Upper left corners in pixels *of that level*; what lies outside the
-            level is background.
+            Upper left corners in pixels *of that level*, reduced; what lies outside
+            the level is background.
         width, height : int
-            In pixels of that level, positive.
+            In pixels of that level, reduced; positive.
+        reduction : int
+            One of the level's.
         threads : int
             That may decode together.
         out : array, optional
@@ -138,6 +144,7 @@ class BoxReader(ABC):
         width: int,
         height: int,
         *,
+        reduction: int = 1,  # noqa: ARG002 - there is none but 1
         threads: int = 1,  # noqa: ARG002 - the library decides
         out: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:

@@ -34,7 +34,10 @@ class Source:
     top: float
     right: float
     bottom: float
-    """In pixels of the level; need not be whole."""
+    """In pixels of the level, reduced; need not be whole."""
+
+    reduction: int = 1
+    """By what the level is shrunk while it is decoded."""
 
     @property
     def origin(self) -> tuple[int, int]:
@@ -77,14 +80,32 @@ def _scale(full: int, stored: int, downsample: float) -> float:
 
 
 def choose_source(
-    box: Box, size: tuple[int, int], scale: Sequence[tuple[float, float]]
+    box: Box,
+    size: tuple[int, int],
+    levels: Sequence[Level],
+    scale: Sequence[tuple[float, float]],
+    *,
+    exact: bool,
 ) -> Source:
-    """Return the source in the coarsest level that still has all the detail."""
+    """Return the source in the coarsest level that still has all the detail.
+
+    Unless `exact`, a level whose tiles can be shrunk while they are decoded is; not
+    at its edges, where a shrunk pixel may reach beyond the picture.
+    """
     wanted = min(box.width / size[0], box.height / size[1]) * (1 + _SAME)
     fine_enough = [i for i, axes in enumerate(scale) if max(axes) <= wanted]
-    level = max(fine_enough, key=lambda i: scale[i], default=0)
-    across, down = scale[level]
-    return Source(level, box.x0 / across, box.y0 / down, box.x1 / across, box.y1 / down)
+    number = max(fine_enough, key=lambda i: scale[i], default=0)
+    across, down = scale[number]
+    level = levels[number]
+    reduction = 1
+    for each in () if exact else level.reductions:
+        right, bottom = (side // each * each for side in level.size)
+        within = box.x1 <= right * across and box.y1 <= bottom * down
+        if within and max(across, down) * each <= wanted:
+            reduction = each
+    across, down = across * reduction, down * reduction
+    edges = (box.x0 / across, box.y0 / down, box.x1 / across, box.y1 / down)
+    return Source(number, *edges, reduction)
 
 
 def resample(pixels: NDArray[np.uint8], source: Source, out: NDArray[np.uint8]) -> None:

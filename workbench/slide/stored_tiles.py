@@ -8,6 +8,7 @@ releases the interpreter lock.
 
 from __future__ import annotations
 
+import copy
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ _PHOTOMETRIC_RGB = 2
 _CONTIGUOUS = 1
 _CHANNELS = 3
 _START_OF_IMAGE = 2
+_REDUCTIONS = (1, 2, 4, 8)
 _UNTRANSFORMED = bytes.fromhex("ffee000e41646f6265006400000000" + "00")
 """An Adobe APP14 segment: the three components are RGB, not YCbCr."""
 
@@ -55,11 +57,30 @@ class StoredTiles:
         self._counts = [int(count) for count in page.databytecounts]
         self._page = page
         self._file = file
-        self._background = background
+        self.background = background
         self._front = self._jpeg_front() if self.is_jpeg else b""
         self._scratch = _Scratch(
             self._front, max(self._counts), (self.height, self.width, _CHANNELS)
         )
+
+    @property
+    def reductions(self) -> tuple[int, ...]:
+        """By what its tiles can be shrunk while they are decoded, least first."""
+        if not self.is_jpeg:
+            return (1,)
+        sides = (self.width, self.height)
+        return tuple(
+            n for n in _REDUCTIONS if not any(side % (8 * n) for side in sides)
+        )
+
+    def reduced(self, reduction: int) -> StoredTiles:
+        """Return the same tiles, shrunk by the JPEG decoder (in its DCT)."""
+        small = copy.copy(self)
+        small.width //= reduction
+        small.height //= reduction
+        shape = (small.height, small.width, _CHANNELS)
+        small._scratch = _Scratch(self._front, max(self._counts), shape)  # noqa: SLF001
+        return small
 
     @property
     def size(self) -> tuple[int, int]:
@@ -121,7 +142,7 @@ class StoredTiles:
             return pixels
         if not self._counts[index]:
             blank = np.empty((self.height, self.width, _CHANNELS), np.uint8)
-            blank[:] = self._background
+            blank[:] = self.background
             return blank
         stored = self._file.pread(self._counts[index], self._offsets[index])
         decoded: NDArray[np.uint8] = self._page.decode(stored, index)[0]
@@ -136,7 +157,13 @@ class StoredTiles:
         stop = start + self._counts[index] - _START_OF_IMAGE
         part = scratch.encoded[start:stop]
         self._file.pread_into(part, self._offsets[index] + _START_OF_IMAGE)
-        decoded = simplejpeg.decode_jpeg(scratch.encoded[:stop], "RGB", buffer=out)
+        decoded = simplejpeg.decode_jpeg(
+            scratch.encoded[:stop],
+            "RGB",
+            min_height=self.height,
+            min_width=self.width,
+            buffer=out,
+        )
         if decoded.shape != out.shape:
             reason = f"a stored tile has {decoded.shape} pixels, not {out.shape}"
             raise ValueError(reason)

@@ -77,12 +77,21 @@ class TiffReader:
             else None
             for page in pages
         ]
+        self._reduced = [
+            {n: stored.reduced(n) for n in stored.reductions} if stored else {}
+            for stored in self._stored
+        ]
         end = max((stored.end for stored in self._stored if stored), default=0)
         if end > handle.size:
             reason = f"it ends after {handle.size:,} of {end:,} bytes"
             raise BrokenSlideError(self._path, reason)
         self.levels = tuple(
-            Level(size, float(downsample), stored.size if stored else None)
+            Level(
+                size,
+                float(downsample),
+                stored.size if stored else None,
+                stored.reductions if stored else (1,),
+            )
             for size, downsample, stored in zip(
                 slide.level_dimensions,
                 slide.level_downsamples,
@@ -121,6 +130,7 @@ class TiffReader:
         width: int,
         height: int,
         *,
+        reduction: int = 1,
         threads: int = 1,
         out: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
@@ -130,51 +140,19 @@ class TiffReader:
         """
         if out is None:
             out = np.empty((len(origins), height, width, _CHANNELS), np.uint8)
-        stored = self._stored[level]
+        stored = self._reduced[level].get(reduction)
         try:
             if stored is None:
                 for picture, (x, y) in zip(out, origins, strict=True):
                     picture[:] = self._library_read(level, x, y, width, height)
             else:
-                self._fill(out, level, stored, origins, threads)
+                full = self.levels[level].size
+                limit = (-(-full[0] // reduction), -(-full[1] // reduction))
+                _fill(out, stored, origins, limit, threads)
         except Exception as error:
             place = f"level {level} at {origins[0]}"
             raise SlideReadError(self._path, place, str(error)) from error
         return out
-
-    def _fill(
-        self,
-        out: NDArray[np.uint8],
-        level: int,
-        stored: StoredTiles,
-        origins: Sequence[tuple[int, int]],
-        threads: int,
-    ) -> None:
-        _, height, width, _ = out.shape
-        limit = self.levels[level].size
-        if len(out) == 1:
-            index = stored.whole(*origins[0], width, height, limit)
-            if index is not None:
-                stored.decode_into(out[0], index)
-                return
-        pieces: dict[int, list[_Piece]] = {}
-        for picture, (x, y) in zip(out, origins, strict=True):
-            if x < 0 or y < 0 or x + width > limit[0] or y + height > limit[1]:
-                picture[:] = self.background
-            for index, piece in _pieces(picture, x, y, stored, limit):
-                pieces.setdefault(index, []).append(piece)
-        if threads == 1 or len(pieces) == 1:
-            for index, each in pieces.items():
-                _scatter(stored, index, each)
-            return
-        order = list(pieces)
-        with ThreadPoolExecutor(threads) as pool:
-
-            def work(part: int) -> None:
-                for index in order[part::threads]:
-                    _scatter(stored, index, pieces[index])
-
-            list(pool.map(work, range(threads)))
 
     def _library_read(
         self, level: int, x: int, y: int, width: int, height: int
@@ -227,6 +205,40 @@ def _open(path: str) -> tiffslide.TiffSlide:
 
 _Piece = tuple["NDArray[np.uint8]", int, int]
 """Where a part of a stored tile goes: the target, and x and y in the tile."""
+
+
+def _fill(
+    out: NDArray[np.uint8],
+    stored: StoredTiles,
+    origins: Sequence[tuple[int, int]],
+    limit: tuple[int, int],
+    threads: int,
+) -> None:
+    """Read every box, decoding each tile once, by several threads if asked."""
+    _, height, width, _ = out.shape
+    if len(out) == 1:
+        index = stored.whole(*origins[0], width, height, limit)
+        if index is not None:
+            stored.decode_into(out[0], index)
+            return
+    pieces: dict[int, list[_Piece]] = {}
+    for picture, (x, y) in zip(out, origins, strict=True):
+        if x < 0 or y < 0 or x + width > limit[0] or y + height > limit[1]:
+            picture[:] = stored.background
+        for index, piece in _pieces(picture, x, y, stored, limit):
+            pieces.setdefault(index, []).append(piece)
+    if threads == 1 or len(pieces) == 1:
+        for index, each in pieces.items():
+            _scatter(stored, index, each)
+        return
+    order = list(pieces)
+
+    def work(part: int) -> None:
+        for index in order[part::threads]:
+            _scatter(stored, index, pieces[index])
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, range(threads)))
 
 
 def _pieces(
