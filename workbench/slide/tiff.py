@@ -18,7 +18,7 @@ from workbench.errors import (
 from workbench.geometry import Box
 from workbench.slide.positioned import PositionedFile
 from workbench.slide.reader import EncodedTile, Level
-from workbench.slide.stored_tiles import StoredTiles
+from workbench.slide.stored_tiles import StoredTiles, empty_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,16 +139,14 @@ class TiffReader:
         Each stored tile is decoded once, however many boxes it is part of.
         """
         if out is None:
-            out = np.empty((len(origins), height, width, _CHANNELS), np.uint8)
+            out = empty_pixels((len(origins), height, width, _CHANNELS))
         stored = self._reduced[level].get(reduction)
         try:
             if stored is None:
                 for picture, (x, y) in zip(out, origins, strict=True):
                     picture[:] = self._library_read(level, x, y, width, height)
             else:
-                full = self.levels[level].size
-                limit = (-(-full[0] // reduction), -(-full[1] // reduction))
-                _fill(out, stored, origins, limit, threads)
+                _fill(out, stored, origins, threads)
         except Exception as error:
             place = f"level {level} at {origins[0]}"
             raise SlideReadError(self._path, place, str(error)) from error
@@ -211,21 +209,21 @@ def _fill(
     out: NDArray[np.uint8],
     stored: StoredTiles,
     origins: Sequence[tuple[int, int]],
-    limit: tuple[int, int],
     threads: int,
 ) -> None:
     """Read every box, decoding each tile once, by several threads if asked."""
     _, height, width, _ = out.shape
     if len(out) == 1:
-        index = stored.whole(*origins[0], width, height, limit)
+        index = stored.whole(*origins[0], width, height)
         if index is not None:
             stored.decode_into(out[0], index)
             return
+    right, bottom = stored.limit
     pieces: dict[int, list[_Piece]] = {}
     for picture, (x, y) in zip(out, origins, strict=True):
-        if x < 0 or y < 0 or x + width > limit[0] or y + height > limit[1]:
+        if x < 0 or y < 0 or x + width > right or y + height > bottom:
             picture[:] = stored.background
-        for index, piece in _pieces(picture, x, y, stored, limit):
+        for index, piece in _pieces(picture, x, y, stored):
             pieces.setdefault(index, []).append(piece)
     if threads == 1 or len(pieces) == 1:
         for index, each in pieces.items():
@@ -242,19 +240,12 @@ def _fill(
 
 
 def _pieces(
-    picture: NDArray[np.uint8],
-    x: int,
-    y: int,
-    stored: StoredTiles,
-    limit: tuple[int, int],
+    picture: NDArray[np.uint8], x: int, y: int, stored: StoredTiles
 ) -> list[tuple[int, _Piece]]:
+    """Return the tiles that a box at (x, y) touches, with where each goes."""
     height, width, _ = picture.shape
-    x0, y0, x1, y1 = (
-        max(0, x),
-        max(0, y),
-        min(limit[0], x + width),
-        min(limit[1], y + height),
-    )
+    x0, y0 = max(0, x), max(0, y)
+    x1, y1 = min(stored.limit[0], x + width), min(stored.limit[1], y + height)
     found = []
     for row in range(y0 // stored.height, -(-y1 // stored.height) if y1 > y0 else 0):
         top, bottom = max(y0, row * stored.height), min(y1, (row + 1) * stored.height)
