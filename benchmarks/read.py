@@ -12,6 +12,7 @@ Images, docs and figures: see benchmarks/README.md.
 from __future__ import annotations
 
 import argparse
+import inspect
 import statistics
 import tempfile
 import threading
@@ -119,7 +120,7 @@ def workloads(count: int) -> list[Workload]:
     ]
 
 
-Read = Callable[[Workload, Sequence[wb.Box]], object]
+Read = Callable[..., object]
 
 
 def ours(path: str) -> Read:
@@ -133,10 +134,11 @@ def ours(path: str) -> Read:
             kept.batch = np.empty(shape, np.uint8)
         return kept.batch
 
-    def read(work: Workload, boxes: Sequence[wb.Box]) -> None:
+    def read(work: Workload, boxes: Sequence[wb.Box], threads: int = 1) -> None:
         size = (work.size, work.size)
         if work.once:
-            slide.read_tiles(boxes, size, out=batch(len(boxes), work.size))
+            out = batch(len(boxes), work.size)
+            slide.read_tiles(boxes, size, threads=threads, out=out)
         else:
             for box in boxes:
                 slide.read(box, size=size)
@@ -260,16 +262,21 @@ def timed(
     return time.perf_counter() - start
 
 
-def timed_raster(path_read: Read, work: Workload, threads: int) -> float:
-    """Like `timed`, but each thread gets a band, as a batch reader would."""
+def timed_batch(read: Read, work: Workload, threads: int) -> float:
+    """Return the seconds that a reader takes over one batch of boxes.
+
+    Ours shares the batch out among its threads; the others get a band each.
+    """
     start = time.perf_counter()
-    part = len(work.boxes) // threads
-    bands = [work.boxes[i * part : (i + 1) * part] for i in range(threads)]
     if threads == 1:
-        path_read(work, work.boxes)
+        read(work, work.boxes)
+    elif "threads" in inspect.signature(read).parameters:
+        read(work, work.boxes, threads=threads)
     else:
+        part = len(work.boxes) // threads
+        bands = [work.boxes[i * part : (i + 1) * part] for i in range(threads)]
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(lambda band: path_read(work, band), bands))
+            list(pool.map(lambda band: read(work, band), bands))
     return time.perf_counter() - start
 
 
@@ -293,7 +300,7 @@ def measure(
         for name, read in readers.items():
             limit = timed(decode_all, data, threads)
             if work.once:
-                took = timed_raster(read, work, threads)
+                took = timed_batch(read, work, threads)
             else:
                 took = timed(lambda b, read=read: read(work, b), work.boxes, threads)
             if number:  # the first round warms up
