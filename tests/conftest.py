@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from browser import chromium, watched  # noqa: F401 - one browser for all modules
+
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("workbench", deadline=None)
 settings.load_profile("workbench")

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from stained_slide import write_stained
 
-from browser import chromium, free_port, running  # noqa: F401 - a fixture
-from browser import watched as watched  # noqa: PLC0414 - a fixture
+from browser import free_port, running
 from workbench.slide.slide import open_slide
 
 pytestmark = pytest.mark.browser

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from browser import Watched, chromium, panel_serve  # noqa: F401 - a fixture
+from browser import Watched, panel_serve
 from made_slides import write_tiff
 
 pytestmark = pytest.mark.browser
@@ -119,7 +119,7 @@ class Page:
 
 
 @pytest.fixture
-def opened(chromium, url):  # noqa: F811 - a fixture
+def opened(chromium, url):
     """Return a way to open a page of one's own."""
     contexts = []
 
@@ -135,7 +135,7 @@ def opened(chromium, url):  # noqa: F811 - a fixture
 
 
 @pytest.fixture(scope="module")
-def shared_page(chromium, url):  # noqa: F811 - a fixture
+def shared_page(chromium, url):
     context = chromium.new_context(viewport={"width": 1000, "height": 700})
     yield Page(Watched(context.new_page()), url)
     context.close()
