@@ -13,6 +13,7 @@ import pytest
 from workbench.batches import read_batches
 from workbench.errors import SlideReadError, StainError
 from workbench.grid import Grid
+from workbench.schedule import Schedule
 from workbench.slide.slide import open_slide
 
 GRID = Grid((64, 48), 1.0, 8)
@@ -81,6 +82,37 @@ def test_any_order_and_any_size_of_chunk():
         (9, []),
     ]
     assert batches[2].pixels.shape == (0, 8, 8, 3)
+
+
+def test_what_hurries_is_read_although_others_wait_and_is_given_first():
+    looked_at = [None]
+    schedule = Schedule(GRID, [t for _, t in chunks()], focus=lambda: looked_at[0])
+    slide = PlainSlide()
+    batches = read_batches(slide, GRID, schedule, order=schedule, prefetch=2)
+    first = next(batches)
+    wait_until(lambda: slide.reads == 3)
+    looked_at[0] = GRID.core(47)
+    wait_until(lambda: slide.reads == 4)
+    assert 47 in next(batches).indices
+    rest = [batch.number for batch in batches]
+    assert sorted([first.number, 5, *rest]) == list(range(6))
+
+
+def test_memory_for_the_pixels_can_be_given():
+    given = []
+
+    def allocate(shape):
+        given.append(np.zeros(shape, np.uint8))
+        return given[-1]
+
+    class Filling(PlainSlide):
+        def read_tiles(self, boxes, size, *, threads=1, out=None):
+            out[:] = super().read_tiles(boxes, size, threads=threads)
+            return out
+
+    batches = list(read_batches(Filling(), GRID, chunks(2), allocate=allocate))
+    assert all(b.pixels is m for b, m in zip(batches, given, strict=True))
+    assert all(b.pixels.any() for b in batches)
 
 
 def test_nothing_to_read():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workbench.reporter import Reporter
+from workbench.results import Progress
 
 
 class Clock:
@@ -73,3 +74,31 @@ def test_an_error_is_the_last_that_is_told(clock, error, status):
     reporter = Reporter(heard.append, clock=clock)
     reporter.__exit__(type(error), error, None)
     assert (heard[-1].status, heard[-1].message) == (status, str(error))
+
+
+def test_waiting_for_items_is_measured_and_nothing_else(clock):
+    reporter = Reporter(None, clock=clock)
+
+    def slow():
+        for item in range(3):
+            clock.now += 2
+            yield item
+
+    for _ in reporter.waits(slow(), "waiting"):
+        clock.now += 5
+    assert reporter.seconds == {"waiting": 6.0}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "word"),
+    [
+        ({"answering": 1.0, "waiting": 0.9, "writing": 0.1}, ""),
+        ({"answering": 10.0, "waiting": 9.0, "writing": 0.1}, "Reading"),
+        ({"answering": 10.0, "waiting": 1.0, "writing": 0.1}, "model"),
+        ({"answering": 10.0, "waiting": 6.0, "writing": 20.0}, "Writing"),
+    ],
+)
+def test_the_advice_names_what_sets_the_pace(seconds, word):
+    progress = Progress("running", "tiles", 1, 9, seconds=seconds)
+    assert word in progress.advice
+    assert bool(progress.advice) == bool(word)

@@ -80,7 +80,8 @@ def test_the_focus_comes_first_from_its_centre_outwards_and_then_the_rest_in_ord
     assert hulls[first[0]].contains(*focus.centre)
     away = [distance(hulls[n], *focus.centre) for n in first]
     assert away == sorted(away)
-    assert drawn[len(first) :] == sorted(drawn[len(first) :])
+    coarse_then_rest = sorted(drawn[len(first) :], key=lambda n: (n % 16 != 0, n))
+    assert drawn[len(first) :] == coarse_then_rest
 
 
 def test_a_focus_that_moves_is_followed_at_the_next_chunk():
@@ -88,10 +89,39 @@ def test_a_focus_that_moves_is_followed_at_the_next_chunk():
     chunks = chunks_of(grid, np.arange(len(grid)), 16)
     looked_at = [None]
     drawing = iter(Schedule(grid, chunks, focus=lambda: looked_at[0]))
-    assert [next(drawing)[0] for _ in range(3)] == [0, 1, 2]
+    assert [next(drawing)[0] for _ in range(3)] == [0, 16, 32]
     looked_at[0] = grid.core(len(grid) - 1)
     number, tiles = next(drawing)
     assert len(grid) - 1 in tiles
     looked_at[0] = None
-    assert next(drawing)[0] == 3
-    assert number > 3
+    assert next(drawing)[0] == 48
+    assert number > 48
+
+
+def test_a_coarse_pass_soon_covers_the_whole_slide():
+    grid = Grid((3200, 3200), 1.0, 16)
+    chunks = chunks_of(grid, np.arange(len(grid)), 16)
+    drawn = numbers(Schedule(grid, chunks))
+    centres = np.array([grid.core(int(tiles[0])).centre for tiles in chunks])
+    covered = centres[drawn[: len(chunks) // 16]]
+    farthest = max(np.hypot(*(covered - centre).T).min() for centre in centres)
+    assert farthest < 3200 / 4
+
+
+def test_of_batches_that_wait_the_one_in_focus_is_first():
+    grid = Grid((1600, 1600), 1.0, 16)
+    chunks = chunks_of(grid, np.arange(len(grid)), 16)
+    looked_at = [None]
+    schedule = Schedule(grid, chunks, focus=lambda: looked_at[0])
+    drawing = iter(schedule)
+    drawn = [next(drawing)[0] for _ in range(3)]
+    assert schedule.first(drawn) == drawn[0]
+    assert not schedule.hurries(drawn)
+    looked_at[0] = grid.core(int(chunks[drawn[2]][0]))
+    assert schedule.first(drawn) == drawn[2]
+    assert not schedule.hurries(drawn)
+    looked_at[0] = grid.core(int(chunks[7][0]))
+    assert schedule.first(drawn) == drawn[0]
+    assert schedule.hurries(drawn)
+    assert next(drawing)[0] == 7
+    assert not schedule.hurries(drawn)

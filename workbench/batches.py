@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
@@ -13,11 +13,15 @@ from workbench.errors import SlideReadError, WorkbenchError
 from workbench.geometry import Box
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from workbench.grid import Grid
+
+
+_LOOK_S: Final = 0.05
+"""How often a reader that is far enough ahead looks whether the focus has moved."""
 
 
 class TileSource(Protocol):
@@ -28,9 +32,24 @@ class TileSource(Protocol):
         """Where the pixels come from, for error messages."""
 
     def read_tiles(
-        self, boxes: Sequence[Box], size: tuple[int, int], *, threads: int = 1
+        self,
+        boxes: Sequence[Box],
+        size: tuple[int, int],
+        *,
+        threads: int = 1,
+        out: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
         """Return every box resampled to `size`, uint8 (N, height, width, 3)."""
+
+
+class Order(Protocol):
+    """Which chunk comes first, as things are now; asked from several threads."""
+
+    def first(self, numbers: Sequence[int]) -> int:
+        """Return which of some drawn chunks is to be given first."""
+
+    def hurries(self, numbers: Sequence[int]) -> bool:
+        """Tell whether one not yet drawn should come before all of these."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -46,20 +65,27 @@ class Batch:
     pixels: NDArray[np.uint8]
     """uint8, shape (N, tile_px, tile_px, 3), sRGB; this batch's own memory."""
 
+    seconds: float = 0.0
+    """How long reading it took."""
+
 
 def read_batches(
     slide: TileSource,
     grid: Grid,
     chunks: Iterable[tuple[int, NDArray[np.int64]]],
     *,
+    order: Order | None = None,
     prefetch: int = 2,
     threads: int = 1,
+    allocate: Callable[[tuple[int, ...]], NDArray[np.uint8]] | None = None,
 ) -> Generator[Batch, None, None]:
-    """Read one batch for each chunk, in order, ahead of whoever takes them.
+    """Read one batch for each chunk, ahead of whoever takes them.
 
     One thread reads; it is at most `prefetch` batches ahead, and it also draws from
     `chunks`, as late as that allows, so that a schedule can still change its mind.
-    Closing the iterator, or dropping it, stops the thread after the batch in hand.
+    With an `order`, a batch that hurries is read although others wait, and is given
+    before them. Closing the iterator, or dropping it, stops the thread after the
+    batch in hand.
 
     Parameters
     ----------
@@ -69,10 +95,14 @@ def read_batches(
         Where its tiles lie.
     chunks : iterable of (int, int64 (N,))
         Batch number and the tiles of that batch.
+    order : Order, optional
+        Says which batch is given first; by default the one that was read first.
     prefetch : int
-        Batches that may wait to be taken, at least 1.
+        Batches that may wait to be taken, at least 1; twice as many if some hurry.
     threads : int
         Decoding threads within one batch.
+    allocate : callable, optional
+        Returns uint8 memory of a shape, such as pinned memory for a GPU.
 
     Yields
     ------
@@ -85,70 +115,123 @@ def read_batches(
         When a batch could not be read, naming the file and the tiles' place; raised
         where the batch would have been taken, after all batches before it.
     """
-    reader = _ReadAhead(slide, grid, threads=threads, slots=max(1, prefetch))
+    read = _Reading(slide, grid, threads, allocate)
+    ahead = _ReadAhead(read, slots=max(1, prefetch), order=order)
     thread = threading.Thread(
-        target=reader.produce, args=(chunks,), name="read-ahead", daemon=True
+        target=ahead.produce, args=(chunks,), name="read-ahead", daemon=True
     )
     thread.start()
     try:
-        while (item := reader.ready.get()) is not None:
-            reader.free.release()
-            if isinstance(item, BaseException):
-                raise item
-            yield item
+        while (batch := ahead.take()) is not None:
+            yield batch
     finally:
-        reader.stop()
+        ahead.stop()
         thread.join()
 
 
-class _ReadAhead:
-    """The producer: it knows nothing of its consumer but a queue and free slots.
+@dataclass(frozen=True)
+class _Reading:
+    """How one chunk becomes a batch."""
 
-    A semaphore bounds the queue, so that stopping is waking the producer once and
-    needs no polling.
-    """
+    slide: TileSource
+    grid: Grid
+    threads: int
+    allocate: Callable[[tuple[int, ...]], NDArray[np.uint8]] | None
 
-    def __init__(
-        self, slide: TileSource, grid: Grid, *, threads: int, slots: int
-    ) -> None:
-        self.ready: SimpleQueue[Batch | BaseException | None] = SimpleQueue()
-        self.free = threading.Semaphore(slots)
-        self._slide = slide
-        self._grid = grid
-        self._threads = threads
-        self._stopped = threading.Event()
-
-    def stop(self) -> None:
-        """Let the producer end after what it is doing now."""
-        self._stopped.set()
-        self.free.release()
-
-    def produce(self, chunks: Iterable[tuple[int, NDArray[np.int64]]]) -> None:
-        """Read batch after batch; `None` says that all are read."""
-        try:
-            remaining = iter(chunks)
-            while self._wait_for_slot() and (chunk := next(remaining, None)):
-                self.ready.put(self._read(*chunk))
-        except BaseException as error:  # noqa: BLE001 - raised again by the consumer
-            self.ready.put(error)
-        else:
-            self.ready.put(None)
-
-    def _wait_for_slot(self) -> bool:
-        self.free.acquire()
-        return not self._stopped.is_set()
-
-    def _read(self, number: int, indices: NDArray[np.int64]) -> Batch:
+    def __call__(self, number: int, indices: NDArray[np.int64]) -> Batch:
+        began = time.perf_counter()
         tiles = np.asarray(indices, np.int64)
-        boxes = [self._grid.tile(int(index)) for index in tiles]
-        side = self._grid.tile_px
+        boxes = [self.grid.tile(int(index)) for index in tiles]
+        side = self.grid.tile_px
         if not boxes:
             return Batch(number, tiles, np.empty((0, side, side, 3), np.uint8))
         try:
-            pixels = self._slide.read_tiles(boxes, (side, side), threads=self._threads)
+            pixels = self._pixels(boxes)
         except WorkbenchError:
             raise
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
-            raise SlideReadError(self._slide.path, Box.hull(boxes), reason) from error
-        return Batch(number, tiles, pixels)
+            raise SlideReadError(self.slide.path, Box.hull(boxes), reason) from error
+        return Batch(number, tiles, pixels, time.perf_counter() - began)
+
+    def _pixels(self, boxes: list[Box]) -> NDArray[np.uint8]:
+        side = self.grid.tile_px
+        if self.allocate is None:
+            return self.slide.read_tiles(boxes, (side, side), threads=self.threads)
+        out = self.allocate((len(boxes), side, side, 3))
+        return self.slide.read_tiles(boxes, (side, side), threads=self.threads, out=out)
+
+
+class _ReadAhead:
+    """The producer and the batches that wait; all that is shared is behind one lock."""
+
+    def __init__(
+        self,
+        read: Callable[[int, NDArray[np.int64]], Batch],
+        *,
+        slots: int,
+        order: Order | None,
+    ) -> None:
+        self._read = read
+        self._slots = slots
+        self._order = order
+        self._changed = threading.Condition()
+        self._ready: dict[int, Batch] = {}
+        self._stopped = False
+        self._ended = False
+        self._error: BaseException | None = None
+
+    def stop(self) -> None:
+        """Let the producer end after what it is doing now."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def take(self) -> Batch | None:
+        """Wait for the next batch; None when all were taken."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ready or self._ended)
+            if self._ready:
+                self._changed.notify_all()
+                return self._ready.pop(self._first())
+            if self._error is not None:
+                raise self._error
+            return None
+
+    def produce(self, chunks: Iterable[tuple[int, NDArray[np.int64]]]) -> None:
+        """Read batch after batch, as long as there is room for them."""
+        error = None
+        try:
+            remaining = iter(chunks)
+            while self._wait_for_room() and (chunk := next(remaining, None)):
+                self._put(self._read(*chunk))
+        except BaseException as caught:  # noqa: BLE001 - raised again by the consumer
+            error = caught
+        with self._changed:
+            self._ended, self._error = True, error
+            self._changed.notify_all()
+
+    def _put(self, batch: Batch) -> None:
+        with self._changed:
+            self._ready[batch.number] = batch
+            self._changed.notify_all()
+
+    def _wait_for_room(self) -> bool:
+        # A focus that moves tells nobody: whoever follows one has to look.
+        patience = None if self._order is None else _LOOK_S
+        with self._changed:
+            while not (self._stopped or self._has_room()):
+                self._changed.wait(patience)
+            return not self._stopped
+
+    def _has_room(self) -> bool:
+        if len(self._ready) < self._slots:
+            return True
+        if self._order is None or len(self._ready) >= 2 * self._slots:
+            return False
+        return self._order.hurries(list(self._ready))
+
+    def _first(self) -> int:
+        if self._order is None:
+            return next(iter(self._ready))
+        return self._order.first(list(self._ready))

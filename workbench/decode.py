@@ -10,9 +10,6 @@ from torch import Tensor
 from workbench.errors import InvalidCardError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from workbench.cards import ModelCard
 
 _PER_TILE = 2
@@ -20,12 +17,12 @@ _PER_TILE = 2
 
 
 @torch.inference_mode()
-def decode(answers: Tensor, card: ModelCard) -> NDArray[np.float32]:
+def decode(answers: Tensor, card: ModelCard) -> Tensor:
     """Average what a network says over the cells of each tile's core.
 
     The averages are weighted by area, so that cells and margin may cut through the
-    pixels of an answer that is coarser than the tile. All but the copy happens on
-    the answers' device.
+    pixels of an answer that is coarser than the tile. It happens on the answers'
+    device.
 
     Parameters
     ----------
@@ -36,7 +33,8 @@ def decode(answers: Tensor, card: ModelCard) -> NDArray[np.float32]:
 
     Returns
     -------
-    float32 (N, C, cells, cells)
+    Tensor
+        float32 (N, C, cells, cells), on the same device.
 
     Raises
     ------
@@ -52,8 +50,7 @@ def decode(answers: Tensor, card: ModelCard) -> NDArray[np.float32]:
         down = _weights(answers.shape[2], card).to(answers)
         across = _weights(answers.shape[3], card).to(answers)
         cells = down @ answers @ across.T
-    values: NDArray[np.float32] = cells.float().cpu().numpy()
-    return values
+    return cells.float()
 
 
 def _weights(length: int, card: ModelCard) -> Tensor:

@@ -25,10 +25,13 @@ from workbench.store import open_run
 if TYPE_CHECKING:
     import os
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
 
     from workbench.batches import Batch
     from workbench.geometry import Box
+    from workbench.grid import Grid
     from workbench.results import Progress, Status
     from workbench.slide.slide import Slide
     from workbench.store import Run
@@ -138,25 +141,45 @@ def _answer(
     chunks = chunks_of(grid, recorder.tiles, request.recipe.batch_size)
     schedule = Schedule(grid, chunks, done=recorder.chunks_done, focus=focus)
     source = Salvage(request.slide)
-    batches = read_batches(source, grid, schedule, threads=inference.reading_threads)
+    batches = read_batches(
+        source,
+        grid,
+        schedule,
+        order=schedule,
+        threads=inference.reading_threads,
+        allocate=inference.allocate,
+    )
+    left = len(chunks) - len(recorder.chunks_done)
     with report.stage("tiles"), closing(batches):
-        for batch in batches:
-            if cancel is not None and cancel.is_set():
-                return "cancelled"
-            recorder.append(_answers(batch, request, source))
+        wanted = report.waits(_until(cancel, batches), "waiting")
+        answered = report.waits(inference.answers(wanted), "answering")
+        for batch, values in answered:
+            with report.part("writing"):
+                recorder.append(_answers(batch, values, grid, source))
+            left -= 1
+            report.spent("reading", batch.seconds)
             report.tiles(recorder.tiles_done)
-    return "finished"
+    return "cancelled" if left else "finished"
 
 
-def _answers(batch: Batch, request: Request, source: Salvage) -> Answers:
+def _until(cancel: threading.Event | None, batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Go through batches until somebody cancels."""
+    for batch in batches:
+        if cancel is not None and cancel.is_set():
+            return
+        yield batch
+
+
+def _answers(
+    batch: Batch, values: NDArray[np.float32], grid: Grid, source: Salvage
+) -> Answers:
     """Return the model's answers, without those that mean nothing."""
-    values = request.inference(batch.pixels)
     failures = {
         int(batch.indices[i]): _NOT_FINITE
         for i in np.flatnonzero(~np.isfinite(values).all(axis=(1, 2, 3)))
     }
-    for tile in batch.indices.tolist():
-        if reason := source.failures.get(request.grid.tile(tile)):
+    for tile in batch.indices.tolist() if source.failures else ():
+        if reason := source.failures.get(grid.tile(tile)):
             failures[tile] = reason
     values[np.isin(batch.indices, list(failures))] = np.nan
     return Answers(batch.number, batch.indices, values, failures)

@@ -6,19 +6,21 @@ import time
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from tqdm.auto import tqdm
 
 from workbench.results import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from types import TracebackType
 
     from workbench.results import Stage, Status
     from workbench.store import Run
+
+T = TypeVar("T")
 
 _WINDOW_S: Final = 5.0
 """The rate is that of the last seconds..."""
@@ -40,7 +42,8 @@ class Reporter:
     Attributes
     ----------
     seconds : dict of str to float
-        How long each stage took so far.
+        How long each stage took so far, and each part of answering tiles; the parts
+        overlap, so they add up to more than the stage.
     """
 
     def __init__(
@@ -75,13 +78,33 @@ class Reporter:
     @contextmanager
     def stage(self, stage: Stage) -> Iterator[None]:
         """Say what is being done, and measure how long it takes."""
-        began = self._clock()
         self._tell(stage=stage)
+        with self.part(stage):
+            yield
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Measure how long something takes."""
+        began = self._clock()
         try:
             yield
         finally:
-            spent = self._clock() - began
-            self.seconds[stage] = round(self.seconds.get(stage, 0.0) + spent, 3)
+            self.spent(name, self._clock() - began)
+
+    def spent(self, name: str, seconds: float) -> None:
+        """Add to the time that something took."""
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+
+    def waits(self, items: Iterable[T], name: str) -> Iterator[T]:
+        """Go through some items, and measure how long they are waited for."""
+        remaining = iter(items)
+        while True:
+            try:
+                with self.part(name):
+                    item = next(remaining)
+            except StopIteration:
+                return
+            yield item
 
     def begin(self, path: Path, done: int, total: int) -> None:
         """Say where the run is and how many tiles it has."""
@@ -96,7 +119,8 @@ class Reporter:
             self._marks.popleft()
         began, before = self._marks[0]
         rate = (done - before) / (now - began) if now > began else 0.0
-        self._tell(done=done, tiles_per_second=rate)
+        seconds = dict(self.seconds)
+        self._tell(done=done, tiles_per_second=rate, seconds=seconds)
 
     def end(self, run: Run) -> None:
         """Say how it ended."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
 
 from workbench.errors import OutOfBoundsError
 from workbench.geometry import Box
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -18,6 +20,10 @@ killed. All but a finished one go on when the same is asked of the same folder."
 
 Stage = Literal["preparing", "fitting stains", "finding tissue", "tiles", "done"]
 """What a run is doing."""
+
+
+_TELLING_S: Final = 2.0
+"""What took less time than this says nothing of what is slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,10 @@ class Progress:
     message: str = ""
     """For people: what went wrong, or what is being waited for."""
 
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """How long the stages took in this session, and, of the tiles: "reading" them,
+    "answering" them, of which "waiting" for pixels, and "writing"."""
+
     path: str = ""
     """The run folder, once there is one; `open_run` follows it from then on."""
 
@@ -52,6 +62,20 @@ class Progress:
         if not self.tiles_per_second:
             return None
         return (self.total - self.done) / self.tiles_per_second
+
+    @property
+    def advice(self) -> str:
+        """What sets the pace, and the one thing that would help most; may be empty."""
+        spent = self.seconds
+        waiting, writing = spent.get("waiting", 0.0), spent.get("writing", 0.0)
+        model = spent.get("answering", 0.0) - waiting
+        if waiting + model < _TELLING_S:
+            return ""
+        if writing > max(waiting, model):
+            return "Writing sets the pace: save the run on a faster disk."
+        if waiting > model:
+            return "Reading sets the pace: copy the slide to a faster disk."
+        return "The model sets the pace: a GPU, or a lower precision, would help."
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -47,7 +47,12 @@ class Salvage:
         return self._source.path
 
     def read_tiles(
-        self, boxes: Sequence[Box], size: tuple[int, int], *, threads: int = 1
+        self,
+        boxes: Sequence[Box],
+        size: tuple[int, int],
+        *,
+        threads: int = 1,
+        out: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
         """Return every box resampled to `size`, uint8 (N, height, width, 3).
 
@@ -57,9 +62,10 @@ class Salvage:
             When so many tiles in a row were unreadable that the file must be gone.
         """
         try:
-            pixels = self._source.read_tiles(boxes, size, threads=threads)
+            given = {} if out is None else {"out": out}
+            pixels = self._source.read_tiles(boxes, size, threads=threads, **given)
         except (SlideReadError, OSError):
-            return np.stack([self._read(box, size) for box in boxes])
+            return np.stack([self._read(box, size) for box in boxes], out=out)
         self._in_a_row = 0
         return pixels
 

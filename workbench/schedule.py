@@ -9,17 +9,21 @@ what somebody is looking at.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from workbench.geometry import Box
     from workbench.grid import Grid
+
+
+_COARSE: Final = 16
+"""Of so many chunks that follow each other, one is in the coarse pass."""
 
 
 def chunks_of(
@@ -85,7 +89,8 @@ class Schedule:
     """The chunks left to do, those in focus first.
 
     Iterating draws them one by one; the focus is asked for at each, so that what
-    somebody looks at now is what comes next.
+    somebody looks at now is what comes next. Where nobody looks, every 16th chunk is
+    drawn first: so the whole slide is soon covered coarsely, and then filled in.
 
     Parameters
     ----------
@@ -96,7 +101,7 @@ class Schedule:
         Chunks that are not to be drawn.
     focus : callable, optional
         Returns the box that is looked at, or None. Chunks that touch it come first,
-        from its centre outwards; the others follow in their order.
+        from its centre outwards. It is called from several threads.
     """
 
     def __init__(
@@ -123,17 +128,49 @@ class Schedule:
             self._left[number] = False
             yield number, self._chunks[number]
 
+    def first(self, numbers: Sequence[int]) -> int:
+        """Return which of some chunks comes first now; as they stand if none does."""
+        focus = self._focus()
+        if focus is None:
+            return numbers[0]
+        away, off_centre = self._distances(np.asarray(numbers), focus)
+        return numbers[int(np.lexsort((off_centre, away))[0])]
+
+    def hurries(self, numbers: Sequence[int]) -> bool:
+        """Tell whether the focus is on chunks left to draw, and on none of these."""
+        focus = self._focus()
+        if focus is None or self._touches(np.asarray(numbers), focus).any():
+            return False
+        return bool(self._touches(np.flatnonzero(self._left), focus).any())
+
     def _order(self, focus: Box | None) -> deque[int]:
         left = np.flatnonzero(self._left)
-        if focus is None:
-            return deque(left.tolist())
-        x0, y0, x1, y1 = self._hulls[left].T
-        touching = (x0 < focus.x1) & (x1 > focus.x0) & (y0 < focus.y1) & (y1 > focus.y0)
+        left = left[np.argsort(left % _COARSE != 0, kind="stable")]
+        if focus is not None:
+            away, off_centre = self._distances(left, focus)
+            left = left[np.lexsort((off_centre, away))]
+        return deque(left.tolist())
+
+    def _touches(self, chunks: NDArray[np.int64], focus: Box) -> NDArray[np.bool_]:
+        x0, y0, x1, y1 = self._hulls[chunks].T
+        across = (x0 < focus.x1) & (x1 > focus.x0)
+        touching: NDArray[np.bool_] = across & (y0 < focus.y1) & (y1 > focus.y0)
+        return touching
+
+    def _distances(
+        self, chunks: NDArray[np.int64], focus: Box
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return how far chunks and their middles are from where one looks.
+
+        Infinitely far are those that the focus does not touch.
+        """
+        x0, y0, x1, y1 = self._hulls[chunks].T
         x, y = focus.centre
         away = np.hypot(np.clip(x, x0, x1) - x, np.clip(y, y0, y1) - y)
         off_centre = np.hypot((x0 + x1) / 2 - x, (y0 + y1) / 2 - y)
-        away[~touching] = off_centre[~touching] = np.inf
-        return deque(left[np.lexsort((off_centre, away))].tolist())
+        outside = ~self._touches(chunks, focus)
+        away[outside] = off_centre[outside] = np.inf
+        return away, off_centre
 
 
 def _hulls(grid: Grid, chunks: list[NDArray[np.int64]]) -> NDArray[np.float64]:
