@@ -26,7 +26,7 @@ from workbench.stain.optical_density import ColourHistogram, colours_of, transmi
 from workbench.stain.references import REFERENCES, Reference
 from workbench.stain.sample import slide_histogram
 
-METHODS = ("macenko", "reinhard")
+METHODS = ("macenko", "reinhard", "vahadane")
 
 
 def tissue(reference="he-violet", *, seed=0, shape=(128, 128)):
@@ -218,7 +218,7 @@ def test_broken_records_are_refused(record):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"method": "vahadane"}, "vahadane.*macenko, reinhard"),
+        ({"method": "magic"}, "magic.*reinhard, macenko, vahadane"),
         ({"gamma": 1.0}, "gamma"),
         ({"alpha": 70.0}, "alpha = 70"),
         ({"beta": float("nan")}, "beta = nan"),
@@ -230,7 +230,9 @@ def test_wrong_options_are_refused(options, said):
         fit_normalizer(tissue(), "he-standard", **options)
 
 
-@pytest.mark.parametrize(("method", "left"), [("macenko", 0.35), ("reinhard", 0.5)])
+@pytest.mark.parametrize(
+    ("method", "left"), [("macenko", 0.35), ("reinhard", 0.5), ("vahadane", 0.35)]
+)
 @pytest.mark.parametrize("scanner", ["he-rose", "he-violet", "he-pale", "he-deep"])
 def test_the_same_tissue_of_two_scanners_comes_to_look_alike(method, left, scanner):
     here, there = tissue("he-standard"), tissue(scanner)
@@ -244,7 +246,9 @@ def test_a_reference_normalized_to_itself_stays(method):
     kept = fit_normalizer(picture, picture, method=method, keep_residual=True)
     assert distance(through(kept, picture), picture) <= 1.01
     plain = fit_normalizer(picture, picture, method=method)
-    assert distance(through(plain, picture), picture) < 1.5
+    # Sparse amounts are a little short of the least squares'.
+    limit = 2.0 if method == "vahadane" else 1.5
+    assert distance(through(plain, picture), picture) < limit
 
 
 def test_glass_stays_bright(normalizer):

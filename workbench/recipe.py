@@ -18,7 +18,7 @@ from workbench.errors import RecipeError
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-StainMethod = Literal["none", "reinhard", "macenko"]
+StainMethod = Literal["none", "reinhard", "macenko", "vahadane"]
 """How a slide is brought into the colours of a reference."""
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]

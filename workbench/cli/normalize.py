@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, get_args
 
 import click
 from PIL import Image
 
 from workbench.cli.flags import corners, mpp_flag
 from workbench.geometry import Box
-from workbench.recipe import Recipe, options
+from workbench.recipe import Recipe, StainMethod, options
 from workbench.slide.slide import open_slide
 from workbench.stain.normalizer import fit_normalizer
 from workbench.stain.references import load_reference
@@ -18,7 +18,9 @@ from workbench.stain.references import load_reference
 if TYPE_CHECKING:
     from workbench.region import Region
     from workbench.slide.slide import Slide
+    from workbench.stain.methods import Method
 
+_METHODS = [name for name in get_args(StainMethod) if name != "none"]
 _HELP = {option.name: option.help for option in options()}
 
 
@@ -27,7 +29,7 @@ _HELP = {option.name: option.help for option in options()}
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--method",
-    type=click.Choice(["macenko", "reinhard"]),
+    type=click.Choice(_METHODS),
     default="macenko",
     show_default=True,
     help=_HELP["normalize"],
@@ -55,7 +57,7 @@ _HELP = {option.name: option.help for option in options()}
 def command(
     slide: str,
     out: Path,
-    method: Literal["macenko", "reinhard"],
+    method: Method,
     *,
     reference: str,
     region: tuple[int, int, int, int] | None,

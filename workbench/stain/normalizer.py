@@ -11,7 +11,7 @@ import hashlib
 import html
 import json
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -20,11 +20,19 @@ from torch import nn
 from workbench.errors import StainError
 from workbench.region import Region
 from workbench.stain.lookup import ColourTable
-from workbench.stain.macenko import ALPHA, BETA, MacenkoMap, StainFit, fit_macenko
-from workbench.stain.optical_density import IO, ColourHistogram, swatches
+from workbench.stain.macenko import MacenkoMap
+from workbench.stain.methods import (
+    METHODS,
+    FittedMap,
+    IdentityMap,
+    Method,
+    checked_constants,
+    find_method,
+)
+from workbench.stain.optical_density import ColourHistogram, swatches
 from workbench.stain.references import Reference, load_reference, swatch_png
-from workbench.stain.reinhard import LabFit, ReinhardMap, fit_reinhard
 from workbench.stain.sample import slide_histogram
+from workbench.stain.vahadane import VahadaneMap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,18 +42,6 @@ if TYPE_CHECKING:
     from workbench.slide.slide import Slide
 
     Place: TypeAlias = Slide | Region | NDArray[np.uint8] | Reference | str
-
-Method = Literal["macenko", "reinhard"]
-"""How colours are brought into those of a reference."""
-
-_METHODS: Final = get_args(Method)
-_DEFAULTS: Final[dict[str, dict[str, float]]] = {
-    "macenko": {"io": IO, "alpha": ALPHA, "beta": BETA},
-    "reinhard": {"io": IO, "beta": BETA},
-}
-"""The constants of a method."""
-
-_BOUNDS: Final = {"io": (100.0, 300.0), "alpha": (0.0, 40.0), "beta": (0.0, 2.0)}
 
 
 def fit_normalizer(
@@ -65,17 +61,18 @@ def fit_normalizer(
         read; of pixels, all count.
     reference : Slide, Region, uint8 (..., 3), Reference or str
         What it shall look like; text as in `load_reference`.
-    method : {"macenko", "reinhard"}
-        See `workbench.stain.macenko` and `workbench.stain.reinhard` for papers and
-        definitions.
+    method : {"macenko", "vahadane", "reinhard", "none"}
+        See `workbench.stain.macenko`, `workbench.stain.vahadane` and
+        `workbench.stain.reinhard` for papers and definitions.
     keep_residual : bool
-        Of Macenko's method: keep what two stains do not explain instead of dropping
-        it as published; then a slide normalized to itself is unchanged. Reinhard's
-        drops nothing.
+        Of Macenko's and Vahadane's methods: keep what two stains do not explain
+        instead of dropping it as published; then a slide normalized to itself is
+        unchanged. Reinhard's drops nothing.
     **constants : float
         Of the method, for whichever of the two is measured here: `io` (grey level of
-        empty light), `beta` (least optical density of tissue), and for Macenko
-        `alpha` (percent of directions left out).
+        empty light), `beta` (least optical density of tissue), for Macenko `alpha`
+        (percent of directions left out), for Vahadane `penalty` and `code_penalty`
+        (price of a unit of stain, in the dictionary and in a pixel).
 
     Raises
     ------
@@ -83,13 +80,15 @@ def fit_normalizer(
         If one of the two has no tissue or only one stain, or if a constant is
         unknown or out of bounds.
     """
-    limits = _constants(method, constants)
-    io = limits["io"]
-    if method == "macenko":
-        stains, wanted = (_stain_fit(each, limits) for each in (source, reference))
-        return Normalizer(MacenkoMap(stains, wanted, io, keep_residual))
-    colours, aim = (_lab_fit(each, limits) for each in (source, reference))
-    return Normalizer(ReinhardMap(colours, aim, io, limits["beta"]))
+    if method == "none":
+        return Normalizer(IdentityMap())
+    limits = checked_constants(method, constants)
+    parts = find_method(method)
+    found, wanted = (
+        parts.measured(_colours(each), limits) for each in (source, reference)
+    )
+    options = {**limits, "keep_residual": keep_residual}
+    return Normalizer(parts.mapped(found, wanted, options))
 
 
 class Normalizer(nn.Module):
@@ -102,11 +101,11 @@ class Normalizer(nn.Module):
 
     Parameters
     ----------
-    colour_map : MacenkoMap or ReinhardMap
+    colour_map : FittedMap
         What was fitted.
     """
 
-    def __init__(self, colour_map: MacenkoMap | ReinhardMap) -> None:
+    def __init__(self, colour_map: FittedMap) -> None:
         super().__init__()
         self.colour_map = colour_map
         self._table = ColourTable(colour_map)
@@ -126,7 +125,9 @@ class Normalizer(nn.Module):
     @property
     def method(self) -> Method:
         """The method by which it was fitted."""
-        return "macenko" if isinstance(self.colour_map, MacenkoMap) else "reinhard"
+        kind = type(self.colour_map)
+        names = [name for name, parts in METHODS.items() if parts.map_type is kind]
+        return cast("Method", names[0] if names else "none")
 
     @property
     def fingerprint(self) -> str:
@@ -149,11 +150,13 @@ class Normalizer(nn.Module):
         """
         values = dict(record)
         try:
-            kind, fit = _KINDS[values.pop("method")]
+            if (method := values.pop("method")) == "none":
+                return cls(IdentityMap(**values))
+            parts = METHODS[method]
             for side in ("source", "reference"):
                 numbers = {k: np.array(v, float) for k, v in values[side].items()}
-                values[side] = fit(**numbers)
-            return cls(kind(**values))
+                values[side] = parts.fit_type(**numbers)
+            return cls(parts.map_type(**values))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             message = f"The record of a normalizer cannot be used: {error!r}."
             raise StainError(message, "Fit the normalizer again.") from error
@@ -171,7 +174,7 @@ class Normalizer(nn.Module):
         """Return the fitted numbers as a few lines of text."""
         lines = [f"{self.method}, {self.fingerprint[:12]}"]
         for side in ("source", "reference"):
-            numbers = self.to_dict()[side]
+            numbers = self.to_dict().get(side, {})
             lines += [
                 f"  {side} {key.replace('_', ' ')}: {np.round(value, 4).tolist()}"
                 for key, value in numbers.items()
@@ -180,7 +183,7 @@ class Normalizer(nn.Module):
 
     def _repr_html_(self) -> str:
         text = f"<pre>{html.escape(self.summary())}</pre>"
-        if not isinstance(self.colour_map, MacenkoMap):
+        if not isinstance(self.colour_map, MacenkoMap | VahadaneMap):
             return text
         rows = [
             swatches(fit.stains, fit.max_concentrations)
@@ -197,48 +200,11 @@ class Normalizer(nn.Module):
         return f"method={self.method!r}, fingerprint={self.fingerprint[:12]!r}"
 
 
-_KINDS: Final[dict[str, tuple[Any, Any]]] = {
-    "macenko": (MacenkoMap, StainFit),
-    "reinhard": (ReinhardMap, LabFit),
-}
-"""What a record is made of, by its method."""
-
-
 def _plain(value: Any) -> Any:
     """Return dataclasses of arrays as dictionaries of lists."""
     if is_dataclass(value):
         return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     return value.tolist() if isinstance(value, np.ndarray) else value
-
-
-def _constants(method: str, given: Mapping[str, float]) -> dict[str, float]:
-    """Return all constants of a method, those that were given checked."""
-    if method not in _METHODS:
-        message = f"There is no normalization method '{method}'."
-        raise StainError(message, f"Choose one of: {', '.join(_METHODS)}.")
-    for name, value in given.items():
-        if name not in _DEFAULTS[method]:
-            message = f"The method '{method}' has no constant '{name}'."
-            raise StainError(message, f"It has: {', '.join(_DEFAULTS[method])}.")
-        low, high = _BOUNDS[name]
-        if not low <= value <= high:
-            message = f"{name} = {value} is out of bounds."
-            raise StainError(message, f"Give a value from {low} to {high}.")
-    return _DEFAULTS[method] | dict(given)
-
-
-def _stain_fit(place: Place, limits: Mapping[str, float]) -> StainFit:
-    colours = _colours(place)
-    if isinstance(colours, Reference):
-        return colours.stain_fit
-    return fit_macenko(colours, **limits)
-
-
-def _lab_fit(place: Place, limits: Mapping[str, float]) -> LabFit:
-    colours = _colours(place)
-    if isinstance(colours, Reference):
-        return colours.lab_fit
-    return fit_reinhard(colours, **limits)
 
 
 def _colours(place: Place) -> Reference | ColourHistogram:

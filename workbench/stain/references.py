@@ -18,6 +18,7 @@ from workbench.geometry import Box
 from workbench.stain.macenko import StainFit, fit_macenko
 from workbench.stain.optical_density import ColourHistogram, swatches
 from workbench.stain.reinhard import LabFit, fit_reinhard
+from workbench.stain.vahadane import fit_vahadane
 
 if TYPE_CHECKING:
     from typing import Self
@@ -49,6 +50,12 @@ class Reference(BaseModel):
     max_concentrations: tuple[_Positive, _Positive]
     """99th percentile of the concentration of each stain."""
 
+    sparse_stains: tuple[_Vector, _Vector] | None = None
+    """The same as Vahadane's method finds them; None: as `stains`."""
+
+    sparse_max_concentrations: tuple[_Positive, _Positive] | None = None
+    """99th percentile of their concentrations; None: as `max_concentrations`."""
+
     lab_mean: _Vector
     """Mean of the stained pixels in CIELAB (D65), L from 0 to 100."""
 
@@ -57,7 +64,8 @@ class Reference(BaseModel):
 
     @model_validator(mode="after")
     def _stains_are_unit_vectors(self) -> Self:
-        lengths = np.linalg.norm(self.stains, axis=1)
+        vectors = (*self.stains, *(self.sparse_stains or ()))
+        lengths = np.linalg.norm(vectors, axis=1)
         if np.abs(lengths - 1).max() > _UNIT_TOLERANCE:
             message = f"stain vectors must have length 1, not {lengths.round(3)}"
             raise ValueError(message)
@@ -75,11 +83,14 @@ class Reference(BaseModel):
             If there is no stained tissue in them.
         """
         stain, lab = fit_macenko(histogram), fit_reinhard(histogram)
+        sparse = fit_vahadane(histogram)
         return cls(
             name=name,
             provenance=provenance,
             stains=stain.stains.tolist(),
             max_concentrations=stain.max_concentrations.tolist(),
+            sparse_stains=sparse.stains.tolist(),
+            sparse_max_concentrations=sparse.max_concentrations.tolist(),
             lab_mean=lab.mean.tolist(),
             lab_std=np.maximum(lab.std, 1e-3).tolist(),
         )
@@ -96,6 +107,14 @@ class Reference(BaseModel):
     def stain_fit(self) -> StainFit:
         """The part that Macenko's method needs."""
         return StainFit(np.array(self.stains), np.array(self.max_concentrations))
+
+    @property
+    def sparse_fit(self) -> StainFit:
+        """The part that Vahadane's method needs."""
+        return StainFit(
+            np.array(self.sparse_stains or self.stains),
+            np.array(self.sparse_max_concentrations or self.max_concentrations),
+        )
 
     @property
     def lab_fit(self) -> LabFit:

@@ -1,0 +1,206 @@
+"""Vahadane's method: stains as a sparse, non-negative dictionary of densities.
+
+A. Vahadane et al., "Structure-preserving color normalization and sparse stain
+separation for histological images", IEEE Transactions on Medical Imaging 35(8), 2016.
+Light without tissue is 255 as published; a pixel counts as tissue by its optical
+density. Both problems in it are solved exactly: the dictionary to the optimum of its
+objective (see `workbench.stain.dictionary`), the amounts by their closed form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from workbench.errors import StainError
+from workbench.stain import dictionary
+from workbench.stain.dictionary import (
+    Densities,
+    learn_dictionary,
+    sparse_codes,
+)
+from workbench.stain.macenko import StainFit
+from workbench.stain.optical_density import ColourHistogram, weighted_percentile
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+IO: Final = 255.0
+"""Grey level of light that met no tissue."""
+
+BETA: Final = 0.15
+"""Optical density (of the channel that absorbs most) from which a pixel is tissue."""
+
+PENALTY: Final = 0.1
+"""Price of a unit of stain while the dictionary is learnt."""
+
+CODE_PENALTY: Final = 0.01
+"""The same while a pixel is taken apart."""
+
+_BITS: Final = 5
+"""Of each channel, in the coarse bins on which the search begins."""
+
+_STARTS: Final = np.array(
+    [
+        [[0.65, 0.70, 0.29], [0.07, 0.99, 0.11]],
+        [[0.5626, 0.7201, 0.4062], [0.2159, 0.8012, 0.5581]],
+    ]
+)
+"""Hematoxylin and eosin as Ruifrok and Macenko published them."""
+
+_MAX_CONCENTRATION_PERCENTILE: Final = 99.0
+_MIN_PIXELS: Final = 64
+_MIN_ANGLE_DEGREES: Final = 1.0
+_MIN_CONCENTRATION: Final = 0.01
+
+
+def fit_vahadane(
+    histogram: ColourHistogram,
+    *,
+    io: float = IO,
+    beta: float = BETA,
+    penalty: float = PENALTY,
+    code_penalty: float = CODE_PENALTY,
+) -> StainFit:
+    """Find the stain vectors and maximal concentrations of some pixels.
+
+    Parameters
+    ----------
+    histogram : ColourHistogram
+        The pixels.
+    io : float
+        Grey level of light that met no tissue.
+    beta : float
+        Optical density (of the channel that absorbs most) from which a pixel counts.
+    penalty, code_penalty : float
+        Price of a unit of stain while the dictionary is learnt, and while
+        concentrations are measured.
+
+    Raises
+    ------
+    StainError
+        If there are too few stained pixels, or if they show less than two stains.
+    """
+    density = vahadane_density(histogram.colours, io=io)
+    tissue = density.max(axis=1, initial=0) >= beta
+    pixels = int(histogram.counts[tissue].sum())
+    if pixels < _MIN_PIXELS:
+        reason = f"{pixels} of {histogram.total} pixels are stained tissue"
+        raise _no_answer(reason)
+    stained, density = histogram.where(tissue), density[tissue]
+    exact = Densities(density, stained.counts.astype(np.float64))
+    bins = _binned(stained.colours, exact)
+    coarse = learn_dictionary(bins, np.concatenate([_spread(bins), _STARTS]), penalty)
+    stains = learn_dictionary(exact, coarse[None], penalty)
+    if not stains[0] @ stains[1] < np.cos(np.radians(_MIN_ANGLE_DEGREES)):
+        reason = "the colours show one stain only"
+        raise _no_answer(reason)
+    # Hematoxylin absorbs more red than eosin does.
+    stains = stains if stains[0, 0] > stains[1, 0] else stains[::-1].copy()
+    maxima = np.array(
+        [
+            weighted_percentile(each, stained.counts, _MAX_CONCENTRATION_PERCENTILE)
+            for each in sparse_codes(density, stains, code_penalty).T
+        ]
+    )
+    if not maxima.min() > _MIN_CONCENTRATION:
+        reason = "one of the two stains is nowhere to be found"
+        raise _no_answer(reason)
+    return StainFit(stains, maxima)
+
+
+def vahadane_density(
+    pixels: NDArray[np.uint8], *, io: float = IO
+) -> NDArray[np.float64]:
+    """Return -log(max(pixels, 1) / io), float64 of the same shape."""
+    table: NDArray[np.float64] = -np.log(np.maximum(np.arange(256), 1) / io)
+    return table[pixels]
+
+
+def objective(
+    histogram: ColourHistogram,
+    stains: NDArray[np.float64],
+    *,
+    penalty: float = PENALTY,
+    io: float = IO,
+) -> float:
+    """Return the mean price of all pixels in terms of two stains.
+
+    What `fit_vahadane` minimizes, over the pixels that it takes for tissue: 1/2 of
+    the squared error in optical density plus `penalty` for each unit of stain.
+
+    Parameters
+    ----------
+    histogram : ColourHistogram
+        The pixels; all of them count.
+    stains : float64 (2, 3)
+        Unit vectors without negative entries.
+    penalty : float
+        Price of a unit of stain.
+    io : float
+        Grey level of light that met no tissue.
+    """
+    points = vahadane_density(histogram.colours, io=io)
+    weights = histogram.counts.astype(np.float64)
+    return dictionary.objective(Densities(points, weights), stains, penalty)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class VahadaneMap:
+    """A normalization as a function of the colour alone."""
+
+    source: StainFit
+    reference: StainFit
+    io: float = IO
+    code_penalty: float = CODE_PENALTY
+    keep_residual: bool = False
+
+    def __call__(
+        self, colours: NDArray[np.uint8], *, kind: type[np.floating] = np.float32
+    ) -> NDArray[np.floating]:
+        """Return normalized grey levels, not rounded or cut; see `MacenkoMap`."""
+        density = vahadane_density(colours, io=self.io)
+        stains = self.source.stains
+        codes = sparse_codes(density, stains, self.code_penalty)
+        scale = self.reference.max_concentrations / self.source.max_concentrations
+        mixed = (codes * scale) @ self.reference.stains
+        if self.keep_residual:
+            mixed += density - codes @ stains
+        levels: NDArray[np.floating] = (self.io * np.exp(-mixed)).astype(kind)
+        return levels
+
+
+def _binned(colours: NDArray[np.uint8], exact: Densities) -> Densities:
+    """Return the mean densities of coarse bins of colour, and their weights."""
+    shift = 8 - _BITS
+    red, green, blue = (colours[:, c].astype(np.int64) >> shift for c in range(3))
+    codes = (red << 2 * _BITS) | (green << _BITS) | blue
+    weights = np.bincount(codes, exact.weights).astype(np.float64)
+    there = weights > 0
+    sums = [
+        np.bincount(codes, exact.weights * exact.points[:, c])[there] for c in range(3)
+    ]
+    mean: NDArray[np.float64] = np.stack(sums, 1) / weights[there, None]
+    return Densities(mean, weights[there])
+
+
+def _spread(densities: Densities) -> NDArray[np.float64]:
+    """Return one start, (1, 2, 3): the reddest and the least red of hues.
+
+    The tenth and the ninetieth percentile of red's share among the dense points.
+    """
+    share = densities.points[:, 0] / np.maximum(densities.points.sum(1), 1e-6)
+    order = np.argsort(share, kind="stable")
+    mass = np.cumsum(densities.weights[order])
+    places = np.searchsorted(mass, mass[-1] * np.array([0.9, 0.1]))
+    points: NDArray[np.float64] = densities.points[order[places]]
+    return np.maximum(points, 1e-3)[None]
+
+
+def _no_answer(reason: str) -> StainError:
+    return StainError(
+        f"The stains cannot be told apart: {reason}.",
+        "Choose a region with hematoxylin and eosin, or no normalization.",
+    )
