@@ -1,33 +1,21 @@
 """The app in a notebook's cell.
 
-One server for each kernel, on a thread of its own, listens on loopback; the cell
-shows it in a frame through Jupyter's proxy. So the app goes on drawing while a cell
-runs, and nothing of it is written into the notebook.
+One server for each kernel listens on loopback, on a thread of its own; the cell
+shows it in a frame. So the app goes on drawing while a cell runs, and nothing of it
+is written into the notebook.
 """
 
 from __future__ import annotations
 
-import atexit
-import html
-import itertools
-import json
-import logging
 import os
-import secrets
-import socket
-import tempfile
-import threading
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-import panel as pn
-
+from workbench.app.cell import Cell
+from workbench.app.kernel_server import kernel_server
 from workbench.app.library import Library
 from workbench.app.runs import Shelf
-from workbench.app.serve import APP, Door, server_options, session
+from workbench.app.serve import session
 from workbench.app.site import Site
-from workbench.errors import WorkbenchError
 from workbench.slide.slide import Slide, open_slide
 
 if TYPE_CHECKING:
@@ -36,9 +24,6 @@ if TYPE_CHECKING:
     from workbench.app.viewer import View
     from workbench.app.workbench import WorkbenchApp
     from workbench.store import Run
-
-_WAIT_S: Final = 30.0
-_HUB_VARIABLE: Final = "JUPYTERHUB_SERVICE_PREFIX"
 
 
 class Workbench:
@@ -78,12 +63,24 @@ class Workbench:
         self.site = Site(Library(slides, slides=given), Shelf(runs))
         self._opened = opened
         self._app: WorkbenchApp | None = None
-        self._key = _kernel_server().add(self)
+        self._cell: Cell | None = None
+        self._server = kernel_server()
+        self._page = self._server.add(self)
 
     @property
     def url(self) -> str:
         """Where a browser on this machine finds the app."""
-        return f"{_kernel_server().url}?app={self._key}"
+        return f"{self._server.root}/{self._page}"
+
+    @property
+    def door(self) -> str:
+        """How the cell has reached the server: "proxy", "direct" or "comm".
+
+        Empty before it has. Nobody has to choose: Jupyter's proxy where there is one,
+        directly where the browser is on this machine, else the notebook's own
+        connection, which waits where the kernel is busy.
+        """
+        return "" if self._cell is None else self._cell.door
 
     @property
     def app(self) -> WorkbenchApp | None:
@@ -125,127 +122,21 @@ class Workbench:
         """Say where the app is, for consoles."""
         return f"<Workbench at {self.url}>"
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        server = _kernel_server()
-        path = f"proxy/{server.port}/{server.prefix}/{APP}?app={self._key}"
-        return {"text/plain": repr(self), "text/html": _frame(path, self)}
-
-
-class KernelServer:
-    """The server of this process; started when the first app is made."""
-
-    def __init__(self) -> None:
-        # Other users of the machine reach the port too: the prefix keeps them out.
-        self.prefix = secrets.token_urlsafe(24)
-        self.port = _free_port()
-        self._apps: dict[str, Workbench] = {}
-        self._numbers = itertools.count(1)
-        door = Door(port=self.port, prefix=self.prefix, origins=("*",))
-        self.url = door.url
-        # The page's own host is not known here; the secret prefix stands in for it.
-        logging.getLogger("bokeh.server.util").setLevel(logging.ERROR)
-        _log_to_file()
-        self._thread = pn.serve(
-            {APP: self._page}, threaded=True, **server_options(door)
-        )
-        _wait_for(self.port)
-        atexit.register(self.close)
-
-    def add(self, app: Workbench) -> str:
-        """Serve an app, and return its key."""
-        key = str(next(self._numbers))
-        self._apps[key] = app
-        return key
-
     def close(self) -> None:
-        """Stop serving; runs under way are cancelled, and what they did is kept."""
-        for app in self._apps.values():
-            app.site.shelf.close()
-        self._thread.stop()
+        """Cancel the runs under way, and wait for them to be saved."""
+        self.site.shelf.close()
 
-    def _page(self) -> Any:
-        key = pn.state.session_args.get("app", [b""])[0].decode(errors="replace")
-        if key not in self._apps:
-            return pn.pane.Str("This app is gone: run its cell again.")
-        return self._apps[key].open_session()
+    def _ipython_display_(self) -> None:
+        self._cell = Cell(self._server, self._page, self.height)
+        self._cell.show(repr(self))
 
-
-_lock = threading.Lock()
-_servers: list[KernelServer] = []
-
-
-def _kernel_server() -> KernelServer:
-    with _lock:
-        if not _servers:
-            _servers.append(KernelServer())
-        return _servers[0]
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Return what frontends without IPython's display protocol show."""
+        self._cell = Cell(self._server, self._page, self.height)
+        return {"text/plain": repr(self), "text/html": self._cell.html()}
 
 
 def _opened(slide: str | os.PathLike[str] | Slide | None) -> Slide | None:
     if slide is None or isinstance(slide, Slide):
         return slide
     return open_slide(slide)
-
-
-def _log_to_file() -> None:
-    """Keep tracebacks out of the cells: what is unexpected goes into a file."""
-    log = logging.getLogger("workbench")
-    if not log.handlers:
-        path = Path(tempfile.gettempdir()) / f"workbench-{os.getpid()}.log"
-        log.addHandler(logging.FileHandler(path, delay=True, encoding="utf-8"))
-        log.propagate = False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait_for(port: int) -> None:
-    """Wait until the server listens; before that, the proxy would answer 500."""
-    end = time.monotonic() + _WAIT_S
-    while time.monotonic() < end:
-        try:
-            socket.create_connection(("127.0.0.1", port), 0.2).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    message = f"The app's server did not start on port {port}."
-    raise WorkbenchError(message, "Restart the kernel and try again.")
-
-
-def _frame(path: str, app: Workbench) -> str:
-    """Return a frame that finds its address in the page that it stands in.
-
-    The base URL is known to the page only: Jupyter writes it there, a Hub also into
-    the environment. Where there is no Jupyter page (an editor on this machine), the
-    server is reached directly.
-    """
-    name = f"workbench-{secrets.token_hex(6)}"
-    facts = json.dumps(
-        {
-            "name": name,
-            "path": path,
-            "base": os.environ.get(_HUB_VARIABLE, ""),
-            "direct": app.url,
-        }
-    ).replace("<", "\\u003c")
-    return (
-        f'<iframe id="{name}" title="Slide Workbench" height="{app.height}"'
-        ' style="width:100%;border:0;border-radius:8px;display:block"'
-        ' allow="fullscreen"></iframe>'
-        f"<noscript>{html.escape(app.url)}</noscript>"
-        f"<script>({_FIND_BASE})({facts});</script>"
-    )
-
-
-_FIND_BASE: Final = """(facts) => {
-  const config = document.getElementById("jupyter-config-data");
-  const said = config ? JSON.parse(config.textContent).baseUrl
-    : document.body.dataset.baseUrl || facts.base;
-  const frame = document.getElementById(facts.name);
-  if (frame) frame.src = said ? said.replace(/\\/?$/, "/") + facts.path : facts.direct;
-}"""

@@ -1,0 +1,141 @@
+"""One cell's view of the app: a frame, and the way from it to the server.
+
+The frame looks for the server itself, as only the page that it stands in knows its
+address: through Jupyter's proxy, or directly where the browser is on this machine.
+If neither is heard of in time, a widget takes the frame's place, which brings the
+notebook's own connection along (`tunnel.py`).
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import logging
+import os
+import secrets
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from workbench.app.tunnel import Relay
+
+if TYPE_CHECKING:
+    from workbench.app.kernel_server import KernelServer
+
+_log = logging.getLogger("workbench.app")
+_HERE: Final = Path(__file__).parent
+_HUB_VARIABLE: Final = "JUPYTERHUB_SERVICE_PREFIX"
+_PATIENCE_S: Final = 4.0
+_STYLE: Final = "width:100%;border:0;border-radius:8px;display:block"
+
+
+class Cell:
+    """A frame that shows one page of the server.
+
+    Parameters
+    ----------
+    server : KernelServer
+    page : str
+        What to show, relative to the server's root.
+    height : int
+        Of the frame, in pixels.
+    """
+
+    def __init__(self, server: KernelServer, page: str, height: int) -> None:
+        self.name = f"workbench-{secrets.token_hex(6)}"
+        self._server = server
+        self._facts = {
+            "cell": self.name,
+            "page": page,
+            "height": str(height),
+            "port": server.port,
+            "prefix": server.prefix,
+            "root": server.root,
+            "answer": server.answer,
+            "hub": os.environ.get(_HUB_VARIABLE, ""),
+        }
+        server.expect(self.name)
+
+    @property
+    def door(self) -> str:
+        """The way that was found: one of `kernel_server.DOORS`, empty before."""
+        return self._server.door(self.name)
+
+    def html(self) -> str:
+        """Return the frame, which finds its own address once it stands in a page."""
+        facts = json.dumps(self._facts).replace("<", "\\u003c")
+        sentence = html.escape(_NO_DOOR)
+        return (
+            f'<iframe id="{self.name}" title="Slide Workbench"'
+            f' height="{self._facts["height"]}" style="{_STYLE}"'
+            f' allow="fullscreen"></iframe><p hidden>{sentence}</p>'
+            f"<script>(() => {{ {_SCRIPT} ({_FILL})({facts}); }})();</script>"
+        )
+
+    def show(self, text: str) -> None:
+        """Show the frame in the notebook's present cell; `text` is for consoles."""
+        from IPython import display, get_ipython  # noqa: PLC0415 - it calls this
+
+        bundle = {"text/plain": text, "text/html": self.html()}
+        display.display(bundle, raw=True, display_id=self.name)
+        if getattr(get_ipython(), "kernel", None) is not None:
+            threading.Thread(
+                target=self._take_over, args=(bundle,), name=self.name, daemon=True
+            ).start()
+
+    def _take_over(self, bundle: dict[str, str]) -> None:
+        """Put a widget where the frame stands, if that has not found the server."""
+        if self._server.wait_for(self.name, _PATIENCE_S):
+            return
+        from IPython import display  # noqa: PLC0415 - as above
+
+        try:
+            widget = self._widget()
+        except ImportError:
+            _log.warning("The app is not shown: %s", _NO_DOOR)
+            return
+        data, metadata = widget._repr_mimebundle_()
+        bundle = {**data, "text/plain": bundle["text/plain"]}
+        display.display(
+            bundle, metadata=metadata, raw=True, display_id=self.name, update=True
+        )
+
+    def _widget(self) -> Any:
+        import anywidget  # noqa: PLC0415 - of the extra "jupyter", and for this only
+        import traitlets  # noqa: PLC0415
+
+        kind = type(
+            "Tunnel",
+            (anywidget.AnyWidget,),
+            {
+                "_esm": f"{_SCRIPT}\n{(_HERE / 'tunnel.js').read_text()}",
+                "facts": traitlets.Dict().tag(sync=True),
+            },
+        )
+        widget = kind(facts=self._facts)
+        relay = Relay(self._server.root, self._server.loop, widget.send)
+
+        def take(_: object, message: dict[str, Any], buffers: list[Any]) -> None:
+            self._server.reached(self.name, "comm") if not self.door else None
+            relay.take(message, buffers)
+
+        widget.on_msg(take)
+        return widget
+
+
+_NO_DOOR: Final = (
+    "The app cannot be reached from here. Install jupyter-server-proxy where Jupyter"
+    " runs, or anywidget where the kernel runs, and run the cell again."
+)
+
+_SCRIPT: Final = (_HERE / "cell.js").read_text()
+
+_FILL: Final = """async (facts) => {
+  const frame = document.getElementById(facts.cell);
+  if (!frame || (await showApp(frame, facts))) return;
+  // By then the kernel would have sent what brings its own connection.
+  setTimeout(() => {
+    frame.height = 0;
+    frame.nextElementSibling.hidden = false;
+  }, 15000);
+}"""

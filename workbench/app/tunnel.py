@@ -1,0 +1,184 @@
+"""The app's server over a notebook's own connection, where there is no other way.
+
+In an editor on another machine, or in Jupyter without a proxy, a browser reaches the
+kernel through its comms alone. `Relay` carries requests and websockets over one: at
+this end stands the same server that a proxy would reach, at the other `tunnel.js`,
+which gives the app's page what it takes for the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from tornado.websocket import WebSocketClosedError, websocket_connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tornado.websocket import WebSocketClientConnection
+
+_log = logging.getLogger("workbench.app")
+
+_TIMEOUT_S: Final = 60.0
+_MAX_BYTES: Final = 100_000_000
+_GOING_AWAY: Final = 1001
+_SQUEEZED_FROM: Final = 4096
+"""Bytes of text from which on compressing pays."""
+
+_SQUEEZED_TYPES: Final = ("text/", "application/javascript", "application/json")
+
+
+class Relay:
+    """Carries what a page asks of one server, and what it answers.
+
+    A message is a dict with the list "calls"; a call names its buffer, if it has one,
+    by its place in the message's buffers. The page calls with
+
+    - get (id, path): is answered by "got" (id, status, type, gzip, buffer);
+    - cancel (id): nobody waits for that answer any more;
+    - open (id, path, protocols): a websocket; "opened" (id, protocol), then "frame"
+      (id, text or buffer) in both directions, until "closed" (id, code);
+    - close (id).
+
+    Parameters
+    ----------
+    root : str
+        URL of the server; nothing outside of it is reached.
+    loop : asyncio event loop
+        Running, in any thread; everything happens there.
+    send : callable
+        Takes a message and its buffers; called in that loop's thread.
+    """
+
+    def __init__(
+        self, root: str, loop: asyncio.AbstractEventLoop, send: Callable[..., None]
+    ) -> None:
+        self._root = root
+        self._loop = loop
+        self._send = send
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._sockets: dict[str, WebSocketClientConnection] = {}
+        self._outbox: list[tuple[dict[str, Any], bytes | None]] = []
+
+    def take(self, message: dict[str, Any], buffers: Sequence[Any] = ()) -> None:
+        """Take a message from the page, in any thread."""
+        own = [bytes(buffer) for buffer in buffers]
+        self._loop.call_soon_threadsafe(self._answer, message, own)
+
+    def _answer(self, message: dict[str, Any], buffers: list[bytes]) -> None:
+        for call in message.get("calls", ()):
+            name = call["id"]
+            match call["kind"]:
+                case "get":
+                    self._begin(name, self._get(name, call["path"]))
+                case "cancel":
+                    task = self._tasks.get(name)
+                    if task is not None:
+                        task.cancel()
+                case "open":
+                    protocols = call.get("protocols", [])
+                    self._begin(name, self._listen(name, call["path"], protocols))
+                case "frame":
+                    self._pass_on(name, call, buffers)
+                case "close" if name in self._sockets:
+                    self._sockets[name].close()
+
+    def _begin(self, name: str, work: Any) -> None:
+        task = self._loop.create_task(work)
+        self._tasks[name] = task
+        task.add_done_callback(lambda _: self._tasks.pop(name, None))
+
+    async def _get(self, name: str, path: str) -> None:
+        request = HTTPRequest(
+            self._url(path),
+            connect_timeout=_TIMEOUT_S,
+            request_timeout=_TIMEOUT_S,
+            decompress_response=False,
+        )
+        try:
+            answer = await _client().fetch(request, raise_error=False)
+        except OSError as error:
+            _log.warning("the app's server did not answer: %s", type(error).__name__)
+            self._say({"kind": "got", "id": name, "status": 502})
+            return
+        kind = answer.headers.get("Content-Type", "application/octet-stream")
+        body = answer.body or b""
+        squeezed = len(body) >= _SQUEEZED_FROM and kind.startswith(_SQUEEZED_TYPES)
+        if squeezed:
+            body = await asyncio.to_thread(gzip.compress, body, 5)
+        said = {"status": answer.code, "type": kind, "gzip": squeezed}
+        self._say({"kind": "got", "id": name, **said}, body)
+
+    async def _listen(self, name: str, path: str, protocols: list[str]) -> None:
+        """Pass on what a websocket says until it is closed."""
+        url = self._url(path).replace("http", "ws", 1)
+        try:
+            socket = await websocket_connect(
+                url, subprotocols=protocols, max_message_size=_MAX_BYTES
+            )
+        except Exception as error:  # noqa: BLE001 - of many kinds; the page is told
+            _log.warning("the app's server did not answer: %s", type(error).__name__)
+            self._say({"kind": "closed", "id": name, "code": _GOING_AWAY})
+            return
+        self._sockets[name] = socket
+        protocol = socket.selected_subprotocol
+        self._say({"kind": "opened", "id": name, "protocol": protocol or ""})
+        while (frame := await socket.read_message()) is not None:
+            if isinstance(frame, bytes):
+                self._say({"kind": "frame", "id": name}, frame)
+            else:
+                self._say({"kind": "frame", "id": name, "text": frame})
+        del self._sockets[name]
+        code = socket.close_code or _GOING_AWAY
+        self._say({"kind": "closed", "id": name, "code": code})
+
+    def _pass_on(self, name: str, call: dict[str, Any], buffers: list[bytes]) -> None:
+        socket = self._sockets.get(name)
+        if socket is None:
+            return
+        text = call.get("text")
+        frame = buffers[call["buffer"]] if text is None else text
+        try:
+            socket.write_message(frame, binary=text is None)
+        except WebSocketClosedError:
+            _log.debug("a frame came after its socket was closed")
+
+    def _url(self, path: str) -> str:
+        """Return the address of a path, whatever host the page has named."""
+        asked = urlsplit(path)
+        root = urlsplit(self._root)
+        query = f"?{asked.query}" if asked.query else ""
+        inside = asked.path.startswith(f"{root.path}/") and ".." not in asked.path
+        place = asked.path if inside else f"{root.path}/nothing-here"
+        return f"{root.scheme}://{root.netloc}{place}{query}"
+
+    def _say(self, call: dict[str, Any], buffer: bytes | None = None) -> None:
+        """Tell the page; what is said at once goes in one message.
+
+        Jupyter's servers drop messages beyond 1,000 a second.
+        """
+        if not self._outbox:
+            self._loop.call_soon(self._flush)
+        self._outbox.append((call, buffer))
+
+    def _flush(self) -> None:
+        calls: list[dict[str, Any]] = []
+        buffers: list[bytes] = []
+        for call, buffer in self._outbox:
+            if buffer is None:
+                calls.append(call)
+            else:
+                calls.append({**call, "buffer": len(buffers)})
+                buffers.append(buffer)
+        self._outbox = []
+        self._send({"calls": calls}, buffers)
+
+
+def _client() -> AsyncHTTPClient:
+    """Return this loop's client; as many requests at once as a page may have."""
+    return AsyncHTTPClient(max_clients=32, max_body_size=_MAX_BYTES)
