@@ -7,11 +7,14 @@ import sys
 from urllib.parse import urlsplit
 
 import nbformat
+import numpy as np
 import pytest
 from stained_slide import write_stained
-from test_jupyter_browser import READY, Lab, assert_slide_is_painted
+from test_jupyter_browser import READY, Lab, assert_slide_is_painted, painted
 
 from browser import free_port, running
+from workbench.geometry import Box
+from workbench.slide.slide import open_slide
 
 pytestmark = pytest.mark.browser
 
@@ -145,12 +148,6 @@ def test_tiles_arrive_behind_a_hubs_prefix_while_the_kernel_sleeps(
 
 
 def assert_close_up_is_painted(frame, path):
-    import numpy as np  # noqa: PLC0415
-
-    from test_jupyter_browser import painted  # noqa: PLC0415
-    from workbench.geometry import Box  # noqa: PLC0415
-    from workbench.slide.slide import open_slide  # noqa: PLC0415
-
     with open_slide(path) as slide:
         for x, y in ((800, 600), (950, 750)):
             box = Box.at(x, y, 60, 60)
@@ -166,6 +163,7 @@ def test_without_a_proxy_the_notebooks_own_connection_carries_the_app(
     only(watched, lab_alone)
     page.page.wait_for_function(READY)
     run_next(page)
+    page.page.wait_for_selector("iframe[srcdoc]")
     frame = page.app_frame("about:srcdoc")
     assert_slide_is_painted(frame, folder / SLIDE)
     look_closely(page, frame, 900, 700)

@@ -162,13 +162,19 @@ function adopt(page, relay) {
   };
   page.WebSocket = socketsOver(relay);
   for (const [kind, name] of [["HTMLLinkElement", "href"], ["HTMLScriptElement", "src"], ["HTMLImageElement", "src"]]) {
-    const { get, set } = Object.getOwnPropertyDescriptor(page[kind].prototype, name);
-    const replaced = function (url) {
+    const { prototype } = page[kind];
+    const { get, set } = Object.getOwnPropertyDescriptor(prototype, name);
+    const { setAttribute } = prototype;
+    const assign = function (url) {
       const found = path(url);
       if (found) relay.part(found).then((own) => set.call(this, own));
       else set.call(this, url);
     };
-    Object.defineProperty(page[kind].prototype, name, { get, set: replaced, configurable: true });
+    Object.defineProperty(prototype, name, { get, set: assign, configurable: true });
+    prototype.setAttribute = function (key, value) {
+      if (key === name) assign.call(this, value);
+      else setAttribute.call(this, key, value);
+    };
   }
   let importShim;
   const load = async (url, ...more) => importShim((path(url) && (await relay.part(path(url)))) ?? url, ...more);
