@@ -8,6 +8,7 @@ main = Verbs(
     name="workbench",
     help="Look at, normalize and analyse whole slides.\n\n"
     "A research tool: not for diagnosis.",
+    package=__name__,
     verbs={
         "demo": "Make demo slides, run a model on one, and open the app on it.",
         "export": "Write a run in the format of another tool.",
@@ -16,6 +17,7 @@ main = Verbs(
         "normalize": "Write an image of a slide in the colours of a reference.",
         "run": "Run a model on a slide; continue if the folder holds such a run.",
         "serve": "Serve the app for the slides in some folders.",
+        "stain": "Look into how slides are stained and normalized.",
         "synthesize": "Write a made slide whose truth is known.",
     },
 )

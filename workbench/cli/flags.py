@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from workbench.geometry import MPP_BOUNDS
-from workbench.recipe import options
+from workbench.recipe import Recipe, options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,13 @@ mpp_flag = click.option(
     "--mpp",
     type=click.FloatRange(*MPP_BOUNDS),
     help="Micrometres per pixel of the slide, where it does not say or is wrong.",
+)
+
+reference_flag = click.option(
+    "--reference",
+    default=Recipe.model_fields["reference"].default,
+    show_default=True,
+    help=Recipe.model_fields["reference"].description,
 )
 
 json_flag = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

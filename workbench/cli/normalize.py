@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, get_args
 import click
 from PIL import Image
 
-from workbench.cli.flags import corners, mpp_flag
+from workbench.cli.flags import corners, mpp_flag, reference_flag
 from workbench.geometry import Box
-from workbench.recipe import Recipe, StainMethod, options
+from workbench.recipe import StainMethod, options
 from workbench.slide.slide import open_slide
 from workbench.stain.normalizer import fit_normalizer
 from workbench.stain.references import load_reference
@@ -34,12 +34,7 @@ _HELP = {option.name: option.help for option in options()}
     show_default=True,
     help=_HELP["normalize"],
 )
-@click.option(
-    "--reference",
-    default=Recipe.model_fields["reference"].default,
-    show_default=True,
-    help=_HELP["reference"],
-)
+@reference_flag
 @click.option(
     "--region",
     type=corners,

@@ -33,16 +33,21 @@ class Refusal(click.ClickException):
 
 
 class Verbs(click.Group):
-    """A group whose verbs are modules of `workbench.cli`, each with a `command`.
+    """A group whose verbs are modules of a package, each with a `command`.
 
     Parameters
     ----------
+    package : str
+        Where the modules are.
     verbs : mapping of str to str
         What each verb does, in one line; so that listing them imports none.
     """
 
-    def __init__(self, *, verbs: Mapping[str, str], **attributes: Any) -> None:
+    def __init__(
+        self, *, package: str, verbs: Mapping[str, str], **attributes: Any
+    ) -> None:
         super().__init__(**attributes)
+        self.package = package
         self.verbs = verbs
         click.version_option(__version__, prog_name="workbench")(self)
 
@@ -56,7 +61,7 @@ class Verbs(click.Group):
         del ctx
         if cmd_name not in self.verbs:
             return None
-        module = importlib.import_module(f"workbench.cli.{cmd_name}")
+        module = importlib.import_module(f"{self.package}.{cmd_name}")
         command: click.Command = module.command
         command.help = command.help or self.verbs[cmd_name]
         return command

@@ -51,6 +51,25 @@ def slide_histogram(slide: Slide) -> ColourHistogram:
     return ColourHistogram.of_codes(_codes(slide, boxes))
 
 
+def sample_tiles(slide: Slide, *, most: int = _TILES) -> NDArray[np.uint8]:
+    """Return tiles of a slide's tissue, evenly spread over it.
+
+    Parameters
+    ----------
+    slide : Slide
+        Where from.
+    most : int
+        How many at most.
+
+    Returns
+    -------
+    uint8 (N, 256, 256, 3)
+        The same each time; N may be 0.
+    """
+    boxes = _tissue_tiles(slide, _stored_downsample(slide), most)
+    return slide.read_tiles(boxes, (_TILE_PX, _TILE_PX))
+
+
 def _codes(slide: Slide, boxes: list[Box]) -> Iterator[NDArray[np.uint32]]:
     for start in range(0, len(boxes), _BATCH):
         tiles = slide.read_tiles(boxes[start : start + _BATCH], (_TILE_PX, _TILE_PX))
@@ -58,7 +77,7 @@ def _codes(slide: Slide, boxes: list[Box]) -> Iterator[NDArray[np.uint32]]:
             yield colour_codes(tile)[~artefact_mask(tile)]
 
 
-def _tissue_tiles(slide: Slide, downsample: float) -> list[Box]:
+def _tissue_tiles(slide: Slide, downsample: float, most: int = _TILES) -> list[Box]:
     """Return the boxes of tiles on tissue, spread evenly over the slide."""
     grid = Grid(slide.size, downsample, _TILE_PX)
     tissue = find_tissue(slide)
@@ -66,9 +85,9 @@ def _tissue_tiles(slide: Slide, downsample: float) -> list[Box]:
     share = tissue.fractions(boxes)
     eligible = np.flatnonzero(share >= _MIN_TISSUE)
     if not len(eligible):
-        fullest = np.argsort(-share, kind="stable")[:_TILES]
+        fullest = np.argsort(-share, kind="stable")[:most]
         eligible = np.sort(fullest[share[fullest] > 0])
-    step = max(1.0, len(eligible) / _TILES)
+    step = max(1.0, len(eligible) / most)
     chosen = eligible[np.arange(0, len(eligible), step).astype(np.int64)]
     return [boxes[index] for index in chosen]
 

@@ -1,0 +1,14 @@
+"""`workbench stain`: verbs about colours, each in its own module."""
+
+from __future__ import annotations
+
+from workbench.cli.verbs import Verbs
+
+command = Verbs(
+    name="stain",
+    help="Look into how slides are stained and normalized.",
+    package=__name__,
+    verbs={
+        "check": "Tell how far the ways to a normalized pixel are apart.",
+    },
+)

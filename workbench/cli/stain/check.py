@@ -1,0 +1,98 @@
+"""`workbench stain check`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import click
+
+from workbench.cli.flags import json_flag, mpp_flag, reference_flag
+from workbench.slide.slide import open_slide
+from workbench.stain.consistency import Comparison, check_consistency
+from workbench.stain.methods import METHODS, Method
+from workbench.stain.normalizer import fit_normalizer
+from workbench.stain.references import load_reference
+from workbench.stain.sample import sample_tiles
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TILES: Final = 16
+_METHODS: Final = cast("tuple[Method, ...]", tuple(METHODS))
+
+
+@click.command("check")
+@click.argument("slide")
+@click.option(
+    "--method",
+    type=click.Choice(_METHODS),
+    help="Stain normalization method. Default: each of them.",
+)
+@reference_flag
+@mpp_flag
+@json_flag
+def command(
+    slide: str,
+    method: Method | None,
+    *,
+    reference: str,
+    mpp: float | None,
+    as_json: bool,
+) -> None:
+    """Tell how far the ways to a normalized pixel are apart.
+
+    In grey levels: single against double precision and the table against the closed
+    form, over all colours; batch against single tiles, tensors against arrays and the
+    CPU against the GPU, over tiles of the slide's tissue. Ends with status 1 if one
+    of them is out of bounds.
+    """
+    aim, methods = load_reference(reference), [method] if method else list(_METHODS)
+    with open_slide(slide, mpp=mpp) as opened:
+        tiles = sample_tiles(opened, most=_TILES)
+        found = {
+            name: check_consistency(fit_normalizer(opened, aim, method=name), tiles)
+            for name in methods
+        }
+    passed = all(each.passed for rows in found.values() for each in rows)
+    click.echo(
+        json.dumps(_record(slide, reference, found), indent=2)
+        if as_json
+        else _table(found)
+    )
+    if not passed:
+        click.echo("workbench: the answers differ by more than is allowed.", err=True)
+        raise SystemExit(1)
+
+
+def _record(
+    slide: str, reference: str, found: Mapping[str, tuple[Comparison, ...]]
+) -> dict[str, Any]:
+    methods = {
+        name: [each.to_dict() for each in comparisons]
+        for name, comparisons in found.items()
+    }
+    return {"slide": slide, "reference": reference, "methods": methods}
+
+
+def _table(found: Mapping[str, tuple[Comparison, ...]]) -> str:
+    lines = []
+    for method, comparisons in found.items():
+        lines.append(
+            f"{method:<27}{'max':>4}{'mean':>10}{'differing':>12}  "
+            f"{'allowed':<14}{'':<5}over"
+        )
+        lines += [_row(each) for each in comparisons]
+        lines.append("")
+    return "\n".join(lines[:-1])
+
+
+def _row(each: Comparison) -> str:
+    if each.skipped:
+        return f"  {each.name:<25}{'not measured: ' + each.skipped}"
+    largest, share = each.allowed
+    allowed = f"{largest}, {share:.2%}" if largest else "0"
+    return (
+        f"  {each.name:<25}{each.largest:>4}{each.mean:>10.6f}{each.share:>12.5%}  "
+        f"{allowed:<14}{'ok' if each.passed else 'NO':<5}{each.over}"
+    )
