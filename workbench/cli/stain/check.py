@@ -50,7 +50,7 @@ def command(
     aim, methods = load_reference(reference), [method] if method else list(_METHODS)
     with open_slide(slide, mpp=mpp) as opened:
         tiles = sample_tiles(opened, most=_TILES)
-        found = {
+        found: dict[str, tuple[Comparison, ...]] = {
             name: check_consistency(fit_normalizer(opened, aim, method=name), tiles)
             for name in methods
         }
