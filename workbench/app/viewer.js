@@ -193,6 +193,7 @@ class TileStack {
     this.layers = [];
     this.loader = new Loader(() => this.changed());
     this.changed = () => {};
+    this.clip = (frame) => frame; // what of the frame a layer may be painted on
     this.frame = 0;
   }
 
@@ -214,13 +215,15 @@ class TileStack {
   /** Paint on a canvas; `toDevice` turns a level-0 point into its device pixel. */
   paint(ctx, box, frame, toDevice, resolution) {
     this.frame += 1;
-    ctx.save();
-    ctx.setTransform(1, 0, 0, 1, 0, 0);
-    ctx.beginPath();
-    ctx.rect(...frame);
-    ctx.clip();
-    for (const layer of this.layers) if (layer.shown) this.paintLayer(ctx, layer, box, toDevice, resolution);
-    ctx.restore();
+    for (const layer of this.layers.filter((each) => each.shown)) {
+      ctx.save();
+      ctx.setTransform(1, 0, 0, 1, 0, 0);
+      ctx.beginPath();
+      ctx.rect(...this.clip(frame, layer.spec.swiped));
+      ctx.clip();
+      this.paintLayer(ctx, layer, box, toDevice, resolution);
+      ctx.restore();
+    }
     this.view = { box, resolution };
     this.ask();
   }
@@ -361,6 +364,8 @@ class Camera {
     if (this.closed || width < 8 || height < 8) return;
     const resized = width !== this.frame[0] || height !== this.frame[1];
     this.frame = [width, height];
+    // Whether another camera has moved this one, or its place has only been fitted anew.
+    this.led = this.goal ? Boolean(this.goal.led) : resized;
     if (this.goal) {
       this.place = this.limited(this.reach(this.goal));
       this.goal = null;
@@ -595,12 +600,18 @@ export function render({ model, view }) {
   const camera = new Camera(figure, plot, model.size, () => {
     readout.show(camera);
     publish();
+    leadLocked(camera);
   });
+  const swipe = new Swipe(stage, () => stack.changed(), (at) => {
+    model.swipe = at;
+  });
+  stack.clip = (frame, swiped) => swipe.clip(frame, swiped);
   const selection = new Selection(figure, figure.select_one("selection"), (box) => {
     model.selection = box;
   });
   const end = () => {
     camera.closed = true;
+    lockTo("", camera);
     stack.close();
   };
   alive.set(figure, end);
@@ -617,6 +628,8 @@ export function render({ model, view }) {
     mode: () => {
       figure.select_one(model.mode).active = true;
     },
+    swipe: () => swipe.show(model.swipe),
+    lock: () => lockTo(model.lock, camera, model.mpp ?? 1),
     mpp: () => {
       readout.mpp = model.mpp;
       if (camera.place) readout.show(camera);

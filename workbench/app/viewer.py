@@ -5,23 +5,12 @@ from __future__ import annotations
 import itertools
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import panel as pn
 import param
-from bokeh.models import (
-    BoxAnnotation,
-    BoxSelectTool,
-    PanTool,
-    Range1d,
-    TapTool,
-    TMSTileSource,
-    WheelZoomTool,
-)
-from bokeh.plotting import figure as bokeh_figure
-from panel.custom import Child, JSComponent
 
+from workbench.app.stage import TileStage, slide_figure
 from workbench.geometry import Box
 from workbench.tileserver import REGISTRY, TileRegistry
 
@@ -31,7 +20,6 @@ if TYPE_CHECKING:
     from workbench.layers.layer import Layer
     from workbench.slide.slide import Slide
 
-_HERE: Final = Path(__file__).parent
 _GRACE_MS: Final = 3000
 
 
@@ -59,26 +47,7 @@ class _Shown:
     opacity: float
     visible: bool
     smooth: bool
-
-
-class TileStage(JSComponent):
-    """The browser's half of the viewer; `viewer.js` explains itself."""
-
-    figure = Child()
-    size = param.List(doc="Width and height of the slide, in level-0 pixels.")
-    mpp = param.Number(default=None, allow_None=True)
-    layers = param.List(doc="Of _Shown, as dictionaries, bottom first.")
-    goal = param.Dict(
-        default={},
-        doc="Where to go: x, y, downsample; or a box, None for the whole slide.",
-    )
-    seen = param.Dict(default={}, doc="Where one is, and the box in view.")
-    selection = param.List(default=None, allow_None=True)
-    tapped = param.Dict(default={})
-    mode = param.Selector(default="pan", objects=["pan", "select"])
-
-    _esm: ClassVar[Path] = _HERE / "viewer.js"
-    _stylesheets: ClassVar[list[str]] = [(_HERE / "viewer.css").read_text()]
+    swiped: bool = False
 
 
 class LayerHandle:
@@ -118,6 +87,15 @@ class LayerHandle:
     @visible.setter
     def visible(self, visible: bool) -> None:
         self._change(visible=bool(visible))
+
+    @property
+    def swiped(self) -> bool:
+        """Whether it is drawn right of the viewer's divider only, if there is one."""
+        return self._shown.swiped
+
+    @swiped.setter
+    def swiped(self, swiped: bool) -> None:
+        self._change(swiped=bool(swiped))
 
     def refresh(self) -> None:
         """Draw anew what has changed since; costs nothing where nothing has."""
@@ -179,6 +157,15 @@ class Viewer(pn.viewable.Viewer):
     mode = param.Selector(
         default="pan", objects=["pan", "select"], doc="What dragging does."
     )
+    swipe = param.Number(
+        default=None,
+        allow_None=True,
+        bounds=(0, 1),
+        doc="Where the divider stands, as a share of the width; None: there is none.",
+    )
+    lock = param.String(
+        doc="Viewers of a page with the same name here move together; empty: alone."
+    )
 
     def __init__(
         self,
@@ -200,14 +187,17 @@ class Viewer(pn.viewable.Viewer):
         self._base = tile_base
         self._numbers = itertools.count(1)
         self._listening = True
-        self.figure = _figure(slide.size)
+        self.figure = slide_figure(slide.size)
         self._stage = TileStage(
             figure=pn.pane.Bokeh(self.figure, sizing_mode="stretch_both"),
             size=list(slide.size),
             mpp=slide.mpp,
             mode=self.mode,
+            swipe=self.swipe,
+            lock=self.lock,
             **{**layout, **params},
         )
+        self._stage.link(self, swipe="swipe", bidirectional=True)
         self._view_changed()
         self._selection_changed()
         if pn.state.curdoc is not None and pn.state.curdoc.session_context:
@@ -228,6 +218,7 @@ class Viewer(pn.viewable.Viewer):
         opacity: float = 1.0,
         visible: bool = True,
         smooth: bool | None = None,
+        under: LayerHandle | None = None,
     ) -> LayerHandle:
         """Draw a layer over those already there.
 
@@ -242,6 +233,8 @@ class Viewer(pn.viewable.Viewer):
         smooth : bool, optional
             Whether to interpolate between pixels on the screen; by default not
             for layers with a legend, whose colours mean something.
+        under : LayerHandle, optional
+            The layer of this viewer to draw it under; by default it is on top.
         """
         key = self.registry.register(layer)
         self._keys.append(key)
@@ -256,7 +249,8 @@ class Viewer(pn.viewable.Viewer):
             smooth=layer.legend is None if smooth is None else smooth,
         )
         handle = LayerHandle(self, layer, name or layer.name, shown)
-        self.layers.append(handle)
+        place = len(self.layers) if under is None else self.layers.index(under)
+        self.layers.insert(place, handle)
         self._publish()
         return handle
 
@@ -351,46 +345,10 @@ class Viewer(pn.viewable.Viewer):
         box = self.selection
         self._stage.selection = [box.x0, box.y0, box.x1, box.y1] if box else None
 
+    @param.depends("lock", watch=True)
+    def _lock_changed(self) -> None:
+        self._stage.lock = self.lock
+
     @param.depends("mode", watch=True)
     def _mode_changed(self) -> None:
         self._stage.mode = self.mode
-
-
-def _figure(size: tuple[int, int]) -> bokeh_figure:
-    """Return a bare figure in level-0 pixels, y down, with room for the tiles."""
-    width, height = size
-    pan, wheel = PanTool(name="pan"), WheelZoomTool(zoom_on_axis=False)
-    figure = bokeh_figure(
-        # What the browser does to the ranges is told once, by the stage.
-        x_range=Range1d(0, width, syncable=False),
-        y_range=Range1d(height, 0, syncable=False),
-        tools=[pan, wheel, BoxSelectTool(name="select"), TapTool()],
-        toolbar_location=None,
-        active_drag=pan,
-        active_scroll=wheel,
-        sizing_mode="stretch_both",
-        min_border=0,
-        outline_line_color=None,
-        # The stage's own ground shows through; themes set colours, not alphas.
-        background_fill_alpha=0,
-        border_fill_alpha=0,
-        lod_threshold=None,
-    )
-    figure.axis.visible = False
-    figure.grid.visible = False
-    # Hidden until the browser's half has taken over its painting.
-    figure.add_tile(TMSTileSource(url=""), name="tiles", visible=False)
-    figure.add_layout(
-        BoxAnnotation(
-            name="selection",
-            visible=False,
-            editable=True,
-            syncable=False,
-            line_color="#0a84ff",
-            line_alpha=1.0,
-            line_width=2,
-            fill_color="#0a84ff",
-            fill_alpha=0.08,
-        )
-    )
-    return figure

@@ -1,0 +1,86 @@
+"""The browser's half of the viewer: its figure, and what it is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Final
+
+import param
+from bokeh.models import (
+    BoxAnnotation,
+    BoxSelectTool,
+    PanTool,
+    Range1d,
+    TapTool,
+    TMSTileSource,
+    WheelZoomTool,
+)
+from bokeh.plotting import figure as bokeh_figure
+from panel.custom import Child, JSComponent
+
+_HERE: Final = Path(__file__).parent
+
+
+class TileStage(JSComponent):
+    """The browser's half of the viewer; `viewer.js` explains itself."""
+
+    figure = Child()
+    size = param.List(doc="Width and height of the slide, in level-0 pixels.")
+    mpp = param.Number(default=None, allow_None=True)
+    layers = param.List(doc="Of _Shown, as dictionaries, bottom first.")
+    goal = param.Dict(
+        default={},
+        doc="Where to go: x, y, downsample; or a box, None for the whole slide.",
+    )
+    seen = param.Dict(default={}, doc="Where one is, and the box in view.")
+    selection = param.List(default=None, allow_None=True)
+    tapped = param.Dict(default={})
+    mode = param.Selector(default="pan", objects=["pan", "select"])
+    swipe = param.Number(default=None, allow_None=True)
+    lock = param.String()
+
+    # One module: what is compared shares its cameras.
+    _esm: ClassVar[str] = "\n".join(
+        (_HERE / name).read_text() for name in ("viewer.js", "compare.js")
+    )
+    _stylesheets: ClassVar[list[str]] = [(_HERE / "viewer.css").read_text()]
+
+
+def slide_figure(size: tuple[int, int]) -> bokeh_figure:
+    """Return a bare figure in level-0 pixels, y down, with room for the tiles."""
+    width, height = size
+    pan, wheel = PanTool(name="pan"), WheelZoomTool(zoom_on_axis=False)
+    figure = bokeh_figure(
+        # What the browser does to the ranges is told once, by the stage.
+        x_range=Range1d(0, width, syncable=False),
+        y_range=Range1d(height, 0, syncable=False),
+        tools=[pan, wheel, BoxSelectTool(name="select"), TapTool()],
+        toolbar_location=None,
+        active_drag=pan,
+        active_scroll=wheel,
+        sizing_mode="stretch_both",
+        min_border=0,
+        outline_line_color=None,
+        # The stage's own ground shows through; themes set colours, not alphas.
+        background_fill_alpha=0,
+        border_fill_alpha=0,
+        lod_threshold=None,
+    )
+    figure.axis.visible = False
+    figure.grid.visible = False
+    # Hidden until the browser's half has taken over its painting.
+    figure.add_tile(TMSTileSource(url=""), name="tiles", visible=False)
+    figure.add_layout(
+        BoxAnnotation(
+            name="selection",
+            visible=False,
+            editable=True,
+            syncable=False,
+            line_color="#0a84ff",
+            line_alpha=1.0,
+            line_width=2,
+            fill_color="#0a84ff",
+            fill_alpha=0.08,
+        )
+    )
+    return figure
