@@ -18,11 +18,13 @@ from bokeh.models import (
 from bokeh.plotting import figure as bokeh_figure
 from panel.custom import Child, JSComponent
 
-_HERE: Final = Path(__file__).parent
+from workbench.app.modules import bundle
+
+_BROWSER: Final = Path(__file__).parent / "browser"
 
 
 class TileStage(JSComponent):
-    """The browser's half of the viewer; `viewer.js` explains itself."""
+    """The browser's half of the viewer; `browser/stage.js` explains itself."""
 
     figure = Child()
     size = param.List(doc="Width and height of the slide, in level-0 pixels.")
@@ -39,11 +41,8 @@ class TileStage(JSComponent):
     swipe = param.Number(default=None, allow_None=True)
     lock = param.String()
 
-    # One module: what is compared shares its cameras.
-    _esm: ClassVar[str] = "\n".join(
-        (_HERE / name).read_text() for name in ("viewer.js", "compare.js")
-    )
-    _stylesheets: ClassVar[list[str]] = [(_HERE / "viewer.css").read_text()]
+    _esm: ClassVar[str] = bundle(_BROWSER / "stage.js")
+    _stylesheets: ClassVar[list[str]] = [(_BROWSER / "stage.css").read_text()]
 
 
 def slide_figure(size: tuple[int, int]) -> bokeh_figure:

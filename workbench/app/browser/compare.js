@@ -1,6 +1,6 @@
 // Comparing: a divider to swipe between layers, and viewers that move together.
 
-const STEP = 0.02; // of the width, for each arrow key
+const SWIPE_STEP = 0.02; // of the width, for each arrow key
 
 /** A divider over the slide: layers that are swiped are painted to its right only. */
 class Swipe {
@@ -25,7 +25,7 @@ class Swipe {
     });
     this.bar.addEventListener("pointerup", () => this.settled(this.at));
     this.bar.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: -STEP, ArrowRight: STEP }[event.key];
+      const step = { ArrowLeft: -SWIPE_STEP, ArrowRight: SWIPE_STEP }[event.key];
       if (!step) return;
       event.preventDefault();
       event.stopPropagation();
@@ -110,4 +110,22 @@ function lockTo(name, camera, unit) {
 
 function leadLocked(camera) {
   if (!camera.led) for (const lock of locks.values()) lock.lead(camera);
+}
+
+/** The divider: which layers are swiped is for each to say. */
+export function swipe(stage) {
+  const { model, stack } = stage;
+  const divider = new Swipe(stage.element, () => stack.changed(), (at) => {
+    model.swipe = at;
+  });
+  stack.clip = (frame, swiped) => divider.clip(frame, swiped);
+  stage.watch("swipe", () => divider.show(model.swipe));
+}
+
+/** Moving together with the other stages of the page that name the same lock. */
+export function lock(stage) {
+  const { model, camera } = stage;
+  stage.onMoved(() => leadLocked(camera));
+  stage.watch("lock", () => lockTo(model.lock, camera, model.mpp ?? 1));
+  stage.onClose(() => lockTo("", camera));
 }

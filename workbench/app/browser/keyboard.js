@@ -1,0 +1,22 @@
+// Moving by keys, while the stage has the focus.
+
+import { WHOLE } from "./camera.js";
+
+const PAN_STEP = 0.25; // of the view, for each arrow key
+
+export function keyboard(stage) {
+  const { camera } = stage;
+  const pan = (right, down) => () => camera.pan(right, down);
+  const zoom = (factor) => () => camera.zoom(factor);
+  const keys = {
+    ArrowLeft: pan(-PAN_STEP, 0),
+    ArrowRight: pan(PAN_STEP, 0),
+    ArrowUp: pan(0, -PAN_STEP),
+    ArrowDown: pan(0, PAN_STEP),
+    "+": zoom(0.5),
+    "=": zoom(0.5),
+    "-": zoom(2),
+    0: () => camera.go(WHOLE),
+  };
+  for (const [key, act] of Object.entries(keys)) stage.onKey(key, act);
+}

@@ -1,0 +1,37 @@
+// The one place where Bokeh is taken by the hand: painting tiles in its own stack.
+//
+// Bokeh's TileRenderer holds the place in the figure's stack of renderers; the
+// painting of this one renderer (and of no other on the page) is replaced here.
+// Bokeh keeps what it is good at: tools, ranges, glyphs and annotations on top.
+
+/** Take over the painting of one TileRenderer; say so if Bokeh has changed. */
+export function adopt(renderer, camera, stack) {
+  for (const name of ["_paint", "has_finished", "request_paint"]) {
+    if (typeof renderer[name] !== "function") {
+      console.error(`workbench: Bokeh ${window.Bokeh?.version} has no TileRenderer.${name}; slides cannot be drawn`);
+      return false;
+    }
+  }
+  renderer.has_finished = () => true;
+  renderer._paint = (ctx) => {
+    if (!camera.place) return;
+    const { frame } = renderer.plot_view;
+    const { left, top, width, height } = frame.bbox;
+    const { a: ratio, e, f } = ctx.getTransform();
+    const toDevice = (x, y) => [frame.x_scale.compute(x) * ratio + e, frame.y_scale.compute(y) * ratio + f];
+    // Bokeh's own clearing begins half a pixel late; what is painted there would stay.
+    const clip = [left * ratio + e, top * ratio + f, width * ratio, height * ratio].map(Math.ceil);
+    stack.paint(ctx, camera.box, clip, toDevice, camera.place.downsample / ratio);
+  };
+  stack.changed = () => renderer.request_paint();
+  return true;
+}
+
+/** Wait until a figure's view has built the view of one of its renderers. */
+export async function rendererView(plot, renderer) {
+  for (;;) {
+    const found = plot.views?.find_one(renderer) ?? plot.renderer_views?.get(renderer);
+    if (found) return found;
+    await new Promise((resume) => setTimeout(resume, 20));
+  }
+}

@@ -1,0 +1,44 @@
+// The box that is chosen: drawn with the tool, changed by its handles.
+
+const HANDLE_MS = 100; // of a handle that is being dragged
+
+class Selection {
+  constructor(figure, mark, chosen) {
+    Object.assign(this, { mark, chosen });
+    figure.on_event("selectiongeometry", ({ geometry, final }) => {
+      if (geometry.type === "rect" && final !== false) this.take(geometry);
+    });
+    figure.connect(mark.change, () => this.edited());
+  }
+
+  take({ x0, x1, y0, y1 }) {
+    if (x0 === x1 || y0 === y1) return;
+    this.chosen([Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)].map(Math.round));
+  }
+
+  edited() {
+    if (this.busy || !this.mark.visible) return;
+    clearTimeout(this.timer);
+    const { left: x0, right: x1, top: y0, bottom: y1 } = this.mark;
+    this.timer = setTimeout(() => this.take({ x0, x1, y0, y1 }), HANDLE_MS);
+  }
+
+  show(box) {
+    clearTimeout(this.timer);
+    this.busy = true;
+    if (box) this.mark.setv({ left: box[0], top: box[1], right: box[2], bottom: box[3], visible: true });
+    else this.mark.visible = false;
+    this.busy = false;
+  }
+}
+
+export function selection(stage) {
+  const { figure, model } = stage;
+  const box = new Selection(figure, figure.select_one("selection"), (chosen) => {
+    if (!stage.closed) model.selection = chosen;
+  });
+  stage.watch("selection", () => box.show(model.selection));
+  stage.onKey("Escape", () => {
+    model.selection = null;
+  });
+}

@@ -1,0 +1,107 @@
+// One layer of a slide: which of its tiles lie where, and which of them are here.
+
+import { clamp } from "./numbers.js";
+
+const SHARPNESS = 0.35; // log2 of how far a tile may be enlarged: 2 ** 0.35 = 1.27
+const STAND_IN_DEPTH = 2; // zooms below a missing tile that may stand in for it
+
+/** One layer and the tiles of it that this page has. */
+export class TileLayer {
+  constructor(spec) {
+    this.spec = spec;
+    this.tiles = new Map(); // "z/x/y" to {image, version, used, failures, retryAt}
+  }
+
+  get shown() {
+    return this.spec.visible && this.spec.opacity > 0;
+  }
+
+  /** Level-0 pixels for each pixel of zoom z. */
+  resolution(z) {
+    return 2 ** (this.spec.max_zoom - z);
+  }
+
+  /** The zoom that is sharp on a screen of so many level-0 pixels per pixel. */
+  zoomFor(resolution) {
+    const z = this.spec.max_zoom - Math.log2(resolution) - SHARPNESS;
+    return clamp(Math.ceil(z), 0, this.spec.max_zoom);
+  }
+
+  /** Tiles [z, x, y] that touch a box of level-0 pixels, centre first. */
+  *touching(z, box, size, border = 0) {
+    const side = this.spec.tile_px * this.resolution(z);
+    const last = size.map((length) => Math.ceil(length / side) - 1);
+    const x0 = clamp(Math.floor(box.x0 / side) - border, 0, last[0] + 1);
+    const y0 = clamp(Math.floor(box.y0 / side) - border, 0, last[1] + 1);
+    const x1 = clamp(Math.ceil(box.x1 / side) - 1 + border, -1, last[0]);
+    const y1 = clamp(Math.ceil(box.y1 / side) - 1 + border, -1, last[1]);
+    const found = [];
+    for (let y = y0; y <= y1; y++) for (let x = x0; x <= x1; x++) found.push([z, x, y]);
+    const [cx, cy] = [(box.x0 + box.x1) / 2 / side - 0.5, (box.y0 + box.y1) / 2 / side - 0.5];
+    yield* found.sort((a, b) => Math.hypot(a[1] - cx, a[2] - cy) - Math.hypot(b[1] - cx, b[2] - cy));
+  }
+
+  at(z, x, y) {
+    return this.tiles.get(`${z}/${x}/${y}`);
+  }
+
+  entry(z, x, y) {
+    const key = `${z}/${x}/${y}`;
+    if (!this.tiles.has(key)) this.tiles.set(key, { image: null, version: null, used: 0, failures: 0, retryAt: 0 });
+    return this.tiles.get(key);
+  }
+
+  /** Whether a tile is still to come: never had, or of another version. */
+  lacks(z, x, y) {
+    const tile = this.at(z, x, y);
+    if (tile === undefined) return true;
+    return tile.version !== this.spec.version && tile.refused !== this.spec.version;
+  }
+
+  /** Whether it may be asked for now, or has failed a moment ago. */
+  isDue(z, x, y, now) {
+    return (this.at(z, x, y)?.retryAt ?? 0) <= now;
+  }
+
+  url(z, x, y) {
+    return `${this.spec.url}/${z}/${x}/${y}?v=${encodeURIComponent(this.spec.version)}`;
+  }
+
+  /** What to draw for one tile: itself, or what stands in for it, never two at once. */
+  pieces(z, x, y, size) {
+    const finer = this.finer(z, x, y, size, STAND_IN_DEPTH);
+    if (finer) return finer;
+    for (let up = 1; up <= z; up++) {
+      const [px, py] = [x >> up, y >> up];
+      if (this.at(z - up, px, py)?.image) return [[z, x, y, z - up, px, py]];
+    }
+    return [];
+  }
+
+  /** The tile, or finer ones that cover all of it; null if there are not. */
+  finer(z, x, y, size, depth) {
+    if (this.at(z, x, y)?.image) return [[z, x, y, z, x, y]];
+    if (depth === 0 || z === this.spec.max_zoom) return null;
+    const side = this.spec.tile_px * this.resolution(z + 1);
+    const pieces = [];
+    for (const [cx, cy] of [[2 * x, 2 * y], [2 * x + 1, 2 * y], [2 * x, 2 * y + 1], [2 * x + 1, 2 * y + 1]]) {
+      if (cx * side >= size[0] || cy * side >= size[1]) continue;
+      const part = this.finer(z + 1, cx, cy, size, depth - 1);
+      if (!part) return null;
+      pieces.push(...part);
+    }
+    return pieces;
+  }
+
+  /** Take a new description; tiles stay until those of the new version have come. */
+  describe(spec) {
+    const { tile_px, max_zoom } = this.spec;
+    if (spec.tile_px !== tile_px || spec.max_zoom !== max_zoom) this.drop();
+    this.spec = spec;
+  }
+
+  drop() {
+    for (const tile of this.tiles.values()) tile.image?.close();
+    this.tiles.clear();
+  }
+}

@@ -1,0 +1,158 @@
+// The layers of a slide, painted one over the other.
+
+import { Loader } from "./loader.js";
+import { TileLayer } from "./tile_layer.js";
+
+const CACHE_BYTES = 256 * 2 ** 20; // of decoded pixels
+const SETTLE_MS = 40; // tiles passed at speed are not asked for
+const IDLE_MS = 400;
+const PREFETCHED = 16;
+
+/** Paints the layers, bottom first, and asks for the tiles that are missing. */
+export class TileStack {
+  constructor(stage, size) {
+    this.stage = stage;
+    this.size = size;
+    this.layers = [];
+    this.loader = new Loader(() => this.changed());
+    this.changed = () => {};
+    this.clip = (frame) => frame; // what of the frame a layer may be painted on
+    this.frame = 0;
+  }
+
+  update(specs) {
+    const known = new Map(this.layers.map((layer) => [layer.spec.id, layer]));
+    this.layers = specs.map((spec) => {
+      const layer = known.get(spec.id) ?? new TileLayer(spec);
+      known.delete(spec.id);
+      layer.describe(spec);
+      return layer;
+    });
+    for (const layer of known.values()) {
+      this.loader.forget(layer);
+      layer.drop();
+    }
+    this.changed();
+  }
+
+  /** Paint on a canvas; `toDevice` turns a level-0 point into its device pixel. */
+  paint(ctx, box, frame, toDevice, resolution) {
+    this.frame += 1;
+    for (const layer of this.layers.filter((each) => each.shown)) {
+      ctx.save();
+      ctx.setTransform(1, 0, 0, 1, 0, 0);
+      ctx.beginPath();
+      ctx.rect(...this.clip(frame, layer.spec.swiped));
+      ctx.clip();
+      this.paintLayer(ctx, layer, box, toDevice, resolution);
+      ctx.restore();
+    }
+    this.view = { box, resolution };
+    this.ask();
+  }
+
+  paintLayer(ctx, layer, box, toDevice, resolution) {
+    const z = layer.zoomFor(resolution);
+    ctx.globalAlpha = layer.spec.opacity;
+    // Beyond the scanned resolution, pixels are shown as pixels.
+    ctx.imageSmoothingEnabled = layer.spec.smooth && resolution > 0.75;
+    ctx.imageSmoothingQuality = "medium";
+    for (const place of layer.touching(z, box, this.size)) {
+      for (const piece of layer.pieces(...place, this.size)) this.paintPiece(ctx, layer, piece, toDevice);
+    }
+  }
+
+  /** Paint the part of tile (sz, sx, sy) that lies in tile (z, x, y) and the slide. */
+  paintPiece(ctx, layer, [z, x, y, sz, sx, sy], toDevice) {
+    const tile = layer.at(sz, sx, sy);
+    tile.used = this.frame;
+    const side = layer.spec.tile_px * layer.resolution(z);
+    const [x0, y0] = [x * side, y * side];
+    const [x1, y1] = [Math.min(x0 + side, this.size[0]), Math.min(y0 + side, this.size[1])];
+    const sourceSide = layer.spec.tile_px * layer.resolution(sz);
+    const scale = tile.image.width / sourceSide;
+    // Whole device pixels: neighbours meet without a gap and without an overlap.
+    const [left, top] = toDevice(x0, y0).map(Math.round);
+    const [right, bottom] = toDevice(x1, y1).map(Math.round);
+    if (right <= left || bottom <= top) return;
+    ctx.drawImage(
+      tile.image,
+      (x0 - sx * sourceSide) * scale, (y0 - sy * sourceSide) * scale, (x1 - x0) * scale, (y1 - y0) * scale,
+      left, top, right - left, bottom - top,
+    );
+  }
+
+  ask() {
+    this.stage.dataset.state = this.missing().length ? "loading" : "ready";
+    clearTimeout(this.idleTimer);
+    this.idleTimer = setTimeout(() => this.prefetch(), IDLE_MS);
+    this.askTimer ??= setTimeout(() => {
+      this.askTimer = null;
+      this.fetch();
+    }, SETTLE_MS);
+  }
+
+  fetch() {
+    const now = performance.now();
+    const missing = this.missing();
+    // With all there, let what is being prefetched come.
+    if (missing.length) this.loader.want(missing.filter(({ layer, place }) => layer.isDue(...place, now)));
+    this.evict();
+  }
+
+  /** What is in view and not here, most wanted first. */
+  missing() {
+    const { box, resolution } = this.view;
+    const requests = [];
+    for (const layer of this.layers.filter((each) => each.shown)) {
+      const wanted = [...layer.touching(layer.zoomFor(resolution), box, this.size)];
+      // The whole slide in one tile: something to show wherever one goes.
+      if (!layer.at(0, 0, 0)) wanted.unshift([0, 0, 0]);
+      this.collect(requests, layer, wanted);
+    }
+    return requests;
+  }
+
+  collect(requests, layer, places) {
+    for (const place of places) {
+      if (layer.lacks(...place)) requests.push({ url: layer.url(...place), layer, place });
+    }
+  }
+
+  /** When nothing else is to do: what a pan or a step of the wheel will show next. */
+  prefetch() {
+    if (!this.loader.idle || this.missing().length) return;
+    const { box, resolution } = this.view;
+    const requests = [];
+    for (const layer of this.layers.filter((each) => each.shown)) {
+      const z = layer.zoomFor(resolution);
+      this.collect(requests, layer, layer.touching(z, box, this.size, 1));
+      if (z > 0) this.collect(requests, layer, layer.touching(z - 1, box, this.size));
+    }
+    this.loader.want(requests.slice(0, PREFETCHED));
+  }
+
+  /** Let go of the tiles not painted for longest, once there are too many. */
+  evict() {
+    const held = [];
+    for (const layer of this.layers) {
+      for (const [key, tile] of layer.tiles) if (tile.image) held.push([tile.used, layer, key, tile]);
+    }
+    let bytes = held.reduce((sum, [, , , { image }]) => sum + 4 * image.width * image.height, 0);
+    if (bytes <= CACHE_BYTES) return;
+    held.sort((a, b) => a[0] - b[0]);
+    for (const [used, layer, key, { image }] of held) {
+      if (bytes <= 0.8 * CACHE_BYTES || used === this.frame) break;
+      bytes -= 4 * image.width * image.height;
+      image.close();
+      layer.tiles.delete(key);
+    }
+  }
+
+  close() {
+    clearTimeout(this.askTimer);
+    clearTimeout(this.idleTimer);
+    this.loader.want([]);
+    for (const layer of this.layers) layer.drop();
+  }
+}
