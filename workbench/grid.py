@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.area import Area
 from workbench.errors import OutOfBoundsError
 from workbench.geometry import Box
 
@@ -98,19 +99,23 @@ class Grid:
 
     def centres(self) -> NDArray[np.float64]:
         """Return the centres (x, y) of all cores, float64 of shape (len, 2)."""
-        x, y = (
-            (edges[:-1] + edges[1:]) / 2 for edges in map(self._edges, self.slide_size)
-        )
-        return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+        return np.stack(np.meshgrid(*self._middles()), axis=-1).reshape(-1, 2)
 
-    def inside(self, box: Box) -> NDArray[np.int64]:
-        """Return the tiles whose core's centre lies in `box`, in order."""
-        x, y = self.centres().T
-        hit = (x >= box.x0) & (x < box.x1) & (y >= box.y0) & (y < box.y1)
-        return np.flatnonzero(hit)
+    def inside(self, where: Box | Area) -> NDArray[np.int64]:
+        """Return the tiles whose core's centre lies in `where`, in order."""
+        x, y = self._middles()
+        if isinstance(where, Area):
+            return np.flatnonzero(where.lattice(x, y))
+        hit_x = (x >= where.x0) & (x < where.x1)
+        hit_y = (y >= where.y0) & (y < where.y1)
+        return np.flatnonzero(hit_y[:, None] & hit_x)
 
-    def touching(self, box: Box) -> NDArray[np.int64]:
-        """Return the tiles whose core shares a pixel with `box`, in order."""
+    def touching(self, where: Box | Area) -> NDArray[np.int64]:
+        """Return the tiles whose core shares some area with `where`, in order."""
+        if isinstance(where, Area):
+            near = self.touching(where.box)
+            return near[where.touches(map(self.core, near.tolist()))]
+        box = where
         x, y = map(self._edges, self.slide_size)
         if not box.area:
             return np.empty(0, np.int64)
@@ -125,6 +130,11 @@ class Grid:
         """
         count = math.ceil(length / self.step)
         return count - (round((count - 1) * self.step) >= length)
+
+    def _middles(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the centres of all cores along x, and along y."""
+        x, y = map(self._edges, self.slide_size)
+        return (x[:-1] + x[1:]) / 2, (y[:-1] + y[1:]) / 2
 
     def _edges(self, length: int) -> NDArray[np.float64]:
         """Return where cores along a side begin, and where the last one ends."""

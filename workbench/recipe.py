@@ -7,13 +7,16 @@ command line and the widgets of the app are made from these fields.
 
 from __future__ import annotations
 
+import reprlib
 import types
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from workbench.errors import RecipeError
+from workbench.area import Area, Polygons
+from workbench.errors import OutOfBoundsError, RecipeError
+from workbench.geometry import Box
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -23,6 +26,26 @@ StainMethod = Literal["none", "reinhard", "macenko", "vahadane"]
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 """Arithmetic of the model; auto: what the device does fastest and well."""
+
+
+Corners = tuple[int, int, int, int]
+"""A box as numbers: x0, y0, x1, y1 in level-0 pixels."""
+
+
+def _region(what: object) -> object:
+    """Return a region as numbers, the same for equal ones."""
+    if isinstance(what, Box):
+        return what.x0, what.y0, what.x1, what.y1
+    corners = isinstance(what, list | tuple) and not any(
+        isinstance(part, list | tuple) or hasattr(part, "__geo_interface__")
+        for part in what
+    )
+    if what is None or corners:
+        return what
+    try:
+        return Area.of(what).coordinates
+    except OutOfBoundsError as error:
+        raise ValueError(error.message) from error
 
 
 class Recipe(BaseModel):
@@ -62,11 +85,12 @@ class Recipe(BaseModel):
         ),
     ] = "he-standard"
     region: Annotated[
-        tuple[int, int, int, int] | None,
+        Corners | Polygons | None,
+        BeforeValidator(_region),
         Field(
-            description="Only tiles whose centre lies in this box, or which it touches"
-            " if it is too small to hold one: x0,y0,x1,y1 in level-0 pixels."
-            " Default: the whole slide."
+            description="Only tiles whose core's centre lies in here, or which it"
+            " touches if it is too small to hold one: x0,y0,x1,y1 in level-0 pixels,"
+            " or the polygons of a GeoJSON file. Default: the whole slide."
         ),
     ] = None
     tissue_only: Annotated[bool, Field(description="Skip tiles without tissue.")] = True
@@ -107,7 +131,7 @@ class Recipe(BaseModel):
 
 def _sentence(error: ValidationError) -> str:
     parts = [
-        f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}"
+        f"{'.'.join(map(str, e['loc']))} = {reprlib.repr(e['input'])}: {e['msg']}"
         for e in error.errors()
     ]
     return "The recipe cannot be used: " + "; ".join(parts) + "."

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 import torch
 
+from workbench.area import Area
 from workbench.errors import RecipeError
 from workbench.geometry import Box
 from workbench.grid import Grid
@@ -26,7 +27,8 @@ from workbench.tissue import find_tissue
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from workbench.recipe import Recipe
+    from workbench.area import Polygons
+    from workbench.recipe import Corners, Recipe
     from workbench.slide.slide import Slide
 
 _FOLDER: Final = "runs"
@@ -161,12 +163,13 @@ class Request:
         region = self.recipe.region
         if region is None:
             return np.arange(len(self.grid), dtype=np.int64)
-        box = Box(*region)
-        tiles = self.grid.inside(box)
+        where = _where(region)
+        tiles = self.grid.inside(where)
         if not len(tiles):
-            tiles = self.grid.touching(box)
+            tiles = self.grid.touching(where)
         if not len(tiles):
-            message = f"The region {region} lies outside the slide, {self.slide.size}."
+            box = where.box if isinstance(where, Area) else where
+            message = f"The region, {box}, lies outside the slide, {self.slide.size}."
             raise RecipeError(message, "Draw it on the slide, or leave it out.")
         return tiles
 
@@ -179,6 +182,11 @@ class Request:
             f" {self.slide.mpp:g}, so its tiles were enlarged {enlarged:.2g} times."
         )
         return [warning]
+
+
+def _where(region: Corners | Polygons) -> Box | Area:
+    corners = [edge for edge in region if isinstance(edge, int)]
+    return Box(*corners) if corners else Area.of(region)
 
 
 def _versions() -> dict[str, str]:

@@ -1,0 +1,201 @@
+"""A part of a slide bounded by polygons: what a run or a count can be restricted to.
+
+One rule says what lies inside, for tiles, cells and pixels alike: a point is inside if
+a ray from it crosses the outline an odd number of times, left and upper edges included,
+right and lower ones not. So areas that share an edge share no point and leave none out,
+and the area of a box holds exactly the points that the box holds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+import shapely
+from shapely.geometry import mapping, shape
+from shapely.geometry.base import BaseGeometry
+
+from workbench.errors import OutOfBoundsError
+from workbench.geometry import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import ArrayLike, NDArray
+
+Polygons = tuple[tuple[tuple[tuple[float, float], ...], ...], ...]
+"""Coordinates of a GeoJSON MultiPolygon: polygons of closed rings of points (x, y),
+the outer ring first, the others its holes."""
+
+GRAIN: Final = 0.01
+"""Coordinates are kept to so many level-0 pixels, as other programs do."""
+
+_AREAL: Final = ("Polygon", "MultiPolygon")
+_CORNERS: Final = 4
+_MISFITS: Final = (TypeError, ValueError, KeyError, AttributeError)
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """Polygons with holes, in level-0 pixels; made with `Area.of`.
+
+    Two areas are equal if they have the same outline, wherever their rings begin.
+    """
+
+    shape: shapely.MultiPolygon
+    """Valid, normalized, on a raster of 0.01 px."""
+
+    @classmethod
+    def of(cls, what: Any) -> Self:
+        """Return the area of anything that has one.
+
+        Parameters
+        ----------
+        what : Area, Box, (x0, y0, x1, y1), geometry, or a sequence of geometries
+            A geometry is whatever has `__geo_interface__` (an annotation, a shapely
+            geometry), a GeoJSON mapping, or the coordinates of a MultiPolygon.
+            Several are united; outlines that cross themselves are repaired.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If it has no area: a point, a line, or nothing at all.
+        """
+        if isinstance(what, cls):
+            return what
+        try:
+            found = _on_grain(_geometry(what))
+        except (*_MISFITS, shapely.errors.ShapelyError) as error:
+            raise _no_area(error) from error
+        polygons = [p for p in shapely.get_parts(found) if p.geom_type == "Polygon"]
+        if not polygons:
+            raise _no_area(found.geom_type)
+        return cls(shapely.normalize(shapely.MultiPolygon(polygons)))
+
+    @property
+    def coordinates(self) -> Polygons:
+        """The outline as numbers, the same for equal areas."""
+        coordinates: Polygons = mapping(self.shape)["coordinates"]
+        return coordinates
+
+    @property
+    def __geo_interface__(self) -> dict[str, Any]:
+        """The outline as a GeoJSON geometry, as other libraries ask for it."""
+        return {"type": "MultiPolygon", "coordinates": self.coordinates}
+
+    @property
+    def box(self) -> Box:
+        """The smallest box that holds it."""
+        x0, y0, x1, y1 = self.shape.bounds
+        return Box(math.floor(x0), math.floor(y0), math.ceil(x1), math.ceil(y1))
+
+    @property
+    def px(self) -> float:
+        """Its size, in level-0 pixels; holes are not part of it."""
+        return float(self.shape.area)
+
+    def lattice(self, xs: ArrayLike, ys: ArrayLike) -> NDArray[np.bool_]:
+        """Tell which points of a lattice lie inside.
+
+        Parameters
+        ----------
+        xs, ys : array_like of float, (C,) and (R,)
+            Coordinates of its columns and rows, each in growing order.
+
+        Returns
+        -------
+        bool (R, C)
+        """
+        xs, ys = np.asarray(xs, np.float64), np.asarray(ys, np.float64)
+        upper, lower = _edges(self.shape)
+        first = np.searchsorted(ys, upper[:, 1])
+        count = np.searchsorted(ys, lower[:, 1]) - first
+        edge = np.repeat(np.arange(len(count)), count)
+        row = np.arange(len(edge)) + np.repeat(first - np.cumsum(count) + count, count)
+        (x0, y0), (x1, y1) = upper[edge].T, lower[edge].T
+        crossing = x0 + (ys[row] - y0) * (x1 - x0) / (y1 - y0)
+        column = np.searchsorted(xs, crossing)
+        crossings = np.zeros((len(ys), len(xs) + 1), np.int32)
+        np.add.at(crossings, (row, column), 1)
+        odd: NDArray[np.bool_] = np.cumsum(crossings[:, :-1], axis=1) % 2 == 1
+        return odd
+
+    def mask(self, box: Box, size: tuple[int, int]) -> NDArray[np.bool_]:
+        """Return where it lies in pixels that cover a box: bool (height, width)."""
+        width, height = size
+        xs = box.x0 + (np.arange(width) + 0.5) * box.width / width
+        ys = box.y0 + (np.arange(height) + 0.5) * box.height / height
+        return self.lattice(xs, ys)
+
+    def touches(self, boxes: Iterable[Box]) -> NDArray[np.bool_]:
+        """Tell which boxes it shares some area with: bool (N,)."""
+        edges = np.array([(b.x0, b.y0, b.x1, b.y1) for b in boxes], float)
+        corners = shapely.box(*edges.reshape(-1, 4).T)
+        shapely.prepare(self.shape)
+        touching: NDArray[np.bool_] = shapely.intersects(self.shape, corners)
+        touching &= ~shapely.touches(self.shape, corners)
+        return touching
+
+
+def _geometry(what: Any) -> BaseGeometry:
+    if isinstance(what, Box):
+        return shapely.box(what.x0, what.y0, what.x1, what.y1)
+    if isinstance(what, BaseGeometry):
+        return what
+    if hasattr(what, "__geo_interface__"):
+        return _geometry(what.__geo_interface__)
+    if isinstance(what, dict):
+        kind = what["type"]
+        if kind == "FeatureCollection":
+            return _geometry(what["features"])
+        geometry: BaseGeometry = shape(what["geometry"] if kind == "Feature" else what)
+        return geometry
+    if isinstance(what, str):
+        message = f"'{what:.60}' is text"
+        raise TypeError(message)
+    parts = list(what)
+    if len(parts) == _CORNERS and all(isinstance(p, int | float) for p in parts):
+        return shapely.box(*parts)
+    if parts and isinstance(parts[0], list | tuple):
+        return shape({"type": "MultiPolygon", "coordinates": parts})
+    return shapely.union_all([_repaired(_geometry(part)) for part in parts])
+
+
+def _on_grain(geometry: BaseGeometry) -> BaseGeometry:
+    """Round; what is valid then is left alone: to do it again changes nothing."""
+    if not np.isfinite(shapely.get_coordinates(geometry)).all():
+        message = "a coordinate is not finite"
+        raise ValueError(message)
+    rounded: BaseGeometry = shapely.transform(
+        geometry, lambda points: np.round(points, 2) + 0.0
+    )
+    if rounded.is_valid and not rounded.is_empty and rounded.area:
+        return rounded
+    on_raster: BaseGeometry = shapely.set_precision(_repaired(geometry), GRAIN)
+    return on_raster
+
+
+def _repaired(geometry: BaseGeometry) -> BaseGeometry:
+    """Return the areas of a geometry, without crossings of its own outline."""
+    whole = geometry if geometry.is_valid else shapely.make_valid(geometry)
+    parts = [p for p in shapely.get_parts(whole) if p.geom_type in _AREAL]
+    return shapely.union_all(parts) if parts else shapely.MultiPolygon()
+
+
+def _edges(geometry: BaseGeometry) -> tuple[NDArray[np.float64], ...]:
+    """Return the upper and lower ends of all edges that are not level, each (N, 2)."""
+    rings = shapely.get_rings(shapely.get_parts(geometry))
+    points, ring = shapely.get_coordinates(rings, return_index=True)
+    inner = ring[1:] == ring[:-1]
+    start, end = points[:-1][inner], points[1:][inner]
+    sloped = start[:, 1] != end[:, 1]
+    start, end = start[sloped], end[sloped]
+    down = (start[:, 1] < end[:, 1])[:, None]
+    return np.where(down, start, end), np.where(down, end, start)
+
+
+def _no_area(why: object) -> OutOfBoundsError:
+    message = f"This encloses no area: {why}."
+    return OutOfBoundsError(message, "Give a box, or polygons, on the slide.")
