@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import panel as pn
 import panel_material_ui as pmui
+import param
 
 from workbench.app.controls import (
     STYLE,
@@ -177,9 +178,10 @@ class OverlayPanel(pn.viewable.Viewer):
         Takes a saved run that is to go on.
     """
 
+    overlays = param.List(default=[], doc="What lies over the slide, of `Overlay`.")
+
     def __init__(self, resume: Callable[[Run], None]) -> None:
         super().__init__()
-        self.overlays: list[Overlay] = []
         self._viewer: Viewer | None = None
         self._pyramid: Pyramid | None = None
         self._saved: dict[str, SavedRun] = {}
@@ -218,6 +220,7 @@ class OverlayPanel(pn.viewable.Viewer):
         """Lay a run over the slide; if it is there already, bring it up to date."""
         if self._viewer is None or self._pyramid is None:
             return None
+        overlay: Overlay
         for overlay in self.overlays:
             if overlay.run.path == run.path:
                 overlay.refresh()
@@ -225,7 +228,7 @@ class OverlayPanel(pn.viewable.Viewer):
         overlay = Overlay(
             run, self._viewer, self._pyramid, channel=channel, remove=self.remove
         )
-        self.overlays.append(overlay)
+        self.overlays = [*self.overlays, overlay]
         self._changed()
         return overlay
 
@@ -237,7 +240,7 @@ class OverlayPanel(pn.viewable.Viewer):
     def remove(self, overlay: Overlay) -> None:
         """Take an overlay off the slide; its run stays saved."""
         overlay.detach()
-        self.overlays.remove(overlay)
+        self.overlays = [other for other in self.overlays if other is not overlay]
         self._changed()
 
     def offer(self, runs: list[SavedRun]) -> None:

@@ -81,6 +81,7 @@ def sections(app: WorkbenchApp) -> Any:
         ("Stain", app.stain),
         ("Model", app.runs),
         ("Overlays", app.overlays),
+        ("Compare", app.compare),
         active=[0, 1, 2, 3],
         disable_gutters=True,
         elevation=0,

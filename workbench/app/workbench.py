@@ -9,6 +9,7 @@ import panel_material_ui as pmui
 import param
 
 from workbench.app.background import Background
+from workbench.app.compare_panel import COLOURS, OFF, OVERLAYS, ComparePanel
 from workbench.app.navigation import NavigationBar
 from workbench.app.overlay_panel import OverlayPanel
 from workbench.app.page import compact, full_page
@@ -63,13 +64,18 @@ class WorkbenchApp(pn.viewable.Viewer):
             show=self._show_run,
             changed=self._run_changed,
         )
+        self.compare = ComparePanel(site.library, self.background)
         self.navigation = NavigationBar()
-        self.stage = pn.Column(
+        self.stage = pn.Row(
             pmui.Typography("Choose a slide.", margin=24), sizing_mode="stretch_both"
         )
         self._base: LayerHandle | None = None
+        self._raw: LayerHandle | None = None
         self.slides.param.watch(lambda _: self._show_slide(), "slide")
         self.stain.param.watch(lambda _: self._paint(), ["normalizer", "shown"])
+        self.compare.param.watch(lambda _: self._paint(), "swiped")
+        self.compare.param.watch(lambda _: self._arrange(), "beside")
+        self.overlays.param.watch(lambda _: self._swipe_overlays(), "overlays")
 
     def __panel__(self) -> Any:
         """Return the app in a frame of fixed height, as in a notebook's cell."""
@@ -97,6 +103,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         """
         self.runs.preset(model=model)
         self.stain.preset(method=normalize)
+        self.compare.offer(self.slides.names)
         self.slides.choose(slide or next(iter(self.slides.names), ""))
         self.slides.load_thumbnails()
 
@@ -104,6 +111,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         """Let go of everything the session holds; runs under way go on."""
         self.runs.close()
         self.background.close()
+        self.compare.close()
         if self.viewer is not None:
             self.viewer.close()
 
@@ -112,10 +120,11 @@ class WorkbenchApp(pn.viewable.Viewer):
         old = self.viewer
         viewer = Viewer(slide)
         layer = SlideLayer(slide)
-        self._base = viewer.add_layer(layer)
+        self._base, self._raw = viewer.add_layer(layer), None
         viewer.param.watch(lambda event: self.stain.select(event.new), "selection")
         self.viewer = viewer
-        self.stage.objects = [viewer]
+        self.compare.attach(viewer)
+        self._arrange()
         self.overlays.attach(viewer, layer.pyramid)
         self.navigation.attach(viewer)
         self.runs.attach(slide, viewer)
@@ -124,15 +133,43 @@ class WorkbenchApp(pn.viewable.Viewer):
         if old is not None:
             old.close()
 
+    def _arrange(self) -> None:
+        if self.viewer is not None:
+            self.stage.objects = [self.viewer, *self.compare.beside]
+
     def _paint(self) -> None:
         slide, base = self.slides.slide, self._base
         if slide is None or base is None:
             return
         normalizer = self.stain.normalizer
-        if normalizer is not None and self.stain.shown:
+        swiped = normalizer is not None and self.compare.swiped == COLOURS
+        if normalizer is not None and (self.stain.shown or swiped):
             base.layer = NormalizedLayer(slide, normalizer)
         elif not isinstance(base.layer, SlideLayer):
             base.layer = SlideLayer(slide)
+        self._lay_raw_under(base, swiped=swiped)
+        self._swipe_overlays()
+
+    def _lay_raw_under(self, base: LayerHandle, *, swiped: bool) -> None:
+        """Have the slide as it was scanned left of the divider, if that is wanted."""
+        base.swiped = swiped
+        if swiped and self._raw is None:
+            layer = SlideLayer(self.viewer.slide)
+            self._raw = self.viewer.add_layer(layer, under=base)
+        elif not swiped and self._raw is not None:
+            self.viewer.remove_layer(self._raw)
+            self._raw = None
+
+    def _swipe_overlays(self) -> None:
+        swiped = self.compare.swiped
+        for overlay in self.overlays.overlays:
+            overlay.handle.swiped = swiped == OVERLAYS
+        hints = {
+            OFF: "",
+            COLOURS: "" if self.stain.normalizer else "Choose a stain method first.",
+            OVERLAYS: "" if self.overlays.overlays else "Show a run first.",
+        }
+        self.compare.say(hints[swiped])
 
     def _list_saved(self) -> None:
         slide = self.slides.slide

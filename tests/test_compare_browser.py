@@ -1,0 +1,223 @@
+"""Comparing in the app: a divider between layers, slides side by side."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from stained_slide import write_stained
+
+from browser import free_port, running
+from workbench.geometry import Box
+from workbench.slide.slide import open_slide
+from workbench.stain.normalizer import fit_normalizer
+from workbench.stain.references import load_reference
+
+pytestmark = pytest.mark.browser
+
+FIRST, SECOND = "first.tif", "second.tif"
+SIZE = (2048, 1536)
+MODEL = "nuclear-density"
+FIGURES = """() => {
+  const found = [];
+  const walk = (view) => {
+    if (view.model.type === "Figure") found.push(view);
+    for (const child of view.children?.() ?? []) walk(child);
+  };
+  for (const view of Bokeh.index) walk(view);
+  return [...new Set(found)];
+}"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compared")
+    for seed, name in enumerate((FIRST, SECOND)):
+        write_stained(folder / name, width=SIZE[0], height=SIZE[1], seed=seed)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def slide(folder):
+    with open_slide(folder / FIRST) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def url(folder, tmp_path_factory):
+    runs = tmp_path_factory.mktemp("runs")
+    port = free_port()
+    command = [sys.executable, "-m", "workbench.cli", "serve"]
+    command += ["--slides", str(folder), "--runs", str(runs), "--port", str(port)]
+    root = f"http://127.0.0.1:{port}"
+    env = {"OMP_NUM_THREADS": "1"}
+    with running(command, f"{root}/liveness", runs / "log", env=env):
+        yield f"{root}/workbench"
+
+
+class App:
+    """The app's page, with any number of slides on it."""
+
+    def __init__(self, watched, address):
+        self.watched = watched
+        self.page = watched.page
+        self.page.set_viewport_size({"width": 1400, "height": 900})
+        self.page.goto(address)
+        watched.settle()
+
+    def press(self, name):
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    def choose(self, label, option):
+        self.page.get_by_label(label).first.click()
+        self.page.get_by_text(option, exact=True).last.click()
+
+    def settle(self):
+        self.page.wait_for_timeout(500)
+        self.page.wait_for_function(
+            """() => {
+              const stages = [];
+              for (let n = 0; probe.stage(n); n++) stages.push(probe.stage(n));
+              return stages.length && stages.every((s) => s.dataset.state === "ready");
+            }"""
+        )
+        self.watched.frames(3)
+
+    def ranges(self, number):
+        """Return what a viewer shows: x0, x1, y0, y1 in level-0 pixels."""
+        return self.page.evaluate(
+            f"""(n) => {{
+              const {{ x_range, y_range }} = ({FIGURES})()[n].model;
+              return [x_range.start, x_range.end, y_range.end, y_range.start];
+            }}""",
+            number,
+        )
+
+    def look(self, number, x, y, side):
+        """Have a viewer show a place, as its tools do."""
+        self.page.evaluate(
+            f"""([n, x, y, half]) => {{
+              const {{ x_range, y_range }} = ({FIGURES})()[n].model;
+              x_range.setv({{ start: x - half, end: x + half }});
+              y_range.setv({{ start: y + half, end: y - half }});
+            }}""",
+            [number, x, y, side / 2],
+        )
+        self.settle()
+
+    def colour(self, box, number=0):
+        """Return the mean colour a viewer paints over a box, (3,)."""
+        return np.array(
+            self.page.evaluate(
+                f"""([n, x0, y0, x1, y1]) => {{
+                  const view = ({FIGURES})()[n];
+                  const canvas = view.canvas_view.primary.canvas;
+                  const ratio = canvas.width / canvas.getBoundingClientRect().width;
+                  const at = (scale, value) => Math.round(scale.compute(value) * ratio);
+                  const {{ x_scale, y_scale }} = view.frame;
+                  const [left, right] = [at(x_scale, x0), at(x_scale, x1)];
+                  const [top, bottom] = [at(y_scale, y0), at(y_scale, y1)];
+                  const {{ data }} = canvas.getContext("2d")
+                    .getImageData(left, top, right - left, bottom - top);
+                  const sum = [0, 0, 0];
+                  data.forEach((v, i) => {{ if (i % 4 < 3) sum[i % 4] += v; }});
+                  return sum.map((value) => (value * 4) / data.length);
+                }}""",
+                [number, box.x0, box.y0, box.x1, box.y1],
+            )
+        )
+
+    def is_clean(self):
+        assert self.watched.errors == []
+        assert self.watched.external == []
+
+
+def test_a_divider_swipes_between_the_raw_and_the_normalized_slide(watched, url, slide):
+    app = App(watched, f"{url}?slide={FIRST}&normalize=macenko")
+    app.page.get_by_text("Fitted to the whole slide.").wait_for()
+    app.press("Compare")
+    app.press("raw | normalized")
+    app.settle()
+    normalizer = fit_normalizer(slide, load_reference("he-standard"), method="macenko")
+
+    def raw(box):
+        return slide.read(box).pixels.mean((0, 1))
+
+    def normalized(box):
+        return normalizer(slide.read(box).pixels).mean((0, 1))
+
+    left, right = Box.at(700, 700, 150, 150), Box.at(1200, 700, 150, 150)
+    assert np.abs(raw(left) - normalized(left)).max() > 12
+    assert np.abs(app.colour(left) - raw(left)).max() < 6
+    assert np.abs(app.colour(right) - normalized(right)).max() < 6
+
+    bar = app.page.get_by_role("slider", name="Divider between layers")
+    place = bar.bounding_box()
+    middle = place["y"] + place["height"] / 2
+    app.page.mouse.move(place["x"] + 12, middle)
+    app.page.mouse.down()
+    edge = watched.screen(1500, 0)[0]
+    app.page.mouse.move(edge, middle, steps=4)
+    app.page.mouse.up()
+    app.settle()
+    assert np.abs(app.colour(right) - raw(right)).max() < 6
+    bar.press("ArrowRight")
+    assert 50 < float(bar.get_attribute("aria-valuenow")) < 100
+    app.press("off")
+    app.settle()
+    assert not bar.is_visible()
+    assert np.abs(app.colour(left) - normalized(left)).max() < 6
+    app.is_clean()
+
+
+def test_a_divider_uncovers_the_slide_under_its_overlays(watched, url, slide):
+    app = App(watched, f"{url}?slide={FIRST}&model={MODEL}")
+    app.page.get_by_role("button", name="Run", exact=True).click()
+    app.page.get_by_text("Finished: ").first.wait_for()
+    app.settle()
+    left, right = Box.at(700, 700, 150, 150), Box.at(1200, 700, 150, 150)
+    covered = app.colour(left), app.colour(right)
+    app.press("Compare")
+    app.press("slide | overlays")
+    app.settle()
+    raw = slide.read(left).pixels.mean((0, 1))
+    assert np.abs(covered[0] - raw).max() > 12
+    assert np.abs(app.colour(left) - raw).max() < 6
+    assert np.abs(app.colour(right) - covered[1]).max() < 3
+    app.is_clean()
+
+
+def test_slides_stand_side_by_side_and_move_together_or_alone(watched, url, folder):
+    app = App(watched, f"{url}?slide={FIRST}")
+    app.press("Compare")
+    app.choose("Slide beside this one", SECOND)
+    app.page.get_by_role("button", name="Show beside").click()
+    app.page.get_by_label(f"Close {SECOND}").wait_for()
+    app.settle()
+    app.look(0, 900, 700, 400)
+    first, second = app.ranges(0), app.ranges(1)
+    assert second == pytest.approx(first, abs=2)
+    box = Box.at(850, 650, 90, 90)
+    with open_slide(folder / SECOND) as other:
+        expected = other.read(box).pixels.mean((0, 1))
+    assert np.abs(app.colour(box, 1) - expected).max() < 8
+    app.look(1, 1100, 800, 300)
+    assert app.ranges(0) == pytest.approx(app.ranges(1), abs=2)
+
+    app.page.get_by_label("Move together").click()
+    app.page.wait_for_timeout(500)
+    before = app.ranges(0)
+    app.look(1, 600, 600, 500)
+    assert app.ranges(0) == pytest.approx(before, abs=0.01)
+    # Locked again, they keep the distance that they have now.
+    app.page.get_by_label("Move together").click()
+    app.page.wait_for_timeout(500)
+    app.look(0, 1000, 750, 300)
+    centres = [np.array(app.ranges(n)).reshape(2, 2).mean(1) for n in (0, 1)]
+    assert np.abs(centres[1] - [500, 550]).max() < 2, centres
+
+    app.page.get_by_label(f"Close {SECOND}").click()
+    app.settle()
+    assert app.page.evaluate(f"() => ({FIGURES})().length") == 1
+    app.is_clean()

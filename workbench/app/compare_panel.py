@@ -1,0 +1,186 @@
+"""Comparing: a divider between layers, and other slides beside this one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from workbench.app.controls import STYLE, button, choice, note, side_by_side, stack
+from workbench.app.viewer import Viewer
+from workbench.layers.slide import SlideLayer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workbench.app.background import Background
+    from workbench.app.library import Library
+    from workbench.slide.slide import Slide
+
+OFF: Final = "off"
+COLOURS: Final = "raw | normalized"
+OVERLAYS: Final = "slide | overlays"
+_LOCK: Final = "together"
+_MOST: Final = 3
+"""Slides beside the one that is open; more are too small to see anything on."""
+
+
+class Beside(pn.viewable.Viewer):
+    """Another slide beside the one that is open, under its name."""
+
+    def __init__(self, slide: Slide, remove: Callable[[Beside], None]) -> None:
+        super().__init__()
+        self.slide = slide
+        self.viewer = Viewer(slide)
+        self.viewer.add_layer(SlideLayer(slide))
+        self._close = pmui.IconButton(
+            icon="close", size="small", description=f"Close {slide.name}", margin=0
+        )
+        self._close.on_click(lambda _: remove(self))
+
+    def __panel__(self) -> Any:
+        """Return what Panel shows."""
+        return pn.Column(
+            self.viewer,
+            pmui.Paper(
+                pmui.Typography(
+                    self.slide.name, variant="caption", margin=(0, 4), sx=_CLIPPED
+                ),
+                self._close,
+                direction="row",
+                elevation=2,
+                margin=0,
+                styles={
+                    "position": "absolute",
+                    "top": "12px",
+                    "left": "12px",
+                    "max-width": "calc(100% - 24px)",
+                    "width": "auto",
+                    "z-index": "5",
+                },
+                sx={"alignItems": "center", "pl": "6px"},
+            ),
+            sizing_mode="stretch_both",
+            min_width=160,
+            styles={"position": "relative"},
+        )
+
+
+_CLIPPED: Final = {
+    "overflow": "hidden",
+    "textOverflow": "ellipsis",
+    "whiteSpace": "nowrap",
+}
+
+
+class ComparePanel(pn.viewable.Viewer):
+    """Lets the user compare layers by a divider, and slides side by side."""
+
+    swiped = param.Selector(
+        default=OFF,
+        objects=[OFF, COLOURS, OVERLAYS],
+        doc="What the divider stands between.",
+    )
+    beside = param.List(default=[], doc="The other slides that are shown, `Beside`.")
+
+    def __init__(self, library: Library, background: Background, **params: Any) -> None:
+        super().__init__(**params)
+        self._library = library
+        self._background = background
+        self._viewer: Viewer | None = None
+        self._swipe = choice("Divider", [OFF, COLOURS, OVERLAYS], OFF)
+        self._hint = note(visible=False)
+        self._slide = pmui.Select(label="Slide beside this one", options=[], **STYLE)
+        self._add = button("Show beside", icon="view_column")
+        self._locked = pmui.Switch(
+            label="Move together", value=True, size="small", visible=False, margin=4
+        )
+        self._swipe.link(self, value="swiped", bidirectional=True)
+        self._add.on_click(lambda _: self.add(self._slide.value))
+        self._locked.param.watch(lambda _: self._lock(), "value")
+
+    def __panel__(self) -> Any:
+        """Return what Panel shows."""
+        return stack(
+            self._swipe,
+            self._hint,
+            self._slide,
+            side_by_side(self._add, self._locked),
+        )
+
+    def offer(self, names: list[str]) -> None:
+        """Let the user choose among the slides of these names."""
+        self._slide.options = names
+        if self._slide.value not in names:
+            self._slide.value = next(iter(names), None)
+
+    def attach(self, viewer: Viewer) -> None:
+        """Compare with another viewer from now on."""
+        self._viewer = viewer
+        viewer.swipe = None if self.swiped == OFF else 0.5
+        self._lock()
+
+    @property
+    def locked(self) -> bool:
+        """Whether the slides move together."""
+        return bool(self._locked.value)
+
+    def say(self, hint: str) -> None:
+        """Say what is missing for the divider to show anything; empty: nothing."""
+        self._hint.object = hint
+        self._hint.visible = bool(hint)
+
+    def add(self, name: str | None) -> None:
+        """Show a slide beside the one that is open."""
+        if not name or self._viewer is None:
+            return
+        self._add.loading = True
+        self._background.do(
+            lambda: self._library.open(name),
+            self._opened,
+            slot="beside",
+            otherwise=lambda: self._add.param.update(loading=False),
+        )
+
+    def remove(self, beside: Beside) -> None:
+        """Take a slide away."""
+        self.beside = [other for other in self.beside if other is not beside]
+        beside.viewer.close()
+        self._settle()
+
+    def close(self) -> None:
+        """Take all slides away."""
+        for beside in list(self.beside):
+            self.remove(beside)
+
+    def _opened(self, slide: Slide) -> None:
+        self._add.loading = False
+        main = self._viewer
+        if main is None:
+            return
+        beside = Beside(slide, self.remove)
+        if main.view is not None and slide.size == main.slide.size:
+            # Sections of one size are mostly the same one, stained or scanned anew.
+            beside.viewer.view = main.view
+        self.beside = [*self.beside, beside]
+        self._settle()
+
+    def _settle(self) -> None:
+        self._locked.visible = bool(self.beside)
+        self._add.disabled = len(self.beside) >= _MOST
+        self._lock()
+
+    def _lock(self) -> None:
+        together = _LOCK if self.locked and self.beside else ""
+        for viewer in [self._viewer, *(other.viewer for other in self.beside)]:
+            if viewer is not None:
+                viewer.lock = together
+
+    @param.depends("swiped", watch=True)
+    def _swiped(self) -> None:
+        if self._viewer is not None:
+            here = self._viewer.swipe
+            off = self.swiped == OFF
+            self._viewer.swipe = None if off else 0.5 if here is None else here
