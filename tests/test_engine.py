@@ -24,6 +24,7 @@ from workbench.errors import (
 from workbench.geometry import Box
 from workbench.inference import Inference, resolve_device
 from workbench.models.registry import find_model
+from workbench.models.tile_model import resolve_precision
 from workbench.recipe import Recipe
 from workbench.slide.slide import open_slide
 from workbench.stain.normalizer import Normalizer, fit_normalizer
@@ -167,7 +168,7 @@ def test_the_record_says_how_it_was_made(slide, tmp_path):
     assert session["device"] == "cpu"
     assert session["packages"]["torch"] == torch.__version__.split("+")[0]
     assert set(record["timings"]) >= {"tiles", "fitting stains"}
-    assert record["precision"] == "float32"
+    assert record["precision"] == resolve_precision("auto", torch.device("cpu"))
     assert record["ended"] > record["created"]
 
 

@@ -165,7 +165,14 @@ def test_it_keeps_no_gradients_and_is_not_training():
     assert not any(p.requires_grad for p in model.parameters())
 
 
-def test_auto_is_float32_on_the_cpu():
+def test_auto_is_what_the_cpu_calculates_fast(monkeypatch):
+    for able, expected in ((False, "float32"), (True, "bfloat16")):
+        can = {"avx512_bf16": able}
+        monkeypatch.setattr(
+            torch.cpu, "get_capabilities", lambda c=can: c, raising=False
+        )
+        assert resolve_precision("auto", torch.device("cpu")) == expected
+    monkeypatch.delattr(torch.cpu, "get_capabilities")  # as in older versions
     assert resolve_precision("auto", torch.device("cpu")) == "float32"
     assert resolve_precision("bfloat16", torch.device("cpu")) == "bfloat16"
 
