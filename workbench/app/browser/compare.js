@@ -66,12 +66,14 @@ class Lock {
   join(camera, unit) {
     this.members.set(camera, { unit, anchor: null });
     for (const member of this.members.values()) member.anchor = null;
+    this.anchor();
   }
 
   leave(camera) {
     this.members.delete(camera);
   }
 
+  /** Note where each stands; false while one of them stands nowhere yet. */
   anchor() {
     for (const [camera, member] of this.members) {
       if (!camera.place) return false;
@@ -98,7 +100,8 @@ class Lock {
   }
 }
 
-const locks = new Map(); // by name
+// Each component may have a module of its own; the page is what they share.
+const locks = (window.workbenchLocks ??= new Map()); // by name
 
 /** Let a camera move with all others of a lock's name; "" lets it go. */
 function lockTo(name, camera, unit) {
