@@ -10,7 +10,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workbench.annotations.annotation import Annotation
+    from workbench.annotations.collection import Annotations, open_annotations
+    from workbench.annotations.summary import summarise
     from workbench.app.notebook import Workbench
+    from workbench.area import Area
     from workbench.cards import ModelCard
     from workbench.engine import run
     from workbench.errors import WorkbenchError
@@ -25,6 +29,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Annotation": "workbench.annotations.annotation",
+    "Annotations": "workbench.annotations.collection",
+    "Area": "workbench.area",
     "Box": "workbench.geometry",
     "Heatmap": "workbench.results",
     "ModelCard": "workbench.cards",
@@ -37,12 +44,17 @@ _HOMES = {
     "Workbench": "workbench.app.notebook",
     "WorkbenchError": "workbench.errors",
     "fit_normalizer": "workbench.stain.normalizer",
+    "open_annotations": "workbench.annotations.collection",
     "open_run": "workbench.store",
     "open_slide": "workbench.slide.slide",
     "run": "workbench.engine",
+    "summarise": "workbench.annotations.summary",
 }
 
 __all__ = [
+    "Annotation",
+    "Annotations",
+    "Area",
     "Box",
     "Heatmap",
     "ModelCard",
@@ -55,9 +67,11 @@ __all__ = [
     "Workbench",
     "WorkbenchError",
     "fit_normalizer",
+    "open_annotations",
     "open_run",
     "open_slide",
     "run",
+    "summarise",
 ]
 
 

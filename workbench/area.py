@@ -66,7 +66,7 @@ class Area:
         if isinstance(what, cls):
             return what
         try:
-            found = _on_grain(_geometry(what))
+            found = on_grain(_repaired(_geometry(what)))
         except (*_MISFITS, shapely.errors.ShapelyError) as error:
             raise _no_area(error) from error
         polygons = [p for p in shapely.get_parts(found) if p.geom_type == "Polygon"]
@@ -141,7 +141,7 @@ class Area:
 
 def _geometry(what: Any) -> BaseGeometry:
     if isinstance(what, Box):
-        return shapely.box(what.x0, what.y0, what.x1, what.y1)
+        return _geometry((what.x0, what.y0, what.x1, what.y1))
     if isinstance(what, BaseGeometry):
         return what
     if hasattr(what, "__geo_interface__"):
@@ -157,24 +157,39 @@ def _geometry(what: Any) -> BaseGeometry:
         raise TypeError(message)
     parts = list(what)
     if len(parts) == _CORNERS and all(isinstance(p, int | float) for p in parts):
-        return shapely.box(*parts)
+        corners: BaseGeometry = shapely.box(*parts)
+        return corners
     if parts and isinstance(parts[0], list | tuple):
         return shape({"type": "MultiPolygon", "coordinates": parts})
     return shapely.union_all([_repaired(_geometry(part)) for part in parts])
 
 
-def _on_grain(geometry: BaseGeometry) -> BaseGeometry:
-    """Round; what is valid then is left alone: to do it again changes nothing."""
-    if not np.isfinite(shapely.get_coordinates(geometry)).all():
-        message = "a coordinate is not finite"
+def on_grain(geometry: BaseGeometry) -> BaseGeometry:
+    """Round coordinates to 0.01 px and repair areas that cross themselves.
+
+    What is valid once rounded is left as it is, so that doing it again changes nothing.
+
+    Raises
+    ------
+    ValueError
+        If it has no coordinates, or one is not finite.
+    """
+    points = shapely.get_coordinates(geometry)
+    if not len(points) or not np.isfinite(points).all():
+        message = "it has no coordinates, or one that is not finite"
         raise ValueError(message)
-    rounded: BaseGeometry = shapely.transform(
-        geometry, lambda points: np.round(points, 2) + 0.0
-    )
-    if rounded.is_valid and not rounded.is_empty and rounded.area:
-        return rounded
-    on_raster: BaseGeometry = shapely.set_precision(_repaired(geometry), GRAIN)
-    return on_raster
+    rounded: BaseGeometry = shapely.transform(geometry, _rounded)
+    if geometry.geom_type not in _AREAL or (rounded.is_valid and rounded.area):
+        once: BaseGeometry = shapely.remove_repeated_points(rounded)
+        return once
+    with np.errstate(divide="ignore", invalid="ignore"):  # of what is next to nothing
+        repaired = shapely.set_precision(_repaired(geometry), GRAIN)
+    tidy: BaseGeometry = shapely.transform(repaired, _rounded)
+    return tidy
+
+
+def _rounded(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.round(points, 2) + 0.0  # no negative zeros
 
 
 def _repaired(geometry: BaseGeometry) -> BaseGeometry:

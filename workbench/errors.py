@@ -13,6 +13,7 @@ WorkbenchError
 │   ├── ModelNotFoundError
 │   ├── InvalidCardError
 │   └── UntrustedModelError
+├── AnnotationError         an annotation, or a file of some, cannot be used
 ├── RecipeError             options that do not go together
 ├── RunError                a run folder cannot be used
 │   ├── RecipeMismatchError
@@ -159,6 +160,16 @@ class UntrustedModelError(ModelError):
         )
 
 
+class AnnotationError(WorkbenchError):
+    """An annotation, or a file of annotations, that cannot be used."""
+
+    def __init__(self, what: object, reason: str, remedy: str = "") -> None:
+        super().__init__(
+            f"'{what}' cannot be used as annotations: {reason}.",
+            remedy or "Correct it, or export it again where it comes from.",
+        )
+
+
 class RecipeError(WorkbenchError):
     """Options that are out of bounds or do not go together."""
 
@@ -205,6 +216,7 @@ EXIT_CODES: Final[dict[type[WorkbenchError], int]] = {
     OutOfBoundsError: 2,
     StainError: 5,
     ModelError: 6,
+    AnnotationError: 9,
     RecipeError: 2,
     RunError: 7,
     AccessError: 8,
@@ -220,6 +232,7 @@ HTTP_CODES: Final[dict[type[WorkbenchError], int]] = {
     StainError: 422,
     ModelNotFoundError: 404,
     ModelError: 422,
+    AnnotationError: 422,
     RecipeError: 400,
     RunError: 409,
     AccessError: 403,

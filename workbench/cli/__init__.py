@@ -10,6 +10,7 @@ main = Verbs(
     "A research tool: not for diagnosis.",
     package=__name__,
     verbs={
+        "annotations": "Bring what is marked on a slide in and out, as GeoJSON.",
         "demo": "Make demo slides, run a model on one, and open the app on it.",
         "export": "Write a run in the format of another tool.",
         "info": "Tell what a slide file says of itself.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 _CORNERS: Final = 4
+_GEOJSON: Final = (".geojson", ".json", ".gz")
 
 
 def corners(text: str) -> tuple[int, int, int, int]:
@@ -33,6 +35,11 @@ def corners(text: str) -> tuple[int, int, int, int]:
         message = f"'{text}' is empty or inside out"
         raise click.BadParameter(message)
     return x0, y0, x1, y1
+
+
+def region(text: str) -> tuple[int, int, int, int] | Path:
+    """Read a box, or the name of a GeoJSON file; the type of a flag."""
+    return Path(text) if text.lower().endswith(_GEOJSON) else corners(text)
 
 
 mpp_flag = click.option(
@@ -68,7 +75,7 @@ def _flag(option: Option) -> Callable[[F], F]:
         type=_type(option),
         default=option.default,
         show_default=option.default not in (None, ""),
-        metavar="X0,Y0,X1,Y1" if option.kind == "box" else None,
+        metavar="X0,Y0,X1,Y1 or FILE" if option.kind == "box" else None,
         help=option.help,
     )
 
@@ -87,6 +94,6 @@ def _type(option: Option) -> Any:
         case "number":
             return click.FloatRange(*option.bounds)
         case "box":
-            return corners
+            return region
         case "text":
             return click.STRING

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from workbench import engine
+from workbench.annotations.geojson import read_geojson
+from workbench.area import Area
 from workbench.cli.console import progress_bar, stop_on_signal, told_of
 from workbench.cli.flags import json_flag, mpp_flag, recipe_flags
 from workbench.recipe import Recipe
 from workbench.slide.slide import open_slide
+
+if TYPE_CHECKING:
+    from workbench.slide.slide import Slide
 
 INTERRUPTED: Final = 130
 """Exit status after Ctrl-C, as shells have it."""
@@ -44,13 +49,23 @@ def command(
 
     Interrupted with Ctrl-C it keeps what is done; the same command goes on.
     """
+    file = recipe.pop("region") if isinstance(recipe["region"], Path) else None
     asked = Recipe.of(**recipe)
     with (
         open_slide(slide, mpp=mpp) as opened,
         stop_on_signal() as cancel,
         progress_bar(wanted=progress) as bar,
     ):
+        if file is not None:
+            asked = asked.replace(region=_area(opened, file))
         run = engine.run(opened, asked, out=out, progress=bar, cancel=cancel)
     click.echo(json.dumps(told_of(run), indent=2) if as_json else run.path)
     if run.status == "cancelled":
         raise click.exceptions.Exit(INTERRUPTED)
+
+
+def _area(slide: Slide, file: Path) -> Area:
+    """Return what the polygons of a file enclose on a slide."""
+    origin = (slide.bounds.x0, slide.bounds.y0)
+    found = read_geojson(file, origin=origin)
+    return Area.of([each for each in found if each.kind == "area"])

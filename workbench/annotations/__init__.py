@@ -1,0 +1,1 @@
+"""Annotations: what people mark on a slide, saved, measured and exchanged."""
