@@ -20,6 +20,7 @@ from workbench.geometry import Box
 from workbench.region import Region
 from workbench.slide.reader import Level
 from workbench.slide.slide import open_slide
+from workbench.stain.formula import quantized
 from workbench.stain.lookup import ColourTable, rounded
 from workbench.stain.normalizer import Normalizer, fit_normalizer
 from workbench.stain.optical_density import ColourHistogram, colours_of, transmitted
@@ -58,7 +59,7 @@ def test_all_colours_go_through_the_same_code(normalizer):
     codes = np.random.default_rng(0).integers(0, 1 << 24, 1_000_000, np.uint32)
     colours = colours_of(codes)
     direct = rounded(normalizer.colour_map(colours))
-    np.testing.assert_array_equal(normalizer(colours), direct)
+    assert_nearly_the_same(*map(torch.from_numpy, (normalizer(colours), direct)))
 
 
 @settings(max_examples=30, deadline=None)
@@ -97,17 +98,25 @@ def test_tensors_say_the_same_as_arrays(normalizer):
     assert normalizer(tiles[:0]).shape == (0, 3, 33, 47)
 
 
+def assert_nearly_the_same(first, second):
+    """One level at most, and that for one value in ten thousand."""
+    difference = (first.int() - second.int()).abs()
+    assert difference.max() <= 1
+    assert (difference > 0).sum() <= max(2, 1e-4 * difference.numel())
+
+
 def test_the_way_of_other_devices_says_the_same(normalizer):
-    tiles = torch.randint(0, 256, (2, 3, 31, 17), dtype=torch.uint8)
-    gathered = normalizer._table.gathered(tiles)
-    assert gathered.is_contiguous()
-    assert torch.equal(gathered, normalizer(tiles))
+    tiles = torch.randint(0, 256, (2, 3, 131, 117), dtype=torch.uint8)
+    numbers = normalizer.table, normalizer.constants
+    made = quantized(normalizer.kind, tiles, *numbers, torch.uint8)
+    assert_nearly_the_same(made, normalizer(tiles))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_a_gpu_says_the_same(normalizer):
     tiles = torch.randint(0, 256, (4, 3, 128, 128), dtype=torch.uint8)
-    assert torch.equal(normalizer(tiles.cuda()).cpu(), normalizer(tiles))
+    there = copy.deepcopy(normalizer).cuda()
+    assert_nearly_the_same(there(tiles.cuda()).cpu(), normalizer(tiles))
 
 
 def test_input_is_left_alone_even_where_it_cannot_be_written(normalizer):

@@ -1,17 +1,18 @@
 """A function of the colour as a table of all 2^24 colours.
 
 One look-up is quicker than any arithmetic that it replaces, and gives every pixel
-the same answer, whatever the size of the tile, the layout or the device.
+the same answer, whatever the size of the tile or the layout. It needs no compiler.
 """
 
 from __future__ import annotations
 
+import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 import torch
-from torch import nn
 
 from workbench.stain.optical_density import colour_codes, colours_of
 
@@ -31,17 +32,16 @@ class ColourMap(Protocol):
 
 
 class ColourTable:
-    """A `ColourMap` for uint8 pixels on any device.
+    """A `ColourMap` for uint8 pixels on the CPU.
 
-    The table takes 48 MiB (64 MiB on other devices than the CPU); it is built when it
-    is first needed, once, and does not travel with a pickle.
+    The table takes 48 MiB; it is built when it is first needed, once, and does not
+    travel with a pickle.
     """
 
     def __init__(self, colour_map: ColourMap) -> None:
         self._map = colour_map
         self._lock = threading.Lock()
         self._rows: NDArray[np.uint8] | None = None
-        self._packed: dict[torch.device, torch.Tensor] = {}
 
     def __reduce__(self) -> tuple[type[ColourTable], tuple[ColourMap]]:
         """Travel without the table and its lock."""
@@ -59,20 +59,12 @@ class ColourTable:
             table.take(colour_codes(flat[part]), 0, out=mapped[part], mode="clip")
         return mapped.reshape(pixels.shape)
 
-    def of_tensor(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Return the mapped pixels, uint8 (N, 3, H, W), of uint8 (N, 3, H, W)."""
-        if pixels.device.type == "cpu":
-            array = self.of_array(pixels.detach().permute(0, 2, 3, 1).numpy())
-            return torch.from_numpy(array).permute(0, 3, 1, 2).contiguous()
-        return self.gathered(pixels)
-
-    def gathered(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Return what `of_tensor` does, by the way that any device can go."""
-        red, green, blue = pixels.int().unbind(1)
-        codes = (red << 16) | (green << 8) | blue
-        packed = self._packed_on(pixels.device).index_select(0, codes.flatten())
-        rows = packed.view(torch.uint8).view(*codes.shape, 4)
-        return rows[..., :3].permute(0, 3, 1, 2).contiguous()
+    def of_tensor(
+        self, tiles: torch.Tensor, dtype: torch.dtype = torch.uint8
+    ) -> torch.Tensor:
+        """Return the mapped tiles (N, 3, H, W), rounded, of uint8 (N, 3, H, W)."""
+        array = self.of_array(tiles.detach().permute(0, 2, 3, 1).numpy())
+        return torch.from_numpy(array).permute(0, 3, 1, 2).contiguous().to(dtype)
 
     def rows(self) -> NDArray[np.uint8]:
         """Return the table, uint8 of shape (2^24, 3), in order of `colour_codes`."""
@@ -81,21 +73,16 @@ class ColourTable:
                 self._rows = self._built()
             return self._rows
 
-    def _packed_on(self, device: torch.device) -> torch.Tensor:
-        """Return the table with four bytes for a colour: one access for each pixel."""
-        rows = self.rows()
-        with self._lock:
-            if device not in self._packed:
-                table = torch.from_numpy(rows).to(device)
-                padded = nn.functional.pad(table, (0, 1))
-                self._packed[device] = padded.view(torch.int32)[:, 0].contiguous()
-            return self._packed[device]
-
     def _built(self) -> NDArray[np.uint8]:
         rows = np.empty((_COLOURS, 3), np.uint8)
-        for start in range(0, _COLOURS, _CHUNK):
+
+        def fill(start: int) -> None:
             colours = colours_of(np.arange(start, start + _CHUNK, dtype=np.uint32))
             rows[start : start + _CHUNK] = rounded(self._map(colours))
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for _ in pool.map(fill, range(0, _COLOURS, _CHUNK)):
+                pass
         return rows
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from workbench.errors import StainError
+from workbench.stain.formula import Formula
 from workbench.stain.optical_density import (
     IO,
     ColourHistogram,
@@ -36,8 +37,6 @@ BETA: Final = 0.15
 _MAX_CONCENTRATION_PERCENTILE: Final = 99.0
 _MIN_PIXELS: Final = 64
 _MIN_ANGLE_DEGREES: Final = 3.0
-_EXPONENTS: Final = (-80.0, 80.0)
-"""Whose exponential float32 holds."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -96,29 +95,6 @@ def fit_macenko(
     return StainFit(stains, maxima)
 
 
-def macenko_matrix(
-    source: StainFit, reference: StainFit, *, keep_residual: bool = False
-) -> NDArray[np.float64]:
-    """Return the matrix (3, 3) that takes a density to the normalized density.
-
-    Unmixing, scaling and mixing again are all linear, so that they are one matrix.
-
-    Parameters
-    ----------
-    source, reference : StainFit
-        Of the slide, and of what it shall look like.
-    keep_residual : bool
-        Keep what the two stains do not explain (a third dye, pigment) instead of
-        dropping it as published; then a slide normalized to itself is unchanged.
-    """
-    unmix = separation(source.stains)
-    scale = reference.max_concentrations / source.max_concentrations
-    matrix: NDArray[np.float64] = (unmix * scale) @ reference.stains
-    if keep_residual:
-        matrix = matrix + np.eye(3) - unmix @ source.stains
-    return matrix.T
-
-
 @dataclass(frozen=True, eq=False, slots=True)
 class MacenkoMap:
     """A normalization as a function of the colour alone."""
@@ -127,15 +103,31 @@ class MacenkoMap:
     reference: StainFit
     io: float = IO
     keep_residual: bool = False
+    """Keep what the two stains do not explain (a third dye, pigment) instead of
+    dropping it as published; then a slide normalized to itself is unchanged."""
+
+    def formula(self) -> Formula:
+        """Return the numbers of the map.
+
+        Least-squares amounts, scaled, of the reference's stains.
+        """
+        scale = self.reference.max_concentrations / self.source.max_concentrations
+        mix = self.reference.stains * scale[:, None]
+        if self.keep_residual:
+            mix = mix - self.source.stains
+        unmix = np.pad(separation(self.source.stains).T, ((0, 0), (0, 1)))
+        return Formula.of_stains(
+            np.tile(optical_density(np.arange(256), io=self.io), (3, 1)),
+            (unmix, None),
+            mix,
+            white=np.full(3, self.io),
+            residual=self.keep_residual,
+        )
 
     def __call__(
         self, colours: NDArray[np.uint8], *, kind: type[np.floating] = np.float32
     ) -> NDArray[np.floating]:
         """Return normalized grey levels, not rounded or cut.
-
-        A linear map of logarithms is a product of powers, and powers of 256 grey
-        levels are a table. Multiplying table entries is exact to the bit on any
-        machine, which logarithms and exponentials are not.
 
         Parameters
         ----------
@@ -149,17 +141,7 @@ class MacenkoMap:
         float (..., 3)
             Grey levels of type `kind`.
         """
-        matrix = macenko_matrix(
-            self.source, self.reference, keep_residual=self.keep_residual
-        )
-        exponents = matrix[:, :, None] * -optical_density(np.arange(256), io=self.io)
-        factors = np.exp(np.clip(exponents, *_EXPONENTS)).astype(kind)
-        red, green, blue = (colours[..., c] for c in range(3))
-        levels = np.empty(colours.shape, kind)
-        for channel, (of_red, of_green, of_blue) in enumerate(factors):
-            lit = kind(self.io) * of_red
-            levels[..., channel] = lit[red] * of_green[green] * of_blue[blue]
-        return levels
+        return self.formula().levels(colours, kind=kind)
 
 
 def _extreme_directions(

@@ -9,6 +9,7 @@ import numpy as np
 
 from workbench.errors import StainError
 from workbench.stain import macenko, reinhard, vahadane
+from workbench.stain.formula import Formula
 from workbench.stain.macenko import MacenkoMap, StainFit
 from workbench.stain.optical_density import IO
 from workbench.stain.reinhard import LabFit, ReinhardMap
@@ -32,6 +33,10 @@ Fit: TypeAlias = StainFit | LabFit
 @dataclass(frozen=True, slots=True)
 class IdentityMap:
     """No normalization: every colour stays as it is."""
+
+    def formula(self) -> Formula:
+        """Return the formula that changes nothing."""
+        return Formula.nothing()
 
     def __call__(
         self, colours: NDArray[np.uint8], *, kind: type[np.floating] = np.float32

@@ -21,8 +21,13 @@ from workbench.stain.dictionary import (
     learn_dictionary,
     sparse_codes,
 )
+from workbench.stain.formula import Formula
 from workbench.stain.macenko import StainFit
-from workbench.stain.optical_density import ColourHistogram, weighted_percentile
+from workbench.stain.optical_density import (
+    ColourHistogram,
+    separation,
+    weighted_percentile,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -157,19 +162,37 @@ class VahadaneMap:
     code_penalty: float = CODE_PENALTY
     keep_residual: bool = False
 
+    def formula(self) -> Formula:
+        """Return the numbers of the map: the closed form of `sparse_codes`, scaled."""
+        stains = self.source.stains
+        overlap = float(stains[0] @ stains[1])
+        both = separation(stains).T
+        scale = self.reference.max_concentrations / self.source.max_concentrations
+        mix = self.reference.stains * scale[:, None]
+        if self.keep_residual:
+            mix = mix - stains
+        return Formula.of_stains(
+            np.tile(
+                vahadane_density(np.arange(256, dtype=np.uint8), io=self.io), (3, 1)
+            ),
+            (
+                _with_term(both, -self.code_penalty / (1 + overlap)),
+                _with_term(stains, -self.code_penalty),
+            ),
+            mix,
+            white=np.full(3, self.io),
+            residual=self.keep_residual,
+        )
+
     def __call__(
         self, colours: NDArray[np.uint8], *, kind: type[np.floating] = np.float32
     ) -> NDArray[np.floating]:
         """Return normalized grey levels, not rounded or cut; see `MacenkoMap`."""
-        density = vahadane_density(colours, io=self.io)
-        stains = self.source.stains
-        codes = sparse_codes(density, stains, self.code_penalty)
-        scale = self.reference.max_concentrations / self.source.max_concentrations
-        mixed = (codes * scale) @ self.reference.stains
-        if self.keep_residual:
-            mixed += density - codes @ stains
-        levels: NDArray[np.floating] = (self.io * np.exp(-mixed)).astype(kind)
-        return levels
+        return self.formula().levels(colours, kind=kind)
+
+
+def _with_term(factors: NDArray[np.float64], term: float) -> NDArray[np.float64]:
+    return np.pad(factors, ((0, 0), (0, 1)), constant_values=term)
 
 
 def _binned(colours: NDArray[np.uint8], exact: Densities) -> Densities:
