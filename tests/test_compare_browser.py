@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
@@ -221,3 +222,37 @@ def test_slides_stand_side_by_side_and_move_together_or_alone(watched, url, fold
     app.settle()
     assert app.page.evaluate(f"() => ({FIGURES})().length") == 1
     app.is_clean()
+
+
+def test_the_address_restores_place_colours_overlays_and_comparison(watched, url):
+    app = App(watched, f"{url}?slide={FIRST}&model={MODEL}&normalize=macenko")
+    app.page.get_by_role("button", name="Run", exact=True).click()
+    app.page.get_by_text("Finished: ").first.wait_for()
+    app.press("Compare")
+    app.press("slide | overlays")
+    app.choose("Slide beside this one", SECOND)
+    app.page.get_by_role("button", name="Show beside").click()
+    app.page.get_by_label(f"Close {SECOND}").wait_for()
+    app.settle()
+    app.look(0, 900, 700, 400)
+    app.page.wait_for_timeout(1200)
+    address = app.page.url
+    for part in ("at=900", "normalize=macenko", "overlay=", "divider=", "beside="):
+        assert part in address, address
+    assert "/" not in unquote(urlsplit(address).query)
+    assert app.page.evaluate("() => history.length") <= 2
+
+    boxes = [Box.at(780, 660, 60, 60), Box.at(960, 660, 60, 60)]
+    shown = app.ranges(0), app.ranges(1), [app.colour(box) for box in boxes]
+    watched.page.goto("about:blank")
+    again = App(watched, address)
+    again.page.get_by_label(f"Close {SECOND}").wait_for()
+    again.page.get_by_label("Remove").wait_for()
+    again.settle()
+    again.page.wait_for_timeout(1000)
+    again.settle()
+    assert again.ranges(0) == pytest.approx(shown[0], abs=1)
+    assert again.ranges(1) == pytest.approx(shown[1], abs=1)
+    for box, colour in zip(boxes, shown[2], strict=True):
+        assert np.abs(again.colour(box) - colour).max() < 4
+    again.is_clean()

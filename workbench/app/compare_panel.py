@@ -30,8 +30,10 @@ _MOST: Final = 3
 class Beside(pn.viewable.Viewer):
     """Another slide beside the one that is open, under its name."""
 
-    def __init__(self, slide: Slide, remove: Callable[[Beside], None]) -> None:
-        super().__init__()
+    def __init__(
+        self, name: str, slide: Slide, remove: Callable[[Beside], None]
+    ) -> None:
+        super().__init__(name=name)
         self.slide = slide
         self.viewer = Viewer(slide)
         self.viewer.add_layer(SlideLayer(slide))
@@ -84,6 +86,7 @@ class ComparePanel(pn.viewable.Viewer):
         doc="What the divider stands between.",
     )
     beside = param.List(default=[], doc="The other slides that are shown, `Beside`.")
+    together = param.Boolean(default=True, doc="Whether they move together.")
 
     def __init__(self, library: Library, background: Background, **params: Any) -> None:
         super().__init__(**params)
@@ -94,12 +97,12 @@ class ComparePanel(pn.viewable.Viewer):
         self._hint = note(visible=False)
         self._slide = pmui.Select(label="Slide beside this one", options=[], **STYLE)
         self._add = button("Show beside", icon="view_column")
-        self._locked = pmui.Switch(
+        self._together = pmui.Switch(
             label="Move together", value=True, size="small", visible=False, margin=4
         )
+        self._together.link(self, value="together", bidirectional=True)
         self._swipe.link(self, value="swiped", bidirectional=True)
         self._add.on_click(lambda _: self.add(self._slide.value))
-        self._locked.param.watch(lambda _: self._lock(), "value")
 
     def __panel__(self) -> Any:
         """Return what Panel shows."""
@@ -107,7 +110,7 @@ class ComparePanel(pn.viewable.Viewer):
             self._swipe,
             self._hint,
             self._slide,
-            side_by_side(self._add, self._locked),
+            side_by_side(self._add, self._together),
         )
 
     def offer(self, names: list[str]) -> None:
@@ -122,11 +125,6 @@ class ComparePanel(pn.viewable.Viewer):
         viewer.swipe = None if self.swiped == OFF else 0.5
         self._lock()
 
-    @property
-    def locked(self) -> bool:
-        """Whether the slides move together."""
-        return bool(self._locked.value)
-
     def say(self, hint: str) -> None:
         """Say what is missing for the divider to show anything; empty: nothing."""
         self._hint.object = hint
@@ -134,13 +132,12 @@ class ComparePanel(pn.viewable.Viewer):
 
     def add(self, name: str | None) -> None:
         """Show a slide beside the one that is open."""
-        if not name or self._viewer is None:
+        if not name or self._viewer is None or len(self.beside) >= _MOST:
             return
         self._add.loading = True
         self._background.do(
             lambda: self._library.open(name),
-            self._opened,
-            slot="beside",
+            lambda slide: self._opened(name, slide),
             otherwise=lambda: self._add.param.update(loading=False),
         )
 
@@ -155,12 +152,12 @@ class ComparePanel(pn.viewable.Viewer):
         for beside in list(self.beside):
             self.remove(beside)
 
-    def _opened(self, slide: Slide) -> None:
+    def _opened(self, name: str, slide: Slide) -> None:
         self._add.loading = False
         main = self._viewer
         if main is None:
             return
-        beside = Beside(slide, self.remove)
+        beside = Beside(name, slide, self.remove)
         if main.view is not None and slide.size == main.slide.size:
             # Sections of one size are mostly the same one, stained or scanned anew.
             beside.viewer.view = main.view
@@ -168,12 +165,13 @@ class ComparePanel(pn.viewable.Viewer):
         self._settle()
 
     def _settle(self) -> None:
-        self._locked.visible = bool(self.beside)
+        self._together.visible = bool(self.beside)
         self._add.disabled = len(self.beside) >= _MOST
         self._lock()
 
+    @param.depends("together", watch=True)
     def _lock(self) -> None:
-        together = _LOCK if self.locked and self.beside else ""
+        together = _LOCK if self.together and self.beside else ""
         for viewer in [self._viewer, *(other.viewer for other in self.beside)]:
             if viewer is not None:
                 viewer.lock = together

@@ -8,6 +8,7 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from workbench.app.address import OverlayLook
 from workbench.app.controls import (
     STYLE,
     button,
@@ -21,7 +22,7 @@ from workbench.layers.colour import COLORMAPS, class_colour, hex_colour
 from workbench.layers.heatmap import HeatmapLayer, HeatmapStyle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from workbench.app.runs import SavedRun
     from workbench.app.viewer import LayerHandle, Viewer
@@ -110,6 +111,38 @@ class Overlay(pn.viewable.Viewer):
             margin=(4, 0),
             sx={"p": "6px 10px"},
         )
+
+    @property
+    def look(self) -> OverlayLook:
+        """How it is shown, as an address has it."""
+        return OverlayLook(
+            run=self.run.path.name,
+            channel=self.channel.value,
+            colours=self.colormap.value,
+            opacity=self.opacity.value,
+            threshold=self.threshold.value,
+            visible=self.visible.value,
+        )
+
+    def restore(self, look: OverlayLook) -> None:
+        """Show it as it was; what the run does not have stays as it is."""
+        for widget, value in (
+            (self.channel, look.channel),
+            (self.colormap, look.colours),
+        ):
+            if value in widget.options:
+                widget.value = value
+        low, high = self.threshold.start, self.threshold.end
+        self.threshold.value = min(high, max(low, look.threshold))
+        self.opacity.value = look.opacity
+        self.visible.value = look.visible
+        self._redraw()
+
+    def on_change(self, call: Callable[..., None]) -> None:
+        """Call with what has changed whenever the user changes how it is shown."""
+        for widget in (self.channel, self.colormap, self.opacity, self.visible):
+            widget.param.watch(call, "value")
+        self.threshold.param.watch(call, "value_throttled")
 
     def refresh(self) -> None:
         """Show what has been added to the run since."""
@@ -231,6 +264,14 @@ class OverlayPanel(pn.viewable.Viewer):
         self.overlays = [*self.overlays, overlay]
         self._changed()
         return overlay
+
+    def restore(self, looks: Iterable[OverlayLook]) -> None:
+        """Show those of the saved runs that are named here, as they were shown."""
+        saved = {each.run.path.name: each.run for each in self._saved.values()}
+        for look in looks:
+            overlay = self.show(saved[look.run]) if look.run in saved else None
+            if overlay is not None:
+                overlay.restore(look)
 
     def refresh(self) -> None:
         """Show what has been added to the runs since."""

@@ -101,6 +101,7 @@ def stage(app: WorkbenchApp) -> Any:
             app.navigation,
             app.overlays.offered,
             app.runs.progress_card,
+            app.restorer.bar,
             sizing_mode="stretch_both",
             styles={"position": "relative"},
         ),

@@ -162,6 +162,11 @@ class RunPanel(pn.viewable.Viewer):
         self._slide, self._viewer = slide, viewer
         viewer.param.watch(lambda _: self._focus(), "viewport")
 
+    @property
+    def model(self) -> str:
+        """The model that is chosen, empty for none."""
+        return self._model.value or ""
+
     def preset(self, *, model: str = "", region: str = "") -> None:
         """Choose a model and where to run, where there are such."""
         if model in self._model.options:

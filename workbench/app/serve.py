@@ -12,12 +12,13 @@ import os
 import secrets
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import panel as pn
 
+from workbench.app.address import Address
 from workbench.app.page import TITLE
 from workbench.app.site import site_from_environment
 from workbench.app.workbench import WorkbenchApp
@@ -89,16 +90,12 @@ class Door:
 def session(site: Site, *, first: str = "") -> WorkbenchApp:
     """Return the app for the session that is being opened.
 
-    Its address may say what is chosen at first: `?slide=NAME`, `&normalize=METHOD`
-    and `&model=NAME`. `first` is the slide otherwise.
+    Its address says what is shown at first, such as `?slide=NAME&normalize=METHOD`;
+    `Address` has all of it. `first` is the slide otherwise.
     """
-    asked = {
-        name: values[0].decode(errors="replace")
-        for name, values in pn.state.session_args.items()
-        if name in ("slide", "model", "normalize")
-    }
+    asked = Address.parse(pn.state.session_args)
     app = WorkbenchApp(site)
-    pn.state.onload(lambda: app.begin(**{"slide": first, **asked}))
+    pn.state.onload(lambda: app.begin_at(replace(asked, slide=asked.slide or first)))
     pn.state.on_session_destroyed(lambda _: app.close())
     return app
 

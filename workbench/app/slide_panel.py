@@ -98,6 +98,11 @@ class SlidePanel(pn.viewable.Viewer):
         self._list.value = name
 
     @property
+    def chosen(self) -> str:
+        """The name that the open slide is served under; empty before one is open."""
+        return self._open_name
+
+    @property
     def names(self) -> list[str]:
         """The slides one can choose from."""
         return [entry.name for entry in self._entries]

@@ -103,8 +103,11 @@ class StainPanel(pn.viewable.Viewer):
         self._box = box
         self._take.disabled = not self._usable(box)
 
-    def preset(self, *, method: str = "", reference: str = "") -> None:
-        """Choose a method and a reference, where there are such."""
+    def preset(
+        self, *, method: str = "", reference: str = "", shown: bool = True
+    ) -> None:
+        """Choose a method and a reference, where there are such, and what is shown."""
+        self._look.value = "normalized" if shown else "raw"
         if reference in self._reference.options:
             self._reference.value = reference
         if method in self._method.options:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import panel as pn
 import panel_material_ui as pmui
 import param
 
+from workbench.app.address import Address
 from workbench.app.background import Background
 from workbench.app.compare_panel import COLOURS, OFF, OVERLAYS, ComparePanel
 from workbench.app.navigation import NavigationBar
 from workbench.app.overlay_panel import OverlayPanel
 from workbench.app.page import compact, full_page
+from workbench.app.restoring import Restorer
 from workbench.app.run_panel import RunPanel
 from workbench.app.slide_panel import SlidePanel
 from workbench.app.stain_panel import StainPanel
@@ -21,6 +24,7 @@ from workbench.layers.normalized import NormalizedLayer
 from workbench.layers.slide import SlideLayer
 
 if TYPE_CHECKING:
+    from workbench.app.runs import SavedRun
     from workbench.app.site import Site
     from workbench.results import Progress
     from workbench.slide.slide import Slide
@@ -76,6 +80,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.compare.param.watch(lambda _: self._paint(), "swiped")
         self.compare.param.watch(lambda _: self._arrange(), "beside")
         self.overlays.param.watch(lambda _: self._swipe_overlays(), "overlays")
+        self.restorer = Restorer(self)
 
     def __panel__(self) -> Any:
         """Return the app in a frame of fixed height, as in a notebook's cell."""
@@ -96,15 +101,18 @@ class WorkbenchApp(pn.viewable.Viewer):
         return slide
 
     def begin(self, *, slide: str = "", model: str = "", normalize: str = "") -> None:
-        """Open a slide, the first one by default, with what is chosen at first.
+        """Open a slide, the first one by default, with what is chosen at first."""
+        self.begin_at(Address(slide=slide, model=model, normalize=normalize))
+
+    def begin_at(self, address: Address) -> None:
+        """Show what an address says; where it names no slide, the first one.
 
         Called once the browser shows the page: what changes while it is still being
         built there may be lost.
         """
-        self.runs.preset(model=model)
-        self.stain.preset(method=normalize)
         self.compare.offer(self.slides.names)
-        self.slides.choose(slide or next(iter(self.slides.names), ""))
+        first = next(iter(self.slides.names), "")
+        self.restorer.go(replace(address, slide=address.slide or first))
         self.slides.load_thumbnails()
 
     def close(self) -> None:
@@ -129,6 +137,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.navigation.attach(viewer)
         self.runs.attach(slide, viewer)
         self.stain.attach(slide)
+        self.restorer.arrived(viewer)
         self._list_saved()
         if old is not None:
             old.close()
@@ -174,8 +183,12 @@ class WorkbenchApp(pn.viewable.Viewer):
     def _list_saved(self) -> None:
         slide = self.slides.slide
         self.background.do(
-            lambda: self.site.shelf.saved(slide), self.overlays.offer, slot="saved"
+            lambda: self.site.shelf.saved(slide), self._offer, slot="saved"
         )
+
+    def _offer(self, saved: list[SavedRun]) -> None:
+        self.overlays.offer(saved)
+        self.restorer.listed()
 
     def _show_run(self, run: Run, channel: str) -> None:
         self.overlays.show(run, channel)

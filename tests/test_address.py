@@ -1,0 +1,65 @@
+"""Addresses: what is shown survives a URL, and nonsense does no harm."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workbench.app.address import NAMES, Address, OverlayLook
+from workbench.app.viewer import View
+
+words = st.text(min_size=1, max_size=12)
+parts = st.floats(0, 1).map(lambda value: float(f"{value:.3g}"))
+places = st.floats(-1e5, 1e6).map(lambda value: round(value, 1))
+views = st.builds(
+    View, places, places, st.floats(0.03, 500).map(lambda value: float(f"{value:.4g}"))
+)
+looks = st.builds(
+    OverlayLook,
+    run=words,
+    channel=words,
+    colours=words,
+    opacity=parts,
+    threshold=parts,
+    visible=st.booleans(),
+)
+addresses = st.builds(
+    Address,
+    slide=words,
+    view=st.none() | views,
+    normalize=st.sampled_from(["", "macenko"]),
+    reference=st.sampled_from(["", "he-standard"]),
+    raw=st.booleans(),
+    model=words,
+    overlays=st.lists(looks, max_size=3).map(tuple),
+    divider=st.sampled_from(["raw | normalized", "slide | overlays"]),
+    divided_at=parts,
+    beside=st.lists(words, min_size=1, max_size=3).map(tuple),
+    alone=st.booleans(),
+)
+
+
+@given(addresses)
+def test_an_address_survives_its_query(address):
+    assert Address.parse(address.query) == address
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), st.lists(st.binary(), max_size=3)))
+def test_any_query_is_an_address(query):
+    given = {name: values for name, values in query.items() if values}
+    address = Address.parse(given)
+    assert 0 <= address.divided_at <= 1
+    assert Address.parse(address.query).overlays == address.overlays
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1,2", "1,2,0", "1,2,-1", "nan,1,1", "1,inf,1", "a,b,c", "1,2,3,4"]
+)
+def test_a_place_that_is_none_is_left_out(text):
+    assert Address.parse(f"slide=a.svs&at={text}").view is None
+
+
+def test_what_is_not_said_is_not_in_the_query():
+    assert Address(slide="a/b.svs").query == "slide=a/b.svs"
+    assert Address().query == ""

@@ -1,0 +1,165 @@
+"""Addresses: what a session shows, as the query of a URL.
+
+No path and nothing of a patient is in it: slides go by the names they are served
+under, runs by the names of their folders. Whatever does not parse is left out, as
+addresses come from anywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qs, quote, unquote, urlencode
+
+from workbench.app.viewer import View
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_PLACES: Final = 5
+"""Significant digits of a downsample: the same to less than a pixel of any screen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverlayLook:
+    """One overlay, as it is shown."""
+
+    run: str
+    """Name of the run's folder."""
+
+    channel: str
+    colours: str
+    opacity: float
+    threshold: float
+    visible: bool = True
+
+    @classmethod
+    def parse(cls, text: str) -> OverlayLook | None:
+        """Return what `text` says, None if it says nothing sensible."""
+        parts = [unquote(part) for part in text.split("~")]
+        try:
+            run, channel, colours, opacity, threshold, visible = parts
+            numbers = float(opacity), float(threshold)
+        except ValueError:
+            return None
+        if not run or not all(map(math.isfinite, numbers)):
+            return None
+        return cls(
+            run=run,
+            channel=channel,
+            colours=colours,
+            opacity=min(1.0, max(0.0, numbers[0])),
+            threshold=numbers[1],
+            visible=visible != "0",
+        )
+
+    def __str__(self) -> str:
+        """Return the text that parses to this."""
+        numbers = f"{self.opacity:.4g}", f"{self.threshold:.6g}", str(int(self.visible))
+        words = (
+            quote(word, safe="") for word in (self.run, self.channel, self.colours)
+        )
+        # "~" is what quote() leaves as it is, and so the one thing to replace.
+        return "~".join([*(word.replace("~", "%7E") for word in words), *numbers])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """What a session shows: slide, place, colours, overlays and comparison."""
+
+    slide: str = ""
+    """The name it is served under."""
+
+    view: View | None = None
+    normalize: str = ""
+    reference: str = ""
+    raw: bool = False
+    """Whether a normalized slide is shown as it was scanned."""
+
+    model: str = ""
+    overlays: tuple[OverlayLook, ...] = ()
+    divider: str = ""
+    """What the divider stands between, empty for none; as the panel names it."""
+
+    divided_at: float = 0.5
+    beside: tuple[str, ...] = ()
+    """Slides beside it, by name."""
+
+    alone: bool = False
+    """Whether slides side by side move each on its own."""
+
+    @classmethod
+    def parse(cls, query: str | Mapping[str, Sequence[str | bytes]]) -> Address:
+        """Return what a query says, with the defaults for whatever it does not."""
+        given = parse_qs(query) if isinstance(query, str) else query
+        texts = {name: [_text(value) for value in given[name]] for name in given}
+
+        def one(name: str) -> str:
+            return texts.get(name, [""])[0]
+
+        looks = map(OverlayLook.parse, texts.get("overlay", []))
+        divider, _, at = one("divider").partition("@")
+        return cls(
+            slide=one("slide"),
+            view=_view(one("at")),
+            normalize=one("normalize"),
+            reference=one("reference"),
+            raw=one("raw") == "1",
+            model=one("model"),
+            overlays=tuple(look for look in looks if look is not None),
+            divider=divider,
+            divided_at=min(1.0, max(0.0, _number(at, 0.5))),
+            beside=tuple(texts.get("beside", [])),
+            alone=one("alone") == "1",
+        )
+
+    @property
+    def query(self) -> str:
+        """The query of a URL that shows the same; without a question mark."""
+        pairs = [
+            ("slide", self.slide),
+            ("at", "" if self.view is None else _view_text(self.view)),
+            ("normalize", self.normalize),
+            ("reference", self.reference),
+            ("raw", "1" if self.raw else ""),
+            ("model", self.model),
+            *(("overlay", str(look)) for look in self.overlays),
+            (
+                "divider",
+                f"{self.divider}@{self.divided_at:.3g}" if self.divider else "",
+            ),
+            *(("beside", name) for name in self.beside),
+            ("alone", "1" if self.alone and self.beside else ""),
+        ]
+        return urlencode([pair for pair in pairs if pair[1]], safe="/,@~")
+
+
+NAMES: Final = (
+    *("slide", "at", "normalize", "reference", "raw", "model"),
+    *("overlay", "divider", "beside", "alone"),
+)
+"""The parameters of a query that are an address's own."""
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def _number(text: str, default: float) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        return default
+    return number if math.isfinite(number) else default
+
+
+def _view(text: str) -> View | None:
+    numbers = [_number(part, math.nan) for part in text.split(",")]
+    if len(numbers) != 3 or any(map(math.isnan, numbers)) or numbers[2] <= 0:  # noqa: PLR2004 - x, y, downsample
+        return None
+    return View(*numbers)
+
+
+def _view_text(view: View) -> str:
+    return f"{view.x:.1f},{view.y:.1f},{view.downsample:.{_PLACES}g}"

@@ -1,0 +1,127 @@
+"""What a session shows, read from its panels as an address and put back into them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import param
+from panel.custom import JSComponent
+
+from workbench.app.address import NAMES, Address
+from workbench.app.compare_panel import OFF
+from workbench.stain.references import REFERENCES
+
+if TYPE_CHECKING:
+    from workbench.app.overlay_panel import Overlay
+    from workbench.app.viewer import Viewer
+    from workbench.app.workbench import WorkbenchApp
+
+
+class AddressBar(JSComponent):
+    """The address that the browser shows."""
+
+    query = param.String(doc="Of the URL, without a question mark.")
+    names = param.List(default=list(NAMES), doc="Parameters that may be replaced.")
+
+    _esm: ClassVar[Path] = Path(__file__).parent / "address_bar.js"
+
+
+_NOWHERE: Final[dict[str, Any]] = {
+    "width": 0,
+    "height": 0,
+    "margin": 0,
+    "styles": {"position": "absolute"},
+}
+
+
+class Restorer:
+    """Keeps the address of an app, and brings the app to where an address says.
+
+    Parameters
+    ----------
+    app : WorkbenchApp
+    """
+
+    def __init__(self, app: WorkbenchApp) -> None:
+        self.bar = AddressBar(**_NOWHERE)
+        self._app = app
+        self._awaited: Address | None = None
+        app.stain.param.watch(self._note, ["normalizer", "shown"])
+        app.compare.param.watch(self._note, ["swiped", "beside", "together"])
+        app.overlays.param.watch(self._overlaid, "overlays")
+
+    @property
+    def address(self) -> Address:
+        """What is shown now."""
+        app = self._app
+        stain = app.stain.options
+        method, reference = stain["normalize"], stain.get("reference", "")
+        compare, viewer = app.compare, app.viewer
+        return Address(
+            slide=app.slides.chosen,
+            view=None if viewer is None else viewer.view,
+            normalize="" if method == "none" else method,
+            # The others are pictures and boxes, known by a path.
+            reference=reference if reference in REFERENCES else "",
+            raw=method != "none" and not app.stain.shown,
+            model=app.runs.model,
+            overlays=tuple(overlay.look for overlay in app.overlays.overlays),
+            divider="" if compare.swiped == OFF else compare.swiped,
+            divided_at=0.5 if viewer is None else viewer.swipe or 0.5,
+            beside=tuple(other.name for other in compare.beside),
+            alone=not compare.together,
+        )
+
+    def go(self, address: Address) -> None:
+        """Show what an address says, opening its slide if that is not open."""
+        app = self._app
+        app.runs.preset(model=address.model)
+        app.stain.preset(
+            method=address.normalize or "none",
+            reference=address.reference,
+            shown=not address.raw,
+        )
+        self._awaited = address
+        if address.slide == app.slides.chosen and app.viewer is not None:
+            self.arrived(app.viewer)
+            self.listed()
+        else:
+            app.slides.choose(address.slide)
+
+    def arrived(self, viewer: Viewer) -> None:
+        """Go on once the slide is open; the app calls this."""
+        viewer.param.watch(self._note, ["view", "swipe"])
+        address = self._awaited
+        if address is None or address.slide != self._app.slides.chosen:
+            return
+        if address.view is not None:
+            viewer.view = address.view
+        compare = self._app.compare
+        objects = compare.param.swiped.objects
+        compare.swiped = address.divider if address.divider in objects else OFF
+        if compare.swiped != OFF:
+            viewer.swipe = address.divided_at
+        compare.together = not address.alone
+        shown = [other.name for other in compare.beside]
+        for name in address.beside:
+            if name not in shown:
+                compare.add(name)
+
+    def listed(self) -> None:
+        """Go on once the saved runs of the slide are known; the app calls this."""
+        address, self._awaited = self._awaited, None
+        if address is not None and address.slide == self._app.slides.chosen:
+            self._app.overlays.restore(address.overlays)
+
+    def _overlaid(self, event: param.parameterized.Event) -> None:
+        known = event.old or []
+        overlay: Overlay
+        for overlay in event.new:
+            if overlay not in known:
+                overlay.on_change(self._note)
+        self._note()
+
+    def _note(self, *_: object) -> None:
+        if self._app.viewer is not None and self._app.viewer.view is not None:
+            self.bar.query = self.address.query
