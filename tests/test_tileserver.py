@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from browser import panel_serve
-from workbench import tileserver
-from workbench.errors import SlideReadError
-from workbench.layers.encode import TRANSPARENT
+from workbench.errors import OutOfBoundsError, SlideReadError
+from workbench.layers.encode import TRANSPARENT, hatched
 from workbench.layers.layer import Pyramid
 from workbench.slide.reader import EncodedTile
-from workbench.tileserver import TileCache, TileRegistry
+from workbench.tileserver import RateLimit, TileCache, TileRegistry, handler
+from workbench.tileserver.registry import MAX_TILE_PX
 
 APPS = Path(__file__).parent / "apps"
 
@@ -31,7 +31,7 @@ class Painted:
 
     name = "painted"
     legend = None
-    pyramid = Pyramid((256, 256))
+    pyramid = Pyramid((4096, 4096))
 
     def __init__(self, text="a", version="1", problem=None):
         self.text, self.version, self.problem = text, version, problem
@@ -85,6 +85,87 @@ def test_a_released_layer_is_gone_and_so_are_its_tiles():
     assert len(registry) == 1
 
 
+class Shared(Painted):
+    """A layer that other sessions draw as well."""
+
+    drawing = "the same slide"
+
+
+def test_what_one_session_has_drawn_serves_the_others():
+    registry, mine, yours = TileRegistry(), Shared(), Shared()
+    first, second = registry.register(mine), registry.register(yours)
+    assert registry.answer(first, (0, 0, 0)) == registry.answer(second, (0, 0, 0))
+    assert (mine.asked, yours.asked) == (1, 0)
+    registry.release(first)
+    assert registry.ready(second, (0, 0, 0)) is not None
+    registry.replace(second, Shared("b", version="2"))
+    assert registry.ready(second, (0, 0, 0)) is None
+    assert registry.answer(second, (0, 0, 0)).tile.data == b"b000"
+
+
+class Ready(Painted):
+    """A layer with some tiles in memory."""
+
+    def ready_tile(self, z, x, y):  # noqa: ARG002 - as a layer is asked
+        if self.problem:
+            raise self.problem
+        return EncodedTile(b"ready", "image/png") if x == 0 else None
+
+
+def test_a_tile_in_memory_is_not_waited_for():
+    registry, layer = TileRegistry(), Ready()
+    key = registry.register(layer)
+    assert registry.ready(key, (1, 0, 0)).tile.data == b"ready"
+    assert registry.ready(key, (1, 1, 0)) is None
+    registry.answer(key, (1, 1, 0))
+    assert registry.ready(key, (1, 1, 0)).tile.data == b"a110"
+    layer.problem = SlideReadError("x", "a tile", "it is damaged")
+    assert registry.ready(key, (1, 0, 1)) is None
+
+
+def test_there_are_no_tiles_beside_the_pyramid():
+    registry, layer = TileRegistry(), Painted()
+    key = registry.register(layer)
+    for place in [(5, 0, 0), (0, 1, 0), (4, 0, 16)]:
+        with pytest.raises(OutOfBoundsError):
+            registry.answer(key, place)
+        with pytest.raises(OutOfBoundsError):
+            registry.ready(key, place)
+    assert layer.asked == 0
+
+
+def test_tiles_beyond_a_size_are_not_served():
+    huge = Painted()
+    huge.pyramid = Pyramid((8192, 8192), tile_px=2 * MAX_TILE_PX)
+    with pytest.raises(OutOfBoundsError, match=str(MAX_TILE_PX)):
+        TileRegistry().register(huge)
+
+
+@given(
+    rate=st.floats(1, 100),
+    steps=st.lists(st.floats(0, 1), min_size=1, max_size=200),
+)
+def test_nobody_has_more_than_the_rate_and_its_burst(rate, steps):
+    now = [0.0]
+    limit = RateLimit(rate, clock=lambda: now[0])
+    granted = 0
+    for step in steps:
+        now[0] += step
+        granted += limit.spend("me")
+    assert granted <= rate * 4 + rate * now[0] + 1e-6
+    assert granted >= min(len(steps), int(rate * 4))
+    assert limit.spend("somebody else")
+
+
+def test_clients_that_rest_are_forgotten():
+    now = [0.0]
+    limit = RateLimit(10, clock=lambda: now[0])
+    for number in range(3000):
+        now[0] += 1
+        assert limit.spend(str(number))
+    assert len(limit) < 1100
+
+
 def test_keys_cannot_be_guessed():
     registry = TileRegistry()
     keys = {registry.register(Painted()) for _ in range(50)}
@@ -100,13 +181,15 @@ def test_nothing_to_draw_is_transparent_and_kept():
     assert layer.asked == 1
 
 
-def test_a_tile_that_fails_is_transparent_not_kept_and_told_without_names(caplog):
+def test_a_tile_that_fails_is_marked_not_kept_and_told_without_names(caplog):
     problem = SlideReadError("/slides/Jane Doe.svs", "a tile", "it is damaged")
-    registry, layer = TileRegistry(), Painted(problem=problem)
-    key = registry.register(layer)
+    registry, layer, heard = TileRegistry(), Painted(problem=problem), []
+    key = registry.register(layer, on_error=heard.append)
     answer = registry.answer(key, (3, 2, 1))
-    assert answer.tile == TRANSPARENT
+    # Not glass: a pathologist has to see that something is missing here.
+    assert answer.tile == hatched(256) != TRANSPARENT
     assert answer.failed
+    assert heard == [problem]
     assert "SlideReadError" in caplog.text
     assert "(3, 2, 1)" in caplog.text
     assert "Jane" not in caplog.text
@@ -144,8 +227,8 @@ def test_many_threads_get_the_tiles_they_asked_for():
 
     def ask():
         for number in range(300):
-            place = (0, number % 11, number % 5)
-            if registry.answer(key, place).tile.data != b"a0%d%d" % place[1:]:
+            place = (4, number % 11, number % 5)
+            if registry.answer(key, place).tile.data != b"a4%d%d" % place[1:]:
                 wrong.append(place)
 
     threads = [threading.Thread(target=ask) for _ in range(6)]
@@ -235,23 +318,33 @@ def test_what_is_not_there_is_not_found(served, insider):
     assert code_of(insider, f"{served.tiles}/x/0/0") == 404
 
 
-def test_a_tile_beside_the_slide_is_transparent(served, insider):
-    with insider.open(f"{served.tiles}/0/7/7", timeout=30) as response:
-        assert response.headers["Content-Type"] == "image/png"
-        assert response.headers["Cache-Control"] == "no-store"
+@pytest.mark.parametrize(
+    "place", ["0/7/7", "99/0/0", "2/9999999/0", "123/0/0", "2/-1/0", "2/1e3/0"]
+)
+def test_a_tile_beside_the_slide_is_not_found(served, insider, place):
+    assert code_of(insider, f"{served.tiles}/{place}") == 404
+
+
+def test_a_tile_that_the_browser_has_is_not_sent_again(served, insider):
+    url = f"{served.tiles}/0/0/0?v={urllib.parse.quote(served.version)}"
+    with insider.open(url, timeout=30) as response:
+        tag = response.headers["ETag"]
+    for had, code in ((tag, 304), ('"old"', 200)):
+        request = urllib.request.Request(url, headers={"If-None-Match": had})  # noqa: S310 - our own
+        assert code_of(insider, request) == code
 
 
 # -- work that nobody waits for --------------------------------------------------
 
 
 def test_work_is_dropped_when_the_client_has_gone(monkeypatch):
-    pool = tileserver.ThreadPoolExecutor(1)
-    monkeypatch.setattr(tileserver, "_POOL", pool)
+    pool = handler.ThreadPoolExecutor(1)
+    monkeypatch.setattr(handler, "_POOL", pool)
     gate = threading.Event()
     blocked = pool.submit(gate.wait)
-    handler = SimpleNamespace(_work=pool.submit(pytest.fail))
-    tileserver.TileHandler.on_connection_close(handler)
+    request = SimpleNamespace(_work=pool.submit(pytest.fail))
+    handler.TileHandler.on_connection_close(request)
     gate.set()
     assert blocked.result(5)
     pool.shutdown()
-    assert handler._work.cancelled()
+    assert request._work.cancelled()

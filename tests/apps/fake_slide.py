@@ -42,8 +42,12 @@ class FakeSlide:
     def box(self):
         return Box(0, 0, *self.size)
 
-    def encoded_tile(self, level, column, row):
-        if not self.stored:
+    @property
+    def pixels_id(self):
+        return self.id
+
+    def encoded_tile(self, level, column, row, *, wait=True):
+        if not self.stored or not wait:
             return None
         side = self.stored * (1, 4)[level]
         box = Box.at(column * side, row * side, side, side)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 _QUALITY: Final = 85
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _PALETTE_TYPE: Final = 3
+_HATCH_PX: Final = 16
+_HATCH_COLOURS: Final = ((128, 128, 128, 64), (176, 0, 32, 160))
+"""sRGB and opacity between the lines and of them."""
 
 
 def encode_jpeg(pixels: NDArray[np.uint8]) -> EncodedTile:
@@ -60,6 +64,14 @@ def encode_palette(
 def _chunk(kind: bytes, body: bytes) -> bytes:
     checksum = zlib.crc32(kind + body)
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", checksum)
+
+
+@lru_cache(maxsize=8)
+def hatched(side: int) -> EncodedTile:
+    """Return a square tile that says: here is something that cannot be shown."""
+    along = np.add.outer(np.arange(side), np.arange(side)) % _HATCH_PX
+    indices = (along < _HATCH_PX // 4).astype(np.uint8)
+    return encode_palette(indices, np.array(_HATCH_COLOURS, np.uint8))
 
 
 TRANSPARENT: Final = encode_palette(

@@ -24,20 +24,31 @@ class NormalizedLayer:
     ----------
     slide : Slide
     normalizer : Normalizer
+    tile_px : int, optional
+        Side of the tiles; by default as stored.
     """
 
     legend: Legend | None = None
 
-    def __init__(self, slide: Slide, normalizer: Normalizer) -> None:
+    def __init__(
+        self, slide: Slide, normalizer: Normalizer, *, tile_px: int | None = None
+    ) -> None:
         self.name = f"{slide.name}, normalized"
-        self.pyramid = slide_pyramid(slide)
+        self.pyramid = slide_pyramid(slide, tile_px=tile_px)
         self._slide = slide
         self._normalizer = normalizer
+        # Written once: the fingerprint is a hash of all that was fitted.
+        self._version = f"{slide.id}-{normalizer.fingerprint}"
 
     @property
     def version(self) -> str:
         """Changes with the slide and with what the normalizer does."""
-        return f"{self._slide.id}-{self._normalizer.fingerprint}"
+        return self._version
+
+    @property
+    def drawing(self) -> str:
+        """The same for all layers with these pixels in tiles of this size."""
+        return f"normalized {self._slide.pixels_id} {self.pyramid.tile_px}"
 
     def tile(self, z: int, x: int, y: int) -> EncodedTile | None:
         """Return a tile as JPEG.

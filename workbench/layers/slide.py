@@ -29,13 +29,16 @@ class SlideLayer:
     Parameters
     ----------
     slide : Slide
+    tile_px : int, optional
+        Side of the tiles. Larger ones are fewer to ask for, but none is handed out as
+        it is stored; by default as stored.
     """
 
     legend: Legend | None = None
 
-    def __init__(self, slide: Slide) -> None:
+    def __init__(self, slide: Slide, *, tile_px: int | None = None) -> None:
         self.name = slide.name
-        self.pyramid = slide_pyramid(slide)
+        self.pyramid = slide_pyramid(slide, tile_px=tile_px)
         self._slide = slide
         self._stored = _stored_levels(slide, self.pyramid)
 
@@ -43,6 +46,18 @@ class SlideLayer:
     def version(self) -> str:
         """The slide's fingerprint: a file does not change."""
         return self._slide.id
+
+    @property
+    def drawing(self) -> str:
+        """The same for all layers of this slide with tiles of this size."""
+        return f"slide {self._slide.pixels_id} {self.pyramid.tile_px}"
+
+    def ready_tile(self, z: int, x: int, y: int) -> EncodedTile | None:
+        """Return a stored tile that the system has in memory, else None."""
+        if z not in self._stored:
+            return None
+        stored = self._slide.encoded_tile(self._stored[z], x, y, wait=False)
+        return stored if stored is not None and stored.media_type == _JPEG else None
 
     def tile(self, z: int, x: int, y: int) -> EncodedTile | None:
         """Return a tile as JPEG.
@@ -63,8 +78,10 @@ class SlideLayer:
         return encode_jpeg(self._slide.read(box, size=(side, side)).pixels)
 
 
-def slide_pyramid(slide: Slide) -> Pyramid:
+def slide_pyramid(slide: Slide, *, tile_px: int | None = None) -> Pyramid:
     """Return the zooms to show a slide at: those of its stored tiles, if it can be."""
+    if tile_px is not None:
+        return Pyramid(slide.size, tile_px)
     tile = slide.levels[0].tile
     if tile is None or tile[0] != tile[1] or tile[0] not in _STORED_TILE_PX:
         return Pyramid(slide.size)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any
+from typing import Any, Final
+
+_DO_NOT_WAIT: Final[int | None] = getattr(os, "RWF_NOWAIT", None)
+"""Only Linux has it."""
 
 
 class PositionedFile:
@@ -24,6 +27,17 @@ class PositionedFile:
             os.preadv(self._descriptor, [bytearray(1)], 0)
         except (OSError, AttributeError, ValueError, TypeError):
             self._descriptor = None
+
+    def pread_cached(self, count: int, offset: int) -> bytes | None:
+        """Return bytes that the system has in memory; None if it would have to wait."""
+        if self._descriptor is None or _DO_NOT_WAIT is None:
+            return None
+        data = bytearray(count)
+        try:
+            got = os.preadv(self._descriptor, [data], offset, _DO_NOT_WAIT)
+        except OSError:  # not in memory, or a file system that cannot tell
+            return None
+        return bytes(data) if got == count else None
 
     def pread(self, count: int, offset: int) -> bytes:
         """Return `count` bytes from `offset` on."""

@@ -107,10 +107,13 @@ class Reader(Protocol):
             If the file cannot be read there.
         """
 
-    def encoded_tile(self, level: int, column: int, row: int) -> EncodedTile | None:
+    def encoded_tile(
+        self, level: int, column: int, row: int, *, wait: bool = True
+    ) -> EncodedTile | None:
         """Return a stored tile as a complete image file, None where it has none.
 
-        Tiles at the right and lower edge have the full size of a tile.
+        Tiles at the right and lower edge have the full size of a tile. Unless `wait`,
+        None also where the disk would have to be waited for.
         """
 
     def associated(self, name: str) -> NDArray[np.uint8]:
@@ -180,6 +183,8 @@ class BoxReader(ABC):
         level: int,  # noqa: ARG002 - nothing is stored as a tile file
         column: int,  # noqa: ARG002
         row: int,  # noqa: ARG002
+        *,
+        wait: bool = True,  # noqa: ARG002
     ) -> EncodedTile | None:
         """Return None: no stored tile is a file of its own."""
         return None

@@ -122,6 +122,11 @@ class Slide:
         return Box(0, 0, *self.size)
 
     @property
+    def pixels_id(self) -> str:
+        """Equal for slides that answer every question with the same pixels."""
+        return f"{self.id}{'-icc' * self._icc}{'-exact' * self._exact}"
+
+    @property
     def mpp(self) -> float | None:
         """Micrometres per pixel of level 0: given, or declared and believable."""
         if self._given_mpp is not None:
@@ -248,14 +253,17 @@ class Slide:
         pixels: NDArray[np.uint8] = batch[0]
         return pixels
 
-    def encoded_tile(self, level: int, column: int, row: int) -> EncodedTile | None:
+    def encoded_tile(
+        self, level: int, column: int, row: int, *, wait: bool = True
+    ) -> EncodedTile | None:
         """Return a stored tile as a complete image file, None where it has none.
 
-        Nor has it any once a colour profile is applied: stored tiles lack that.
+        Nor has it any once a colour profile is applied: stored tiles lack that. Unless
+        `wait`, None also where the disk would have to be waited for.
         """
         if self._profile is not None:
             return None
-        return self._reader.encoded_tile(level, column, row)
+        return self._reader.encoded_tile(level, column, row, wait=wait)
 
     def thumbnail(self, max_px: int = 1024) -> Region:
         """Return the whole slide with its longer side `max_px` pixels or less."""

@@ -119,12 +119,16 @@ class StoredTiles:
             front = front[:2] + _UNTRANSFORMED + front[2:]
         return front
 
-    def encoded(self, index: int) -> bytes | None:
-        """Return a stored JPEG as a complete file, None where none is stored."""
+    def encoded(self, index: int, *, wait: bool = True) -> bytes | None:
+        """Return a stored JPEG as a complete file, None where none is stored.
+
+        Unless `wait`, nor where it would have to be waited for.
+        """
         if not self.is_jpeg or not self._counts[index]:
             return None
-        stored = self._file.pread(self._counts[index], self._offsets[index])
-        return self._front + stored[_START_OF_IMAGE:]
+        read = self._file.pread if wait else self._file.pread_cached
+        stored = read(self._counts[index], self._offsets[index])
+        return None if stored is None else self._front + stored[_START_OF_IMAGE:]
 
     def whole(self, x: int, y: int, width: int, height: int) -> int | None:
         """Return the tile that a box is exactly, None where it is not one tile."""

@@ -171,14 +171,16 @@ class TiffReader:
             out[y0 - y : y1 - y, x0 - x : x1 - x] = pixels[..., :_CHANNELS]
         return out
 
-    def encoded_tile(self, level: int, column: int, row: int) -> EncodedTile | None:
+    def encoded_tile(
+        self, level: int, column: int, row: int, *, wait: bool = True
+    ) -> EncodedTile | None:
         """Return a stored JPEG tile; see `Reader.encoded_tile`."""
         stored = self._stored[level]
         if stored is None:
             return None
         if not (0 <= column < stored.columns and 0 <= row < stored.rows):
             return None
-        data = stored.encoded(row * stored.columns + column)
+        data = stored.encoded(row * stored.columns + column, wait=wait)
         return None if data is None else EncodedTile(data, "image/jpeg")
 
     def associated(self, name: str) -> NDArray[np.uint8]:

@@ -1,0 +1,106 @@
+"""What answers a request for a tile."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+from bokeh.server.views.auth_request_handler import AuthRequestHandler
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError
+
+from workbench.errors import HTTP_CODES, OutOfBoundsError, code_for
+
+if TYPE_CHECKING:
+    from workbench.tileserver.rate import RateLimit
+    from workbench.tileserver.registry import Answer, TileRegistry
+
+_DAY_S: Final = 86_400
+_KEPT: Final = f"private, max-age={_DAY_S}, immutable"
+
+_POOL: Final = ThreadPoolExecutor(
+    max(2, min(8, os.cpu_count() or 2)), thread_name_prefix="tile"
+)
+
+
+class TileHandler(AuthRequestHandler):
+    """Answers `tiles/{key}/{z}/{x}/{y}?v={version}` to those who may see the layer.
+
+    What is kept or lies in memory is sent at once; everything else is drawn in
+    threads, so that the event loop waits for no disk and no decoder.
+    """
+
+    def initialize(self, registry: TileRegistry, rate: RateLimit | None = None) -> None:
+        """Take the layers to serve, and how often one may ask."""
+        self._registry = registry
+        self._rate = rate
+        self._work: Future[Answer] | None = None
+
+    async def get(self, key: str, z: str, x: str, y: str) -> None:
+        """Send a tile.
+
+        403 without login and for a layer of another user, 404 without such a layer or
+        tile, 429 if too many are asked for, 304 if the browser has it.
+        """
+        place = (int(z), int(x), int(y))
+        try:
+            self._admit(key)
+            if self._is_known(self._registry.version(key)):
+                self.set_status(304)
+                return
+            answer = self._registry.ready(key, place)
+            if answer is None:
+                self._work = _POOL.submit(self._registry.answer, key, place)
+                answer = await asyncio.wrap_future(self._work)
+        except asyncio.CancelledError:
+            return
+        except KeyError:
+            raise HTTPError(404) from None
+        except OutOfBoundsError as error:
+            raise HTTPError(code_for(error, HTTP_CODES)) from None
+        self._send(answer)
+
+    def on_connection_close(self) -> None:
+        """Drop work that nobody waits for any more."""
+        if self._work is not None:
+            self._work.cancel()
+
+    def compute_etag(self) -> None:
+        """Return nothing: the version says it, and nothing has to be hashed."""
+
+    def _admit(self, key: str) -> None:
+        """Refuse who may not have the layer, or asks for too much."""
+        user = self.current_user
+        if not user:
+            # Not a redirect to the login page: nobody sees that in an image.
+            raise HTTPError(403)
+        owner = self._registry.owner(key)
+        if owner and owner != user:
+            raise HTTPError(403)
+        if self._rate is not None and not self._rate.spend(owner or key):
+            self.set_header("Retry-After", "1")
+            raise HTTPError(429)
+
+    def _is_known(self, version: str) -> bool:
+        return bool(self.request.headers.get("If-None-Match") == _etag(version))
+
+    def _send(self, answer: Answer) -> None:
+        self.set_header("Content-Type", answer.tile.media_type)
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cross-Origin-Resource-Policy", "same-origin")
+        asked = self.get_query_argument("v", None)
+        if asked == answer.version and not answer.failed:
+            self.set_header("Cache-Control", _KEPT)
+            self.set_header("ETag", _etag(answer.version))
+        else:
+            self.set_header("Cache-Control", "no-store")
+        try:
+            self.finish(answer.tile.data)
+        except StreamClosedError:
+            return
+
+
+def _etag(version: str) -> str:
+    return f'"{version}"'
