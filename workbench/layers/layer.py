@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from workbench.errors import OutOfBoundsError
 from workbench.geometry import Box
 
 if TYPE_CHECKING:
     from workbench.slide.reader import EncodedTile
+
+_OVERLAY_TILE_PX: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,15 @@ class Pyramid:
             raise OutOfBoundsError(message)
         side = self.tile_px * self.downsample(z)
         return Box.at(x * side, y * side, side, side)
+
+
+def overlay_pyramid(slide_size: tuple[int, int]) -> Pyramid:
+    """Return the zooms of what is drawn, not read: in few, large tiles.
+
+    Values and outlines cost little for each pixel; a request costs as much as many
+    pixels do, so four times the pixels in a tile nearly quarters the time.
+    """
+    return Pyramid(slide_size, _OVERLAY_TILE_PX)
 
 
 @dataclass(frozen=True, slots=True)

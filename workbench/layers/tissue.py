@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
+import cv2
 import numpy as np
 
 from workbench.layers.colour import hex_colour
@@ -76,8 +77,7 @@ def _inner_border(mask: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
 
     The result lacks a frame of `width` pixels, for which nothing can be said.
     """
-    wide = 2 * width + 1
-    windows = np.lib.stride_tricks.sliding_window_view(mask, wide, axis=0)
-    windows = np.lib.stride_tricks.sliding_window_view(windows.min(-1), wide, axis=1)
-    border: NDArray[np.uint8] = mask[width:-width, width:-width] - windows.min(-1)
+    square = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
+    inner = mask - cv2.erode(mask, square)
+    border: NDArray[np.uint8] = inner[width:-width, width:-width]
     return border

@@ -4,9 +4,10 @@ import { Loader } from "./loader.js";
 import { TileLayer } from "./tile_layer.js";
 
 const CACHE_BYTES = 256 * 2 ** 20; // of decoded pixels
-const SETTLE_MS = 40; // tiles passed at speed are not asked for
-const IDLE_MS = 400;
-const PREFETCHED = 16;
+const GATHER_MS = 60; // painting all layers takes longer than a tile
+const SETTLE_MS = 20; // tiles passed at speed are not asked for
+const IDLE_MS = 150;
+const PREFETCHED = 48; // tiles at most, each time one stays somewhere
 
 /** Paints the layers, bottom first, and asks for the tiles that are missing. */
 export class TileStack {
@@ -14,10 +15,11 @@ export class TileStack {
     this.stage = stage;
     this.size = size;
     this.layers = [];
-    this.loader = new Loader(() => this.changed());
+    this.loader = new Loader(() => this.arrived());
     this.changed = () => {};
     this.clip = (frame) => frame; // what of the frame a layer may be painted on
     this.frame = 0;
+    this.paintedAt = 0;
   }
 
   update(specs) {
@@ -35,6 +37,14 @@ export class TileStack {
     this.changed();
   }
 
+  /** Paint what has come: at once if nothing else is to come, else a few tiles at a time. */
+  arrived() {
+    clearTimeout(this.paintTimer);
+    const wait = this.loader.idle ? 0 : this.paintedAt + GATHER_MS - performance.now();
+    if (wait <= 0) this.changed();
+    else this.paintTimer = setTimeout(() => this.changed(), wait);
+  }
+
   /** Paint on a canvas; `toDevice` turns a level-0 point into its device pixel. */
   paint(ctx, box, frame, toDevice, resolution) {
     this.frame += 1;
@@ -47,7 +57,11 @@ export class TileStack {
       this.paintLayer(ctx, layer, box, toDevice, resolution);
       ctx.restore();
     }
+    this.paintedAt = performance.now();
     this.view = { box, resolution };
+    const missing = this.missing().length;
+    this.stage.dataset.state = missing ? "loading" : "ready";
+    this.stage.dispatchEvent(new CustomEvent("painted", { detail: { missing } }));
     this.ask();
   }
 
@@ -56,7 +70,7 @@ export class TileStack {
     ctx.globalAlpha = layer.spec.opacity;
     // Beyond the scanned resolution, pixels are shown as pixels.
     ctx.imageSmoothingEnabled = layer.spec.smooth && resolution > 0.75;
-    ctx.imageSmoothingQuality = "medium";
+    ctx.imageSmoothingQuality = "low"; // of images that are at most halved
     for (const place of layer.touching(z, box, this.size)) {
       for (const piece of layer.pieces(...place, this.size)) this.paintPiece(ctx, layer, piece, toDevice);
     }
@@ -83,7 +97,6 @@ export class TileStack {
   }
 
   ask() {
-    this.stage.dataset.state = this.missing().length ? "loading" : "ready";
     clearTimeout(this.idleTimer);
     this.idleTimer = setTimeout(() => this.prefetch(), IDLE_MS);
     this.askTimer ??= setTimeout(() => {
@@ -119,15 +132,21 @@ export class TileStack {
     }
   }
 
-  /** When nothing else is to do: what a pan or a step of the wheel will show next. */
+  /** When nothing else is to do: what a step of the wheel or a pan will show next. */
   prefetch() {
     if (!this.loader.idle || this.missing().length) return;
     const { box, resolution } = this.view;
+    const [dx, dy] = [(box.x1 - box.x0) / 4, (box.y1 - box.y0) / 4];
+    const middle = { x0: box.x0 + dx, y0: box.y0 + dy, x1: box.x1 - dx, y1: box.y1 - dy };
+    const around = { x0: box.x0 - 2 * dx, y0: box.y0 - 2 * dy, x1: box.x1 + 2 * dx, y1: box.y1 + 2 * dy };
     const requests = [];
     for (const layer of this.layers.filter((each) => each.shown)) {
       const z = layer.zoomFor(resolution);
-      this.collect(requests, layer, layer.touching(z, box, this.size, 1));
-      if (z > 0) this.collect(requests, layer, layer.touching(z - 1, box, this.size));
+      const near = [];
+      if (z < layer.spec.max_zoom) near.push(...layer.touching(z + 1, middle, this.size));
+      if (z > 0) near.push(...layer.touching(z - 1, around, this.size));
+      near.push(...layer.touching(z, box, this.size, 1));
+      this.collect(requests, layer, near);
     }
     this.loader.want(requests.slice(0, PREFETCHED));
   }
@@ -151,6 +170,7 @@ export class TileStack {
 
   close() {
     clearTimeout(this.askTimer);
+    clearTimeout(this.paintTimer);
     clearTimeout(this.idleTimer);
     this.loader.want([]);
     for (const layer of this.layers) layer.drop();
