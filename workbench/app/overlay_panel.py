@@ -8,6 +8,7 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from workbench.annotations.summary import summarise
 from workbench.app.address import OverlayLook
 from workbench.app.controls import (
     STYLE,
@@ -24,6 +25,7 @@ from workbench.layers.heatmap import HeatmapLayer, HeatmapStyle
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from workbench.annotations.annotation import Annotation
     from workbench.app.runs import SavedRun
     from workbench.app.viewer import LayerHandle, Viewer
     from workbench.layers.layer import Pyramid
@@ -147,6 +149,25 @@ class Overlay(pn.viewable.Viewer):
     def refresh(self) -> None:
         """Show what has been added to the run since."""
         self.handle.refresh()
+
+    def reading(self, annotation: Annotation) -> str:
+        """Return what the shown class is like within an annotation."""
+        record, channel = self.run.record, self.channel.value
+        table = summarise(
+            self.run.heatmap,
+            [annotation],
+            threshold=self.threshold.value,
+            mpp=record["slide"]["mpp"],
+        )
+        if table.empty:
+            return ""
+        row = table[table["class"] == channel].iloc[0]
+        if not row["cells"]:
+            return f"{channel}: not computed here."
+        return (
+            f"{channel}: mean {row['mean']:.3g}, {row['above']:.0%} of it at"
+            f" {self.threshold.value:.3g} or more."
+        )
 
     def detach(self) -> None:
         """Take the overlay off the slide."""
@@ -272,6 +293,11 @@ class OverlayPanel(pn.viewable.Viewer):
             overlay = self.show(saved[look.run]) if look.run in saved else None
             if overlay is not None:
                 overlay.restore(look)
+
+    def reading(self, annotation: Annotation) -> str:
+        """Return what the overlays that are shown say within an annotation."""
+        shown = (each for each in self.overlays if each.visible.value)
+        return " ".join(each.reading(annotation) for each in shown)
 
     def refresh(self) -> None:
         """Show what has been added to the runs since."""

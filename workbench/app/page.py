@@ -81,8 +81,9 @@ def sections(app: WorkbenchApp) -> Any:
         ("Stain", app.stain),
         ("Model", app.runs),
         ("Overlays", app.overlays),
+        ("Annotations", app.annotations),
         ("Compare", app.compare),
-        active=[0, 1, 2, 3],
+        active=[0, 1, 2, 3, 4],
         disable_gutters=True,
         elevation=0,
         sx=_DENSE,
@@ -99,6 +100,7 @@ def stage(app: WorkbenchApp) -> Any:
         pn.Column(
             app.stage,
             app.navigation,
+            app.annotations.palette,
             app.overlays.offered,
             app.runs.progress_card,
             app.restorer.bar,

@@ -23,9 +23,12 @@ from workbench.recipe import Recipe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from workbench.annotations.annotation import Annotation
     from workbench.app.background import Background
     from workbench.app.runs import Shelf
     from workbench.app.viewer import Viewer
+    from workbench.area import Area
+    from workbench.geometry import Box
     from workbench.jobs import Job
     from workbench.results import Progress
     from workbench.slide.slide import Slide
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
 _IN_VIEW: Final = "in view"
 _DRAWN: Final = "drawn box"
+_MARKED: Final = "annotation"
 _WHOLE: Final = "whole slide"
 _ADVANCED: Final = ("tissue_only", "min_tissue", "batch_size", "device", "precision")
 _POLL_MS: Final = 300
@@ -72,6 +76,7 @@ class RunPanel(pn.viewable.Viewer):
         self._changed = changed
         self._slide: Slide | None = None
         self._viewer: Viewer | None = None
+        self._annotation: Annotation | None = None
         self._job: Job | None = None
         self._shown = False
         self._stop_watching: Callable[[], None] = lambda: None
@@ -85,7 +90,7 @@ class RunPanel(pn.viewable.Viewer):
         )
         self._use = note()
         self._class = pmui.Select(label="Class to show", options=[], **STYLE)
-        self._region = choice("Where", [_IN_VIEW, _DRAWN, _WHOLE], _WHOLE)
+        self._region = choice("Where", [_IN_VIEW, _DRAWN, _MARKED, _WHOLE], _WHOLE)
         self._advanced = recipe_widgets(_ADVANCED)
         self._run = button("Run", icon="play_arrow", main=True)
         self._cancel = button("Cancel", icon="stop", sizing_mode=None, margin=0)
@@ -162,6 +167,10 @@ class RunPanel(pn.viewable.Viewer):
         self._slide, self._viewer = slide, viewer
         viewer.param.watch(lambda _: self._focus(), "viewport")
 
+    def mark(self, annotation: Annotation | None) -> None:
+        """Take notice of the annotation that is chosen on the slide."""
+        self._annotation = annotation
+
     @property
     def model(self) -> str:
         """The model that is chosen, empty for none."""
@@ -218,19 +227,22 @@ class RunPanel(pn.viewable.Viewer):
         self._class.value = _first_of_interest(card.classes)
         self._class.visible = len(card.classes) > 1
 
-    def _chosen_region(self) -> tuple[int, int, int, int] | None:
+    def _chosen_region(self) -> Box | Area | None:
         if self._region.value == _WHOLE or self._viewer is None or self._slide is None:
             return None
-        if self._region.value == _IN_VIEW:
-            box = self._viewer.viewport
-        else:
-            box = self._viewer.selection
+        if self._region.value == _MARKED and self._annotation is not None:
+            return self._annotation.area
+        boxes: dict[str, Box | None] = {
+            _IN_VIEW: self._viewer.viewport,
+            _DRAWN: self._viewer.selection,
+        }
+        box = boxes.get(self._region.value)
         if box is not None:
             box = box.intersection(self._slide.box)
         if box is None or not box.area:
             message = f"There is no region '{self._region.value}' on the slide."
-            raise OutOfBoundsError(message, "Draw a box first, or choose another.")
-        return box.x0, box.y0, box.x1, box.y1
+            raise OutOfBoundsError(message, "Draw or choose it first, or take another.")
+        return box
 
     def _follow(self, job: Job) -> None:
         self._job = job

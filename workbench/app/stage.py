@@ -40,6 +40,12 @@ class TileStage(JSComponent):
     mode = param.Selector(default="pan", objects=["pan", "select"])
     swipe = param.Number(default=None, allow_None=True)
     lock = param.String()
+    annotations = param.String(doc="All marks, as JSON; `annotations.js` reads it.")
+    annotation_changes = param.Dict(default={}, doc="Marks to put, and ids gone.")
+    annotation_chosen = param.String(doc="Id of the one that is chosen.")
+    annotation_tool = param.String(doc="What is drawn with; empty: nothing.")
+    annotation_edit = param.Dict(default={}, doc="What was drawn or changed.")
+    annotations_shown = param.Boolean(default=True)
 
     _esm: ClassVar[str] = bundle(_BROWSER / "stage.js")
     _stylesheets: ClassVar[list[str]] = [(_BROWSER / "stage.css").read_text()]

@@ -103,6 +103,14 @@ class StainPanel(pn.viewable.Viewer):
         self._box = box
         self._take.disabled = not self._usable(box)
 
+    def take(self, path: Path) -> None:
+        """Normalize to a reference or a picture that is saved as a file."""
+        self._image = str(path)
+        if self._method.value == "none":
+            self._method.value = "macenko"
+        self._reference.value = _IMAGE
+        self._refit()
+
     def preset(
         self, *, method: str = "", reference: str = "", shown: bool = True
     ) -> None:

@@ -210,6 +210,11 @@ class Viewer(pn.viewable.Viewer):
         """Return what Panel shows."""
         return self._stage
 
+    @property
+    def stage(self) -> TileStage:
+        """The browser's half, for parts of it that have a Python half of their own."""
+        return self._stage
+
     def add_layer(
         self,
         layer: Layer,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,7 @@ import panel_material_ui as pmui
 import param
 
 from workbench.app.address import Address
+from workbench.app.annotation_panel import AnnotationPanel
 from workbench.app.background import Background
 from workbench.app.compare_panel import COLOURS, OFF, OVERLAYS, ComparePanel
 from workbench.app.navigation import NavigationBar
@@ -22,8 +24,12 @@ from workbench.app.stain_panel import StainPanel
 from workbench.app.viewer import LayerHandle, Viewer
 from workbench.layers.normalized import NormalizedLayer
 from workbench.layers.slide import SlideLayer
+from workbench.stain.within import reference_within
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.annotations.annotation import Annotation
     from workbench.app.runs import SavedRun
     from workbench.app.site import Site
     from workbench.results import Progress
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
     from workbench.store import Run
 
 _UPLOADS: Final = "references"
+_ANNOTATIONS: Final = "annotations"
 
 
 class WorkbenchApp(pn.viewable.Viewer):
@@ -68,6 +75,12 @@ class WorkbenchApp(pn.viewable.Viewer):
             show=self._show_run,
             changed=self._run_changed,
         )
+        self.annotations = AnnotationPanel(
+            site.shelf.folder / _ANNOTATIONS,
+            self.background,
+            reading=self.overlays.reading,
+            take_reference=self._take_reference,
+        )
         self.compare = ComparePanel(site.library, self.background)
         self.navigation = NavigationBar()
         self.stage = pn.Row(
@@ -80,6 +93,10 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.compare.param.watch(lambda _: self._paint(), "swiped")
         self.compare.param.watch(lambda _: self._arrange(), "beside")
         self.overlays.param.watch(lambda _: self._swipe_overlays(), "overlays")
+        self.overlays.param.watch(lambda _: self.annotations.refill(), "overlays")
+        self.annotations.param.watch(
+            lambda event: self.runs.mark(event.new), "annotation"
+        )
         self.restorer = Restorer(self)
 
     def __panel__(self) -> Any:
@@ -118,6 +135,7 @@ class WorkbenchApp(pn.viewable.Viewer):
     def close(self) -> None:
         """Let go of everything the session holds; runs under way go on."""
         self.runs.close()
+        self.annotations.close()
         self.background.close()
         self.compare.close()
         if self.viewer is not None:
@@ -137,6 +155,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.navigation.attach(viewer)
         self.runs.attach(slide, viewer)
         self.stain.attach(slide)
+        self.annotations.attach(slide, viewer)
         self.restorer.arrived(viewer)
         self._list_saved()
         if old is not None:
@@ -179,6 +198,20 @@ class WorkbenchApp(pn.viewable.Viewer):
             OVERLAYS: "" if self.overlays.overlays else "Show a run first.",
         }
         self.compare.say(hints[swiped])
+
+    def _take_reference(self, annotation: Annotation) -> None:
+        """Save the colours within an annotation, and normalize to them."""
+        slide, folder = self.slides.slide, self.site.shelf.folder / _UPLOADS
+
+        def save() -> Path:
+            name = f"{annotation.title} of {slide.name}"
+            reference = reference_within(slide, annotation.area, name=name)
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / f"{annotation.id}-{secrets.token_hex(4)}.json"
+            reference.save(path)
+            return path
+
+        self.background.do(save, self.stain.take, slot="reference")
 
     def _list_saved(self) -> None:
         slide = self.slides.slide

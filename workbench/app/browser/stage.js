@@ -5,6 +5,7 @@
 // Python says and hears (`model`). A new part is a file beside this one and a name in
 // PARTS. `modules.py` puts the files together.
 
+import { annotations } from "./annotations.js";
 import { Camera } from "./camera.js";
 import { lock, swipe } from "./compare.js";
 import { keyboard } from "./keyboard.js";
@@ -13,7 +14,7 @@ import { readout } from "./readout.js";
 import { selection } from "./selection.js";
 import { TileStack } from "./tile_stack.js";
 
-const PARTS = [layers, place, readout, selection, keyboard, dragging, swipe, lock];
+const PARTS = [layers, place, readout, selection, keyboard, dragging, swipe, lock, annotations];
 const PUBLISH_MS = 100;
 
 const alive = new WeakMap(); // figure to the stage of its last rendering

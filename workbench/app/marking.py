@@ -1,0 +1,230 @@
+"""Marking: the annotations of a slide on its viewer, and what is drawn there."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import param
+import shapely
+from shapely.errors import ShapelyError
+
+from workbench.annotations.annotation import Annotation
+from workbench.annotations.classes import colour_of
+from workbench.errors import AnnotationError
+from workbench.layers.colour import hex_colour
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from shapely.geometry.base import BaseGeometry
+
+    from workbench.annotations.edits import Edits
+    from workbench.app.viewer import Viewer
+
+TOOLS: Final = ("box", "polygon", "freehand", "line", "point")
+_MOST_POINTS: Final = 100_000
+"""Of one drawing: a hand does not draw more."""
+
+_TOO_MANY: Final = f"it has over {_MOST_POINTS:,} points"
+_FINENESS: Final = 0.5
+"""How far a drawn line may be simplified, in pixels of the screen."""
+
+
+class Marking(param.Parameterized):
+    """Shows annotations on a viewer and saves what is done to them there.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    edits : Edits
+        Of the slide that is shown, and of the person who looks.
+    classification : callable
+        Returns the class that a new annotation has.
+    guard : callable
+        Calls what it is given, and tells the user if that fails.
+    """
+
+    chosen = param.String(doc="Id of the annotation that is chosen; empty: none.")
+    tool = param.Selector(default="", objects=["", *TOOLS], doc="What is drawn with.")
+    version = param.Integer(doc="Grows whenever an annotation has changed.")
+    shown = param.Boolean(default=True)
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        edits: Edits,
+        *,
+        classification: Callable[[], str],
+        guard: Callable[..., None],
+    ) -> None:
+        super().__init__()
+        self.edits = edits
+        self._viewer = viewer
+        self._classification = classification
+        self._guard = guard
+        self._numbers = itertools.count(1)
+        stage = viewer.stage
+        self.show_all()
+        stage.param.watch(
+            lambda event: guard(self._edited, event.new), "annotation_edit"
+        )
+        stage.link(self, annotation_chosen="chosen", bidirectional=True)
+        stage.link(self, annotation_tool="tool", bidirectional=True)
+        stage.link(self, annotations_shown="shown", bidirectional=True)
+
+    @property
+    def annotation(self) -> Annotation | None:
+        """The annotation that is chosen."""
+        return self.edits.annotations.get(self.chosen)
+
+    def show_all(self) -> None:
+        """Show all annotations anew."""
+        marks = [mark_of(each) for each in self.edits.annotations]
+        self._viewer.stage.annotations = json.dumps(marks, separators=(",", ":"))
+        self._changed()
+
+    def refresh(self) -> None:
+        """Show what others have done since."""
+        self.show(self.edits.annotations.refresh())
+
+    def show(self, keys: Iterable[str]) -> None:
+        """Show some annotations as they are now."""
+        found = {key: self.edits.annotations.get(key) for key in keys}
+        if not found:
+            return
+        self._viewer.stage.annotation_changes = {
+            "put": [mark_of(each) for each in found.values() if each is not None],
+            "gone": [key for key, each in found.items() if each is None],
+            "number": next(self._numbers),
+        }
+        self._changed()
+
+    def put(self, annotation: Annotation) -> None:
+        """Save an annotation and show it."""
+        self.edits.put(annotation)
+        self.show([annotation.id])
+
+    def delete(self, key: str) -> None:
+        """Take an annotation away."""
+        self.edits.delete(key)
+        self.show([key])
+
+    def undo(self) -> None:
+        """Take the last step back."""
+        self.show(self.edits.undo())
+
+    def redo(self) -> None:
+        """Do again what was undone last."""
+        self.show(self.edits.redo())
+
+    def _changed(self) -> None:
+        if self.chosen and self.annotation is None:
+            self.chosen = ""
+        self.version += 1
+
+    def _edited(self, edit: dict[str, Any]) -> None:
+        """Save what was done in the browser; what cannot be is shown as it was."""
+        try:
+            match edit.get("do"):
+                case "add":
+                    self._add(edit)
+                case "change":
+                    self._reshape(edit)
+                case "delete":
+                    self.delete(edit["id"])
+                case "undo":
+                    self.undo()
+                case "redo":
+                    self.redo()
+        except Exception:
+            if "id" in edit:
+                self.show([edit["id"]])
+            raise
+
+    def _add(self, edit: dict[str, Any]) -> None:
+        geometry = geometry_of(edit)
+        if edit["kind"] == "area":
+            fine = _FINENESS * float(edit["downsample"])
+            geometry = shapely.simplify(geometry, fine) if fine > 0 else geometry
+        annotation = Annotation(
+            geometry=geometry, classification=self._classification()
+        )
+        self.put(annotation)
+        self.chosen = annotation.id
+
+    def _reshape(self, edit: dict[str, Any]) -> None:
+        old = self.edits.annotations.get(edit["id"])
+        if old is None:
+            raise AnnotationError(edit["id"], "somebody has deleted it")
+        if old.locked:
+            raise AnnotationError(old.title, "it is locked", "Unlock it first.")
+        self.put(old.replace(geometry=geometry_of(edit)))
+
+
+def mark_of(annotation: Annotation) -> dict[str, Any]:
+    """Return an annotation as `mark.js` knows it: flat numbers, and how it looks."""
+    colour = annotation.colour or colour_of(annotation.classification)
+    return {
+        "id": annotation.id,
+        "kind": annotation.kind,
+        "parts": [
+            [_flat(ring) for ring in _rings(part)]
+            for part in shapely.get_parts(annotation.geometry)
+        ],
+        "colour": hex_colour(colour),
+        "label": annotation.name,
+        "locked": annotation.locked,
+    }
+
+
+def geometry_of(edit: dict[str, Any]) -> BaseGeometry:
+    """Return the geometry of what the browser has drawn.
+
+    Raises
+    ------
+    AnnotationError
+        If it is none, or more than a hand draws.
+    """
+    try:
+        parts = [
+            [np.reshape(np.asarray(ring, np.float64), (-1, 2)) for ring in rings]
+            for rings in edit["parts"]
+        ]
+        if sum(len(ring) for rings in parts for ring in rings) > _MOST_POINTS:
+            raise _damaged(_TOO_MANY)
+        make = {"point": _point, "line": _line, "area": _area}[edit["kind"]]
+        made = [make(rings) for rings in parts]
+    except (KeyError, TypeError, ValueError, IndexError, ShapelyError) as error:
+        raise _damaged(repr(error)) from error
+    return made[0] if len(made) == 1 else shapely.union_all(made)
+
+
+def _point(rings: list[Any]) -> BaseGeometry:
+    return shapely.Point(rings[0][0])
+
+
+def _line(rings: list[Any]) -> BaseGeometry:
+    return shapely.LineString(rings[0])
+
+
+def _area(rings: list[Any]) -> BaseGeometry:
+    return shapely.Polygon(rings[0], rings[1:])
+
+
+def _rings(part: Any) -> list[BaseGeometry]:
+    if part.geom_type != "Polygon":
+        return [part]
+    return [part.exterior, *part.interiors]
+
+
+def _flat(line: BaseGeometry) -> list[float]:
+    numbers: list[float] = shapely.get_coordinates(line).ravel().tolist()
+    return numbers
+
+
+def _damaged(why: str) -> AnnotationError:
+    message = f"it cannot be read: {why}"
+    return AnnotationError("the drawing", message, "Draw it again.")
