@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
+from PIL import Image
 from stained_slide import write_stained
 
 from browser import free_port, running
@@ -256,3 +257,29 @@ def test_the_address_restores_place_colours_overlays_and_comparison(watched, url
     for box, colour in zip(boxes, shown[2], strict=True):
         assert np.abs(again.colour(box) - colour).max() < 4
     again.is_clean()
+
+
+def test_what_is_seen_is_saved_as_a_picture_and_as_a_figure(watched, url, slide):
+    app = App(watched, f"{url}?slide={FIRST}")
+    app.look(0, 900, 700, 400)
+    app.page.wait_for_timeout(400)
+    app.press("Save what is seen")
+    x0, x1, y0, _ = app.ranges(0)
+    sizes = []
+    for name in ("Picture", "Figure"):
+        with app.page.expect_download() as waiting:
+            app.press(name)
+        assert waiting.value.suggested_filename == f"first-{name.lower()}.png"
+        with Image.open(waiting.value.path()) as image:
+            pixels = np.asarray(image)
+        sizes.append(pixels.shape)
+        scale = pixels.shape[1] / (x1 - x0)
+        box = Box.at(850, 650, 90, 90)
+        part = pixels[
+            round((box.y0 - y0) * scale) : round((box.y1 - y0) * scale),
+            round((box.x0 - x0) * scale) : round((box.x1 - x0) * scale),
+        ]
+        expected = slide.read(box).pixels.mean((0, 1))
+        assert np.abs(part.mean((0, 1)) - expected).max() < 4
+    assert sizes[0] == sizes[1]
+    app.is_clean()

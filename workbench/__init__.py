@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from workbench.engine import run
     from workbench.errors import WorkbenchError
     from workbench.geometry import Box
+    from workbench.layers.figure import snapshot
     from workbench.recipe import Recipe
     from workbench.region import Region
     from workbench.results import Heatmap, Progress
@@ -48,6 +49,7 @@ _HOMES = {
     "open_run": "workbench.store",
     "open_slide": "workbench.slide.slide",
     "run": "workbench.engine",
+    "snapshot": "workbench.layers.figure",
     "summarise": "workbench.annotations.summary",
 }
 
@@ -71,6 +73,7 @@ __all__ = [
     "open_run",
     "open_slide",
     "run",
+    "snapshot",
     "summarise",
 ]
 

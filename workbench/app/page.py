@@ -83,6 +83,7 @@ def sections(app: WorkbenchApp) -> Any:
         ("Overlays", app.overlays),
         ("Annotations", app.annotations),
         ("Compare", app.compare),
+        ("Save what is seen", app.snapshots),
         active=[0, 1, 2, 3, 4],
         disable_gutters=True,
         elevation=0,

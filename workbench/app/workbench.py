@@ -20,6 +20,7 @@ from workbench.app.page import compact, full_page
 from workbench.app.restoring import Restorer
 from workbench.app.run_panel import RunPanel
 from workbench.app.slide_panel import SlidePanel
+from workbench.app.snapshots import SnapshotPanel
 from workbench.app.stain_panel import StainPanel
 from workbench.app.viewer import LayerHandle, Viewer
 from workbench.layers.normalized import NormalizedLayer
@@ -82,6 +83,7 @@ class WorkbenchApp(pn.viewable.Viewer):
             take_reference=self._take_reference,
         )
         self.compare = ComparePanel(site.library, self.background)
+        self.snapshots = SnapshotPanel(self.background)
         self.navigation = NavigationBar()
         self.stage = pn.Row(
             pmui.Typography("Choose a slide.", margin=24), sizing_mode="stretch_both"
@@ -150,6 +152,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         viewer.param.watch(lambda event: self.stain.select(event.new), "selection")
         self.viewer = viewer
         self.compare.attach(viewer)
+        self.snapshots.attach(viewer)
         self._arrange()
         self.overlays.attach(viewer, layer.pyramid)
         self.navigation.attach(viewer)

@@ -1,0 +1,146 @@
+"""Pictures of what is seen, to keep: as it is, or as a figure."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import panel as pn
+import param
+from panel.custom import JSComponent
+from PIL import Image
+
+from workbench.app.controls import button, side_by_side, stack
+from workbench.errors import OutOfBoundsError
+from workbench.layers.figure import draw_figure
+from workbench.layers.picture import draw_layers
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from workbench.app.background import Background
+    from workbench.app.viewer import Viewer
+    from workbench.geometry import Box
+    from workbench.layers.layer import Layer, Legend
+
+_MOST_PX: Final = 6000
+_NOWHERE: Final[dict[str, Any]] = {"width": 0, "height": 0, "margin": 0}
+
+
+class Download(JSComponent):
+    """Hands files to the browser."""
+
+    file = param.Dict(default={}, doc="`name` and `url` of the last one.")
+
+    _esm: ClassVar[Path] = Path(__file__).parent / "download.js"
+
+
+class Seen:
+    """What a viewer shows, to be drawn in another thread.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    scale : float
+        Pixels of the picture for each of the screen's.
+
+    Raises
+    ------
+    OutOfBoundsError
+        If the viewer shows nothing yet.
+    """
+
+    def __init__(self, viewer: Viewer, scale: float = 2.0) -> None:
+        view, box = viewer.view, viewer.viewport
+        if view is None or box is None:
+            message = "There is nothing in view yet."
+            raise OutOfBoundsError(message, "Open a slide first.")
+        self.name = Path(viewer.slide.name).stem
+        self.box: Box = box
+        self.mpp = viewer.slide.mpp
+        width = min(_MOST_PX, round(scale * box.width / view.downsample))
+        self.size = (width, max(1, round(width * box.height / box.width)))
+        self._swipe = viewer.swipe
+        self._layers = [
+            (handle.layer, handle.opacity, handle.swiped)
+            for handle in viewer.layers
+            if handle.visible
+        ]
+
+    def picture(self) -> NDArray[np.uint8]:
+        """Return what is seen, uint8 (H, W, 3)."""
+        pixels = self._draw(self._layers)
+        if self._swipe is not None:
+            cut = round(self._swipe * self.size[0])
+            left = self._draw([each for each in self._layers if not each[2]])
+            pixels = pixels.copy()
+            pixels[:, :cut] = left[:, :cut]
+            pixels[:, max(0, cut - 1) : cut + 1] = 255
+        return pixels
+
+    def figure(self) -> NDArray[np.uint8]:
+        """Return what is seen with a scale bar, and its legends below."""
+        legends: list[Legend] = [
+            layer.legend
+            for layer, opacity, _ in self._layers
+            if layer.legend and opacity
+        ]
+        downsample = self.box.width / self.size[0]
+        return draw_figure(self.picture(), downsample, mpp=self.mpp, legends=legends)
+
+    def _draw(self, layers: list[tuple[Layer, float, bool]]) -> NDArray[np.uint8]:
+        pairs = [(layer, opacity) for layer, opacity, _ in layers]
+        return draw_layers(pairs, self.box, self.size)
+
+
+class SnapshotPanel(pn.viewable.Viewer):
+    """Lets the user save what is seen."""
+
+    def __init__(self, background: Background) -> None:
+        super().__init__()
+        self._background = background
+        self._viewer: Viewer | None = None
+        self.download = Download(**_NOWHERE)
+        self._picture = button("Picture", icon="photo_camera")
+        self._figure = button("Figure", icon="straighten")
+        self._picture.on_click(lambda _: self.save(figure=False))
+        self._figure.on_click(lambda _: self.save(figure=True))
+
+    def __panel__(self) -> Any:
+        """Return what Panel shows."""
+        return stack(side_by_side(self._picture, self._figure), self.download)
+
+    def attach(self, viewer: Viewer) -> None:
+        """Save what another viewer shows from now on."""
+        self._viewer = viewer
+
+    def save(self, *, figure: bool) -> None:
+        """Draw what is seen in a thread, then hand it to the browser."""
+        if self._viewer is None:
+            return
+        seen = Seen(self._viewer)
+        widget = self._figure if figure else self._picture
+        widget.loading = True
+
+        def done() -> None:
+            widget.loading = False
+
+        def hand_over(url: str) -> None:
+            done()
+            kind = "figure" if figure else "picture"
+            self.download.file = {"name": f"{seen.name}-{kind}.png", "url": url}
+
+        self._background.do(
+            lambda: _png_url(seen.figure() if figure else seen.picture()),
+            hand_over,
+            otherwise=done,
+        )
+
+
+def _png_url(pixels: NDArray[np.uint8]) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=3)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,183 @@
+"""Pictures of slides for a report or a paper: with a scale bar and a legend."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, cast
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from workbench.layers.picture import draw_layers
+from workbench.layers.slide import SlideLayer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from workbench.geometry import Box
+    from workbench.layers.layer import Layer, Legend
+    from workbench.slide.slide import Slide
+
+_INK: Final = (27, 27, 31)
+_PAPER: Final = (255, 255, 255)
+_BAR_SHARE: Final = 0.22
+"""Of the picture's width, that the scale bar takes at most."""
+
+_FONT_SHARE: Final = 1 / 42
+"""Of the picture's width, that a line of text is high."""
+
+_FONT_PX: Final = (12, 44)
+_MM_UM: Final = 1000
+
+
+def snapshot(
+    slide: Slide,
+    layers: Iterable[Layer | tuple[Layer, float]] = (),
+    box: Box | None = None,
+    *,
+    width: int = 1600,
+    figure: bool = False,
+) -> NDArray[np.uint8]:
+    """Return a picture of a slide with layers over it, as the viewer shows them.
+
+    Parameters
+    ----------
+    slide : Slide
+    layers : iterable of Layer or (Layer, float)
+        What lies over the slide, the lowest first, each with its opacity (1 where
+        none is given).
+    box : Box, optional
+        What to show, in level-0 pixels; the whole slide by default.
+    width : int
+        Of the picture, in pixels; its height follows from the box.
+    figure : bool
+        Whether to add a scale bar, and below the picture the legends of the layers.
+
+    Returns
+    -------
+    uint8 (H, W, 3)
+        H is more than the picture's height where there are legends.
+
+    Raises
+    ------
+    OutOfBoundsError
+        If the box is empty.
+    SlideReadError
+        If the slide is damaged there.
+
+    Examples
+    --------
+    >>> layer = HeatmapLayer(run, SlideLayer(slide).pyramid)
+    >>> Image.fromarray(wb.snapshot(slide, [(layer, 0.5)], figure=True)).save("a.png")
+    """
+    box = slide.box if box is None else box
+    over = [each if isinstance(each, tuple) else (each, 1.0) for each in layers]
+    height = max(1, round(width * box.height / max(1, box.width)))
+    pixels = draw_layers([(SlideLayer(slide), 1.0), *over], box, (width, height))
+    if not figure:
+        return pixels
+    legends = [layer.legend for layer, opacity in over if layer.legend and opacity]
+    return draw_figure(pixels, box.width / width, mpp=slide.mpp, legends=legends)
+
+
+def draw_figure(
+    pixels: NDArray[np.uint8],
+    downsample: float,
+    *,
+    mpp: float | None,
+    legends: Sequence[Legend] = (),
+) -> NDArray[np.uint8]:
+    """Return a picture with a scale bar in it, and legends below it.
+
+    Parameters
+    ----------
+    pixels : uint8 (H, W, 3)
+    downsample : float
+        Level-0 pixels for each of the picture's.
+    mpp : float, optional
+        µm for each level-0 pixel; without it the bar counts level-0 pixels.
+    legends : sequence of Legend
+
+    Returns
+    -------
+    uint8 (H + height of the legends, W, 3)
+    """
+    picture = Image.fromarray(pixels)
+    low, high = _FONT_PX
+    font = _font(min(high, max(low, round(picture.width * _FONT_SHARE))))
+    _draw_bar(picture, downsample * (mpp or 1), "px" if mpp is None else "µm", font)
+    strips = [_legend(legend, picture.width, font) for legend in legends]
+    height = picture.height + sum(strip.height for strip in strips)
+    whole = Image.new("RGB", (picture.width, height), _PAPER)
+    whole.paste(picture, (0, 0))
+    top = picture.height
+    for strip in strips:
+        whole.paste(strip, (0, top))
+        top += strip.height
+    return np.asarray(whole)
+
+
+def round_length(longest: float) -> float:
+    """Return the longest of 1, 2, 5, 10, ... (and 0.5, 0.2, ...) up to `longest`."""
+    power = 10.0 ** math.floor(math.log10(longest))
+    return max(
+        digit * power for digit in (1, 2, 5) if digit * power <= longest * (1 + 1e-9)
+    )
+
+
+def _draw_bar(
+    picture: Image.Image, unit: float, name: str, font: ImageFont.FreeTypeFont
+) -> None:
+    """Draw the scale bar; `unit` is how much of `name` a pixel shows."""
+    length = round_length(picture.width * _BAR_SHARE * unit)
+    in_mm = name == "µm" and length >= _MM_UM
+    text = f"{length / _MM_UM:g} mm" if in_mm else f"{length:g} {name}"
+    wide, line = round(length / unit), round(font.size)
+    gap, thick = line // 2, max(2, line // 6)
+    plate = max(wide, round(font.getlength(text))) + 2 * gap
+    tall = line + thick + 2 * gap + gap // 2
+    left, top = gap, picture.height - tall - gap
+    draw = ImageDraw.Draw(picture)
+    draw.rounded_rectangle(
+        (left, top, left + plate, top + tall), radius=gap // 2, fill=_PAPER
+    )
+    middle = left + plate / 2
+    draw.text((middle, top + gap // 2), text, _INK, font, anchor="ma")
+    start = round(middle - wide / 2)
+    bottom = top + tall - gap
+    draw.rectangle((start, bottom - thick, start + wide - 1, bottom), fill=_INK)
+
+
+def _legend(legend: Legend, width: int, font: ImageFont.FreeTypeFont) -> Image.Image:
+    line = round(font.size)
+    strip = Image.new("RGB", (width, 3 * line), _PAPER)
+    draw = ImageDraw.Draw(strip)
+    left, middle = line // 2, 1.5 * line
+    title = f"{legend.title} ({legend.unit})" if legend.unit else legend.title
+    if legend.ramp:
+        draw.text((left, middle), title, _INK, font, anchor="lm")
+        left += round(font.getlength(title)) + line
+        low, high = (f"{legend.ramp[end][0]:,.4g}" for end in (0, -1))
+        draw.text((left, middle), low, _INK, font, anchor="lm")
+        left += round(font.getlength(low)) + line // 2
+        strip.paste(_ramp(legend, (width // 4, line)), (left, line))
+        left += width // 4 + line // 2
+        draw.text((left, middle), high, _INK, font, anchor="lm")
+    for name, colour in legend.entries:
+        draw.rectangle((left, line, left + line, 2 * line), fill=colour)
+        draw.text((left + 1.5 * line, middle), name, _INK, font, anchor="lm")
+        left += round(2.5 * line + font.getlength(name))
+    return strip
+
+
+def _ramp(legend: Legend, size: tuple[int, int]) -> Image.Image:
+    colours = [bytes.fromhex(colour[1:]) for _, colour in legend.ramp]
+    row = Image.frombytes("RGB", (len(colours), 1), b"".join(colours))
+    return row.resize(size, Image.Resampling.BILINEAR)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    # Pillow brings this one along, so a figure looks the same on every machine.
+    return cast("ImageFont.FreeTypeFont", ImageFont.load_default(size))
