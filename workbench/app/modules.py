@@ -13,37 +13,51 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _IMPORT: Final = re.compile(
-    r'^import \{[^}]*\} from "\./(?P<name>[\w-]+\.js)";\n', re.MULTILINE
+    r'^import (?P<names>\{[^}]*\}) from "\./(?P<file>[\w-]+)\.js";$', re.MULTILINE
 )
-_EXPORT: Final = re.compile(r"^export (?=const|class|function|async)", re.MULTILINE)
+_EXPORT: Final = re.compile(
+    r"^export (?=(?:async )?(?:const|class|function) (?P<name>\w+))", re.MULTILINE
+)
 
 
 def bundle(entry: Path) -> str:
     """Return a module with all that it imports from its own folder, as one module.
 
-    Every file is there once, after those that it imports. They come to share one
-    scope, so a name at the top of one file must not be at the top of another.
+    Every file is there once, after those that it imports, in a scope of its own. What
+    is understood is what these files need: `import { a, b } from "./file.js";`, and
+    `export` before a const, class or function.
 
     Parameters
     ----------
     entry : Path
-        Keeps its exports; the other files lose theirs.
+        The file that the others are imported from; it keeps its exports.
 
     Raises
     ------
     FileNotFoundError
         If one of them is not there.
     """
-    seen: dict[Path, str] = {}
-    _visit(entry, seen)
-    main = seen.pop(entry)
-    return "\n".join([*(_EXPORT.sub("", text) for text in seen.values()), main])
+    bodies: dict[Path, str] = {}
+    _visit(entry, bodies)
+    main = bodies.pop(entry)
+    return "\n".join([*(_scope(path, text) for path, text in bodies.items()), main])
 
 
-def _visit(path: Path, seen: dict[Path, str]) -> None:
-    if path in seen:
+def _visit(path: Path, bodies: dict[Path, str]) -> None:
+    if path in bodies:
         return
     text = path.read_text(encoding="utf-8")
     for found in _IMPORT.finditer(text):
-        _visit(path.parent / found["name"], seen)
-    seen[path] = _IMPORT.sub("", text)
+        _visit(path.parent / f"{found['file']}.js", bodies)
+    bodies[path] = _IMPORT.sub(
+        lambda found: f"const {found['names']} = module_{found['file']};", text
+    )
+
+
+def _scope(path: Path, text: str) -> str:
+    """Return a module as an expression that gives what it exports."""
+    names = ", ".join(found["name"] for found in _EXPORT.finditer(text))
+    body = _EXPORT.sub("", text)
+    return (
+        f"const module_{path.stem} = (() => {{\n{body}\nreturn {{ {names} }};\n}})();"
+    )

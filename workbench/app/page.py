@@ -100,10 +100,9 @@ def stage(app: WorkbenchApp) -> Any:
         app.notice,
         pn.Column(
             app.stage,
-            app.navigation,
-            app.annotations.palette,
             app.overlays.offered,
             app.runs.progress_card,
+            app.slides.opening,
             app.restorer.bar,
             sizing_mode="stretch_both",
             styles={"position": "relative"},

@@ -48,6 +48,8 @@ class _Shown:
     visible: bool
     smooth: bool
     swiped: bool = False
+    overlay: bool = False
+    """Whether it says something about the slide, and can be hidden to see it."""
 
 
 class LayerHandle:
@@ -125,6 +127,8 @@ class Viewer(pn.viewable.Viewer):
     Parameters
     ----------
     slide : Slide
+    layers : sequence of Layer, optional
+        What is drawn, bottom first; more can be added with `add_layer`.
     registry : TileRegistry, optional
         Where the tiles are served from; the process's own by default.
     tile_base : str
@@ -170,6 +174,7 @@ class Viewer(pn.viewable.Viewer):
     def __init__(
         self,
         slide: Slide,
+        layers: Sequence[Layer] = (),
         *,
         registry: TileRegistry | None = None,
         tile_base: str = "tiles/",
@@ -197,7 +202,7 @@ class Viewer(pn.viewable.Viewer):
             lock=self.lock,
             **{**layout, **params},
         )
-        self._stage.link(self, swipe="swipe", bidirectional=True)
+        self._stage.link(self, swipe="swipe", mode="mode", bidirectional=True)
         self._view_changed()
         self._selection_changed()
         if pn.state.curdoc is not None and pn.state.curdoc.session_context:
@@ -205,6 +210,8 @@ class Viewer(pn.viewable.Viewer):
         self._stage.param.watch(self._seen, "seen")
         self._stage.param.watch(self._selected, "selection")
         self._stage.param.watch(self._tapped, "tapped")
+        for layer in layers:
+            self.add_layer(layer)
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return what Panel shows."""
@@ -252,6 +259,7 @@ class Viewer(pn.viewable.Viewer):
             opacity=opacity,
             visible=visible,
             smooth=layer.legend is None if smooth is None else smooth,
+            overlay=layer.legend is not None,
         )
         handle = LayerHandle(self, layer, name or layer.name, shown)
         place = len(self.layers) if under is None else self.layers.index(under)
@@ -353,7 +361,3 @@ class Viewer(pn.viewable.Viewer):
     @param.depends("lock", watch=True)
     def _lock_changed(self) -> None:
         self._stage.lock = self.lock
-
-    @param.depends("mode", watch=True)
-    def _mode_changed(self) -> None:
-        self._stage.mode = self.mode

@@ -14,7 +14,6 @@ from workbench.app.address import Address
 from workbench.app.annotation_panel import AnnotationPanel
 from workbench.app.background import Background
 from workbench.app.compare_panel import COLOURS, OFF, OVERLAYS, ComparePanel
-from workbench.app.navigation import NavigationBar
 from workbench.app.overlay_panel import OverlayPanel
 from workbench.app.page import compact, full_page
 from workbench.app.restoring import Restorer
@@ -84,7 +83,6 @@ class WorkbenchApp(pn.viewable.Viewer):
         )
         self.compare = ComparePanel(site.library, self.background)
         self.snapshots = SnapshotPanel(self.background)
-        self.navigation = NavigationBar()
         self.stage = pn.Row(
             pmui.Typography("Choose a slide.", margin=24), sizing_mode="stretch_both"
         )
@@ -132,7 +130,6 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.compare.offer(self.slides.names)
         first = next(iter(self.slides.names), "")
         self.restorer.go(replace(address, slide=address.slide or first))
-        self.slides.load_thumbnails()
 
     def close(self) -> None:
         """Let go of everything the session holds; runs under way go on."""
@@ -155,7 +152,6 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.snapshots.attach(viewer)
         self._arrange()
         self.overlays.attach(viewer, layer.pyramid)
-        self.navigation.attach(viewer)
         self.runs.attach(slide, viewer)
         self.stain.attach(slide)
         self.annotations.attach(slide, viewer)

@@ -5,7 +5,9 @@
 // Python hears of each change and is the one who keeps them.
 
 import { Handles } from "./handles.js";
+import { button } from "./icons.js";
 import { Mark } from "./mark.js";
+import { areaText, lengthText } from "./numbers.js";
 import { Pencil } from "./pencil.js";
 
 const STILL_PX = 4; // a click may move so far
@@ -23,14 +25,9 @@ function ringArea(ring) {
   return Math.abs(twice) / 2;
 }
 
-function measured(kind, ring, mpp) {
-  const unit = mpp ? "µm" : "px";
-  const scale = mpp || 1;
-  const digits = (value) => (value >= 100 ? Math.round(value).toLocaleString() : value.toPrecision(3));
-  if (kind === "line") return `${digits(Math.hypot(ring[2] - ring[0], ring[3] - ring[1]) * scale)} ${unit}`;
-  if (kind !== "area") return "";
-  const area = ringArea(ring) * scale * scale;
-  return mpp && area >= 1e5 ? `${digits(area / 1e6)} mm²` : `${digits(area)} ${unit}²`;
+function sizeText(kind, ring, mpp) {
+  if (kind === "line") return lengthText(Math.hypot(ring[2] - ring[0], ring[3] - ring[1]), mpp);
+  return kind === "area" ? areaText(ringArea(ring), mpp) : "";
 }
 
 class AnnotationCanvas {
@@ -48,6 +45,7 @@ class AnnotationCanvas {
     );
     this.number = 0;
     stage.element.addEventListener("painted", () => this.paint());
+    this.bar = stage.add("div", "bar marks", { role: "toolbar", "aria-label": "Annotations", "aria-orientation": "vertical" });
   }
 
   /** One drawing at a time, so that it can be corrected at once; points by the dozen. */
@@ -103,16 +101,24 @@ class AnnotationCanvas {
     const ctx = canvas.getContext("2d");
     ctx.setTransform(1, 0, 0, 1, 0, 0);
     ctx.clearRect(0, 0, width, height);
-    const [left, top] = stage.toStage(0, 0);
     const { downsample } = place;
-    const scale = ratio / downsample;
-    const toSlide = () => ctx.setTransform(scale, 0, 0, scale, left * ratio, top * ratio);
-    const view = { ctx, toSlide, downsample, box };
+    const frame = this.frameOf(ratio);
+    const view = { ctx, toSlide: () => ctx.setTransform(...frame), downsample, box };
     ctx.lineJoin = "round";
     if (this.shown) this.paintMarks(view);
     if (this.handles) this.paintChosen(view);
     if (this.pencil.tool?.busy) this.paintDraft(view);
     this.say();
+  }
+
+  /** From the slide's pixels to the canvas's, also where the slide is flipped. */
+  frameOf(ratio) {
+    const far = this.stage.model.size[0];
+    const [x, y] = this.stage.toStage(0, 0);
+    const [right, rightY] = this.stage.toStage(far, 0);
+    const [downX, down] = this.stage.toStage(0, far);
+    const slopes = [right - x, rightY - y, downX - x, down - y].map((length) => (length * ratio) / far);
+    return [...slopes, x * ratio, y * ratio];
   }
 
   paintMarks({ ctx, toSlide, downsample, box }) {
@@ -206,7 +212,7 @@ class AnnotationCanvas {
   /** What can be done now, and how large what is being drawn is. */
   say() {
     const { tool, hint } = this.pencil;
-    const size = tool?.busy ? measured(tool.kind, tool.outline, this.stage.model.mpp) : "";
+    const size = tool?.busy ? sizeText(tool.kind, tool.outline, this.stage.model.mpp) : "";
     let text = [hint, size].filter(Boolean).join("  ");
     if (!tool && this.handles && !this.handles.mark.locked) {
       text = "Drag a corner, or the outline to move it. Double-click a corner to take it out. Delete removes it.";
@@ -366,21 +372,57 @@ function keys(stage, canvas) {
   });
 }
 
+const LABELS = {
+  box: ["Mark a box", "square"],
+  polygon: ["Mark a polygon", "polygon"],
+  freehand: ["Mark by drawing freely", "freehand"],
+  line: ["Mark a line, to measure it", "line"],
+  point: ["Mark points", "point"],
+};
+
+/** A button for each tool; one in hand at a time, of these and of the stage's others. */
+function tools(stage, canvas) {
+  const { model } = stage;
+  const made = new Map();
+  for (const [name, [label, picture]] of Object.entries(LABELS)) {
+    const act = () => {
+      model.annotation_tool = model.annotation_tool === name ? "" : name;
+    };
+    made.set(name, button(canvas.bar, { label, picture, act }));
+  }
+  const undo = button(canvas.bar, { label: "Undo (Ctrl+Z)", picture: "undo", act: () => canvas.tell({ do: "undo" }) });
+  const redo = button(canvas.bar, { label: "Redo (Ctrl+Y)", picture: "redo", act: () => canvas.tell({ do: "redo" }) });
+  stage.switch.hearers.push(() => {
+    if (stage.switch.active !== "mark" && model.annotation_tool) model.annotation_tool = "";
+  });
+  stage.watch("annotation_tool", () => {
+    const tool = model.annotation_tool;
+    stage.element.dataset.tool = tool;
+    for (const [name, each] of made) each.setAttribute("aria-pressed", String(name === tool));
+    canvas.pencil.take(tool);
+    if (tool) stage.switch.use("mark");
+    else if (stage.switch.active === "mark") stage.switch.use("pan");
+    if (tool) stage.element.focus({ preventScroll: true });
+  });
+  stage.watch("annotation_steps", () => {
+    [undo.disabled, redo.disabled] = model.annotation_steps.map((possible) => !possible);
+  });
+  stage.watch("markable", () => {
+    canvas.bar.hidden = !model.markable;
+  });
+}
+
 export function annotations(stage) {
   const { model } = stage;
   const canvas = new AnnotationCanvas(stage);
   new Pointer(stage, canvas);
   keys(stage, canvas);
+  tools(stage, canvas);
   stage.watch("annotations", () => canvas.replace(JSON.parse(model.annotations || "[]")));
   model.on("annotation_changes", () => canvas.change(model.annotation_changes));
   stage.watch("annotation_chosen", () => canvas.choose(model.annotation_chosen));
   stage.watch("annotations_shown", () => {
     canvas.shown = model.annotations_shown;
     canvas.changed();
-  });
-  stage.watch("annotation_tool", () => {
-    stage.element.dataset.tool = model.annotation_tool;
-    canvas.pencil.take(model.annotation_tool);
-    if (model.annotation_tool) stage.element.focus({ preventScroll: true });
   });
 }

@@ -18,5 +18,11 @@ export function keyboard(stage) {
     "-": zoom(2),
     0: () => camera.go(WHOLE),
   };
+  let bare = false;
+  keys.h = keys.H = () => {
+    bare = !bare;
+    stage.element.dataset.overlays = bare ? "hidden" : "shown";
+    stage.stack.bareSlide(bare);
+  };
   for (const [key, act] of Object.entries(keys)) stage.onKey(key, act);
 }

@@ -9,3 +9,18 @@ export function roundLength(longest) {
   const power = 10 ** Math.floor(Math.log10(longest));
   return Math.max(...NICE.map((digit) => digit * power).filter((length) => length <= longest * 1.0001));
 }
+
+const figures = (value) => (value >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(3))));
+
+/** A length of level-0 pixels for people; in pixels where their size is not known. */
+export function lengthText(pixels, mpp) {
+  if (!mpp) return `${figures(pixels)} px`;
+  const um = pixels * mpp;
+  return um < 1000 ? `${figures(um)} µm` : `${figures(um / 1000)} mm`;
+}
+
+export function areaText(pixels, mpp) {
+  if (!mpp) return `${figures(pixels)} px²`;
+  const um2 = pixels * mpp * mpp;
+  return um2 < 1e5 ? `${figures(um2)} µm²` : `${figures(um2 / 1e6)} mm²`;
+}

@@ -4,12 +4,9 @@ import { roundLength } from "./numbers.js";
 
 const LONGEST_PX = 140;
 
-/** Scale bar and coordinates. */
-export function readout(stage) {
+/** How long a stretch of the slide is on the screen. */
+export function scaleBar(stage) {
   const bar = stage.add("div", "scale-bar");
-  const text = stage.add("div", "coordinates");
-  let pointer = null; // client coordinates
-
   const show = () => {
     if (!stage.camera.place) return;
     const { mpp } = stage.model;
@@ -18,15 +15,66 @@ export function readout(stage) {
     bar.style.width = `${length / unit}px`;
     if (!mpp) bar.textContent = `${length} px`;
     else bar.textContent = length >= 1000 ? `${length / 1000} mm` : `${length} µm`;
-    if (!pointer) return;
-    const [x, y] = stage.toSlide(...pointer);
-    const scale = mpp ? `${unit.toPrecision(3)} µm/px` : `1:${unit.toPrecision(3)}`;
-    text.textContent = `x ${Math.floor(x)}  y ${Math.floor(y)}  ·  ${scale}`;
   };
+  stage.onMoved(show);
+  stage.watch("mpp", show);
+}
+
+/** Two numbers of "12000, 8000 px" or "3 mm 2.5 mm", in level-0 pixels; null: not a place. */
+export function placeOf(text, mpp) {
+  const found = text.replaceAll(",", " ").match(/-?\d+(\.\d+)?/g);
+  if (found?.length !== 2) return null;
+  const unit = /mm/.test(text) ? 1000 : /[µμu]m/.test(text) ? 1 : null;
+  if (unit && !mpp) return null;
+  return found.map((number) => (unit ? (Number(number) * unit) / mpp : Number(number)));
+}
+
+/** Where the pointer is; pressed, it takes a place to go to. */
+export function coordinates(stage) {
+  const { model, camera } = stage;
+  const place = stage.add("form", "place");
+  const text = place.appendChild(document.createElement("button"));
+  const field = place.appendChild(document.createElement("input"));
+  Object.assign(text, { type: "button", className: "coordinates", title: "Go to a place" });
+  Object.assign(field, { hidden: true, spellcheck: false, autocomplete: "off" });
+  field.setAttribute("aria-label", "Place to go to: x and y, in px or µm");
+  let pointer = null; // client coordinates
+
+  const show = () => {
+    if (!camera.place) return;
+    const { mpp } = model;
+    const unit = camera.place.downsample * (mpp ?? 1);
+    const [x, y] = pointer ? stage.toSlide(...pointer) : [camera.place.x, camera.place.y];
+    const micrometres = mpp ? `  ·  ${Math.round(x * mpp)}, ${Math.round(y * mpp)} µm` : "";
+    const scale = mpp ? `${unit.toPrecision(3)} µm/px` : `1:${unit.toPrecision(3)}`;
+    text.textContent = `x ${Math.floor(x)}  y ${Math.floor(y)}${micrometres}  ·  ${scale}`;
+  };
+  const ask = (open) => {
+    field.hidden = !open;
+    text.hidden = open;
+    field.setCustomValidity("");
+    field.placeholder = model.mpp ? "x, y in px or µm" : "x, y in px";
+    if (open) field.focus();
+    else stage.element.focus({ preventScroll: true });
+  };
+  text.addEventListener("click", () => ask(true));
+  field.addEventListener("keydown", (event) => event.key === "Escape" && ask(false));
+  field.addEventListener("input", () => field.setCustomValidity(""));
+  place.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const found = placeOf(field.value, model.mpp);
+    if (found && camera.place) {
+      camera.go({ ...camera.place, x: found[0], y: found[1] });
+      return ask(false);
+    }
+    field.setCustomValidity(model.mpp ? "Two numbers, such as 12000, 8000 or 3000 2000 µm" : "Two numbers in pixels, such as 12000, 8000");
+    field.reportValidity();
+  });
   stage.element.addEventListener("pointermove", (event) => {
     pointer = [event.clientX, event.clientY];
     show();
   });
   stage.onMoved(show);
   stage.watch("mpp", show);
+  stage.onKey("g", () => ask(true));
 }

@@ -35,7 +35,9 @@ class Selection {
 export function selection(stage) {
   const { figure, model } = stage;
   const box = new Selection(figure, figure.select_one("selection"), (chosen) => {
-    if (!stage.closed) model.selection = chosen;
+    if (stage.closed) return;
+    model.selection = chosen;
+    if (stage.switch.active === "select") stage.switch.use("pan");
   });
   stage.watch("selection", () => box.show(model.selection));
   stage.onKey("Escape", () => {

@@ -10,12 +10,22 @@ import { Camera } from "./camera.js";
 import { lock, swipe } from "./compare.js";
 import { keyboard } from "./keyboard.js";
 import { adopt, rendererView } from "./painting.js";
-import { readout } from "./readout.js";
+import { measure } from "./measure.js";
+import { minimap } from "./minimap.js";
+import { navigation } from "./navigation.js";
+import { coordinates, scaleBar } from "./readout.js";
 import { selection } from "./selection.js";
+import { status, theme } from "./status.js";
 import { TileStack } from "./tile_stack.js";
+import { pointing, Tools } from "./tools.js";
 
-const PARTS = [layers, place, readout, selection, keyboard, dragging, swipe, lock, annotations];
+const PARTS = [
+  layers, place, scaleBar, coordinates, minimap, navigation, selection, pointing, measure, keyboard, status, theme,
+  swipe, lock, annotations,
+];
 const PUBLISH_MS = 100;
+const KEYS_SAID =
+  "Slide. Arrow keys move, plus and minus zoom, 0 shows the whole slide, 1 to 6 are objectives, H hides overlays, G goes to a place.";
 
 const alive = new WeakMap(); // figure to the stage of its last rendering
 
@@ -30,6 +40,8 @@ export class Stage {
     this.keys = new Map();
     this.closed = false;
     this.element = this.build();
+    this.tools = this.add("div", "bar tools", { role: "toolbar", "aria-label": "Tools", "aria-orientation": "vertical" });
+    this.switch = new Tools(this.tools);
     this.stack = new TileStack(this.element, model.size);
     this.camera = new Camera(this.figure, this.plot, model.size, () => this.moved.forEach((hear) => hear()));
   }
@@ -39,10 +51,12 @@ export class Stage {
     element.className = "stage";
     element.tabIndex = 0;
     element.setAttribute("role", "application");
-    element.setAttribute("aria-label", "Slide. Arrow keys move, plus and minus zoom, 0 shows the whole slide.");
+    element.setAttribute("aria-label", KEYS_SAID);
     element.append(this.model.get_child("figure"));
     element.addEventListener("keydown", (event) => this.pressed(event));
-    element.addEventListener("pointerdown", () => element.focus({ preventScroll: true }));
+    element.addEventListener("pointerdown", (event) => {
+      if (!event.target.closest(".bar, .place, .minimap, .notice")) element.focus({ preventScroll: true });
+    });
     return element;
   }
 
@@ -127,18 +141,6 @@ function place(stage) {
   // Drawn anew, it shows what it showed; shown first, what Python asks for.
   if (model.seen.box) camera.go(model.seen);
   else go();
-}
-
-/** What dragging and clicking do. */
-function dragging(stage) {
-  const { figure, model } = stage;
-  let taps = 0;
-  figure.on_event("tap", ({ x, y }) => {
-    if (!stage.closed) model.tapped = { x, y, number: ++taps };
-  });
-  stage.watch("mode", () => {
-    figure.select_one(model.mode).active = true;
-  });
 }
 
 export function render({ model, view }) {

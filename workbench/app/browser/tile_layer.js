@@ -58,6 +58,14 @@ export class TileLayer {
     return tile.version !== this.spec.version && tile.refused !== this.spec.version;
   }
 
+  isRefused(z, x, y) {
+    return this.at(z, x, y)?.refused === this.spec.version;
+  }
+
+  forgive() {
+    for (const tile of this.tiles.values()) tile.refused = undefined;
+  }
+
   /** Whether it may be asked for now, or has failed a moment ago. */
   isDue(z, x, y, now) {
     return (this.at(z, x, y)?.retryAt ?? 0) <= now;

@@ -18,8 +18,21 @@ export class TileStack {
     this.loader = new Loader(() => this.arrived());
     this.changed = () => {};
     this.clip = (frame) => frame; // what of the frame a layer may be painted on
+    this.bare = false;
     this.frame = 0;
     this.paintedAt = 0;
+  }
+
+  /** Layers that are painted, bottom first. */
+  get shown() {
+    const visible = this.layers.filter((layer) => layer.shown);
+    return this.bare ? visible.filter((layer) => !layer.spec.overlay) : visible;
+  }
+
+  /** Paint the slide alone, or all layers again. */
+  bareSlide(bare) {
+    this.bare = bare;
+    this.changed();
   }
 
   update(specs) {
@@ -48,7 +61,7 @@ export class TileStack {
   /** Paint on a canvas; `toDevice` turns a level-0 point into its device pixel. */
   paint(ctx, box, frame, toDevice, resolution) {
     this.frame += 1;
-    for (const layer of this.layers.filter((each) => each.shown)) {
+    for (const layer of this.shown) {
       ctx.save();
       ctx.setTransform(1, 0, 0, 1, 0, 0);
       ctx.beginPath();
@@ -61,7 +74,7 @@ export class TileStack {
     this.view = { box, resolution };
     const missing = this.missing().length;
     this.stage.dataset.state = missing ? "loading" : "ready";
-    this.stage.dispatchEvent(new CustomEvent("painted", { detail: { missing } }));
+    this.stage.dispatchEvent(new CustomEvent("painted", { detail: { missing, refused: this.refused() } }));
     this.ask();
   }
 
@@ -117,7 +130,7 @@ export class TileStack {
   missing() {
     const { box, resolution } = this.view;
     const requests = [];
-    for (const layer of this.layers.filter((each) => each.shown)) {
+    for (const layer of this.shown) {
       const wanted = [...layer.touching(layer.zoomFor(resolution), box, this.size)];
       // The whole slide in one tile: something to show wherever one goes.
       if (!layer.at(0, 0, 0)) wanted.unshift([0, 0, 0]);
@@ -132,6 +145,22 @@ export class TileStack {
     }
   }
 
+  /** Tiles in view that the server has said no to, or has not sent in many tries. */
+  refused() {
+    const { box, resolution } = this.view;
+    let count = 0;
+    for (const layer of this.shown) {
+      for (const place of layer.touching(layer.zoomFor(resolution), box, this.size)) count += layer.isRefused(...place);
+    }
+    return count;
+  }
+
+  /** Ask once more for what was refused. */
+  retry() {
+    for (const layer of this.layers) layer.forgive();
+    this.changed();
+  }
+
   /** When nothing else is to do: what a step of the wheel or a pan will show next. */
   prefetch() {
     if (!this.loader.idle || this.missing().length) return;
@@ -140,7 +169,7 @@ export class TileStack {
     const middle = { x0: box.x0 + dx, y0: box.y0 + dy, x1: box.x1 - dx, y1: box.y1 - dy };
     const around = { x0: box.x0 - 2 * dx, y0: box.y0 - 2 * dy, x1: box.x1 + 2 * dx, y1: box.y1 + 2 * dy };
     const requests = [];
-    for (const layer of this.layers.filter((each) => each.shown)) {
+    for (const layer of this.shown) {
       const z = layer.zoomFor(resolution);
       const near = [];
       if (z < layer.spec.max_zoom) near.push(...layer.touching(z + 1, middle, this.size));

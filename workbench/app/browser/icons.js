@@ -1,0 +1,40 @@
+// Pictures of the buttons: strokes on a square of 24 units, in the colour of the text.
+
+const STROKES = {
+  plus: "M12 5v14M5 12h14",
+  minus: "M5 12h14",
+  box: "M4 4h4M12 4h0M16 4h4v4M20 12v0M20 16v4h-4M12 20h0M8 20H4v-4M4 12v0M4 8V4",
+  clear: "M6 6l12 12M18 6L6 18",
+  distance: "M3 16L16 3l5 5L8 21zM7 12l2 2M10 9l3 3M13 6l2 2",
+  area: "M5 8l8-4 7 6-3 9-11 1z",
+  turn: "M19 12a7 7 0 1 1-2.2-5.1M19 3v5h-5",
+  flip: "M12 3v18M9 7L3 17h6zM15 7l6 10h-6z",
+  square: "M5 5h14v14H5z",
+  polygon: "M12 3l9 7-3.5 10h-11L3 10z",
+  freehand: "M4 15c2-7 5-9 7-7s-3 7-1 9 5-1 6-4 3-3 4-1",
+  line: "M4 20L20 4M2.5 18.500l3 3M18.500 2.500l3 3",
+  point: "M12 21s-6-6.500-6-11a6 6 0 0 1 12 0c0 4.500-6 11-6 11zM12 10h0",
+  undo: "M9 5L4 10l5 5M4 10h9a6 6 0 0 1 0 10h-2",
+  redo: "M15 5l5 5-5 5M20 10h-9a6 6 0 0 0 0 10h2",
+};
+
+export function icon(name) {
+  const drawing = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  drawing.setAttribute("viewBox", "0 0 24 24");
+  drawing.setAttribute("aria-hidden", "true");
+  const path = drawing.appendChild(document.createElementNS(drawing.namespaceURI, "path"));
+  path.setAttribute("d", STROKES[name]);
+  return drawing;
+}
+
+/** A button on a bar; its label is what a screen reader says and a mouse is shown. */
+export function button(bar, { label, act, text = "", picture = "" }) {
+  const made = bar.appendChild(document.createElement("button"));
+  made.type = "button";
+  made.title = label;
+  // What is read on a button is its name; the title says more.
+  if (picture) made.setAttribute("aria-label", label.split(" (")[0]);
+  made.append(picture ? icon(picture) : text);
+  made.addEventListener("click", act);
+  return made;
+}

@@ -1,0 +1,91 @@
+// The whole slide in a corner: where one is on it, and a way to go elsewhere.
+
+const LONGEST_PX = 160;
+const KEY_STEP = 0.05; // of the slide
+
+class Minimap {
+  constructor(stage) {
+    this.stage = stage;
+    const [width, height] = stage.model.size;
+    this.scale = LONGEST_PX / Math.max(width, height); // CSS pixels for each of level 0
+    this.element = stage.add("div", "minimap", { role: "group", "aria-label": "The whole slide" });
+    this.canvas = this.element.appendChild(document.createElement("canvas"));
+    this.canvas.style.width = `${Math.max(1, width * this.scale)}px`;
+    this.canvas.style.height = `${Math.max(1, height * this.scale)}px`;
+    this.frame = this.element.appendChild(document.createElement("div"));
+    this.frame.tabIndex = 0;
+    this.frame.setAttribute("role", "button");
+    this.frame.setAttribute("aria-label", "What is in view. Drag it, or press arrow keys, to go elsewhere.");
+    stage.onMoved(() => this.follow());
+    stage.element.addEventListener("painted", () => this.paint());
+    this.listen();
+  }
+
+  listen() {
+    const go = (event) => {
+      const { left, top } = this.canvas.getBoundingClientRect();
+      this.go((event.clientX - left) / this.scale, (event.clientY - top) / this.scale);
+    };
+    this.element.addEventListener("pointerdown", (event) => {
+      event.preventDefault();
+      this.element.setPointerCapture(event.pointerId);
+      go(event);
+    });
+    this.element.addEventListener("pointermove", (event) => {
+      if (this.element.hasPointerCapture(event.pointerId)) go(event);
+    });
+    this.frame.addEventListener("keydown", (event) => {
+      const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [];
+      if (dx === undefined) return;
+      event.preventDefault();
+      event.stopPropagation();
+      const { place } = this.stage.camera;
+      const step = KEY_STEP * Math.max(...this.stage.model.size);
+      this.go(place.x + dx * step, place.y + dy * step);
+    });
+  }
+
+  go(x, y) {
+    const { camera } = this.stage;
+    const [width, height] = this.stage.model.size;
+    if (!camera.place) return;
+    camera.go({ ...camera.place, x: Math.min(width, Math.max(0, x)), y: Math.min(height, Math.max(0, y)) });
+  }
+
+  follow() {
+    const { box, place } = this.stage.camera;
+    if (!place) return;
+    const [width, height] = this.stage.model.size;
+    const [x0, x1] = [box.x0, box.x1].map((x) => Math.min(width, Math.max(0, x)) * this.scale);
+    const [y0, y1] = [box.y0, box.y1].map((y) => Math.min(height, Math.max(0, y)) * this.scale);
+    Object.assign(this.frame.style, {
+      left: `${x0}px`, top: `${y0}px`, width: `${Math.max(6, x1 - x0)}px`, height: `${Math.max(6, y1 - y0)}px`,
+    });
+  }
+
+  /** Paint the tile of each layer that has the whole slide, if one has come or gone. */
+  paint() {
+    const shown = this.stage.stack.shown;
+    const images = shown.map((layer) => layer.at(0, 0, 0)?.image);
+    const look = shown.map(({ spec }) => spec.opacity);
+    const same = (a, b) => a?.length === b.length && a.every((each, i) => each === b[i]);
+    if (same(this.images, images) && same(this.look, look)) return;
+    Object.assign(this, { images, look });
+    const [width, height] = this.stage.model.size;
+    const ratio = devicePixelRatio;
+    this.canvas.width = Math.max(1, Math.round(width * this.scale * ratio));
+    this.canvas.height = Math.max(1, Math.round(height * this.scale * ratio));
+    const ctx = this.canvas.getContext("2d");
+    ctx.imageSmoothingQuality = "high";
+    shown.forEach((layer, i) => {
+      if (!images[i]) return;
+      const side = (layer.spec.tile_px * layer.resolution(0)) / images[i].width; // level-0 pixels for each of it
+      ctx.globalAlpha = layer.spec.opacity;
+      ctx.drawImage(images[i], 0, 0, width / side, height / side, 0, 0, this.canvas.width, this.canvas.height);
+    });
+  }
+}
+
+export function minimap(stage) {
+  new Minimap(stage);
+}

@@ -1,0 +1,26 @@
+// How things stand: tiles on their way, tiles that did not come.
+
+export function status(stage) {
+  stage.add("div", "progress", { role: "progressbar", "aria-label": "Tiles are loading" });
+  const notice = stage.add("div", "notice", { role: "status" });
+  const again = document.createElement("button");
+  again.type = "button";
+  again.textContent = "Try again";
+  again.addEventListener("click", () => stage.stack.retry());
+  stage.element.addEventListener("painted", ({ detail }) => {
+    if (Boolean(detail.refused) === notice.childNodes.length > 0) return;
+    notice.replaceChildren(...(detail.refused ? ["Some of the picture did not come.", again] : []));
+  });
+}
+
+/** Whether the page around is light or dark: told by the colour of its text. */
+export function theme(stage) {
+  const probe = stage.add("i", "theme-probe", { "aria-hidden": "true" });
+  const look = () => {
+    const [red, green, blue] = getComputedStyle(probe).color.match(/[\d.]+/g).map(Number);
+    stage.element.dataset.theme = 0.3 * red + 0.6 * green + 0.1 * blue > 140 ? "dark" : "light";
+  };
+  probe.addEventListener("transitionend", look);
+  requestAnimationFrame(look); // once it is on the page
+  setTimeout(look, 500); // and once the page has its theme
+}

@@ -1,0 +1,59 @@
+// What a drag does: move, draw a box, measure. One at a time; a button for each.
+
+import { button } from "./icons.js";
+
+/** The switch between tools. "pan" is the one when there is no other. */
+export class Tools {
+  constructor(bar) {
+    this.bar = bar;
+    this.active = "pan";
+    this.hearers = [];
+    this.buttons = new Map();
+  }
+
+  /** A tool with a button; `hear` is told whether it is on. */
+  add(name, { label, picture }, hear) {
+    const act = () => this.use(this.active === name ? "pan" : name);
+    this.buttons.set(name, button(this.bar, { label, picture, act }));
+    this.hearers.push(() => hear(this.active === name));
+    this.tell();
+  }
+
+  use(name) {
+    if (name === this.active) return;
+    this.active = name;
+    this.tell();
+  }
+
+  tell() {
+    for (const [name, made] of this.buttons) made.setAttribute("aria-pressed", String(name === this.active));
+    for (const hear of this.hearers) hear();
+  }
+}
+
+/** Drawing the box that is chosen, and clicking at a place. */
+export function pointing(stage) {
+  const { figure, model } = stage;
+  let taps = 0;
+  figure.on_event("tap", ({ x, y }) => {
+    if (!stage.closed) model.tapped = { x, y, number: ++taps };
+  });
+  stage.switch.add("select", { label: "Draw a box", picture: "box" }, (on) => {
+    if (!stage.closed && on !== (model.mode === "select")) model.mode = on ? "select" : "pan";
+  });
+  const clear = button(stage.tools, {
+    label: "Clear box (Esc)",
+    picture: "clear",
+    act: () => {
+      model.selection = null;
+    },
+  });
+  stage.watch("mode", () => {
+    figure.select_one(model.mode).active = true;
+    if (model.mode === "select") stage.switch.use("select");
+    else if (stage.switch.active === "select") stage.switch.use("pan");
+  });
+  stage.watch("selection", () => {
+    clear.hidden = !model.selection;
+  });
+}
