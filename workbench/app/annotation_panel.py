@@ -1,4 +1,4 @@
-"""Annotations: the tools to mark with, and what is known of the one that is chosen."""
+"""Annotations: what is known of the one that is chosen, and files of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workbench.annotations.classes import CLASSES
 from workbench.annotations.collection import Annotations
 from workbench.annotations.edits import Edits
 from workbench.annotations.geojson import to_geojson
-from workbench.app.controls import STYLE, button, floating, note, side_by_side, stack
+from workbench.app.controls import STYLE, button, note, side_by_side, stack
 from workbench.app.marking import Marking
 from workbench.geometry import Box
 
@@ -27,19 +27,13 @@ if TYPE_CHECKING:
     from workbench.app.viewer import Viewer
     from workbench.slide.slide import Slide
 
-_TOOLS: Final = {
-    "box": ("crop_square", "Mark a box"),
-    "polygon": ("pentagon", "Mark a polygon"),
-    "freehand": ("gesture", "Mark by drawing freely"),
-    "line": ("straighten", "Measure a line"),
-    "point": ("place", "Mark a point"),
-}
 _POLL_MS: Final = 2000
 _LISTED: Final = 300
 _UPLOAD_BYTES: Final = 30_000_000
 _WHOLE_FROM: Final = 100
 """Numbers from which on digits after the point say nothing."""
 
+_MM2_FROM: Final = 1e5
 _VIEW_ROOM: Final = 0.3
 """Around an annotation that one goes to, as a share of its size."""
 
@@ -83,12 +77,6 @@ class AnnotationPanel(pn.viewable.Viewer):
         self._fill()
 
     def _build(self) -> None:
-        self._buttons = {
-            name: pmui.IconButton(icon=icon, description=label, **_ICON)
-            for name, (icon, label) in _TOOLS.items()
-        }
-        self._undo = pmui.IconButton(icon="undo", description="Undo", **_ICON)
-        self._redo = pmui.IconButton(icon="redo", description="Redo", **_ICON)
         self._shown = pmui.Switch(label="Show", value=True, size="small", margin=(4, 0))
         self._choice = pmui.Select(label="Annotation", searchable=True, **STYLE)
         self._class = pmui.AutocompleteInput(
@@ -137,21 +125,6 @@ class AnnotationPanel(pn.viewable.Viewer):
         )
 
     @property
-    def palette(self) -> Any:
-        """The tools, which float over the slide."""
-        return pmui.Paper(
-            *self._buttons.values(),
-            pmui.Divider(sx={"width": "20px", "my": "2px"}),
-            self._undo,
-            self._redo,
-            direction="column",
-            elevation=2,
-            margin=0,
-            styles=floating(top=64, left=12),
-            sx={"alignItems": "center", "p": "2px"},
-        )
-
-    @property
     def author(self) -> str:
         """Who marks."""
         return str(pn.state.user or self._author.value.strip() or "unknown")
@@ -181,9 +154,7 @@ class AnnotationPanel(pn.viewable.Viewer):
             guard=self._background.guard,
         )
         marking.param.watch(lambda _: self._fill(), ["chosen", "version"])
-        marking.param.watch(lambda event: self._light(event.new), "tool")
         self._stop_polling = self._background.every(_POLL_MS, self.poll)
-        self._light("")
         self._fill()
 
     def poll(self) -> None:
@@ -196,11 +167,7 @@ class AnnotationPanel(pn.viewable.Viewer):
         self._fill()
 
     def _watch(self) -> None:
-        for name, widget in self._buttons.items():
-            widget.on_click(lambda _, name=name: self.take(name))
         for widget, act in (
-            (self._undo, self.undo),
-            (self._redo, self.redo),
             (self._delete, self.delete),
             (self._go, self.go_to),
             (self._reference, self._as_reference),
@@ -211,21 +178,6 @@ class AnnotationPanel(pn.viewable.Viewer):
         self._class.param.watch(lambda _: self._rename(), "value")
         self._name.param.watch(lambda _: self._rename(), "value")
         self._upload.param.watch(lambda _: self._uploaded(), "value")
-
-    def take(self, tool: str) -> None:
-        """Take a tool in hand; the same again puts it down."""
-        if self.marking is not None:
-            self.marking.tool = "" if self.marking.tool == tool else tool
-
-    def undo(self) -> None:
-        """Take the last step back."""
-        if self.marking is not None:
-            self.marking.undo()
-
-    def redo(self) -> None:
-        """Do again what was undone last."""
-        if self.marking is not None:
-            self.marking.redo()
 
     def delete(self) -> None:
         """Take the chosen annotation away."""
@@ -250,10 +202,6 @@ class AnnotationPanel(pn.viewable.Viewer):
     def _set_shown(self, event: param.parameterized.Event) -> None:
         if self.marking is not None:
             self.marking.shown = event.new
-
-    def _light(self, tool: str) -> None:
-        for name, widget in self._buttons.items():
-            widget.sx = _IN_HAND if name == tool else {}
 
     def _picked(self, event: param.parameterized.Event) -> None:
         if self._filling or self.marking is None or not event.new:
@@ -281,8 +229,6 @@ class AnnotationPanel(pn.viewable.Viewer):
             chosen = marking.annotation if marking else None
             self._list(marking, chosen)
             self._one.visible = chosen is not None
-            self._undo.disabled = marking is None or not marking.edits.can_undo
-            self._redo.disabled = marking is None or not marking.edits.can_redo
             if chosen is not None:
                 self._name.value = chosen.name
                 self._class.value = chosen.classification
@@ -310,11 +256,10 @@ class AnnotationPanel(pn.viewable.Viewer):
 
     def _sentence(self, chosen: Annotation) -> str:
         mpp = self._slide.mpp if self._slide else None
-        sizes = ", ".join(
-            f"{name}: {_number(value)}" for name, value in chosen.measures(mpp).items()
-        )
+        sizes = map(_size, *zip(*chosen.measures(mpp).items(), strict=True))
         made = f"By {chosen.author}, {chosen.created[:16].replace('T', ' ')} UTC."
-        return " ".join(filter(None, [f"{sizes}.", self._reading(chosen), made]))
+        parts = [f"{', '.join(sizes)}.", self._reading(chosen), made]
+        return " ".join(filter(None, parts))
 
     def _content(self) -> io.BytesIO:
         marking = self.marking
@@ -338,13 +283,6 @@ class AnnotationPanel(pn.viewable.Viewer):
         )
 
 
-_ICON: Final[dict[str, Any]] = {"size": "small", "margin": 0, "color": "default"}
-
-
-_IN_HAND: Final = {"backgroundColor": "primary.main", "color": "primary.contrastText"}
-"""How the tool looks that is in hand."""
-
-
 def _box(annotation: Annotation) -> Box:
     x0, y0, x1, y1 = (round(edge) for edge in annotation.geometry.bounds)
     return Box(x0, y0, x1, y1)
@@ -357,5 +295,10 @@ def _line(annotation: Annotation) -> str:
     return f"{title} ({annotation.id[:4]})"
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= _WHOLE_FROM else f"{value:.3g}"
+def _size(name: str, value: float) -> str:
+    """Return a measure for people: "Area µm^2" of so much as "area 0.24 mm²"."""
+    noun, _, unit = name.lower().partition(" ")
+    if unit == "µm^2" and value >= _MM2_FROM:
+        unit, value = "mm^2", value / 1e6
+    number = f"{value:,.0f}" if value >= _WHOLE_FROM else f"{value:.3g}"
+    return f"{noun} {number} {unit.replace('^2', '²')}".strip()

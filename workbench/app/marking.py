@@ -65,12 +65,12 @@ class Marking(param.Parameterized):
         self._viewer = viewer
         self._classification = classification
         self._guard = guard
+        self._done = 0.0
         self._numbers = itertools.count(1)
         stage = viewer.stage
+        stage.markable = True
         self.show_all()
-        stage.param.watch(
-            lambda event: guard(self._edited, event.new), "annotation_edit"
-        )
+        stage.param.watch(lambda event: self._heard(event.new), "annotation_edits")
         stage.link(self, annotation_chosen="chosen", bidirectional=True)
         stage.link(self, annotation_tool="tool", bidirectional=True)
         stage.link(self, annotations_shown="shown", bidirectional=True)
@@ -123,7 +123,15 @@ class Marking(param.Parameterized):
     def _changed(self) -> None:
         if self.chosen and self.annotation is None:
             self.chosen = ""
+        self._viewer.stage.annotation_steps = [self.edits.can_undo, self.edits.can_redo]
         self.version += 1
+
+    def _heard(self, edits: list[dict[str, Any]]) -> None:
+        """Do what has not been done yet, in order."""
+        for edit in edits:
+            if edit["number"] > self._done:
+                self._done = edit["number"]
+                self._guard(self._edited, edit)
 
     def _edited(self, edit: dict[str, Any]) -> None:
         """Save what was done in the browser; what cannot be is shown as it was."""

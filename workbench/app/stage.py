@@ -44,7 +44,9 @@ class TileStage(JSComponent):
     annotation_changes = param.Dict(default={}, doc="Marks to put, and ids gone.")
     annotation_chosen = param.String(doc="Id of the one that is chosen.")
     annotation_tool = param.String(doc="What is drawn with; empty: nothing.")
-    annotation_edit = param.Dict(default={}, doc="What was drawn or changed.")
+    annotation_steps = param.List(default=[False, False], doc="Undo, redo: possible?")
+    markable = param.Boolean(default=False, doc="Whether somebody keeps what is drawn.")
+    annotation_edits = param.List(doc="What was drawn or changed, in order, numbered.")
     annotations_shown = param.Boolean(default=True)
 
     _esm: ClassVar[str] = bundle(_BROWSER / "stage.js")

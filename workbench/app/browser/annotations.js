@@ -13,6 +13,7 @@ import { Pencil } from "./pencil.js";
 const STILL_PX = 4; // a click may move so far
 const DOT_PX = 2; // what is smaller on screen is a dot
 const LABEL_PX = 60; // what is smaller on screen has no label
+const TOLD_MS = 1000; // edits that follow each other faster are told together
 const CHOSEN = "#ffd60a";
 
 /** Of a ring, in level-0 pixels. */
@@ -44,6 +45,7 @@ class AnnotationCanvas {
       (kind, parts) => this.drawn(kind, parts),
     );
     this.number = 0;
+    this.told = [];
     stage.element.addEventListener("painted", () => this.paint());
     this.bar = stage.add("div", "bar marks", { role: "toolbar", "aria-label": "Annotations", "aria-orientation": "vertical" });
   }
@@ -54,8 +56,13 @@ class AnnotationCanvas {
     if (kind !== "point") this.stage.model.annotation_tool = "";
   }
 
+  /** Tell Python of an edit; those of the last moments too, for none may be lost. */
   tell(edit) {
-    if (!this.stage.closed) this.stage.model.annotation_edit = { ...edit, number: ++this.number };
+    if (this.stage.closed) return;
+    const now = Date.now();
+    this.number = Math.max(now, this.number + 1);
+    this.told = [...this.told.filter(({ number }) => now - number < TOLD_MS), { ...edit, number: this.number }];
+    this.stage.model.annotation_edits = this.told;
   }
 
   replace(specs) {
