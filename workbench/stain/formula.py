@@ -53,6 +53,9 @@ KEEPS_GLASS: Final = 24
 WHITE: Final = slice(25, 28)
 """Grey levels of light that met no tissue, in the result."""
 
+GLASS: Final = slice(28, 31)
+"""By what the channels of glass are multiplied that stays as it is otherwise."""
+
 GAIN: Final = slice(0, 3)
 SHIFT: Final = slice(3, 6)
 """In CIELAB."""
@@ -136,16 +139,20 @@ class Formula:
         constants[WHITE] = white
         return cls("stains", np.concatenate([density, np.ones((1, 256))]), constants)
 
-    def keeping_glass(self, stained: NDArray[np.float64]) -> Formula:
-        """Return the formula that leaves glass as it is.
+    def keeping_glass(
+        self, stained: NDArray[np.float64], factors: NDArray[np.float64]
+    ) -> Formula:
+        """Return the formula that leaves glass as it is, but for a change of white.
 
         Parameters
         ----------
         stained : float64 (256,)
             By the grey level of the darkest channel: 0 is glass, 1 is stained.
+        factors : float64 (3,)
+            By which the channels of glass are multiplied.
         """
         table, constants = self.table.copy(), self.constants.copy()
-        table[3], constants[KEEPS_GLASS] = stained, 1
+        table[3], constants[KEEPS_GLASS], constants[GLASS] = stained, 1, factors
         return Formula(self.kind, table, constants)
 
     def levels(
@@ -163,6 +170,24 @@ class Formula:
             out = evaluated(self.kind, planes[None, :, None], table, constants)
             levels[part] = out[0, :, 0].T.numpy()
         return levels.reshape(colours.shape)
+
+
+def glass_ramp(density: NDArray[np.float64], beta: float) -> NDArray[np.float64]:
+    """Return how far a pixel is stained by its darkest channel, 0 (glass) to 1.
+
+    Between half of `beta` and `beta` it rises, so that no edge is to be seen.
+
+    Parameters
+    ----------
+    density : float64 (256,)
+        Optical density by grey level.
+    beta : float
+        Optical density from which a pixel is stained.
+    """
+    if not beta:
+        return np.ones(256)
+    ramp: NDArray[np.float64] = np.clip(2 * density / beta - 1, 0, 1)
+    return ramp
 
 
 def evaluated(
@@ -191,7 +216,8 @@ def evaluated(
     planes = [table[channel][index[:, channel]] for channel in range(3)]
     made = (_from_stains if kind == "stains" else _from_lab)(planes, constants)
     stained = table[3][index.amin(1)][:, None]
-    return levels + stained * (torch.stack(made, 1) - levels)
+    glass = levels * constants[GLASS][:, None, None]
+    return glass + stained * (torch.stack(made, 1) - glass)
 
 
 def quantized(
@@ -279,7 +305,8 @@ def _from_lab(
         plane * gain[channel] + shift[channel]
         for channel, plane in enumerate(linear_to_lab(linear))
     ]
-    return [plane * 255 for plane in lab_to_rgb(lab)]
+    white = constants[WHITE]
+    return [plane * white[channel] for channel, plane in enumerate(lab_to_rgb(lab))]
 
 
 def linear_to_lab(linear: list[torch.Tensor]) -> list[torch.Tensor]:

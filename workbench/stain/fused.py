@@ -213,7 +213,7 @@ def _normalize(
             there[i] = row[here[i]]
     _mix(rows, constants)
     if constants[KEEPS_GLASS] > 0:
-        _keep_glass(source, rows, table[3])
+        _keep_glass(source, rows, table[3], constants)
     for channel in range(3, 6):
         row = rows[channel]
         for i in range(_BLOCK):
@@ -247,7 +247,9 @@ def _mix(rows: _Floats, c: _Floats) -> None:
 
 
 @numba.njit(nogil=True, cache=True, fastmath=_RELAXED)
-def _keep_glass(source: _Bytes, rows: _Floats, stained: _Floats) -> None:
+def _keep_glass(
+    source: _Bytes, rows: _Floats, stained: _Floats, constants: _Floats
+) -> None:
     """Go back to what came in, as far as the darkest channel is glass."""
     red, green, blue = source[0], source[1], source[2]
     share = rows[0]
@@ -255,8 +257,9 @@ def _keep_glass(source: _Bytes, rows: _Floats, stained: _Floats) -> None:
         share[i] = stained[min(red[i], green[i], blue[i])]
     for channel in range(3):
         came, row = source[channel], rows[3 + channel]
+        factor = constants[28 + channel]
         for i in range(_BLOCK):
-            level = _f4(came[i])
+            level = factor * _f4(came[i])
             row[i] = level + share[i] * (row[i] - level)
 
 

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from workbench.errors import StainError
-from workbench.stain.formula import Formula
+from workbench.stain.formula import Formula, glass_ramp
 from workbench.stain.optical_density import (
     IO,
     ColourHistogram,
+    densities,
+    density_table,
     optical_density,
     separation,
     weighted_percentile,
@@ -49,6 +51,20 @@ class StainFit:
     max_concentrations: NDArray[np.float64]
     """float64, shape (2,): the 99th percentile of each stain's concentration."""
 
+    white: NDArray[np.float64] | None = None
+    """float64, shape (3,): the colour of bare glass that densities are relative to;
+    None: the method's constant."""
+
+    def white_to(self, source: StainFit, io: float) -> NDArray[np.float64]:
+        """Return what this reference makes of a source's bare glass.
+
+        Where the reference's glass is not known, the method's constant, or the
+        source's where that is brighter: glass does not become darker.
+        """
+        if self.white is not None:
+            return self.white
+        return np.maximum(io, 0 if source.white is None else source.white) * np.ones(3)
+
 
 def fit_macenko(
     histogram: ColourHistogram,
@@ -64,7 +80,7 @@ def fit_macenko(
     histogram : ColourHistogram
         The pixels.
     io : float
-        Grey level of light that met no tissue.
+        Grey level of light that met no tissue, where the histogram's is not known.
     alpha : float
         Percent of the directions left out on either side, 0 to 50.
     beta : float
@@ -75,7 +91,8 @@ def fit_macenko(
     StainError
         If there are too few stained pixels, or if they show less than two stains.
     """
-    density = optical_density(histogram.colours, io=io)
+    table = _density_table(histogram.white, io)
+    density = densities(histogram.colours, table)
     dense = ~np.any(density < beta, axis=1)
     pixels = int(histogram.counts[dense].sum())
     if pixels < _MIN_PIXELS:
@@ -92,7 +109,7 @@ def fit_macenko(
     if not (np.isfinite(maxima).all() and maxima.min() > 0):
         reason = "one of the two stains is nowhere to be found"
         raise _no_answer(reason)
-    return StainFit(stains, maxima)
+    return StainFit(stains, maxima, histogram.white)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -106,6 +123,9 @@ class MacenkoMap:
     """Keep what the two stains do not explain (a third dye, pigment) instead of
     dropping it as published; then a slide normalized to itself is unchanged."""
 
+    keep_background: bool = False
+    """Leave glass as it is."""
+
     def formula(self) -> Formula:
         """Return the numbers of the map.
 
@@ -116,13 +136,17 @@ class MacenkoMap:
         if self.keep_residual:
             mix = mix - self.source.stains
         unmix = np.pad(separation(self.source.stains).T, ((0, 0), (0, 1)))
-        return Formula.of_stains(
-            np.tile(optical_density(np.arange(256), io=self.io), (3, 1)),
+        formula = Formula.of_stains(
+            _density_table(self.source.white, self.io),
             (unmix, None),
             mix,
-            white=np.full(3, self.io),
+            white=self.reference.white_to(self.source, self.io),
             residual=self.keep_residual,
         )
+        if not self.keep_background:
+            return formula
+        stained = glass_ramp(formula.table[:3].min(axis=0), BETA)
+        return formula.keeping_glass(stained, np.ones(3))
 
     def __call__(
         self, colours: NDArray[np.uint8], *, kind: type[np.floating] = np.float32
@@ -142,6 +166,13 @@ class MacenkoMap:
             Grey levels of type `kind`.
         """
         return self.formula().levels(colours, kind=kind)
+
+
+def _density_table(white: NDArray[np.float64] | None, io: float) -> NDArray[np.float64]:
+    """Return densities (3, 256) relative to glass, or to `io` as published."""
+    if white is not None:
+        return density_table(white)
+    return np.tile(optical_density(np.arange(256), io=io), (3, 1))
 
 
 def _extreme_directions(

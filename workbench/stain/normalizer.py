@@ -11,7 +11,7 @@ import hashlib
 import html
 import json
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -19,7 +19,6 @@ from numba.core import config as numba_config
 from torch import nn
 
 from workbench.errors import StainError
-from workbench.region import Region
 from workbench.stain.formula import CONSTANTS, TABLE_SHAPE, compiled, quantized
 from workbench.stain.fused import FusedPass
 from workbench.stain.lookup import ColourTable
@@ -32,9 +31,9 @@ from workbench.stain.methods import (
     checked_constants,
     find_method,
 )
-from workbench.stain.optical_density import ColourHistogram, swatches
-from workbench.stain.references import Reference, load_reference, swatch_png
-from workbench.stain.sample import slide_histogram
+from workbench.stain.optical_density import swatches
+from workbench.stain.places import averaged, colours_of_places
+from workbench.stain.references import swatch_png
 from workbench.stain.vahadane import VahadaneMap
 
 if TYPE_CHECKING:
@@ -42,18 +41,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from workbench.slide.slide import Slide
     from workbench.stain.formula import Formula, Kind
-
-    Place: TypeAlias = Slide | Region | NDArray[np.uint8] | Reference | str
+    from workbench.stain.places import Places
 
 
 def fit_normalizer(
-    source: Place,
-    reference: Place = "he-standard",
+    source: Places,
+    reference: Places = "he-standard",
     *,
     method: Method = "macenko",
     keep_residual: bool = False,
+    keep_background: bool = False,
+    measure_white: bool | None = None,
     **constants: float,
 ) -> Normalizer:
     """Find the normalizer that brings `source` into the colours of `reference`.
@@ -64,7 +63,9 @@ def fit_normalizer(
         What is to be normalized. Of a slide, a deterministic sample of its tissue is
         read; of pixels, all count.
     reference : Slide, Region, uint8 (..., 3), Reference or str
-        What it shall look like; text as in `load_reference`.
+        What it shall look like; text as in `load_reference`. A list (of these, and
+        of sources too) is one: pixels are pooled with the same weight for each
+        place, and references are averaged.
     method : {"macenko", "vahadane", "reinhard", "none"}
         See `workbench.stain.macenko`, `workbench.stain.vahadane` and
         `workbench.stain.reinhard` for papers and definitions.
@@ -72,6 +73,14 @@ def fit_normalizer(
         Of Macenko's and Vahadane's methods: keep what two stains do not explain
         instead of dropping it as published; then a slide normalized to itself is
         unchanged. Reinhard's drops nothing.
+    keep_background : bool
+        Of the same: leave glass exactly as it is, which Reinhard's always does. As
+        published, glass that is not quite white takes on a little of the change.
+    measure_white : bool, optional
+        Take bare glass, where there is some, for the light that met no tissue,
+        instead of the constant `io`; the glass of the source then becomes that of the
+        reference. Default: for slides, unless `io` is given; pictures are measured
+        with the published constant.
     **constants : float
         Of the method, for whichever of the two is measured here: `io` (grey level of
         empty light), `beta` (least optical density of tissue), for Macenko `alpha`
@@ -88,10 +97,22 @@ def fit_normalizer(
         return Normalizer(IdentityMap())
     limits = checked_constants(method, constants)
     parts = find_method(method)
+    if "io" in constants:
+        measure_white = False
     found, wanted = (
-        parts.measured(_colours(each), limits) for each in (source, reference)
+        averaged(
+            [
+                parts.measured(each, limits)
+                for each in colours_of_places(places, measure_white=measure_white)
+            ]
+        )
+        for places in (source, reference)
     )
-    options = {**limits, "keep_residual": keep_residual}
+    options = {
+        **limits,
+        "keep_residual": keep_residual,
+        "keep_background": keep_background,
+    }
     return Normalizer(parts.mapped(found, wanted, options))
 
 
@@ -200,7 +221,10 @@ class Normalizer(nn.Module):
                 return cls(IdentityMap(**values))
             parts = METHODS[method]
             for side in ("source", "reference"):
-                numbers = {k: np.array(v, float) for k, v in values[side].items()}
+                numbers: dict[str, Any] = {
+                    name: None if value is None else np.array(value, float)
+                    for name, value in values[side].items()
+                }
                 values[side] = parts.fit_type(**numbers)
             return cls(parts.map_type(**values))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -223,6 +247,7 @@ class Normalizer(nn.Module):
             lines += [
                 f"  {side} {key.replace('_', ' ')}: {np.round(value, 4).tolist()}"
                 for key, value in numbers.items()
+                if value is not None
             ]
         return "\n".join(lines)
 
@@ -271,19 +296,6 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value):
         return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     return value.tolist() if isinstance(value, np.ndarray) else value
-
-
-def _colours(place: Place) -> Reference | ColourHistogram:
-    """Return what is known of the colours of a place, or the colours themselves."""
-    if isinstance(place, str):
-        return load_reference(place)
-    if isinstance(place, Reference):
-        return place
-    if isinstance(place, Region):
-        return ColourHistogram.of(place.pixels)
-    if isinstance(place, np.ndarray):
-        return ColourHistogram.of(place)
-    return slide_histogram(place)
 
 
 def _wrong_pixels(kind: object, shape: tuple[int, ...]) -> StainError:

@@ -28,6 +28,10 @@ IO: Final = 240.0
 """Grey level of light that met no tissue (Macenko's constant)."""
 
 _CHANNELS: Final = 3
+_GLASS_MIN: Final = 190
+_GLASS_MAX_SPREAD: Final = 14
+_GLASS_MIN_SHARE: Final = 0.005
+"""Glass is bright and grey (grey levels), and there is some to be seen."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -39,6 +43,9 @@ class ColourHistogram:
 
     counts: NDArray[np.int64]
     """int64, shape (K,), all positive."""
+
+    white: NDArray[np.float64] | None = None
+    """float64, shape (3,): the colour of bare glass, where it has been measured."""
 
     @classmethod
     def of(cls, pixels: NDArray[np.uint8]) -> ColourHistogram:
@@ -59,7 +66,19 @@ class ColourHistogram:
 
     def where(self, keep: NDArray[np.bool_]) -> ColourHistogram:
         """Return the part with the colours where `keep` (bool, shape (K,)) is set."""
-        return ColourHistogram(self.colours[keep], self.counts[keep])
+        return ColourHistogram(self.colours[keep], self.counts[keep], self.white)
+
+    def bare_glass(self) -> NDArray[np.float64] | None:
+        """Return the colour of bare glass: the median of what is bright and grey.
+
+        None where less than half a percent of the pixels are.
+        """
+        low, high = self.colours.min(1, initial=255), self.colours.max(1, initial=0)
+        bare = (low >= _GLASS_MIN) & (high - low <= _GLASS_MAX_SPREAD)
+        if self.counts[bare].sum() < max(1, _GLASS_MIN_SHARE * self.total):
+            return None
+        glass, counts = self.colours[bare].astype(np.float64), self.counts[bare]
+        return np.array([weighted_percentile(each, counts, 50) for each in glass.T])
 
 
 def colour_codes(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
@@ -96,6 +115,33 @@ def optical_density(pixels: ArrayLike, *, io: float = IO) -> NDArray[np.float64]
     """
     table: NDArray[np.float64] = -np.log(np.arange(1, 257) / io)
     return table[np.asarray(pixels, np.uint8)]
+
+
+def density_table(white: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the density of every grey level relative to bare glass.
+
+    Parameters
+    ----------
+    white : float64 (3,)
+        Grey levels of light that met no tissue.
+
+    Returns
+    -------
+    float64 (3, 256)
+        -log(max(level, 1) / white), by channel and level; negative for what is
+        brighter than glass.
+    """
+    table: NDArray[np.float64] = -np.log(
+        np.maximum(np.arange(256), 1) / np.asarray(white)[:, None]
+    )
+    return table
+
+
+def densities(
+    colours: NDArray[np.uint8], table: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Look colours (..., 3) up in a table (3, 256); float64 (..., 3)."""
+    return np.stack([table[channel][colours[..., channel]] for channel in range(3)], -1)
 
 
 def transmitted(density: NDArray[np.float64], *, io: float = IO) -> NDArray[np.float64]:

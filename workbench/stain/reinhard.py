@@ -20,10 +20,18 @@ from workbench.stain.formula import (
     GAIN,
     SHIFT,
     TABLE_SHAPE,
+    WHITE,
     Formula,
+    glass_ramp,
     linear_to_lab,
 )
-from workbench.stain.optical_density import IO, ColourHistogram, optical_density
+from workbench.stain.optical_density import (
+    IO,
+    ColourHistogram,
+    densities,
+    density_table,
+    optical_density,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,6 +57,10 @@ class LabFit:
     std: NDArray[np.float64]
     """float64, shape (3,): standard deviations."""
 
+    white: NDArray[np.float64] | None = None
+    """float64, shape (3,): the colour of bare glass that all is relative to; None:
+    as the screen shows it."""
+
 
 def fit_reinhard(
     histogram: ColourHistogram, *, io: float = IO, beta: float = BETA
@@ -60,7 +72,7 @@ def fit_reinhard(
     histogram : ColourHistogram
         The pixels.
     io : float
-        Grey level of light that met no tissue.
+        Grey level of light that met no tissue, where the histogram's is not known.
     beta : float
         Optical density from which a pixel is stained.
 
@@ -69,20 +81,23 @@ def fit_reinhard(
     StainError
         If there are too few stained pixels, or if they have all one colour.
     """
-    stained = histogram.where(
-        optical_density(histogram.colours, io=io).max(axis=1, initial=0) >= beta
-    )
+    white = histogram.white
+    if white is None:
+        density = optical_density(histogram.colours, io=io)
+    else:
+        density = densities(histogram.colours, density_table(white))
+    stained = histogram.where(density.max(axis=1, initial=0) >= beta)
     if stained.total < _MIN_PIXELS:
         reason = f"{stained.total} of {histogram.total} pixels are stained tissue"
         raise _no_answer(reason)
-    lab = rgb_to_lab(stained.colours / 255)
+    lab = rgb_to_lab(stained.colours / (255 if white is None else white))
     share = stained.counts / stained.total
     mean = share @ lab
     std = np.sqrt(share @ (lab - mean) ** 2)
     if std[0] < _MIN_SPREAD:
         reason = "all of it has one colour"
         raise _no_answer(reason)
-    return LabFit(mean, std)
+    return LabFit(mean, std, white)
 
 
 def rgb_to_lab(rgb: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -113,11 +128,20 @@ class ReinhardMap:
     def formula(self) -> Formula:
         """Return the numbers of the map: gain and shift of L, a and b."""
         gain = self.reference.std / np.maximum(self.source.std, _MIN_GAIN_SPREAD)
+        screen = np.full(3, 255.0)
+        came = screen if self.source.white is None else self.source.white
+        goes = screen if self.reference.white is None else self.reference.white
         table, constants = np.zeros(TABLE_SHAPE), np.zeros(CONSTANTS)
-        table[:3] = _linear(np.arange(256) / 255)
-        constants[GAIN] = gain
+        table[:3] = _linear(np.arange(256) / came[:, None])
+        constants[GAIN], constants[WHITE] = gain, goes
         constants[SHIFT] = self.reference.mean - gain * self.source.mean
-        return Formula("lab", table, constants).keeping_glass(self._stained())
+        density = optical_density(np.arange(256), io=self.io)
+        if self.source.white is not None:
+            density = density_table(self.source.white).min(axis=0)
+        kept = Formula("lab", table, constants)
+        known = self.source.white is not None and self.reference.white is not None
+        factors = goes / came if known else np.ones(3)
+        return kept.keeping_glass(glass_ramp(density, self.beta), factors)
 
     def __call__(
         self, colours: NDArray[np.uint8], *, kind: type[np.floating] = np.float32
@@ -137,16 +161,6 @@ class ReinhardMap:
             Grey levels of type `kind`.
         """
         return self.formula().levels(colours, kind=kind)
-
-    def _stained(self) -> NDArray[np.float64]:
-        """Return how far a pixel is stained by its darkest channel, 0 (glass) to 1.
-
-        Between half of `beta` and `beta` it rises, so that no edge is to be seen.
-        """
-        if not self.beta:
-            return np.ones(256)
-        density = optical_density(np.arange(256), io=self.io)
-        return np.clip(2 * density / self.beta - 1, 0, 1)
 
 
 def _no_answer(reason: str) -> StainError:

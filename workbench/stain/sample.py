@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from workbench.errors import StainError
+from workbench.geometry import Box
 from workbench.grid import Grid
 from workbench.stain.optical_density import ColourHistogram, colour_codes
 from workbench.tissue import artefact_mask, find_tissue
@@ -16,12 +18,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from workbench.geometry import Box
     from workbench.slide.slide import Slide
 
 _TILES: Final = 64
 _TILE_PX: Final = 256
 _BATCH: Final = 8
+_OVERVIEW_PX: Final = 1024
 _MPP: Final = 1.0
 """Resolution at which stains are looked at, or the next finer one that is stored;
 nuclei are several pixels wide."""
@@ -37,7 +39,8 @@ def slide_histogram(slide: Slide) -> ColourHistogram:
     """Return the colours of a slide's tissue, of up to 64 tiles all over it.
 
     The choice is deterministic. Ink, and tiles with little tissue where others have
-    more, are left out; glass between tissue stays, as it does in a region.
+    more, are left out; glass between tissue stays, as it does in a region. The colour
+    of bare glass is that of the whole slide.
 
     Raises
     ------
@@ -48,7 +51,17 @@ def slide_histogram(slide: Slide) -> ColourHistogram:
     if not boxes:
         message = f"There is no tissue on '{slide.path}' whose stains could be found."
         raise StainError(message, "Run it without normalization, or check the slide.")
-    return ColourHistogram.of_codes(_codes(slide, boxes))
+    histogram = ColourHistogram.of_codes(_codes(slide, boxes))
+    return replace(histogram, white=_overview(slide).bare_glass())
+
+
+def _overview(slide: Slide) -> ColourHistogram:
+    """Return the colours of the whole slide, looked at from afar."""
+    width, height = slide.size
+    shrink = max(1.0, max(width, height) / _OVERVIEW_PX)
+    size = max(1, round(width / shrink)), max(1, round(height / shrink))
+    pixels = slide.read(Box(0, 0, width, height), size=size).pixels
+    return ColourHistogram.of(pixels)
 
 
 def sample_tiles(slide: Slide, *, most: int = _TILES) -> NDArray[np.uint8]:

@@ -21,10 +21,12 @@ from workbench.stain.dictionary import (
     learn_dictionary,
     sparse_codes,
 )
-from workbench.stain.formula import Formula
+from workbench.stain.formula import Formula, glass_ramp
 from workbench.stain.macenko import StainFit
 from workbench.stain.optical_density import (
     ColourHistogram,
+    densities,
+    density_table,
     separation,
     weighted_percentile,
 )
@@ -76,7 +78,7 @@ def fit_vahadane(
     histogram : ColourHistogram
         The pixels.
     io : float
-        Grey level of light that met no tissue.
+        Grey level of light that met no tissue, where the histogram's is not known.
     beta : float
         Optical density (of the channel that absorbs most) from which a pixel counts.
     penalty, code_penalty : float
@@ -88,7 +90,8 @@ def fit_vahadane(
     StainError
         If there are too few stained pixels, or if they show less than two stains.
     """
-    density = vahadane_density(histogram.colours, io=io)
+    white = np.full(3, io) if histogram.white is None else histogram.white
+    density = densities(histogram.colours, density_table(white))
     tissue = density.max(axis=1, initial=0) >= beta
     pixels = int(histogram.counts[tissue].sum())
     if pixels < _MIN_PIXELS:
@@ -113,15 +116,14 @@ def fit_vahadane(
     if not maxima.min() > _MIN_CONCENTRATION:
         reason = "one of the two stains is nowhere to be found"
         raise _no_answer(reason)
-    return StainFit(stains, maxima)
+    return StainFit(stains, maxima, histogram.white)
 
 
 def vahadane_density(
     pixels: NDArray[np.uint8], *, io: float = IO
 ) -> NDArray[np.float64]:
-    """Return -log(max(pixels, 1) / io), float64 of the same shape."""
-    table: NDArray[np.float64] = -np.log(np.maximum(np.arange(256), 1) / io)
-    return table[pixels]
+    """Return -log(max(pixels, 1) / io), float64 of the same shape (..., 3)."""
+    return densities(pixels, density_table(np.full(3, io)))
 
 
 def objective(
@@ -161,28 +163,33 @@ class VahadaneMap:
     io: float = IO
     code_penalty: float = CODE_PENALTY
     keep_residual: bool = False
+    keep_background: bool = False
 
     def formula(self) -> Formula:
         """Return the numbers of the map: the closed form of `sparse_codes`, scaled."""
-        stains = self.source.stains
+        stains, white = self.source.stains, self.source.white
+        if white is None:
+            white = np.full(3, self.io)
         overlap = float(stains[0] @ stains[1])
         both = separation(stains).T
         scale = self.reference.max_concentrations / self.source.max_concentrations
         mix = self.reference.stains * scale[:, None]
         if self.keep_residual:
             mix = mix - stains
-        return Formula.of_stains(
-            np.tile(
-                vahadane_density(np.arange(256, dtype=np.uint8), io=self.io), (3, 1)
-            ),
+        formula = Formula.of_stains(
+            density_table(white),
             (
                 _with_term(both, -self.code_penalty / (1 + overlap)),
                 _with_term(stains, -self.code_penalty),
             ),
             mix,
-            white=np.full(3, self.io),
+            white=self.reference.white_to(self.source, self.io),
             residual=self.keep_residual,
         )
+        if not self.keep_background:
+            return formula
+        stained = glass_ramp(formula.table[:3].min(axis=0), BETA)
+        return formula.keeping_glass(stained, np.ones(3))
 
     def __call__(
         self, colours: NDArray[np.uint8], *, kind: type[np.floating] = np.float32
