@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 _log = logging.getLogger("workbench.app")
 _WORKERS: Final = ThreadPoolExecutor(8, thread_name_prefix="workbench-app")
+_IDLERS: Final = ThreadPoolExecutor(2, thread_name_prefix="workbench-idle")
+"""For what is only nice to have: it never keeps waiting what somebody asked for."""
 
 
 def explain(error: BaseException) -> str:
@@ -118,7 +120,15 @@ class Background:
         if self._document is None:
             attempt()
         else:
-            _WORKERS.submit(attempt)
+            _IDLERS.submit(attempt)
+
+    def failed(self, error: BaseException) -> None:
+        """Tell the user of an error that nothing else has caught.
+
+        The session's `pn.config.exception_handler`: whatever a button or a widget
+        sets off ends here if it fails.
+        """
+        self._tell(explain(error))
 
     def guard(self, call: Callable[..., Any], *arguments: Any) -> None:
         """Call, and tell the user in a sentence if that fails."""

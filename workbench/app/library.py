@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -80,7 +81,7 @@ class Library:
     ) -> None:
         self._given = {slide.name: slide for slide in slides}
         self.roots = tuple(dict.fromkeys(_existing(root) for root in roots))
-        self._open: OrderedDict[tuple[str, float | None], Slide] = OrderedDict()
+        self._open: OrderedDict[tuple[str, float | None], Future[Slide]] = OrderedDict()
         self._lock = threading.Lock()
 
     def entries(self) -> list[Entry]:
@@ -129,13 +130,27 @@ class Library:
         path = self.path(name)
         key = (str(path), mpp)
         with self._lock:
-            if key not in self._open:
-                self._open[key] = open_slide(path, mpp=mpp)
+            first = key not in self._open
+            opened = self._open.setdefault(key, Future())
             self._open.move_to_end(key)
             if len(self._open) > _MAX_OPEN:
                 # Not closed: a session may still show it. It goes with its last user.
                 self._open.popitem(last=False)
-            return self._open[key]
+        if first:  # outside the lock: one slow slide keeps nobody from another
+            self._begin(key, opened)
+        return opened.result()
+
+    def _begin(self, key: tuple[str, float | None], opened: Future[Slide]) -> None:
+        """Open a slide for all who wait for it; a failure is not kept."""
+        path, mpp = key
+        try:
+            opened.set_result(open_slide(path, mpp=mpp))
+        except BaseException as error:
+            with self._lock:
+                if self._open.get(key) is opened:
+                    del self._open[key]
+            opened.set_exception(error)
+            raise
 
     def _holds(self, path: Path) -> bool:
         real = path.resolve()

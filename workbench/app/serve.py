@@ -95,6 +95,7 @@ def session(site: Site, *, first: str = "") -> WorkbenchApp:
     """
     asked = Address.parse(pn.state.session_args)
     app = WorkbenchApp(site)
+    pn.config.exception_handler = app.background.failed
     pn.state.onload(lambda: app.begin_at(replace(asked, slide=asked.slide or first)))
     pn.state.on_session_destroyed(lambda _: app.close())
     return app

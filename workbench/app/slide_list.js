@@ -1,6 +1,12 @@
-// A list of slides with their thumbnails: a listbox that mouse and keys both reach.
+// A list of slides: a listbox that mouse and keys both reach. Thumbnails are asked for
+// as they are scrolled to, so that a folder of thousands opens at once.
+
+const CALM_MS = 120; // what is scrolled past at speed is not asked for
 
 export function render({ model, el }) {
+  const pictures = new Map(); // name to URL
+  const visible = new Set();
+  let timer = null;
   const list = document.createElement("div");
   list.className = "slides";
   list.setAttribute("role", "listbox");
@@ -45,17 +51,34 @@ export function render({ model, el }) {
     }
   }
 
-  function paint() {
-    for (const item of list.children) {
-      const image = model.images[item.dataset.name];
-      item.firstChild.style.backgroundImage = image ? `url("${image}")` : "";
-    }
+  function paint(item) {
+    const url = pictures.get(item.dataset.name);
+    if (url) item.firstChild.style.backgroundImage = `url("${url}")`;
   }
 
+  const seen = new IntersectionObserver(
+    (changes) => {
+      for (const { target, isIntersecting } of changes) {
+        if (isIntersecting) visible.add(target.dataset.name);
+        else visible.delete(target.dataset.name);
+      }
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        model.wanted = [...visible].filter((name) => !pictures.has(name));
+      }, CALM_MS);
+    },
+    { root: list, rootMargin: "60px 0px" },
+  );
+
   function build() {
+    seen.disconnect();
+    visible.clear();
     list.replaceChildren(...model.items.map(row));
     if (!model.items.length) list.textContent = "No slide of that name.";
-    paint();
+    for (const item of list.children) {
+      paint(item);
+      seen.observe(item);
+    }
     mark();
   }
 
@@ -69,7 +92,16 @@ export function render({ model, el }) {
   });
 
   model.on("items", build);
-  model.on("images", paint);
+  model.on("picture", () => {
+    const { name, url } = model.picture;
+    if (!name) return;
+    pictures.set(name, url);
+    for (const item of list.children) if (item.dataset.name === name) paint(item);
+  });
+  model.on("remove", () => {
+    clearTimeout(timer);
+    seen.disconnect();
+  });
   model.on("value", mark);
   build();
   el.append(list);

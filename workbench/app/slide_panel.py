@@ -15,7 +15,7 @@ import param
 from panel.custom import JSComponent
 from PIL import Image
 
-from workbench.app.controls import STYLE, button, note, stack
+from workbench.app.controls import STYLE, button, floating, note, stack
 from workbench.geometry import MPP_BOUNDS, believable_mpp, objective_of_mpp
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _HERE: Final = Path(__file__).parent
 _THUMBNAIL_PX: Final = 96
-_THUMBNAILS: Final = 200
 _ASSOCIATED_PX: Final = 320
 _TABLE: Final = """
 table { border-collapse: collapse; font-size: 12px; width: 100%; table-layout: fixed }
@@ -41,10 +40,11 @@ _SEARCH_FROM: Final = 8
 
 
 class SlideList(JSComponent):
-    """Slides by name, with thumbnails as they come."""
+    """Slides by name, with thumbnails of those that are scrolled to."""
 
     items = param.List(default=[], doc="Of dict(name, detail).")
-    images = param.Dict(default={}, doc="Thumbnail as a data URL, by name.")
+    wanted = param.List(default=[], doc="Names in view that have no picture yet.")
+    picture = param.Dict(default={}, doc="`name` and `url` of the last one drawn.")
     value = param.String(default="", doc="The name that is chosen.")
 
     _esm: ClassVar[Path] = _HERE / "slide_list.js"
@@ -63,6 +63,7 @@ class SlidePanel(pn.viewable.Viewer):
         self._entries = library.entries()
         self._open_name = ""
         self._mpp_given: dict[str, float] = {}
+        self._drawn: set[str] = set()
         self._list = SlideList(sizing_mode="stretch_width", margin=(4, 0))
         self._search = pmui.TextInput(
             label="Search slides",
@@ -83,6 +84,19 @@ class SlidePanel(pn.viewable.Viewer):
         self._more = button("Properties and label", icon="info", variant="text")
         self._dialog = pmui.Dialog(
             self._more_body, title="Slide", show_close_button=True, width_option="md"
+        )
+        self._opening = pmui.Typography("", variant="body2", margin=(0, 8))
+        self._cancel = button("Cancel", sizing_mode=None, margin=0)
+        self.opening = pmui.Paper(
+            pmui.CircularProgress(size=20, margin=(0, 4)),
+            self._opening,
+            self._cancel,
+            direction="row",
+            elevation=4,
+            margin=0,
+            visible=False,
+            styles=floating(bottom=48, left=12),
+            sx={"alignItems": "center", "p": "8px 12px"},
         )
         self._watch()
         self._fill()
@@ -109,6 +123,8 @@ class SlidePanel(pn.viewable.Viewer):
 
     def _watch(self) -> None:
         self._list.param.watch(lambda event: self._open(event.new), "value")
+        self._list.param.watch(lambda _: self._draw_wanted(), "wanted")
+        self._cancel.on_click(lambda _: self._give_up())
         self._search.param.watch(lambda _: self._fill(), "value_input")
         self._mpp.param.watch(self._mpp_changed, "value")
         self._more.on_click(lambda _: self._show_more())
@@ -121,16 +137,21 @@ class SlidePanel(pn.viewable.Viewer):
             if all(word in entry.name.lower() for word in words)
         ]
 
-    def load_thumbnails(self) -> None:
-        """Draw the thumbnails in a thread, showing each as it is ready."""
-        for entry in self._entries[:_THUMBNAILS]:
-            self._background.quietly(functools.partial(self._draw, entry.name))
+    def _draw_wanted(self) -> None:
+        """Draw what is in view in a thread, showing each as it is ready."""
+        for name in self._list.wanted:
+            if name not in self._drawn:
+                self._drawn.add(name)
+                self._background.quietly(functools.partial(self._draw, name))
 
     def _draw(self, name: str) -> None:
-        image = _data_url(self._library.open(name).thumbnail(_THUMBNAIL_PX).pixels)
+        if name not in self._list.wanted:  # scrolled past meanwhile
+            self._drawn.discard(name)
+            return
+        url = _data_url(self._library.open(name).thumbnail(_THUMBNAIL_PX).pixels)
 
         def show() -> None:
-            self._list.images = {**self._list.images, name: image}
+            self._list.picture = {"name": name, "url": url}
 
         self._background.later(show)
 
@@ -138,14 +159,23 @@ class SlidePanel(pn.viewable.Viewer):
         if not name or (name == self._open_name and not again):
             return
         mpp = self._mpp_given.get(name)
+        self._opening.object = f"Opening {name} ..."
+        self.opening.visible = True
         self._background.do(
             lambda: self._library.open(name, mpp=mpp),
             lambda slide: self._opened(name, slide),
             slot="slide",
-            otherwise=lambda: self._list.param.update(value=self._open_name),
+            otherwise=self._give_up,
         )
 
+    def _give_up(self) -> None:
+        """Go on showing what was open; what is being opened never comes."""
+        self._background.forget("slide")
+        self.opening.visible = False
+        self._list.value = self._open_name
+
     def _opened(self, name: str, slide: Slide) -> None:
+        self.opening.visible = False
         self._open_name = name
         self._describe(slide)
         self.slide = slide
