@@ -38,6 +38,8 @@ class TileStage(JSComponent):
     selection = param.List(default=None, allow_None=True)
     tapped = param.Dict(default={})
     mode = param.Selector(default="pan", objects=["pan", "select"])
+    turn = param.Integer(default=0, bounds=(0, 3))
+    mirrored = param.Boolean(default=False)
     swipe = param.Number(default=None, allow_None=True)
     lock = param.String()
     annotations = param.String(doc="All marks, as JSON; `annotations.js` reads it.")

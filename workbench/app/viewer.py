@@ -161,6 +161,12 @@ class Viewer(pn.viewable.Viewer):
     mode = param.Selector(
         default="pan", objects=["pan", "select"], doc="What dragging does."
     )
+    turn = param.Integer(
+        default=0, bounds=(0, 3), doc="Quarters by which the slide is turned clockwise."
+    )
+    mirrored = param.Boolean(
+        default=False, doc="Whether left and right are swapped, before turning."
+    )
     swipe = param.Number(
         default=None,
         allow_None=True,
@@ -199,10 +205,13 @@ class Viewer(pn.viewable.Viewer):
             mpp=slide.mpp,
             mode=self.mode,
             swipe=self.swipe,
+            turn=self.turn,
+            mirrored=self.mirrored,
             lock=self.lock,
             **{**layout, **params},
         )
-        self._stage.link(self, swipe="swipe", mode="mode", bidirectional=True)
+        shared = {name: name for name in ("mode", "swipe", "turn", "mirrored")}
+        self._stage.link(self, **shared, bidirectional=True)
         self._view_changed()
         self._selection_changed()
         if pn.state.curdoc is not None and pn.state.curdoc.session_context:

@@ -48,11 +48,9 @@ class Swipe {
     this.show(at);
   }
 
-  /** Where a layer may be painted, of the frame [left, top, width, height]. */
-  clip([left, top, width, height], swiped) {
-    if (this.at === null || !swiped) return [left, top, width, height];
-    const cut = Math.round(this.at * width);
-    return [left + cut, top, width - cut, height];
+  /** Where a layer may be painted, of the figure's frame [left, top, width, height]. */
+  clip(frame, swiped, turn) {
+    return this.at === null || !swiped ? frame : turn.rightOf(this.at, frame);
   }
 }
 
@@ -121,7 +119,7 @@ export function swipe(stage) {
   const divider = new Swipe(stage.element, () => stack.changed(), (at) => {
     model.swipe = at;
   });
-  stack.clip = (frame, swiped) => divider.clip(frame, swiped);
+  stack.clip = (frame, swiped) => divider.clip(frame, swiped, stage.turn);
   stage.watch("swipe", () => divider.show(model.swipe));
 }
 

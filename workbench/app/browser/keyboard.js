@@ -6,7 +6,7 @@ const PAN_STEP = 0.25; // of the view, for each arrow key
 
 export function keyboard(stage) {
   const { camera } = stage;
-  const pan = (right, down) => () => camera.pan(right, down);
+  const pan = (right, down) => () => camera.pan(...stage.turn.onFigure(right, down));
   const zoom = (factor) => () => camera.zoom(factor);
   const keys = {
     ArrowLeft: pan(-PAN_STEP, 0),

@@ -70,10 +70,12 @@ export function coordinates(stage) {
     field.setCustomValidity(model.mpp ? "Two numbers, such as 12000, 8000 or 3000 2000 µm" : "Two numbers in pixels, such as 12000, 8000");
     field.reportValidity();
   });
-  stage.element.addEventListener("pointermove", (event) => {
+  // Captured: Bokeh keeps what it drags with to itself.
+  const follow = (event) => {
     pointer = [event.clientX, event.clientY];
     show();
-  });
+  };
+  stage.element.addEventListener("pointermove", follow, { capture: true });
   stage.onMoved(show);
   stage.watch("mpp", show);
   stage.onKey("g", () => ask(true));

@@ -9,23 +9,24 @@ import { annotations } from "./annotations.js";
 import { Camera } from "./camera.js";
 import { lock, swipe } from "./compare.js";
 import { keyboard } from "./keyboard.js";
-import { adopt, rendererView } from "./painting.js";
 import { measure } from "./measure.js";
 import { minimap } from "./minimap.js";
 import { navigation } from "./navigation.js";
+import { adopt, rendererView } from "./painting.js";
 import { coordinates, scaleBar } from "./readout.js";
 import { selection } from "./selection.js";
 import { status, theme } from "./status.js";
 import { TileStack } from "./tile_stack.js";
 import { pointing, Tools } from "./tools.js";
+import { Turn, turning } from "./turn.js";
 
 const PARTS = [
-  layers, place, scaleBar, coordinates, minimap, navigation, selection, pointing, measure, keyboard, status, theme,
-  swipe, lock, annotations,
+  layers, place, scaleBar, coordinates, minimap, navigation, selection, pointing, measure, turning, keyboard,
+  status, theme, swipe, lock, annotations,
 ];
 const PUBLISH_MS = 100;
 const KEYS_SAID =
-  "Slide. Arrow keys move, plus and minus zoom, 0 shows the whole slide, 1 to 6 are objectives, H hides overlays, G goes to a place.";
+  "Slide. Arrow keys move, plus and minus zoom, 0 shows the whole slide, 1 to 6 are objectives, R turns, F flips, H hides overlays, G goes to a place.";
 
 const alive = new WeakMap(); // figure to the stage of its last rendering
 
@@ -40,6 +41,7 @@ export class Stage {
     this.keys = new Map();
     this.closed = false;
     this.element = this.build();
+    this.turn = new Turn(this.holder);
     this.tools = this.add("div", "bar tools", { role: "toolbar", "aria-label": "Tools", "aria-orientation": "vertical" });
     this.switch = new Tools(this.tools);
     this.stack = new TileStack(this.element, model.size);
@@ -52,7 +54,9 @@ export class Stage {
     element.tabIndex = 0;
     element.setAttribute("role", "application");
     element.setAttribute("aria-label", KEYS_SAID);
-    element.append(this.model.get_child("figure"));
+    this.holder = element.appendChild(document.createElement("div"));
+    this.holder.className = "holder";
+    this.holder.append(this.model.get_child("figure"));
     element.addEventListener("keydown", (event) => this.pressed(event));
     element.addEventListener("pointerdown", (event) => {
       if (!event.target.closest(".bar, .place, .minimap, .notice")) element.focus({ preventScroll: true });
@@ -99,15 +103,22 @@ export class Stage {
 
   /** Where a point of the browser's window lies on the slide. */
   toSlide(clientX, clientY) {
-    const { left, top } = this.plot.el.getBoundingClientRect();
     const { frame } = this.plot;
-    return [frame.x_scale.invert(clientX - left), frame.y_scale.invert(clientY - top)];
+    const [x, y] = this.toFigure(clientX, clientY);
+    return [frame.x_scale.invert(x), frame.y_scale.invert(y)];
   }
 
   /** Where a point of the slide lies, in CSS pixels from the stage's corner. */
   toStage(x, y) {
     const { frame } = this.plot;
-    return [frame.x_scale.compute(x), frame.y_scale.compute(y)];
+    const { offsetWidth, offsetHeight } = this.holder;
+    return this.turn.toStage(frame.x_scale.compute(x), frame.y_scale.compute(y), offsetWidth, offsetHeight);
+  }
+
+  /** Where a point of the browser's window lies on the figure, in CSS pixels. */
+  toFigure(clientX, clientY) {
+    const { left, top, width, height } = this.element.getBoundingClientRect();
+    return this.turn.toFigure(clientX - left, clientY - top, width, height);
   }
 
   close() {

@@ -1,0 +1,119 @@
+// Turning and flipping what is seen: Bokeh draws upright, the browser turns its canvas.
+//
+// A turn maps the figure's square of unit side to the stage's. All that is drawn by
+// Bokeh, annotations by others included, turns as one picture; what floats over it
+// (scale bar, buttons) stays upright and asks the stage where things are.
+
+import { button } from "./icons.js";
+
+/** By quarters clockwise, after flipping left and right. */
+export class Turn {
+  constructor(holder) {
+    this.holder = holder; // the element that has the figure
+    this.set(0, false);
+  }
+
+  set(quarters, mirrored) {
+    Object.assign(this, { quarters: ((quarters % 4) + 4) % 4, mirrored });
+    // Columns of a rotation: where the figure's x and y point on the stage.
+    const [cos, sin] = [[1, 0], [0, 1], [-1, 0], [0, -1]][this.quarters];
+    const flip = mirrored ? -1 : 1;
+    this.linear = [cos * flip, sin * flip, -sin, cos];
+    this.odd = this.quarters % 2 === 1;
+    const [a, b, c, d] = this.linear;
+    const shift = (p, q) => (Math.min(0, p) + Math.min(0, q) < 0 ? 1 : 0); // back into the square
+    const [e, f] = [100 * shift(a, c), 100 * shift(b, d)];
+    Object.assign(this.holder.style, {
+      width: this.odd ? "100cqh" : "100cqw",
+      height: this.odd ? "100cqw" : "100cqh",
+      transform: this.plain ? "" : `translate(${e}cqw, ${f}cqh) matrix(${a}, ${b}, ${c}, ${d}, 0, 0)`,
+    });
+  }
+
+  get plain() {
+    return this.quarters === 0 && !this.mirrored;
+  }
+
+  /** A way on the figure, as it is seen. */
+  seen(x, y) {
+    const [a, b, c, d] = this.linear;
+    return [a * x + c * y, b * x + d * y];
+  }
+
+  /** A way that is seen, on the figure. */
+  onFigure(x, y) {
+    const [a, b, c, d] = this.linear; // its inverse is its transpose
+    return [a * x + b * y, c * x + d * y];
+  }
+
+  /** A point of a figure of that size, on a stage of the size that goes with it. */
+  toStage(x, y, width, height) {
+    const [stageWidth, stageHeight] = this.odd ? [height, width] : [width, height];
+    const [right, down] = this.seen(x - width / 2, y - height / 2);
+    return [right + stageWidth / 2, down + stageHeight / 2];
+  }
+
+  /** A point of a stage, on the figure of the size that goes with it. */
+  toFigure(x, y, stageWidth, stageHeight) {
+    const [width, height] = this.odd ? [stageHeight, stageWidth] : [stageWidth, stageHeight];
+    const [right, down] = this.onFigure(x - stageWidth / 2, y - stageHeight / 2);
+    return [right + width / 2, down + height / 2];
+  }
+
+  /** What of the figure's [left, top, width, height] is seen right of a share of the stage. */
+  rightOf(share, [left, top, width, height]) {
+    const corners = [this.toFigure(share, 0, 1, 1), this.toFigure(1, 1, 1, 1)];
+    const [x0, x1] = corners.map(([x]) => Math.round(x * width)).sort((a, b) => a - b);
+    const [y0, y1] = corners.map(([, y]) => Math.round(y * height)).sort((a, b) => a - b);
+    return [left + x0, top + y0, x1 - x0, y1 - y0];
+  }
+}
+
+/** Let Bokeh measure as if nothing were turned, and hear of pointers where they are. */
+function straighten(stage) {
+  const { plot, turn, element } = stage;
+  const { canvas_view: canvas } = plot;
+  const bus = canvas.ui_event_bus;
+  for (const each of [plot.el, canvas.el, canvas.events_el]) {
+    each.getBoundingClientRect = () => {
+      const { left, top } = element.getBoundingClientRect();
+      return new DOMRect(left, top, each.offsetWidth, each.offsetHeight);
+    };
+  }
+  for (const hearer of [bus, bus.ui_gestures]) {
+    hearer._get_sxy = ({ clientX, clientY }) => {
+      const [sx, sy] = stage.toFigure(clientX, clientY);
+      return { sx, sy };
+    };
+  }
+  bus.ui_gestures._movement = ({ init, last }) => {
+    const [dx, dy] = turn.onFigure(last.x - init.x, last.y - init.y);
+    return { dx, dy };
+  };
+}
+
+export function turning(stage) {
+  const { model, turn } = stage;
+  straighten(stage);
+  const quarter = () => {
+    model.turn = (model.turn + 1) % 4;
+  };
+  const flip = () => {
+    // Left and right are those of the screen: flipping what is turned turns it back.
+    model.turn = (4 - model.turn) % 4;
+    model.mirrored = !model.mirrored;
+  };
+  button(stage.tools, { picture: "turn", label: "Turn by 90° (R)", act: quarter });
+  const flipped = button(stage.tools, { picture: "flip", label: "Flip (F)", act: flip });
+  stage.onKey("r", quarter);
+  stage.onKey("f", flip);
+  const show = () => {
+    turn.set(model.turn, model.mirrored);
+    flipped.setAttribute("aria-pressed", String(model.mirrored));
+    if (!stage.camera.place) return;
+    stage.stack.changed();
+    for (const hear of stage.moved) hear();
+  };
+  stage.watch("turn", show);
+  stage.watch("mirrored", show);
+}
