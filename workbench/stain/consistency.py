@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
-from workbench.stain.lookup import rounded
+from workbench.stain.lookup import ColourTable, rounded
 from workbench.stain.optical_density import colours_of
 
 if TYPE_CHECKING:
@@ -114,19 +114,22 @@ class _Tally:
 
 
 def _arithmetic(normalizer: Normalizer, step: int) -> Iterator[Comparison]:
-    """Compare single precision, and what is served, with double precision."""
-    single, served = _Tally(), _Tally()
+    """Compare single precision, a table and what is served with double precision."""
+    single, looked_up, served = _Tally(), _Tally(), _Tally()
+    table = ColourTable(normalizer.colour_map)
     for start in range(0, COLOURS, _CHUNK * step):
         end = min(start + _CHUNK * step, COLOURS)
         codes = np.arange(start, end, step, dtype=np.uint32)
         colours = colours_of(codes)
         exact = rounded(normalizer.colour_map(colours, kind=np.float64))
         single.add(rounded(normalizer.colour_map(colours)), exact)
+        looked_up.add(table.of_array(colours), exact)
         served.add(np.asarray(normalizer(colours)), exact)
     over = "all colours" if step == 1 else f"{single.values // 3:,} colours"
     allowed = (1, _MAX_SHARE)
     yield single.comparison("float32 against float64", over, allowed)
-    yield served.comparison("table against closed form", over, allowed)
+    yield looked_up.comparison("table against closed form", over, allowed)
+    yield served.comparison("as served against float64", over, allowed)
 
 
 def _batch(normalizer: Normalizer, tiles: NDArray[np.uint8]) -> Comparison:

@@ -42,10 +42,10 @@ def command(
 ) -> None:
     """Tell how far the ways to a normalized pixel are apart.
 
-    In grey levels: single against double precision and the table against the closed
-    form, over all colours; batch against single tiles, tensors against arrays and the
-    CPU against the GPU, over tiles of the slide's tissue. Ends with status 1 if one
-    of them is out of bounds.
+    In grey levels: single precision, the table and what is served against double
+    precision, over all colours; batch against single tiles, tensors against arrays
+    and the CPU against the GPU, over tiles of the slide's tissue. Ends with status 1
+    if one of them is out of bounds.
     """
     aim, methods = load_reference(reference), [method] if method else list(_METHODS)
     with open_slide(slide, mpp=mpp) as opened:
