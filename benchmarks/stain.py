@@ -1,125 +1,341 @@
-"""How fast a slide is normalized, beside copying it and decoding it, in one run.
+"""Stain normalization beside the peers: speed, quality of the fit, and truth.
 
-    python benchmarks/stain.py PICTURE [--rounds 15] [--torchstain]
+    python benchmarks/stain.py [--data ../shared/data] [--rounds 7] [--small]
+        [--only speed fits truth gpu] [--record tests/peer_objectives.json]
 
-Every round runs every contestant once, in turn, so that a busy machine is unfair to
-all alike; the median is reported, as Mpx/s and as a share of the JPEG decoder's rate,
-which is the rate at which tiles can come. `--torchstain` adds that package (MIT), if
-it is installed, fitted once and applied to each tile, which it can only do by fitting
-the tile again.
+Everybody is timed in turn, round by round, on the same tiles, so that a busy machine
+is unfair to all alike; ratios of medians are reported. Ours is fitted once and is
+then a function of the pixel; the peers are called as their manuals say, and most of
+them fit every tile anew because there is no other way. Peers that cannot be imported
+are named and left out. Prints Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
+import json
+import os
 import platform
 import statistics
 import time
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
-import simplejpeg
 import torch
 from PIL import Image
 
+import stain_fits
+import stain_gpu
+import stain_truth
+from stain_peers import ARRAYS, PEERS, Peer, installed, planes
 from workbench.stain.lookup import ColourTable
-from workbench.stain.normalizer import fit_normalizer
-from workbench.stain.optical_density import ColourHistogram
+from workbench.stain.methods import METHODS
+from workbench.stain.normalizer import Normalizer, fit_normalizer
+from workbench.synthetic.scanners import SCANNERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TILE = 256
-TILES = 16
+SHAPES = [(side, batch) for side in (256, 512, 1024) for batch in (1, 16)]
+
+GOALS = {
+    "torchstain Macenko": (20, 15),
+    "stainx Macenko": (20, 15),
+    "torch-staintools Vahadane, cached matrix": (15, 10),
+    "torch-staintools Vahadane, default": (1000, 500),
+    "tiatoolbox Vahadane": (80, 50),
+    "staintools Vahadane (spams)": (250, 150),
+    "staintools Reinhard (OpenCV)": (4, 2.5),
+}
+"""How many times a peer's speed ours shall have: compiled, and with numpy alone."""
+
+MEMCPY_GOAL = 0.05
+FIT_GOAL, TILE_GOAL, SLIDE_GOAL = 25, 2.5, 1.0
+PACKAGES = (
+    "torch numba torchstain stainx torch-staintools tiatoolbox staintools spams-bin"
+    " scikit-learn opencv-python-headless"
+)
 
 
-def tiles_of(path: str) -> np.ndarray:
-    """Return TILES tiles of the picture, uint8 (N, TILE, TILE, 3)."""
-    pixels = np.asarray(Image.open(path).convert("RGB"))
-    rows, columns = pixels.shape[0] // TILE, pixels.shape[1] // TILE
-    cut = pixels[: rows * TILE, : columns * TILE].reshape(rows, TILE, columns, TILE, 3)
-    each = cut.swapaxes(1, 2).reshape(-1, TILE, TILE, 3)
-    return np.ascontiguousarray(np.resize(each, (TILES, TILE, TILE, 3)))
+@dataclass(frozen=True)
+class Scene:
+    """Two pictures: what is normalized, and what it shall look like."""
+
+    source: np.ndarray
+    target: np.ndarray
+
+    @classmethod
+    def real(cls, data: Path) -> Scene:
+        names = ("histoprep_slide.jpeg", "tiatoolbox_target_image.png")
+        return cls(
+            *(np.asarray(Image.open(data / "tiles" / n).convert("RGB")) for n in names)
+        )
+
+    @classmethod
+    def made(cls, side: int = 1024) -> Scene:
+        """Return random mixtures of two stains: for machines without real pictures."""
+        rng = np.random.default_rng(0)
+        amounts = cv2.GaussianBlur(rng.gamma(0.4, 1.0, (side, side, 2)), (0, 0), 2)
+        grain = rng.normal(0, 2, (side, side, 3))
+        pictures = []
+        for name in ("aurora", "borealis"):
+            white = np.array(SCANNERS[name].white)
+            light = white * np.exp(-amounts @ SCANNERS[name].stain_matrix)
+            pictures.append(np.clip(light + grain, 0, 255).astype(np.uint8))
+        return cls(*pictures)
+
+    def tiles(self, side: int, batch: int) -> np.ndarray:
+        """Return tiles evenly spread over the source; they may overlap."""
+        height, width = self.source.shape[:2]
+        places = np.linspace(0, 1, max(2, round(batch**0.5)))
+        corners = [
+            (int(y * (height - side)), int(x * (width - side)))
+            for y in places
+            for x in places
+        ]
+        cut = [self.source[y : y + side, x : x + side] for y, x in corners]
+        return np.ascontiguousarray(np.stack(cut[-batch:]))
 
 
-def contestants(tiles: np.ndarray, *, torchstain: bool) -> dict[str, Callable]:
+@dataclass(frozen=True)
+class Ours:
+    """One method of ours, fitted: as it chooses itself, and as a table for numpy."""
+
+    normalizer: Normalizer
+    table: ColourTable
+
+    @classmethod
+    def fitted(cls, scene: Scene, method: str) -> Ours:
+        made = fit_normalizer(scene.source, scene.target, method=method)
+        return cls(made, ColourTable(made.colour_map))
+
+
+def contestants(
+    tiles: np.ndarray, ours: dict[str, Ours], peers: dict[Peer, Callable]
+) -> dict[str, Callable[[], object]]:
     """Return what is timed, by name; each handles all tiles once."""
-    macenko = fit_normalizer(tiles, "he-standard")
-    reinhard = fit_normalizer(tiles, "he-standard", method="reinhard")
-    tensor = torch.from_numpy(tiles).permute(0, 3, 1, 2).contiguous()
-    copy = np.empty_like(tiles)
-    encoded = [encode(tile) for tile in tiles]
-    made = {
-        "memcpy": lambda: np.copyto(copy, tiles),
-        "JPEG decode": lambda: [simplejpeg.decode_jpeg(data) for data in encoded],
-        "Macenko, arrays": lambda: macenko(tiles),
-        "Macenko, tensors": lambda: macenko(tensor),
-        "Reinhard, arrays": lambda: reinhard(tiles),
-        "Macenko, arithmetic": lambda: macenko.colour_map(tiles),
-        "Reinhard, arithmetic": lambda: reinhard.colour_map(tiles),
-    }
-    if torchstain:
-        made["torchstain Macenko"] = torchstain_macenko(tiles)
+    tensor, copy = planes(tiles), np.empty_like(tiles)
+    made: dict[str, Callable[[], object]] = {"memcpy": lambda: np.copyto(copy, tiles)}
+    for method, each in ours.items():
+        name = method.capitalize()
+        made |= {
+            f"ours {name}, arrays": lambda each=each: each.normalizer(tiles),
+            f"ours {name}, tensors": lambda each=each: each.normalizer(tensor),
+            f"ours {name}, table": lambda each=each: each.table.of_array(tiles),
+        }
+    for peer, transform in peers.items():
+        given = peer.form.give(tiles)
+        made[peer.name] = lambda transform=transform, given=given: [
+            transform(each) for each in given
+        ]
     return made
 
 
-def encode(tile: np.ndarray) -> bytes:
-    """Return the tile as a JPEG of usual quality."""
-    buffer = io.BytesIO()
-    Image.fromarray(tile).save(buffer, "JPEG", quality=80)
-    return buffer.getvalue()
-
-
-def torchstain_macenko(tiles: np.ndarray) -> Callable:
-    """Return torchstain's Macenko in torch, fitted to the first tile."""
-    from torchstain.torch.normalizers import TorchMacenkoNormalizer  # noqa: PLC0415
-
-    normalizer = TorchMacenkoNormalizer()
-    planes = [torch.from_numpy(tile).permute(2, 0, 1).float() for tile in tiles]
-    normalizer.fit(planes[0])
-    return lambda: [normalizer.normalize(each, stains=False) for each in planes]
-
-
-def seconds(work: Callable) -> float:
-    """Return how long `work` takes once."""
+def seconds(work: Callable[[], object], times: int = 1) -> float:
+    threads = torch.get_num_threads()
     start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+    for _ in range(times):
+        work()
+    took = (time.perf_counter() - start) / times
+    torch.set_num_threads(threads)  # spams sets it to all there are
+    return took
+
+
+def medians(
+    works: dict[str, Callable[[], object]], rounds: int, slow: set[str]
+) -> dict[str, float]:
+    """Return median seconds; quick works several times a round, slow ones once."""
+    times, took = {}, {name: [] for name in works}
+    for name, work in works.items():
+        first = seconds(work)
+        if name in slow:
+            took[name].append(first)
+        else:
+            warm = min(first, seconds(work))
+            times[name] = int(np.clip(0.01 / warm, 1, 50))
+    for _ in range(rounds):
+        for name, count in times.items():
+            took[name].append(seconds(works[name], count))
+    return {name: statistics.median(each) for name, each in took.items()}
+
+
+def speeds(
+    scene: Scene, shapes: list[tuple[int, int]], peers: list[Peer], rounds: int
+) -> dict[tuple[int, int], dict[str, float]]:
+    """Return Mpx/s of everybody, by tile size and batch."""
+    ours = {method: Ours.fitted(scene, method) for method in METHODS}
+    target = np.ascontiguousarray(scene.target[:512, :512])
+    fitted = {peer: peer.fit(target) for peer in peers if peer.name in GOALS}
+    found = {}
+    for side, batch in shapes:
+        tiles = scene.tiles(side, batch)
+        racing = {p: f for p, f in fitted.items() if batch == 1 or not p.slow}
+        works = contestants(tiles, ours, racing)
+        slow = {peer.name for peer in racing if peer.slow}
+        fewer = rounds if tiles.size < 1 << 24 else max(2, rounds // 2)
+        took = medians(works, fewer, slow)
+        pixels = batch * side * side / 1e6
+        found[side, batch] = {name: pixels / each for name, each in took.items()}
+    return found
+
+
+def speed_lines(found: dict[tuple[int, int], dict[str, float]]) -> list[str]:
+    """Return Mpx/s, then ratios to goals, as Markdown."""
+    shapes = list(found)
+    head = " | ".join(f"{batch} x {side} px" for side, batch in shapes)
+    names = list(dict.fromkeys(name for each in found.values() for name in each))
+    lines = [f"| Mpx/s | {head} |", "|---|" + "--:|" * len(shapes)]
+    for name in names:
+        row = [_rate(found[shape].get(name)) for shape in shapes]
+        lines.append(f"| {name} | {' | '.join(row)} |")
+    lines += ["", f"| times as fast as | goal | {head} | met |"]
+    lines.append("|---|--:|" + "--:|" * len(shapes) + "---|")
+    lines += [_ratio_line(found, name) for name in GOALS if name in names]
+    lines += ["", f"| without a compiler | goal | {head} | met |"]
+    lines.append("|---|--:|" + "--:|" * len(shapes) + "---|")
+    lines += [_ratio_line(found, name, table=True) for name in GOALS if name in names]
+    lines += ["", f"| share of memcpy | goal | {head} | met |"]
+    lines.append("|---|--:|" + "--:|" * len(shapes) + "---|")
+    for method in METHODS:
+        name = f"ours {method.capitalize()}, arrays"
+        shares = {s: each[name] / each["memcpy"] for s, each in found.items()}
+        cells = " | ".join(f"{shares[shape]:.0%}" for shape in shapes)
+        met = _met(shares, MEMCPY_GOAL)
+        lines.append(f"| {method.capitalize()} | {MEMCPY_GOAL:.0%} | {cells} | {met} |")
+    return lines
+
+
+def _rate(rate: float | None) -> str:
+    return "" if rate is None else f"{rate:,.0f}" if rate >= 20 else f"{rate:.2g}"
+
+
+def _ratio_line(found: dict, name: str, *, table: bool = False) -> str:
+    """Compare with ours of the same method, given tiles in the same form."""
+    peer = next(each for each in PEERS if each.name == name)
+    form = "arrays" if peer.form is ARRAYS else "tensors"
+    ours = f"ours {peer.method.capitalize()}, {'table' if table else form}"
+    goal = GOALS[name][table]
+    ratios = {s: each[ours] / each[name] for s, each in found.items() if name in each}
+    if name.startswith("staintools Vahadane"):
+        met = _met({s: r for s, r in ratios.items() if s[0] == 1024}, goal)
+    else:
+        met = _met(ratios, goal)
+    cells = [f"{ratios[s]:,.1f}" if s in ratios else "" for s in found]
+    return f"| {name} | {goal} | {' | '.join(cells)} | {met} |"
+
+
+def _met(values: dict, goal: float) -> str:
+    reached = [value >= goal for value in values.values()]
+    if not reached:
+        return "not measured"
+    return "yes" if all(reached) else f"{sum(reached)} of {len(reached)}"
+
+
+def fit_lines(scene: Scene, peers: list[Peer], rounds: int) -> list[str]:
+    """Return how long fits take, as Markdown."""
+    lines = ["| fit | ours | other | times | goal |", "|---|--:|--:|--:|--:|"]
+    for side in (256, 512):
+        tile = scene.tiles(side, 1)[0]
+        took = stain_fits.fit_seconds(tile, min(3, rounds))
+        lines.append(_fit_line(f"Vahadane, {side} px, spams", took, "spams", FIT_GOAL))
+    torchstain = next((p for p in peers if p.name == "torchstain Macenko"), None)
+    for side in (256, 512, 1024):
+        tile = scene.tiles(side, 1)[0]
+        works: dict[str, Callable[[], object]] = {
+            "ours": lambda tile=tile: fit_normalizer(tile)(tile)
+        }
+        if torchstain:
+            transform = torchstain.fit(scene.target)
+            (given,) = torchstain.form.give(tile[None])
+            works["torchstain"] = lambda g=given, f=transform: f(g)
+        took = medians(works, rounds, set())
+        what = f"Macenko of each tile, {side} px, torchstain"
+        lines.append(_fit_line(what, took, "torchstain", TILE_GOAL))
+    slide = scene.tiles(256, 64)
+    for method in METHODS:
+        works = {"ours": lambda m=method: fit_normalizer(slide, method=m)}
+        took_ms = medians(works, min(3, rounds), set())["ours"] * 1e3
+        goal = f"< {SLIDE_GOAL * 1e3:.0f} ms"
+        lines.append(
+            f"| {method.capitalize()}, whole slide (64 tiles) | {took_ms:.0f} ms"
+            f" | | | {goal} |"
+        )
+    return lines
+
+
+def _fit_line(what: str, took: dict[str, float], other: str, goal: float) -> str:
+    ours = f"{took['ours'] * 1e3:.1f} ms"
+    if other not in took:
+        return f"| {what} | {ours} | not installed | | {goal} |"
+    theirs = f"{took[other] * 1e3:.1f} ms"
+    return f"| {what} | {ours} | {theirs} | {took[other] / took['ours']:.1f} | {goal} |"
+
+
+def machine() -> str:
+    """Return date, machine, load and versions, in one sentence."""
+    versions = []
+    for name in PACKAGES.split():
+        try:
+            versions.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    return (
+        f"{time.strftime('%Y-%m-%d')}, {platform.machine()}, {os.cpu_count()} cores,"
+        f" {gpu}, load {os.getloadavg()[0]:.1f}; {', '.join(versions)}."
+    )
+
+
+def sections(options: argparse.Namespace) -> dict[str, Callable[[], list[str]]]:
+    """Return what can be measured, by name."""
+    data = Path(options.data)
+    real = (data / "tiles").is_dir() and not options.small
+    scene = Scene.real(data) if real else Scene.made(512 if options.small else 2048)
+    peers = [] if options.small else installed()
+    shapes = [(64, 2)] if options.small else SHAPES
+    rounds = 1 if options.small else options.rounds
+
+    def fits() -> list[str]:
+        lines = fit_lines(scene, peers, rounds)
+        if not real:
+            return lines
+        gaps, record = stain_fits.compare(data)
+        if options.record:
+            Path(options.record).write_text(json.dumps(record, indent=1) + "\n")
+        return [*lines, "", *gaps]
+
+    def truth() -> list[str]:
+        judged = [p for p in peers if "cached" not in p.name]
+        sides = {"side": 512, "window": 256} if options.small else {}
+        return stain_truth.table(judged, **sides)
+
+    return {
+        "speed": lambda: speed_lines(speeds(scene, shapes, peers, rounds)),
+        "fits": fits,
+        "truth": truth,
+        "gpu": lambda: stain_gpu.table(scene.source, scene.target),
+    }
 
 
 def main() -> None:
-    """Time all contestants and print a table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("picture")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--torchstain", action="store_true")
+    here = Path(__file__).resolve().parent.parent
+    parser.add_argument("--data", default=here.parent / "shared" / "data")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", nargs="+", default=["speed", "fits", "truth", "gpu"])
+    parser.add_argument("--record", help="where everybody's objectives are written")
+    parser.add_argument("--small", action="store_true", help="to see that it runs")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    tiles = tiles_of(options.picture)
-    made = contestants(tiles, torchstain=options.torchstain)
-    for work in made.values():
-        work()
-    rounds = [
-        {name: seconds(work) for name, work in made.items()}
-        for _ in range(options.rounds)
-    ]
-    pixels = TILES * TILE * TILE / 1e6
-    rate = {n: pixels / statistics.median(r[n] for r in rounds) for n in made}
-    print(f"{platform.machine()}, 1 thread, {TILES} x {TILE} px, {len(rounds)} rounds")
-    print("| | Mpx/s | share of JPEG decode |\n|---|--:|--:|")
-    for name, each in rate.items():
-        print(f"| {name} | {each:,.0f} | {each / rate['JPEG decode']:.2f} |")
-    histogram = ColourHistogram.of(tiles)
-    print(
-        f"\nfit: {seconds(lambda: fit_normalizer(tiles, 'he-standard')) * 1e3:.0f} ms"
-    )
-    print(f"for {pixels:.1f} Mpx, {len(histogram.counts):,} colours; table: ", end="")
-    for method in ("macenko", "reinhard"):
-        fitted = fit_normalizer(tiles, "he-standard", method=method)
-        table = ColourTable(fitted.colour_map)
-        print(f"{method} {seconds(table.rows) * 1e3:.0f} ms ", end="")
-    print()
+    print(machine())
+    for name, work in sections(options).items():
+        if name in options.only:
+            print(f"\n### {name.capitalize()}\n", flush=True)
+            print("\n".join(work()), flush=True)
 
 
 if __name__ == "__main__":
