@@ -77,8 +77,7 @@ class Area:
     @property
     def coordinates(self) -> Polygons:
         """The outline as numbers, the same for equal areas."""
-        coordinates: Polygons = mapping(self.shape)["coordinates"]
-        return coordinates
+        return tuple(mapping(self.shape)["coordinates"])
 
     @property
     def __geo_interface__(self) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class AnnotationCanvas {
     );
     this.number = 0;
     this.told = [];
+    this.pending = null;
     stage.element.addEventListener("painted", () => this.paint());
     this.bar = stage.add("div", "bar marks", { role: "toolbar", "aria-label": "Annotations", "aria-orientation": "vertical" });
   }
@@ -53,6 +54,7 @@ class AnnotationCanvas {
   /** One drawing at a time, so that it can be corrected at once; points by the dozen. */
   drawn(kind, parts) {
     this.tell({ do: "add", kind, parts, downsample: this.stage.camera.place.downsample });
+    this.pending = new Mark({ id: "", kind, parts }); // until Python has answered
     if (kind !== "point") this.stage.model.annotation_tool = "";
   }
 
@@ -71,6 +73,7 @@ class AnnotationCanvas {
   }
 
   change({ put = [], gone = [] }) {
+    this.pending = null;
     for (const id of gone) this.marks.delete(id);
     for (const spec of put) this.marks.set(spec.id, new Mark(spec));
     this.choose(this.chosen);
@@ -114,7 +117,8 @@ class AnnotationCanvas {
     ctx.lineJoin = "round";
     if (this.shown) this.paintMarks(view);
     if (this.handles) this.paintChosen(view);
-    if (this.pencil.tool?.busy) this.paintDraft(view);
+    if (this.pencil.tool?.busy) this.paintDraft(view, this.pencil.tool.outline);
+    else if (this.pending) this.paintPending(view);
     this.say();
   }
 
@@ -205,8 +209,13 @@ class AnnotationCanvas {
     for (const [, , , x, y] of corners) knob(x, y, 5, CHOSEN);
   }
 
-  paintDraft({ ctx, toSlide, downsample }) {
-    const { kind, outline } = this.pencil.tool;
+  paintPending({ ctx, toSlide, downsample }) {
+    toSlide();
+    this.paintMark(ctx, this.pending, downsample);
+  }
+
+  paintDraft({ ctx, toSlide, downsample }, outline) {
+    const { kind } = this.pencil.tool;
     if (outline.length < 2) return;
     toSlide();
     const draft = new Mark({ id: "", kind, parts: [[outline]] });
