@@ -58,7 +58,7 @@ def ours(path: str, port: int) -> None:
     import panel as pn  # noqa: PLC0415
 
     from workbench import open_slide  # noqa: PLC0415
-    from workbench.app.serve import Door, server_options  # noqa: PLC0415
+    from workbench.app.door import Door, server_options  # noqa: PLC0415
     from workbench.layers.normalized import NormalizedLayer  # noqa: PLC0415
     from workbench.layers.slide import SlideLayer  # noqa: PLC0415
     from workbench.stain.normalizer import fit_normalizer  # noqa: PLC0415

@@ -13,11 +13,11 @@ from stained_slide import write_stained
 
 from workbench.app.background import Background, explain
 from workbench.app.controls import recipe_widgets
+from workbench.app.door import Door, server_options
 from workbench.app.notebook import Workbench
 from workbench.app.reference_image import MAX_BYTES, save_reference_image
 from workbench.app.run_panel import sentence
 from workbench.app.runs import Shelf
-from workbench.app.serve import Door, server_options
 from workbench.app.site import Site
 from workbench.app.workbench import WorkbenchApp
 from workbench.errors import StainError

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import panel as pn
 from tornado.web import RequestHandler
 
-from workbench.app.serve import APP, Door, server_options
+from workbench.app.door import APP, Door, server_options
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:

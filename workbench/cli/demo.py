@@ -51,7 +51,8 @@ def _work(out: Path) -> Run:
 
 
 def _serve(out: Path, run: Run, *, port: int, browser: bool) -> None:
-    from workbench.app.serve import Door, serve  # noqa: PLC0415 - headless needs none
+    from workbench.app.door import Door  # noqa: PLC0415 - headless needs none
+    from workbench.app.serve import serve  # noqa: PLC0415
     from workbench.app.site import Site  # noqa: PLC0415 - headless needs none
 
     door = Door(port=port)
