@@ -19,6 +19,16 @@ MAX_BYTES: Final = 20_000_000
 _MAX_PIXELS: Final = 50_000_000
 _KEPT_PX: Final = 2048
 _FORMATS: Final = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
+_UNREADABLE: Final = (
+    UnidentifiedImageError,
+    OSError,
+    Image.DecompressionBombError,
+    # Of Pillow's decoders, for chunks that lie about what is in them:
+    SyntaxError,
+    ValueError,
+    EOFError,
+    MemoryError,
+)
 
 
 def save_reference_image(content: bytes, folder: Path) -> Path:
@@ -61,6 +71,6 @@ def _decoded(content: bytes) -> Image.Image:
                 message = f"The picture has {image.width} x {image.height} pixels."
                 raise StainError(message, "Give one below 50 megapixels.")
             return image.convert("RGB")
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+    except _UNREADABLE as error:
         message = "The file is not a picture that can be read."
         raise StainError(message, "Give a PNG, JPEG or TIFF image.") from error

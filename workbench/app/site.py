@@ -36,6 +36,16 @@ class Site:
         """Return a site for some folders."""
         return cls(Library(slides), Shelf(runs))
 
+    def without_folders(self, text: str) -> str:
+        """Return a text with paths shortened to the names that users know.
+
+        Where the folders lie on the server is nobody's business.
+        """
+        for root in (*self.library.roots, self.shelf.folder):
+            folder = root.parent if root.is_file() else root
+            text = text.replace(f"{folder}{os.sep}", "")
+        return text
+
 
 @cache
 def site_from_environment() -> Site:

@@ -15,8 +15,9 @@ from workbench.geometry import Box
 from workbench.tileserver import REGISTRY, TileRegistry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from workbench.errors import WorkbenchError
     from workbench.layers.layer import Layer
     from workbench.slide.slide import Slide
 
@@ -119,8 +120,10 @@ class Viewer(pn.viewable.Viewer):
     """A slide at any zoom, with layers over it.
 
     Draw on `figure` (a Bokeh figure whose coordinates are level-0 pixels, x right,
-    y down) whatever else shall lie over the slide. What HoloViews draws goes there
-    too: `viewer.figure.renderers.extend(hv.render(element).renderers)`.
+    y down) whatever else shall lie over the slide, and with `draw` what HoloViews and
+    hvPlot make. `view`, `viewport`, `selection` and `tap` follow the user: watch them,
+    bind functions to them (`pn.bind(f, viewer.param.tap)`), or let them drive a
+    `DynamicMap` (`hv.streams.Params(viewer, ["tap"])`).
 
     Change it from the thread that holds the document, as everything of Panel.
 
@@ -133,6 +136,8 @@ class Viewer(pn.viewable.Viewer):
         Where the tiles are served from; the process's own by default.
     tile_base : str
         URL of the tile server, relative to the page.
+    on_error : callable, optional
+        Told of tiles that cannot be drawn, in whichever thread tried.
     **params
         Of Panel: `height`, `sizing_mode` and so on.
     """
@@ -184,6 +189,7 @@ class Viewer(pn.viewable.Viewer):
         *,
         registry: TileRegistry | None = None,
         tile_base: str = "tiles/",
+        on_error: Callable[[WorkbenchError], None] | None = None,
         **params: Any,
     ) -> None:
         sizing = "stretch_width" if "height" in params else "stretch_both"
@@ -196,6 +202,7 @@ class Viewer(pn.viewable.Viewer):
         self.layers: list[LayerHandle] = []
         self._keys: list[str] = []
         self._base = tile_base
+        self._on_error = on_error
         self._numbers = itertools.count(1)
         self._listening = True
         self.figure = slide_figure(slide.size)
@@ -257,7 +264,8 @@ class Viewer(pn.viewable.Viewer):
         under : LayerHandle, optional
             The layer of this viewer to draw it under; by default it is on top.
         """
-        key = self.registry.register(layer)
+        owner = pn.state.user or ""  # nobody else is given these tiles
+        key = self.registry.register(layer, owner=owner, on_error=self._on_error)
         self._keys.append(key)
         shown = _Shown(
             id=key,
@@ -275,6 +283,24 @@ class Viewer(pn.viewable.Viewer):
         self.layers.insert(place, handle)
         self._publish()
         return handle
+
+    def draw(self, element: Any) -> None:
+        """Draw over the slide what HoloViews or hvPlot make, at level-0 pixels.
+
+        Parameters
+        ----------
+        element : HoloViews object
+            Points, polygons, paths, rectangles, labels, or an overlay of them.
+        """
+        import holoviews as hv  # noqa: PLC0415 - slow to load, and for this only
+
+        drawn = hv.renderer("bokeh").get_plot(element).state.renderers
+        document = pn.state.curdoc
+        if document is not None and document.session_context:
+            # Bokeh's own models are changed while the document is locked.
+            document.add_next_tick_callback(lambda: self.figure.renderers.extend(drawn))
+        else:
+            self.figure.renderers.extend(drawn)
 
     def remove_layer(self, handle: LayerHandle) -> None:
         """Take a layer away, and stop serving it."""

@@ -12,7 +12,7 @@ import param
 
 from workbench.app.address import Address
 from workbench.app.annotation_panel import AnnotationPanel
-from workbench.app.background import Background
+from workbench.app.background import Background, explain
 from workbench.app.compare_panel import COLOURS, OFF, OVERLAYS, ComparePanel
 from workbench.app.overlay_panel import OverlayPanel
 from workbench.app.page import compact, full_page
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from workbench.annotations.annotation import Annotation
     from workbench.app.runs import SavedRun
     from workbench.app.site import Site
+    from workbench.errors import WorkbenchError
     from workbench.results import Progress
     from workbench.slide.slide import Slide
     from workbench.store import Run
@@ -87,6 +88,7 @@ class WorkbenchApp(pn.viewable.Viewer):
             pmui.Typography("Choose a slide.", margin=24), sizing_mode="stretch_both"
         )
         self._base: LayerHandle | None = None
+        self._last_failure = ""
         self._raw: LayerHandle | None = None
         self.slides.param.watch(lambda _: self._show_slide(), "slide")
         self.stain.param.watch(lambda _: self._paint(), ["normalizer", "shown"])
@@ -109,7 +111,8 @@ class WorkbenchApp(pn.viewable.Viewer):
 
     def tell(self, sentence: str) -> None:
         """Show a notice until the user closes it."""
-        self.notice.param.update(object=sentence, closed=False, visible=True)
+        text = self.site.without_folders(sentence)
+        self.notice.param.update(object=text, closed=False, visible=True)
 
     @property
     def slide(self) -> Slide | None:
@@ -143,7 +146,7 @@ class WorkbenchApp(pn.viewable.Viewer):
     def _show_slide(self) -> None:
         slide = self.slides.slide
         old = self.viewer
-        viewer = Viewer(slide)
+        viewer = Viewer(slide, on_error=self._tile_failed)
         layer = SlideLayer(slide)
         self._base, self._raw = viewer.add_layer(layer), None
         viewer.param.watch(lambda event: self.stain.select(event.new), "selection")
@@ -163,6 +166,13 @@ class WorkbenchApp(pn.viewable.Viewer):
     def _arrange(self) -> None:
         if self.viewer is not None:
             self.stage.objects = [self.viewer, *self.compare.beside]
+
+    def _tile_failed(self, error: WorkbenchError) -> None:
+        """Say once why a part of the picture is hatched; called from any thread."""
+        sentence = explain(error)
+        if sentence != self._last_failure:
+            self._last_failure = sentence
+            self.background.later(lambda: self.tell(sentence))
 
     def _paint(self) -> None:
         slide, base = self.slides.slide, self._base

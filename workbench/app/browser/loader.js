@@ -56,7 +56,8 @@ export class Loader {
 
   failed(tile, version, error) {
     tile.failures += 1;
-    if (error.status < 500 || tile.failures > RETRIES) {
+    const waits = error.status >= 500 || error.status === 429; // busy, or asked too often
+    if (!waits || tile.failures > RETRIES) {
       Object.assign(tile, { refused: version, failures: 0 });
       return;
     }
