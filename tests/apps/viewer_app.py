@@ -5,6 +5,7 @@ import os
 from dataclasses import asdict
 from types import SimpleNamespace
 
+import holoviews as hv
 import numpy as np
 import panel as pn
 
@@ -37,6 +38,7 @@ viewer.figure.quad(
     line_color=None,
 )
 
+hv.extension("bokeh")
 said = pn.pane.Str("{}", css_classes=["said"])
 order = pn.widgets.TextInput(name="order", value="")
 
@@ -48,6 +50,8 @@ def tell(*_):
             "viewport": viewer.viewport and asdict(viewer.viewport),
             "selection": viewer.selection and asdict(viewer.selection),
             "tap": viewer.tap,
+            "turn": viewer.turn,
+            "mirrored": viewer.mirrored,
         }
     )
 
@@ -77,6 +81,13 @@ ORDERS = {
     "remove": lambda: viewer.remove_layer(heat),
     "release": lambda: REGISTRY.release(heat._shown.id),
     "bump": bump,
+    "mpp": viewer.set_mpp,
+    "draw": lambda: viewer.draw(
+        hv.Polygons([[(3000, 2100), (3040, 2100), (3040, 2140), (3000, 2140)]]).opts(
+            color="#ff00ff", line_color=None
+        )
+        * hv.Points([(3100.0, 2050.0)]).opts(color="#ffff00", size=12)
+    ),
     "restyle": restyle,
 }
 
@@ -88,5 +99,5 @@ def obey(event):
 
 
 order.param.watch(obey, "value")
-viewer.param.watch(tell, ["view", "viewport", "selection", "tap"])
+viewer.param.watch(tell, ["view", "viewport", "selection", "tap", "turn", "mirrored"])
 pn.Column(pn.Row(order, said, height=60), viewer, sizing_mode="stretch_both").servable()

@@ -39,12 +39,17 @@ class Cell:
         What to show, relative to the server's root.
     height : int
         Of the frame, in pixels.
+
+    Attributes
+    ----------
+    facts : dict of str
+        What the frame must know to find the server.
     """
 
     def __init__(self, server: KernelServer, page: str, height: int) -> None:
         self.name = f"workbench-{secrets.token_hex(6)}"
         self._server = server
-        self._facts = {
+        self.facts = {
             "cell": self.name,
             "page": page,
             "height": str(height),
@@ -63,11 +68,11 @@ class Cell:
 
     def html(self) -> str:
         """Return the frame, which finds its own address once it stands in a page."""
-        facts = json.dumps(self._facts).replace("<", "\\u003c")
+        facts = json.dumps(self.facts).replace("<", "\\u003c")
         sentence = html.escape(_NO_DOOR)
         return (
             f'<iframe id="{self.name}" title="Slide Workbench"'
-            f' height="{self._facts["height"]}" style="{_STYLE}"'
+            f' height="{self.facts["height"]}" style="{_STYLE}"'
             f' allow="fullscreen"></iframe><p hidden>{sentence}</p>'
             f"<script>(() => {{ {_SCRIPT} ({_FILL})({facts}); }})();</script>"
         )
@@ -108,11 +113,16 @@ class Cell:
             "Tunnel",
             (anywidget.AnyWidget,),
             {
-                "_esm": f"{_SCRIPT}\n{(_HERE / 'tunnel.js').read_text()}",
+                "_esm": FRAME_ESM,
                 "facts": traitlets.Dict().tag(sync=True),
             },
         )
-        widget = kind(facts=self._facts)
+        widget = kind(facts=self.facts)
+        self.connect(widget)
+        return widget
+
+    def connect(self, widget: Any) -> None:
+        """Let a widget whose module is `FRAME_ESM` bring its connection along."""
         relay = Relay(self._server.root, self._server.loop, widget.send)
 
         def take(_: object, message: dict[str, Any], buffers: list[Any]) -> None:
@@ -120,7 +130,6 @@ class Cell:
             relay.take(message, buffers)
 
         widget.on_msg(take)
-        return widget
 
 
 _NO_DOOR: Final = (
@@ -129,6 +138,9 @@ _NO_DOOR: Final = (
 )
 
 _SCRIPT: Final = (_HERE / "cell.js").read_text()
+
+FRAME_ESM: Final = f"{_SCRIPT}\n{(_HERE / 'tunnel.js').read_text()}"
+"""Module of a widget that shows a page of the server; it takes the trait `facts`."""
 
 _FILL: Final = """async (facts) => {
   const frame = document.getElementById(facts.cell);
