@@ -36,7 +36,7 @@ ALPHA: Final = 1.0
 BETA: Final = 0.15
 """Optical density below which a channel is taken for glass."""
 
-_MAX_CONCENTRATION_PERCENTILE: Final = 99.0
+MAX_CONCENTRATION_PERCENTILE: Final = 99.0
 _MIN_PIXELS: Final = 64
 _MIN_ANGLE_DEGREES: Final = 3.0
 
@@ -95,21 +95,14 @@ def fit_macenko(
     density = densities(histogram.colours, table)
     dense = ~np.any(density < beta, axis=1)
     pixels = int(histogram.counts[dense].sum())
-    if pixels < _MIN_PIXELS:
-        reason = f"{pixels} of {histogram.total} pixels are stained tissue"
-        raise _no_answer(reason)
+    check_enough(pixels, histogram.total)
     stains = _extreme_directions(density[dense], histogram.counts[dense], alpha)
     amounts = density @ separation(stains)
-    maxima = np.array(
-        [
-            weighted_percentile(each, histogram.counts, _MAX_CONCENTRATION_PERCENTILE)
-            for each in amounts.T
-        ]
-    )
-    if not (np.isfinite(maxima).all() and maxima.min() > 0):
-        reason = "one of the two stains is nowhere to be found"
-        raise _no_answer(reason)
-    return StainFit(stains, maxima, histogram.white)
+    maxima = [
+        weighted_percentile(each, histogram.counts, MAX_CONCENTRATION_PERCENTILE)
+        for each in amounts.T
+    ]
+    return StainFit(stains, checked_maxima(maxima), histogram.white)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -179,22 +172,41 @@ def _extreme_directions(
     density: NDArray[np.float64], counts: NDArray[np.int64], alpha: float
 ) -> NDArray[np.float64]:
     """Return the unit vectors between which the colours fan out, hematoxylin first."""
-    _, vectors = np.linalg.eigh(np.cov(density.T, fweights=counts))
-    plane = vectors[:, 1:3]
-    # An eigenvector's sign is arbitrary; tissue must lie on its positive side, or
-    # the angles would wrap around.
-    plane = plane * np.where(counts @ (density @ plane) < 0, -1.0, 1.0)
+    plane = plane_of(np.cov(density.T, fweights=counts), counts @ density)
     across, along = (density @ plane).T
     angle = np.arctan2(along, across)
-    extremes = np.array(
-        [
-            weighted_percentile(angle, counts, percent)
-            for percent in (alpha, 100 - alpha)
-        ]
-    )
+    extremes = [
+        weighted_percentile(angle, counts, percent) for percent in (alpha, 100 - alpha)
+    ]
+    return directions_between(np.array(extremes), plane)
+
+
+def plane_of(
+    covariance: NDArray[np.float64], mean: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the two directions (3, 2) in which densities vary most.
+
+    An eigenvector's sign is arbitrary; the mean must lie on its positive side, or
+    the angles would wrap around.
+    """
+    _, vectors = np.linalg.eigh(covariance)
+    plane: NDArray[np.float64] = vectors[:, 1:3]
+    return plane * np.where(mean @ plane < 0, -1.0, 1.0)
+
+
+def directions_between(
+    extremes: NDArray[np.float64], plane: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the unit vectors (2, 3) at two angles in a plane, hematoxylin first.
+
+    Raises
+    ------
+    StainError
+        If they are too close to each other.
+    """
     if not np.ptp(extremes) > np.radians(_MIN_ANGLE_DEGREES):
         reason = "the colours show one stain only"
-        raise _no_answer(reason)
+        raise no_answer(reason)
     stains: NDArray[np.float64] = (
         np.stack([np.cos(extremes), np.sin(extremes)], axis=1) @ plane.T
     )
@@ -202,7 +214,23 @@ def _extreme_directions(
     return stains if stains[0, 0] > stains[1, 0] else stains[::-1]
 
 
-def _no_answer(reason: str) -> StainError:
+def check_enough(pixels: int, total: int) -> None:
+    """Raise `StainError` if too few pixels are stained."""
+    if pixels < _MIN_PIXELS:
+        reason = f"{pixels} of {total} pixels are stained tissue"
+        raise no_answer(reason)
+
+
+def checked_maxima(maxima: list[float]) -> NDArray[np.float64]:
+    """Return maximal concentrations (2,), or raise `StainError` if one is none."""
+    if not (np.isfinite(maxima).all() and min(maxima) > 0):
+        reason = "one of the two stains is nowhere to be found"
+        raise no_answer(reason)
+    return np.array(maxima)
+
+
+def no_answer(reason: str) -> StainError:
+    """Return the error that says why there are no stains to be found."""
     return StainError(
         f"The stains cannot be told apart: {reason}.",
         "Choose a region with hematoxylin and eosin, or no normalization.",

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from workbench.errors import StainError
 from workbench.stain import dictionary
 from workbench.stain.dictionary import (
     Densities,
@@ -22,7 +21,12 @@ from workbench.stain.dictionary import (
     sparse_codes,
 )
 from workbench.stain.formula import Formula, glass_ramp
-from workbench.stain.macenko import StainFit
+from workbench.stain.macenko import (
+    MAX_CONCENTRATION_PERCENTILE,
+    StainFit,
+    check_enough,
+    no_answer,
+)
 from workbench.stain.optical_density import (
     ColourHistogram,
     densities,
@@ -57,8 +61,6 @@ _STARTS: Final = np.array(
 )
 """Hematoxylin and eosin as Ruifrok and Macenko published them."""
 
-_MAX_CONCENTRATION_PERCENTILE: Final = 99.0
-_MIN_PIXELS: Final = 64
 _MIN_ANGLE_DEGREES: Final = 1.0
 _MIN_CONCENTRATION: Final = 0.01
 
@@ -94,9 +96,7 @@ def fit_vahadane(
     density = densities(histogram.colours, density_table(white))
     tissue = density.max(axis=1, initial=0) >= beta
     pixels = int(histogram.counts[tissue].sum())
-    if pixels < _MIN_PIXELS:
-        reason = f"{pixels} of {histogram.total} pixels are stained tissue"
-        raise _no_answer(reason)
+    check_enough(pixels, histogram.total)
     stained, density = histogram.where(tissue), density[tissue]
     exact = Densities(density, stained.counts.astype(np.float64))
     bins = _binned(stained.colours, exact)
@@ -104,18 +104,18 @@ def fit_vahadane(
     stains = learn_dictionary(exact, coarse[None], penalty)
     if not stains[0] @ stains[1] < np.cos(np.radians(_MIN_ANGLE_DEGREES)):
         reason = "the colours show one stain only"
-        raise _no_answer(reason)
+        raise no_answer(reason)
     # Hematoxylin absorbs more red than eosin does.
     stains = stains if stains[0, 0] > stains[1, 0] else stains[::-1].copy()
     maxima = np.array(
         [
-            weighted_percentile(each, stained.counts, _MAX_CONCENTRATION_PERCENTILE)
+            weighted_percentile(each, stained.counts, MAX_CONCENTRATION_PERCENTILE)
             for each in sparse_codes(density, stains, code_penalty).T
         ]
     )
     if not maxima.min() > _MIN_CONCENTRATION:
         reason = "one of the two stains is nowhere to be found"
-        raise _no_answer(reason)
+        raise no_answer(reason)
     return StainFit(stains, maxima, histogram.white)
 
 
@@ -227,10 +227,3 @@ def _spread(densities: Densities) -> NDArray[np.float64]:
     places = np.searchsorted(mass, mass[-1] * np.array([0.9, 0.1]))
     points: NDArray[np.float64] = densities.points[order[places]]
     return np.maximum(points, 1e-3)[None]
-
-
-def _no_answer(reason: str) -> StainError:
-    return StainError(
-        f"The stains cannot be told apart: {reason}.",
-        "Choose a region with hematoxylin and eosin, or no normalization.",
-    )
