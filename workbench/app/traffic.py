@@ -2,7 +2,8 @@
 
 A slide's name, folder or label can name a patient, and an address can name a slide.
 So requests are logged without their queries, tiles with the beginning of their key
-only, and paths below the served folders are left out of everything else.
+only, other paths than our own not at all, and files in the served folders are left
+out of everything else.
 """
 
 from __future__ import annotations
@@ -19,8 +20,12 @@ _log = logging.getLogger("workbench.access")
 
 _FORM: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _LEFT_OUT: Final = "<path>"
-_KEY: Final = re.compile(r"/tiles/([\w-]{6})[\w-]*")
-_QUERY: Final = re.compile(r"(?<=[\w/])\?[^\s'\")]+")
+_TILE: Final = re.compile(r"/tiles/([\w-]{6})[\w-]*(/\d+/\d+/\d+)$")
+_PLACES: Final = frozenset(
+    ["workbench", "health", "liveness", "login", "logout", "static", "components"]
+)
+_REQUEST: Final = re.compile(r"\b(GET|HEAD|POST|PUT|DELETE|PATCH|OPTIONS) (/\S*)")
+_URI: Final = re.compile(r"\b(uri|path)='[^']*'")
 _REFUSED: Final = 400
 _FAILED: Final = 500
 _LIBRARIES: Final = ("bokeh", "panel", "tornado", "workbench")
@@ -36,8 +41,24 @@ def log_request(handler: Any) -> None:
         return
     request = handler.request
     took = 1000 * request.request_time()
-    path = request.path.encode("ascii", "replace").decode()
-    _log.log(level, "%s %s %d %.1f ms", request.method, path, status, took)
+    _log.log(level, "%s %s %d %.1f ms", request.method, request.path, status, took)
+
+
+def place_of(path: str) -> str:
+    """Return what may be logged of a URL's path.
+
+    A prefix is a secret, a key half of one, and whatever is none of our own paths
+    may be a name.
+    """
+    path = path.partition("?")[0]
+    tile = _TILE.search(path)
+    if tile:
+        return f"/tiles/{tile[1]}...{tile[2]}"
+    words = path.split("/")
+    known = next((word for word in words if word in _PLACES), None)
+    if known is None:
+        return "/..."
+    return f"/{known}" if words[-1] == known else f"/{known}/..."
 
 
 class DiscreetFormatter(logging.Formatter):
@@ -60,8 +81,8 @@ class DiscreetFormatter(logging.Formatter):
         text = super().format(record)
         if self._paths is not None:
             text = self._paths.sub(_LEFT_OUT, text)
-        text = _QUERY.sub("?...", text)
-        return _KEY.sub(r"/tiles/\1...", text)
+        text = _URI.sub(r"\1=...", text)
+        return _REQUEST.sub(lambda found: f"{found[1]} {place_of(found[2])}", text)
 
 
 def log_discreetly(folders: Iterable[Path], level: str = "WARNING") -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workbench.tileserver.rate import RateLimit
     from workbench.tileserver.registry import Answer, TileRegistry
 
+_TOO_MANY: Final = 429
 _DAY_S: Final = 86_400
 _KEPT: Final = f"private, max-age={_DAY_S}, immutable"
 
@@ -70,6 +71,13 @@ class TileHandler(AuthRequestHandler):
     def compute_etag(self) -> None:
         """Return nothing: the version says it, and nothing has to be hashed."""
 
+    def write_error(self, status_code: int, **_: object) -> None:
+        """Answer with the status alone: nobody reads pages in an image's place."""
+        if status_code == _TOO_MANY:
+            self.set_header("Retry-After", "1")
+        self.set_header("Cache-Control", "no-store")
+        self.finish()
+
     def _admit(self, key: str) -> None:
         """Refuse who may not have the layer, or asks for too much."""
         user = self.current_user
@@ -80,8 +88,7 @@ class TileHandler(AuthRequestHandler):
         if owner and owner != user:
             raise HTTPError(403)
         if self._rate is not None and not self._rate.spend(owner or key):
-            self.set_header("Retry-After", "1")
-            raise HTTPError(429)
+            raise HTTPError(_TOO_MANY)
 
     def _is_known(self, version: str) -> bool:
         return bool(self.request.headers.get("If-None-Match") == _etag(version))
