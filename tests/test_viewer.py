@@ -6,19 +6,24 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import holoviews as hv
 import numpy as np
+import panel as pn
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "apps"))
 
 from fake_slide import FakeSlide
 
+from workbench.app.modules import bundle
 from workbench.app.viewer import View, Viewer
 from workbench.geometry import Box
 from workbench.layers.heatmap import HeatmapLayer, HeatmapStyle
 from workbench.layers.slide import SlideLayer
 from workbench.results import Heatmap
 from workbench.tileserver import TileRegistry
+
+hv.extension("bokeh")
 
 
 @pytest.fixture
@@ -128,3 +133,58 @@ def test_two_clicks_at_one_place_are_two(viewer):
     for number in (1, 2):
         viewer._stage.tapped = {"x": 3.0, "y": 4.0, "number": number}
     assert seen == [(3.0, 4.0), (3.0, 4.0)]
+
+
+def test_layers_can_be_given_at_once(slide):
+    base = SlideLayer(slide)
+    over = HeatmapLayer(heatmap(), base.pyramid)
+    viewer = Viewer(slide, [base, over], registry=TileRegistry())
+    assert [handle.layer for handle in viewer.layers] == [base, over]
+    assert [each["overlay"] for each in viewer._stage.layers] == [False, True]
+
+
+def test_functions_and_streams_follow_the_user(viewer):
+    pane = pn.pane.Str(pn.bind(lambda tap: f"at {tap}", viewer.param.tap))
+    zooms = []
+    zoomed = hv.DynamicMap(
+        lambda view: zooms.append(view and view.downsample) or hv.Points([]),
+        streams=[hv.streams.Params(viewer, ["view"])],
+    )
+    hv.renderer("bokeh").get_plot(zoomed)
+    viewer._stage.tapped = {"x": 3.0, "y": 4.0, "number": 1}
+    viewer._stage.seen = {"x": 1.0, "y": 2.0, "downsample": 4.0, "box": [0, 0, 1, 1]}
+    assert pane.object == "at (3.0, 4.0)"
+    assert zooms[-1] == 4.0
+
+
+def test_what_holoviews_makes_is_drawn_on_the_figure(viewer):
+    before = len(viewer.figure.renderers)
+    viewer.draw(hv.Points([(1.0, 2.0)]) * hv.Polygons([[(0, 0), (9, 0), (9, 9)]]))
+    assert len(viewer.figure.renderers) == before + 2
+    points = viewer.figure.renderers[before].data_source.data
+    assert (points["x"][0], points["y"][0]) == (1.0, 2.0)
+
+
+def test_turning_is_shared_with_the_browser(viewer):
+    viewer.turn, viewer.mirrored = 3, True
+    assert (viewer._stage.turn, viewer._stage.mirrored) == (3, True)
+    viewer._stage.turn = 1
+    assert viewer.turn == 1
+
+
+def test_scripts_of_the_stage_share_no_scope(tmp_path):
+    (tmp_path / "one.js").write_text("const HERE = 1;\nexport const one = HERE;\n")
+    (tmp_path / "two.js").write_text(
+        'import { one } from "./one.js";\nconst HERE = 2;\n'
+        "export function two() {\n  return one + HERE;\n}\n"
+    )
+    entry = tmp_path / "entry.js"
+    entry.write_text(
+        'import { one } from "./one.js";\nimport { two } from "./two.js";\n'
+        "export const render = () => one + two();\n"
+    )
+    script = bundle(entry)
+    assert "import" not in script
+    assert script.count("const HERE") == 2
+    assert script.index("module_one =") < script.index("module_two =")
+    assert script.rstrip().endswith("export const render = () => one + two();")
