@@ -77,7 +77,10 @@ class Door:
     """Of all paths; may be a secret."""
 
     origins: tuple[str, ...] = ()
-    """HOST:PORT that pages may come from, besides the server's own; "*": any."""
+    """HOST or HOST:PORT that pages may come from, besides the server's own; "*": any.
+
+    The port as it is in the address bar: none where the browser shows none.
+    """
 
     basic_auth: str = ""
     """A password, or a JSON file of users and passwords; empty: no such login."""
@@ -119,10 +122,12 @@ class Door:
         """Hosts from which the app's page may open its connection."""
         if "*" in self.origins:
             return ["*"]
-        hosts = [*_LOOPBACK[:2], *self.origins]
+        own = list(_LOOPBACK[:2])
         if not self.is_local:
-            hosts += [self.address, socket.gethostname()]
-        return [host if ":" in host else f"{host}:{self.port}" for host in hosts]
+            own += [self.address, socket.gethostname()]
+        # A page at a standard port names none, which Bokeh reads as 80.
+        named = [each if ":" in each else f"{each}:80" for each in self.origins]
+        return [*(f"{host}:{self.port}" for host in own), *named]
 
 
 def server_options(door: Door) -> dict[str, Any]:
