@@ -65,6 +65,12 @@ class StainFit:
             return self.white
         return np.maximum(io, 0 if source.white is None else source.white) * np.ones(3)
 
+    def glass_factors(self, source: StainFit) -> NDArray[np.float64]:
+        """Return by what a source's glass is multiplied that is kept, (3,)."""
+        if self.white is None or source.white is None:
+            return np.ones(3)
+        return self.white / source.white
+
 
 def fit_macenko(
     histogram: ColourHistogram,
@@ -117,7 +123,7 @@ class MacenkoMap:
     dropping it as published; then a slide normalized to itself is unchanged."""
 
     keep_background: bool = False
-    """Leave glass as it is."""
+    """Leave glass as it is, but for a change of measured white."""
 
     def formula(self) -> Formula:
         """Return the numbers of the map.
@@ -139,7 +145,7 @@ class MacenkoMap:
         if not self.keep_background:
             return formula
         stained = glass_ramp(formula.table[:3].min(axis=0), BETA)
-        return formula.keeping_glass(stained, np.ones(3))
+        return formula.keeping_glass(stained, self.reference.glass_factors(self.source))
 
     def __call__(
         self, colours: NDArray[np.uint8], *, kind: type[np.floating] = np.float32

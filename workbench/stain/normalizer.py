@@ -51,7 +51,7 @@ def fit_normalizer(
     *,
     method: Method = "macenko",
     keep_residual: bool = False,
-    keep_background: bool = False,
+    keep_background: bool | None = None,
     measure_white: bool | None = None,
     **constants: float,
 ) -> Normalizer:
@@ -73,9 +73,10 @@ def fit_normalizer(
         Of Macenko's and Vahadane's methods: keep what two stains do not explain
         instead of dropping it as published; then a slide normalized to itself is
         unchanged. Reinhard's drops nothing.
-    keep_background : bool
-        Of the same: leave glass exactly as it is, which Reinhard's always does. As
-        published, glass that is not quite white takes on a little of the change.
+    keep_background : bool, optional
+        Leave glass as it is (but for a change of measured white), instead of letting
+        it take on a little of the change. Default: of Vahadane's and Reinhard's
+        methods yes, of Macenko's no, as published.
     measure_white : bool, optional
         Take bare glass, where there is some, for the light that met no tissue,
         instead of the constant `io`; the glass of the source then becomes that of the
@@ -108,11 +109,9 @@ def fit_normalizer(
         )
         for places in (source, reference)
     )
-    options = {
-        **limits,
-        "keep_residual": keep_residual,
-        "keep_background": keep_background,
-    }
+    options = {**limits, "keep_residual": keep_residual}
+    if keep_background is not None:
+        options["keep_background"] = keep_background
     return Normalizer(parts.mapped(found, wanted, options))
 
 

@@ -163,7 +163,7 @@ class VahadaneMap:
     io: float = IO
     code_penalty: float = CODE_PENALTY
     keep_residual: bool = False
-    keep_background: bool = False
+    keep_background: bool = True
 
     def formula(self) -> Formula:
         """Return the numbers of the map: the closed form of `sparse_codes`, scaled."""
@@ -189,7 +189,7 @@ class VahadaneMap:
         if not self.keep_background:
             return formula
         stained = glass_ramp(formula.table[:3].min(axis=0), BETA)
-        return formula.keeping_glass(stained, np.ones(3))
+        return formula.keeping_glass(stained, self.reference.glass_factors(self.source))
 
     def __call__(
         self, colours: NDArray[np.uint8], *, kind: type[np.floating] = np.float32
