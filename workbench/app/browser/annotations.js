@@ -7,6 +7,7 @@
 import { Handles } from "./handles.js";
 import { button } from "./icons.js";
 import { Mark } from "./mark.js";
+import { MarkSheet } from "./mark_sheet.js";
 import { areaText, lengthText } from "./numbers.js";
 import { Pencil } from "./pencil.js";
 
@@ -37,6 +38,7 @@ class AnnotationCanvas {
     this.canvas = stage.add("canvas", "annotations", { "aria-hidden": "true" });
     this.hint = stage.add("div", "hint", { role: "status" });
     this.marks = new Map();
+    this.sheet = new MarkSheet((...where) => this.paintMarks(...where), () => this.changed());
     this.chosen = "";
     this.handles = null;
     this.shown = true;
@@ -83,6 +85,7 @@ class AnnotationCanvas {
     const mark = this.marks.get(id);
     this.chosen = id;
     if (!this.handles?.grip || this.handles.mark.id !== id) this.handles = mark ? new Handles(mark) : null;
+    this.sheet.outdate();
     this.changed();
   }
 
@@ -113,9 +116,9 @@ class AnnotationCanvas {
     ctx.clearRect(0, 0, width, height);
     const { downsample } = place;
     const frame = this.frameOf(ratio);
-    const view = { ctx, toSlide: () => ctx.setTransform(...frame), downsample, box };
+    const view = { ctx, frame, toSlide: () => ctx.setTransform(...frame), downsample, box };
     ctx.lineJoin = "round";
-    if (this.shown) this.paintMarks(view);
+    if (this.shown && this.marks.size) this.sheet.show(ctx, frame, box);
     if (this.handles) this.paintChosen(view);
     if (this.pencil.tool?.busy) this.paintDraft(view, this.pencil.tool.outline);
     else if (this.pending) this.paintPending(view);
@@ -132,15 +135,15 @@ class AnnotationCanvas {
     return [...slopes, x * ratio, y * ratio];
   }
 
-  paintMarks({ ctx, toSlide, downsample, box }) {
-    toSlide();
-    const labelled = [];
-    for (const mark of this.marks.values()) {
-      if (mark.id === this.chosen || !mark.isIn(box, 6 * downsample)) continue;
-      this.paintMark(ctx, mark, downsample);
-      if (mark.label && (mark.kind !== "area" || mark.box.x1 - mark.box.x0 > LABEL_PX * downsample)) labelled.push(mark);
-    }
-    for (const mark of labelled) this.paintLabel(ctx, mark);
+  /** Paint all but the chosen one; return how many points that were. */
+  paintMarks(ctx, frame, box) {
+    const { downsample } = this.stage.camera.place;
+    const seen = [...this.marks.values()].filter((mark) => mark.id !== this.chosen && mark.isIn(box, 6 * downsample));
+    ctx.setTransform(...frame);
+    for (const mark of seen) this.paintMark(ctx, mark, downsample);
+    const wide = (mark) => mark.kind !== "area" || mark.box.x1 - mark.box.x0 > LABEL_PX * downsample;
+    for (const mark of seen) if (mark.label && wide(mark)) this.paintLabel(ctx, mark, frame);
+    return seen.reduce((sum, mark) => sum + mark.points, 0);
   }
 
   paintMark(ctx, mark, downsample, { width = 2, fill = 0.08, colour = mark.colour } = {}) {
@@ -171,11 +174,12 @@ class AnnotationCanvas {
     }
   }
 
-  paintLabel(ctx, mark) {
+  /** Beside its corner, upright however the slide is turned. */
+  paintLabel(ctx, mark, frame) {
     const ratio = window.devicePixelRatio;
-    const [x, y] = this.stage.toStage(mark.box.x0, mark.box.y0);
+    const { x, y } = new DOMMatrix(frame).transformPoint({ x: mark.box.x0, y: mark.box.y0 });
     ctx.save();
-    ctx.setTransform(ratio, 0, 0, ratio, x * ratio, y * ratio);
+    ctx.setTransform(ratio, 0, 0, ratio, x, y);
     ctx.font = "500 12px/1 system-ui, sans-serif";
     ctx.textBaseline = "bottom";
     ctx.lineWidth = 3;
@@ -187,12 +191,12 @@ class AnnotationCanvas {
     ctx.restore();
   }
 
-  paintChosen({ ctx, toSlide, downsample, box }) {
+  paintChosen({ ctx, frame, toSlide, downsample, box }) {
     const { mark } = this.handles;
     toSlide();
     this.paintMark(ctx, mark, downsample, { width: 5, fill: 0, colour: CHOSEN });
     this.paintMark(ctx, mark, downsample, { width: 2 });
-    if (mark.label) this.paintLabel(ctx, mark);
+    if (mark.label) this.paintLabel(ctx, mark, frame);
     const corners = this.handles.corners(box, downsample);
     if (!corners || mark.kind === "point") return;
     toSlide();
@@ -330,6 +334,7 @@ class Pointer {
 
   changed(mark) {
     this.canvas.marks.set(mark.id, mark);
+    this.canvas.sheet.outdate();
     this.canvas.tell({ do: "change", id: mark.id, kind: mark.kind, parts: mark.parts });
   }
 

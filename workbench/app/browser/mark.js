@@ -90,6 +90,10 @@ export class Mark {
     }
   }
 
+  get points() {
+    return this.parts.flat().reduce((sum, ring) => sum + ring.length / 2, 0);
+  }
+
   get size() {
     return (this.box.x1 - this.box.x0) * (this.box.y1 - this.box.y0);
   }
