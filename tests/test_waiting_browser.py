@@ -65,12 +65,12 @@ def test_a_button_that_fails_says_so_and_the_app_goes_on(watched, url):
     page = watched.page
     page.goto(f"{url}?slide=a-quick.tif")
     watched.settle()
-    page.get_by_role("button", name="Properties and label").click()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.get_by_role("button", name="Show beside").click()
     page.get_by_text("Something went wrong that should not have.").wait_for()
     content = page.content()
     assert "Traceback" not in content
     assert "ZeroDivisionError" not in content
-    page.keyboard.press("Escape")
     page.get_by_role("option", name="case-001.tif").click()
     page.get_by_text("512 x 512 px").wait_for()
 

@@ -25,5 +25,5 @@ def break_down(_):
     raise ZeroDivisionError(os.environ["SLIDES"])
 
 
-app.slides._more.on_click(break_down)
+app.compare._add.on_click(break_down)
 app.page().servable()

@@ -64,6 +64,7 @@ class SlidePanel(pn.viewable.Viewer):
         self._open_name = ""
         self._mpp_given: dict[str, float] = {}
         self._drawn: set[str] = set()
+        self._shows = False
         self._list = SlideList(sizing_mode="stretch_width", margin=(4, 0))
         self._search = pmui.TextInput(
             label="Search slides",
@@ -137,9 +138,16 @@ class SlidePanel(pn.viewable.Viewer):
             if all(word in entry.name.lower() for word in words)
         ]
 
+    def load_thumbnails(self) -> None:
+        """From now on, draw what is scrolled to, showing each as it is ready.
+
+        Called once the browser shows the page: what is sent before that is lost.
+        """
+        self._shows = True
+        self._draw_wanted()
+
     def _draw_wanted(self) -> None:
-        """Draw what is in view in a thread, showing each as it is ready."""
-        for name in self._list.wanted:
+        for name in self._list.wanted if self._shows else ():
             if name not in self._drawn:
                 self._drawn.add(name)
                 self._background.quietly(functools.partial(self._draw, name))

@@ -133,6 +133,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.compare.offer(self.slides.names)
         first = next(iter(self.slides.names), "")
         self.restorer.go(replace(address, slide=address.slide or first))
+        self.slides.load_thumbnails()
 
     def close(self) -> None:
         """Let go of everything the session holds; runs under way go on."""
