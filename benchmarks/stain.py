@@ -1,7 +1,7 @@
 """Stain normalization beside the peers: speed, quality of the fit, and truth.
 
     python benchmarks/stain.py [--data ../shared/data] [--rounds 7] [--small]
-        [--only speed fits truth gpu] [--record tests/peer_objectives.json]
+        [--only speed fits truth gpu] [--skip PEER...] [--record PATH]
 
 Everybody is timed in turn, round by round, on the same tiles, so that a busy machine
 is unfair to all alike; ratios of medians are reported. Ours is fitted once and is
@@ -168,7 +168,7 @@ def speeds(
 ) -> dict[tuple[int, int], dict[str, float]]:
     """Return Mpx/s of everybody, by tile size and batch."""
     ours = {method: Ours.fitted(scene, method) for method in METHODS}
-    target = np.ascontiguousarray(scene.target[:512, :512])
+    target = np.ascontiguousarray(scene.target[:256, :256])
     fitted = {peer: peer.fit(target) for peer in peers if peer.name in GOALS}
     found = {}
     for side, batch in shapes:
@@ -295,7 +295,7 @@ def sections(options: argparse.Namespace) -> dict[str, Callable[[], list[str]]]:
     data = Path(options.data)
     real = (data / "tiles").is_dir() and not options.small
     scene = Scene.real(data) if real else Scene.made(512 if options.small else 2048)
-    peers = [] if options.small else installed()
+    peers = [] if options.small else installed(options.skip)
     shapes = [(64, 2)] if options.small else SHAPES
     rounds = 1 if options.small else options.rounds
 
@@ -328,6 +328,7 @@ def main() -> None:
     parser.add_argument("--data", default=here.parent / "shared" / "data")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", nargs="+", default=["speed", "fits", "truth", "gpu"])
+    parser.add_argument("--skip", nargs="+", default=[], metavar="PEER")
     parser.add_argument("--record", help="where everybody's objectives are written")
     parser.add_argument("--small", action="store_true", help="to see that it runs")
     options = parser.parse_args()

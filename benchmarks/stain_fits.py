@@ -81,11 +81,13 @@ def by_spams(pixels: np.ndarray, penalty: float) -> np.ndarray:
 
 
 def by_torch_staintools(pixels: np.ndarray, penalty: float) -> np.ndarray:
+    from torch_staintools.constants import CONFIG  # noqa: PLC0415
     from torch_staintools.functional.stain_extraction.vahadane import (  # noqa: PLC0415
         DEFAULT_VAHADANE_CONFIG,
         VahadaneAlg,
     )
 
+    CONFIG.ENABLE_COMPILE = False  # else it compiles anew for every number of pixels
     DEFAULT_VAHADANE_CONFIG.regularizer = penalty
     points = torch.from_numpy(vahadane_density(pixels).T.copy()).float()[None, :, None]
     mask = torch.ones_like(points[:, :1], dtype=torch.bool)

@@ -7,7 +7,7 @@ made before the clock starts. A peer that cannot be imported is left out, and na
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,15 +88,18 @@ def stainx(kind: str) -> Callable:
 
 def torch_staintools(method: str, *, cached: bool = False) -> Callable:
     def fit(target: np.ndarray) -> Transform:
+        from torch_staintools.constants import CONFIG  # noqa: PLC0415
         from torch_staintools.normalizer import NormalizerBuilder  # noqa: PLC0415
 
+        # Only the dictionary is compiled, which takes minutes; it is cached here.
+        CONFIG.ENABLE_COMPILE = not cached
         made = NormalizerBuilder.build(method, use_cache=cached, rng=0)
         unit = planes(target[None]).float() / 255
         if not cached:
             made.fit(unit)
             return made.transform
         made.fit(unit, cache_keys=["target"])
-        # What stands for the slide is found once, at the first call.
+        made.transform(unit, cache_keys=["slide"])
         return lambda tiles: made.transform(tiles, cache_keys=["slide"] * len(tiles))
 
     return fit
@@ -214,10 +217,14 @@ def importable(modules: set[str]) -> set[str]:
     return found
 
 
-def installed() -> list[Peer]:
-    """Return the peers that can be run here."""
+def installed(skip: Sequence[str] = ()) -> list[Peer]:
+    """Return the peers that can be run here, without those whose name has a part."""
     found = importable({peer.module for peer in PEERS})
-    return [peer for peer in PEERS if peer.module in found]
+    return [
+        peer
+        for peer in PEERS
+        if peer.module in found and not any(part in peer.name for part in skip)
+    ]
 
 
 def normalized(peer: Peer, target: np.ndarray, picture: np.ndarray) -> np.ndarray:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import read
+import stain
+import stain_fits
+import stain_peers
+import stain_truth
+import viewer as viewer_benchmark
 
 
 def test_reading_is_measured_against_the_decode_limit(tmp_path, monkeypatch):
@@ -29,6 +35,76 @@ def test_a_missing_peer_is_said_to_be_missing(capsys, monkeypatch):
     assert "cucim: not installed" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["read.py", "stain.py", "classifier.py"])
+@pytest.fixture(scope="module")
+def scene():
+    return stain.Scene.made(256)
+
+
+def test_normalization_is_timed_beside_a_copy_and_a_peer(scene, monkeypatch):
+    slowly = stain_peers.Peer(
+        "staintools Vahadane (spams)",
+        "vahadane",
+        "numpy",
+        stain_peers.ARRAYS,
+        lambda _: lambda tile: tile[::-1] + 1,
+    )
+    monkeypatch.setattr(stain, "PEERS", [slowly])
+    found = stain.speeds(scene, [(64, 2)], [slowly], rounds=2)
+    rates = found[64, 2]
+    assert {"memcpy", "ours Vahadane, table", slowly.name} <= rates.keys()
+    assert all(rate > 0 for rate in rates.values())
+    text = "\n".join(stain.speed_lines(found))
+    ratio = rates["ours Vahadane, arrays"] / rates[slowly.name]
+    assert f"| {slowly.name} | 250 | {ratio:,.1f} | not measured |" in text
+
+
+def test_fits_are_timed_and_priced(scene):
+    lines = stain.fit_lines(scene, [], 1)
+    assert any("whole slide" in line for line in lines)
+    pixels = stain_fits.tissue_pixels(scene.source, 500)
+    assert pixels.shape == (500, 3)
+    best = stain_fits.objectives(pixels, 0.1, set())["ours"]
+    other = np.array([[0.6, 0.6, 0.5], [0.2, 0.9, -0.1]])
+    assert stain_fits.priced(pixels, other, 0.1) > best
+    record = {"a": {"0.1": {"ours": 1.0, "spams": 1.5}}}
+    assert "| spams | 0.1 | 5.0e-01 | 5.0e-01 | 5.0e-01 |" in stain_fits.gaps(
+        record, ["spams"]
+    )
+    blank = np.full((8, 8, 3), 245, np.uint8)
+    assert stain_fits.objectives(blank.reshape(-1, 3), 0.1, set()) is None
+
+
+def test_who_knows_the_truth_is_nearest_to_the_other_scanner(scene):
+    pixels = {"aurora": scene.source, "borealis": scene.target}
+    mask = np.ones(scene.source.shape[:2], bool)
+    peer = stain_peers.Peer(
+        "nothing", "none", "numpy", stain_peers.ARRAYS, lambda _: lambda tile: tile
+    )
+    found = stain_truth.errors(pixels, mask, ("aurora", "borealis"), [peer])
+    assert found["nothing"] == found["not normalized"]
+    known = found[stain_truth.KNOWN]
+    assert known < found["not normalized"] / 2
+    assert known < found["**ours, Vahadane**"] * 1.1 < found["not normalized"]
+
+
+def test_peers_that_are_not_there_are_named(capsys, monkeypatch):
+    absent = stain_peers.Peer("x", "macenko", "not_there", stain_peers.ARRAYS, print)
+    present = stain_peers.Peer("y", "macenko", "numpy", stain_peers.ARRAYS, print)
+    monkeypatch.setattr(stain_peers, "PEERS", [absent, present])
+    assert stain_peers.installed() == [present]
+    assert stain_peers.installed(skip=["y"]) == []
+    assert "not_there: not installed" in capsys.readouterr().out
+
+
+@pytest.mark.browser
+def test_the_viewer_is_measured_in_a_browser(tmp_path):
+    with viewer_benchmark.shown(tmp_path, viewer_benchmark.SMALL_SIDE) as page:
+        figures = viewer_benchmark.measure(page, viewer_benchmark.SMALL_SIDE, 3)
+    assert len(figures.wheel) == 3
+    assert all(0 <= time < 20_000 for time in figures.wheel)
+    assert figures.pan_frames > 1
+
+
+@pytest.mark.parametrize("name", ["read.py", "stain.py", "classifier.py", "viewer.py"])
 def test_every_benchmark_is_told_of(repository, name):
     assert name in (repository / "benchmarks" / "README.md").read_text()
