@@ -30,31 +30,35 @@ def percentile(values: NDArray[np.float64], percent: float) -> float:
     """
     position = percent / 100 * (len(values) - 1)
     below = int(position)
-    first = _ranked(values, below)
-    if below + 1 >= len(values):
-        return float(first)
-    return float(first + (_ranked(values, below + 1) - first) * (position - below))
-
-
-@numba.njit(nogil=True, cache=True)
-def _ranked(values: NDArray[np.float64], rank: int) -> float:
-    """Return the number with `rank` smaller ones before it."""
-    low, high = values.min(), values.max()
+    low, high = values[0], values[0]
+    for value in values:
+        low, high = min(low, value), max(high, value)
     if not high > low:
         return float(low)
     scale = (_BINS - 1) / (high - low)
     counts = np.zeros(_BINS, np.int64)
     for value in values:
         counts[int((value - low) * scale)] += 1
-    bin_, before = 0, 0
-    while before + counts[bin_] <= rank:
-        before += counts[bin_]
-        bin_ += 1
-    here = np.empty(counts[bin_], np.float64)
+    # The bins that hold the rank and the next one, and all bins between them.
+    first, before = _bin_of(below, counts)
+    last, _ = _bin_of(min(below + 1, len(values) - 1), counts)
+    here = np.empty(counts[first : last + 1].sum(), np.float64)
     found = 0
     for value in values:
-        if int((value - low) * scale) == bin_:
+        if first <= int((value - low) * scale) <= last:
             here[found] = value
             found += 1
     here.sort()
-    return float(here[rank - before])
+    smaller = here[below - before]
+    larger = here[min(below - before + 1, found - 1)]
+    return float(smaller + (larger - smaller) * (position - below))
+
+
+@numba.njit(nogil=True, cache=True)
+def _bin_of(rank: int, counts: NDArray[np.int64]) -> tuple[int, int]:
+    """Return the bin of the number of that rank, and how many lie in bins before."""
+    number, before = 0, 0
+    while before + counts[number] <= rank:
+        before += counts[number]
+        number += 1
+    return number, before
