@@ -17,9 +17,9 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -39,7 +39,10 @@ from workbench.results import Heatmap
 from workbench.tissue import Tissue
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from browser import _FLAGS, _PROBES, chromium_path, panel_serve  # noqa: E402
+from browser import _FLAGS, _PROBES, chromium_path, panel_serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SIDE = 50_000
 SMALL_SIDE = 8_192
@@ -203,10 +206,11 @@ _DRAG = """async (ms) => {
   timing.paints = [];
   for (let t = 0; t < ms; t = performance.now() - start) {
     await new Promise(requestAnimationFrame);
-    const clientX = 640 + 300 * Math.sin(t / 400), clientY = 400 + 200 * Math.sin(t / 570);
-    const more = { pointerId: 1, pointerType: "mouse", isPrimary: true, buttons: 1 };
-    const event = new PointerEvent("pointermove", { clientX, clientY, bubbles: true, composed: true, ...more });
-    target.dispatchEvent(event);
+    const clientX = 640 + 300 * Math.sin(t / 400);
+    const clientY = 400 + 200 * Math.sin(t / 570);
+    const mouse = { pointerId: 1, pointerType: "mouse", isPrimary: true, buttons: 1 };
+    const options = { clientX, clientY, bubbles: true, composed: true, ...mouse };
+    target.dispatchEvent(new PointerEvent("pointermove", options));
   }
   return 1000 * timing.paints.length / (performance.now() - start);
 }"""
@@ -223,9 +227,7 @@ def _pan(page: Page, side: int) -> float:
 
 
 @contextlib.contextmanager
-def shown(
-    folder: Path, side: int, *, scale: float = 1.0, trace: bool = False
-) -> Iterator[Page]:
+def shown(folder: Path, side: int, *, scale: float = 1.0) -> Iterator[Page]:
     """Show the slide in a browser, writing it first if it is not there."""
     slide = folder / f"slide-{side}.svs"
     if not slide.exists():

@@ -22,6 +22,7 @@ from workbench.app.slide_panel import SlidePanel
 from workbench.app.snapshots import SnapshotPanel
 from workbench.app.stain_panel import StainPanel
 from workbench.app.viewer import LayerHandle, Viewer
+from workbench.layers.layer import overlay_pyramid
 from workbench.layers.normalized import NormalizedLayer
 from workbench.layers.slide import SlideLayer
 from workbench.stain.within import reference_within
@@ -155,7 +156,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.compare.attach(viewer)
         self.snapshots.attach(viewer)
         self._arrange()
-        self.overlays.attach(viewer, layer.pyramid)
+        self.overlays.attach(viewer, overlay_pyramid(slide.size))
         self.runs.attach(slide, viewer)
         self.stain.attach(slide)
         self.annotations.attach(slide, viewer)
