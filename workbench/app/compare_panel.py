@@ -56,9 +56,9 @@ class Beside(pn.viewable.Viewer):
                 margin=0,
                 styles={
                     "position": "absolute",
-                    "top": "12px",
+                    "top": "56px",  # below the viewer's own objectives
                     "left": "12px",
-                    "max-width": "calc(100% - 24px)",
+                    "max-width": "calc(100% - 72px)",
                     "width": "auto",
                     "z-index": "5",
                 },
