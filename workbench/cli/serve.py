@@ -45,7 +45,8 @@ _SECRETS: Final = ("PANEL_OAUTH_KEY", "PANEL_OAUTH_SECRET")
     "--allow-origin",
     "origins",
     multiple=True,
-    help="HOST or HOST:PORT by which users reach the app, where that is not the address.",
+    help="HOST or HOST:PORT by which users reach the app, where that is not the"
+    " address.",
 )
 @click.option("--prefix", default="", help="Of all paths, behind a proxy.")
 @click.option(
