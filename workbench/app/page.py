@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import panel as pn
 import panel_material_ui as pmui
+from panel.custom import JSComponent
 
 if TYPE_CHECKING:
     from workbench.app.workbench import WorkbenchApp
@@ -48,14 +49,34 @@ _THEMES: Final = {
 }
 
 
+class Preference(JSComponent):
+    """Turns the page it is on dark where the browser's user prefers that."""
+
+    _esm: ClassVar[str] = """
+    export function render({ model, view }) {
+      const wish = matchMedia("(prefers-color-scheme: dark)");
+      const follow = () => {
+        for (const { data } of view.model.document.roots()) {
+          if (data && "dark_theme" in data.attributes) data.dark_theme = wish.matches;
+        }
+      };
+      wish.addEventListener("change", follow);
+      model.on("remove", () => wish.removeEventListener("change", follow));
+      setTimeout(follow, 100); // what changes while the page is being built is lost
+    }"""
+
+
 def full_page(app: WorkbenchApp) -> Any:
-    """Return the app as a page: a drawer beside the slide, light or dark."""
+    """Return the app as a page: a drawer beside the slide, light or dark.
+
+    Dark at first where the user's system is; a button switches.
+    """
     return pmui.Page(
         title=TITLE,
         favicon=ICON,
         sidebar=[sections(app)],
         sidebar_width=_DRAWER_PX,
-        main=[stage(app)],
+        main=[stage(app), Preference(width=0, height=0, margin=0)],
         theme_config=_THEMES,
         sx=_SLIM,
     )
