@@ -36,6 +36,9 @@ _HIDDEN: Final = 0.1
 """Share of the range that is hidden at first, so that tissue is seen where nothing
 was found."""
 
+_WHOLE_FROM: Final = 100
+"""Numbers from which on digits after the point say nothing."""
+
 _OWN: Final = "class colour"
 
 
@@ -165,8 +168,8 @@ class Overlay(pn.viewable.Viewer):
         if not row["cells"]:
             return f"{channel}: not computed here."
         return (
-            f"{channel}: mean {row['mean']:.3g}, {row['above']:.0%} of it at"
-            f" {self.threshold.value:.3g} or more."
+            f"{channel}: mean {_number(row['mean'])}, {row['above']:.0%} of it at"
+            f" {_number(self.threshold.value)} or more."
         )
 
     def detach(self) -> None:
@@ -336,6 +339,10 @@ class OverlayPanel(pn.viewable.Viewer):
         self._rows.objects = list(self.overlays)
         self._empty.visible = not self.overlays
         self._chosen()
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= _WHOLE_FROM else f"{value:.3g}"
 
 
 def _slider(label: str, start: float, end: float, value: float) -> Any:
