@@ -14,12 +14,16 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from simplejpeg import decode_jpeg
 
 from browser import panel_serve
+from workbench import open_slide
 from workbench.errors import OutOfBoundsError, SlideReadError
 from workbench.layers.encode import TRANSPARENT, hatched
 from workbench.layers.layer import Pyramid
+from workbench.layers.slide import SlideLayer
 from workbench.slide.reader import EncodedTile
+from workbench.synthetic import write_slide
 from workbench.tileserver import RateLimit, TileCache, TileRegistry, handler
 from workbench.tileserver.registry import MAX_TILE_PX
 
@@ -121,6 +125,22 @@ def test_a_tile_in_memory_is_not_waited_for():
     assert registry.ready(key, (1, 1, 0)).tile.data == b"a110"
     layer.problem = SlideReadError("x", "a tile", "it is damaged")
     assert registry.ready(key, (1, 0, 1)) is None
+
+
+def test_a_stored_tile_in_memory_is_the_stored_tile(tmp_path):
+    write_slide(tmp_path / "slide.svs", size=(1024, 768), seed=1)
+    with open_slide(tmp_path / "slide.svs") as slide:
+        layer = SlideLayer(slide)
+        top = layer.pyramid.max_zoom
+        for place in [(top, 0, 0), (top, 3, 2)]:
+            # None: the file system cannot tell what it has in memory.
+            assert layer.ready_tile(*place) in (layer.tile(*place), None)
+        larger = SlideLayer(slide, tile_px=2 * layer.pyramid.tile_px)
+        assert larger.drawing != layer.drawing
+        assert larger.ready_tile(larger.pyramid.max_zoom, 0, 0) is None
+        side = larger.pyramid.tile_px
+        drawn = decode_jpeg(larger.tile(larger.pyramid.max_zoom, 0, 0).data)
+        assert drawn.shape == (side, side, 3)
 
 
 def test_there_are_no_tiles_beside_the_pyramid():
