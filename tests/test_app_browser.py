@@ -277,3 +277,13 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(watched, url):
     page = watched.page
     page.goto(f"{url}?slide=../../../etc/passwd")
     page.get_by_text("is not in the folders that are served").wait_for()
+
+
+def test_the_page_is_dark_where_the_system_is(watched, url, slide):
+    watched.page.emulate_media(color_scheme="dark")
+    watched.page.goto(f"{url}?slide={slide.name}")
+    watched.settle()
+    watched.page.locator(".stage[data-theme=dark]").wait_for()
+    watched.page.emulate_media(color_scheme="light")
+    watched.page.locator(".stage[data-theme=light]").wait_for()
+    assert watched.errors == []
