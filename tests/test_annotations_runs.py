@@ -106,7 +106,7 @@ def test_a_reference_is_of_what_is_enclosed_and_nothing_else(slide, tmp_path):
     reference = reference_within(slide, area, name="nest")
     pixels = slide.read(area.box).pixels
     inside = Reference.of_pixels(
-        pixels[area.mask(area.box, pixels.shape[1::-1])], name=""
+        pixels[area.mask(area.box, pixels.shape[1::-1])], name="x"
     )
     assert reference.stains == inside.stains
     assert reference.lab_mean == inside.lab_mean
