@@ -104,6 +104,7 @@ def sections(app: WorkbenchApp) -> Any:
         ("Overlays", app.overlays),
         ("Annotations", app.annotations),
         ("Compare", app.compare),
+        ("Bookmarks", app.bookmarks),
         ("Save what is seen", app.snapshots),
         active=[0, 1, 2, 3, 4],
         disable_gutters=True,

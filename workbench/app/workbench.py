@@ -13,6 +13,7 @@ import param
 from workbench.app.address import Address
 from workbench.app.annotation_panel import AnnotationPanel
 from workbench.app.background import Background, explain
+from workbench.app.bookmarks import BookmarkPanel, Bookmarks
 from workbench.app.compare_panel import COLOURS, OFF, OVERLAYS, ComparePanel
 from workbench.app.overlay_panel import OverlayPanel
 from workbench.app.page import compact, full_page
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from workbench.store import Run
 
 _UPLOADS: Final = "references"
+_BOOKMARKS: Final = "bookmarks"
 _ANNOTATIONS: Final = "annotations"
 
 
@@ -101,6 +103,11 @@ class WorkbenchApp(pn.viewable.Viewer):
             lambda event: self.runs.mark(event.new), "annotation"
         )
         self.restorer = Restorer(self)
+        self.bookmarks = BookmarkPanel(
+            Bookmarks(site.shelf.folder / _BOOKMARKS),
+            lambda: self.restorer.address,
+            self._go_back,
+        )
 
     def __panel__(self) -> Any:
         """Return the app in a frame of fixed height, as in a notebook's cell."""
@@ -155,6 +162,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.viewer = viewer
         self.compare.attach(viewer)
         self.snapshots.attach(viewer)
+        self.bookmarks.attach(slide)
         self._arrange()
         self.overlays.attach(viewer, overlay_pyramid(slide.size))
         self.runs.attach(slide, viewer)
@@ -229,6 +237,10 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.background.do(
             lambda: self.site.shelf.saved(slide), self._offer, slot="saved"
         )
+
+    def _go_back(self, address: Address) -> None:
+        # The file may be served under another name by now.
+        self.restorer.go(replace(address, slide=self.slides.chosen))
 
     def _offer(self, saved: list[SavedRun]) -> None:
         self.overlays.offer(saved)
