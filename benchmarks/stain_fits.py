@@ -155,7 +155,15 @@ def compare(
             found = objectives(pixels, penalty, names)
             if found is not None:
                 record.setdefault(name, {})[str(penalty)] = found
-    return gaps(record, sorted(names)), record
+    lines = gaps(record, sorted(names))
+    if "spams" in names:
+        apart = max(
+            codes_against_spams(tissue_pixels(picture, most))
+            for name, picture in pictures(data)
+            if name in record
+        )
+        lines += ["", f"Amounts differ from spams.lasso's by {apart:.1e} at most."]
+    return lines, record
 
 
 def gaps(record: dict, names: list[str]) -> list[str]:
