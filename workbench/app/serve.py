@@ -8,6 +8,7 @@ command, with the slides in the environment variable `WORKBENCH_SLIDES`:
 
 from __future__ import annotations
 
+import signal
 import sys
 from dataclasses import replace
 from functools import partial
@@ -75,9 +76,14 @@ def serve(
     server.start()
     if started is not None:
         server.io_loop.add_callback(started, door.url)
+    loop = server.io_loop
+    for kind in (signal.SIGTERM, signal.SIGINT):
+        # Bokeh's own says so on standard output first, and stays where that is closed.
+        loop.asyncio_loop.add_signal_handler(kind, loop.stop)
     try:
-        server.run_until_shutdown()
+        loop.start()
     finally:
+        server.stop()
         site.shelf.close()
 
 
