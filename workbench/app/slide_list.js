@@ -74,6 +74,7 @@ export function render({ model, el }) {
     seen.disconnect();
     visible.clear();
     list.replaceChildren(...model.items.map(row));
+    list.scrollTop = 0; // what is found is seen from its beginning
     if (!model.items.length) list.textContent = "No slide of that name.";
     for (const item of list.children) {
       paint(item);
@@ -92,11 +93,9 @@ export function render({ model, el }) {
   });
 
   model.on("items", build);
-  model.on("picture", () => {
-    const { name, url } = model.picture;
-    if (!name) return;
-    pictures.set(name, url);
-    for (const item of list.children) if (item.dataset.name === name) paint(item);
+  model.on("pictures", () => {
+    for (const [name, url] of Object.entries(model.pictures)) pictures.set(name, url);
+    for (const item of list.children) paint(item);
   });
   model.on("remove", () => {
     clearTimeout(timer);

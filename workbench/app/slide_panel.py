@@ -44,7 +44,7 @@ class SlideList(JSComponent):
 
     items = param.List(default=[], doc="Of dict(name, detail).")
     wanted = param.List(default=[], doc="Names in view that have no picture yet.")
-    picture = param.Dict(default={}, doc="`name` and `url` of the last one drawn.")
+    pictures = param.Dict(default={}, doc="Data URL by name, of those drawn lately.")
     value = param.String(default="", doc="The name that is chosen.")
 
     _esm: ClassVar[Path] = _HERE / "slide_list.js"
@@ -159,7 +159,10 @@ class SlidePanel(pn.viewable.Viewer):
         url = _data_url(self._library.open(name).thumbnail(_THUMBNAIL_PX).pixels)
 
         def show() -> None:
-            self._list.picture = {"name": name, "url": url}
+            in_view = self._list.wanted
+            # Those in view with it: where changes are combined, the last one counts.
+            kept = {n: u for n, u in self._list.pictures.items() if n in in_view}
+            self._list.pictures = {**kept, name: url}
 
         self._background.later(show)
 
