@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -160,6 +159,6 @@ def serve(
         site.shelf.close()
 
 
-if pn.state.served and __name__ not in sys.modules:
+if pn.state.served:  # true in the module that `panel serve` runs, not in an import
     # Panel runs this file anew for each session of `panel serve`.
     session(site_from_environment()).page().servable()
