@@ -71,7 +71,7 @@ class Tiny(nn.Module):
     def __init__(self):
         super().__init__()
         with torch.random.fork_rng():
-            torch.random.default_generator.manual_seed(7)
+            torch.random.default_generator.manual_seed(1)
             self.conv = nn.Conv2d(3, 2, 7, stride=7)
 
     def forward(self, x):
