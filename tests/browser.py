@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Frame, Page
 
 _CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = [
@@ -37,7 +37,8 @@ _FLAGS = [
     "--disable-sync",
 ]
 _LOCAL = {"127.0.0.1", "localhost", ""}
-TIMEOUT_MS = 30_000
+TIMEOUT_MS = 60_000
+"""Of any wait: other work may keep the machine busy."""
 
 _PROBES = """
 window.probe = {
@@ -180,14 +181,55 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-class Watched:
-    """A page, with what went wrong on it."""
+class Figure:
+    """The viewer of a page, or of a frame in one."""
+
+    def __init__(self, frame: Frame, errors: list[str]) -> None:
+        self.frame = frame
+        self.errors = errors
+        """What its page complained of."""
+
+    def settle(self) -> None:
+        """Wait until every visible tile is painted, and the browser has drawn it."""
+        ready = "() => window.probe && probe.stage()?.dataset.state === 'ready'"
+        try:
+            self.frame.wait_for_function(ready)
+            self.frames(3)
+            self.frame.wait_for_function(ready)
+        except PlaywrightTimeout as error:
+            message = f"the viewer never was ready; its page said: {self.errors}"
+            raise AssertionError(message) from error
+
+    def frames(self, number: int) -> None:
+        """Wait for the browser to draw so many frames."""
+        self.frame.evaluate(
+            """async (n) => {
+              for (let i = 0; i < n; i++) await new Promise(requestAnimationFrame);
+            }""",
+            number,
+        )
+
+    def screen(self, x: float, y: float) -> tuple[float, float]:
+        """Return where a level-0 point is on the page, in CSS pixels."""
+        left, top = self.frame.evaluate("([x, y]) => probe.screen(x, y)", [x, y])
+        if self.frame.parent_frame is None:
+            return left, top
+        around = self.frame.frame_element().bounding_box()
+        return left + around["x"], top + around["y"]
+
+    def canvas(self) -> np.ndarray:
+        """Return the figure's canvas, uint8 (H, W, 4), in device pixels."""
+        got = self.frame.evaluate("() => probe.pixels()")
+        data = np.frombuffer(base64.b64decode(got["data"]), np.uint8)
+        return data.reshape(got["height"], got["width"], 4)
+
+
+class Watched(Figure):
+    """A page with the viewer in it, and with what went wrong on it."""
 
     def __init__(self, page: Page) -> None:
+        super().__init__(page.main_frame, [])
         self.page = page
-        self.errors: list[str] = []
-        """Of the console, uncaught ones included."""
-
         self.external: list[str] = []
         """URLs asked for outside this machine; none of them was let out."""
 
@@ -210,37 +252,6 @@ class Watched:
         else:
             self.external.append(route.request.url)
             route.abort()
-
-    def settle(self) -> None:
-        """Wait until every visible tile is painted, and the browser has drawn it."""
-        ready = "() => probe.stage()?.dataset.state === 'ready'"
-        try:
-            self.page.wait_for_function(ready)
-            self.frames(3)
-            self.page.wait_for_function(ready)
-        except PlaywrightTimeout as error:
-            message = f"the viewer never was ready; its page said: {self.errors}"
-            raise AssertionError(message) from error
-
-    def frames(self, number: int) -> None:
-        """Wait for the browser to draw so many frames."""
-        self.page.evaluate(
-            """async (n) => {
-              for (let i = 0; i < n; i++) await new Promise(requestAnimationFrame);
-            }""",
-            number,
-        )
-
-    def screen(self, x: float, y: float) -> tuple[float, float]:
-        """Return where a level-0 point is on the page, in CSS pixels."""
-        left, top = self.page.evaluate("([x, y]) => probe.screen(x, y)", [x, y])
-        return left, top
-
-    def canvas(self) -> np.ndarray:
-        """Return the figure's canvas, uint8 (H, W, 4), in device pixels."""
-        got = self.page.evaluate("() => probe.pixels()")
-        data = np.frombuffer(base64.b64decode(got["data"]), np.uint8)
-        return data.reshape(got["height"], got["width"], 4)
 
 
 @pytest.fixture

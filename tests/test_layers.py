@@ -19,9 +19,10 @@ sys.path.insert(0, str(Path(__file__).parent / "apps"))
 from fake_slide import FakeSlide
 
 from made_slides import tissue_like, write_tiff
+from workbench.cards import PALETTE
 from workbench.errors import OutOfBoundsError, RecipeError
 from workbench.geometry import Box
-from workbench.layers.colour import COLORMAPS, PALETTE, class_colour, colours
+from workbench.layers.colour import COLORMAPS, class_colour, colours
 from workbench.layers.encode import TRANSPARENT, encode_palette
 from workbench.layers.heatmap import HeatmapLayer, HeatmapStyle
 from workbench.layers.layer import Pyramid

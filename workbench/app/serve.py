@@ -9,7 +9,6 @@ command, with the slides in the environment variable `WORKBENCH_SLIDES`:
 from __future__ import annotations
 
 import signal
-import sys
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -87,6 +86,6 @@ def serve(
         site.shelf.close()
 
 
-if pn.state.served and __name__ not in sys.modules:
+if pn.state.served:  # true in the module that `panel serve` runs, not in an import
     # Panel runs this file anew for each session of `panel serve`.
     session(site_from_environment()).page().servable()

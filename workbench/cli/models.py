@@ -7,7 +7,7 @@ import json
 import click
 
 from workbench.cli.flags import json_flag
-from workbench.models.catalogue import find_card, model_names
+from workbench.models.catalogue import known_cards
 
 
 @click.command("models")
@@ -18,7 +18,7 @@ def command(*, as_json: bool) -> None:
     A model can also be given by the path of a TorchScript, ONNX or safetensors file
     with its card, or of a WSInfer-zoo folder.
     """
-    cards = [find_card(name) for name in model_names()]
+    cards = known_cards()
     if as_json:
         click.echo(json.dumps([c.model_dump(mode="json") for c in cards], indent=2))
         return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from workbench.cards import PALETTE
 from workbench.errors import RecipeError
 from workbench.layers.layer import Legend
 
@@ -27,19 +28,6 @@ _ANCHORS: Final[dict[str, str]] = {
 
 COLORMAPS: Final = tuple(_ANCHORS)
 """Names of the colormaps, the first is the default; "#rrggbb" is one as well."""
-
-PALETTE: Final = (
-    (0, 114, 178),
-    (213, 94, 0),
-    (0, 158, 115),
-    (204, 121, 167),
-    (230, 159, 0),
-    (86, 180, 233),
-    (240, 228, 66),
-    (60, 60, 60),
-)
-"""sRGB for classes without colours of their own, told apart by most colour-blind
-people (Okabe and Ito, "Color universal design", 2008)."""
 
 _PALE: Final = 0.85
 """How far towards white a ramp of one hue begins."""

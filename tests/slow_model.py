@@ -1,0 +1,43 @@
+"""The measurement of nuclei, so slow that its progress is seen on any machine.
+
+A package of its own, as users may install one: `offer` writes it into a folder that
+a server then has on its PYTHONPATH.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+from workbench.models.catalogue import find_card
+from workbench.models.measurements import NuclearDensity
+
+NAME = "slow-nuclear-density"
+CARD = Path(__file__).with_name("slow_card.json")
+PAUSE_S = 0.15
+
+
+class SlowDensity(NuclearDensity):
+    """Counts nuclei, and pauses at each tile."""
+
+    def forward(self, rgb):
+        time.sleep(PAUSE_S * len(rgb))
+        return super().forward(rgb)
+
+
+def offer(folder: Path) -> dict[str, str]:
+    """Install the package in a folder; return the environment that finds it."""
+    module = Path(__file__).stem
+    info = folder / f"{module}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Name: {module}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        f"[workbench.models]\n{NAME} = {module}:CARD\n"
+    )
+    shutil.copy(__file__, folder)
+    card = find_card("nuclear-density").model_dump(mode="json")
+    card |= {"name": NAME, "architecture": f"{module}:{SlowDensity.__name__}"}
+    (folder / CARD.name).write_text(json.dumps(card))
+    return {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
