@@ -52,7 +52,12 @@ def slide_histogram(slide: Slide) -> ColourHistogram:
         message = f"There is no tissue on '{slide.path}' whose stains could be found."
         raise StainError(message, "Run it without normalization, or check the slide.")
     histogram = ColourHistogram.of_codes(_codes(slide, boxes))
-    return replace(histogram, white=_overview(slide).bare_glass())
+    return replace(histogram, white=slide_white(slide))
+
+
+def slide_white(slide: Slide) -> NDArray[np.float64] | None:
+    """Return the colour of a slide's bare glass, float64 (3,); None: there is none."""
+    return _overview(slide).bare_glass()
 
 
 def _overview(slide: Slide) -> ColourHistogram:

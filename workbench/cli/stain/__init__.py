@@ -10,5 +10,6 @@ command = Verbs(
     package=__name__,
     verbs={
         "check": "Tell how far the ways to a normalized pixel are apart.",
+        "quantify": "Measure how much of a stain there is: DAB, for example.",
     },
 )
