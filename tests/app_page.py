@@ -243,7 +243,7 @@ def do_the_whole_job(app, slide, runs):
     """
     app.shows(slide)
     zoom_in(app, slide)
-    app.press("The whole slide")
+    app.press("Fit")
 
     app.press("macenko")
     app.choose("Reference", "he-rose")

@@ -8,6 +8,7 @@ import multiprocessing
 import uuid
 
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 from hypothesis import given
@@ -352,7 +353,6 @@ def test_a_heatmap_is_summarised_in_each_annotation():
 
 
 def test_real_outlines_at_scale(slide, tmp_path, shared_data):
-    pd = pytest.importorskip("pandas")
     table = pd.read_parquet(shared_data / "wsi_polygons" / "hgsc_tissue_wsi.parquet")
     shapes = shapely.from_wkb(table.geometry.to_numpy())
     here = open_annotations(slide, folder=tmp_path)

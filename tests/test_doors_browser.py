@@ -7,11 +7,11 @@ import sys
 from urllib.parse import urlsplit
 
 import nbformat
-import numpy as np
 import pytest
 from stained_slide import write_stained
-from test_jupyter_browser import READY, Lab, assert_slide_is_painted, painted
+from test_jupyter_browser import READY, Lab
 
+from app_page import AppPage
 from browser import free_port, running
 from workbench.geometry import Box
 from workbench.slide.slide import open_slide
@@ -39,6 +39,12 @@ def folder(tmp_path_factory):
     )
     nbformat.write(notebook, folder / "app.ipynb")
     return folder
+
+
+@pytest.fixture(scope="module")
+def slide(folder):
+    with open_slide(folder / SLIDE) as opened:
+        yield opened
 
 
 def jupyter(folder, module, *, proxy=True):
@@ -81,7 +87,6 @@ def lab_alone(folder):
 
 @pytest.fixture(scope="module")
 def notebook_7(folder):
-    pytest.importorskip("notebook")
     yield from jupyter(folder, "notebook")
 
 
@@ -124,21 +129,20 @@ def said(page, text):
     page.page.locator(".jp-OutputArea-output", has_text=text).first.wait_for()
 
 
-def test_tiles_arrive_behind_a_hubs_prefix_while_the_kernel_sleeps(
-    watched, lab, folder
-):
+def test_tiles_arrive_behind_a_hubs_prefix_while_the_kernel_sleeps(watched, lab, slide):
     page = Lab(watched, lab, "/tree/app.ipynb")
     only(watched, lab)
     page.page.wait_for_function(READY)
     run_next(page)
     frame = page.app_frame(f"{BASE}proxy/")
-    assert_slide_is_painted(frame, folder / SLIDE)
+    app = AppPage(watched, frame)
+    app.shows(slide)
     run_next(page)
     page.page.wait_for_function(READY.replace('"idle"', '"busy"'))
     before = sum("/tiles/" in url for url in watched.requests)
     look_closely(page, frame, 900, 700)
     assert sum("/tiles/" in url for url in watched.requests) - before >= 2
-    assert_close_up_is_painted(frame, folder / SLIDE)
+    shows_close_up(app, slide)
     assert page.page.evaluate(f"() => !({READY})()")
     page.command("kernelmenu:interrupt")
     page.page.wait_for_function(READY)
@@ -147,17 +151,12 @@ def test_tiles_arrive_behind_a_hubs_prefix_while_the_kernel_sleeps(
     assert watched.external == []
 
 
-def assert_close_up_is_painted(frame, path):
-    with open_slide(path) as slide:
-        for x, y in ((800, 600), (950, 750)):
-            box = Box.at(x, y, 60, 60)
-            expected = slide.read(box).pixels.mean((0, 1))
-            got = painted(frame, (box.x0, box.y0, box.x1, box.y1))
-            assert np.abs(got - expected).max() < 8, box
+def shows_close_up(app, slide):
+    app.shows(slide, where=[Box.at(800, 600, 60, 60), Box.at(950, 750, 60, 60)])
 
 
 def test_without_a_proxy_the_notebooks_own_connection_carries_the_app(
-    watched, lab_alone, folder
+    watched, lab_alone, slide
 ):
     page = Lab(watched, lab_alone, "/tree/app.ipynb")
     only(watched, lab_alone)
@@ -165,9 +164,10 @@ def test_without_a_proxy_the_notebooks_own_connection_carries_the_app(
     run_next(page)
     page.page.wait_for_selector("iframe[srcdoc]")
     frame = page.app_frame("about:srcdoc")
-    assert_slide_is_painted(frame, folder / SLIDE)
+    app = AppPage(watched, frame)
+    app.shows(slide)
     look_closely(page, frame, 900, 700)
-    assert_close_up_is_painted(frame, folder / SLIDE)
+    shows_close_up(app, slide)
     # Its websocket works too: what is pressed is answered by the kernel.
     frame.get_by_role("button", name="reinhard", exact=True).click()
     frame.get_by_text("Fitted to the whole slide.").wait_for()
@@ -178,7 +178,7 @@ def test_without_a_proxy_the_notebooks_own_connection_carries_the_app(
     assert watched.external == []
 
 
-def test_notebook_7_shows_the_app(watched, notebook_7, folder):
+def test_notebook_7_shows_the_app(watched, notebook_7, slide):
     page = Lab.__new__(Lab)
     page.watched, page.page = watched, watched.page
     page.page.goto(f"{notebook_7}notebooks/app.ipynb?token={TOKEN}")
@@ -188,5 +188,6 @@ def test_notebook_7_shows_the_app(watched, notebook_7, folder):
     page.page.wait_for_function(READY)
     run_next(page)
     frame = page.app_frame(f"{BASE}proxy/")
-    assert_slide_is_painted(frame, folder / SLIDE)
+    app = AppPage(watched, frame)
+    app.shows(slide)
     assert watched.external == []

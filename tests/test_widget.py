@@ -5,16 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import ipywidgets
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "apps"))
 
-pytest.importorskip("anywidget")
-ipywidgets = pytest.importorskip("ipywidgets")
+from fake_slide import FakeSlide
 
-from fake_slide import FakeSlide  # noqa: E402
-
-from workbench.app.widget import ViewerWidget  # noqa: E402
+from workbench.app.widget import ViewerWidget
 
 pytestmark = pytest.mark.browser
 

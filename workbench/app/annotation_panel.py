@@ -96,7 +96,6 @@ class AnnotationPanel(pn.viewable.Viewer):
             filename="annotations.geojson",
             label="Export",
             icon="download",
-            variant="outlined",
             **STYLE,
         )
         self._upload = pmui.FileInput(
