@@ -241,7 +241,7 @@ def test_a_region_that_was_not_drawn_is_refused_in_a_sentence(app):
     app.runs.preset(region="drawn box")
     app.background.guard(app.runs.start)
     assert app.notice.visible
-    assert "Draw a box" in app.notice.object
+    assert "Draw or choose it" in app.notice.object
     assert app.runs.job is None
 
 
