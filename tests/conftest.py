@@ -11,7 +11,10 @@ from hypothesis import settings
 from browser import chromium, watched  # noqa: F401 - one browser for all modules
 
 # How long an example takes says more of the machine than of the code.
-settings.register_profile("workbench", deadline=None)
+# The same examples each time, so that a change alone makes a test fail;
+# `pytest --hypothesis-profile=search` looks for new ones.
+settings.register_profile("workbench", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=1000)
 settings.load_profile("workbench")
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -85,6 +85,11 @@ def test_an_area_is_the_same_once_saved(points):
         assert again == recipe == recipe.replace(region=recipe.region)
 
 
+def test_a_sliver_thinner_than_the_raster_is_no_area():
+    with pytest.raises(OutOfBoundsError, match="encloses no area"):
+        Area.of(shapely.Polygon([(0, 0), (0, 1), (0.004, 0)]))
+
+
 def test_equal_outlines_are_one_wherever_their_rings_begin():
     ring = [(0, 0), (9, 0), (9, 9), (0, 9)]
     turned = [*ring[2:], *ring[:2]]

@@ -69,7 +69,7 @@ class Area:
             found = on_grain(_repaired(_geometry(what)))
         except (*_MISFITS, shapely.errors.ShapelyError) as error:
             raise _no_area(error) from error
-        polygons = [p for p in shapely.get_parts(found) if p.geom_type == "Polygon"]
+        polygons = [p for p in shapely.get_parts(found) if p.area > 0]
         if not polygons:
             raise _no_area(found.geom_type)
         return cls(shapely.normalize(shapely.MultiPolygon(polygons)))
