@@ -6,12 +6,13 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Task = Literal["classification", "segmentation", "measurement"]
+Task = Literal["classification", "segmentation", "measurement", "instances"]
 """What a model answers for a tile.
 
 classification : a probability for each class
 segmentation   : a probability for each class and pixel
 measurement    : a number with a unit for each channel, such as mg or 1/mm2
+instances      : objects with outlines, each of one class
 """
 
 _Byte = Annotated[int, Field(ge=0, le=255)]
@@ -86,6 +87,17 @@ class ModelCard(BaseModel):
     activation: Literal["none", "softmax", "sigmoid"] = "none"
     """What turns the network's output into the answer."""
 
+    decoder: Annotated[str, Field(max_length=100)] = ""
+    """What finds the objects in the network's output, for instances alone: "labels",
+    "maskrcnn" or "nucleus-maps" (`workbench.models.instance_decoders`)."""
+
+    min_score: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Objects of which the model is less sure are left out."""
+
+    overlaps: Literal["best", "merge"] = "best"
+    """Where objects of one tile overlap: the surer one keeps what they share, or they
+    become one."""
+
     architecture: str = ""
     """How to build the network where the weights are bare: "torchvision:resnet18",
     "workbench:small-cnn" or, with trust, "package.module:factory", a function that
@@ -118,6 +130,12 @@ class ModelCard(BaseModel):
             raise ValueError(message)
         if 2 * self.margin_px >= self.tile_px:
             message = "margin_px leaves nothing of the tile"
+            raise ValueError(message)
+        if (self.task == "instances") != bool(self.decoder):
+            message = "decoder is what instances need, and only they"
+            raise ValueError(message)
+        if self.task == "instances" and not self.margin_px:
+            message = "margin_px must hold the largest object whole"
             raise ValueError(message)
         return self
 

@@ -34,13 +34,16 @@ def decode(answers: Tensor, card: ModelCard) -> Tensor:
     Returns
     -------
     Tensor
-        float32 (N, C, cells, cells), on the same device.
+        float32 (N, C, cells, cells), on the same device; of instances the answers as
+        they are, for a decoder of their own.
 
     Raises
     ------
     InvalidCardError
         If the card has several cells but the network answers for whole tiles.
     """
+    if card.task == "instances":
+        return answers.float()
     if answers.ndim == _PER_TILE:
         if card.cells != 1:
             reason = f"cells = {card.cells}, but the network answers for whole tiles"

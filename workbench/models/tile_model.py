@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import Tensor, nn
 
+from workbench.devices import is_out_of_memory
 from workbench.errors import InvalidCardError, ModelError
 from workbench.models.channels import InputChannels
 
@@ -80,9 +81,9 @@ class TileModel(nn.Module):
         try:
             with self._autocast(inputs.device):
                 answer = self.network(inputs)
-        except torch.OutOfMemoryError:
-            raise
         except _FAILURES as error:
+            if is_out_of_memory(error):
+                raise
             raise self._failed(inputs, error) from error
         return _activated(self._checked(answer).float(), self.card.activation)
 
@@ -100,6 +101,8 @@ class TileModel(nn.Module):
         )
 
     def _checked(self, answer: Tensor) -> Tensor:
+        if self.card.task == "instances":
+            return answer  # its decoder knows what it means
         if answer.ndim == 1:
             answer = answer[:, None]
         if answer.ndim not in (2, 4) or answer.shape[1] != len(self.card.classes):
