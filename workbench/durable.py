@@ -41,6 +41,20 @@ def replace_file(path: Path, data: bytes) -> None:
         _sync(path.parent)
 
 
+def move_file(part: Path, path: Path) -> None:
+    """Move a file that has been written in place of the one that may be there.
+
+    Raises
+    ------
+    RunFolderError
+        If the disk refuses; then the old file is still there.
+    """
+    with disk_errors(path):
+        _sync(part)
+        part.replace(path)
+        _sync(path.parent)
+
+
 def replace_folder(part: Path, path: Path) -> None:
     """Move a folder that has been written in place of the one that may be there.
 

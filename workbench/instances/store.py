@@ -1,0 +1,311 @@
+"""Instances on disk: a Parquet file in which neighbours lie together.
+
+One row an object, in the order of a curve that fills the plane; the number of the row
+is the object's id. Columns: `x` and `y` (centroid, level-0 pixels, on a raster of 1/8),
+`class` (index of its name), `score`, each measure by its name, `size_px` (side of the
+square of its area) and `outline` (see `outlines.py`). What belongs to the whole file is
+in its metadata, under "workbench", as JSON. Nothing here needs torch.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from workbench.cards import PALETTE, Colour
+from workbench.errors import RunError
+from workbench.instances.instances import STEPS_PER_PX, Instances
+from workbench.instances.outlines import boxes_of, off_raster, on_raster, unpack
+from workbench.instances.writer import FORMAT, KEY, OWN, InstanceWriter
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from workbench.geometry import Box
+
+__all__ = ["Group", "InstanceStore", "InstanceWriter", "open_instances"]
+
+_KNOWN: Final = OWN[:-1]
+"""What is known of every object, besides its outline and its measures."""
+
+_HELD: Final = 128
+"""Groups of which the outlines stay in memory: about a million objects."""
+
+_DAMAGE: Final = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Group:
+    """Neighbours that are read together, with their outlines on the raster."""
+
+    first: int
+    """Id of the first of them; the others follow."""
+
+    steps: NDArray[np.int32]
+    """Points of all outlines: int32 (P, 2), in 1/8 level-0 pixel."""
+
+    ends: NDArray[np.int64]
+    """Where each outline ends in `steps`: (N,)."""
+
+    boxes: NDArray[np.int32]
+    """Around each, in 1/8 level-0 pixel: (N, 4)."""
+
+
+class InstanceStore:
+    """The instances of a run, however many; opened with `open_instances`.
+
+    Opening reads what is known of the whole. Columns are read when they are asked
+    for, and kept; outlines group by group, and the last ones used are kept. Safe from
+    any number of threads.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        with _reading(path):
+            self._file = pq.ParquetFile(
+                path, memory_map=True, page_checksum_verification=True
+            )
+            facts = json.loads(self._file.metadata.metadata[KEY.encode()])
+            _check(path, facts)
+            self.id: str = facts["id"]
+            """Of the content: equal for equal objects."""
+            self.classes: tuple[str, ...] = tuple(facts["classes"])
+            """Names, by index."""
+            self.colours: tuple[Colour, ...] = tuple(map(tuple, facts["colours"]))
+            """sRGB of each class."""
+            self.mpp: float | None = facts["mpp"]
+            """Micrometres per level-0 pixel; None: not known."""
+            self.bounds = np.array(facts["bounds"], np.int32).reshape(-1, 4)
+            """Around the outlines of each group, in level-0 pixels: (G, 4)."""
+            metadata = self._file.metadata
+            lengths = [
+                metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)
+            ]
+        self.firsts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        """Id of the first object of each group, and the number of all: (G + 1,)."""
+        names = self._file.schema_arrow.names
+        self.measures: tuple[str, ...] = tuple(n for n in names if n not in OWN)
+        """Names of what was measured of each."""
+        self._columns: dict[str, NDArray[Any]] = {}
+        self._groups: OrderedDict[int, Group] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Return how many objects there are."""
+        return int(self.firsts[-1])
+
+    def __repr__(self) -> str:
+        """Say what it is in one line."""
+        return f"<InstanceStore '{self.path}': {len(self):,} objects>"
+
+    @property
+    def palette(self) -> tuple[Colour, ...]:
+        """One colour for each class: its own, or those of `PALETTE` in turn."""
+        if self.colours:
+            return self.colours
+        return tuple(PALETTE[i % len(PALETTE)] for i in range(len(self.classes)))
+
+    def columns(self, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
+        """Return what is known of all objects, by id.
+
+        Parameters
+        ----------
+        names : iterable of str, optional
+            Of "x", "y" (float32, level-0 pixels), "class" (uint16), "score"
+            (float32), "size_px" (uint16) and the measures (float32); by default all.
+
+        Raises
+        ------
+        RunError
+            If there is no such column, or the file is damaged.
+        """
+        known = (*_KNOWN, *self.measures)
+        wanted = known if names is None else tuple(names)
+        if unknown := set(wanted) - set(known):
+            message = f"'{self.path}' has no column '{min(unknown)}'."
+            raise RunError(message, f"It has: {', '.join(known)}.")
+        return {name: self._column(name) for name in wanted}
+
+    def within(self, box: Box) -> tuple[NDArray[np.int64], Instances]:
+        """Return the objects whose own boxes share a point with a box, and their ids.
+
+        Raises
+        ------
+        RunError
+            If the file is damaged there.
+        """
+        edges = np.array([box.x0, box.y0, box.x1, box.y1]) * STEPS_PER_PX
+        found = []
+        for number in self.groups_in(box):
+            group = self.group(number)
+            x0, y0, x1, y1 = group.boxes.T
+            hit = (
+                (x0 < edges[2]) & (y0 < edges[3]) & (x1 >= edges[0]) & (y1 >= edges[1])
+            )
+            found.append(group.first + np.flatnonzero(hit))
+        ids = np.concatenate(found) if found else np.empty(0, np.int64)
+        return ids, self.take(ids)
+
+    def take(self, ids: NDArray[np.int64] | Iterable[int]) -> Instances:
+        """Return some objects, in the order of their ids as given.
+
+        Raises
+        ------
+        RunError
+            If there is none of such an id, or the file is damaged.
+        """
+        ids = self._checked(ids)
+        numbers = np.searchsorted(self.firsts, ids, "right") - 1
+        parts, places = [], []
+        for number in np.unique(numbers).tolist():
+            mine = np.flatnonzero(numbers == number)
+            parts.append(_outlines(self.group(number), ids[mine]))
+            places.append(mine)
+        whole = Instances.concatenate(parts)
+        values = self.columns(["class", "score", *self.measures])
+        order = np.argsort(np.concatenate(places)) if places else np.empty(0, np.int64)
+        outlines = whole.take(order)
+        return Instances(
+            points=outlines.points,
+            ends=outlines.ends,
+            classes=values["class"][ids],
+            scores=values["score"][ids],
+            measures={name: values[name][ids] for name in self.measures},
+        )
+
+    def rows(self, ids: NDArray[np.int64] | Iterable[int]) -> pd.DataFrame:
+        """Return some objects as a table: a row each, under their ids.
+
+        Columns: "class" (name), "score", "x", "y" (level-0 pixels), the measures.
+        """
+        import pandas as pd  # noqa: PLC0415 - takes longer to import than all the rest
+
+        ids = self._checked(ids)
+        values = self.columns(["score", "x", "y", *self.measures])
+        names = np.array(self.classes, object)[self.columns(["class"])["class"][ids]]
+        table = {"class": names, **{name: values[name][ids] for name in values}}
+        return pd.DataFrame(table, index=pd.Index(ids, name="id"))
+
+    def frame(self) -> pd.DataFrame:
+        """Return all objects as a table, without their outlines; see `rows`."""
+        return self.rows(np.arange(len(self)))
+
+    def groups_in(self, box: Box) -> list[int]:
+        """Return the numbers of the groups with outlines that may lie in a box."""
+        x0, y0, x1, y1 = self.bounds.T
+        hit = (x0 < box.x1) & (y0 < box.y1) & (x1 >= box.x0) & (y1 >= box.y0)
+        return np.flatnonzero(hit).tolist()
+
+    def group(self, number: int) -> Group:
+        """Return a group, read now or lately.
+
+        Raises
+        ------
+        RunError
+            If the file is damaged there.
+        """
+        with self._lock:
+            held = self._groups.get(number)
+            if held is not None:
+                self._groups.move_to_end(number)
+                return held
+            with _reading(self.path):
+                table = self._file.read_row_group(number, ["x", "y", "outline"])
+        group = _group(int(self.firsts[number]), table)
+        with self._lock:
+            self._groups[number] = group
+            while len(self._groups) > _HELD:
+                self._groups.popitem(last=False)
+        return group
+
+    def _column(self, name: str) -> NDArray[Any]:
+        with self._lock:
+            if name not in self._columns:
+                with _reading(self.path):
+                    column = self._file.read([name]).column(0).to_numpy()
+                column.flags.writeable = False
+                self._columns[name] = column
+            return self._columns[name]
+
+    def _checked(self, ids: NDArray[np.int64] | Iterable[int]) -> NDArray[np.int64]:
+        numbers = np.asarray(
+            ids if isinstance(ids, np.ndarray) else list(ids), np.int64
+        )
+        wrong = numbers[(numbers < 0) | (numbers >= len(self))]
+        if len(wrong):
+            message = f"'{self.path}' has no object {wrong[0]}."
+            raise RunError(message, f"Ids go from 0 to {len(self) - 1}.")
+        return numbers
+
+
+def open_instances(path: str | os.PathLike[str]) -> InstanceStore:
+    """Open the instances of a run.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The file, "instances.parquet" in the folder of the run.
+
+    Raises
+    ------
+    RunError
+        If there is none, it is damaged, or of a newer version of this program.
+    """
+    file = Path(path)
+    if not file.is_file():
+        message = f"There are no instances at '{file}'."
+        raise RunError(message, "Run a model whose task is instances.")
+    return InstanceStore(file)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what a damaged file or a failing disk says into a `RunError`."""
+    try:
+        yield
+    except _DAMAGE as error:
+        message = f"'{path}' cannot be read: {error}."
+        remedy = "Run again into another folder, or bring the file back from a copy."
+        raise RunError(message, remedy) from error
+
+
+def _check(path: Path, facts: dict[str, Any]) -> None:
+    if facts["format"] != FORMAT:
+        message = f"'{path}' is of format {facts['format']}, not {FORMAT}."
+        raise RunError(message, "Open it with the version of this program it is from.")
+
+
+def _group(first: int, table: pa.Table) -> Group:
+    """Return the outlines of rows that were read."""
+    centres = on_raster(np.stack([table["x"].to_numpy(), table["y"].to_numpy()], 1))
+    outline = table["outline"].combine_chunks()
+    outline = outline.chunk(0) if isinstance(outline, pa.ChunkedArray) else outline
+    _, offsets, data = outline.buffers()
+    ends = np.frombuffer(offsets, np.int32)[1 : len(outline) + 1].astype(np.int64)
+    steps, ends = unpack(np.frombuffer(data, np.uint8), ends, centres)
+    return Group(first, steps, ends, boxes_of(steps, ends))
+
+
+def _outlines(group: Group, ids: NDArray[np.int64]) -> Instances:
+    """Return the outlines of some objects of a group, and nothing else of them."""
+    count = len(group.ends)
+    whole = Instances(
+        points=off_raster(group.steps),
+        ends=group.ends,
+        classes=np.zeros(count, np.uint16),
+        scores=np.zeros(count, np.float32),
+    )
+    return whole.take(ids - group.first)
