@@ -238,4 +238,5 @@ def test_real_polygons_take_little_room(shared_data, tmp_path):
     assert store.path.stat().st_size / len(store) < 60
     back = store.take(np.arange(len(store))).polygons
     filled = shapely.area(shapely.polygons(rings)).sum()
-    assert abs(shapely.area(back).sum() / filled - 1) < 1e-3
+    # Its points are cut, not rounded, to 0.001 px: on the raster they gain a little.
+    assert abs(shapely.area(back).sum() / filled - 1) < 3e-3

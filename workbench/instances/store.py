@@ -112,6 +112,16 @@ class InstanceStore:
         return f"<InstanceStore '{self.path}': {len(self):,} objects>"
 
     @property
+    def version(self) -> str:
+        """Stays: what is on disk does not change."""
+        return "0"
+
+    @property
+    def gone(self) -> NDArray[np.int64]:
+        """Ids of objects that are not to be seen: none."""
+        return np.empty(0, np.int64)
+
+    @property
     def palette(self) -> tuple[Colour, ...]:
         """One colour for each class: its own, or those of `PALETTE` in turn."""
         if self.colours:
