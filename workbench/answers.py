@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.journal import read_records
+from workbench.overview import Overview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +76,8 @@ class Raster:
     ----------
     values : float32 (classes, rows, columns)
         NaN where there is no answer.
+    overview : Overview
+        The values at coarser cells.
     failures : dict of int to str
         Why a tile has no answer.
     """
@@ -83,8 +86,10 @@ class Raster:
         self.values = np.full(
             (classes, grid.rows * cells, grid.columns * cells), np.nan, np.float32
         )
+        self.overview = Overview(self.values)
         self.failures: dict[int, str] = {}
         self.version = 0
+        self._cells = cells
         self._columns = grid.columns
         self._by_tile = self.values.reshape(
             classes, grid.rows, cells, grid.columns, cells
@@ -100,11 +105,18 @@ class Raster:
         """Put answers in their place; later answers to a tile replace earlier ones."""
         rows, columns = np.divmod(answers.tiles, self._columns)
         self._by_tile[:, rows, :, columns, :] = answers.values
+        self._touch(rows, columns)
         for tile in answers.tiles.tolist():
             self.failures.pop(tile, None)
         self.failures.update(answers.failures)
         self._sizes[answers.chunk] = len(answers.tiles)
         self.version += 1
+
+    def _touch(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
+        within = np.arange(self._cells)
+        down = (rows[:, None] * self._cells + within)[:, :, None]
+        right = (columns[:, None] * self._cells + within)[:, None, :]
+        self.overview.touch(down, right)
 
 
 def read_answers(journal: Path, start: int = 0) -> Iterator[tuple[int, Answers]]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from workbench.overview import Overview
+
 Status = Literal["waiting", "running", "cancelled", "interrupted", "failed", "finished"]
 """Where a run stands. Interrupted: its process ended without a word, as when it was
 killed. All but a finished one go on when the same is asked of the same folder."""
@@ -97,6 +99,13 @@ class Heatmap:
 
     version: int = 0
     """Grows whenever values of a run under way are added."""
+
+    asked: NDArray[np.bool_] | None = None
+    """Which blocks of cells are asked for, bool, with a whole number of cells along
+    each side of a block; None: not known. Asked for and NaN is not done, or failed."""
+
+    overview: Overview | None = None
+    """The values at coarser cells, kept by whoever adds to them; None: not kept."""
 
     def channel(self, name: str) -> NDArray[np.float32]:
         """Return the raster (rows, columns) of one class.

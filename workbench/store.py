@@ -20,11 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import filelock
+import numpy as np
 
 from workbench.answers import Raster, read_answers
 from workbench.cards import ModelCard
 from workbench.errors import RunError
 from workbench.grid import Grid
+from workbench.overview import Overview
 from workbench.recipe import Recipe
 from workbench.results import Heatmap
 from workbench.scores import read_scores
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from workbench.results import Status
@@ -70,6 +71,7 @@ class Run:
         """Of the model that answered, with the SHA-256 of its weights."""
         self.grid = grid_of(record)
         """Where its tiles lie."""
+        self._asked = self._asked_blocks()
         self._raster: Raster | None = None
         self._final: Heatmap | None = None
 
@@ -134,7 +136,7 @@ class Run:
         """
         raster = self._follow()
         if raster is not None:
-            return self._heatmap_of(raster.values, raster.version)
+            return self._heatmap_of(raster.values, raster.version, raster.overview)
         assert self._final is not None  # noqa: S101 - or there would be a raster
         return self._final
 
@@ -155,11 +157,19 @@ class Run:
             if journal.exists() or not (self.path / SCORES).exists():
                 return raster
             scores = _scores(self.path / SCORES)
-            self._final = self._heatmap_of(scores, raster.version + 1)
+            overview = Overview(scores)
+            self._final = self._heatmap_of(scores, raster.version + 1, overview)
             self._raster = None
             return None
 
-    def _heatmap_of(self, values: NDArray[np.float32], version: int) -> Heatmap:
+    def _asked_blocks(self) -> NDArray[np.bool_]:
+        asked = np.zeros(self.grid.rows * self.grid.columns, bool)
+        asked[read_tiles(self.path)] = True
+        return asked.reshape(self.grid.rows, self.grid.columns)
+
+    def _heatmap_of(
+        self, values: NDArray[np.float32], version: int, overview: Overview
+    ) -> Heatmap:
         shown = values.view()
         shown.flags.writeable = False
         return Heatmap(
@@ -169,6 +179,8 @@ class Run:
             unit=self.card.unit,
             value_range=self.card.value_range,
             version=version,
+            asked=self._asked,
+            overview=overview,
         )
 
     def __repr__(self) -> str:
@@ -236,6 +248,22 @@ def read_record(folder: Path) -> dict[str, Any]:
         message = f"'{folder}' is a run of format {record.get('format')}, not {FORMAT}."
         raise RunError(message, "Open it with the version of this program it is from.")
     return record
+
+
+def read_tiles(folder: Path) -> NDArray[np.int64]:
+    """Return the numbers of the tiles that are asked for, int64 (N,).
+
+    Raises
+    ------
+    RunError
+        If they cannot be read.
+    """
+    file = folder / TILES
+    try:
+        tiles: NDArray[np.int64] = np.load(file)
+    except (OSError, ValueError) as error:
+        raise unreadable(file, error) from error
+    return tiles
 
 
 def grid_of(record: Mapping[str, Any]) -> Grid:

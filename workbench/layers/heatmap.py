@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from workbench.errors import OutOfBoundsError, RecipeError
 from workbench.layers.colour import COLORMAPS, colours, ramp_legend
 from workbench.layers.encode import encode_palette
-from workbench.layers.raster import cells_under, take_cells
+from workbench.layers.raster import Values
 from workbench.results import Heatmap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.layers.layer import Legend, Pyramid
+    from workbench.layers.raster import HasHeatmap
+    from workbench.overview import Summary
     from workbench.slide.reader import EncodedTile
 
 _SHADES: Final = 255
 """Colours of a tile; the palette's entry 0 is transparent."""
 
+PENDING: Final = 255
+"""Entry of the palette for what is asked for and not done."""
 
-class HasHeatmap(Protocol):
-    """What a run is to a layer."""
-
-    @property
-    def heatmap(self) -> Heatmap:
-        """The values so far."""
+PENDING_COLOUR: Final = (128, 128, 128, 150)
+_STRIPE_EVERY: Final = 8
+_STRIPE: Final = 1
+"""Pixels from stripe to stripe, and of each; a tile holds a whole number of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,10 @@ class HeatmapStyle:
 
     threshold: float | None = None
     """Values below it are transparent; None: all are shown."""
+
+    summary: Summary = "mean"
+    """What cells that are smaller than a pixel are shown as: their mean, or the
+    highest of them, which shows the smallest focus however far one zooms out."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn."""
@@ -79,8 +86,9 @@ class HeatmapLayer:
     """One class of a heatmap.
 
     Drawn from a run it shows what the run has by then: its version follows that of
-    the heatmap. A cell is drawn exactly where it lies, sharp at every zoom; cells
-    that were not computed are transparent.
+    the heatmap. A cell is drawn exactly where it lies, sharp at every zoom; where
+    many cells lie under one pixel it shows what sums them up. What is asked for and
+    not done is hatched, what is not asked for is transparent.
 
     Parameters
     ----------
@@ -106,8 +114,7 @@ class HeatmapLayer:
         channel: str | None = None,
         style: HeatmapStyle | None = None,
     ) -> None:
-        self._source = source
-        heatmap = self.heatmap
+        heatmap = source if isinstance(source, Heatmap) else source.heatmap
         self.name = heatmap.classes[0] if channel is None else channel
         if self.name not in heatmap.classes:
             message = f"The heatmap has no class '{self.name}'."
@@ -121,33 +128,59 @@ class HeatmapLayer:
             self.style.colormap,
             (self.style.low, self.style.high),
         )
+        self._channel = heatmap.classes.index(self.name)
+        self._values = Values(source, pyramid, self.style.summary)
         self._palette = self.style.palette()
 
     @property
     def heatmap(self) -> Heatmap:
         """The values, as they are now."""
-        source = self._source
-        return source if isinstance(source, Heatmap) else source.heatmap
+        return self._values.heatmap
 
     @property
     def version(self) -> str:
         """Grows with the heatmap."""
         return str(self.heatmap.version)
 
+    def value_at(self, x: float, y: float) -> float | None:
+        """Return the value at a level-0 point; None where there is none."""
+        heatmap = self.heatmap
+        found = heatmap.at(x, y)
+        if found is None or math.isnan(found[self.name]):
+            return None
+        return found[self.name]
+
     def tile(self, z: int, x: int, y: int) -> EncodedTile | None:
-        """Return a tile as PNG, None where no value is drawn.
+        """Return a tile as PNG, None where nothing is drawn.
 
         Raises
         ------
         OutOfBoundsError
             If the pyramid has no such tile.
         """
-        heatmap = self.heatmap
-        rows, columns = cells_under(self.pyramid, (z, x, y), heatmap.cell)
-        # Each cell is coloured once, however many pixels it fills.
-        own_rows, down = np.unique(rows, return_inverse=True)
-        own_columns, right = np.unique(columns, return_inverse=True)
-        channel = heatmap.channel(self.name)
-        values = take_cells(channel, own_rows, own_columns, outside=np.nan)
-        indices = self.style.quantize(values)[np.ix_(down, right)]
-        return encode_palette(indices, self._palette) if indices.any() else None
+        under = self._values.under((z, x, y), [self._channel])
+        indices = under.spread(self.style.quantize(under.values[0]))
+        return encode_hatched(indices, self._palette, under.pending)
+
+
+def encode_hatched(
+    indices: NDArray[np.uint8], palette: NDArray[np.uint8], pending: NDArray[np.bool_]
+) -> EncodedTile | None:
+    """Return a tile as PNG with thin stripes where `pending`; None: nothing is drawn.
+
+    Parameters
+    ----------
+    indices : uint8 (H, W)
+    palette : uint8 (256, 4)
+        Where there are stripes, they take the place of its last entry, and what had
+        that takes the one before.
+    pending : bool (H, W)
+    """
+    if pending.any():
+        height, width = pending.shape
+        along = np.add.outer(np.arange(height), np.arange(width)) % _STRIPE_EVERY
+        indices = np.minimum(indices, PENDING - 1)
+        indices[pending & (along < _STRIPE)] = PENDING
+        palette = palette.copy()
+        palette[PENDING] = PENDING_COLOUR
+    return encode_palette(indices, palette) if indices.any() else None

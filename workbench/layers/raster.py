@@ -1,17 +1,25 @@
-"""Which cell of a raster lies under each pixel of a tile."""
+"""Which cells of a raster lie under each pixel of a tile."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
+from workbench.overview import Overview
+from workbench.results import Heatmap
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from workbench.layers.layer import Pyramid
+    from workbench.overview import Summary
 
 Cell = TypeVar("Cell", np.uint8, np.float32)
+Each = TypeVar("Each", np.uint8, np.bool_)
 
 Place = tuple[int, int, int]
 """Zoom, column and row of a tile."""
@@ -66,3 +74,107 @@ def take_cells(
     values[(rows < 0) | (rows >= height)] = outside
     values[:, (columns < 0) | (columns >= width)] = outside
     return values
+
+
+class HasHeatmap(Protocol):
+    """What a run is to a layer."""
+
+    @property
+    def heatmap(self) -> Heatmap:
+        """The values so far."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Under:
+    """What of a heatmap lies under the pixels of a tile."""
+
+    values: NDArray[np.float32]
+    """float32 (classes, rows, columns), each cell once; NaN where there is none."""
+
+    down: NDArray[np.intp]
+    """The row of each row of pixels, (tile_px,)."""
+
+    right: NDArray[np.intp]
+    """The column of each column of pixels, (tile_px,)."""
+
+    asked: NDArray[np.bool_]
+    """Which pixels are asked for, bool (tile_px, tile_px)."""
+
+    @property
+    def pending(self) -> NDArray[np.bool_]:
+        """Which are asked for and have no value, bool (tile_px, tile_px)."""
+        return self.asked & self.spread(np.isnan(self.values[0]))
+
+    def spread(self, cells: NDArray[Each]) -> NDArray[Each]:
+        """Return what is known of each cell for each pixel."""
+        spread: NDArray[Each] = cells[np.ix_(self.down, self.right)]
+        return spread
+
+
+class Values:
+    """The values of a heatmap, or of a run as they are by then, under tiles.
+
+    A pixel that many cells lie under has what sums them up, so that nothing is missed
+    where a cell is smaller than a pixel.
+
+    Parameters
+    ----------
+    source : Run or Heatmap
+    pyramid : Pyramid
+        Of the slide that it lies over.
+    summary : {"mean", "highest"}
+        Of the cells under one pixel.
+    """
+
+    def __init__(
+        self,
+        source: HasHeatmap | Heatmap,
+        pyramid: Pyramid,
+        summary: Summary = "mean",
+    ) -> None:
+        self._source = source
+        self._pyramid = pyramid
+        self._summary = summary
+        self._own = Overview(self.heatmap.values)
+
+    @property
+    def heatmap(self) -> Heatmap:
+        """All values, as they are now."""
+        source = self._source
+        return source if isinstance(source, Heatmap) else source.heatmap
+
+    def under(self, place: Place, channels: Sequence[int]) -> Under:
+        """Return the values of some classes under a tile.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If the pyramid has no such tile.
+        """
+        heatmap = self.heatmap
+        overview = self._overview(heatmap)
+        level = overview.level_for(self._pyramid.downsample(place[0]) / heatmap.cell)
+        rows, columns = cells_under(self._pyramid, place, heatmap.cell * 2**level)
+        # Each cell is looked at once, however many pixels it fills.
+        own_rows, down = np.unique(rows, return_inverse=True)
+        own_columns, right = np.unique(columns, return_inverse=True)
+        values = [
+            take_cells(raster, own_rows, own_columns, outside=np.nan)
+            for raster in (overview.at(level, i, self._summary) for i in channels)
+        ]
+        return Under(np.stack(values), down, right, self._asked(heatmap, place))
+
+    def _overview(self, heatmap: Heatmap) -> Overview:
+        if heatmap.overview is not None:
+            return heatmap.overview
+        if not self._own.is_of(heatmap.values):
+            self._own = Overview(heatmap.values)
+        return self._own
+
+    def _asked(self, heatmap: Heatmap, place: Place) -> NDArray[np.bool_]:
+        asked = heatmap.asked
+        if asked is None:
+            return np.zeros((self._pyramid.tile_px,) * 2, bool)
+        side = heatmap.cell * (heatmap.values.shape[1] // asked.shape[0])
+        rows, columns = cells_under(self._pyramid, place, side)
+        return take_cells(asked.view(np.uint8), rows, columns, outside=0) > 0
