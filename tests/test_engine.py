@@ -14,6 +14,7 @@ import torch
 from fakes import FakeSlide, MeanColour, expected, fake_model
 
 from workbench import engine, salvage
+from workbench.devices import resolve_device
 from workbench.errors import (
     MissingMppError,
     RecipeError,
@@ -22,7 +23,7 @@ from workbench.errors import (
     SlideReadError,
 )
 from workbench.geometry import Box
-from workbench.inference import Inference, resolve_device
+from workbench.inference import Inference
 from workbench.models.registry import find_model
 from workbench.models.tile_model import resolve_precision
 from workbench.recipe import Recipe

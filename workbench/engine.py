@@ -120,8 +120,13 @@ def _begin(request: Request, recorder: Recorder, report: Reporter) -> None:
             tiles = request.tiles()
         with report.stage("fitting stains"):
             normalizer = request.normalizer() if len(tiles) else None
-        fitted = normalizer.to_dict() if normalizer else None
-        recorder.create({**request.facts, "normalizer": fitted}, tiles, request.session)
+        with report.part("preparing"):
+            batch_size = request.inference.batch_size()
+        decided = {
+            "normalizer": normalizer.to_dict() if normalizer else None,
+            "batch_size": batch_size,
+        }
+        recorder.create({**request.facts, **decided}, tiles, request.session)
     if record := recorder.record["normalizer"]:
         # From the record in a new run too, so that both calculate with one rounding.
         request.inference.use(Normalizer.from_dict(record))
@@ -138,7 +143,7 @@ def _answer(
 ) -> Status:
     """Answer all tiles that have no answer yet, chunk by chunk."""
     grid, inference = request.grid, request.inference
-    chunks = chunks_of(grid, recorder.tiles, request.recipe.batch_size)
+    chunks = chunks_of(grid, recorder.tiles, recorder.batch_size)
     schedule = Schedule(grid, chunks, done=recorder.chunks_done, focus=focus)
     source = Salvage(request.slide)
     batches = read_batches(
@@ -158,6 +163,7 @@ def _answer(
                 recorder.append(_answers(batch, values, grid, source))
             left -= 1
             report.spent("reading", batch.seconds)
+            report.measured(inference.seconds)
             report.tiles(recorder.tiles_done)
     return "cancelled" if left else "finished"
 

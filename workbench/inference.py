@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -12,7 +13,8 @@ import torch
 from torch import Tensor
 
 from workbench.decode import decode
-from workbench.errors import RecipeError, RunError
+from workbench.devices import Clock, is_out_of_memory, memory_in_use, resolve_device
+from workbench.errors import RunError
 from workbench.models.tile_model import resolve_precision
 
 if TYPE_CHECKING:
@@ -29,30 +31,16 @@ _MAX_READING_THREADS: Final = 8
 _IN_FLIGHT: Final = 1
 """Batches that wait on a GPU behind the one it calculates."""
 
+_CPU_PIXELS: Final = 1 << 21
+"""Of a batch: 32 tiles of 256 px. A CPU gains nothing from more, and where memory is
+short Linux ends the process instead of refusing."""
 
-def resolve_device(name: str) -> torch.device:
-    """Return the device that a recipe asks for; "auto" is the fastest there is.
+_MOST_PIXELS: Final = 1 << 26
+"""Of a batch on any device: 200 MB, of which a few wait on the host."""
 
-    Raises
-    ------
-    RecipeError
-        If this machine has no such device.
-    """
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda", torch.cuda.current_device())
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    device = torch.device(name)
-    missing = {
-        "cuda": (device.index or 0) >= torch.cuda.device_count(),
-        "mps": not torch.backends.mps.is_available(),
-    }
-    if missing.get(device.type):
-        message = f"This machine has no device '{name}' that torch can use."
-        raise RecipeError(message, "Choose device='auto' or device='cpu'.")
-    if name == "cuda":
-        return torch.device("cuda", torch.cuda.current_device())
-    return device
+_FIRST_TRIED: Final = 32
+_WORTHWHILE: Final = 1.05
+"""A larger batch is taken if it is so much faster for each tile."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,40 +53,58 @@ class Pending:
     pixels: NDArray[np.uint8]
     """What they answer; held until the device has read it."""
 
-    arrived: torch.cuda.Event | None = None
-    """Happens when all has been copied; None if it has been."""
+    moments: list[tuple[torch.cuda.Event | float, ...]]
+    """For each part: begun, uploaded, normalized, answered by the model, arrived."""
 
     def wait(self) -> NDArray[np.float32]:
         """Return the answers, float32 (N, classes, cells, cells)."""
-        if self.arrived is not None:
-            self.arrived.synchronize()
+        for *_, arrived in self.moments:
+            if not isinstance(arrived, float):
+                arrived.synchronize()
         return np.concatenate([part.numpy() for part in self.parts])
+
+
+_STEPS: Final = ("transfer", "normalizing", "model", "post-processing")
+"""What lies between the moments."""
 
 
 class Inference:
     """A model, and the normalizer before it, on a device.
 
     uint8 pixels cross the bus; all else happens on the device. On CUDA the copies
-    overlap with the calculation. A batch that does not fit
-    the device's memory is halved until it does, and so are those after it.
+    overlap with the calculation. A batch that does not fit the device's memory is
+    halved until it does, and so are those after it.
 
     Parameters
     ----------
     model : TileModel
         Moved to the device.
     recipe : Recipe
-        Says which device, and in which precision.
+        Says in which precision, and how many tiles at once.
+    device : torch.device, optional
+        By default the one that the recipe names.
 
+    Attributes
+    ----------
+    seconds : dict of str to float
+        How long the steps took so far, by the device's clock: "transfer" to it,
+        "normalizing", "model" and "post-processing" with the way back.
     """
 
-    def __init__(self, model: TileModel, recipe: Recipe) -> None:
-        self.device = resolve_device(recipe.device)
+    def __init__(
+        self, model: TileModel, recipe: Recipe, device: torch.device | None = None
+    ) -> None:
+        self.device = device or resolve_device(recipe.device)
+        self.devices = (self.device,)
         self.precision = resolve_precision(recipe.precision, self.device)
         self.card = model.card
         self.model = model.to(self.device)
         self.model.precision = self.precision
+        self.seconds = dict.fromkeys(_STEPS, 0.0)
+        self._asked = recipe.batch_size
+        self._most = 1 << 30 if recipe.batch_size == "auto" else recipe.batch_size
         self._normalizer: Normalizer | None = None
-        self._most = recipe.batch_size
+        self._clock = Clock(self.device)
         self._cuda = self.device.type == "cuda"
         self._in_flight = _IN_FLIGHT if self._cuda else 0
         self._uploads = (
@@ -119,9 +125,49 @@ class Inference:
         """What gives memory from which the device copies by itself; None: any."""
         return _pinned if self._cuda else None
 
+    @property
+    def memory(self) -> dict[str, int]:
+        """Bytes in use by name: "host", and the device unless it is the host."""
+        return memory_in_use(self.devices)
+
     def use(self, normalizer: Normalizer) -> None:
         """Normalize tiles from now on, on the device."""
         self._normalizer = normalizer.to(self.device)
+
+    def set_precision(self, precision: str) -> None:
+        """Calculate with other numbers from now on."""
+        self.precision = self.model.precision = resolve_precision(
+            precision,  # type: ignore[arg-type] # one that was resolved before
+            self.device,
+        )
+
+    def batch_size(self) -> int:
+        """Return how many tiles to give at once: what was asked, or the best there is.
+
+        On a CPU that follows from the size of the tiles alone. A GPU is tried with
+        batches twice as large as the last, until they are no faster for each tile or
+        do not fit its memory; the answer may differ from one time to the next.
+
+        Raises
+        ------
+        RunError
+            If the device's memory holds not even one tile.
+        """
+        if self._asked != "auto":
+            return self._asked
+        area = self.card.tile_px**2
+        if self.device.type == "cpu":
+            return _power_of_two(_CPU_PIXELS // area)
+        return fastest_batch(self._try, _power_of_two(_MOST_PIXELS // area))
+
+    def _try(self, size: int) -> tuple[int, float]:
+        """Return how many of so many tiles fit at once, and the tiles/s of such."""
+        side = self.card.tile_px
+        tiles = np.zeros((size, side, side, 3), np.uint8)
+        self(tiles)  # the first is slower, and finds out what fits
+        began = time.perf_counter()
+        self(tiles)
+        return min(size, self._most), size / (time.perf_counter() - began)
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the answers to some tiles.
@@ -157,35 +203,53 @@ class Inference:
         for batch in batches:
             begun.append((batch, self._begin(batch.pixels)))
             while len(begun) > self._in_flight:
-                first, pending = begun.popleft()
-                yield first, pending.wait()
-        for batch, pending in begun:
-            yield batch, pending.wait()
+                yield self._finish(*begun.popleft())
+        while begun:
+            yield self._finish(*begun.popleft())
+
+    def _finish(
+        self, batch: Batch, pending: Pending
+    ) -> tuple[Batch, NDArray[np.float32]]:
+        values = pending.wait()
+        for moments in pending.moments:
+            for i, step in enumerate(_STEPS):
+                self.seconds[step] += self._clock.between(moments[i], moments[i + 1])
+        return batch, values
 
     def _begin(self, pixels: NDArray[np.uint8]) -> Pending:
         """Let the device answer some tiles; on CUDA this does not wait."""
         try:
             starts = range(0, len(pixels), self._most)
             parts = [self._answer(pixels[i : i + self._most]) for i in starts]
-        except torch.OutOfMemoryError as error:
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             if min(self._most, len(pixels)) == 1:
                 raise _too_small(self.device) from error
             self._most = min(self._most, len(pixels)) // 2
         else:
-            return Pending(parts, pixels, self._event())
+            return Pending(
+                [answers for answers, _ in parts], pixels, [each for _, each in parts]
+            )
         torch.cuda.empty_cache()
         return self._begin(pixels)
 
     @torch.inference_mode()
-    def _answer(self, pixels: NDArray[np.uint8]) -> Tensor:
+    def _answer(
+        self, pixels: NDArray[np.uint8]
+    ) -> tuple[Tensor, tuple[torch.cuda.Event | float, ...]]:
+        """Return the answers, and the moments of what it took."""
+        moments = [self._clock.now()]
         tiles = self._upload(torch.from_numpy(pixels)).permute(0, 3, 1, 2)
+        moments.append(self._clock.now())
         if self._normalizer is not None:
             tiles = self._normalizer(tiles)
-        answers = decode(self.model(tiles), self.card)
-        if not self._cuda:
-            return answers.cpu()
-        host = torch.empty(answers.shape, dtype=answers.dtype, pin_memory=True)
-        return host.copy_(answers, non_blocking=True)
+        moments.append(self._clock.now())
+        raw = self.model(tiles)
+        moments.append(self._clock.now())
+        answers = self._download(decode(raw, self.card))
+        moments.append(self._clock.now())
+        return answers, tuple(moments)
 
     def _upload(self, tiles: Tensor) -> Tensor:
         """Copy tiles to the device, while it calculates on those before."""
@@ -198,12 +262,38 @@ class Inference:
         there.record_stream(calculating)
         return there
 
-    def _event(self) -> torch.cuda.Event | None:
+    def _download(self, answers: Tensor) -> Tensor:
         if not self._cuda:
-            return None
-        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        event.record(torch.cuda.current_stream(self.device))
-        return event
+            return answers.cpu()
+        host = torch.empty(answers.shape, dtype=answers.dtype, pin_memory=True)
+        return host.copy_(answers, non_blocking=True)
+
+
+def fastest_batch(attempt: Callable[[int], tuple[int, float]], most: int) -> int:
+    """Return the smallest batch that is about as fast for each tile as any.
+
+    Parameters
+    ----------
+    attempt : callable
+        Answers so many tiles; returns how many fit at once, and the tiles/s.
+    most : int
+        No more than so many are tried.
+    """
+    size, best = min(_FIRST_TRIED, most), 0.0
+    while True:
+        fits, rate = attempt(size)
+        if fits < size:
+            return fits
+        if rate < best * _WORTHWHILE:
+            return size // 2
+        if 2 * size > most:
+            return size
+        size, best = 2 * size, rate
+
+
+def _power_of_two(number: int) -> int:
+    """Return the largest power of two that is not above a number, at least 1."""
+    return 1 << max(0, number.bit_length() - 1)
 
 
 def _pinned(shape: tuple[int, ...]) -> NDArray[np.uint8]:

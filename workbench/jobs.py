@@ -9,9 +9,9 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from workbench.devices import resolve_device
 from workbench.engine import run
 from workbench.errors import RecipeError, WorkbenchError
-from workbench.inference import resolve_device
 from workbench.results import Progress
 from workbench.store import open_run
 

@@ -10,7 +10,16 @@ from __future__ import annotations
 import reprlib
 import types
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, Union, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+)
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -27,6 +36,8 @@ StainMethod = Literal["none", "reinhard", "macenko", "vahadane"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 """Arithmetic of the model; auto: what the device does fastest and well."""
 
+
+_DEVICE: Final = r"(cpu|mps|cuda)(:\d+)?"
 
 Corners = tuple[int, int, int, int]
 """A box as numbers: x0, y0, x1, y1 in level-0 pixels."""
@@ -103,13 +114,18 @@ class Recipe(BaseModel):
         ),
     ] = 0.1
     batch_size: Annotated[
-        int, Field(ge=1, le=4096, description="Tiles for each step of the model.")
-    ] = 32
+        Literal["auto"] | Annotated[int, Field(ge=1, le=4096)],
+        Field(
+            description="Tiles for each step of the model; auto: what is fastest and"
+            " within the device's memory."
+        ),
+    ] = "auto"
     device: Annotated[
         str,
         Field(
-            pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
-            description="Where the model runs: auto, cpu, mps, cuda or cuda:N.",
+            pattern=rf"^(auto|{_DEVICE}(,{_DEVICE})*)$",
+            description="Where the model runs: auto, cpu, mps, cuda or cuda:N; or"
+            " several that share the tiles, such as cuda:0,cuda:1.",
         ),
     ] = "auto"
     precision: Annotated[Precision, Field(description="Arithmetic of the model.")] = (
@@ -146,6 +162,8 @@ class Option:
     default: object
     help: str
     choices: tuple[str, ...] = ()
+    """Of a choice, all there are; of anything else, words it may be instead."""
+
     bounds: tuple[float | None, float | None] = (None, None)
     """Lowest and highest value, both included; None: unbounded."""
 
@@ -156,21 +174,32 @@ def options() -> tuple[Option, ...]:
 
 
 def _option(name: str, field: FieldInfo) -> Option:
-    kind = field.annotation
-    if get_origin(kind) in (Union, types.UnionType):
-        kind = next(k for k in get_args(kind) if k is not type(None))
+    parts = _alternatives(field.annotation)
+    choices = next((get_args(p) for p in parts if get_origin(p) is Literal), ())
+    kind = next((p for p in parts if get_origin(p) is not Literal), Literal)
+    limits = [*field.metadata]
+    if get_origin(kind) is Annotated:
+        kind, info = get_args(kind)
+        limits += info.metadata
     return Option(
         name=name,
         kind=_KINDS[get_origin(kind) or kind],
         default=field.default,
         help=field.description or "",
-        choices=get_args(kind) if get_origin(kind) is Literal else (),
-        bounds=(_bound(field, "ge"), _bound(field, "le")),
+        choices=choices,
+        bounds=(_bound(limits, "ge"), _bound(limits, "le")),
     )
 
 
-def _bound(field: FieldInfo, name: str) -> float | None:
-    return next((getattr(m, name) for m in field.metadata if hasattr(m, name)), None)
+def _alternatives(annotation: Any) -> tuple[Any, ...]:
+    """Return what a field may be, but for None."""
+    if get_origin(annotation) not in (Union, types.UnionType):
+        return (annotation,)
+    return tuple(p for p in get_args(annotation) if p is not type(None))
+
+
+def _bound(limits: list[Any], name: str) -> float | None:
+    return next((getattr(m, name) for m in limits if hasattr(m, name)), None)
 
 
 _KINDS: dict[object, Literal["text", "choice", "switch", "whole", "number", "box"]] = {

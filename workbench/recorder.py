@@ -124,6 +124,11 @@ class Recorder:
         return bool(self.record) and self.record["status"] == "finished"
 
     @property
+    def batch_size(self) -> int:
+        """Tiles in each chunk."""
+        return int(self.record["batch_size"])
+
+    @property
     def chunks_done(self) -> frozenset[int]:
         """Chunks that need not be computed; those with failed tiles are tried again."""
         return frozenset(c for c, (_, failed) in self._tally.items() if not failed)

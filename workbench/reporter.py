@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from workbench.results import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -94,6 +94,10 @@ class Reporter:
     def spent(self, name: str, seconds: float) -> None:
         """Add to the time that something took."""
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+
+    def measured(self, seconds: Mapping[str, float]) -> None:
+        """Take over times that somebody else adds up."""
+        self.seconds.update(seconds)
 
     def waits(self, items: Iterable[T], name: str) -> Iterator[T]:
         """Go through some items, and measure how long they are waited for."""

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from workbench.area import Area
+from workbench.devices import resolve_devices
 from workbench.errors import RecipeError
 from workbench.geometry import Box
 from workbench.grid import Grid
@@ -22,6 +23,7 @@ from workbench.inference import Inference
 from workbench.models.registry import find_model
 from workbench.stain.normalizer import Normalizer, fit_normalizer
 from workbench.stain.references import load_reference
+from workbench.team import Team
 from workbench.tissue import find_tissue
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ class Request:
 
     slide: Slide
     recipe: Recipe
-    inference: Inference
+    inference: Inference | Team
     grid: Grid
 
     @classmethod
@@ -64,12 +66,20 @@ class Request:
             If this machine has no such device.
         """
         mpp = slide.require_mpp()
-        model = find_model(
-            recipe.model, trust=recipe.trust, weights=recipe.weights or None
-        )
-        card = model.card
+        members = [
+            Inference(
+                find_model(
+                    recipe.model, trust=recipe.trust, weights=recipe.weights or None
+                ),
+                recipe,
+                device,
+            )
+            for device in resolve_devices(recipe.device)
+        ]
+        card = members[0].card
         grid = Grid(slide.size, card.mpp / mpp, card.tile_px, card.margin_px)
-        return cls(slide, recipe, Inference(model, recipe), grid)
+        inference = members[0] if len(members) == 1 else Team(members)
+        return cls(slide, recipe, inference, grid)
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -109,13 +119,10 @@ class Request:
     @property
     def session(self) -> dict[str, Any]:
         """What calculates now: device, threads and versions."""
-        device = self.inference.device
-        cuda = device.type == "cuda"
+        devices = self.inference.devices
         return {
-            "device": str(device),
-            "hardware": torch.cuda.get_device_name(device)
-            if cuda
-            else platform.processor() or platform.machine(),
+            "device": ",".join(map(str, devices)),
+            "hardware": ", ".join(dict.fromkeys(map(_hardware, devices))),
             "threads": torch.get_num_threads(),
             "system": platform.platform(),
             "python": platform.python_version(),
@@ -187,6 +194,12 @@ class Request:
 def _where(region: Corners | Polygons) -> Box | Area:
     corners = [edge for edge in region if isinstance(edge, int)]
     return Box(*corners) if corners else Area.of(region)
+
+
+def _hardware(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return platform.processor() or platform.machine()
 
 
 def _versions() -> dict[str, str]:

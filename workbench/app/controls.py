@@ -42,6 +42,8 @@ def widget_for(option: Option) -> Any:
             )
         case "switch":
             return pmui.Switch(value=option.default, **shared)
+        case "whole" if option.choices:  # a number, or a word in its place
+            return pmui.TextInput(value=str(option.default), **shared)
         case "whole":
             return pmui.IntInput(value=option.default, start=low, end=high, **shared)
         case "number" if low is not None and high is not None:

@@ -88,12 +88,30 @@ def _type(option: Option) -> Any:
             return click.BOOL
         case "whole":
             low, high = option.bounds
-            return click.IntRange(
+            whole = click.IntRange(
                 None if low is None else int(low), None if high is None else int(high)
             )
+            return _WordOr(option.choices, whole) if option.choices else whole
         case "number":
             return click.FloatRange(*option.bounds)
         case "box":
             return region
         case "text":
             return click.STRING
+
+
+class _WordOr(click.ParamType):  # type: ignore[type-arg] # older ones are not generic
+    """A number, or one of a few words in its place."""
+
+    def __init__(self, words: tuple[str, ...], number: click.IntRange) -> None:
+        self.name = "|".join([*words, number.name])
+        self._words = words
+        self._number = number
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """Return the word as it is, or the number."""
+        return (
+            value if value in self._words else self._number.convert(value, param, ctx)
+        )
