@@ -79,7 +79,7 @@ ORDERS = {
     "hide": lambda: setattr(heat, "visible", False),
     "show": lambda: setattr(heat, "visible", True),
     "remove": lambda: viewer.remove_layer(heat),
-    "release": lambda: REGISTRY.release(heat._shown.id),
+    "release": lambda: REGISTRY.release(heat.shown.id),
     "bump": bump,
     "mpp": viewer.set_mpp,
     "draw": lambda: viewer.draw(

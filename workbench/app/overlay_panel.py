@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from workbench.annotations.annotation import Annotation
+    from workbench.app.layer_handle import LayerHandle
     from workbench.app.runs import SavedRun
-    from workbench.app.viewer import LayerHandle, Viewer
+    from workbench.app.viewer import Viewer
     from workbench.layers.layer import Pyramid
     from workbench.store import Run
 

@@ -29,7 +29,7 @@ class TileStage(JSComponent):
     figure = Child()
     size = param.List(doc="Width and height of the slide, in level-0 pixels.")
     mpp = param.Number(default=None, allow_None=True)
-    layers = param.List(doc="Of _Shown, as dictionaries, bottom first.")
+    layers = param.List(doc="Of `Shown`, as dictionaries, bottom first.")
     goal = param.Dict(
         default={},
         doc="Where to go: x, y, downsample; or a box, None for the whole slide.",
@@ -50,6 +50,8 @@ class TileStage(JSComponent):
     markable = param.Boolean(default=False, doc="Whether somebody keeps what is drawn.")
     annotation_edits = param.List(doc="What was drawn or changed, in order, numbered.")
     annotations_shown = param.Boolean(default=True)
+    object_pointed = param.Dict(default={}, doc="Id of the object at the pointer.")
+    object_said = param.Dict(default={}, doc="That id, and what to say of it.")
 
     _esm: ClassVar[str] = bundle(_BROWSER / "stage.js")
     _stylesheets: ClassVar[list[str]] = [(_BROWSER / "stage.css").read_text()]

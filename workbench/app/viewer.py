@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import panel as pn
 import param
 
+from workbench.app.layer_handle import LayerHandle, Service
 from workbench.app.stage import TileStage, slide_figure
 from workbench.geometry import Box
 from workbench.tileserver import REGISTRY, TileRegistry
@@ -34,86 +34,6 @@ class View:
 
     downsample: float
     """Level-0 pixels for each CSS pixel of the screen."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """What the browser is told about one layer."""
-
-    id: str
-    url: str
-    version: str
-    tile_px: int
-    max_zoom: int
-    opacity: float
-    visible: bool
-    smooth: bool
-    swiped: bool = False
-    overlay: bool = False
-    """Whether it says something about the slide, and can be hidden to see it."""
-
-
-class LayerHandle:
-    """A layer in a viewer; made by `Viewer.add_layer`."""
-
-    def __init__(self, viewer: Viewer, layer: Layer, name: str, shown: _Shown) -> None:
-        self.name = name
-        self._viewer = viewer
-        self._layer = layer
-        self._shown = shown
-
-    @property
-    def layer(self) -> Layer:
-        """What is drawn; assigning another one changes the picture in place."""
-        return self._layer
-
-    @layer.setter
-    def layer(self, layer: Layer) -> None:
-        self._viewer.registry.replace(self._shown.id, layer)
-        self._layer = layer
-        self.refresh()
-
-    @property
-    def opacity(self) -> float:
-        """0 (not drawn) to 1."""
-        return self._shown.opacity
-
-    @opacity.setter
-    def opacity(self, opacity: float) -> None:
-        self._change(opacity=min(1.0, max(0.0, float(opacity))))
-
-    @property
-    def visible(self) -> bool:
-        """Whether it is drawn."""
-        return self._shown.visible
-
-    @visible.setter
-    def visible(self, visible: bool) -> None:
-        self._change(visible=bool(visible))
-
-    @property
-    def swiped(self) -> bool:
-        """Whether it is drawn right of the viewer's divider only, if there is one."""
-        return self._shown.swiped
-
-    @swiped.setter
-    def swiped(self, swiped: bool) -> None:
-        self._change(swiped=bool(swiped))
-
-    def refresh(self) -> None:
-        """Draw anew what has changed since; costs nothing where nothing has."""
-        pyramid = self._layer.pyramid
-        self._change(
-            version=self._viewer.registry.version(self._shown.id),
-            tile_px=pyramid.tile_px,
-            max_zoom=pyramid.max_zoom,
-        )
-
-    def _change(self, **values: Any) -> None:
-        changed = replace(self._shown, **values)
-        if changed != self._shown:
-            self._shown = changed
-            self._viewer._publish()  # noqa: SLF001 - the other half of this class
 
 
 class Viewer(pn.viewable.Viewer):
@@ -200,7 +120,7 @@ class Viewer(pn.viewable.Viewer):
         self.slide = slide
         self.registry = registry if registry is not None else REGISTRY
         self.layers: list[LayerHandle] = []
-        self._keys: list[str] = []
+        self._known: list[LayerHandle] = []
         self._base = tile_base
         self._on_error = on_error
         self._numbers = itertools.count(1)
@@ -265,20 +185,16 @@ class Viewer(pn.viewable.Viewer):
             The layer of this viewer to draw it under; by default it is on top.
         """
         owner = pn.state.user or ""  # nobody else is given these tiles
-        key = self.registry.register(layer, owner=owner, on_error=self._on_error)
-        self._keys.append(key)
-        shown = _Shown(
-            id=key,
-            url=f"{self._base}{key}",
-            version=self.registry.version(key),
-            tile_px=layer.pyramid.tile_px,
-            max_zoom=layer.pyramid.max_zoom,
+        handle = LayerHandle(
+            layer,
+            Service(self.registry, self._base, owner, self._on_error),
+            self._publish,
+            name=name or layer.name,
             opacity=opacity,
             visible=visible,
             smooth=layer.legend is None if smooth is None else smooth,
-            overlay=layer.legend is not None,
         )
-        handle = LayerHandle(self, layer, name or layer.name, shown)
+        self._known.append(handle)
         place = len(self.layers) if under is None else self.layers.index(under)
         self.layers.insert(place, handle)
         self._publish()
@@ -306,14 +222,12 @@ class Viewer(pn.viewable.Viewer):
         """Take a layer away, and stop serving it."""
         self.layers.remove(handle)
         self._publish()
-        key = handle._shown.id  # noqa: SLF001 - of this module
         document = pn.state.curdoc
         if document is not None and document.session_context:
             # What the browser has just asked for is still answered.
-            release = partial(self.registry.release, key)
-            document.add_timeout_callback(release, _GRACE_MS)
+            document.add_timeout_callback(handle.release, _GRACE_MS)
         else:
-            self.registry.release(key)
+            handle.release()
 
     def close(self) -> None:
         """Take all layers away, and stop serving them."""
@@ -354,13 +268,13 @@ class Viewer(pn.viewable.Viewer):
         self._stage.goal = {**goal, "number": next(self._numbers)}
 
     def _publish(self) -> None:
-        self._stage.layers = [asdict(handle._shown) for handle in self.layers]  # noqa: SLF001
+        self._stage.layers = [asdict(handle.shown) for handle in self.layers]
 
     def _release(self, session_context: object) -> None:
         """Serve nothing more, once nobody looks."""
         del session_context
-        for key in self._keys:
-            self.registry.release(key)
+        for handle in self._known:
+            handle.release()
 
     def _seen(self, event: param.parameterized.Event) -> None:
         seen = event.new

@@ -22,7 +22,7 @@ from workbench.app.run_panel import RunPanel
 from workbench.app.slide_panel import SlidePanel
 from workbench.app.snapshots import SnapshotPanel
 from workbench.app.stain_panel import StainPanel
-from workbench.app.viewer import LayerHandle, Viewer
+from workbench.app.viewer import Viewer
 from workbench.layers.layer import overlay_pyramid
 from workbench.layers.normalized import NormalizedLayer
 from workbench.layers.slide import SlideLayer
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.annotations.annotation import Annotation
+    from workbench.app.layer_handle import LayerHandle
     from workbench.app.runs import SavedRun
     from workbench.app.site import Site
     from workbench.errors import WorkbenchError

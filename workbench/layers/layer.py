@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from workbench.errors import OutOfBoundsError
 from workbench.geometry import Box
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from workbench.slide.reader import EncodedTile
 
 _OVERLAY_TILE_PX: Final = 512
@@ -111,3 +114,24 @@ class Layer(Protocol):
         Safe from any number of threads. Raises a `WorkbenchError` only; a tile
         outside the pyramid is `OutOfBoundsError`.
         """
+
+
+@runtime_checkable
+class ObjectLayer(Layer, Protocol):
+    """A layer whose objects a browser colours itself; `tile` draws it for all others.
+
+    `NumberLayer` and `ColourTable` of `instances.py` say how its tiles are made.
+    """
+
+    objects: Layer
+    """Tiles that say which object each pixel belongs to."""
+
+    objects_from: int
+    """The zoom from which on they are used; below it `tile` is."""
+
+    colours: Layer
+    """One tile with the colour of each object."""
+
+    @property
+    def palette(self) -> NDArray[np.uint8]:
+        """Colour and opacity of the inside (2 c) and border (2 c + 1) of colour c."""

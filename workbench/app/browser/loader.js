@@ -35,16 +35,16 @@ export class Loader {
 
   async load({ url, layer, place }) {
     const abort = new AbortController();
-    const version = layer.spec.version;
+    const version = layer.version(place[0]);
     this.running.set(url, { abort, layer });
     try {
       const response = await fetch(url, { credentials: "same-origin", signal: abort.signal });
       if (!response.ok) throw Object.assign(new Error(`HTTP ${response.status}`), { status: response.status });
-      const image = await createImageBitmap(await response.blob());
-      if (abort.signal.aborted) return image.close();
+      const made = await layer.decode(response, place);
+      if (abort.signal.aborted) return made.image.close();
       const tile = layer.entry(...place);
       tile.image?.close();
-      Object.assign(tile, { image, version, failures: 0, retryAt: 0 });
+      Object.assign(tile, made, { version, failures: 0, retryAt: 0 });
     } catch (error) {
       if (error.name !== "AbortError") this.failed(layer.entry(...place), version, error);
     } finally {

@@ -12,6 +12,7 @@ import { keyboard } from "./keyboard.js";
 import { measure } from "./measure.js";
 import { minimap } from "./minimap.js";
 import { navigation } from "./navigation.js";
+import { pointedObject } from "./pointed_object.js";
 import { adopt, rendererView } from "./painting.js";
 import { coordinates, scaleBar } from "./readout.js";
 import { selection } from "./selection.js";
@@ -22,7 +23,7 @@ import { Turn, turning } from "./turn.js";
 
 const PARTS = [
   layers, place, scaleBar, coordinates, minimap, navigation, selection, pointing, measure, turning, keyboard,
-  status, theme, swipe, lock, annotations,
+  status, theme, swipe, lock, annotations, pointedObject,
 ];
 const PUBLISH_MS = 100;
 const KEYS_SAID =

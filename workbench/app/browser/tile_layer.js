@@ -7,8 +7,9 @@ const STAND_IN_DEPTH = 2; // zooms below a missing tile that may stand in for it
 
 /** One layer and the tiles of it that this page has. */
 export class TileLayer {
-  constructor(spec) {
+  constructor(spec, changed) {
     this.spec = spec;
+    this.changed = changed; // called when it would be painted otherwise
     this.tiles = new Map(); // "z/x/y" to {image, version, used, failures, retryAt}
   }
 
@@ -55,11 +56,11 @@ export class TileLayer {
   lacks(z, x, y) {
     const tile = this.at(z, x, y);
     if (tile === undefined) return true;
-    return tile.version !== this.spec.version && tile.refused !== this.spec.version;
+    return tile.version !== this.version(z) && tile.refused !== this.version(z);
   }
 
   isRefused(z, x, y) {
-    return this.at(z, x, y)?.refused === this.spec.version;
+    return this.at(z, x, y)?.refused === this.version(z);
   }
 
   forgive() {
@@ -71,9 +72,22 @@ export class TileLayer {
     return (this.at(z, x, y)?.retryAt ?? 0) <= now;
   }
 
-  url(z, x, y) {
-    return `${this.spec.url}/${z}/${x}/${y}?v=${encodeURIComponent(this.spec.version)}`;
+  /** What tiles of a zoom have to be of. */
+  version() {
+    return this.spec.version;
   }
+
+  url(z, x, y) {
+    return `${this.spec.url}/${z}/${x}/${y}?v=${encodeURIComponent(this.version(z))}`;
+  }
+
+  /** What is kept of a tile that has come: its image at least. */
+  async decode(response) {
+    return { image: await createImageBitmap(await response.blob()) };
+  }
+
+  /** Bring the image of a tile up to date, before it is painted. */
+  prepare() {}
 
   /** What to draw for one tile: itself, or what stands in for it, never two at once. */
   pieces(z, x, y, size) {

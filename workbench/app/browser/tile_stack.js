@@ -1,6 +1,7 @@
 // The layers of a slide, painted one over the other.
 
 import { Loader } from "./loader.js";
+import { ObjectTileLayer } from "./object_layer.js";
 import { TileLayer } from "./tile_layer.js";
 
 const CACHE_BYTES = 256 * 2 ** 20; // of decoded pixels
@@ -38,7 +39,7 @@ export class TileStack {
   update(specs) {
     const known = new Map(this.layers.map((layer) => [layer.spec.id, layer]));
     this.layers = specs.map((spec) => {
-      const layer = known.get(spec.id) ?? new TileLayer(spec);
+      const layer = known.get(spec.id) ?? this.layerOf(spec);
       known.delete(spec.id);
       layer.describe(spec);
       return layer;
@@ -48,6 +49,11 @@ export class TileStack {
       layer.drop();
     }
     this.changed();
+  }
+
+  layerOf(spec) {
+    const Kind = spec.objects ? ObjectTileLayer : TileLayer;
+    return new Kind(spec, () => this.changed());
   }
 
   /** Paint what has come: at once if nothing else is to come, else a few tiles at a time. */
@@ -93,6 +99,7 @@ export class TileStack {
   paintPiece(ctx, layer, [z, x, y, sz, sx, sy], toDevice) {
     const tile = layer.at(sz, sx, sy);
     tile.used = this.frame;
+    layer.prepare(tile);
     const side = layer.spec.tile_px * layer.resolution(z);
     const [x0, y0] = [x * side, y * side];
     const [x1, y1] = [Math.min(x0 + side, this.size[0]), Math.min(y0 + side, this.size[1])];

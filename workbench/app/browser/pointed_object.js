@@ -1,0 +1,61 @@
+// What is known of the object at the pointer.
+
+const STILL_MS = 60; // a pointer that only passes asks for nothing
+const AWAY_PX = 14;
+
+/** Ask Python for the row of the object at the pointer, and show it there. */
+export function pointedObject(stage) {
+  const { model, stack, camera } = stage;
+  const tip = stage.add("div", "tip", { role: "status" });
+  let [pointed, timer, number] = [null, null, 0];
+
+  const find = (clientX, clientY) => {
+    if (!camera.place) return null;
+    const resolution = camera.place.downsample / window.devicePixelRatio;
+    const [x, y] = stage.toSlide(clientX, clientY);
+    for (const layer of [...stack.shown].reverse()) {
+      const id = layer.objectAt?.(x, y, resolution) ?? null;
+      if (id !== null) return { layer: layer.spec.id, id };
+    }
+    return null;
+  };
+  const leave = () => {
+    clearTimeout(timer);
+    pointed = null;
+    tip.replaceChildren();
+  };
+  const look = (clientX, clientY) => {
+    const found = find(clientX, clientY);
+    if (!found) return leave();
+    if (found.id === pointed?.id && found.layer === pointed.layer) return;
+    tip.replaceChildren();
+    pointed = { ...found, number: ++number };
+    model.object_pointed = pointed;
+  };
+  const follow = (event) => {
+    clearTimeout(timer);
+    if (event.buttons || event.target.closest?.(".bar, .place, .minimap")) return leave();
+    const { left, top, width, height } = stage.element.getBoundingClientRect();
+    const [x, y] = [event.clientX - left, event.clientY - top];
+    // Towards the middle, where there is room.
+    tip.style.cssText = x < width / 2 ? `left: ${x + AWAY_PX}px;` : `right: ${width - x + AWAY_PX}px;`;
+    tip.style.cssText += y < height / 2 ? `top: ${y + AWAY_PX}px` : `bottom: ${height - y + AWAY_PX}px`;
+    timer = setTimeout(() => !stage.closed && look(event.clientX, event.clientY), STILL_MS);
+  };
+  // Captured: Bokeh keeps what it drags with to itself.
+  stage.element.addEventListener("pointermove", follow, { capture: true });
+  stage.element.addEventListener("pointerleave", leave);
+  stage.onMoved(leave);
+  stage.onClose(() => clearTimeout(timer));
+  stage.watch("object_said", () => {
+    const { number: answered, lines = [] } = model.object_said;
+    if (!pointed || answered !== pointed.number) return;
+    tip.replaceChildren(
+      ...lines.map(([name, value]) => {
+        const line = document.createElement("div");
+        line.append(Object.assign(document.createElement("span"), { textContent: name }), value);
+        return line;
+      }),
+    );
+  });
+}
