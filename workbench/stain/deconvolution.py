@@ -100,13 +100,23 @@ class StainSet:
 
     def amount(self, pixels: NDArray[np.uint8], index: int) -> NDArray[np.float32]:
         """Return how much of one stain is in each pixel, float32 (...)."""
-        table = density_table(np.array(self.white)) / _LN10
         # Three look-ups with the unmixing in them: no density is ever stored.
-        unmix = np.linalg.inv(self.vectors)[:, index, None]
-        red, green, blue = (table * unmix).astype(np.float32)
+        red, green, blue = self.tables(index)
         found: NDArray[np.float32] = red[pixels[..., 0]]
         found += green[pixels[..., 1]]
         found += blue[pixels[..., 2]]
+        return found
+
+    def tables(self, index: int) -> NDArray[np.float32]:
+        """Return what each grey level of red, green and blue adds to one stain.
+
+        Returns
+        -------
+        float32 (3, 256)
+        """
+        table = density_table(np.array(self.white)) / _LN10
+        unmix = np.linalg.inv(self.vectors)[:, index, None]
+        found: NDArray[np.float32] = (table * unmix).astype(np.float32)
         return found
 
     def colours(self, index: int, amounts: NDArray[np.float32]) -> NDArray[np.uint8]:
