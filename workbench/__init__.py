@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from workbench.region import Region
     from workbench.results import Heatmap, Progress
     from workbench.slide.slide import Slide, open_slide
+    from workbench.stain.advise import advise
+    from workbench.stain.each import normalize_each
     from workbench.stain.normalizer import Normalizer, fit_normalizer
+    from workbench.stain.references import Reference, load_reference
     from workbench.store import Run, open_run
 
 __version__ = "0.1.0"
@@ -39,12 +42,16 @@ _HOMES = {
     "Normalizer": "workbench.stain.normalizer",
     "Progress": "workbench.results",
     "Recipe": "workbench.recipe",
+    "Reference": "workbench.stain.references",
     "Region": "workbench.region",
     "Run": "workbench.store",
     "Slide": "workbench.slide.slide",
     "Workbench": "workbench.app.notebook",
     "WorkbenchError": "workbench.errors",
+    "advise": "workbench.stain.advise",
     "fit_normalizer": "workbench.stain.normalizer",
+    "load_reference": "workbench.stain.references",
+    "normalize_each": "workbench.stain.each",
     "open_annotations": "workbench.annotations.collection",
     "open_run": "workbench.store",
     "open_slide": "workbench.slide.slide",
@@ -63,12 +70,16 @@ __all__ = [
     "Normalizer",
     "Progress",
     "Recipe",
+    "Reference",
     "Region",
     "Run",
     "Slide",
     "Workbench",
     "WorkbenchError",
+    "advise",
     "fit_normalizer",
+    "load_reference",
+    "normalize_each",
     "open_annotations",
     "open_run",
     "open_slide",

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from workbench.slide.slide import Slide
     from workbench.stain.methods import Fit
 
-    Place: TypeAlias = Slide | Region | NDArray[np.uint8] | Reference | str
+    Place: TypeAlias = (
+        Slide | Region | NDArray[np.uint8] | ColourHistogram | Reference | str
+    )
     """Where colours come from."""
 
     Places: TypeAlias = Place | Sequence[Place]
@@ -39,8 +41,8 @@ def colours_of_places(
 
     Parameters
     ----------
-    places : Slide, Region, uint8 (..., 3), Reference or str, or a sequence of those
-        A list or a tuple is several places.
+    places : Slide, Region, uint8 (..., 3), ColourHistogram, Reference or str
+        A list or a tuple of those is several places.
     measure_white : bool, optional
         Whether bare glass is looked for; None: on slides only.
 
@@ -83,6 +85,8 @@ def _colours(place: Place, measure_white: bool | None) -> Reference | ColourHist
         return load_reference(place)
     if isinstance(place, Reference):
         return place
+    if isinstance(place, ColourHistogram):
+        return replace(place, white=None) if measure_white is False else place
     if isinstance(place, Region | np.ndarray):
         pixels = place.pixels if isinstance(place, Region) else place
         histogram = ColourHistogram.of(pixels)

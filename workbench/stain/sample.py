@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -35,8 +35,17 @@ _MIN_TISSUE: Final = 0.5
 """Share of a tile that should be tissue."""
 
 
-def slide_histogram(slide: Slide) -> ColourHistogram:
-    """Return the colours of a slide's tissue, of up to 64 tiles all over it.
+@dataclass(frozen=True, eq=False, slots=True)
+class TissueSample:
+    """The colours of a slide's tissue, and where they were looked at."""
+
+    histogram: ColourHistogram
+    boxes: tuple[Box, ...]
+    """Tiles, in level-0 pixels."""
+
+
+def sample_tissue(slide: Slide) -> TissueSample:
+    """Look at the colours of a slide's tissue, in up to 64 tiles all over it.
 
     The choice is deterministic. Ink, and tiles with little tissue where others have
     more, are left out; glass between tissue stays, as it does in a region. The colour
@@ -52,7 +61,12 @@ def slide_histogram(slide: Slide) -> ColourHistogram:
         message = f"There is no tissue on '{slide.path}' whose stains could be found."
         raise StainError(message, "Run it without normalization, or check the slide.")
     histogram = ColourHistogram.of_codes(_codes(slide, boxes))
-    return replace(histogram, white=slide_white(slide))
+    return TissueSample(replace(histogram, white=slide_white(slide)), tuple(boxes))
+
+
+def slide_histogram(slide: Slide) -> ColourHistogram:
+    """Return the colours that `sample_tissue` finds."""
+    return sample_tissue(slide).histogram
 
 
 def slide_white(slide: Slide) -> NDArray[np.float64] | None:

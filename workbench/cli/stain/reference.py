@@ -1,0 +1,54 @@
+"""`workbench stain reference`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import click
+from PIL import Image
+
+from workbench.slide.slide import open_slide
+from workbench.stain.portrait import portrait
+from workbench.stain.references import REFERENCES, Reference, load_reference
+from workbench.stain.sample import sample_tissue
+
+_IMAGES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".json")
+
+
+@click.command("reference")
+@click.argument("place", metavar="SLIDE|SLIDE@X0,Y0,X1,Y1|IMAGE|NAME")
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--name", default="", help="What to call it. Default: after its place.")
+@click.option(
+    "--picture",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write an image of made tissue in its colours, too.",
+)
+def command(place: str, out: Path, *, name: str, picture: Path | None) -> None:
+    """Save the colours of a slide, a region of one or an image as a reference.
+
+    JSON with stain vectors, concentrations, the statistics of CIELAB and where they
+    come from. `--reference` of the other verbs takes it, and so does the app.
+    """
+    reference = _measured(place)
+    if name:
+        reference = reference.model_copy(update={"name": name[:500]})
+    out.parent.mkdir(parents=True, exist_ok=True)
+    reference.save(out)
+    if picture is not None:
+        Image.fromarray(portrait(reference)).save(picture)
+    click.echo(out)
+
+
+def _measured(place: str) -> Reference:
+    path = Path(place)
+    whole = path.exists() and path.suffix.lower() not in _IMAGES
+    if place in REFERENCES or not whole:
+        return load_reference(place)
+    with open_slide(place) as slide:
+        return Reference.of_histogram(
+            sample_tissue(slide).histogram,
+            name=slide.name,
+            provenance=f"Tissue of the whole slide {slide.name}, {slide.id}.",
+        )
