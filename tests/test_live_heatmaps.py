@@ -149,7 +149,7 @@ def test_stripes_go_on_from_tile_to_tile_and_nothing_hidden_is_hatched():
 
 
 def test_a_run_says_what_is_asked_for_until_it_is_answered(tmp_path):
-    from test_store import began, answers_of  # noqa: PLC0415 - made in its test
+    from test_store import answers_of, began  # noqa: PLC0415 - made in its test
 
     from workbench.store import open_run  # noqa: PLC0415
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,34 +32,61 @@ class Answers:
     """Numbers of its tiles in the grid, int64 of shape (N,)."""
 
     values: NDArray[np.float32]
-    """float32, shape (N, classes, cells, cells); NaN where a tile has no answer."""
+    """float32, shape (N, classes, cells, cells), or more cells where answers reach
+    beyond their cores; NaN where a tile has no answer."""
 
     failures: dict[int, str] = field(default_factory=dict)
     """Why, for each tile that has none."""
+
+    vectors: NDArray[np.float32] | None = None
+    """Of an embedding, float32 (N, dimensions); `values` are then their lengths."""
+
+    objects: bytes = b""
+    """Of instances, what the tiles claim (`instances/claims_bytes.py`); `values` are
+    then their density."""
+
+    def as_vectors(self) -> Answers:
+        """Return answers of one cell as vectors, and their lengths as the values."""
+        vectors = self.values[:, :, 0, 0]
+        lengths = np.linalg.norm(vectors, axis=1).astype(np.float32)
+        return replace(self, values=lengths[:, None, None, None], vectors=vectors)
 
     def encode(self) -> bytes:
         """Return it as a record of a journal."""
         head = {
             "chunk": self.chunk,
             "shape": self.values.shape,
+            "objects": len(self.objects),
             "failures": {str(tile): why for tile, why in self.failures.items()},
         }
-        tiles = np.ascontiguousarray(self.tiles, "<i8").tobytes()
-        values = np.ascontiguousarray(self.values, "<f4").tobytes()
-        return json.dumps(head).encode() + b"\n" + tiles + values
+        kept = [
+            np.ascontiguousarray(self.tiles, "<i8"),
+            np.ascontiguousarray(self.values, "<f4"),
+        ]
+        if self.vectors is not None:
+            head["dimensions"] = self.vectors.shape[1]
+            kept.append(np.ascontiguousarray(self.vectors, "<f4"))
+        data = b"".join(array.tobytes() for array in kept)
+        return json.dumps(head).encode() + b"\n" + data + self.objects
 
     @classmethod
     def decode(cls, record: bytes) -> Answers:
         """Return what `encode` was given."""
         text, _, data = record.partition(b"\n")
         head = json.loads(text)
-        tiles = np.frombuffer(data, "<i8", head["shape"][0])
-        values = np.frombuffer(data, "<f4", offset=tiles.nbytes)
+        shape, dimensions = head["shape"], head.get("dimensions", 0)
+        end = len(data) - head.get("objects", 0)
+        data, objects = data[:end], data[end:]
+        tiles = np.frombuffer(data, "<i8", shape[0])
+        numbers = np.frombuffer(data, "<f4", offset=tiles.nbytes).astype(np.float32)
+        values, vectors = np.split(numbers, [math.prod(shape)])
         return cls(
             chunk=head["chunk"],
             tiles=tiles.astype(np.int64),
-            values=values.astype(np.float32).reshape(head["shape"]),
+            values=values.reshape(shape),
             failures={int(tile): why for tile, why in head["failures"].items()},
+            vectors=vectors.reshape(-1, dimensions) if dimensions else None,
+            objects=objects,
         )
 
 
@@ -103,16 +131,16 @@ class Raster:
 
     def paint(self, answers: Answers) -> None:
         """Put answers in their place; later answers to a tile replace earlier ones."""
-        rows, columns = np.divmod(answers.tiles, self._columns)
-        self._by_tile[:, rows, :, columns, :] = answers.values
-        self._touch(rows, columns)
+        self._place(answers)
         for tile in answers.tiles.tolist():
             self.failures.pop(tile, None)
         self.failures.update(answers.failures)
         self._sizes[answers.chunk] = len(answers.tiles)
         self.version += 1
 
-    def _touch(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
+    def _place(self, answers: Answers) -> None:
+        rows, columns = np.divmod(answers.tiles, self._columns)
+        self._by_tile[:, rows, :, columns, :] = answers.values
         within = np.arange(self._cells)
         down = (rows[:, None] * self._cells + within)[:, :, None]
         right = (columns[:, None] * self._cells + within)[:, None, :]

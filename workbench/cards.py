@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Task = Literal["classification", "segmentation", "measurement", "instances"]
+Task = Literal[
+    "classification", "segmentation", "measurement", "instances", "embedding"
+]
 """What a model answers for a tile.
 
 classification : a probability for each class
 segmentation   : a probability for each class and pixel
 measurement    : a number with a unit for each channel, such as mg or 1/mm2
 instances      : objects with outlines, each of one class
+embedding      : a vector, by which tiles are compared
 """
 
 _Byte = Annotated[int, Field(ge=0, le=255)]
@@ -37,6 +40,10 @@ _Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+_DENSITIES: Final = (0.0, 8000.0)
+"""Nuclei for each mm² of most tissues."""
+
+
 class ModelCard(BaseModel):
     """What a model takes, what it answers and what it may be used for."""
 
@@ -47,13 +54,18 @@ class ModelCard(BaseModel):
 
     task: Task
     classes: Annotated[tuple[ClassName, ...], Field(min_length=1, max_length=10_000)]
-    """Names of the output channels, in their order; each only once."""
+    """Names of the output channels, in their order; each only once. Of an embedding
+    one name, for the length of its vectors."""
+
+    dimensions: Annotated[int, Field(ge=0, le=100_000)] = 0
+    """Of the vectors, for an embedding alone."""
 
     colours: tuple[Colour, ...] = ()
     """One for each class, or none (then a palette is used)."""
 
     unit: str = ""
-    """Of a measurement, such as "1/mm²"; empty for probabilities."""
+    """Of a measurement, such as "1/mm²"; empty for probabilities. Of instances that of
+    their density."""
 
     value_range: tuple[_Finite, _Finite] = (0.0, 1.0)
     """The range of values to show first."""
@@ -74,6 +86,10 @@ class ModelCard(BaseModel):
     cells: Annotated[int, Field(ge=1, le=1024)] = 1
     """Answers kept along each side of a tile's core: 1 for a classifier; for a
     segmentation the side of the raster to which its pixels are averaged."""
+
+    blend_cells: Annotated[int, Field(ge=0)] = 0
+    """For a segmentation: how many cells its answers reach beyond the core, into the
+    margin, where they are blended with those of the neighbouring tiles."""
 
     input: Literal["rgb", "eosin-hematoxylin-density"] = "rgb"
     """The channels the network takes, each 0 to 1 before `mean` and `std`."""
@@ -117,6 +133,14 @@ class ModelCard(BaseModel):
     source: str = ""
     """Where it comes from: paper, training script, data."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _density(cls, fields: Any) -> Any:
+        """Objects are shown from afar as their density."""
+        if isinstance(fields, dict) and fields.get("task") == "instances":
+            return {"unit": "1/mm²", "value_range": _DENSITIES, **fields}
+        return fields
+
     @model_validator(mode="after")
     def _consistent(self) -> ModelCard:
         if self.colours and len(self.colours) != len(self.classes):
@@ -131,13 +155,36 @@ class ModelCard(BaseModel):
         if 2 * self.margin_px >= self.tile_px:
             message = "margin_px leaves nothing of the tile"
             raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _fits_its_task(self) -> ModelCard:
         if (self.task == "instances") != bool(self.decoder):
             message = "decoder is what instances need, and only they"
             raise ValueError(message)
         if self.task == "instances" and not self.margin_px:
             message = "margin_px must hold the largest object whole"
             raise ValueError(message)
+        reach = self.blend_cells
+        if reach and self.task != "segmentation":
+            message = "blend_cells is for a segmentation"
+            raise ValueError(message)
+        if 2 * reach > self.cells or reach * self.core_px > self.margin_px * self.cells:
+            message = "blend_cells reach over half the core, or beyond the margin"
+            raise ValueError(message)
+        if (self.task == "embedding") != bool(self.dimensions):
+            message = "dimensions is what an embedding needs, and only it"
+            raise ValueError(message)
+        if self.task == "embedding" and (len(self.classes), self.cells) != (1, 1):
+            message = "an embedding has one class, the length of vectors, and one cell"
+            raise ValueError(message)
         return self
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether one of several classes holds at a place, as after a softmax."""
+        labels = self.task in ("classification", "segmentation")
+        return labels and len(self.classes) > 1 and self.activation != "sigmoid"
 
     @property
     def core_px(self) -> int:

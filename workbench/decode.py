@@ -34,7 +34,8 @@ def decode(answers: Tensor, card: ModelCard) -> Tensor:
     Returns
     -------
     Tensor
-        float32 (N, C, cells, cells), on the same device; of instances the answers as
+        float32 (N, C, cells, cells), on the same device, with `blend_cells` more on
+        each side; of instances the answers as
         they are, for a decoder of their own.
 
     Raises
@@ -63,8 +64,9 @@ def _weights(length: int, card: ModelCard) -> Tensor:
     """
     pixel = card.tile_px / length
     cell = card.core_px / card.cells
+    reach = card.blend_cells
     starts = torch.arange(length, dtype=torch.float64) * pixel
-    cells = torch.arange(card.cells, dtype=torch.float64)[:, None] * cell
-    cells += card.margin_px
+    numbers = torch.arange(-reach, card.cells + reach, dtype=torch.float64)
+    cells = numbers[:, None] * cell + card.margin_px
     shared = torch.minimum(starts + pixel, cells + cell) - torch.maximum(starts, cells)
     return shared.clamp_(min=0) / cell

@@ -13,6 +13,7 @@ import numpy as np
 
 from workbench.answers import Answers
 from workbench.batches import read_batches
+from workbench.finding import Finder, find_objects
 from workbench.recipe import Recipe
 from workbench.recorder import Recorder
 from workbench.reporter import Reporter
@@ -143,6 +144,7 @@ def _answer(
 ) -> Status:
     """Answer all tiles that have no answer yet, chunk by chunk."""
     grid, inference = request.grid, request.inference
+    embeds = inference.card.task == "embedding"
     chunks = chunks_of(grid, recorder.tiles, recorder.batch_size)
     schedule = Schedule(grid, chunks, done=recorder.chunks_done, focus=focus)
     source = Salvage(request.slide)
@@ -158,9 +160,10 @@ def _answer(
     with report.stage("tiles"), closing(batches):
         wanted = report.waits(_until(cancel, batches), "waiting")
         answered = report.waits(inference.answers(wanted), "answering")
-        for batch, values in answered:
+        for batch, values, objects in _with_objects(request, answered, report):
             with report.part("writing"):
-                recorder.append(_answers(batch, values, grid, source))
+                found = _answers(batch, values, objects, grid, source)
+                recorder.append(found.as_vectors() if embeds else found)
             left -= 1
             report.spent("reading", batch.seconds)
             report.measured(inference.seconds)
@@ -176,8 +179,30 @@ def _until(cancel: threading.Event | None, batches: Iterable[Batch]) -> Iterator
         yield batch
 
 
+def _with_objects(
+    request: Request,
+    answered: Iterable[tuple[Batch, NDArray[np.float32]]],
+    report: Reporter,
+) -> Iterator[tuple[Batch, NDArray[np.float32], bytes]]:
+    """Look for objects in what a model said of each batch, if it is one of these."""
+    card = request.inference.card
+    if card.task != "instances":
+        for batch, values in answered:
+            yield batch, values, b""
+        return
+    finder = Finder(card, request.grid, request.slide.require_mpp())
+    with closing(find_objects(answered, finder)) as found:
+        for batch, density, objects, seconds in found:
+            report.spent("finding", seconds)
+            yield batch, density, objects
+
+
 def _answers(
-    batch: Batch, values: NDArray[np.float32], grid: Grid, source: Salvage
+    batch: Batch,
+    values: NDArray[np.float32],
+    objects: bytes,
+    grid: Grid,
+    source: Salvage,
 ) -> Answers:
     """Return the model's answers, without those that mean nothing."""
     failures = {
@@ -188,4 +213,4 @@ def _answers(
         if reason := source.failures.get(grid.tile(tile)):
             failures[tile] = reason
     values[np.isin(batch.indices, list(failures))] = np.nan
-    return Answers(batch.number, batch.indices, values, failures)
+    return Answers(batch.number, batch.indices, values, failures, objects=objects)

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import filelock
 import numpy as np
 
-from workbench.answers import Raster, read_answers
+from workbench.answers import read_answers
+from workbench.blending import raster_of
 from workbench.cards import ModelCard
 from workbench.durable import disk_errors, replace_file
 from workbench.errors import RecipeMismatchError, RunError
 from workbench.journal import Journal
+from workbench.objects import OBJECTS, write_objects
 from workbench.scores import part_of, write_scores
 from workbench.store import (
     FORMAT,
@@ -30,10 +32,12 @@ from workbench.store import (
     RECORD,
     SCORES,
     TILES,
+    VECTORS,
     grid_of,
     read_record,
-    unreadable,
+    read_tiles,
 )
+from workbench.vectors import write_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,7 +46,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from workbench.answers import Answers
+    from workbench.answers import Answers, Raster
     from workbench.results import Status
 
 _LOCK_WAIT_S: Final = 2.0
@@ -176,8 +180,11 @@ class Recorder:
 
     def resume(self, session: Mapping[str, Any]) -> None:
         """Go on with the run that the folder holds; see `create`."""
-        self.tiles = _load_tiles(self.path / TILES)
-        shutil.rmtree(self.path / SCORES, ignore_errors=True)
+        self.tiles = read_tiles(self.path)
+        for derived in (SCORES, VECTORS):
+            shutil.rmtree(self.path / derived, ignore_errors=True)
+        with disk_errors(self.path):
+            (self.path / OBJECTS).unlink(missing_ok=True)
         for _, answers in read_answers(self.path / JOURNAL):
             self._count(answers)
         self._journal = Journal(self.path / JOURNAL)
@@ -223,6 +230,17 @@ class Recorder:
         self._journal.close()
         raster = self._raster()
         write_scores(self.path / SCORES, raster.values, self._attributes())
+        if dimensions := self.record["model"].get("dimensions"):
+            write_vectors(
+                self.path / VECTORS,
+                (answers for _, answers in read_answers(self.path / JOURNAL)),
+                self.tiles,
+                grid_of(self.record),
+                {**self._attributes(), "dimensions": dimensions},
+            )
+        if self.record["model"]["task"] == "instances":
+            journal, file = self.path / JOURNAL, self.path / OBJECTS
+            self._write(objects=write_objects(journal, file, self.record, self.tiles))
         failures = [
             {"tile": tile, "reason": why} for tile, why in raster.failures.items()
         ]
@@ -259,7 +277,7 @@ class Recorder:
 
     def _raster(self) -> Raster:
         card = ModelCard.model_validate(self.record["model"])
-        raster = Raster(grid_of(self.record), len(card.classes), card.cells)
+        raster = raster_of(grid_of(self.record), card)
         for _, answers in read_answers(self.path / JOURNAL):
             raster.paint(answers)
         return raster
@@ -284,7 +302,9 @@ def _refuse_foreign(path: Path) -> None:
     """Never write between somebody's other files."""
     if not path.exists() or (path / RECORD).exists():
         return
-    ours = {RECORD, JOURNAL, TILES, SCORES, LOCK, part_of(path / SCORES).name}
+    derived = (path / SCORES, path / VECTORS)
+    ours = {RECORD, JOURNAL, TILES, LOCK, OBJECTS}
+    ours |= {name for each in derived for name in (each.name, part_of(each).name)}
     foreign = sorted(p.name for p in path.iterdir() if p.name.split("~")[0] not in ours)
     if foreign:
         message = f"'{path}' holds other files, such as '{foreign[0]}'."
@@ -317,14 +337,6 @@ def _acquire(lock: filelock.BaseFileLock, path: Path) -> None:
     except filelock.Timeout:
         message = f"'{path}' is being written by a run under way."
         raise RunError(message, "Wait for it, or choose another folder.") from None
-
-
-def _load_tiles(file: Path) -> NDArray[np.int64]:
-    try:
-        tiles: NDArray[np.int64] = np.load(file)
-    except (OSError, ValueError) as error:
-        raise unreadable(file, error) from error
-    return tiles
 
 
 def _npy(values: NDArray[np.int64]) -> bytes:

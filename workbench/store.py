@@ -5,6 +5,8 @@ A run is a folder:
 run.json      what was asked, of what, with what, and how it went
 tiles.npy     numbers of the tiles that are asked for, int64
 journal       the answers so far, chunk by chunk; removed when all are in the scores
+vectors.zarr  of an embedding, also the vectors of the tiles
+instances.parquet  of a model that finds objects, also these, each once and whole
 scores.zarr   the answers as rasters, float32 (classes, rows, columns), NaN where
               there is none: derived from the journal when the run ends
 
@@ -22,14 +24,18 @@ from typing import TYPE_CHECKING, Any, Final
 import filelock
 import numpy as np
 
-from workbench.answers import Raster, read_answers
+from workbench.answers import read_answers
+from workbench.blending import raster_of
 from workbench.cards import ModelCard
 from workbench.errors import RunError
 from workbench.grid import Grid
+from workbench.instances.store import InstanceStore, open_instances
+from workbench.objects import OBJECTS, LiveObjects
 from workbench.overview import Overview
 from workbench.recipe import Recipe
 from workbench.results import Heatmap
 from workbench.scores import read_scores
+from workbench.vectors import gather, read_vectors
 
 if TYPE_CHECKING:
     import os
@@ -37,6 +43,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from workbench.answers import Raster
+    from workbench.embeddings import Embeddings
     from workbench.results import Status
 
 FORMAT: Final = 1
@@ -46,6 +54,7 @@ RECORD: Final = "run.json"
 TILES: Final = "tiles.npy"
 JOURNAL: Final = "journal"
 SCORES: Final = "scores.zarr"
+VECTORS: Final = "vectors.zarr"
 LOCK: Final = ".lock"
 
 _LOOK_S: Final = 0.04
@@ -74,6 +83,13 @@ class Run:
         self._asked = self._asked_blocks()
         self._raster: Raster | None = None
         self._final: Heatmap | None = None
+        self._live = (
+            LiveObjects(path / JOURNAL, self.grid, self.card)
+            if self.card.task == "instances"
+            else None
+        )
+        self._objects: InstanceStore | None = None
+        self._objects_stamp = (0, 0)
 
     @property
     def record(self) -> dict[str, Any]:
@@ -81,8 +97,7 @@ class Run:
         file = self.path / RECORD
         with self._lock:
             try:
-                facts = file.stat()
-                stamp = (facts.st_mtime_ns, facts.st_ino)
+                stamp = _stamp(file)
             except OSError as error:
                 raise unreadable(file, error) from error
             if stamp != self._record_stamp:
@@ -140,17 +155,65 @@ class Run:
         assert self._final is not None  # noqa: S101 - or there would be a raster
         return self._final
 
+    @property
+    def embeddings(self) -> Embeddings:
+        """The vectors so far, of a model that embeds.
+
+        Raises
+        ------
+        RunError
+            If the model does not, or the vectors cannot be read.
+        """
+        if not self.card.dimensions:
+            message = f"'{self.card.name}' gives no vectors."
+            raise RunError(message, "Run a model whose task is 'embedding'.")
+        version = self.heatmap.version
+        file = self.path / VECTORS
+        if self._follow() is None:
+            try:
+                return read_vectors(file, self.grid, version)
+            except (OSError, ValueError, KeyError) as error:
+                raise unreadable(file, error) from error
+        answers = (each for _, each in read_answers(self.path / JOURNAL))
+        return gather(answers, self.grid, version)
+
+    @property
+    def instances(self) -> InstanceStore | LiveObjects:
+        """The objects so far, of a model that finds some.
+
+        While the run is under way they are as the tiles saw them, and read from its
+        journal; then they are a file, each object once and whole, opened when first
+        asked for.
+
+        Raises
+        ------
+        RunError
+            If the model finds none, or the file cannot be read.
+        """
+        if self._live is None:
+            message = f"'{self.card.name}' finds no objects."
+            raise RunError(message, "Run a model whose task is 'instances'.")
+        self._follow()
+        with self._lock:
+            file = self.path / OBJECTS
+            if not file.exists():
+                return self._live
+            if self._objects is None or self._objects_stamp != _stamp(file):
+                self._objects = open_instances(file)
+                self._objects_stamp = _stamp(file)
+            return self._objects
+
     def _follow(self) -> Raster | None:
         """Read what the journal has gained; None once the scores took its place."""
         journal = self.path / JOURNAL
         with self._lock:
             if self._final is not None:
                 return None
-            raster = self._raster or Raster(
-                self.grid, len(self.card.classes), self.card.cells
-            )
+            raster = self._raster or raster_of(self.grid, self.card)
             for end, answers in read_answers(journal, self._journal_end):
                 raster.paint(answers)
+                if self._live is not None:
+                    self._live.add(self._journal_end, answers)
                 self._journal_end = end
             self._raster = raster
             # Looked for after reading: it may have gone while it was read.
@@ -264,6 +327,12 @@ def read_tiles(folder: Path) -> NDArray[np.int64]:
     except (OSError, ValueError) as error:
         raise unreadable(file, error) from error
     return tiles
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    """Return what changes when a file is replaced."""
+    facts = file.stat()
+    return facts.st_mtime_ns, facts.st_ino
 
 
 def grid_of(record: Mapping[str, Any]) -> Grid:

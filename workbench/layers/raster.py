@@ -103,7 +103,9 @@ class Under:
     @property
     def pending(self) -> NDArray[np.bool_]:
         """Which are asked for and have no value, bool (tile_px, tile_px)."""
-        return self.asked & self.spread(np.isnan(self.values[0]))
+        unknown = self.spread(np.isnan(self.values[0]))
+        pending: NDArray[np.bool_] = self.asked & unknown
+        return pending
 
     def spread(self, cells: NDArray[Each]) -> NDArray[Each]:
         """Return what is known of each cell for each pixel."""
@@ -177,4 +179,7 @@ class Values:
             return np.zeros((self._pyramid.tile_px,) * 2, bool)
         side = heatmap.cell * (heatmap.values.shape[1] // asked.shape[0])
         rows, columns = cells_under(self._pyramid, place, side)
-        return take_cells(asked.view(np.uint8), rows, columns, outside=0) > 0
+        inside: NDArray[np.bool_] = (
+            take_cells(asked.view(np.uint8), rows, columns, outside=0) > 0
+        )
+        return inside

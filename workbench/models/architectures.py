@@ -69,6 +69,24 @@ def _from_torchvision(card: ModelCard, name: str) -> nn.Module:
     network: nn.Module = torchvision.models.get_model(
         name, weights=None, num_classes=len(card.classes)
     )
+    return _without_head(network, card) if card.task == "embedding" else network
+
+
+class NoHead(nn.Identity):
+    """Stands where a classifier had its last layer; weights may still have that."""
+
+    def _load_from_state_dict(self, *_: Any, **__: Any) -> None:
+        """Take nothing, and miss nothing."""
+
+
+def _without_head(network: nn.Module, card: ModelCard) -> nn.Module:
+    """Return a classifier that answers what its last layer would be given."""
+    layers = [n for n, layer in network.named_modules() if isinstance(layer, nn.Linear)]
+    if not layers:
+        reason = f"'{card.architecture}' has no last linear layer to leave out"
+        raise InvalidCardError(card.name, reason)
+    where, _, last = layers[-1].rpartition(".")
+    setattr(network.get_submodule(where), last, NoHead())
     return network
 
 

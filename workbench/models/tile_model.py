@@ -105,9 +105,17 @@ class TileModel(nn.Module):
             return answer  # its decoder knows what it means
         if answer.ndim == 1:
             answer = answer[:, None]
-        if answer.ndim not in (2, 4) or answer.shape[1] != len(self.card.classes):
+        vector = self.card.dimensions
+        if answer.ndim not in (2, 4) or answer.shape[1] != (
+            vector or len(self.card.classes)
+        ):
+            named = (
+                f"{vector} dimensions"
+                if vector
+                else f"{len(self.card.classes)} classes"
+            )
             reason = (
-                f"it names {len(self.card.classes)} classes, but the network answers"
+                f"it names {named}, but the network answers"
                 f" with shape {tuple(answer.shape)}"
             )
             raise InvalidCardError(self.card.name, reason)
