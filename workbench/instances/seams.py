@@ -136,7 +136,8 @@ def survey(labels: NDArray[np.int32], count: int, core: NDArray[np.float64]) -> 
 
 def kinds_of(seen: Survey, grid: Grid, tile: int) -> NDArray[np.int64]:
     """Return the `Kind` of each object of a tile, int64 (n,); -1: not its business."""
-    box, core, scale = grid.tile(tile), grid.core(tile), grid.downsample
+    box, core = grid.tile(tile), grid.core(tile)
+    scale = box.width / grid.tile_px
     anchors = np.floor([box.x0, box.y0] + seen.anchors * scale)
     beyond = _outside(anchors, core)
     near = beyond > -_BAND_PX * scale

@@ -1,0 +1,209 @@
+"""From a network's maps to objects in their place, beside the network's own work.
+
+Decoding, tracing and measuring of a tile release the interpreter lock, so they run in
+threads while the network answers the next batches; only so many batches wait that
+memory stays flat.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import cv2
+import numpy as np
+
+from workbench.instances.claims_bytes import encode
+from workbench.instances.instances import Instances
+from workbench.instances.measure import measure
+from workbench.instances.seams import Claims, Kind, kinds_of, survey
+from workbench.instances.trace import largest_parts, rings
+from workbench.models.instance_decoders import decoder_of
+from workbench.stain.deconvolution import STAIN_SETS
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+    from concurrent.futures import Future
+
+    from numpy.typing import NDArray
+
+    from workbench.batches import Batch
+    from workbench.cards import ModelCard
+    from workbench.grid import Grid
+
+_AHEAD: Final = 2
+"""Batches whose objects may be looked for while the network goes on."""
+
+_MOST_THREADS: Final = 16
+_UM2_PER_MM2: Final = 1e6
+
+_STAINS: Final = {
+    "hematoxylin_od": ("H&E", 0),
+    "eosin_od": ("H&E", 1),
+    "dab_od": ("H-DAB", 1),
+}
+"""What is measured of each object, as a mean of the slide's own colours."""
+
+
+class Found(NamedTuple):
+    """The objects of one batch."""
+
+    batch: Batch
+    density: NDArray[np.float32]
+    """Objects for each mm², float32 (N, classes, cells, cells); NaN for a tile for
+    which the network gave no number."""
+    objects: bytes
+    """Claims, encoded."""
+    seconds: float
+    """How long it took, of all threads together."""
+
+
+class Finder:
+    """Finds the objects of tiles; safe from any number of threads.
+
+    Parameters
+    ----------
+    card : ModelCard
+    grid : Grid
+    mpp : float
+        Micrometres per level-0 pixel.
+    """
+
+    def __init__(self, card: ModelCard, grid: Grid, mpp: float) -> None:
+        self._card, self._grid, self._mpp = card, grid, mpp
+        self.classes = len(card.classes)
+        self._decode = decoder_of(card)
+        self._stains = {
+            name: STAIN_SETS[kind].tables(index)
+            for name, (kind, index) in _STAINS.items()
+        }
+
+    def find(
+        self, tile: int, maps: NDArray[np.float32], pixels: NDArray[np.uint8]
+    ) -> Claims | None:
+        """Return what a tile claims; None if the network gave no number.
+
+        Parameters
+        ----------
+        tile : int
+            Number in the grid.
+        maps : float32 (C, H, W)
+            What the network said of it.
+        pixels : uint8 (tile_px, tile_px, 3)
+        """
+        if not np.isfinite(maps).all():
+            return None
+        labels, classes, scores = self._decode(maps)
+        planes = labels if labels.ndim == 3 else labels[None]  # noqa: PLR2004
+        sure = np.asarray(scores, np.float32) >= self._card.min_score
+        parts = [
+            self._claims(tile, plane, np.asarray(classes), np.where(sure, scores, -1))
+            for plane in planes
+        ]
+        claims = parts[0] if len(parts) == 1 else Claims.concatenate(parts)
+        box = self._grid.tile(tile)
+        measured = measure(claims.instances, pixels, box, self._mpp, self._stains)
+        return Claims(measured, claims.tiles, claims.kinds)
+
+    def _claims(
+        self,
+        tile: int,
+        labels: NDArray[np.int32],
+        classes: NDArray[Any],
+        scores: NDArray[Any],
+    ) -> Claims:
+        """Trace the objects of a plane that are this tile's business.
+
+        Those with a negative score are left out.
+        """
+        grid, box = self._grid, self._grid.tile(tile)
+        side = grid.tile_px
+        if labels.shape != (side, side):  # the network saw the tile at another size
+            labels = cv2.resize(labels, (side, side), interpolation=cv2.INTER_NEAREST)
+        scale = box.width / side
+        whole, first = largest_parts(labels)
+        core = grid.core(tile)
+        edges = np.array([core.x0, core.y0, core.x1, core.y1], float)
+        edges = (edges - [box.x0, box.y0, box.x0, box.y0]) / scale
+        kinds = kinds_of(survey(whole, len(first), edges), grid, tile)
+        wanted = (kinds >= 0) & (scores[: len(first)] >= 0)
+        outlines = rings(
+            whole, np.where(wanted, first, -1), origin=(box.x0, box.y0), scale=scale
+        )
+        which = np.flatnonzero(wanted)
+        instances = Instances(
+            points=outlines.points,
+            ends=outlines.ends[which],
+            classes=classes[which].astype(np.uint16),
+            scores=scores[which].astype(np.float32),
+        )
+        tiles = np.full(len(which), tile, np.int64)
+        return Claims(instances, tiles, kinds[which].astype(np.uint8))
+
+    def density(self, tile: int, claims: Claims | None) -> NDArray[np.float32]:
+        """Return objects for each mm² of a tile's core: (classes, cells, cells)."""
+        card, core = self._card, self._grid.core(tile)
+        shape = len(card.classes), card.cells, card.cells
+        if claims is None:
+            return np.full(shape, np.nan, np.float32)
+        own = claims.instances.take(claims.kinds != Kind.BEYOND)
+        boxes = own.boxes
+        middle = (boxes[:, :2] + boxes[:, 2:]) / 2 - [core.x0, core.y0]
+        cell = self._grid.step / card.cells
+        column, row = np.clip(middle // cell, 0, card.cells - 1).astype(int).T
+        counts = np.zeros(shape, np.float32)
+        np.add.at(counts, (own.classes.astype(int), row, column), 1)
+        return counts / np.float32((cell * self._mpp) ** 2 / _UM2_PER_MM2)
+
+
+def find_objects(
+    answered: Iterable[tuple[Batch, NDArray[np.float32]]], finder: Finder
+) -> Generator[Found, None, None]:
+    """Find the objects of batch after batch, in order, in threads of their own.
+
+    Parameters
+    ----------
+    answered : iterable of (Batch, float32 (N, C, H, W))
+        Drawn ahead of what is given, by no more than two batches.
+    finder : Finder
+
+    Yields
+    ------
+    Found
+    """
+    threads = min(_MOST_THREADS, os.cpu_count() or 1)
+    waiting: deque[Future[Found]] = deque()
+    # Whoever gathers a batch waits for its tiles, so it must not take their threads.
+    tiles = ThreadPoolExecutor(threads, thread_name_prefix="find")
+    gathering = ThreadPoolExecutor(1, thread_name_prefix="gather")
+
+    def find(tile: int, maps: Any, pixels: Any) -> tuple[Any, Any, float]:
+        began = time.perf_counter()
+        claims = finder.find(tile, maps, pixels)
+        density = finder.density(tile, claims)
+        return claims, density, time.perf_counter() - began
+
+    def gather(batch: Batch, found: list[Future[Any]]) -> Found:
+        each = [future.result() for future in found]
+        claims = Claims.concatenate([c for c, _, _ in each if c is not None])
+        density = np.stack([density for _, density, _ in each])
+        spent = sum(seconds for *_, seconds in each)
+        return Found(batch, density, encode(claims, finder.classes), spent)
+
+    try:
+        for batch, maps in answered:
+            found = [
+                tiles.submit(find, int(tile), maps[i], batch.pixels[i])
+                for i, tile in enumerate(batch.indices)
+            ]
+            waiting.append(gathering.submit(gather, batch, found))
+            while len(waiting) > _AHEAD or (waiting and waiting[0].done()):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        tiles.shutdown(wait=False, cancel_futures=True)
+        gathering.shutdown(wait=False, cancel_futures=True)

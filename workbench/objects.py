@@ -1,0 +1,176 @@
+"""The objects of a run: while it is under way in its journal, then in a file.
+
+Nothing here needs torch.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from workbench.answers import read_answers
+from workbench.cards import ModelCard
+from workbench.geometry import Box
+from workbench.grid import Grid
+from workbench.instances.claims_bytes import decode, held
+from workbench.instances.instances import Instances
+from workbench.instances.measure import SHAPES
+from workbench.instances.seams import Claims, Kind
+from workbench.instances.settle import settle
+from workbench.instances.writer import InstanceWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from workbench.answers import Answers
+
+OBJECTS: Final = "instances.parquet"
+
+STAINS: Final = ("hematoxylin_od", "eosin_od", "dab_od")
+"""Mean amounts of stain, in optical density to base 10, by the vectors of Ruifrok and
+Johnston: hematoxylin and eosin as in H&E, DAB as beside hematoxylin."""
+
+MEASURES: Final = (*SHAPES, *STAINS)
+"""What is measured of each object of a run."""
+
+_CHUNK_BITS: Final = 32
+
+
+def write_objects(
+    journal: Path, path: Path, record: Mapping[str, Any], tiles: NDArray[np.int64]
+) -> dict[str, Any]:
+    """Write what the journal of a run holds as one file of objects, each once.
+
+    Only what lies at seams is in memory at once.
+
+    Parameters
+    ----------
+    journal : Path
+    path : Path
+        Of the file; it is there as a whole or not at all.
+    record : mapping
+        Of the run.
+    tiles : int64 (N,)
+        The tiles of the run.
+
+    Returns
+    -------
+    dict
+        For the record: how many objects there are, by class, and what was done at
+        the seams.
+
+    Raises
+    ------
+    RunFolderError
+        If the disk refuses.
+    """
+    card = ModelCard.model_validate(record["model"])
+    mpp = record["slide"]["mpp"]
+    latest = {answers.chunk: end for end, answers in read_answers(journal)}
+    counts = np.zeros(len(card.classes), np.int64)
+    seams: list[Claims] = []
+    with InstanceWriter(
+        path,
+        classes=card.classes,
+        colours=card.colours,
+        measures=MEASURES,
+        mpp=mpp,
+    ) as file:
+
+        def write(found: Instances) -> None:
+            file.append(found)
+            counts[:] += np.bincount(found.classes, minlength=len(counts))
+
+        for end, answers in read_answers(journal):
+            if latest[answers.chunk] != end or not answers.objects:
+                continue  # its tiles were tried again
+            claims = decode(answers.objects)
+            own = claims.kinds == Kind.OWN
+            write(claims.instances.take(own))
+            seams.append(claims.take(~own))
+        facts = record["grid"]
+        grid = Grid(**{**facts, "slide_size": tuple(facts["slide_size"])})
+        settled, report = settle(Claims.concatenate(seams), grid, tiles, mpp)
+        write(settled)
+    by_class = dict(zip(card.classes, counts.tolist(), strict=True))
+    return {"count": int(counts.sum()), "classes": by_class, **asdict(report)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    start: int
+    """Where its record begins in the journal."""
+
+    hull: Box
+    held: list[int]
+
+
+class LiveObjects:
+    """The objects that a run under way has found so far.
+
+    Safe from any number of threads. Those at seams are as the tiles saw them; what is
+    written at the end has each once and whole.
+
+    Parameters
+    ----------
+    journal : Path
+    grid : Grid
+    card : ModelCard
+    """
+
+    def __init__(self, journal: Path, grid: Grid, card: ModelCard) -> None:
+        self.classes = card.classes
+        self.colours = card.colours
+        self.measures = MEASURES
+        self.version = 0
+        self._journal, self._grid = journal, grid
+        self._lock = threading.Lock()
+        self._chunks: dict[int, _Chunk] = {}
+
+    def add(self, start: int, answers: Answers) -> None:
+        """Take up a record that begins at `start` in the journal."""
+        hull = Box.hull([self._grid.tile(tile) for tile in answers.tiles.tolist()])
+        counts = held(answers.objects) if answers.objects else []
+        with self._lock:
+            self._chunks[answers.chunk] = _Chunk(start, hull, counts)
+            self.version += 1
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many there are, by class."""
+        with self._lock:
+            rows = [chunk.held for chunk in self._chunks.values() if chunk.held]
+        sums = np.sum(rows, axis=0, initial=0) if rows else [0] * len(self.classes)
+        return dict(zip(self.classes, map(int, sums), strict=True))
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return sum(self.counts.values())
+
+    def within(self, box: Box) -> tuple[NDArray[np.int64], Instances]:
+        """Return the objects whose own boxes share a point with a box, and their ids.
+
+        An id holds while the run is under way.
+        """
+        with self._lock:
+            near = [
+                (number, chunk.start)
+                for number, chunk in self._chunks.items()
+                if chunk.hull.intersection(box).area and chunk.held
+            ]
+        ids, parts = [np.empty(0, np.int64)], []
+        for number, start in near:
+            _, answers = next(iter(read_answers(self._journal, start)))
+            found = decode(answers.objects).held.instances
+            x0, y0, x1, y1 = found.boxes.T
+            inside = (x0 <= box.x1) & (x1 >= box.x0) & (y0 <= box.y1) & (y1 >= box.y0)
+            which = np.flatnonzero(inside)
+            ids.append((number << _CHUNK_BITS) + which)
+            parts.append(found.take(which))
+        return np.concatenate(ids), Instances.concatenate(parts)
