@@ -108,6 +108,9 @@ class AnnotationCanvas {
     const { stage, canvas } = this;
     const { place, box } = stage.camera.place ? stage.camera : {};
     if (!place || stage.closed) return;
+    const empty = !(this.shown && this.marks.size) && !this.handles && !this.pencil.tool?.busy && !this.pending;
+    if (empty && this.empty) return;
+    this.empty = empty;
     const ratio = window.devicePixelRatio;
     const [width, height] = [canvas.clientWidth, canvas.clientHeight].map((side) => Math.round(side * ratio));
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });

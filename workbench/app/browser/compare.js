@@ -116,7 +116,7 @@ function leadLocked(camera) {
 /** The divider: which layers are swiped is for each to say. */
 export function swipe(stage) {
   const { model, stack } = stage;
-  const divider = new Swipe(stage.element, () => stack.changed(), (at) => {
+  const divider = new Swipe(stage.element, () => stack.repaint(), (at) => {
     model.swipe = at;
   });
   stack.clip = (frame, swiped) => divider.clip(frame, swiped, stage.turn);

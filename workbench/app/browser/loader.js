@@ -34,6 +34,7 @@ export class Loader {
   }
 
   async load({ url, layer, place }) {
+    let come = [];
     const abort = new AbortController();
     const version = layer.version(place[0]);
     this.running.set(url, { abort, layer });
@@ -45,12 +46,13 @@ export class Loader {
       const tile = layer.entry(...place);
       tile.image?.close();
       Object.assign(tile, made, { version, failures: 0, retryAt: 0 });
+      come = [layer, place];
     } catch (error) {
       if (error.name !== "AbortError") this.failed(layer.entry(...place), version, error);
     } finally {
       this.running.delete(url);
       this.pump();
-      this.arrived();
+      this.arrived(...come);
     }
   }
 
@@ -63,6 +65,6 @@ export class Loader {
     }
     const wait = RETRY_MS * 2 ** tile.failures;
     tile.retryAt = performance.now() + wait;
-    setTimeout(this.arrived, wait + 1);
+    setTimeout(() => this.arrived(), wait + 1);
   }
 }

@@ -18,10 +18,17 @@ export function adopt(renderer, camera, stack) {
     const { frame } = renderer.plot_view;
     const { left, top, width, height } = frame.bbox;
     const { a: ratio, e, f } = ctx.getTransform();
-    const toDevice = (x, y) => [frame.x_scale.compute(x) * ratio + e, frame.y_scale.compute(y) * ratio + f];
     // Bokeh's own clearing begins half a pixel late; what is painted there would stay.
     const clip = [left * ratio + e, top * ratio + f, width * ratio, height * ratio].map(Math.ceil);
-    stack.paint(ctx, camera.box, clip, toDevice, camera.place.downsample / ratio);
+    const [x, y] = [frame.x_scale, frame.y_scale].map((scale) => scale.compute(0));
+    const [right, bottom] = [frame.x_scale, frame.y_scale].map((scale, axis) => scale.compute(stack.size[axis]));
+    const place = {
+      left: x * ratio + e - clip[0],
+      top: y * ratio + f - clip[1],
+      across: ((right - x) * ratio) / stack.size[0],
+      down: ((bottom - y) * ratio) / stack.size[1],
+    };
+    stack.paint(ctx, camera.box, clip, place);
   };
   stack.changed = () => renderer.request_paint();
   return true;

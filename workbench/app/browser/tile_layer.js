@@ -22,6 +22,12 @@ export class TileLayer {
     return 2 ** (this.spec.max_zoom - z);
   }
 
+  /** Level-0 pixels [x0, y0, x1, y1] that a tile covers, beyond the slide too. */
+  boxOf(z, x, y) {
+    const side = this.spec.tile_px * this.resolution(z);
+    return [x * side, y * side, (x + 1) * side, (y + 1) * side];
+  }
+
   /** The zoom that is sharp on a screen of so many level-0 pixels per pixel. */
   zoomFor(resolution) {
     const z = this.spec.max_zoom - Math.log2(resolution) - SHARPNESS;

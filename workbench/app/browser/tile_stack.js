@@ -1,6 +1,7 @@
 // The layers of a slide, painted one over the other.
 
 import { Loader } from "./loader.js";
+import { Painted } from "./painted.js";
 import { ObjectTileLayer } from "./object_layer.js";
 import { TileLayer } from "./tile_layer.js";
 
@@ -16,7 +17,8 @@ export class TileStack {
     this.stage = stage;
     this.size = size;
     this.layers = [];
-    this.loader = new Loader(() => this.arrived());
+    this.painted = new Painted();
+    this.loader = new Loader((layer, place) => this.arrived(layer, place));
     this.changed = () => {};
     this.clip = (frame) => frame; // what of the frame a layer may be painted on
     this.bare = false;
@@ -33,7 +35,7 @@ export class TileStack {
   /** Paint the slide alone, or all layers again. */
   bareSlide(bare) {
     this.bare = bare;
-    this.changed();
+    this.repaint();
   }
 
   update(specs) {
@@ -48,6 +50,12 @@ export class TileStack {
       this.loader.forget(layer);
       layer.drop();
     }
+    this.repaint();
+  }
+
+  /** Paint all of it anew. */
+  repaint() {
+    this.painted.spoil();
     this.changed();
   }
 
@@ -57,63 +65,85 @@ export class TileStack {
   }
 
   /** Paint what has come: at once if nothing else is to come, else a few tiles at a time. */
-  arrived() {
+  arrived(layer, place) {
+    if (place) this.painted.spoilBox(...layer.boxOf(...place));
     clearTimeout(this.paintTimer);
     const wait = this.loader.idle ? 0 : this.paintedAt + GATHER_MS - performance.now();
     if (wait <= 0) this.changed();
     else this.paintTimer = setTimeout(() => this.changed(), wait);
   }
 
-  /** Paint on a canvas; `toDevice` turns a level-0 point into its device pixel. */
-  paint(ctx, box, frame, toDevice, resolution) {
+  /** Paint on a canvas; `place` is where the slide lies in the frame, in device pixels. */
+  paint(ctx, box, [left, top, width, height], place) {
     this.frame += 1;
-    for (const layer of this.shown) {
-      ctx.save();
-      ctx.setTransform(1, 0, 0, 1, 0, 0);
-      ctx.beginPath();
-      ctx.rect(...this.clip(frame, layer.spec.swiped));
-      ctx.clip();
-      this.paintLayer(ctx, layer, box, toDevice, resolution);
-      ctx.restore();
-    }
+    this.view = { box, resolution: 1 / place.across };
+    const { painted } = this;
+    const whole = [0, 0, width, height];
+    // A divider stays where it is while the slide moves under it.
+    if (this.shown.some(({ spec }) => this.clip(whole, spec.swiped) !== whole)) painted.spoil();
+    painted.moveTo(place, width, height);
+    painted.refresh((onto, part) => this.paintPart(onto, part, whole));
+    ctx.save();
+    ctx.setTransform(1, 0, 0, 1, 0, 0);
+    ctx.drawImage(painted.front.canvas, left, top);
+    ctx.restore();
     this.paintedAt = performance.now();
-    this.view = { box, resolution };
+    this.keepShown();
     const missing = this.missing().length;
     this.stage.dataset.state = missing ? "loading" : "ready";
     this.stage.dispatchEvent(new CustomEvent("painted", { detail: { missing, refused: this.refused() } }));
     this.ask();
   }
 
-  paintLayer(ctx, layer, box, toDevice, resolution) {
-    const z = layer.zoomFor(resolution);
+  /** Paint all layers within a box of the slide. */
+  paintPart(ctx, box, whole) {
+    for (const layer of this.shown) {
+      ctx.save();
+      ctx.beginPath();
+      ctx.rect(...this.clip(whole, layer.spec.swiped));
+      ctx.clip();
+      this.paintLayer(ctx, layer, box);
+      ctx.restore();
+    }
+  }
+
+  paintLayer(ctx, layer, box) {
+    const { resolution } = this.view;
     ctx.globalAlpha = layer.spec.opacity;
     // Beyond the scanned resolution, pixels are shown as pixels.
     ctx.imageSmoothingEnabled = layer.spec.smooth && resolution > 0.75;
     ctx.imageSmoothingQuality = "low"; // of images that are at most halved
-    for (const place of layer.touching(z, box, this.size)) {
-      for (const piece of layer.pieces(...place, this.size)) this.paintPiece(ctx, layer, piece, toDevice);
+    for (const place of layer.touching(layer.zoomFor(resolution), box, this.size)) {
+      for (const piece of layer.pieces(...place, this.size)) this.paintPiece(ctx, layer, piece);
     }
   }
 
   /** Paint the part of tile (sz, sx, sy) that lies in tile (z, x, y) and the slide. */
-  paintPiece(ctx, layer, [z, x, y, sz, sx, sy], toDevice) {
-    const tile = layer.at(sz, sx, sy);
-    tile.used = this.frame;
-    layer.prepare(tile);
-    const side = layer.spec.tile_px * layer.resolution(z);
-    const [x0, y0] = [x * side, y * side];
-    const [x1, y1] = [Math.min(x0 + side, this.size[0]), Math.min(y0 + side, this.size[1])];
-    const sourceSide = layer.spec.tile_px * layer.resolution(sz);
-    const scale = tile.image.width / sourceSide;
+  paintPiece(ctx, layer, [z, x, y, sz, sx, sy]) {
+    const { image } = layer.at(sz, sx, sy);
+    const [x0, y0, right0, bottom0] = layer.boxOf(z, x, y);
+    const [x1, y1] = [Math.min(right0, this.size[0]), Math.min(bottom0, this.size[1])];
+    const [sourceX, sourceY, sourceEnd] = layer.boxOf(sz, sx, sy);
+    const scale = image.width / (sourceEnd - sourceX);
     // Whole device pixels: neighbours meet without a gap and without an overlap.
-    const [left, top] = toDevice(x0, y0).map(Math.round);
-    const [right, bottom] = toDevice(x1, y1).map(Math.round);
+    const [left, top] = this.painted.toPicture(x0, y0).map(Math.round);
+    const [right, bottom] = this.painted.toPicture(x1, y1).map(Math.round);
     if (right <= left || bottom <= top) return;
     ctx.drawImage(
-      tile.image,
-      (x0 - sx * sourceSide) * scale, (y0 - sy * sourceSide) * scale, (x1 - x0) * scale, (y1 - y0) * scale,
+      image,
+      (x0 - sourceX) * scale, (y0 - sourceY) * scale, (x1 - x0) * scale, (y1 - y0) * scale,
       left, top, right - left, bottom - top,
     );
+  }
+
+  /** What is seen is not let go of, however long ago it was painted. */
+  keepShown() {
+    const { box, resolution } = this.view;
+    for (const layer of this.shown) {
+      for (const place of layer.touching(layer.zoomFor(resolution), box, this.size)) {
+        for (const [, , , sz, sx, sy] of layer.pieces(...place, this.size)) layer.at(sz, sx, sy).used = this.frame;
+      }
+    }
   }
 
   ask() {
