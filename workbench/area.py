@@ -121,6 +121,28 @@ class Area:
         odd: NDArray[np.bool_] = np.cumsum(crossings[:, :-1], axis=1) % 2 == 1
         return odd
 
+    def holds(self, xs: ArrayLike, ys: ArrayLike) -> NDArray[np.bool_]:
+        """Tell which points lie inside.
+
+        Parameters
+        ----------
+        xs, ys : array_like of float, (N,)
+
+        Returns
+        -------
+        bool (N,)
+        """
+        xs, ys = np.asarray(xs, np.float64), np.asarray(ys, np.float64)
+        x0, y0, x1, y1 = self.shape.bounds
+        near = np.flatnonzero((xs >= x0) & (xs <= x1) & (ys >= y0) & (ys <= y1))
+        shapely.prepare(self.shape)
+        inside = np.zeros(len(xs), bool)
+        inside[near] = shapely.contains_xy(self.shape, xs[near], ys[near])
+        touching = shapely.intersects_xy(self.shape, xs[near], ys[near])
+        for at in near[touching & ~inside[near]].tolist():  # on the outline itself
+            inside[at] = self.lattice([xs[at]], [ys[at]])[0, 0]
+        return inside
+
     def mask(self, box: Box, size: tuple[int, int]) -> NDArray[np.bool_]:
         """Return where it lies in pixels that cover a box: bool (height, width)."""
         width, height = size
