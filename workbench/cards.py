@@ -158,13 +158,17 @@ class ModelCard(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _fits_its_task(self) -> ModelCard:
+    def _finds_objects(self) -> ModelCard:
         if (self.task == "instances") != bool(self.decoder):
             message = "decoder is what instances need, and only they"
             raise ValueError(message)
         if self.task == "instances" and not self.margin_px:
             message = "margin_px must hold the largest object whole"
             raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _fits_its_task(self) -> ModelCard:
         reach = self.blend_cells
         if reach and self.task != "segmentation":
             message = "blend_cells is for a segmentation"
