@@ -61,7 +61,7 @@ export class TileStack {
 
   layerOf(spec) {
     const Kind = spec.objects ? ObjectTileLayer : TileLayer;
-    return new Kind(spec, () => this.changed());
+    return new Kind(spec, () => this.repaint());
   }
 
   /** Paint what has come: at once if nothing else is to come, else a few tiles at a time. */
@@ -120,7 +120,9 @@ export class TileStack {
 
   /** Paint the part of tile (sz, sx, sy) that lies in tile (z, x, y) and the slide. */
   paintPiece(ctx, layer, [z, x, y, sz, sx, sy]) {
-    const { image } = layer.at(sz, sx, sy);
+    const tile = layer.at(sz, sx, sy);
+    layer.prepare(tile);
+    const { image } = tile;
     const [x0, y0, right0, bottom0] = layer.boxOf(z, x, y);
     const [x1, y1] = [Math.min(right0, this.size[0]), Math.min(bottom0, this.size[1])];
     const [sourceX, sourceY, sourceEnd] = layer.boxOf(sz, sx, sy);
