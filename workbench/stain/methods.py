@@ -62,12 +62,15 @@ class Parts:
     fit_type: type[Fit]
     map_type: type[FittedMap]
     constants: Mapping[str, float]
-    """Of the method, with their defaults."""
+    """Of the method, with their defaults as published."""
 
     def measured(
         self, colours: Reference | ColourHistogram, constants: Mapping[str, float]
     ) -> Fit:
-        """Return the fit of pixels, or of a reference that has been measured."""
+        """Return the fit of pixels, or of a reference that has been measured.
+
+        Constants that are not given have the method's default.
+        """
         if hasattr(colours, "counts"):
             return self.fit(colours, **constants)
         return self.known(colours)

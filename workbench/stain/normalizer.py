@@ -59,9 +59,10 @@ def fit_normalizer(
 
     Parameters
     ----------
-    source : Slide, Region, uint8 (..., 3), Reference or str
+    source : Slide, Region, uint8 (..., 3), ColourHistogram, Reference or str
         What is to be normalized. Of a slide, a deterministic sample of its tissue is
-        read; of pixels, all count.
+        read (`sample_tissue`, whose histogram may be given instead); of pixels, all
+        count.
     reference : Slide, Region, uint8 (..., 3), Reference or str
         What it shall look like; text as in `load_reference`. A list (of these, and
         of sources too) is one: pixels are pooled with the same weight for each
@@ -81,12 +82,14 @@ def fit_normalizer(
         Take bare glass, where there is some, for the light that met no tissue,
         instead of the constant `io`; the glass of the source then becomes that of the
         reference. Default: for slides, unless `io` is given; pictures are measured
-        with the published constant.
+        with the published constant. Macenko's method then finds its stains better
+        than published: see `workbench.stain.macenko`.
     **constants : float
         Of the method, for whichever of the two is measured here: `io` (grey level of
         empty light), `beta` (least optical density of tissue), for Macenko `alpha`
-        (percent of directions left out), for Vahadane `penalty` and `code_penalty`
-        (price of a unit of stain, in the dictionary and in a pixel).
+        (percent of directions left out: 1 as published, 5 with white measured), for
+        Vahadane `penalty` and `code_penalty` (price of a unit of stain, in the
+        dictionary and in a pixel).
 
     Raises
     ------
@@ -103,7 +106,7 @@ def fit_normalizer(
     found, wanted = (
         averaged(
             [
-                parts.measured(each, limits)
+                parts.measured(each, constants)
                 for each in colours_of_places(places, measure_white=measure_white)
             ]
         )
