@@ -232,3 +232,104 @@ def test_a_device_that_is_not_there_fails_the_job_alone(use, slide, tmp_path):
     job.start()
     assert job.wait(LONG)
     assert "cuda:77" in job.progress.message
+
+
+def begun(gate):
+    """Wait until the next chunk is in the model's hands."""
+    gate.reached.acquire(timeout=LONG)
+
+
+def until(job, status):
+    """Wait for a job to come to a status, and hear of it."""
+    there = threading.Event()
+    leave = job.subscribe(lambda p: p.status == status and there.set())
+    assert job.progress.status == status or there.wait(LONG)
+    leave()
+
+
+def test_a_paused_job_gives_the_device_back_and_goes_on(use, slide, tmp_path):
+    gate = use(Gate())
+    line = Jobs()
+    jobs = [Job(slide, RECIPE, tmp_path / str(i), jobs=line) for i in range(2)]
+    jobs[0].start()
+    gate.tickets.release()
+    begun(gate)
+    begun(gate)
+    jobs[1].start()
+    jobs[0].pause()
+    gate.tickets.release()
+    until(jobs[0], "paused")
+    assert jobs[0].run.tiles_done == 32
+    assert not jobs[0].wait(0)
+    assert jobs[0].place == 0
+    begun(gate)  # the other has the device
+    assert list(line) == [jobs[1]]
+    jobs[0].resume()
+    jobs[0].resume()
+    assert jobs[0].place == 1
+    assert jobs[0].progress.message == "Waiting for 1 run before it."
+    gate.open()
+    assert all(job.wait(LONG) for job in jobs)
+    assert [job.progress.status for job in jobs] == ["finished"] * 2
+    assert sum(gate.batches) == 2 * 176  # nothing was answered twice
+
+
+def test_a_job_that_waits_can_be_paused_and_cancelled(use, slide, tmp_path):
+    gate = use(Gate())
+    line = Jobs()
+    first, second, third = (
+        Job(slide, RECIPE, tmp_path / str(i), jobs=line) for i in range(3)
+    )
+    for job in (first, second, third):
+        job.start()
+    begun(gate)
+    second.pause()
+    assert second.progress.status == "paused"
+    assert third.place == 1
+    second.cancel()
+    assert second.wait(LONG)
+    second.resume()
+    second.pause()
+    assert second.progress.status == "cancelled"
+    gate.open()
+    assert first.wait(LONG)
+    assert third.wait(LONG)
+
+
+def test_pausing_and_resuming_within_one_chunk_changes_nothing(use, slide, tmp_path):
+    gate = use(Gate())
+    job = Job(slide, RECIPE, tmp_path / "run", jobs=Jobs())
+    job.start()
+    begun(gate)
+    job.pause()
+    job.resume()
+    gate.open()
+    assert job.wait(LONG)
+    assert job.progress.status == "finished"
+    assert sum(gate.batches) == 176
+
+
+def test_users_take_turns_and_nothing_is_answered_twice(use, slide, tmp_path):
+    gate = use(Gate())
+    line = Jobs(turn_s=0)
+    names = {"a": "ada", "b": "ada", "c": "ben"}
+    jobs = {
+        name: Job(slide, RECIPE, tmp_path / name, user=user, jobs=line)
+        for name, user in names.items()
+    }
+    jobs["a"].start()
+    begun(gate)
+    jobs["b"].start()
+    gate.tickets.release()
+    begun(gate)  # a goes on: who waits is the same user's
+    jobs["c"].start()
+    assert [jobs[name].place for name in "abc"] == [0, 2, 1]
+    gate.tickets.release()
+    begun(gate)
+    until(jobs["a"], "waiting")
+    assert jobs["a"].run.tiles_done == 32
+    assert [jobs[name].place for name in "abc"] == [1, 2, 0]
+    gate.open()
+    assert all(job.wait(LONG) for job in jobs.values())
+    assert {job.progress.status for job in jobs.values()} == {"finished"}
+    assert sum(gate.batches) == 3 * 176

@@ -1,23 +1,23 @@
-"""Runs in the background, one at a time on each device."""
+"""Runs in the background: started, paused, cancelled, watched from anywhere."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
-from workbench.devices import resolve_device
+from workbench.devices import resolve_devices
 from workbench.engine import run
 from workbench.errors import RecipeError, WorkbenchError
+from workbench.lines import Jobs
 from workbench.results import Progress
 from workbench.store import open_run
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from workbench.geometry import Box
     from workbench.recipe import Recipe
@@ -29,70 +29,6 @@ _TELL_EVERY_S: Final = 0.2
 _ENDED: Final = ("finished", "cancelled", "failed")
 
 _log = logging.getLogger(__name__)
-
-
-class Jobs:
-    """A line before each device: who came first is served first.
-
-    Two runs at once on one device would share its memory and both be slower. Safe
-    from any number of threads.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._lines: dict[str, deque[Job]] = {}
-
-    def __iter__(self) -> Iterator[Job]:
-        """Go through the jobs that run or wait, device by device, in line."""
-        with self._lock:
-            jobs = [job for line in self._lines.values() for job in line]
-        return iter(jobs)
-
-    def place(self, job: Job) -> int:
-        """Return how many jobs a job waits for; 0 if it runs or is in no line."""
-        with self._lock:
-            lines = self._lines.values()
-            return next((line.index(job) for line in lines if job in line), 0)
-
-    def add(self, job: Job) -> None:
-        """Put a job at the end of the line before its device."""
-        with self._lock:
-            line = self._lines.setdefault(_device_of(job.recipe), deque())
-            line.append(job)
-            alone = len(line) == 1
-        if alone:
-            name = f"runs-{_device_of(job.recipe)}"
-            threading.Thread(
-                target=self._serve, args=(line,), name=name, daemon=True
-            ).start()
-        else:
-            job.moved()
-
-    def withdraw(self, job: Job) -> bool:
-        """Take a job that waits out of its line; False if it does not wait."""
-        with self._lock:
-            for line in self._lines.values():
-                if job in line and line[0] is not job:
-                    line.remove(job)
-                    behind = list(line)
-                    break
-            else:
-                return False
-        for other in behind:
-            other.moved()
-        return True
-
-    def _serve(self, line: deque[Job]) -> None:
-        """Do the jobs of a line until it is empty."""
-        job: Job | None = line[0]
-        while job is not None:
-            job.work()
-            with self._lock:
-                line.popleft()
-                job = line[0] if line else None
-                waiting = list(line)[1:]
-            for other in waiting:
-                other.moved()
 
 
 JOBS: Final = Jobs()
@@ -111,6 +47,8 @@ class Job:
     recipe : Recipe
     out : path, optional
         Folder of the run; see `workbench.engine.run`.
+    user : str
+        Whose it is; users take turns on a device.
     jobs : Jobs
         Where it stands in line.
 
@@ -126,8 +64,10 @@ class Job:
         recipe: Recipe,
         out: str | os.PathLike[str] | None = None,
         *,
+        user: str = "",
         jobs: Jobs = JOBS,
     ) -> None:
+        self.user = user
         self.slide = slide
         self.recipe = recipe
         self.out = out
@@ -136,8 +76,10 @@ class Job:
         self._progress = Progress("waiting", "preparing", 0, 0)
         self._run: Run | None = None
         self._focus: Box | None = None
-        self._cancel = threading.Event()
+        self._wish: Literal["", "pause", "cancel"] = ""
+        self._stop = threading.Event()
         self._ended = threading.Event()
+        self._before: int | None = None
         self._lock = threading.RLock()
         self._listeners: list[Callable[[Progress], None]] = []
         self._told = 0.0
@@ -157,14 +99,49 @@ class Job:
         """How many jobs it waits for."""
         return self._jobs.place(self)
 
+    @property
+    def devices(self) -> frozenset[str]:
+        """The devices before which it waits; the run says if there is none."""
+        try:
+            devices = resolve_devices(self.recipe.device)
+        except RecipeError:
+            return frozenset([self.recipe.device])
+        return frozenset(map(str, devices))
+
     def start(self) -> None:
         """Go to the end of the line; only once."""
         self._jobs.add(self)
 
+    def pause(self) -> None:
+        """Give the device back after the chunk in hand, until `resume`.
+
+        All that is done is on disk, so nothing is lost if this process ends.
+        """
+        with self._lock:
+            if self._wish == "cancel" or self._ended.is_set():
+                return
+            self._wish = "pause"
+            self._stop.set()
+        if self._jobs.withdraw(self):
+            self._rest()
+
+    def resume(self) -> None:
+        """Go to the end of the line again; for a job that was paused."""
+        with self._lock:
+            if self._wish != "pause" or self._ended.is_set():
+                return
+            self._wish = ""
+            rests = self._progress.status == "paused"
+        if rests:
+            self._jobs.add(self)
+
     def cancel(self) -> None:
         """Stop after the chunk in hand; the same request goes on from there later."""
-        self._cancel.set()
-        if self._jobs.withdraw(self):
+        with self._lock:
+            rests = self._progress.status == "paused"
+            self._wish = "cancel"
+            self._stop.set()
+        if rests or self._jobs.withdraw(self):
             self._end("cancelled")
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -196,18 +173,27 @@ class Job:
 
         return unsubscribe
 
-    def work(self) -> None:
-        """Do it, in this thread; for `Jobs`."""
-        if self._cancel.is_set():
-            self._end("cancelled")
-            return
+    def work(self) -> bool:
+        """Do it, in this thread, until it ends or its turn is over; for `Jobs`.
+
+        Returns
+        -------
+        bool
+            Whether it is to go back into the line.
+        """
+        with self._lock:
+            if not self._wish:
+                self._stop.clear()
+        self._before = None
+        if self._stop.is_set():
+            return self._leave("cancelled")
         try:
             self._run = run(
                 self.slide,
                 self.recipe,
                 out=self.out,
                 progress=self._hear,
-                cancel=self._cancel,
+                cancel=self._stop,
                 focus=lambda: self._focus,
             )
         except WorkbenchError as error:
@@ -216,22 +202,52 @@ class Job:
             _log.exception("A run of %s failed", self.slide.name)
             self._fail(error, _unexpected(error))
         else:
-            self._end(self._run.status)
+            return self._leave(self._run.status)
+        return False
+
+    def _leave(self, status: Status) -> bool:
+        """Say how a turn ended; tell whether it is to have another."""
+        with self._lock:
+            wish = self._wish
+            if status == "cancelled" and wish == "pause":
+                self._rest()
+                return False
+        if status != "cancelled" or wish == "cancel":
+            self._end(status)
+            return False
+        self._tell(replace(self._progress, status="waiting", tiles_per_second=0.0))
+        return True
+
+    def _rest(self) -> None:
+        message = "Paused. What is done is kept."
+        self._tell(replace(self._progress, status="paused", message=message))
 
     def moved(self) -> None:
         """Tell listeners of its new place in line; for `Jobs`."""
         place = self.place
+        if not place:  # it began in the meantime
+            return
         runs = "1 run" if place == 1 else f"{place} runs"
         self._tell(replace(self._progress, message=f"Waiting for {runs} before it."))
 
     def _hear(self, progress: Progress) -> None:
         if progress.path and self._run is None:
             self._run = open_run(progress.path)
+        if progress.stage == "tiles":
+            self._mind_the_turn(progress.done)
         if progress.status == "running":
             self._tell(progress)
         else:
             # The last word is said when the folder is closed and unlocked.
             self._progress = replace(progress, status="running")
+
+    def _mind_the_turn(self, done: int) -> None:
+        """Stop when the turn is over, but not before it answered something."""
+        if self._before is None:
+            self._before = done
+            self._jobs.begin_turn(self)
+        elif done > self._before and self._jobs.turn_is_over(self):
+            self._stop.set()
 
     def _fail(self, error: Exception, message: str) -> None:
         self.error = error
@@ -259,14 +275,6 @@ class Job:
                 listener(progress)
             except Exception:  # noqa: BLE001 - a listener's fault must not end the run
                 _log.exception("A listener to the progress of a run failed")
-
-
-def _device_of(recipe: Recipe) -> str:
-    """Return before which device a recipe waits; the run says if there is none."""
-    try:
-        return str(resolve_device(recipe.device))
-    except RecipeError:
-        return recipe.device
 
 
 def _unexpected(error: Exception) -> str:

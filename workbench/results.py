@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
     from workbench.overview import Overview
 
-Status = Literal["waiting", "running", "cancelled", "interrupted", "failed", "finished"]
-"""Where a run stands. Interrupted: its process ended without a word, as when it was
+Status = Literal[
+    "waiting", "running", "paused", "cancelled", "interrupted", "failed", "finished"
+]
+"""Where a run stands. Paused: its job rests until it is resumed; in the run folder
+that is "cancelled". Interrupted: its process ended without a word, as when it was
 killed. All but a finished one go on when the same is asked of the same folder."""
 
 Stage = Literal["preparing", "fitting stains", "finding tissue", "tiles", "done"]
