@@ -8,7 +8,9 @@ import pytest
 
 from viewer_page import (
     GREEN,
+    MARKER,
     RED,
+    bands,
     opened,
     shared_page,
     url,
@@ -198,6 +200,48 @@ def test_scale_bar_and_coordinates(viewer):
     text = viewer.page.locator(".coordinates").inner_text()
     assert text.split()[:4] == ["x", "3032", "y", "2032"]
     assert "1.00 µm/px" in text
+
+
+def test_the_value_at_the_pointer_is_the_layers_own(opened):
+    viewer = opened()
+    viewer.go(3140.0, 2160.0, 1.0)
+    viewer.page.mouse.move(*viewer.watched.screen(3150, 2150))
+    line = viewer.page.locator(".coordinates")
+    line.filter(has_text="tumour 1").wait_for()
+    viewer.order("bump")  # to a cell of value 1 or 0
+    viewer.page.mouse.move(*viewer.watched.screen(3148, 2150))
+    line.filter(has_text="tumour 1").wait_for()
+    viewer.order("bump")
+    viewer.page.mouse.move(*viewer.watched.screen(3150, 2150))
+    line.filter(has_text="tumour 0").wait_for()
+    # Nothing is said where nothing was computed, and of what is not shown.
+    viewer.page.mouse.move(*viewer.watched.screen(3020, 2150))
+    line.filter(has_not_text="tumour").wait_for()
+    viewer.page.mouse.move(*viewer.watched.screen(3150, 2150))
+    line.filter(has_text="tumour 0").wait_for()
+    viewer.order("hide")
+    line.filter(has_not_text="tumour").wait_for()
+    viewer.assert_clean()
+
+
+def test_a_pixel_of_a_sharp_screen_shows_a_pixel_of_the_slide(opened):
+    viewer = opened(width=800, height=600, ratio=2)
+    viewer.go(3050.0, 2090.0, 2.0)  # level 0, one to one in pixels of the device
+    x, y = np.arange(3010, 3110), 2040
+    left, top = viewer.page.evaluate(
+        """([x, y]) => {
+          const box = probe.canvas().getBoundingClientRect();
+          const [left, top] = probe.screen(x, y);
+          return [2 * (left - box.left), 2 * (top - box.top)];
+        }""",
+        [int(x[0]), y],
+    )
+    expected = bands()[y, x].astype(int)
+    expected[x < MARKER[2]] = RED
+    row = viewer.watched.canvas()[round(top), :, :3].astype(int)
+    seen = [row[round(left) + by :][: len(x)] for by in (-1, 0, 1)]
+    # A coarser tile, enlarged, would be off by half the step at the marker's edge.
+    assert min(np.abs(each - expected).max() for each in seen) < 25
 
 
 def test_only_what_is_in_view_is_fetched(opened):

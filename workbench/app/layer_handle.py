@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from workbench.layers.layer import ObjectLayer
+from workbench.layers.layer import ObjectLayer, ReadableLayer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +48,8 @@ class Shown:
     """Whether it says something about the slide, and can be hidden to see it."""
 
     objects: Objects | None = None
+    readable: bool = False
+    """Whether it has values to tell of where one points."""
 
 
 class Service:
@@ -175,6 +177,18 @@ class LayerHandle:
     def swiped(self, swiped: bool) -> None:
         self._change(swiped=bool(swiped))
 
+    def reading(self, x: float, y: float) -> str:
+        """Return what it says at a level-0 point, such as "tumour 0.83"; or nothing."""
+        layer = self._layer
+        if not (self.visible and isinstance(layer, ReadableLayer)):
+            return ""
+        value = layer.value_at(x, y)
+        unit = layer.legend.unit if layer.legend is not None else ""
+        if value is None:
+            return ""
+        text = value if isinstance(value, str) else f"{value:.4g} {unit}".rstrip()
+        return f"{self.name} {text}"
+
     def refresh(self) -> None:
         """Draw anew what has changed since; costs nothing where nothing has."""
         self._change(**self._facts())
@@ -197,6 +211,7 @@ class LayerHandle:
             "version": service.version("tiles"),
             "tile_px": layer.pyramid.tile_px,
             "max_zoom": layer.pyramid.max_zoom,
+            "readable": isinstance(layer, ReadableLayer),
         }
         if isinstance(layer, ObjectLayer):
             version = service.version("colours")

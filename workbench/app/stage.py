@@ -50,6 +50,8 @@ class TileStage(JSComponent):
     markable = param.Boolean(default=False, doc="Whether somebody keeps what is drawn.")
     annotation_edits = param.List(doc="What was drawn or changed, in order, numbered.")
     annotations_shown = param.Boolean(default=True)
+    pointed = param.Dict(default={}, doc="Where the pointer rests, numbered.")
+    readings = param.Dict(default={}, doc="What layers say there: `number`, `texts`.")
     object_pointed = param.Dict(default={}, doc="Id of the object at the pointer.")
     object_said = param.Dict(default={}, doc="That id, and what to say of it.")
 

@@ -146,6 +146,7 @@ class Viewer(pn.viewable.Viewer):
         self._stage.param.watch(self._seen, "seen")
         self._stage.param.watch(self._selected, "selection")
         self._stage.param.watch(self._tapped, "tapped")
+        self._stage.param.watch(self._pointed, "pointed")
         for layer in layers:
             self.add_layer(layer)
 
@@ -296,6 +297,12 @@ class Viewer(pn.viewable.Viewer):
 
     def _tapped(self, event: param.parameterized.Event) -> None:
         self.tap = (event.new["x"], event.new["y"])
+
+    def _pointed(self, event: param.parameterized.Event) -> None:
+        at = event.new
+        texts = [handle.reading(at["x"], at["y"]) for handle in reversed(self.layers)]
+        said = {"number": at["number"], "texts": [text for text in texts if text]}
+        self._stage.readings = said
 
     @param.depends("view", watch=True)
     def _view_changed(self) -> None:

@@ -135,3 +135,11 @@ class ObjectLayer(Layer, Protocol):
     @property
     def palette(self) -> NDArray[np.uint8]:
         """Colour and opacity of the inside (2 c) and border (2 c + 1) of colour c."""
+
+
+@runtime_checkable
+class ReadableLayer(Protocol):
+    """A layer whose values can be read where one points."""
+
+    def value_at(self, x: float, y: float) -> float | str | None:
+        """Return the value or class at a level-0 point; None where there is none."""

@@ -3,6 +3,7 @@
 import { roundLength } from "./numbers.js";
 
 const LONGEST_PX = 140;
+const STILL_MS = 60; // a pointer that only passes asks for nothing
 
 /** How long a stretch of the slide is on the screen. */
 export function scaleBar(stage) {
@@ -29,7 +30,30 @@ export function placeOf(text, mpp) {
   return found.map((number) => (unit ? (Number(number) * unit) / mpp : Number(number)));
 }
 
-/** Where the pointer is; pressed, it takes a place to go to. */
+/** What layers say at the pointer: Python has the values, the browser only colours. */
+function readings(stage, pointer, show) {
+  const { model } = stage;
+  let [timer, number] = [null, 0];
+  const ask = () => {
+    const at = pointer();
+    if (stage.closed || !at) return;
+    const [x, y] = stage.toSlide(...at);
+    number += 1;
+    model.pointed = { x, y, number };
+  };
+  const later = () => {
+    clearTimeout(timer);
+    if (model.layers.some((spec) => spec.readable && spec.visible)) timer = setTimeout(ask, STILL_MS);
+    else if (model.readings.texts?.length) model.readings = {};
+  };
+  stage.onMoved(later);
+  stage.watch("layers", later);
+  stage.watch("readings", show);
+  stage.onClose(() => clearTimeout(timer));
+  return later;
+}
+
+/** Where the pointer is and what layers say there; pressed, it takes a place to go to. */
 export function coordinates(stage) {
   const { model, camera } = stage;
   const place = stage.add("form", "place");
@@ -47,7 +71,8 @@ export function coordinates(stage) {
     const [x, y] = pointer ? stage.toSlide(...pointer) : [camera.place.x, camera.place.y];
     const micrometres = mpp ? `  ·  ${Math.round(x * mpp)}, ${Math.round(y * mpp)} µm` : "";
     const scale = mpp ? `${unit.toPrecision(3)} µm/px` : `1:${unit.toPrecision(3)}`;
-    text.textContent = `x ${Math.floor(x)}  y ${Math.floor(y)}${micrometres}  ·  ${scale}`;
+    const said = pointer ? (model.readings.texts ?? []).map((each) => `  ·  ${each}`).join("") : "";
+    text.textContent = `x ${Math.floor(x)}  y ${Math.floor(y)}${micrometres}  ·  ${scale}${said}`;
   };
   const ask = (open) => {
     field.hidden = !open;
@@ -74,7 +99,9 @@ export function coordinates(stage) {
   const follow = (event) => {
     pointer = [event.clientX, event.clientY];
     show();
+    read();
   };
+  const read = readings(stage, () => pointer, show);
   stage.element.addEventListener("pointermove", follow, { capture: true });
   stage.onMoved(show);
   stage.watch("mpp", show);
