@@ -8,6 +8,7 @@ addresses come from anywhere.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, quote, unquote, urlencode
@@ -17,6 +18,7 @@ from workbench.app.viewer import View
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_TURN: Final = re.compile("([0-3]?)(m?)")
 _PLACES: Final = 5
 """Significant digits of a downsample: the same to less than a pixel of any screen."""
 
@@ -72,6 +74,10 @@ class Address:
     """The name it is served under."""
 
     view: View | None = None
+    turn: int = 0
+    """Quarters by which the slide is turned clockwise, after mirroring."""
+
+    mirrored: bool = False
     normalize: str = ""
     reference: str = ""
     raw: bool = False
@@ -98,11 +104,14 @@ class Address:
         def one(name: str) -> str:
             return texts.get(name, [""])[0]
 
+        turn, mirrored = _turn(one("turn"))
         looks = map(OverlayLook.parse, texts.get("overlay", []))
         divider, _, at = one("divider").partition("@")
         return cls(
             slide=one("slide"),
             view=_view(one("at")),
+            turn=turn,
+            mirrored=mirrored,
             normalize=one("normalize"),
             reference=one("reference"),
             raw=one("raw") == "1",
@@ -120,6 +129,7 @@ class Address:
         pairs = [
             ("slide", self.slide),
             ("at", "" if self.view is None else _view_text(self.view)),
+            ("turn", _turn_text(self.turn, mirrored=self.mirrored)),
             ("normalize", self.normalize),
             ("reference", self.reference),
             ("raw", "1" if self.raw else ""),
@@ -136,7 +146,7 @@ class Address:
 
 
 NAMES: Final = (
-    *("slide", "at", "normalize", "reference", "raw", "model"),
+    *("slide", "at", "turn", "normalize", "reference", "raw", "model"),
     *("overlay", "divider", "beside", "alone"),
 )
 """The parameters of a query that are an address's own."""
@@ -159,6 +169,16 @@ def _view(text: str) -> View | None:
     if len(numbers) != 3 or any(map(math.isnan, numbers)) or numbers[2] <= 0:  # noqa: PLR2004 - x, y, downsample
         return None
     return View(*numbers)
+
+
+def _turn(text: str) -> tuple[int, bool]:
+    """Return quarters and whether mirrored, of "3", "1m" or "m"; nonsense is no turn."""
+    found = _TURN.fullmatch(text)
+    return (int(found[1] or 0), bool(found[2])) if found else (0, False)
+
+
+def _turn_text(turn: int, *, mirrored: bool) -> str:
+    return f"{turn or ''}{'m' if mirrored else ''}"
 
 
 def _view_text(view: View) -> str:

@@ -61,6 +61,8 @@ class Restorer:
         return Address(
             slide=app.slides.chosen,
             view=None if viewer is None else viewer.view,
+            turn=0 if viewer is None else viewer.turn,
+            mirrored=viewer is not None and viewer.mirrored,
             normalize="" if method == "none" else method,
             # The others are pictures and boxes, known by a path.
             reference=reference if reference in REFERENCES else "",
@@ -91,10 +93,11 @@ class Restorer:
 
     def arrived(self, viewer: Viewer) -> None:
         """Go on once the slide is open; the app calls this."""
-        viewer.param.watch(self._note, ["view", "swipe"])
+        viewer.param.watch(self._note, ["view", "swipe", "turn", "mirrored"])
         address = self._awaited
         if address is None or address.slide != self._app.slides.chosen:
             return
+        viewer.param.update(turn=address.turn, mirrored=address.mirrored)
         if address.view is not None:
             viewer.view = address.view
         compare = self._app.compare
