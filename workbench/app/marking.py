@@ -65,6 +65,8 @@ class Marking(param.Parameterized):
         self._viewer = viewer
         self._classification = classification
         self._guard = guard
+        self.taker: Callable[[BaseGeometry], None] | None = None
+        """Takes the next area that is drawn, if it is to be no annotation."""
         self._done = 0.0
         self._numbers = itertools.count(1)
         stage = viewer.stage
@@ -95,12 +97,16 @@ class Marking(param.Parameterized):
         found = {key: self.edits.annotations.get(key) for key in keys}
         if not found:
             return
-        self._viewer.stage.annotation_changes = {
-            "put": [mark_of(each) for each in found.values() if each is not None],
-            "gone": [key for key, each in found.items() if each is None],
-            "number": next(self._numbers),
-        }
+        self._tell_browser(
+            [mark_of(each) for each in found.values() if each is not None],
+            [key for key, each in found.items() if each is None],
+        )
         self._changed()
+
+    def draw_for(self, take: Callable[[BaseGeometry], None]) -> None:
+        """Let the next area be drawn that goes to `take`, not to the annotations."""
+        self.tool = "freehand"
+        self.taker = take
 
     def put(self, annotation: Annotation) -> None:
         """Save an annotation and show it."""
@@ -119,6 +125,16 @@ class Marking(param.Parameterized):
     def redo(self) -> None:
         """Do again what was undone last."""
         self.show(self.edits.redo())
+
+    def _tell_browser(self, put: list[dict[str, Any]], gone: list[str]) -> None:
+        number = next(self._numbers)
+        change = {"put": put, "gone": gone, "number": number}
+        self._viewer.stage.annotation_changes = change
+
+    @param.depends("tool", watch=True)
+    def _tool_changed(self) -> None:
+        if self.tool != "freehand":  # given up; what was drawn has come before
+            self.taker = None
 
     def _changed(self) -> None:
         if self.chosen and self.annotation is None:
@@ -157,6 +173,12 @@ class Marking(param.Parameterized):
         if edit["kind"] == "area":
             fine = _FINENESS * float(edit["downsample"])
             geometry = shapely.simplify(geometry, fine) if fine > 0 else geometry
+        if self.taker is not None and edit["kind"] == "area":
+            take, self.taker = self.taker, None
+            # What was drawn is no mark: the browser need not wait for one.
+            self._tell_browser([], [])
+            take(geometry)
+            return
         annotation = Annotation(
             geometry=geometry, classification=self._classification()
         )
