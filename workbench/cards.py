@@ -40,8 +40,15 @@ _Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-_DENSITIES: Final = (0.0, 8000.0)
-"""Nuclei for each mm² of most tissues."""
+_DENSITY: Final = {"unit": "1/mm²", "value_range": (0.0, 8000.0)}
+"""As which objects are shown from afar; nuclei of most tissues are in this range."""
+
+_PRESETS: Final[dict[Any, dict[str, Any]]] = {
+    "maskrcnn": {"min_score": 0.7, "overlaps": "merge"},
+}
+"""What decoders do where a card says nothing else. Mask R-CNN does what is common in
+articles on whole slides: it takes what it is 0.7 sure of, and masks that overlap are
+one object."""
 
 
 class ModelCard(BaseModel):
@@ -135,10 +142,10 @@ class ModelCard(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _density(cls, fields: Any) -> Any:
-        """Objects are shown from afar as their density."""
+    def _presets(cls, fields: Any) -> Any:
+        """Fill in what follows from the task and the decoder, where it is not given."""
         if isinstance(fields, dict) and fields.get("task") == "instances":
-            return {"unit": "1/mm²", "value_range": _DENSITIES, **fields}
+            return {**_DENSITY, **_PRESETS.get(fields.get("decoder"), {}), **fields}
         return fields
 
     @model_validator(mode="after")

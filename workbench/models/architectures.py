@@ -9,6 +9,7 @@ import torchvision
 from torch import nn
 
 from workbench.errors import InvalidCardError, UntrustedModelError
+from workbench.models.maskrcnn import build_maskrcnn, is_maskrcnn
 
 if TYPE_CHECKING:
     from workbench.cards import ModelCard
@@ -63,8 +64,10 @@ def _our_factory(card: ModelCard, name: str) -> tuple[str, str]:
 
 
 def _from_torchvision(card: ModelCard, name: str) -> nn.Module:
+    if is_maskrcnn(name):
+        return build_maskrcnn(card, name)
     if not is_torchvision(name):
-        reason = f"torchvision has no classifier '{name}'"
+        reason = f"torchvision has no classifier or Mask R-CNN '{name}'"
         raise InvalidCardError(card.name, reason)
     network: nn.Module = torchvision.models.get_model(
         name, weights=None, num_classes=len(card.classes)

@@ -10,6 +10,7 @@ from workbench.models.architectures import build_network, is_torchvision
 from workbench.models.card_files import ModelSource, read_source, sha256_of
 from workbench.models.catalogue import find_card, find_source, model_names
 from workbench.models.exported import load_network
+from workbench.models.maskrcnn import is_maskrcnn, taking_tiles
 from workbench.models.tile_model import TileModel
 
 if TYPE_CHECKING:
@@ -35,12 +36,13 @@ def find_model(
     name_or_path : str or PathLike
         A name (`model_names()`), a file of weights with its card beside it, a card,
         or a folder with either, such as one of the WSInfer zoo. With `weights` also
-        the name of a classifier of torchvision, such as "resnet18".
+        the name of a classifier of torchvision, such as "resnet18", or of a Mask
+        R-CNN, such as "maskrcnn_resnet50_fpn".
     trust : bool
         Load files that could run code (see `workbench.models.exported`).
     weights : str or PathLike, optional
         A file of weights to use in place of those that the card names; for a
-        classifier of torchvision the card lies beside it.
+        network of torchvision the card lies beside it.
 
     Returns
     -------
@@ -65,14 +67,15 @@ def find_model(
     if source.weights is None:
         return TileModel(card, _without_weights(card, trust=trust))
     card = _verified(card, _existing(source.weights))
-    return TileModel(card, load_network(card, source.weights, trust=trust))
+    network = load_network(card, source.weights, trust=trust)
+    return TileModel(card, taking_tiles(network, card))
 
 
 def _source(
     name_or_path: str | os.PathLike[str], weights: str | os.PathLike[str] | None
 ) -> ModelSource:
     name = str(name_or_path)
-    if not is_torchvision(name):
+    if not (is_torchvision(name) or is_maskrcnn(name)):
         source = find_source(name)
         if weights is None:
             return source
