@@ -138,3 +138,19 @@ def test_a_round_length_is_the_longest_that_fits(longest):
     length = round_length(longest)
     assert length <= longest * 1.001
     assert length > longest / 2.6
+
+
+@given(turn=st.integers(0, 3), mirrored=st.booleans())
+@settings(deadline=None, max_examples=8)
+def test_a_picture_is_mirrored_and_then_turned_clockwise(slide, turn, mirrored):
+    box, wide, high = Box(200, 100, 800, 500), 300, 200
+    upright = wb.snapshot(slide, box=box, width=wide)
+    width = high if turn % 2 else wide
+    seen = wb.snapshot(slide, box=box, width=width, turn=turn, mirrored=mirrored)
+    for x, y in [(10, 20), (250, 30), (140, 190)]:
+        right, down = (wide - 1 - x if mirrored else x), y
+        across, along = wide, high
+        for _ in range(turn):  # what was at the left is at the top
+            right, down, across, along = along - 1 - down, right, along, across
+        assert seen.shape[:2] == (along, across)
+        assert (seen[down, right] == upright[y, x]).all()

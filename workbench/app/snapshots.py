@@ -15,7 +15,7 @@ from PIL import Image
 from workbench.app.controls import button, side_by_side, stack
 from workbench.errors import OutOfBoundsError
 from workbench.layers.figure import draw_figure
-from workbench.layers.picture import draw_layers
+from workbench.layers.picture import draw_layers, oriented
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,6 +64,7 @@ class Seen:
         width = min(_MOST_PX, round(scale * box.width / view.downsample))
         self.size = (width, max(1, round(width * box.height / box.width)))
         self._swipe = viewer.swipe
+        self._turn, self._mirrored = viewer.turn, viewer.mirrored
         self._layers = [
             (handle.layer, handle.opacity, handle.swiped)
             for handle in viewer.layers
@@ -74,7 +75,7 @@ class Seen:
         """Return what is seen, uint8 (H, W, 3)."""
         pixels = self._draw(self._layers)
         if self._swipe is not None:
-            cut = round(self._swipe * self.size[0])
+            cut = round(self._swipe * pixels.shape[1])
             left = self._draw([each for each in self._layers if not each[2]])
             pixels = pixels.copy()
             pixels[:, :cut] = left[:, :cut]
@@ -93,7 +94,8 @@ class Seen:
 
     def _draw(self, layers: list[tuple[Layer, float, bool]]) -> NDArray[np.uint8]:
         pairs = [(layer, opacity) for layer, opacity, _ in layers]
-        return draw_layers(pairs, self.box, self.size)
+        pixels = draw_layers(pairs, self.box, self.size)
+        return oriented(pixels, self._turn, mirrored=self._mirrored)
 
 
 class SnapshotPanel(pn.viewable.Viewer):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from workbench.layers.picture import draw_layers
+from workbench.layers.picture import draw_layers, oriented
 from workbench.layers.slide import SlideLayer
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def snapshot(
     *,
     width: int = 1600,
     figure: bool = False,
+    turn: int = 0,
+    mirrored: bool = False,
 ) -> NDArray[np.uint8]:
     """Return a picture of a slide with layers over it, as the viewer shows them.
 
@@ -54,6 +56,10 @@ def snapshot(
         Of the picture, in pixels; its height follows from the box.
     figure : bool
         Whether to add a scale bar, and below the picture the legends of the layers.
+    turn : int
+        Quarters by which the slide is turned clockwise.
+    mirrored : bool
+        Whether left and right are swapped, before turning.
 
     Returns
     -------
@@ -74,12 +80,15 @@ def snapshot(
     """
     box = slide.box if box is None else box
     over = [each if isinstance(each, tuple) else (each, 1.0) for each in layers]
-    height = max(1, round(width * box.height / max(1, box.width)))
-    pixels = draw_layers([(SlideLayer(slide), 1.0), *over], box, (width, height))
+    across, down = (box.height, box.width) if turn % 2 else (box.width, box.height)
+    height = max(1, round(width * down / max(1, across)))
+    size = (height, width) if turn % 2 else (width, height)
+    pixels = draw_layers([(SlideLayer(slide), 1.0), *over], box, size)
+    pixels = oriented(pixels, turn, mirrored=mirrored)
     if not figure:
         return pixels
     legends = [layer.legend for layer, opacity in over if layer.legend and opacity]
-    return draw_figure(pixels, box.width / width, mpp=slide.mpp, legends=legends)
+    return draw_figure(pixels, across / width, mpp=slide.mpp, legends=legends)
 
 
 def draw_figure(

@@ -67,6 +67,26 @@ def draw_layers(
     return np.asarray(picture.convert("RGB"))
 
 
+def oriented(
+    pixels: NDArray[np.uint8], turn: int, *, mirrored: bool = False
+) -> NDArray[np.uint8]:
+    """Return a picture as the viewer shows it: mirrored, then turned.
+
+    Parameters
+    ----------
+    pixels : uint8 (H, W, ...)
+    turn : int
+        Quarters, clockwise.
+    mirrored : bool
+        Whether left and right are swapped, before turning.
+
+    Returns
+    -------
+    uint8 (H, W, ...), or (W, H, ...) after an odd number of quarters
+    """
+    return np.rot90(pixels[:, ::-1] if mirrored else pixels, -turn)
+
+
 def _draw(layer: Layer, box: Box, size: tuple[int, int]) -> Image.Image:
     """Return a layer's part of a picture, RGBA."""
     z = _zoom(layer, box, size)

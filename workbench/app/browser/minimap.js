@@ -9,10 +9,11 @@ class Minimap {
     const [width, height] = stage.model.size;
     this.scale = LONGEST_PX / Math.max(width, height); // CSS pixels for each of level 0
     this.element = stage.add("div", "minimap", { role: "group", "aria-label": "The whole slide" });
-    this.canvas = this.element.appendChild(document.createElement("canvas"));
-    this.canvas.style.width = `${Math.max(1, width * this.scale)}px`;
-    this.canvas.style.height = `${Math.max(1, height * this.scale)}px`;
-    this.frame = this.element.appendChild(document.createElement("div"));
+    this.side = [width, height].map((length) => Math.max(1, length * this.scale));
+    this.sheet = this.element.appendChild(document.createElement("section")); // turned as the slide is
+    this.canvas = this.sheet.appendChild(document.createElement("canvas"));
+    for (const { style } of [this.sheet, this.canvas]) [style.width, style.height] = this.side.map((length) => `${length}px`);
+    this.frame = this.sheet.appendChild(document.createElement("div"));
     this.frame.tabIndex = 0;
     this.frame.setAttribute("role", "button");
     this.frame.setAttribute("aria-label", "What is in view. Drag it, or press arrow keys, to go elsewhere.");
@@ -23,8 +24,9 @@ class Minimap {
 
   listen() {
     const go = (event) => {
-      const { left, top } = this.canvas.getBoundingClientRect();
-      this.go((event.clientX - left) / this.scale, (event.clientY - top) / this.scale);
+      const { left, top, width, height } = this.canvas.getBoundingClientRect();
+      const [x, y] = this.stage.turn.toFigure(event.clientX - left, event.clientY - top, width, height);
+      this.go(x / this.scale, y / this.scale);
     };
     this.element.addEventListener("pointerdown", (event) => {
       event.preventDefault();
@@ -41,7 +43,8 @@ class Minimap {
       event.stopPropagation();
       const { place } = this.stage.camera;
       const step = KEY_STEP * Math.max(...this.stage.model.size);
-      this.go(place.x + dx * step, place.y + dy * step);
+      const [right, down] = this.stage.turn.onFigure(dx, dy);
+      this.go(place.x + right * step, place.y + down * step);
     });
   }
 
@@ -52,9 +55,19 @@ class Minimap {
     camera.go({ ...camera.place, x: Math.min(width, Math.max(0, x)), y: Math.min(height, Math.max(0, y)) });
   }
 
+  /** Turn with the slide; the corner it stands in stays. */
+  orient() {
+    const { turn } = this.stage;
+    const [width, height] = this.side;
+    const [left, top] = turn.toStage(0, 0, width, height);
+    this.sheet.style.transform = turn.plain ? "" : `matrix(${turn.linear.join(", ")}, ${left}, ${top})`;
+    [this.element.style.width, this.element.style.height] = (turn.odd ? [height, width] : [width, height]).map((length) => `${length}px`);
+  }
+
   follow() {
     const { box, place } = this.stage.camera;
     if (!place) return;
+    this.orient();
     const [width, height] = this.stage.model.size;
     const [x0, x1] = [box.x0, box.x1].map((x) => Math.min(width, Math.max(0, x)) * this.scale);
     const [y0, y1] = [box.y0, box.y1].map((y) => Math.min(height, Math.max(0, y)) * this.scale);
