@@ -169,6 +169,9 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.runs.attach(slide, viewer)
         self.stain.attach(slide)
         self.annotations.attach(slide, viewer)
+        if old is not None and old.slide.id == slide.id:  # its pixel size was given
+            old_look = {name: getattr(old, name) for name in ("turn", "mirrored")}
+            viewer.param.update(view=old.view, **old_look)
         self.restorer.arrived(viewer)
         self._list_saved()
         if old is not None:
