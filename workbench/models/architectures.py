@@ -18,6 +18,8 @@ _OURS: Final = {
     "small-cnn": "workbench.models.small_cnn:build",
     "stain-concentration": "workbench.models.measurements:StainConcentration",
     "nuclear-density": "workbench.models.measurements:NuclearDensity",
+    "nucleus-net": "workbench.models.nuclei.network:NucleusNet",
+    "hematoxylin-contrast": "workbench.models.nuclei.watershed:HematoxylinContrast",
 }
 """Our own networks; like everybody's, each is a function of the card."""
 

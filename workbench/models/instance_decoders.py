@@ -38,6 +38,7 @@ DECODERS: Final = {
     "labels": "workbench.models.instance_decoders:LabelsDecoder",
     "maskrcnn": "workbench.models.maskrcnn:MaskRCNNDecoder",
     "nucleus-maps": "workbench.models.nuclei.decoder:NucleusDecoder.of",
+    "nucleus-watershed": "workbench.models.nuclei.watershed:WatershedDecoder.of",
 }
 """By the name that a card gives: what makes each from the card."""
 

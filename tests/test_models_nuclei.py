@@ -1,0 +1,135 @@
+"""The nucleus models: network, decoders, and the weights that come with them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+from skimage.segmentation import watershed
+
+from workbench.instances.agreement import agreement
+from workbench.models.instance_decoders import decoder_of
+from workbench.models.nuclei.decoder import NucleusDecoder
+from workbench.models.nuclei.flood import components, flood, without_small
+from workbench.models.nuclei.network import CHANNELS, NucleusNet
+from workbench.models.registry import find_card, find_model
+
+SIDE = 96
+
+
+def blobs(seed, count, side=SIDE):
+    """Maps as a perfect network would draw them, and the labels they stand for."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:side, :side]
+    labels, depth = np.zeros((side, side), np.int32), np.zeros((side, side), np.float32)
+    for number in range(1, count + 1):
+        at, radii = rng.uniform(0, side, 2), rng.uniform(5, 11, 2)
+        height = 1 - np.hypot((y - at[0]) / radii[0], (x - at[1]) / radii[1])
+        mine = (height > depth) & (height > 0)
+        labels[mine], depth[mine] = number, height[mine]
+    return np.stack([labels > 0, depth]).astype(np.float32), labels
+
+
+@given(st.integers(0, 10_000), st.integers(0, 30))
+@settings(deadline=None, max_examples=40)
+def test_labels_are_numbered_connected_and_inside(seed, count):
+    maps, _ = blobs(seed, count)
+    labels, classes, scores = NucleusDecoder(smallest_px=12)(maps)
+    assert labels.dtype == np.int32
+    assert labels.shape == (SIDE, SIDE)
+    areas = np.bincount(labels.ravel(), minlength=len(scores) + 1)[1:]
+    assert len(areas) == len(classes) == len(scores)
+    assert (areas >= 12).all()
+    assert (labels[maps[0] <= 0.5] == 0).all()
+    assert ((scores > 0.5) & (scores <= 1)).all()
+    for number in range(1, len(areas) + 1):
+        assert ndimage.label(labels == number)[1] == 1
+
+
+@given(st.integers(0, 10_000), st.integers(1, 30))
+@settings(deadline=None, max_examples=40)
+def test_the_flood_is_that_of_scikit_image(seed, count):
+    maps, _ = blobs(seed, count)
+    # Levels that are all different leave nothing to the order of the queue.
+    depth = np.round(maps[1] * 255).astype(np.uint8)
+    inside = maps[0] > 0.5
+    markers = components(maps[1] > 0.6)
+    ours = flood(depth, markers, inside)
+    theirs = watershed(255 - depth.astype(int), markers, mask=inside, connectivity=1)
+    assert ((ours > 0) == (theirs > 0)).all()
+    assert (ours != theirs).mean() < 0.01
+    assert (ours[markers > 0] == markers[markers > 0]).all()
+
+
+def test_touching_nuclei_are_parted_where_they_meet():
+    maps, drawn = blobs(3, 14)
+    labels, _, scores = NucleusDecoder()(maps)
+    assert agreement(drawn, labels).f1 > 0.9
+    assert (scores == 1).all()
+
+
+def test_turned_maps_give_turned_nuclei():
+    maps, _ = blobs(5, 12)
+    labels = NucleusDecoder()(maps)[0]
+    turned = NucleusDecoder()(np.rot90(maps, axes=(1, 2)))[0]
+    assert agreement(np.rot90(labels), turned).aji > 0.98
+
+
+@pytest.mark.parametrize("fill", [0.0, 1.0])
+def test_maps_of_one_value_are_no_trouble(fill):
+    maps = np.full((2, 40, 30), fill, np.float32)
+    labels, classes, scores = NucleusDecoder()(maps)
+    assert labels.max() == len(classes) == len(scores) == int(fill)
+
+
+def test_small_objects_go_and_numbers_close_up():
+    labels = np.array([[1, 1, 0, 2, 3, 3, 3]], np.int32)
+    kept, areas = without_small(labels, 2)
+    assert kept.tolist() == [[1, 1, 0, 0, 2, 2, 2]]
+    assert areas.tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (50, 70), (16, 131)])
+def test_the_network_answers_for_every_pixel(shape):
+    with torch.inference_mode():
+        maps = NucleusNet().eval()(torch.zeros(2, 3, *shape))
+    assert maps.shape == (2, len(CHANNELS), *shape)
+
+
+def test_the_weightless_way_finds_dark_discs_on_pink():
+    """On any ground: the threshold follows the surroundings."""
+    model = find_model("nuclei-watershed")
+    y, x = np.mgrid[:256, :256]
+    drawn = np.zeros((256, 256), np.int32)
+    for number, (row, column) in enumerate(np.ndindex(5, 5), 1):
+        near = np.hypot(y - 28 - 50 * row, x - 28 - 50 * column) < 9
+        drawn[near] = number
+    for ground, ink in (((235, 200, 220), (90, 60, 140)), ((200, 130, 170), 70)):
+        pixels = np.where(drawn[..., None] > 0, ink, ground).astype(np.uint8)
+        tiles = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+        labels, _, scores = decoder_of(model.card)(model(tiles)[0].numpy())
+        assert agreement(drawn, labels).f1 == 1
+        assert agreement(drawn, labels).aji > 0.8
+        assert (scores > 0.5).all()
+
+
+def test_half_precision_does_not_coarsen_the_weightless_way():
+    model = find_model("nuclei-watershed")
+    rng = torch.Generator().manual_seed(0)
+    tiles = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8, generator=rng)
+    exact = model(tiles)
+    model.precision = "bfloat16"
+    assert torch.equal(model(tiles), exact)
+
+
+@pytest.mark.parametrize("name", ["nuclei-watershed"])
+def test_bundled_cards_say_what_they_are(name):
+    card = find_card(name)
+    assert card.task == "instances"
+    assert card.classes == ("nucleus",)
+    assert "not a diagnosis" in card.intended_use.lower()
+    assert card.licence
+    assert card.margin_px * card.mpp >= 16  # µm: no nucleus is larger

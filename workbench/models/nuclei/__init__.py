@@ -1,0 +1,1 @@
+"""Nuclei as instances: a bundled network with its decoder; a way without weights."""

@@ -1,0 +1,102 @@
+"""Nuclei without weights: hematoxylin, distance to the edge, watershed.
+
+The floor that a trained model has to beat, and a way where none fits. All thresholds
+are local and constant, never fitted to a tile, so that tiles agree where they overlap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from workbench.models.channels import standard_concentrations
+from workbench.models.measurements import blurred
+from workbench.models.nuclei.decoder import SMALLEST_UM2, Decoded, scores_of
+from workbench.models.nuclei.flood import components, flood, without_small
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workbench.cards import ModelCard
+
+_GRAIN_UM: Final = 0.5
+"""Standard deviation of the blur against chromatin and noise."""
+
+_AROUND_UM: Final = 12.0
+"""Standard deviation of what counts as the surroundings of a nucleus."""
+
+_CONTRAST: Final = 0.1
+"""By how much a nucleus exceeds its surroundings in ln(1 + hematoxylin)."""
+
+_SOFTNESS: Final = 0.05
+"""Of the threshold, in the same unit: how fast a score rises."""
+
+_DEEPEST: Final = 255
+_APART_UM: Final = 3.0
+"""Middles of nuclei are the deepest pixels within this distance."""
+
+
+class HematoxylinContrast(nn.Module):
+    """How much more hematoxylin a pixel has than its surroundings, as 0 to 1.
+
+    0.5 is the threshold. By the standard stain vectors of Macenko et al., "A method
+    for normalizing histology slides for quantitative analysis", ISBI 2009.
+    """
+
+    def __init__(self, card: ModelCard) -> None:
+        super().__init__()
+        self.grain_px = _GRAIN_UM / card.mpp
+        self.around_px = _AROUND_UM / card.mpp
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """Return float32 (N, 1, H, W) of float32 RGB (N, 3, H, W) of 0 to 1."""
+        # Half precision, which a run may ask for, would coarsen what is measured.
+        with torch.autocast(rgb.device.type, enabled=False):
+            amount = standard_concentrations(rgb)[:, :1].log1p()
+            nucleus = blurred(amount, self.grain_px)
+            excess = nucleus - blurred(amount, self.around_px)
+        return ((excess - _CONTRAST) / _SOFTNESS).sigmoid()
+
+
+@dataclass(frozen=True, slots=True)
+class WatershedDecoder:
+    """Nuclei are parted where the distance to the edge has a neck.
+
+    Each maximum of the smoothed distance is the marker of one nucleus (Vincent and
+    Soille, "Watersheds in digital spaces", IEEE PAMI 1991).
+    """
+
+    mpp: float
+
+    @classmethod
+    def of(cls, card: ModelCard) -> Self:
+        """Return the decoder for the resolution of a card."""
+        return cls(card.mpp)
+
+    def __call__(self, maps: NDArray[np.float32]) -> Decoded:
+        """Return the nuclei of a tile, as `NucleusDecoder` does.
+
+        Parameters
+        ----------
+        maps : float32 (1, H, W)
+            Of `HematoxylinContrast`.
+        """
+        inside = maps[0] > 0.5  # noqa: PLR2004 -- the threshold by definition
+        smallest = SMALLEST_UM2 / self.mpp**2
+        inside |= without_small(components(~inside), smallest)[0] == 0
+        inside = without_small(components(inside), smallest)[0] > 0
+        distance = cv2.distanceTransform(inside.view(np.uint8), cv2.DIST_L2, 5)
+        smooth = cv2.GaussianBlur(distance, (0, 0), _GRAIN_UM / self.mpp)
+        reach = 2 * round(_APART_UM / self.mpp) + 1
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+        markers = components(inside & (smooth >= cv2.dilate(smooth, disc) - 1e-3))
+        step = _DEEPEST * self.mpp / 10.0
+        levels = np.clip(smooth * step, 0, _DEEPEST).astype(np.uint8)
+        labels, areas = without_small(flood(levels, markers, inside), smallest)
+        classes = np.zeros(len(areas), np.uint16)
+        return labels, classes, scores_of(labels, maps[0], areas)
