@@ -27,6 +27,9 @@ Stage = Literal["preparing", "fitting stains", "finding tissue", "tiles", "done"
 """What a run is doing."""
 
 
+_STEPS: Final = ("transfer", "normalizing", "model", "post-processing", "writing")
+"""Of answering a tile, after it was read."""
+
 _TELLING_S: Final = 2.0
 """What took less time than this says nothing of what is slow."""
 
@@ -50,8 +53,13 @@ class Progress:
     """For people: what went wrong, or what is being waited for."""
 
     seconds: Mapping[str, float] = field(default_factory=dict)
-    """How long the stages took in this session, and, of the tiles: "reading" them,
-    "answering" them, of which "waiting" for pixels, and "writing"."""
+    """How long the stages took in this session, and, of the tiles: "reading" them, of
+    which "disk" for the file's bytes; "answering" them, of which "waiting" for pixels;
+    of the rest "transfer", "normalizing", "model", "post-processing"; "writing".
+    They overlap."""
+
+    memory: Mapping[str, int] = field(default_factory=dict)
+    """Bytes that the process holds: "host", and each GPU by its name."""
 
     path: str = ""
     """The run folder, once there is one; `open_run` follows it from then on."""
@@ -69,9 +77,22 @@ class Progress:
         return (self.total - self.done) / self.tiles_per_second
 
     @property
+    def shares(self) -> dict[str, float]:
+        """Where the time goes: shares of all work on tiles so far, which sum to 1.
+
+        Work that overlaps counts for each: it says what is dear, `advice` what is
+        waited for. Empty while nothing can be told.
+        """
+        disk = min(self.seconds.get("disk", 0.0), self.seconds.get("reading", 0.0))
+        work = {"disk": disk, "decoding": self.seconds.get("reading", 0.0) - disk}
+        work |= {step: self.seconds.get(step, 0.0) for step in _STEPS}
+        total = sum(work.values())
+        return {step: spent / total for step, spent in work.items()} if total else {}
+
+    @property
     def advice(self) -> str:
         """What sets the pace, and the one thing that would help most; may be empty."""
-        spent = self.seconds
+        spent, shares = self.seconds, self.shares
         waiting, writing = spent.get("waiting", 0.0), spent.get("writing", 0.0)
         model = spent.get("answering", 0.0) - waiting
         if waiting + model < _TELLING_S:
@@ -79,7 +100,15 @@ class Progress:
         if writing > max(waiting, model):
             return "Writing sets the pace: save the run on a faster disk."
         if waiting > model:
+            if shares.get("decoding", 0.0) > shares.get("disk", 0.0) > 0:
+                return "Decoding sets the pace: more processor cores would help."
             return "Reading sets the pace: copy the slide to a faster disk."
+        if shares.get("normalizing", 0.0) > shares.get("model", 0.0):
+            return "Stain normalization sets the pace: a GPU would help."
+        if len(self.memory) > 1:  # there is a GPU
+            return (
+                "The model sets the pace: a second GPU, or less precision, would help."
+            )
         return "The model sets the pace: a GPU, or a lower precision, would help."
 
 
@@ -136,6 +165,18 @@ class Heatmap:
                 self.classes, self.values[:, row, column], strict=True
             )
         }
+
+    def within(self, box: Box) -> NDArray[np.float32]:
+        """Return the values of the cells that a box touches, (classes, rows, columns).
+
+        A view of them; what lies beyond the raster is left out.
+        """
+        _, rows, columns = self.values.shape
+        x0, y0 = (max(0, int(edge // self.cell)) for edge in (box.x0, box.y0))
+        x1 = min(columns, int(-(-box.x1 // self.cell)))
+        y1 = min(rows, int(-(-box.y1 // self.cell)))
+        inside: NDArray[np.float32] = self.values[:, y0 : max(y0, y1), x0 : max(x0, x1)]
+        return inside
 
     def box(self, row: int, column: int) -> Box:
         """Return what one cell covers, in level-0 pixels."""

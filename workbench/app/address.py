@@ -35,14 +35,19 @@ class OverlayLook:
     opacity: float
     threshold: float
     visible: bool = True
+    window: tuple[float, float] | None = None
+    """The values at the ends of the colours; None: those of the model."""
+
+    summary: str = ""
+    """What many cells under one pixel are shown as; only kept with a window."""
 
     @classmethod
     def parse(cls, text: str) -> OverlayLook | None:
         """Return what `text` says, None if it says nothing sensible."""
         parts = [unquote(part) for part in text.split("~")]
         try:
-            run, channel, colours, opacity, threshold, visible = parts
-            numbers = float(opacity), float(threshold)
+            run, channel, colours, opacity, threshold, visible, *more = parts
+            numbers = [float(opacity), float(threshold), *map(float, more[:2])]
         except ValueError:
             return None
         if not run or not all(map(math.isfinite, numbers)):
@@ -54,16 +59,20 @@ class OverlayLook:
             opacity=min(1.0, max(0.0, numbers[0])),
             threshold=numbers[1],
             visible=visible != "0",
+            window=(numbers[2], numbers[3]) if len(more) > 1 else None,
+            summary="".join(more[2:3]),
         )
 
     def __str__(self) -> str:
         """Return the text that parses to this."""
-        numbers = f"{self.opacity:.4g}", f"{self.threshold:.6g}", str(int(self.visible))
+        more = [f"{self.opacity:.4g}", f"{self.threshold:.6g}", str(int(self.visible))]
+        if self.window is not None:
+            more += [*(f"{edge:.6g}" for edge in self.window), self.summary]
         words = (
             quote(word, safe="") for word in (self.run, self.channel, self.colours)
         )
         # "~" is what quote() leaves as it is, and so the one thing to replace.
-        return "~".join([*(word.replace("~", "%7E") for word in words), *numbers])
+        return "~".join([*(word.replace("~", "%7E") for word in words), *more])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

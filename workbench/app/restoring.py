@@ -13,7 +13,7 @@ from workbench.app.compare_panel import OFF
 from workbench.stain.references import REFERENCES
 
 if TYPE_CHECKING:
-    from workbench.app.overlay_panel import Overlay
+    from workbench.app.overlay import Overlay
     from workbench.app.viewer import Viewer
     from workbench.app.workbench import WorkbenchApp
 

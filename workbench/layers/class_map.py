@@ -45,6 +45,11 @@ class ClassMapLayer:
     threshold : float, optional
         Cells whose highest value is below it are not drawn.
 
+    Attributes
+    ----------
+    entries : tuple of (str, str)
+        Name and colour of every class, hidden ones included.
+
     Raises
     ------
     OutOfBoundsError
@@ -70,14 +75,12 @@ class ClassMapLayer:
             message = f"A class map shows 2 to {_MOST} classes, not {number}."
             raise OutOfBoundsError(message, "Show one class as a heatmap instead.")
         shown = list(colours) or [class_colour(i) for i in range(number)]
-        self.legend: Legend | None = Legend(
-            self.name,
-            entries=tuple(
-                (name, hex_colour(colour))
-                for name, colour in zip(self.classes, shown, strict=True)
-                if name not in hidden
-            ),
+        self.entries = tuple(
+            (name, hex_colour(colour))
+            for name, colour in zip(self.classes, shown, strict=True)
         )
+        drawn = tuple(entry for entry in self.entries if entry[0] not in hidden)
+        self.legend: Legend | None = Legend(self.name, entries=drawn)
         self._threshold = threshold
         self._palette = np.zeros((256, 4), np.uint8)
         self._palette[1 : number + 1, :3] = shown
