@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,11 +15,14 @@ from workbench.app.instance_counts import CountCard
 from workbench.app.instance_plots import Histogram
 from workbench.app.shown_instances import ShownInstances, facts_of, noun_and_unit
 from workbench.app.swatch import legend_of
+from workbench.durable import disk_errors
+from workbench.instances.store import open_instances
 from workbench.layers.colour import COLORMAPS
 from workbench.objects import OBJECTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from shapely.geometry.base import BaseGeometry
 
@@ -164,7 +168,7 @@ class InstancePanel(pn.viewable.Viewer):
         if saved is None or viewer is None or self._filling:
             return
         self._background.do(
-            lambda: _ready(saved.run.instances), self._opened, slot="instances"
+            lambda: _store(saved.run.path / OBJECTS), self._opened, slot="instances"
         )
 
     def _opened(self, store: InstanceStore) -> None:
@@ -252,9 +256,9 @@ class InstancePanel(pn.viewable.Viewer):
             facts, name = facts_of(rows), str(rows["class"].iloc[0])
             self._facts.object = _table(facts)
         elif number:
-            self._facts.object = f"{number:,} objects are chosen."
+            self._facts.object = _quiet(f"{number:,} objects are chosen.")
         else:
-            self._facts.object = "Click an object to choose it."
+            self._facts.object = _quiet("Click an object to choose it.")
         self._filling = True
         self._class.value = name
         self._filling = False
@@ -350,11 +354,24 @@ class InstancePanel(pn.viewable.Viewer):
             shown.add(geometry, name)
 
 
-def _ready(store: Any) -> InstanceStore:
-    """Read what the first look needs, so that nothing waits for it."""
+def _store(path: Path) -> InstanceStore:
+    """Return the store of a file, the same for all sessions while it is the same."""
+    with disk_errors(path):
+        stamp = path.stat().st_mtime_ns
+    return _opened(path, stamp)
+
+
+@lru_cache(maxsize=8)
+def _opened(path: Path, stamp: int) -> InstanceStore:
+    del stamp  # tells files apart that follow each other under one name
+    store = open_instances(path)
+    # What the first look needs, so that nothing waits for it on the event loop.
     store.columns(["x", "y", "class", "score", "size_px"])
-    ready: InstanceStore = store
-    return ready
+    return store
+
+
+def _quiet(text: str) -> str:
+    return f"<div style='font-size:12px;opacity:.7'>{text}</div>"
 
 
 def _table(facts: list[tuple[str, str]]) -> str:

@@ -60,7 +60,7 @@ class InstanceTable(pn.viewable.Viewer):
             stylesheets=[_COMPACT],
         )
         self._dock = pmui.Paper(
-            stack(self._x, self._y, self._said, width=150, sizing_mode="fixed"),
+            stack(self._x, self._y, self._said, width=150, sizing_mode=None),
             pn.Column(self.scatter, width=380, sizing_mode="stretch_height"),
             pn.Column(self.table, sizing_mode="stretch_both", scroll=True),
             direction="row",
@@ -174,6 +174,11 @@ class InstanceTable(pn.viewable.Viewer):
 
 _COMPACT: Final = """
 .tabulator { font-size: 12px; }
-.tabulator .tabulator-cell { padding: 2px 6px; height: 22px; }
-.tabulator .tabulator-row { min-height: 22px; }
+.tabulator .tabulator-row, .tabulator .tabulator-row .tabulator-cell {
+  min-height: 22px; height: 24px !important;
+}
+.tabulator .tabulator-row .tabulator-cell { padding: 3px 8px !important; }
+.tabulator .tabulator-header .tabulator-col .tabulator-col-content {
+  padding: 4px 8px !important;
+}
 """

@@ -70,9 +70,11 @@ export class ObjectTileLayer extends TileLayer {
     return tile;
   }
 
+  /** A tile on which nothing is painted yet. */
   blank() {
-    const image = new OffscreenCanvas(1, 1).transferToImageBitmap();
-    return { image, ids: null, cells: null, colouring: null };
+    const canvas = new OffscreenCanvas(1, 1);
+    canvas.getContext("2d"); // without one it has no image
+    return { image: canvas.transferToImageBitmap(), ids: null, cells: null, colouring: null };
   }
 
   /** Paint a tile in the colours that hold now, unless it is. */
