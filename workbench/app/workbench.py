@@ -15,6 +15,8 @@ from workbench.app.annotation_panel import AnnotationPanel
 from workbench.app.background import Background, explain
 from workbench.app.bookmarks import BookmarkPanel, Bookmarks
 from workbench.app.compare_panel import COLOURS, OFF, OVERLAYS, ComparePanel
+from workbench.app.instance_panel import InstancePanel
+from workbench.app.instance_table import InstanceTable
 from workbench.app.overlay_panel import OverlayPanel
 from workbench.app.page import compact, full_page
 from workbench.app.restoring import Restorer
@@ -86,6 +88,12 @@ class WorkbenchApp(pn.viewable.Viewer):
             reading=self.overlays.reading,
             take_reference=self._take_reference,
         )
+        self.instances = InstancePanel(
+            self.background,
+            author=lambda: self.annotations.author,
+            marking=lambda: self.annotations.marking,
+        )
+        self.table = InstanceTable(self.instances)
         self.compare = ComparePanel(site.library, self.background)
         self.snapshots = SnapshotPanel(self.background)
         self.stage = pn.Row(
@@ -103,6 +111,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.annotations.param.watch(
             lambda event: self.runs.mark(event.new), "annotation"
         )
+        self.annotations.param.watch(lambda _: self._count(), "annotation")
         self.restorer = Restorer(self)
         self.bookmarks = BookmarkPanel(
             Bookmarks(site.shelf.folder / _BOOKMARKS),
@@ -148,6 +157,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         """Let go of everything the session holds; runs under way go on."""
         self.runs.close()
         self.annotations.close()
+        self.instances.close()
         self.background.close()
         self.compare.close()
         if self.viewer is not None:
@@ -160,12 +170,14 @@ class WorkbenchApp(pn.viewable.Viewer):
         layer = SlideLayer(slide)
         self._base, self._raw = viewer.add_layer(layer), None
         viewer.param.watch(lambda event: self.stain.select(event.new), "selection")
+        viewer.param.watch(lambda _: self._count(), "selection")
         self.viewer = viewer
         self.compare.attach(viewer)
         self.snapshots.attach(viewer)
         self.bookmarks.attach(slide)
         self._arrange()
         self.overlays.attach(viewer, overlay_pyramid(slide.size))
+        self.instances.attach(slide, viewer, overlay_pyramid(slide.size))
         self.runs.attach(slide, viewer)
         self.stain.attach(slide)
         self.annotations.attach(slide, viewer)
@@ -180,6 +192,12 @@ class WorkbenchApp(pn.viewable.Viewer):
     def _arrange(self) -> None:
         if self.viewer is not None:
             self.stage.objects = [self.viewer, *self.compare.beside]
+
+    def _count(self) -> None:
+        """Count objects where the user points at."""
+        if self.viewer is not None:
+            annotation, box = self.annotations.annotation, self.viewer.selection
+            self.instances.counts.point_at(annotation, box)
 
     def _tile_failed(self, error: WorkbenchError) -> None:
         """Say once why a part of the picture is hatched; called from any thread."""
@@ -248,6 +266,7 @@ class WorkbenchApp(pn.viewable.Viewer):
 
     def _offer(self, saved: list[SavedRun]) -> None:
         self.overlays.offer(saved)
+        self.instances.offer(saved)
         self.restorer.listed()
 
     def _show_run(self, run: Run, channel: str) -> None:
