@@ -96,6 +96,25 @@ class App:
             number,
         )
 
+    def eventually_at(self, ranges, linear):
+        """Wait until the first viewer shows a place, turned by a matrix's columns."""
+        seen = turned = None
+        for _ in range(60):
+            self.settle()
+            seen = self.ranges(0)
+            turned = self.page.evaluate(
+                """() => {
+                  const holder = probe.stage().querySelector(".holder");
+                  const { transform } = getComputedStyle(holder);
+                  const { a, b, c, d } = new DOMMatrix(transform);
+                  return [a, b, c, d].map(Math.round).map((each) => each + 0);
+                }"""
+            )
+            if turned == linear and seen == pytest.approx(ranges, abs=1):
+                return
+        message = f"{seen} turned {turned}, not {ranges} {linear}"
+        raise AssertionError(message)
+
     def look(self, number, x, y, side):
         """Have a viewer show a place, as its tools do."""
         self.page.evaluate(
@@ -256,6 +275,36 @@ def test_the_address_restores_place_colours_overlays_and_comparison(watched, url
     assert again.ranges(1) == pytest.approx(shown[1], abs=1)
     for box, colour in zip(boxes, shown[2], strict=True):
         assert np.abs(again.colour(box) - colour).max() < 4
+    again.is_clean()
+
+
+def test_a_kept_view_and_an_address_bring_back_place_and_turn(watched, url):
+    app = App(watched, f"{url}?slide={FIRST}")
+    app.look(0, 900, 700, 400)
+    for key in "fr":
+        app.page.locator(".stage").first.focus()
+        app.page.keyboard.press(key)
+        app.settle()
+    kept = app.ranges(0)
+    app.press("Bookmarks")
+    app.page.get_by_label("Name of this view").fill("mitosis")
+    app.press("Keep this view")
+    app.page.get_by_role("button", name="Go there").wait_for()
+    app.page.wait_for_timeout(800)
+    address = app.page.url
+    assert "turn=1m" in address
+
+    app.page.locator(".stage").first.focus()
+    app.page.keyboard.press("r")
+    app.page.keyboard.press("0")
+    app.settle()
+    assert app.ranges(0) != pytest.approx(kept, abs=1)
+    app.press("Go there")
+    app.eventually_at(kept, [0, -1, -1, 0])
+
+    watched.page.goto("about:blank")
+    again = App(watched, address)
+    again.eventually_at(kept, [0, -1, -1, 0])
     again.is_clean()
 
 

@@ -109,6 +109,30 @@ def test_the_minimap_shows_the_slide_and_leads_anywhere(viewer):
     viewer.wait_for(lambda s: abs(s["view"]["x"] - 4200) < 40)
 
 
+def test_the_minimap_turns_with_the_slide(opened):
+    viewer = opened()
+    viewer.go(1500.0, 1000.0, 1.0)
+    viewer.page.locator(".stage").focus()
+    for key in "fr":  # what was at the left is now at the bottom
+        viewer.page.keyboard.press(key)
+    viewer.wait_for(lambda s: (s["turn"], s["mirrored"]) == (1, True))
+    sheet = viewer.page.locator(".minimap canvas").bounding_box()
+    assert sheet["width"] / sheet["height"] == pytest.approx(4200 / 6000, rel=0.03)
+    frame = viewer.page.locator(".minimap section div").bounding_box()
+    scale = sheet["height"] / 6000
+    middle = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
+    # Mirrored, x runs to the left; turned, what ran left runs up, and down runs left.
+    expected = sheet["x"] + (4200 - 1000) * scale, sheet["y"] + (6000 - 1500) * scale
+    assert middle == pytest.approx(expected, abs=3)
+    point = sheet["x"] + (4200 - 3000) * scale, sheet["y"] + (6000 - 4500) * scale
+    viewer.page.mouse.click(*point)
+    state = viewer.wait_for(lambda s: abs(s["view"]["x"] - 4500) < 60)
+    assert abs(state["view"]["y"] - 3000) < 60
+    viewer.page.locator(".minimap section div").press("ArrowLeft")  # on the screen
+    viewer.wait_for(lambda s: abs(s["view"]["y"] - 3300) < 60)
+    viewer.assert_clean()
+
+
 def test_distances_and_areas_in_micrometres(viewer):
     viewer.go(3050.0, 2090.0, 2.0)
     said, mouse = viewer.page.locator(".measured"), viewer.page.mouse

@@ -59,7 +59,7 @@ export class Camera {
 
   reach(goal) {
     const [width, height] = this.frame;
-    if (goal.downsample) return goal;
+    if (goal.downsample) return { x: this.size[0] / 2, y: this.size[1] / 2, ...goal };
     const [x0, y0, x1, y1] = goal.box ?? [0, 0, ...this.size];
     const downsample = ROOM * Math.max((x1 - x0) / width, (y1 - y0) / height);
     return { x: (x0 + x1) / 2, y: (y0 + y1) / 2, downsample };

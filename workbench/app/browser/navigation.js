@@ -10,7 +10,8 @@ const NEAR = 0.02; // of an objective, and it counts as that one
 export function navigation(stage) {
   const { camera, model } = stage;
   const bar = stage.add("div", "bar objectives", { role: "toolbar", "aria-label": "Magnification" });
-  const go = (downsample) => camera.place && camera.go({ ...camera.place, downsample });
+  // Pressed before anything is seen, it is where one begins.
+  const go = (downsample) => camera.go({ ...camera.place, downsample });
   const magnify = (power) => model.mpp && go(MPP_AT_1X / power / model.mpp);
 
   button(bar, { text: "Fit", label: "The whole slide (0)", act: () => camera.go(WHOLE) });
