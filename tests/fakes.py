@@ -25,6 +25,7 @@ class FakeSlide:
     reader_name = "fake 1"
     background = (255, 255, 255)
     mpp_problem = ""
+    waited_s = 0.0
 
     def __init__(self, size=(1000, 700), *, mpp=0.5, seed=0, broken=()):
         self.size = size

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,8 +17,8 @@ from workbench.app.background import Background, explain
 from workbench.app.controls import recipe_widgets
 from workbench.app.door import Door, server_options
 from workbench.app.notebook import Workbench
+from workbench.app.progress_card import costs, sentence
 from workbench.app.reference_image import MAX_BYTES, save_reference_image
-from workbench.app.run_panel import sentence
 from workbench.app.runs import Shelf
 from workbench.app.site import Site
 from workbench.app.workbench import WorkbenchApp
@@ -120,7 +122,10 @@ def test_every_option_has_a_widget_with_its_default_and_bounds():
         widget = widgets[option.name]
         if option.kind != "box":
             assert widget.value == option.default
-        if option.bounds != (None, None):
+        if option.choices and option.kind == "whole":  # a number, or a word for one
+            assert Recipe.of(**{option.name: option.choices[0]})
+            assert getattr(Recipe.of(**{option.name: "64"}), option.name) == 64
+        elif option.bounds != (None, None):
             assert (widget.start, widget.end) == option.bounds
         assert widget.description == option.help
 
@@ -187,12 +192,24 @@ def test_runs_of_other_slides_and_other_files_are_not_offered(slide, tmp_path):
         (Progress("running", "tiles", 50, 150, 20.0), ["50 of 150", "20", "5 s left"]),
         (Progress("running", "tiles", 1, 7201, 1.0), ["2.0 h left"]),
         (Progress("cancelled", "done", 3, 9), ["3 of 9", "continue"]),
+        (Progress("paused", "tiles", 3, 9, message="Paused."), ["Paused at 3 of 9"]),
         (Progress("finished", "done", 9, 9), ["Finished: 9 tiles"]),
     ],
 )
 def test_progress_is_told_in_words(progress, parts):
     for part in parts:
         assert part in sentence(progress)
+
+
+def test_costs_say_where_the_time_goes_what_would_help_and_the_memory():
+    spent = {"reading": 4.0, "disk": 3.0, "model": 1.0, "answering": 9.0, "waiting": 8}
+    memory = {"host": 1_500_000_000, "cuda:0": 12_000_000_000}
+    progress = Progress("running", "tiles", 1, 2, seconds=spent, memory=memory)
+    said = costs(progress)
+    assert said.startswith("disk 60%, decoding 20%, model 20%")
+    assert "Reading sets the pace" in said
+    assert said.endswith("memory 1.5 GB, cuda:0 12.0 GB")
+    assert costs(Progress("running", "preparing", 0, 0)) == ""
 
 
 # --- the app as a whole
@@ -209,7 +226,7 @@ def test_a_reference_repaints_the_slide_and_goes_into_the_recipe(app):
     assert app.stain.normalizer is not None
     base = app.viewer.layers[0]
     assert "normalized" in base.layer.name
-    app.stain.shown = False
+    app.stain.look = "as scanned"
     assert "normalized" not in base.layer.name
     recipe = app.runs.recipe
     assert (recipe.normalize, recipe.reference) == ("macenko", "he-standard")
@@ -235,6 +252,42 @@ def test_a_run_becomes_an_overlay_that_can_be_taken_off_and_put_back(app):
     assert app.overlays.offered.visible
     app.overlays.offered.clicks += 1
     assert len(app.overlays.overlays) == 1
+
+
+def test_a_job_is_found_again_by_another_session_and_can_be_paused(app, monkeypatch):
+    """Two sessions of one server: what one begins, the other sees and can pause."""
+    begun = threading.Semaphore(0)
+    go_on = threading.Event()
+
+    def run(*_, progress, cancel, **__):
+        progress(Progress("running", "tiles", 0, 100))
+        begun.release()
+        while not (cancel.wait(0.005) or go_on.is_set()):
+            pass
+        status = "cancelled" if cancel.is_set() else "finished"
+        return SimpleNamespace(status=status, record={"message": ""})
+
+    monkeypatch.setattr("workbench.jobs.run", run)
+    app.runs.start()
+    assert begun.acquire(timeout=60)
+    job = app.runs.job
+    other = WorkbenchApp(app.site)
+    other.begin(model=MODEL)
+    assert other.runs.job is job
+    other.runs.pause()
+    until = time.monotonic() + 60
+    while job.progress.status != "paused":
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    app.runs.poll()
+    assert app.runs.progress_card.text == "Paused at 0 of 100 tiles."
+    assert app.runs.progress_card.offers == "Resume"
+    app.runs.pause()
+    assert begun.acquire(timeout=60)
+    app.runs.poll()
+    assert app.runs.progress_card.offers == "Pause"
+    go_on.set()
+    assert job.wait(60)
 
 
 def test_a_region_that_was_not_drawn_is_refused_in_a_sentence(app):

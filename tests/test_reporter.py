@@ -94,6 +94,12 @@ def test_waiting_for_items_is_measured_and_nothing_else(clock):
     [
         ({"answering": 1.0, "waiting": 0.9, "writing": 0.1}, ""),
         ({"answering": 10.0, "waiting": 9.0, "writing": 0.1}, "Reading"),
+        ({"answering": 10.0, "waiting": 9.0, "reading": 9.0, "disk": 1.0}, "Decoding"),
+        (
+            {"answering": 10.0, "waiting": 9.0, "reading": 9.0, "disk": 6.0},
+            "faster disk",
+        ),
+        ({"answering": 10.0, "normalizing": 6.0, "model": 3.0}, "normalization"),
         ({"answering": 10.0, "waiting": 1.0, "writing": 0.1}, "model"),
         ({"answering": 10.0, "waiting": 6.0, "writing": 20.0}, "Writing"),
     ],

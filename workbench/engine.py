@@ -156,7 +156,7 @@ def _answer(
         threads=inference.reading_threads,
         allocate=inference.allocate,
     )
-    left = len(chunks) - len(recorder.chunks_done)
+    left, before = len(chunks) - len(recorder.chunks_done), request.slide.waited_s
     with report.stage("tiles"), closing(batches):
         wanted = report.waits(_until(cancel, batches), "waiting")
         answered = report.waits(inference.answers(wanted), "answering")
@@ -166,7 +166,8 @@ def _answer(
                 recorder.append(found.as_vectors() if embeds else found)
             left -= 1
             report.spent("reading", batch.seconds)
-            report.measured(inference.seconds)
+            waited = (request.slide.waited_s - before) / inference.reading_threads
+            report.measured({**inference.seconds, "disk": waited}, inference.memory)
             report.tiles(recorder.tiles_done)
     return "cancelled" if left else "finished"
 

@@ -59,6 +59,7 @@ class Reporter:
         self._clock = clock
         self._now = Progress("running", "preparing", 0, 0)
         self._marks: deque[tuple[float, int]] = deque()
+        self._memory: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -95,9 +96,10 @@ class Reporter:
         """Add to the time that something took."""
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
-    def measured(self, seconds: Mapping[str, float]) -> None:
-        """Take over times that somebody else adds up."""
+    def measured(self, seconds: Mapping[str, float], memory: Mapping[str, int]) -> None:
+        """Take over times that somebody else adds up, and the memory in use."""
         self.seconds.update(seconds)
+        self._memory = dict(memory)
 
     def waits(self, items: Iterable[T], name: str) -> Iterator[T]:
         """Go through some items, and measure how long they are waited for."""
@@ -124,7 +126,9 @@ class Reporter:
         began, before = self._marks[0]
         rate = (done - before) / (now - began) if now > began else 0.0
         seconds = dict(self.seconds)
-        self._tell(done=done, tiles_per_second=rate, seconds=seconds)
+        self._tell(
+            done=done, tiles_per_second=rate, seconds=seconds, memory=self._memory
+        )
 
     def end(self, run: Run) -> None:
         """Say how it ended."""

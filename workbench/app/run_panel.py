@@ -11,11 +11,11 @@ from workbench.app.controls import (
     STYLE,
     button,
     choice,
-    floating,
     note,
     recipe_widgets,
     stack,
 )
+from workbench.app.progress_card import ProgressCard, sentence
 from workbench.errors import OutOfBoundsError
 from workbench.models.catalogue import find_card, model_names
 from workbench.recipe import Recipe
@@ -41,7 +41,6 @@ _WHOLE: Final = "whole slide"
 _ADVANCED: Final = ("tissue_only", "min_tissue", "batch_size", "device", "precision")
 _POLL_MS: Final = 300
 _ENDED: Final = ("finished", "cancelled", "interrupted", "failed")
-_MINUTE_S: Final = 60
 
 
 class RunPanel(pn.viewable.Viewer):
@@ -89,26 +88,15 @@ class RunPanel(pn.viewable.Viewer):
             **STYLE,
         )
         self._use = note()
+        self._user = str(pn.state.user or "")
         self._class = pmui.Select(label="Class to show", options=[], **STYLE)
         self._region = choice("Where", [_IN_VIEW, _DRAWN, _MARKED, _WHOLE], _WHOLE)
         self._advanced = recipe_widgets(_ADVANCED)
         self._run = button("Run", icon="play_arrow", main=True)
-        self._cancel = button("Cancel", icon="stop", sizing_mode=None, margin=0)
-        self._bar = pmui.LinearProgress(value=0, width=260, margin=(6, 0))
-        self._status = note(width=260, sizing_mode=None)
+        self._card = ProgressCard(pause=self.pause, cancel=self.cancel)
         self._outcome = note()
-        self._card = pmui.Paper(
-            pmui.Column(self._status, self._bar, width=260, margin=0),
-            self._cancel,
-            direction="row",
-            elevation=3,
-            visible=False,
-            styles=floating(bottom=16, right=16),
-            sx={"alignItems": "center", "gap": "12px", "p": "6px 14px"},
-        )
         self._model.param.watch(lambda _: self._describe(), "value")
         self._run.on_click(lambda _: background.guard(self.start))
-        self._cancel.on_click(lambda _: self.cancel())
         self._describe()
 
     def __panel__(self) -> Any:
@@ -132,7 +120,7 @@ class RunPanel(pn.viewable.Viewer):
         )
 
     @property
-    def progress_card(self) -> Any:
+    def progress_card(self) -> ProgressCard:
         """What floats over the slide while a job is under way."""
         return self._card
 
@@ -160,12 +148,18 @@ class RunPanel(pn.viewable.Viewer):
         )
 
     def attach(self, slide: Slide, viewer: Viewer) -> None:
-        """Run on another slide from now on; a job of the last one goes on."""
+        """Run on another slide from now on; a job of the last one goes on.
+
+        One of this slide that is under way, begun in any session, is watched.
+        """
         self._leave()
         self._rest()
         self._outcome.object = ""
         self._slide, self._viewer = slide, viewer
         viewer.param.watch(lambda _: self._focus(), "viewport")
+        if (job := self._shelf.of_slide(slide)) is not None:
+            self._run.disabled = True
+            self._follow(job)
 
     def mark(self, annotation: Annotation | None) -> None:
         """Take notice of the annotation that is chosen on the slide."""
@@ -189,27 +183,38 @@ class RunPanel(pn.viewable.Viewer):
             return
         slide, recipe = self._slide, self.recipe
         slide.require_mpp()
-        self._begin(lambda: self._shelf.start(slide, recipe))
+        user = self._user
+        self._begin(lambda: self._shelf.start(slide, recipe, user=user))
 
     def resume(self, slide: Slide, run: Run) -> None:
         """Let a saved run go on, and watch it."""
         if slide.mpp is None:
             slide = slide.with_mpp(run.record["slide"]["mpp"])
-        self._begin(lambda: self._shelf.start(slide, run.recipe, run.path))
+        place, user = run.path, self._user
+        self._begin(lambda: self._shelf.start(slide, run.recipe, place, user=user))
 
     def _begin(self, start: Callable[[], Job]) -> None:
         self._leave()
         self._run.disabled = True
-        self._card.visible = True
-        self._status.object = "Starting..."
+        self._card.say("Starting...")
         self._outcome.object = ""
         self._background.do(start, self._follow, slot="run", otherwise=self._rest)
+
+    def pause(self) -> None:
+        """Give the device back after the present batch; or go on."""
+        if self._job is None:
+            return
+        if self._job.progress.status == "paused":
+            self._job.resume()
+        else:
+            self._job.pause()
+            self._card.say("Pausing after this batch...")
 
     def cancel(self) -> None:
         """Stop after the present batch; what is done is kept."""
         if self._job is not None:
             self._job.cancel()
-            self._status.object = "Stopping after this batch..."
+            self._card.say("Stopping after this batch...")
 
     def close(self) -> None:
         """Watch no longer; a run under way goes on."""
@@ -257,9 +262,7 @@ class RunPanel(pn.viewable.Viewer):
         if job is None:
             return
         progress = job.progress
-        self._bar.variant = "determinate" if progress.total else "indeterminate"
-        self._bar.value = round(100 * progress.fraction)
-        self._status.object = sentence(progress)
+        self._card.show(progress)
         if job.run is not None and not self._shown and progress.done:
             self._shown = True
             self._show(job.run, self._class.value)
@@ -276,41 +279,12 @@ class RunPanel(pn.viewable.Viewer):
 
     def _rest(self) -> None:
         self._run.disabled = False
-        self._card.visible = False
+        self._card.hide()
 
     def _leave(self) -> None:
         self._stop_watching()
         self._stop_watching = lambda: None
         self._background.forget("run")
-
-
-def sentence(progress: Progress) -> str:
-    """Return how far a run is, for people."""
-    if progress.status == "failed":
-        return "Failed."
-    if progress.status in ("waiting", "running") and not progress.total:
-        return progress.message or f"{progress.stage.capitalize()}..."
-    count = f"{progress.done:,} of {progress.total:,} tiles"
-    if progress.status == "finished":
-        return f"Finished: {progress.done:,} tiles."
-    if progress.status in ("cancelled", "interrupted"):
-        return f"Stopped at {count}. Run again to continue."
-    parts = [count]
-    if progress.tiles_per_second:
-        parts.append(f"{progress.tiles_per_second:.3g} tiles/s")
-    if progress.eta_s is not None:
-        parts.append(f"{_duration(progress.eta_s)} left")
-    if progress.message:
-        parts.append(progress.message)
-    return ", ".join(parts)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < _MINUTE_S:
-        return f"{seconds:.0f} s"
-    if seconds < _MINUTE_S * _MINUTE_S:
-        return f"{seconds / _MINUTE_S:.0f} min"
-    return f"{seconds / _MINUTE_S / _MINUTE_S:.1f} h"
 
 
 def _first_of_interest(classes: tuple[str, ...]) -> str:

@@ -86,11 +86,20 @@ class Shelf:
                 break
         return found
 
-    def start(self, slide: Slide, recipe: Recipe, place: Path | None = None) -> Job:
-        """Start a run, continue it, or join it if it is under way.
+    def start(
+        self,
+        slide: Slide,
+        recipe: Recipe,
+        place: Path | None = None,
+        *,
+        user: str = "",
+    ) -> Job:
+        """Start a run, continue it, or join it if it is under way or paused.
 
         Parameters
         ----------
+        user : str
+            Who asks for it; users take turns on a device.
         place : Path, optional
             Folder of the run to continue; by default that of the recipe.
         """
@@ -98,15 +107,21 @@ class Shelf:
         with self._lock:
             job = self._jobs.get(place)
             if job is not None and not job.wait(0):
+                job.resume()
                 return job
             self._jobs = {p: j for p, j in self._jobs.items() if not j.wait(0)}
-            job = Job(slide, recipe, place)
+            job = Job(slide, recipe, place, user=user)
             self._jobs[place] = job
             job.start()
             return job
 
+    def of_slide(self, slide: Slide) -> Job | None:
+        """Return the newest job of a slide that has not ended, whoever began it."""
+        jobs = [job for job in self.active() if job.slide.id == slide.id]
+        return jobs[-1] if jobs else None
+
     def active(self) -> list[Job]:
-        """Return the jobs that are waiting or running."""
+        """Return the jobs that wait, run or are paused, the newest last."""
         with self._lock:
             return [job for job in self._jobs.values() if not job.wait(0)]
 

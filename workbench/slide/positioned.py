@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from typing import Any, Final
 
 _DO_NOT_WAIT: Final[int | None] = getattr(os, "RWF_NOWAIT", None)
@@ -22,6 +23,8 @@ class PositionedFile:
     def __init__(self, handle: Any) -> None:
         self._handle = handle
         self._lock = threading.Lock()
+        self.seconds = 0.0
+        """For how long its bytes were waited for, by all threads together."""
         try:
             self._descriptor: int | None = handle.fileno()
             os.preadv(self._descriptor, [bytearray(1)], 0)
@@ -53,6 +56,7 @@ class PositionedFile:
         EOFError
             If the file ends before.
         """
+        began = time.perf_counter()
         if self._descriptor is not None:
             got = os.preadv(self._descriptor, [out], offset)
         else:
@@ -61,6 +65,7 @@ class PositionedFile:
                 data = self._handle.read(len(out))
             got = len(data)
             out[:got] = data
+        self.seconds += time.perf_counter() - began  # racing threads may lose a little
         if got != len(out):
             reason = f"the file ends {len(out) - got} bytes too early"
             raise EOFError(reason)

@@ -122,6 +122,14 @@ class Slide:
         return Box(0, 0, *self.size)
 
     @property
+    def waited_s(self) -> float:
+        """Seconds for which its file was waited for, by all threads together.
+
+        0 where the reader cannot tell that from decoding.
+        """
+        return float(getattr(self._reader, "waited_s", 0.0))
+
+    @property
     def pixels_id(self) -> str:
         """Equal for slides that answer every question with the same pixels."""
         return f"{self.id}{'-icc' * self._icc}{'-exact' * self._exact}"

@@ -70,7 +70,7 @@ class TiffReader:
         pages = self._pages()
         self._check(pages[0])
         handle = slide.ts_tifffile.filehandle
-        file = PositionedFile(handle)
+        file = self._file = PositionedFile(handle)
         self._stored = [
             StoredTiles(page, file, self.background)
             if page is not None and StoredTiles.fits(page)
@@ -99,6 +99,11 @@ class TiffReader:
                 strict=True,
             )
         )
+
+    @property
+    def waited_s(self) -> float:
+        """For how many seconds stored tiles were waited for, of all threads."""
+        return self._file.seconds
 
     def _pages(self) -> list[Any]:
         index = self._slide.properties.get("tiffslide.series-index")
