@@ -29,17 +29,21 @@ class Reading(nn.Module):
 def blobs(size, count, radii, *, seed=0):
     """Return labels of ellipses that do not overlap, int32 (H, W), 1 to n."""
     random = np.random.default_rng(seed)
-    labels = np.zeros(size[::-1], np.int32)
+    reach = radii[1] + 1
+    side = 2 * reach + 1
+    labels = np.zeros((size[1] + 2 * reach, size[0] + 2 * reach), np.int32)
     number = 0
     for _ in range(count):
-        centre = [int(random.integers(0, side)) for side in size]
+        x, y = (int(random.integers(0, length)) for length in size)
         axes = [int(random.integers(*radii)) for _ in range(2)]
-        new = np.zeros(labels.shape, np.uint8)
-        cv2.ellipse(new, centre, axes, float(random.uniform(0, 180)), 0, 360, 1, -1)
-        if not (new.astype(bool) & (labels > 0)).any():
+        new = np.zeros((side, side), np.uint8)
+        angle = float(random.uniform(0, 180))
+        cv2.ellipse(new, (reach, reach), axes, angle, 0, 360, 1, -1)
+        place = labels[y : y + side, x : x + side]
+        if not place[new > 0].any():
             number += 1
-            labels[new > 0] = number
-    return labels
+            place[new > 0] = number
+    return labels[reach:-reach, reach:-reach]
 
 
 def slide_of(labels, *, mpp=0.5):

@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from workbench.store import Run
 
 
+def counts_of(run: Run) -> str:
+    """Return how many objects a run found, as a line; empty if it looks for none."""
+    found = run.record.get("objects")
+    if not found:
+        return ""
+    each = ", ".join(f"{count:,} {name}" for name, count in found["classes"].items())
+    return f"{found['count']:,} objects: {each}"
+
+
 def told_of(run: Run) -> dict[str, Any]:
     """Return what there is to say of a run, ready for JSON."""
     return {

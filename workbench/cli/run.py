@@ -11,7 +11,7 @@ import click
 from workbench import engine
 from workbench.annotations.geojson import read_geojson
 from workbench.area import Area
-from workbench.cli.console import progress_bar, stop_on_signal, told_of
+from workbench.cli.console import counts_of, progress_bar, stop_on_signal, told_of
 from workbench.cli.flags import json_flag, mpp_flag, recipe_flags
 from workbench.recipe import Recipe
 from workbench.slide.slide import open_slide
@@ -60,6 +60,8 @@ def command(
             asked = asked.replace(region=_area(opened, file))
         run = engine.run(opened, asked, out=out, progress=bar, cancel=cancel)
     click.echo(json.dumps(told_of(run), indent=2) if as_json else run.path)
+    if (counts := counts_of(run)) and not as_json:
+        click.echo(counts, err=True)
     if run.status == "cancelled":
         raise click.exceptions.Exit(INTERRUPTED)
 

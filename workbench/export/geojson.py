@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     from workbench.store import Run
 
-_NAMES: Final = uuid.UUID("5a1f2ad4-94ad-4c0a-8f2c-3d4ce1f0b7a1")
+NAMES: Final = uuid.UUID("5a1f2ad4-94ad-4c0a-8f2c-3d4ce1f0b7a1")
 """So that exporting the same run twice gives the same ids."""
 
 
 def write_geojson(run: Run, path: Path) -> None:
     """Write a FeatureCollection, one feature a line; compressed if it ends in .gz."""
-    with _opened(path) as file:
+    with opened(path) as file:
         file.write('{"type":"FeatureCollection","features":[')
         for number, feature in enumerate(_features(run)):
             file.write(",\n" if number else "\n")
@@ -35,7 +35,8 @@ def write_geojson(run: Run, path: Path) -> None:
         file.write("\n]}\n")
 
 
-def _opened(path: Path) -> TextIO:
+def opened(path: Path) -> TextIO:
+    """Open a file to write text; compressed if its name ends in .gz."""
     if path.suffix.lower() == ".gz":
         return gzip.open(path, "wt", encoding="utf-8")
     return path.open("w", encoding="utf-8")
@@ -59,7 +60,7 @@ def _features(run: Run) -> Iterator[dict[str, Any]]:
         ring = [[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]]
         yield {
             "type": "Feature",
-            "id": str(uuid.uuid5(_NAMES, f"{whose} {x0} {y0}")),
+            "id": str(uuid.uuid5(NAMES, f"{whose} {x0} {y0}")),
             "geometry": {"type": "Polygon", "coordinates": [ring]},
             "properties": properties,
         }

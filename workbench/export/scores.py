@@ -1,4 +1,4 @@
-"""Writing the scores of a run; the suffix of the file says in which format."""
+"""Writing what a run found; the suffix of the file says in which format."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from workbench.errors import RunError
 from workbench.export.geojson import write_geojson
+from workbench.export.objects import (
+    write_coco,
+    write_detections,
+    write_geoparquet,
+    write_rows,
+)
 from workbench.export.ometiff import write_ometiff
 from workbench.export.table import write_csv
 
@@ -25,6 +31,15 @@ EXPORTS: Final[dict[str, Callable[[Run, Path], None]]] = {
 }
 """What writes which suffix."""
 
+OBJECT_EXPORTS: Final[dict[str, Callable[[Run, Path], None]]] = {
+    ".csv": write_rows,
+    ".coco.json": write_coco,
+    ".geojson": write_detections,
+    ".geojson.gz": write_detections,
+    ".parquet": write_geoparquet,
+}
+"""What of a run that finds objects is written in place of its density."""
+
 
 def export_scores(run: Run, path: str | os.PathLike[str]) -> Path:
     """Write the scores of a run for another tool.
@@ -41,7 +56,15 @@ def export_scores(run: Run, path: str | os.PathLike[str]) -> Path:
           in level-0 pixels, then prob_<class>),
         - .geojson or .geojson.gz: tile objects for QuPath,
         - .ome.tiff or .ome.tif: a float32 raster with one channel a class, NaN where
-          there is no answer.
+          there is no answer,
+
+        or, of a run that finds objects, in one of
+
+        - .geojson or .geojson.gz: detections for QuPath, with their measurements,
+        - .coco.json: annotations as COCO has them,
+        - .parquet: GeoParquet,
+        - .csv: one row an object,
+        - .ome.tiff or .ome.tif: their density as a raster.
 
     Returns
     -------
@@ -54,13 +77,15 @@ def export_scores(run: Run, path: str | os.PathLike[str]) -> Path:
         If the suffix is none of these, or the file cannot be written.
     """
     path = Path(path)
-    suffix = next((s for s in EXPORTS if path.name.lower().endswith(s)), None)
+    finds = run.card.task == "instances"
+    exports = {**EXPORTS, **OBJECT_EXPORTS} if finds else EXPORTS
+    suffix = next((s for s in exports if path.name.lower().endswith(s)), None)
     if suffix is None:
         message = f"'{path.name}' has no suffix that says how to write it."
-        raise RunError(message, f"Use one of: {', '.join(EXPORTS)}.")
+        raise RunError(message, f"Use one of: {', '.join(exports)}.")
     part = path.with_name(f".part-{path.name}")
     try:
-        EXPORTS[suffix](run, part)
+        exports[suffix](run, part)
         part.replace(path)
     except OSError as error:
         message = f"'{path}' cannot be written: {error.strerror or error}."

@@ -122,7 +122,7 @@ def _united(
     areas = shapely.area(shapes[members])
     union = shapely.union_all(shapes[members])
     outer = max(shapely.get_parts(union), key=lambda part: float(part.area))
-    ring = np.asarray(shapely.get_coordinates(shapely.get_exterior_ring(outer)))[:-1]
+    ring = np.asarray(shapely.get_coordinates(shapely.simplify(outer.exterior, 0)))[:-1]
     points = (np.rint(ring * STEPS_PER_PX) / STEPS_PER_PX).astype(np.float32)
     parts = instances.take(members)
     largest = int(areas.argmax())

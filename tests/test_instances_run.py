@@ -1,0 +1,320 @@
+"""Runs that find objects: each once, whole, and the same however the slide is tiled."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+import shapely
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from labelled_slides import blobs, reading_card, reading_model, slide_of
+
+import workbench as wb
+from workbench import engine, request
+from workbench.errors import InvalidCardError, ModelError, RunError
+from workbench.finding import Finder, find_objects
+from workbench.grid import Grid
+from workbench.instances.instances import Instances
+from workbench.instances.store import InstanceStore
+from workbench.instances.trace import trace
+from workbench.models.instance_decoders import LabelsDecoder, decoder_of
+from workbench.objects import LiveObjects
+
+SIZE = (360, 280)
+LABELS = blobs(SIZE, 220, (2, 8))
+LARGEST = 16
+"""Pixels along the longer side of an object, at most."""
+
+
+def truth_of(labels):
+    """Return what a run over these labels must find."""
+    points, ends = trace(labels)
+    count = len(ends)
+    kinds, scores = np.zeros(count, np.uint16), np.ones(count, np.float32)
+    return Instances(points, ends, kinds, scores)
+
+
+def outlines(found):
+    return sorted(polygon.normalize().wkb for polygon in found.polygons)
+
+
+@pytest.fixture
+def run_on(monkeypatch, tmp_path):
+    """Return a function that runs a reading network, and its objects."""
+    runs = iter(range(1000))
+
+    def run(slide, *, card=None, progress=None, cancel=None, out=None, **recipe):
+        model = reading_model(**(card or {}))
+        monkeypatch.setattr(request, "find_model", lambda *_, **__: model)
+        return engine.run(
+            slide,
+            out=out or tmp_path / f"run{next(runs)}-{time.monotonic_ns()}",
+            progress=progress,
+            cancel=cancel,
+            **{"tissue_only": False, "device": "cpu", "batch_size": 4, **recipe},
+        )
+
+    return run
+
+
+def everything(run):
+    return run.instances.within(wb.Box(-500, -500, 5000, 5000))[1]
+
+
+@settings(
+    max_examples=12,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    margin=st.integers(LARGEST + 1, 40),
+    core=st.integers(20, 150),
+    batch=st.integers(1, 9),
+    seen=st.sampled_from([None, wb.Box(200, 150, 260, 200)]),
+)
+def test_the_same_objects_whatever_the_tiles(run_on, margin, core, batch, seen):
+    """None twice, none cut, none missed, in any order."""
+    card = {"tile_px": core + 2 * margin, "margin_px": margin}
+    run = run_on(slide_of(LABELS), card=card, batch_size=batch, focus=lambda: seen)
+    assert outlines(everything(run)) == outlines(truth_of(LABELS))
+    assert run.record["objects"] == {
+        "count": LABELS.max(),
+        "classes": {"object": LABELS.max()},
+        "merged": 0,
+        "repeated": 0,
+        "rescued": 0,
+    }
+
+
+@settings(
+    max_examples=5,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(margin=st.integers(6, 14), core=st.integers(20, 90))
+def test_objects_larger_than_the_margin_are_merged(run_on, margin, core):
+    labels = blobs(SIZE, 60, (10, 40), seed=3)
+    card = {"tile_px": core + 2 * margin, "margin_px": margin}
+    run = run_on(slide_of(labels), card=card)
+    found, true = everything(run).polygons, truth_of(labels).polygons
+    one, other = shapely.STRtree(found).query(true, predicate="intersects")
+    shared = shapely.area(shapely.intersection(true[one], found[other]))
+    assert np.count_nonzero(shared) == len(found) == len(true)
+    np.testing.assert_allclose(shapely.area(found).sum(), shapely.area(true).sum())
+    np.testing.assert_allclose(shared.sum(), shapely.area(true).sum())
+    assert run.record["objects"]["merged"] > 0
+    assert run.record["objects"]["repeated"] == 0
+
+
+@pytest.mark.parametrize("mpp", [0.2527, 0.31, 0.4999, 0.63])
+def test_no_object_is_lost_or_doubled_where_tiles_lie_between_pixels(run_on, mpp):
+    """Rasters of neighbouring tiles then differ by a fraction of a pixel."""
+    labels = blobs((900, 700), 500, (5, 12), seed=5)
+    run = run_on(slide_of(labels, mpp=mpp), card={"tile_px": 90, "margin_px": 30})
+    found = everything(run)
+    assert len(found) == labels.max()
+    x, y = (found.boxes[:, :2] + found.boxes[:, 2:]).T / 2
+    at = labels[y.astype(int).clip(0, 699), x.astype(int).clip(0, 899)]
+    assert len(np.unique(at[at > 0])) >= 0.99 * labels.max()
+
+
+def test_density_along_borders_is_that_inside(run_on):
+    """Anchors are as dense near the edges of cores as far from them."""
+    labels = blobs((1500, 1500), 6000, (3, 6), seed=2)
+    run = run_on(slide_of(labels), card={"tile_px": 64, "margin_px": 16}, batch_size=64)
+    columns = run.instances.columns(["x", "y"])
+    step = run.grid.step
+    away = np.min(
+        [np.abs((columns[axis] + step / 2) % step - step / 2) for axis in "xy"], axis=0
+    )
+    band = 3.0
+    share = 1 - (1 - 2 * band / step) ** 2
+    near = np.count_nonzero(away < band)
+    expected = len(away) * share
+    assert abs(near - expected) < 4 * np.sqrt(expected * (1 - share))
+
+
+def test_objects_are_measured(run_on):
+    run = run_on(slide_of(LABELS))
+    table = run.instances.frame()
+    areas = np.bincount(LABELS.ravel())[1:] * 0.25
+    assert table["area_um2"].sum() == pytest.approx((areas - 0.125).sum(), rel=1e-4)
+    assert table["circularity"].between(0, 1).all()
+    assert table["hematoxylin_od"].notna().all()
+
+
+def test_a_run_says_how_many_there_are_from_afar(run_on):
+    run = run_on(slide_of(LABELS))
+    heatmap = run.heatmap
+    assert heatmap.unit == "1/mm²"
+    cell_mm2 = (heatmap.cell * 0.5e-3) ** 2
+    assert heatmap.values.sum() * cell_mm2 == pytest.approx(LABELS.max(), rel=1e-4)
+
+
+def test_each_raster_of_labels_is_a_class(run_on):
+    class Two(torch.nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, rgb):
+            labels = self.inner(rgb)
+            return torch.cat([labels, torch.where(labels > 100, labels, 0)], dim=1)
+
+    fields = {"classes": ("cell", "nucleus")}
+    model = reading_model(**fields)
+    model.network = Two(model.network)
+    slide = slide_of(LABELS)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("labelled_slides.Reading", lambda: model.network)
+        run = run_on(slide, card=fields)
+    large = LABELS.max() - 100
+    assert run.record["objects"]["classes"] == {"cell": LABELS.max(), "nucleus": large}
+
+
+def test_only_what_has_its_anchor_in_a_tile_of_the_region_counts(run_on):
+    box = (72, 48, 216, 192)
+    run = run_on(slide_of(LABELS), card={"tile_px": 96, "margin_px": 24}, region=box)
+    y, x = np.nonzero(LABELS)
+    numbers = LABELS[y, x]
+    count = np.bincount(numbers)[1:]
+    centre = [np.bincount(numbers, v)[1:] / count + 0.5 for v in (x, y)]
+    cores = [run.grid.core(i) for i in run.grid.inside(wb.Box(*box)).tolist()]
+    x0, y0 = min(c.x0 for c in cores), min(c.y0 for c in cores)
+    x1, y1 = max(c.x1 for c in cores), max(c.y1 for c in cores)
+    inside = (centre[0] >= x0) & (centre[0] < x1) & (centre[1] >= y0) & (centre[1] < y1)
+    assert len(run.instances) == inside.sum()
+
+
+def test_while_it_runs_the_objects_so_far_can_be_looked_at(run_on, tmp_path):
+    out, seen = tmp_path / "live", []
+
+    def look(progress):
+        if progress.stage == "tiles" and progress.path:
+            found = wb.open_run(progress.path).instances
+            seen.append((type(found), len(found), everything_of(found)))
+
+    def everything_of(found):
+        return len(found.within(wb.Box(0, 0, *SIZE))[0])
+
+    run = run_on(slide_of(LABELS), out=out, progress=look)
+    kinds, counts, near = zip(*seen, strict=True)
+    assert set(kinds) == {LiveObjects}
+    assert list(counts) == sorted(counts) == list(near)
+    assert 0 < counts[len(counts) // 2] < counts[-1] == LABELS.max()
+    assert isinstance(run.instances, InstanceStore)
+    assert len(run.instances) == LABELS.max()
+
+
+def test_cancelled_and_resumed_gives_the_same_file(run_on, tmp_path):
+    slide, whole = slide_of(LABELS), run_on(slide_of(LABELS), batch_size=2)
+    cancel, out = threading.Event(), tmp_path / "resumed"
+
+    def stop(progress):
+        if progress.done >= 8:
+            cancel.set()
+
+    first = run_on(slide, batch_size=2, progress=stop, cancel=cancel, out=out)
+    assert first.status == "cancelled"
+    assert 0 < len(first.instances) < len(whole.instances)
+    run = run_on(slide, batch_size=2, out=out)
+    files = [(r.path / "instances.parquet").read_bytes() for r in (run, whole)]
+    assert files[0] == files[1]
+
+
+def test_a_model_that_gives_no_number_fails_the_tile(run_on, monkeypatch):
+    class Broken(torch.nn.Module):
+        def forward(self, rgb):
+            return torch.full((len(rgb), 1, *rgb.shape[2:]), torch.nan)
+
+    monkeypatch.setattr("labelled_slides.Reading", Broken)
+    run = run_on(slide_of(LABELS))
+    assert run.tiles_failed == run.tiles_total
+    assert len(run.instances) == 0
+
+
+def test_a_slide_without_objects(run_on):
+    run = run_on(slide_of(np.zeros(SIZE[::-1], np.int32)))
+    assert len(run.instances) == 0
+    assert run.record["objects"]["count"] == 0
+    assert (run.heatmap.values == 0).all()
+
+
+def test_a_run_of_another_task_has_no_objects(tmp_path, monkeypatch):
+    from fakes import FakeSlide, fake_model  # noqa: PLC0415 - for this one alone
+
+    monkeypatch.setattr(request, "find_model", lambda *_, **__: fake_model())
+    run = engine.run(FakeSlide(), out=tmp_path / "r", tissue_only=False, device="cpu")
+    with pytest.raises(RunError, match="finds no objects"):
+        _ = run.instances
+
+
+def test_labels_of_another_size_are_brought_to_that_of_the_tile(run_on, monkeypatch):
+    class Half(torch.nn.Module):
+        def forward(self, rgb):
+            from labelled_slides import WHITE  # noqa: PLC0415
+
+            rgb = (rgb[..., ::2, ::2] * 255).round()
+            factors = torch.tensor([65536.0, 256.0, 1.0])[:, None, None]
+            numbers = (rgb * factors).sum(1)
+            return torch.where(numbers == WHITE, 0.0, numbers)[:, None]
+
+    monkeypatch.setattr("labelled_slides.Reading", Half)
+    run = run_on(slide_of(LABELS))
+    assert len(run.instances) == pytest.approx(LABELS.max(), abs=3)
+
+
+def test_the_network_is_only_so_far_ahead():
+    """Batches wait for slow post-processing; so memory does not grow."""
+    card = reading_card()
+    grid = Grid(SIZE, 1.0, card.tile_px, card.margin_px)
+    finder = Finder(card, grid, 0.5)
+    drawn, blocked = [], threading.Event()
+
+    def slowly(*_):
+        blocked.wait(5)
+
+    finder.find = slowly
+
+    def answered():
+        for number in range(20):
+            drawn.append(number)
+            pixels = np.zeros((2, card.tile_px, card.tile_px, 3), np.uint8)
+            maps = np.zeros((2, 1, card.tile_px, card.tile_px), np.float32)
+            yield wb.batches.Batch(number, np.arange(2), pixels), maps
+
+    found = find_objects(answered(), finder)
+    thread = threading.Thread(target=lambda: next(found))
+    thread.start()
+    time.sleep(0.3)
+    assert len(drawn) <= 4
+    blocked.set()
+    thread.join()
+    assert len(list(found)) == 19
+
+
+def test_labels_are_numbered_through():
+    decoder = LabelsDecoder(reading_card(classes=("a", "b")))
+    maps = np.zeros((2, 4, 4), np.float32)
+    maps[0, 0, 0], maps[0, 2, 2], maps[1, 0, 0] = 7, 3, 1000
+    labels, classes, scores = decoder(maps)
+    assert labels[0, 0, 0] == 1
+    assert labels[0, 2, 2] == 2
+    assert labels[1, 0, 0] == 3
+    assert classes.tolist() == [0, 0, 1]
+    assert scores.tolist() == [1, 1, 1]
+    with pytest.raises(InvalidCardError, match="3 rasters"):
+        decoder(np.zeros((3, 4, 4), np.float32))
+
+
+def test_an_unknown_decoder_is_refused():
+    with pytest.raises(ModelError, match="'labels'"):
+        decoder_of(reading_card(decoder="guessing"))
+
+
+@pytest.mark.parametrize("fields", [{"decoder": ""}, {"margin_px": 0}])
+def test_a_card_without_a_decoder_or_a_margin_is_refused(fields):
+    with pytest.raises(ValueError, match=r"decoder|margin_px"):
+        reading_card(**fields)
