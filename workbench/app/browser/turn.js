@@ -92,6 +92,15 @@ function straighten(stage) {
   };
 }
 
+/** Let the figure take its new size at once: some versions of Panel lay out the figures
+ * within only when what holds them has changed its own size, and turning does not. */
+function layOut(plot) {
+  plot.measure_layout();
+  plot.update_bbox();
+  plot._compute_layout();
+  plot.after_layout();
+}
+
 export function turning(stage) {
   const { model, turn } = stage;
   straighten(stage);
@@ -109,6 +118,7 @@ export function turning(stage) {
   stage.onKey("f", flip);
   const show = () => {
     turn.set(model.turn, model.mirrored);
+    layOut(stage.plot);
     flipped.setAttribute("aria-pressed", String(model.mirrored));
     if (!stage.camera.place) return;
     stage.stack.changed();
