@@ -23,14 +23,18 @@ looks = st.builds(
     opacity=parts,
     threshold=parts,
     visible=st.booleans(),
+    window=st.tuples(parts, parts),
+    summary=st.sampled_from(["mean", "highest"]),
 )
 addresses = st.builds(
     Address,
     slide=words,
     view=st.none() | views,
+    turn=st.integers(0, 3),
+    mirrored=st.booleans(),
     normalize=st.sampled_from(["", "macenko"]),
     reference=st.sampled_from(["", "he-standard"]),
-    raw=st.booleans(),
+    look=st.sampled_from(["", "as scanned", "difference", "eosin"]),
     model=words,
     overlays=st.lists(looks, max_size=3).map(tuple),
     divider=st.sampled_from(["raw | normalized", "slide | overlays"]),
@@ -63,3 +67,15 @@ def test_a_place_that_is_none_is_left_out(text):
 def test_what_is_not_said_is_not_in_the_query():
     assert Address(slide="a/b.svs").query == "slide=a/b.svs"
     assert Address().query == ""
+
+
+@pytest.mark.parametrize("text", ["", "4", "-1", "mm", "1 m", "left", "1,m"])
+def test_a_turn_that_is_none_is_no_turn(text):
+    address = Address.parse(f"slide=a.svs&turn={text}")
+    assert (address.turn, address.mirrored) == (0, False)
+
+
+def test_an_address_of_an_overlay_without_a_window_is_still_understood():
+    look = OverlayLook.parse("run~tumour~viridis~0.5~0.25~1")
+    assert (look.window, look.summary, look.threshold) == (None, "", 0.25)
+    assert OverlayLook.parse("run~tumour~viridis~0.5~0.25~1~0.1~inf~mean") is None

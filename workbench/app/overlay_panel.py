@@ -17,12 +17,14 @@ from workbench.app.controls import (
     stack,
 )
 from workbench.app.overlay import Overlay
+from workbench.app.vector_overlay import VectorOverlay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from workbench.annotations.annotation import Annotation
     from workbench.app.address import OverlayLook
+    from workbench.app.background import Background
     from workbench.app.runs import SavedRun
     from workbench.app.viewer import Viewer
     from workbench.layers.layer import Pyramid
@@ -34,14 +36,16 @@ class OverlayPanel(pn.viewable.Viewer):
 
     Parameters
     ----------
+    background : Background
     resume : callable
         Takes a saved run that is to go on.
     """
 
     overlays = param.List(default=[], doc="What lies over the slide, of `Overlay`.")
 
-    def __init__(self, resume: Callable[[Run], None]) -> None:
+    def __init__(self, background: Background, resume: Callable[[Run], None]) -> None:
         super().__init__()
+        self._background = background
         self._viewer: Viewer | None = None
         self._pyramid: Pyramid | None = None
         self._saved: dict[str, SavedRun] = {}
@@ -85,9 +89,13 @@ class OverlayPanel(pn.viewable.Viewer):
             if overlay.run.path == run.path:
                 overlay.refresh()
                 return overlay
-        overlay = Overlay(
-            run, self._viewer, self._pyramid, channel=channel, remove=self.remove
-        )
+        parts: dict[str, Any] = {"channel": channel, "remove": self.remove}
+        if run.card.dimensions:
+            overlay = VectorOverlay(
+                self._background, run, self._viewer, self._pyramid, **parts
+            )
+        else:
+            overlay = Overlay(run, self._viewer, self._pyramid, **parts)
         self.overlays = [*self.overlays, overlay]
         self._changed()
         return overlay

@@ -74,7 +74,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.background = Background(self.tell)
         self.slides = SlidePanel(site.library, self.background)
         self.stain = StainPanel(self.background, site.shelf.folder / _UPLOADS)
-        self.overlays = OverlayPanel(self._resume)
+        self.overlays = OverlayPanel(self.background, self._resume)
         self.runs = RunPanel(
             site.shelf,
             self.background,
