@@ -18,7 +18,10 @@ from workbench.store import open_run
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 
-KILLS = 20
+KILLS = 50
+KILLED_AGAIN = 10
+"""Of those runs, so many are killed up to three times."""
+
 CHUNKS = 16
 BATCH = 16
 PAUSE_S = 0.015
@@ -30,7 +33,7 @@ class Killable:
     def __init__(self, process, slide, folder):
         self._process, self._slide, self._folder = process, slide, folder
 
-    def run(self, name, *, kill_after_s=None, fatal=0, pause_s=0.0):
+    def run(self, name, *, kill_after_s=None, fatal=0, pause_s=0.0, finds=False):
         order = {
             "slide": str(self._slide),
             "out": str(self.path(name)),
@@ -38,6 +41,7 @@ class Killable:
             "kill_after_s": kill_after_s,
             "fatal": fatal,
             "pause_s": pause_s,
+            "finds": finds,
         }
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
@@ -129,7 +133,8 @@ def test_killed_at_a_random_moment(killable, whole, seed):
     name = kill_at_random(killable, f"random-{seed}", seconds, random)
     kills, done = 1, check_what_is_left(killable.path(name), scores)
     while True:
-        moment = random.uniform(0, seconds) if kills < random.integers(1, 4) else None
+        again = seed < KILLED_AGAIN and kills < random.integers(1, 4)
+        moment = random.uniform(0, seconds) if again else None
         ended = killable.run(name, kill_after_s=moment, pause_s=PAUSE_S)
         if ended["code"] == 0:
             break
