@@ -28,6 +28,7 @@ from workbench.errors import InvalidCardError, ModelError, UntrustedModelError
 from workbench.models.architectures import build_network
 from workbench.models.fixed_batch import FixedBatch
 from workbench.models.onnx_network import load_onnx
+from workbench.models.packaged import is_packaged, load_packaged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +63,10 @@ def load_network(card: ModelCard, weights: Path, *, trust: bool) -> nn.Module:
     ModelError
         If the file is damaged or of another kind than its name says.
     """
+    if is_packaged(card.architecture):
+        if kind_of(weights) == "pickle" and weights.suffix != ".h5":
+            _unpickled(weights, trust=trust)  # refuses what could run code
+        return load_packaged(card, weights)
     kind = kind_of(weights)
     if kind in ("torchscript", "export") and not trust:
         reason = "it is a program, which could write files"
