@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import overlay
 import read
 import stain
 import stain_fits
 import stain_peers
 import stain_truth
 import viewer as viewer_benchmark
+from made_instances import made_instances
 
 
 def test_reading_is_measured_against_the_decode_limit(tmp_path, monkeypatch):
@@ -109,3 +111,15 @@ def test_the_viewer_is_measured_in_a_browser(tmp_path):
 @pytest.mark.parametrize("name", ["read.py", "stain.py", "classifier.py", "viewer.py"])
 def test_every_benchmark_is_told_of(repository, name):
     assert name in (repository / "benchmarks" / "README.md").read_text()
+
+
+def test_overlays_are_built_opened_and_drawn_at_every_zoom():
+    objects = made_instances(3000, (9000, 9000))
+    lines = overlay.report(objects, ["a", "b", "c"], 3, "")
+    assert "Built in" in lines[0]
+    downsamples = [int(line.split("|")[1]) for line in lines[4:]]
+    assert downsamples == [2**i for i in range(len(downsamples))]
+    times = [
+        float(cell.split("/")[1]) for line in lines[4:] for cell in line.split("|")[3:5]
+    ]
+    assert all(0 < took < 10_000 for took in times)
