@@ -68,7 +68,7 @@ threads, which would wait for each other at every step."""
 _EXPONENTS: Final = (-100.0, 100.0)
 """Whose power of two float32 holds."""
 
-_RGB_TO_XYZ: Final = np.array(
+RGB_TO_XYZ: Final = np.array(
     [
         [0.412453, 0.357580, 0.180423],
         [0.212671, 0.715160, 0.072169],
@@ -77,10 +77,14 @@ _RGB_TO_XYZ: Final = np.array(
 ) / np.array([[0.95047], [1.0], [1.08883]])
 """Linear sRGB to XYZ in units of the white point (D65)."""
 
-_XYZ_TO_RGB: Final = np.linalg.inv(_RGB_TO_XYZ)
-_LINEAR_BELOW: Final = 0.008856
-_F_LINEAR_BELOW: Final = 0.2068966
-"""Where the cube root of CIELAB gives way to a straight line."""
+XYZ_TO_RGB: Final = np.linalg.inv(RGB_TO_XYZ)
+"""And back."""
+
+LINEAR_BELOW: Final = 0.008856
+"""Light below which the cube root of CIELAB gives way to a straight line."""
+
+F_LINEAR_BELOW: Final = 0.2068966
+"""The root there."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -313,11 +317,11 @@ def linear_to_lab(linear: list[torch.Tensor]) -> list[torch.Tensor]:
     """Return L (0 to 100), a and b (D65) of planes of linear light, 0 to 1."""
     x, y, z = (
         torch.where(
-            each > _LINEAR_BELOW,
-            each.clamp(min=_LINEAR_BELOW) ** (1 / 3),
+            each > LINEAR_BELOW,
+            each.clamp(min=LINEAR_BELOW) ** (1 / 3),
             each * 7.787 + 16 / 116,
         )
-        for each in _mixed(_RGB_TO_XYZ, linear)
+        for each in _mixed(RGB_TO_XYZ, linear)
     )
     return [116 * y - 16, 500 * (x - y), 200 * (y - z)]
 
@@ -327,11 +331,11 @@ def lab_to_rgb(lab: list[torch.Tensor]) -> list[torch.Tensor]:
     y = (lab[0] + 16) / 116
     xyz = [
         torch.where(
-            each > _F_LINEAR_BELOW, each * each * each, (each - 16 / 116) / 7.787
+            each > F_LINEAR_BELOW, each * each * each, (each - 16 / 116) / 7.787
         )
         for each in (lab[1] / 500 + y, y, y - lab[2] / 200)
     ]
-    linear = [each.clamp(0, 1) for each in _mixed(_XYZ_TO_RGB, xyz)]
+    linear = [each.clamp(0, 1) for each in _mixed(XYZ_TO_RGB, xyz)]
     return [
         torch.where(
             each > 0.0031308,  # noqa: PLR2004 - where sRGB begins to be straight

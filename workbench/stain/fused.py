@@ -1,4 +1,4 @@
-"""The formula of two stains, fused into one pass over the pixels for the CPU.
+"""A formula, fused into one pass over the pixels for the CPU.
 
 Compiled by numba: bytes in, bytes or float32 out, and nothing in between leaves the
 cache. Pixels go through in blocks of one size, the last one padded, so that every
@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from workbench.stain.formula import FLOOR, KEEPS_GLASS, RESIDUAL, Formula
+from workbench.stain.fused_lab import shift_lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,7 +46,7 @@ _RELAXED: Final = {"contract", "nnan", "nsz", "ninf"}
 
 
 class FusedPass:
-    """A formula of kind "stains" for pixels on the CPU.
+    """A formula of kind "stains" or "lab" for pixels on the CPU.
 
     Parameters
     ----------
@@ -56,6 +57,7 @@ class FusedPass:
     def __init__(self, formula: Formula) -> None:
         self._table = formula.table.astype(np.float32)
         self._constants = formula.constants.astype(np.float32)
+        self._lab = formula.kind == "lab"
 
     def of_array(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the normalized pixels, uint8 (..., 3), of uint8 (..., 3)."""
@@ -91,7 +93,7 @@ class FusedPass:
     def _job(self, kernel: Callable[..., None], *arrays: NDArray[Any]) -> _Job:
         whole = arrays[-1].dtype == np.uint8
         return arrays[0].size, partial(
-            kernel, *arrays, self._table, self._constants, whole
+            kernel, *arrays, self._table, self._constants, whole, self._lab
         )
 
 
@@ -135,12 +137,13 @@ def _pool() -> ThreadPoolExecutor:
 
 
 @numba.njit(nogil=True, cache=True)
-def _interleaved(
+def _interleaved(  # noqa: PLR0917 - compiled code takes no keywords
     pixels: _Bytes,
     out: _Floats,
     table: _Floats,
     constants: _Floats,
-    whole: bool,  # noqa: FBT001 - compiled code takes no keywords
+    whole: bool,  # noqa: FBT001 - as above
+    lab: bool,  # noqa: FBT001 - as above
 ) -> None:
     """Normalize one row of pixels, channels together."""
     source, rows = np.zeros((3, _BLOCK), np.uint8), np.empty((6, _BLOCK), _f4)
@@ -151,21 +154,22 @@ def _interleaved(
         )
         if len(these) == 3 * _BLOCK:
             _apart(these, source, _BLOCK)
-            _normalize(source, rows, table, constants, whole)
+            _normalize(source, rows, table, constants, whole, lab)
             _together(rows, those, _BLOCK)
         else:
             _apart(these, source, len(these) // 3)
-            _normalize(source, rows, table, constants, whole)
+            _normalize(source, rows, table, constants, whole, lab)
             _together(rows, those, len(these) // 3)
 
 
 @numba.njit(nogil=True, cache=True)
-def _planar(
+def _planar(  # noqa: PLR0917 - compiled code takes no keywords
     pixels: _Bytes,
     out: _Floats,
     table: _Floats,
     constants: _Floats,
-    whole: bool,  # noqa: FBT001 - compiled code takes no keywords
+    whole: bool,  # noqa: FBT001 - as above
+    lab: bool,  # noqa: FBT001 - as above
 ) -> None:
     """Normalize three rows of pixels, one for each channel."""
     source, rows = np.zeros((3, _BLOCK), np.uint8), np.empty((6, _BLOCK), _f4)
@@ -175,7 +179,7 @@ def _planar(
             these, here = pixels[channel, start : start + count], source[channel]
             for i in range(count):
                 here[i] = these[i]
-        _normalize(source, rows, table, constants, whole)
+        _normalize(source, rows, table, constants, whole, lab)
         for channel in range(3):
             those, there = out[channel, start : start + count], rows[3 + channel]
             for i in range(count):
@@ -199,19 +203,23 @@ def _together(rows: _Floats, out: _Floats, count: int) -> None:
 
 
 @numba.njit(nogil=True, cache=True, fastmath=_RELAXED)
-def _normalize(
+def _normalize(  # noqa: PLR0917 - compiled code takes no keywords
     source: _Bytes,
     rows: _Floats,
     table: _Floats,
     constants: _Floats,
-    whole: bool,  # noqa: FBT001 - compiled code takes no keywords
+    whole: bool,  # noqa: FBT001 - as above
+    lab: bool,  # noqa: FBT001 - as above
 ) -> None:
     """Fill the last three rows with grey levels of one block of pixels."""
     for channel in range(3):
         here, there, row = source[channel], rows[channel], table[channel]
         for i in range(_BLOCK):
             there[i] = row[here[i]]
-    _mix(rows, constants)
+    if lab:
+        shift_lab(rows, constants)
+    else:
+        _mix(rows, constants)
     if constants[KEEPS_GLASS] > 0:
         _keep_glass(source, rows, table[3], constants)
     for channel in range(3, 6):

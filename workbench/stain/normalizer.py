@@ -288,7 +288,7 @@ def _cpu_pass(
     """Return the quickest way over the pixels that there is on this CPU."""
     if formula.kind == "none":
         return _UnchangedPass()
-    if formula.kind == "stains" and not numba_config.DISABLE_JIT:  # type: ignore[attr-defined] # set from the environment
+    if not numba_config.DISABLE_JIT:  # type: ignore[attr-defined] # set from the environment
         return FusedPass(formula)
     return ColourTable(colour_map)
 
