@@ -18,11 +18,16 @@ import sys
 import time
 import traceback
 
+import numpy as np
 import torch
 from fakes import fake_card
+from labelled_slides import Reading, reading_card
 from torch import nn
 
 from workbench import engine, journal, request
+from workbench.finding import Finder
+from workbench.grid import Grid
+from workbench.instances import claims_bytes
 from workbench.models.tile_model import TileModel
 from workbench.recipe import Recipe
 from workbench.slide.slide import open_slide
@@ -97,12 +102,44 @@ class HalfWritten:
         return getattr(self._file, name)
 
 
+def classifying(order, log):
+    card = fake_card(classes=CLASSES, activation="softmax")
+    return TileModel(card, Network(log, order["pause_s"]))
+
+
+class Finding(Reading):
+    """Reads the objects from the colours; notes each batch that it begins."""
+
+    def __init__(self, log, pause_s):
+        super().__init__()
+        self.log, self.pause_s = log, pause_s
+
+    def forward(self, rgb):
+        os.write(self.log, b".")
+        time.sleep(self.pause_s)
+        return super().forward(rgb)
+
+
+def finding(order, log):
+    card = reading_card(mpp=1.0, tile_px=64, margin_px=16)
+    return TileModel(card, Finding(log, order["pause_s"]))
+
+
+def warm_up():
+    """Compile here, once, what each fork would have to load."""
+    card = reading_card(tile_px=64, margin_px=16)
+    finder = Finder(card, Grid((64, 64), 1.0, 64, 16), 1.0)
+    maps = np.zeros((1, 64, 64), np.float32)
+    maps[0, 20:40, 20:40] = 1
+    claims = finder.find(0, maps, np.zeros((64, 64, 3), np.uint8))
+    claims_bytes.decode(claims_bytes.encode(claims, 1))
+
+
 def work(order):
     """Do one run in this process, which ends with it."""
     torch.set_num_threads(1)
     log = os.open(order["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    card = fake_card(classes=CLASSES, activation="softmax")
-    model = TileModel(card, Network(log, order["pause_s"]))
+    model = finding(order, log) if order.get("finds") else classifying(order, log)
     request.find_model = lambda *_, **__: model
     operations = Operations(order["fatal"])
     operations.watch_all()
@@ -136,6 +173,8 @@ def fork(order):
 
 
 if __name__ == "__main__":
+    if "--finds" in sys.argv:
+        warm_up()
     for line in sys.stdin:
         sys.stdout.write(json.dumps(fork(json.loads(line))) + "\n")
         sys.stdout.flush()

@@ -1,0 +1,123 @@
+"""A run that finds objects and is killed goes on to the same file, bit for bit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from labelled_slides import blobs, slide_of
+from test_kill_resume import Killable, kill_at_random
+
+from workbench.errors import RunError
+from workbench.geometry import Box
+from workbench.store import open_run
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+
+KILLS = 3
+STRIDE = 5
+"""One of so many operations on the disk is fatal."""
+
+LABELS = blobs((320, 320), 120, (4, 8))
+CHUNKS = 7
+PAUSE_S = 0.02
+WHOLE = Box(0, 0, 320, 320)
+
+
+class Finds(Killable):
+    """Its runs look for objects."""
+
+    def run(self, name, **how):
+        return super().run(name, finds=True, **how)
+
+
+@pytest.fixture(scope="module")
+def killable(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("killed")
+    tifffile.imwrite(
+        folder / "slide.tiff",
+        slide_of(LABELS).pixels,
+        tile=(160, 160),
+        photometric="rgb",
+        resolution=(10000, 10000),  # 1 µm per pixel
+        resolutionunit="CENTIMETER",
+    )
+    script = Path(__file__).with_name("killable.py")
+    with subprocess.Popen(
+        [sys.executable, script, "--finds"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as process:
+        yield Finds(process, folder / "slide.tiff", folder)
+        process.stdin.close()
+
+
+@pytest.fixture(scope="module")
+def whole(killable):
+    """Return the file of a run that nobody disturbed, and how long it took."""
+    ended = killable.run("whole", pause_s=PAUSE_S)
+    assert ended["code"] == 0
+    assert killable.chunks_begun("whole") == CHUNKS
+    path = killable.path("whole")
+    assert len(open_run(path).instances) == LABELS.max()
+    return (path / "instances.parquet").read_bytes(), ended["seconds"]
+
+
+def check_what_is_left(path):
+    """Whatever a kill left can be looked at; return how many objects there are."""
+    try:
+        run = open_run(path)
+    except RunError:
+        return 0
+    found = run.instances
+    assert len(found.within(WHOLE)[0]) == len(found) <= LABELS.max()
+    return len(found)
+
+
+def check_finished(path, content):
+    run = open_run(path)
+    assert run.status == "finished"
+    assert (path / "instances.parquet").read_bytes() == content
+    assert run.record["objects"]["count"] == LABELS.max()
+    left = {p.name for p in path.iterdir()} - {".lock"}
+    assert left == {"run.json", "tiles.npy", "scores.zarr", "instances.parquet"}
+
+
+@pytest.mark.parametrize("seed", range(KILLS))
+def test_killed_at_a_random_moment(killable, whole, seed):
+    content, seconds = whole
+    random = np.random.default_rng(seed)
+    name = kill_at_random(killable, f"random-{seed}", seconds, random)
+    before = check_what_is_left(killable.path(name))
+    ended = killable.run(name, kill_after_s=seconds / 2, pause_s=PAUSE_S)
+    assert check_what_is_left(killable.path(name)) >= before
+    if ended["code"]:
+        assert killable.run(name)["code"] == 0
+    check_finished(killable.path(name), content)
+    # The network is up to three chunks ahead of what is written.
+    assert CHUNKS <= killable.chunks_begun(name) <= CHUNKS + 2 * 4
+
+
+def test_killed_at_operations_on_the_disk(killable, whole):
+    content, _ = whole
+    killable.run("counted")
+    operations = killable.operations("counted")
+    assert operations > CHUNKS
+    killed = 0
+    for fatal in range(1, operations + 1, STRIDE):
+        name = f"operation-{fatal}"
+        if killable.run(name, fatal=fatal)["code"] == 0:
+            continue
+        killed += 1
+        check_what_is_left(killable.path(name))
+        assert killable.run(name)["code"] == 0
+        check_finished(killable.path(name), content)
+    assert killed > operations / STRIDE * 0.8
