@@ -9,12 +9,14 @@ releases the interpreter lock.
 from __future__ import annotations
 
 import copy
-import math
 import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simplejpeg
+
+from workbench.slide.kept_tiles import KeptTiles
+from workbench.slide.memory import empty_pixels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +29,6 @@ _CONTIGUOUS = 1
 _CHANNELS = 3
 _START_OF_IMAGE = 2
 _REDUCTIONS = (1, 2, 4, 8)
-_VECTOR = 32
 _UNTRANSFORMED = bytes.fromhex("ffee000e41646f6265006400000000" + "00")
 """An Adobe APP14 segment: the three components are RGB, not YCbCr."""
 
@@ -62,9 +63,9 @@ class StoredTiles:
         self._file = file
         self.background = background
         self._front = self._jpeg_front() if self.is_jpeg else b""
-        self._scratch = _Scratch(
-            self._front, max(self._counts), (self.height, self.width, _CHANNELS)
-        )
+        shape = (self.height, self.width, _CHANNELS)
+        self._scratch = _Scratch(self._front, max(self._counts), shape)
+        self.kept = KeptTiles(shape)
 
     @property
     def reductions(self) -> tuple[int, ...]:
@@ -87,6 +88,7 @@ class StoredTiles:
         )
         shape = (small.height, small.width, _CHANNELS)
         small._scratch = _Scratch(self._front, max(self._counts), shape)  # noqa: SLF001
+        small.kept = KeptTiles(shape)
         return small
 
     @property
@@ -141,6 +143,13 @@ class StoredTiles:
             return None
         return row * self.columns + column
 
+    def area_of(self, index: int) -> int:
+        """Return how many pixels of a tile lie within the picture."""
+        row, column = divmod(index, self.columns)
+        width = min(self.width, self.limit[0] - column * self.width)
+        height = min(self.height, self.limit[1] - row * self.height)
+        return width * height
+
     def decode(self, index: int) -> NDArray[np.uint8]:
         """Return one tile, uint8 (height, width, 3), to be used at once.
 
@@ -177,20 +186,6 @@ class StoredTiles:
         if decoded.shape != out.shape:
             reason = f"a stored tile has {decoded.shape} pixels, not {out.shape}"
             raise ValueError(reason)
-
-
-def empty_pixels(shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Return an uninitialized array that libjpeg-turbo fills through the cache.
-
-    Where its rows start at a multiple of its vectors (32 bytes) it writes past the
-    cache; pixels that are used at once then come back from memory, which costs a
-    twentieth of the decoding, and more if they are copied. So they start beside one.
-    """
-    size = math.prod(shape)
-    raw = np.empty(size + _VECTOR, np.uint8)
-    address = raw.__array_interface__["data"][0]
-    start = (_VECTOR // 2 - address) % _VECTOR
-    return raw[start : start + size].reshape(shape)
 
 
 class _Scratch(threading.local):

@@ -16,9 +16,10 @@ from workbench.errors import (
     UnsupportedSlideError,
 )
 from workbench.geometry import Box
+from workbench.slide.memory import empty_pixels
 from workbench.slide.positioned import PositionedFile
 from workbench.slide.reader import EncodedTile, Level
-from workbench.slide.stored_tiles import StoredTiles, empty_pixels
+from workbench.slide.stored_tiles import StoredTiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -269,12 +270,29 @@ def _pieces(
 
 def _scatter(stored: StoredTiles, index: int, pieces: list[_Piece]) -> None:
     """Decode a tile and copy it where it is wanted, in place where it fits."""
-    target, x, y = pieces[0]
+    target, *_ = pieces[0]
     whole = target.shape[:2] == (stored.height, stored.width)
     if len(pieces) == 1 and whole and target.flags.c_contiguous:
         stored.decode_into(target, index)
         return
-    pixels = stored.decode(index)
+    used = sum(target.shape[0] * target.shape[1] for target, *_ in pieces)
+    if (kept := stored.kept.take(index)) is not None:
+        pixels, before = kept
+        used += before
+    elif used >= stored.area_of(index):
+        _copy(stored.decode(index), pieces)
+        return
+    else:
+        pixels = stored.kept.empty()
+        stored.decode_into(pixels, index)
+    _copy(pixels, pieces)
+    if used < stored.area_of(index):
+        stored.kept.keep(index, pixels, used)
+    else:
+        stored.kept.release(pixels)
+
+
+def _copy(pixels: NDArray[np.uint8], pieces: list[_Piece]) -> None:
     for target, x, y in pieces:
         height, width, _ = target.shape
         target[:] = pixels[y : y + height, x : x + width]
