@@ -20,7 +20,7 @@ from workbench.reporter import Reporter
 from workbench.request import Request
 from workbench.salvage import Salvage
 from workbench.schedule import Schedule, chunks_of
-from workbench.stain.normalizer import Normalizer
+from workbench.stain.several import normalizer_of
 from workbench.store import open_run
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _begin(request: Request, recorder: Recorder, report: Reporter) -> None:
         recorder.create({**request.facts, **decided}, tiles, request.session)
     if record := recorder.record["normalizer"]:
         # From the record in a new run too, so that both calculate with one rounding.
-        request.inference.use(Normalizer.from_dict(record))
+        request.inference.use(normalizer_of(record))
     report.begin(recorder.path, recorder.tiles_done, len(recorder.tiles))
 
 
@@ -166,7 +166,7 @@ def _answer(
                 recorder.append(found.as_vectors() if embeds else found)
             left -= 1
             report.spent("reading", batch.seconds)
-            waited = (request.slide.waited_s - before) / inference.reading_threads
+            waited = (request.slide.waited_s - before) / max(inference.reading_threads)
             report.measured({**inference.seconds, "disk": waited}, inference.memory)
             report.tiles(recorder.tiles_done)
     return "cancelled" if left else "finished"

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.batches import Batch
+    from workbench.models.disagreement import Disagreement
     from workbench.models.tile_model import TileModel
     from workbench.recipe import Recipe
     from workbench.stain.normalizer import Normalizer
+    from workbench.stain.several import SeveralNormalizers
 
 _MAX_READING_THREADS: Final = 8
 _IN_FLIGHT: Final = 1
@@ -92,7 +94,10 @@ class Inference:
     """
 
     def __init__(
-        self, model: TileModel, recipe: Recipe, device: torch.device | None = None
+        self,
+        model: TileModel | Disagreement,
+        recipe: Recipe,
+        device: torch.device | None = None,
     ) -> None:
         self.device = device or resolve_device(recipe.device)
         self.devices = (self.device,)
@@ -103,7 +108,7 @@ class Inference:
         self.seconds = dict.fromkeys(_STEPS, 0.0)
         self._asked = recipe.batch_size
         self._most = 1 << 30 if recipe.batch_size == "auto" else recipe.batch_size
-        self._normalizer: Normalizer | None = None
+        self._normalizer: Normalizer | SeveralNormalizers | None = None
         self._clock = Clock(self.device)
         self._cuda = self.device.type == "cuda"
         self._in_flight = _IN_FLIGHT if self._cuda else 0
@@ -114,11 +119,10 @@ class Inference:
         )
 
     @property
-    def reading_threads(self) -> int:
-        """Threads that can read without being in the way of the model."""
-        if self.device.type == "cpu":
-            return 1
-        return min(_MAX_READING_THREADS, os.cpu_count() or 1)
+    def reading_threads(self) -> tuple[int, int]:
+        """Threads that read beside the model, and while it has nothing to do."""
+        most = min(_MAX_READING_THREADS, os.cpu_count() or 1)
+        return (1 if self.device.type == "cpu" else most), most
 
     @property
     def allocate(self) -> Callable[[tuple[int, ...]], NDArray[np.uint8]] | None:
@@ -130,7 +134,7 @@ class Inference:
         """Bytes in use by name: "host", and the device unless it is the host."""
         return memory_in_use(self.devices)
 
-    def use(self, normalizer: Normalizer) -> None:
+    def use(self, normalizer: Normalizer | SeveralNormalizers) -> None:
         """Normalize tiles from now on, on the device."""
         self._normalizer = normalizer.to(self.device)
 

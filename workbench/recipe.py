@@ -95,6 +95,15 @@ class Recipe(BaseModel):
             " an image file, a saved reference, or SLIDE@x0,y0,x1,y1."
         ),
     ] = "he-standard"
+    references: Annotated[
+        str,
+        Field(
+            max_length=4000,
+            description="More references, separated by semicolons. The model answers"
+            " in the colours of each; the mean of its answers is kept and, as one more"
+            " class, their disagreement: how much depends on the stain.",
+        ),
+    ] = ""
     region: Annotated[
         Corners | Polygons | None,
         BeforeValidator(_region),

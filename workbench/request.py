@@ -20,9 +20,12 @@ from workbench.errors import RecipeError
 from workbench.geometry import Box
 from workbench.grid import Grid
 from workbench.inference import Inference
+from workbench.models.disagreement import Disagreement
 from workbench.models.registry import find_model
 from workbench.stain.normalizer import Normalizer, fit_normalizer
 from workbench.stain.references import load_reference
+from workbench.stain.sample import slide_histogram
+from workbench.stain.several import SeveralNormalizers
 from workbench.team import Team
 from workbench.tissue import find_tissue
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.area import Polygons
+    from workbench.models.tile_model import TileModel
     from workbench.recipe import Corners, Recipe
     from workbench.slide.slide import Slide
 
@@ -67,13 +71,7 @@ class Request:
         """
         mpp = slide.require_mpp()
         members = [
-            Inference(
-                find_model(
-                    recipe.model, trust=recipe.trust, weights=recipe.weights or None
-                ),
-                recipe,
-                device,
-            )
+            Inference(_model(recipe), recipe, device)
             for device in resolve_devices(recipe.device)
         ]
         card = members[0].card
@@ -153,8 +151,8 @@ class Request:
         share = tissue.fractions([self.grid.core(i) for i in tiles.tolist()])
         return tiles[(share >= self.recipe.min_tissue) & (share > 0)]
 
-    def normalizer(self) -> Normalizer | None:
-        """Fit what brings the slide into the colours of the reference.
+    def normalizer(self) -> Normalizer | SeveralNormalizers | None:
+        """Fit what brings the slide into the colours of the reference, or of several.
 
         Raises
         ------
@@ -163,8 +161,14 @@ class Request:
         """
         if self.recipe.normalize == "none":
             return None
-        reference = load_reference(self.recipe.reference)
-        return fit_normalizer(self.slide, reference, method=self.recipe.normalize)
+        method = self.recipe.normalize
+        aims = [load_reference(name) for name in _references(self.recipe)]
+        if len(aims) == 1:
+            return fit_normalizer(self.slide, aims[0], method=method)
+        colours = slide_histogram(self.slide)
+        return SeveralNormalizers(
+            [fit_normalizer(colours, aim, method=method) for aim in aims]
+        )
 
     def _in_region(self) -> NDArray[np.int64]:
         region = self.recipe.region
@@ -189,6 +193,23 @@ class Request:
             f" {self.slide.mpp:g}, so its tiles were enlarged {enlarged:.2g} times."
         )
         return [warning]
+
+
+def _references(recipe: Recipe) -> list[str]:
+    """Return the names of all references, each once."""
+    names = [recipe.reference, *recipe.references.split(";")]
+    return list(dict.fromkeys(name.strip() for name in names if name.strip()))
+
+
+def _model(recipe: Recipe) -> TileModel | Disagreement:
+    model = find_model(recipe.model, trust=recipe.trust, weights=recipe.weights or None)
+    references = _references(recipe)
+    if len(references) == 1:
+        return model
+    if recipe.normalize == "none":
+        message = "Several references are named, but nothing is normalized to them."
+        raise RecipeError(message, "Choose a method, such as normalize='vahadane'.")
+    return Disagreement(model, len(references))
 
 
 def _where(region: Corners | Polygons) -> Box | Area:

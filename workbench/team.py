@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from workbench.batches import Batch
     from workbench.inference import Inference
     from workbench.stain.normalizer import Normalizer
+    from workbench.stain.several import SeveralNormalizers
 
 _WAITING: Final = 2
 """Batches for each device that may be begun, or answered and not yet taken."""
@@ -48,8 +49,8 @@ class Team:
         self.precision = first.precision
 
     @property
-    def reading_threads(self) -> int:
-        """Threads that can read without being in the way of the models."""
+    def reading_threads(self) -> tuple[int, int]:
+        """Threads that read beside the models, and while they have nothing to do."""
         return max(member.reading_threads for member in self._members)
 
     @property
@@ -71,7 +72,7 @@ class Team:
             added.update(member.seconds)
         return dict(added)
 
-    def use(self, normalizer: Normalizer) -> None:
+    def use(self, normalizer: Normalizer | SeveralNormalizers) -> None:
         """Normalize tiles from now on, on each device."""
         for member in self._members:
             member.use(type(normalizer).from_dict(normalizer.to_dict()))
