@@ -246,11 +246,11 @@ def do_the_whole_job(app, slide, runs):
     app.press("Fit")
 
     app.press("macenko")
-    app.choose("Reference", "he-rose")
+    app.frame.get_by_role("radio", name="he-rose").click()
     app.says("Fitted to the whole slide.")
     look = fit_normalizer(slide, load_reference("he-rose"), method="macenko")
     app.shows(slide, look)
-    app.press("raw")
+    app.press("as scanned")
     app.shows(slide)
     app.press("normalized")
 

@@ -89,8 +89,8 @@ class Address:
     mirrored: bool = False
     normalize: str = ""
     reference: str = ""
-    raw: bool = False
-    """Whether a normalized slide is shown as it was scanned."""
+    look: str = ""
+    """How the slide is drawn, empty for the usual way of its stain."""
 
     model: str = ""
     overlays: tuple[OverlayLook, ...] = ()
@@ -123,7 +123,8 @@ class Address:
             mirrored=mirrored,
             normalize=one("normalize"),
             reference=one("reference"),
-            raw=one("raw") == "1",
+            # "raw" is what addresses said before there was more than two.
+            look=one("look") or ("as scanned" if one("raw") == "1" else ""),
             model=one("model"),
             overlays=tuple(look for look in looks if look is not None),
             divider=divider,
@@ -141,7 +142,7 @@ class Address:
             ("turn", _turn_text(self.turn, mirrored=self.mirrored)),
             ("normalize", self.normalize),
             ("reference", self.reference),
-            ("raw", "1" if self.raw else ""),
+            ("look", self.look),
             ("model", self.model),
             *(("overlay", str(look)) for look in self.overlays),
             (
@@ -155,7 +156,7 @@ class Address:
 
 
 NAMES: Final = (
-    *("slide", "at", "turn", "normalize", "reference", "raw", "model"),
+    *("slide", "at", "turn", "normalize", "reference", "look", "raw", "model"),
     *("overlay", "divider", "beside", "alone"),
 )
 """The parameters of a query that are an address's own."""

@@ -9,6 +9,8 @@ import panel as pn
 import panel_material_ui as pmui
 from panel.custom import JSComponent
 
+from workbench.app.controls import stack
+
 if TYPE_CHECKING:
     from workbench.app.workbench import WorkbenchApp
 
@@ -99,7 +101,7 @@ def sections(app: WorkbenchApp) -> Any:
     """Return what can be done, in the order in which it is done."""
     return pmui.Accordion(
         ("Slide", app.slides),
-        ("Stain", app.stain),
+        ("Stain", stack(app.stain, app.advice)),
         ("Model", app.runs),
         ("Overlays", app.overlays),
         ("Objects", pmui.Column(app.table.switch, app.instances, margin=0)),

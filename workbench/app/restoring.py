@@ -10,7 +10,7 @@ from panel.custom import JSComponent
 
 from workbench.app.address import NAMES, Address
 from workbench.app.compare_panel import OFF
-from workbench.stain.references import REFERENCES
+from workbench.app.slide_stain import NORMALIZED, SCANNED
 
 if TYPE_CHECKING:
     from workbench.app.overlay import Overlay
@@ -47,7 +47,7 @@ class Restorer:
         self.bar = AddressBar(**_NOWHERE)
         self._app = app
         self._awaited: Address | None = None
-        app.stain.param.watch(self._note, ["normalizer", "shown"])
+        app.stain.param.watch(self._note, ["fitted", "look"])
         app.compare.param.watch(self._note, ["swiped", "beside", "together"])
         app.overlays.param.watch(self._overlaid, "overlays")
 
@@ -55,18 +55,18 @@ class Restorer:
     def address(self) -> Address:
         """What is shown now."""
         app = self._app
-        stain = app.stain.options
-        method, reference = stain["normalize"], stain.get("reference", "")
+        method = app.stain.options["normalize"]
+        normalizes = method != "none"
+        usual = NORMALIZED if normalizes else SCANNED
         compare, viewer = app.compare, app.viewer
         return Address(
             slide=app.slides.chosen,
             view=None if viewer is None else viewer.view,
             turn=0 if viewer is None else viewer.turn,
             mirrored=viewer is not None and viewer.mirrored,
-            normalize="" if method == "none" else method,
-            # The others are pictures and boxes, known by a path.
-            reference=reference if reference in REFERENCES else "",
-            raw=method != "none" and not app.stain.shown,
+            normalize=method if normalizes else "",
+            reference=app.stain.references.address if normalizes else "",
+            look="" if app.stain.look == usual else app.stain.look,
             model=app.runs.model,
             overlays=tuple(overlay.look for overlay in app.overlays.overlays),
             divider="" if compare.swiped == OFF else compare.swiped,
@@ -82,7 +82,7 @@ class Restorer:
         app.stain.preset(
             method=address.normalize or "none",
             reference=address.reference,
-            shown=not address.raw,
+            look=address.look,
         )
         self._awaited = address
         if address.slide == app.slides.chosen and app.viewer is not None:

@@ -1,4 +1,4 @@
-"""The stain: which method, in whose colours, and the slide as it comes out."""
+"""The stain: which method, in whose colours, and how the slide is drawn."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from workbench.app.controls import (
-    STYLE,
-    button,
-    choice,
-    note,
-    recipe_widgets,
-    stack,
+from workbench.app.controls import choice, note, recipe_widgets, stack
+from workbench.app.fit_card import fit_of, picture_of_sample, warnings_of
+from workbench.app.reference_panel import ReferencePanel
+from workbench.app.slide_stain import (
+    DIFFERENCE,
+    LOOKS,
+    NORMALIZED,
+    SCANNED,
+    STAINS,
+    SlideStain,
+    fit_slide,
 )
-from workbench.app.reference_image import MAX_BYTES, save_reference_image
-from workbench.app.swatch import swatch_of
-from workbench.stain.normalizer import fit_normalizer
-from workbench.stain.references import REFERENCES, load_reference
+from workbench.app.swatch import legend_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,174 +29,186 @@ if TYPE_CHECKING:
     from workbench.geometry import Box
     from workbench.slide.slide import Slide
     from workbench.stain.normalizer import Normalizer
-    from workbench.stain.references import Reference
 
-_DRAWN: Final = "Region of a slide"
-_IMAGE: Final = "Image file"
-_MIN_SIDE: Final = 32
+_NONE: Final = "none"
+_OWN: Final = (SCANNED, *STAINS)
+"""Looks that need no reference."""
+
+_IN_THREES: Final = """
+.MuiToggleButtonGroup-root { display: grid; grid-template-columns: repeat(3, 1fr) }
+.MuiToggleButton-root { border: 1px solid !important; margin: 0 !important;
+  border-color: color-mix(in srgb, currentColor 18%, transparent) !important;
+  border-radius: 0 !important; padding: 4px }
+"""
 
 
 class StainPanel(pn.viewable.Viewer):
-    """Lets the user choose a normalization; fits it without making anyone wait."""
+    """Lets the user choose a normalization and a look, without making anyone wait.
 
-    normalizer = param.Parameter(default=None, doc="Fitted to the slide, or None.")
-    shown = param.Boolean(default=True, doc="Whether the normalized slide is shown.")
+    Parameters
+    ----------
+    background : Background
+    folder : Path
+        Where references are kept.
+    """
 
-    def __init__(self, background: Background, uploads: Path, **params: Any) -> None:
+    fitted = param.ClassSelector(
+        class_=SlideStain, default=None, doc="The slide's stains, once they are asked."
+    )
+    look = param.Selector(
+        default=SCANNED, objects=list(LOOKS), doc="How the slide is drawn."
+    )
+
+    def __init__(self, background: Background, folder: Path, **params: Any) -> None:
         super().__init__(**params)
         self._background = background
-        self._uploads = uploads
         self._slide: Slide | None = None
-        self._box: Box | None = None
-        self._drawn = ""
-        self._image = ""
-        self._method = choice(
-            "Method", recipe_widgets(["normalize"])["normalize"].options, "none"
-        )
-        self._reference = pmui.Select(
-            label="Reference",
-            options=[*REFERENCES, _DRAWN, _IMAGE],
-            value=next(iter(REFERENCES)),
-            **STYLE,
-        )
-        self._swatch = pn.pane.HTML("", margin=(2, 0), sizing_mode="stretch_width")
-        self._take = button("Take the drawn box", icon="crop", visible=False)
-        self._upload = pmui.FileInput(
-            label="Choose a picture",
-            accept="image/*",
-            max_file_size=MAX_BYTES,
-            visible=False,
-            **STYLE,
-        )
-        self._look = choice("Show", ["raw", "normalized"], "normalized")
+        self.references = ReferencePanel(background, folder)
+        methods = recipe_widgets(["normalize"])["normalize"].options
+        self._method = choice("Method", methods, _NONE)
+        self._look = choice("Show", _OWN, SCANNED)
+        self._look.stylesheets = [*self._look.stylesheets, _IN_THREES]
+        self._legend = _html(visible=False)
         self._status = note()
-        self._details = stack(
-            self._reference, self._swatch, self._take, self._upload, visible=False
+        self._doubts = pmui.Alert(
+            "",
+            severity="warning",
+            variant="outlined",
+            visible=False,
+            margin=(4, 0),
+            sx={"py": 0, "fontSize": 12},
         )
-        self._look.visible = False
-        self._watch()
+        self._numbers, self._place = _html(), _html()
+        self._fit = pmui.Accordion(
+            ("Why: what was found", stack(self._numbers, self._place)),
+            elevation=0,
+            title_variant="body2",
+            disable_gutters=True,
+            sizing_mode="stretch_width",
+            margin=(4, 0),
+            visible=False,
+        )
+        self.references.visible = False
+        self._method.param.watch(lambda _: self._chosen(), "value")
+        self._look.param.watch(lambda _: self._looked(), "value")
+        self.references.param.watch(lambda _: self._refit(), "choice")
 
     def __panel__(self) -> Any:
         """Return what Panel shows."""
-        return stack(self._method, self._details, self._look, self._status)
+        return stack(
+            self._method,
+            self.references,
+            self._look,
+            self._legend,
+            self._status,
+            self._doubts,
+            self._fit,
+        )
+
+    @property
+    def normalizer(self) -> Normalizer | None:
+        """Fitted to the slide; None while there is none."""
+        fitted: SlideStain | None = self.fitted
+        return None if fitted is None else fitted.normalizer
 
     @property
     def options(self) -> dict[str, str]:
         """What a recipe needs to know: method and reference."""
-        if self._method.value == "none":
-            return {"normalize": "none"}
-        return {"normalize": self._method.value, "reference": self.reference}
-
-    @property
-    def reference(self) -> str:
-        """The reference as a recipe has it; empty while none is chosen."""
-        chosen: str = self._reference.value
-        return {_DRAWN: self._drawn, _IMAGE: self._image}.get(chosen, chosen)
+        if self._method.value == _NONE:
+            return {"normalize": _NONE}
+        return {
+            "normalize": self._method.value,
+            "reference": self.references.choice.text,
+        }
 
     def attach(self, slide: Slide) -> None:
         """Fit to another slide from now on."""
         self._slide = slide
-        self._box = None
         self._refit()
 
-    def select(self, box: Box | None) -> None:
-        """Take notice of the box that is drawn on the slide."""
-        self._box = box
-        self._take.disabled = not self._usable(box)
+    def select(self, slide: Slide, box: Box | None) -> None:
+        """Take notice of the box that is drawn on a slide, this or another one."""
+        self.references.select(slide, box)
 
     def take(self, path: Path) -> None:
-        """Normalize to a reference or a picture that is saved as a file."""
-        self._image = str(path)
-        if self._method.value == "none":
+        """Normalize to a reference that is saved as a file."""
+        self.references.take(path)
+        if self._method.value == _NONE:
             self._method.value = "macenko"
-        self._reference.value = _IMAGE
-        self._refit()
 
-    def preset(
-        self, *, method: str = "", reference: str = "", shown: bool = True
-    ) -> None:
-        """Choose a method and a reference, where there are such, and what is shown."""
-        self._look.value = "normalized" if shown else "raw"
-        if reference in self._reference.options:
-            self._reference.value = reference
+    def preset(self, *, method: str = "", reference: str = "", look: str = "") -> None:
+        """Choose method, reference and look, where there are such."""
+        self.references.preset(reference)
         if method in self._method.options:
             self._method.value = method
+        if look in self._look.options:
+            self._look.value = look
 
-    def _watch(self) -> None:
-        self._method.param.watch(lambda _: self._changed(), "value")
-        self._reference.param.watch(lambda _: self._changed(), "value")
-        self._look.param.watch(self._looked, "value")
-        self._take.on_click(lambda _: self._take_box())
-        self._upload.param.watch(lambda _: self._uploaded(), "value")
-
-    def _changed(self) -> None:
-        self._details.visible = self._method.value != "none"
-        self._take.visible = self._reference.value == _DRAWN
-        self._take.disabled = not self._usable(self._box)
-        self._upload.visible = self._reference.value == _IMAGE
+    def _chosen(self) -> None:
+        """Offer what the method can show; show what it is for, if nothing else is."""
+        normalizes, look = self._method.value != _NONE, self._look.value
+        self.references.visible = normalizes
+        if normalizes and look == SCANNED:
+            look = NORMALIZED
+        elif not normalizes and look in (NORMALIZED, DIFFERENCE):
+            look = SCANNED
+        # Both at once: a choice that is not offered would be lost.
+        offered = list(LOOKS if normalizes else _OWN)
+        self._look.param.update(options=offered, value=look)
         self._refit()
 
-    def _looked(self, event: param.parameterized.Event) -> None:
-        self.shown = event.new == "normalized"
+    @param.depends("look", watch=True)
+    def _look_changed(self) -> None:
+        if self.look in self._look.options:
+            self._look.value = self.look
 
-    def _usable(self, box: Box | None) -> bool:
-        return box is not None and min(box.width, box.height) >= _MIN_SIDE
-
-    def _take_box(self) -> None:
-        box = self._box
-        if self._slide is None or box is None:
-            return
-        inside = box.intersection(self._slide.box)
-        edges = f"{inside.x0},{inside.y0},{inside.x1},{inside.y1}"
-        self._drawn = f"{self._slide.path}@{edges}"
-        self._refit()
-
-    def _uploaded(self) -> None:
-        content = self._upload.value
-        if content:
-            self._background.do(
-                lambda: save_reference_image(content, self._uploads), self._saved
-            )
-
-    def _saved(self, path: Path) -> None:
-        self._image = str(path)
-        self._refit()
+    def _looked(self) -> None:
+        self.look = self._look.value
+        if self.fitted is None and self.look in STAINS:
+            self._refit()
+        self._tell_legend()
 
     def _refit(self) -> None:
-        slide, method, text = self._slide, self._method.value, self.reference
-        if slide is None or method == "none":
+        slide, method = self._slide, self._method.value
+        reference = self.references.choice.reference
+        if slide is None or (method == _NONE and self.look not in STAINS):
             self._background.forget("stain")
             self._settle(None, "")
             return
-        if not text:
-            self._background.forget("stain")
-            self._swatch.object = ""
-            self._settle(None, _missing(self._reference.value))
-            return
         self._status.object = "Fitting stains..."
-
-        def fit() -> tuple[Reference, Normalizer]:
-            reference = load_reference(text)
-            return reference, fit_normalizer(slide, reference, method=method)
-
         self._background.do(
-            fit,
-            lambda fitted: self._fitted(*fitted),
+            lambda: fit_slide(slide, method, reference),
+            lambda fitted: self._settle(fitted, "Fitted to the whole slide."),
             slot="stain",
-            otherwise=lambda: self._settle(None, "Not normalized."),
+            otherwise=lambda: self._settle(None, "The stains could not be fitted."),
         )
 
-    def _fitted(self, reference: Reference, normalizer: Normalizer) -> None:
-        self._swatch.object = swatch_of(reference)
-        self._settle(normalizer, "Fitted to the whole slide.")
-
-    def _settle(self, normalizer: Normalizer | None, status: str) -> None:
+    def _settle(self, fitted: SlideStain | None, status: str) -> None:
+        before = self.fitted
+        self.fitted = fitted  # the slide is repainted before all else is told
         self._status.object = status
-        self._look.visible = normalizer is not None
-        self.normalizer = normalizer
+        self._fit.visible = fitted is not None
+        self._tell_legend()
+        doubts = "" if fitted is None else warnings_of(fitted)
+        self._doubts.param.update(object=doubts, visible=bool(doubts))
+        if fitted is None:
+            return
+        self._numbers.object = fit_of(fitted)
+        if before is None or before.sample is not fitted.sample:
+            self._place.object = ""
+            self._background.do(
+                lambda: picture_of_sample(fitted), self._show_place, slot="sampled"
+            )
+
+    def _show_place(self, picture: str) -> None:
+        self._place.object = picture
+
+    def _tell_legend(self) -> None:
+        fitted: SlideStain | None = self.fitted
+        legend = None if fitted is None else fitted.layer(self.look).legend
+        self._legend.visible = legend is not None
+        self._legend.object = "" if legend is None else legend_of(legend)
 
 
-def _missing(choice: str) -> str:
-    if choice == _DRAWN:
-        return "Draw a box on stained tissue, then take it as the reference."
-    return "Choose a picture whose colours the slide shall have."
+def _html(**more: Any) -> Any:
+    return pn.pane.HTML("", margin=(2, 0), sizing_mode="stretch_width", **more)

@@ -1,4 +1,4 @@
-"""Small pictures in HTML: the colours of a reference and of a legend."""
+"""Small pieces of HTML: bars of colours, legends, tables."""
 
 from __future__ import annotations
 
@@ -9,26 +9,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from workbench.layers.layer import Legend
-    from workbench.stain.references import Reference
 
 _BAR: Final = (
     "height:10px;border-radius:5px;"
     "border:1px solid color-mix(in srgb, currentColor 20%, transparent);"
 )
 _SMALL: Final = "font-size:11px;line-height:1.5;color:inherit;"
-_STAINS: Final = ("hematoxylin", "eosin")
+_HEAD: Final = "font-weight:500;opacity:.6;text-align:left;padding:1px 4px 1px 0"
+_CELL: Final = (
+    "padding:1px 6px 1px 0;white-space:nowrap;font-variant-numeric:tabular-nums"
+)
 
 
-def swatch_of(reference: Reference) -> str:
-    """Return the two stains of a reference from none to all, as HTML."""
-    rows = [
-        f'<div style="display:flex;gap:8px;align-items:center">'
-        f'<span style="width:72px;opacity:.7">{stain}</span>'
-        f'<div style="flex:1;{_BAR}background:{_gradient(_hex(row))}"></div></div>'
-        for stain, row in zip(_STAINS, reference.swatches().tolist(), strict=True)
-    ]
-    title = html.escape(reference.name)
-    return f'<div style="{_SMALL}" title="{title}">{"".join(rows)}</div>'
+def bar(colours: Iterable[str], *, width: int) -> str:
+    """Return a bar that goes through some colours, as HTML; `width` in CSS pixels."""
+    style = f"{_BAR}width:{width}px;background:{_gradient(colours)}"
+    return f'<div style="{style}"></div>'
+
+
+def table_of(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a small table; its cells are HTML."""
+    first = "".join(f'<th style="{_HEAD}">{cell}</th>' for cell in head)
+    body = "".join(
+        "<tr>" + "".join(f'<td style="{_CELL}">{cell}</td>' for cell in row) + "</tr>"
+        for row in rows
+    )
+    style = f"{_SMALL}border-collapse:collapse;width:100%;margin-top:2px"
+    return f'<table style="{style}"><tr>{first}</tr>{body}</table>'
 
 
 def legend_of(legend: Legend) -> str:
@@ -51,10 +58,6 @@ def legend_of(legend: Legend) -> str:
         for name, colour in legend.entries
     ]
     return f'<div style="{_SMALL}">{"".join(entries)}</div>'
-
-
-def _hex(row: Iterable[list[int]]) -> list[str]:
-    return ["#{:02x}{:02x}{:02x}".format(*colour) for colour in row]
 
 
 def _gradient(colours: Iterable[str]) -> str:

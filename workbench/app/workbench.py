@@ -11,6 +11,7 @@ import panel_material_ui as pmui
 import param
 
 from workbench.app.address import Address
+from workbench.app.advice_panel import AdvicePanel
 from workbench.app.annotation_panel import AnnotationPanel
 from workbench.app.background import Background, explain
 from workbench.app.bookmarks import BookmarkPanel, Bookmarks
@@ -22,11 +23,11 @@ from workbench.app.page import compact, full_page
 from workbench.app.restoring import Restorer
 from workbench.app.run_panel import RunPanel
 from workbench.app.slide_panel import SlidePanel
+from workbench.app.slide_stain import NORMALIZED, SCANNED
 from workbench.app.snapshots import SnapshotPanel
 from workbench.app.stain_panel import StainPanel
 from workbench.app.viewer import Viewer
 from workbench.layers.layer import overlay_pyramid
-from workbench.layers.normalized import NormalizedLayer
 from workbench.layers.slide import SlideLayer
 from workbench.stain.within import reference_within
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from workbench.errors import WorkbenchError
     from workbench.results import Progress
     from workbench.slide.slide import Slide
+    from workbench.stain.references import Reference
     from workbench.store import Run
 
 _UPLOADS: Final = "references"
@@ -74,6 +76,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.background = Background(self.tell)
         self.slides = SlidePanel(site.library, self.background)
         self.stain = StainPanel(self.background, site.shelf.folder / _UPLOADS)
+        self.advice = AdvicePanel(site.library, self.background, self._take_medoid)
         self.overlays = OverlayPanel(self.background, self._resume)
         self.runs = RunPanel(
             site.shelf,
@@ -103,9 +106,10 @@ class WorkbenchApp(pn.viewable.Viewer):
         self._last_failure = ""
         self._raw: LayerHandle | None = None
         self.slides.param.watch(lambda _: self._show_slide(), "slide")
-        self.stain.param.watch(lambda _: self._paint(), ["normalizer", "shown"])
+        self.stain.param.watch(lambda _: self._paint(), ["fitted", "look"])
         self.compare.param.watch(lambda _: self._paint(), "swiped")
         self.compare.param.watch(lambda _: self._arrange(), "beside")
+        self.compare.param.watch(self._listen_beside, "beside")
         self.overlays.param.watch(lambda _: self._swipe_overlays(), "overlays")
         self.overlays.param.watch(lambda _: self.annotations.refill(), "overlays")
         self.annotations.param.watch(
@@ -157,6 +161,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         """Let go of everything the session holds; runs under way go on."""
         self.runs.close()
         self.annotations.close()
+        self.advice.close()
         self.instances.close()
         self.background.close()
         self.compare.close()
@@ -169,7 +174,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         viewer = Viewer(slide, on_error=self._tile_failed)
         layer = SlideLayer(slide)
         self._base, self._raw = viewer.add_layer(layer), None
-        viewer.param.watch(lambda event: self.stain.select(event.new), "selection")
+        self._take_boxes_of(viewer)
         viewer.param.watch(lambda _: self._count(), "selection")
         self.viewer = viewer
         self.compare.attach(viewer)
@@ -193,6 +198,17 @@ class WorkbenchApp(pn.viewable.Viewer):
         if self.viewer is not None:
             self.stage.objects = [self.viewer, *self.compare.beside]
 
+    def _listen_beside(self, event: param.parameterized.Event) -> None:
+        """Let a box drawn on a slide beside this one be the reference, too."""
+        for beside in event.new:
+            if beside not in event.old:
+                self._take_boxes_of(beside.viewer)
+
+    def _take_boxes_of(self, viewer: Viewer) -> None:
+        viewer.param.watch(
+            lambda event: self.stain.select(viewer.slide, event.new), "selection"
+        )
+
     def _count(self) -> None:
         """Count objects where the user points at."""
         if self.viewer is not None:
@@ -210,10 +226,12 @@ class WorkbenchApp(pn.viewable.Viewer):
         slide, base = self.slides.slide, self._base
         if slide is None or base is None:
             return
-        normalizer = self.stain.normalizer
-        swiped = normalizer is not None and self.compare.swiped == COLOURS
-        if normalizer is not None and (self.stain.shown or swiped):
-            base.layer = NormalizedLayer(slide, normalizer)
+        fitted, look = self.stain.fitted, self.stain.look
+        swiped = fitted is not None and self.compare.swiped == COLOURS
+        if swiped and look == SCANNED:
+            look = NORMALIZED
+        if fitted is not None and fitted.slide is slide and look != SCANNED:
+            base.layer = fitted.layer(look)
         elif not isinstance(base.layer, SlideLayer):
             base.layer = SlideLayer(slide)
         self._lay_raw_under(base, swiped=swiped)
@@ -235,24 +253,35 @@ class WorkbenchApp(pn.viewable.Viewer):
             overlay.handle.swiped = swiped == OVERLAYS
         hints = {
             OFF: "",
-            COLOURS: "" if self.stain.normalizer else "Choose a stain method first.",
+            COLOURS: "" if self.stain.fitted else "Choose a stain method first.",
             OVERLAYS: "" if self.overlays.overlays else "Show a run first.",
         }
         self.compare.say(hints[swiped])
 
     def _take_reference(self, annotation: Annotation) -> None:
         """Save the colours within an annotation, and normalize to them."""
-        slide, folder = self.slides.slide, self.site.shelf.folder / _UPLOADS
+        slide = self.slides.slide
+        name = f"{annotation.title} of {slide.name}"
 
         def save() -> Path:
-            name = f"{annotation.title} of {slide.name}"
             reference = reference_within(slide, annotation.area, name=name)
-            folder.mkdir(parents=True, exist_ok=True)
-            path = folder / f"{annotation.id}-{secrets.token_hex(4)}.json"
-            reference.save(path)
-            return path
+            return self._saved(reference, annotation.id)
 
         self.background.do(save, self.stain.take, slot="reference")
+
+    def _take_medoid(self, reference: Reference) -> None:
+        """Save what the adviser proposes, and normalize to it."""
+        self.background.do(
+            lambda: self._saved(reference, "advised"), self.stain.take, slot="reference"
+        )
+
+    def _saved(self, reference: Reference, name: str) -> Path:
+        """Return the file of a reference that a run can name."""
+        folder = self.site.shelf.folder / _UPLOADS
+        folder.mkdir(parents=True, exist_ok=True)
+        path: Path = folder / f"{name}-{secrets.token_hex(4)}.json"
+        reference.save(path)
+        return path
 
     def _list_saved(self) -> None:
         slide = self.slides.slide
