@@ -1,0 +1,177 @@
+"""Finding objects over a slide, as a share of the network's own rate.
+
+    python benchmarks/nuclei_speed.py [--model nuclei] [--tiles 6] [--rounds 5]
+
+Every round times, one after the other: the network alone on tiles that lie in memory,
+and our engine from the slide to the file of objects (reading, normalizing with
+Macenko's method, network, decoding, tracing, measuring, writing), both in Mpx of tiles
+per second. Then what is done with a tile of 512 px that holds 500 nuclei, step by step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import cv2
+import numpy as np
+import torch
+
+import workbench as wb
+from workbench.finding import Finder
+from workbench.geometry import Box
+from workbench.grid import Grid
+from workbench.instances import claims_bytes
+from workbench.instances.instances import Instances
+from workbench.instances.measure import measure
+from workbench.instances.trace import largest_parts, rings
+from workbench.models.registry import find_model
+from workbench.stain.deconvolution import STAIN_SETS
+from workbench.synthetic import write_slide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from workbench.models.tile_model import TileModel
+
+SIDE, NUCLEI = 512, 500
+BATCH = 4
+
+
+def bare(model: TileModel, pixels: NDArray[np.uint8], precision: str) -> float:
+    """Return the seconds that the network takes for tiles that lie in memory."""
+    model.precision = precision
+    device = next(iter(model.buffers())).device
+    tiles = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device)
+    began = time.perf_counter()
+    for start in range(0, len(tiles), BATCH):
+        model(tiles[start : start + BATCH])
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - began
+
+
+def whole(slide: wb.Slide, model: TileModel, **recipe) -> dict[str, float]:
+    """Return the seconds of a run, by part, and how many objects were found."""
+    with (
+        tempfile.TemporaryDirectory() as out,
+        mock.patch("workbench.request.find_model", return_value=model),
+    ):
+        run = wb.run(
+            slide, out=Path(out) / "run", tissue_only=False, batch_size=BATCH, **recipe
+        )
+        objects = run.record["objects"]["count"]
+        return {
+            **run.record["timings"],
+            "tiles_total": run.tiles_total,
+            "objects": objects,
+        }
+
+
+def share(slide: wb.Slide, name: str, rounds: int, **recipe) -> dict[str, float]:
+    """Return the rates of the network and the engine, and the share, as medians."""
+    model = find_model(name)
+    card = model.card
+    found: dict[str, list[float]] = {"network": [], "engine": [], "share": []}
+    grid = Grid(
+        slide.size, card.mpp / slide.require_mpp(), card.tile_px, card.margin_px
+    )
+    boxes = [grid.tile(i) for i in range(len(grid))]
+    pixels = slide.read_tiles(boxes, (card.tile_px, card.tile_px))
+    megapixels = pixels[..., 0].size / 1e6
+    for number in range(rounds + 1):
+        timings = whole(slide, model, **recipe)
+        alone = bare(model, pixels, model.precision)
+        if number:  # the first round warms up
+            found["network"].append(megapixels / alone)
+            found["engine"].append(megapixels / timings["tiles"])
+            found["share"].append(alone / timings["tiles"])
+    medians = {name: statistics.median(values) for name, values in found.items()}
+    return {**medians, "objects": timings["objects"]}
+
+
+def crowded() -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """Return labels of 500 ellipses that touch, and pixels for them."""
+    random = np.random.default_rng(0)
+    labels = np.zeros((SIDE, SIDE), np.int32)
+    columns = 23
+    for number in range(NUCLEI):
+        row, column = divmod(number, columns)
+        axes = [int(random.integers(7, 12)) for _ in range(2)]
+        centre = column * 22 + 11, row * 23 + 11
+        cv2.ellipse(
+            labels, centre, axes, random.uniform(0, 180), 0, 360, number + 1, -1
+        )
+    return labels, random.integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+
+
+def steps() -> dict[str, Callable[[], object]]:
+    """Return what is done with a crowded tile, step by step."""
+    labels, pixels = crowded()
+    box = Box(0, 0, SIDE, SIDE)
+    one, first = largest_parts(labels)
+    points, ends = rings(one, first, origin=(0, 0), scale=1.0)
+    count = len(ends)
+    found = Instances(
+        points, ends, np.zeros(count, np.uint16), np.ones(count, np.float32)
+    )
+    stains = {name: kind.tables(0) for name, kind in STAIN_SETS.items()}
+    card = find_model("nuclei-watershed").card.model_copy(
+        update={"tile_px": SIDE, "margin_px": 64, "decoder": "labels"}
+    )
+    finder = Finder(card, Grid((SIDE, SIDE), 1.0, SIDE, 64), 0.5)
+    maps = labels[None].astype(np.float32)
+    claims = finder.find(0, maps, pixels)
+    return {
+        "largest parts": lambda: largest_parts(labels),
+        "outlines": lambda: rings(one, first, origin=(0, 0), scale=1.0),
+        "measures": lambda: measure(found, pixels, box, 0.5, stains),
+        "bytes": lambda: claims_bytes.encode(claims, 1),
+        "all, with decoding of labels": lambda: finder.find(0, maps, pixels),
+    }
+
+
+def milliseconds(step: Callable[[], object], rounds: int = 20) -> float:
+    """Return the median of some calls, after one that compiles."""
+    step()
+    spent = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        step()
+        spent.append(time.perf_counter() - began)
+    return statistics.median(spent) * 1000
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="nuclei")
+    parser.add_argument("--side", type=int, default=4096, help="of the made slide")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args()
+    print(f"A tile of {SIDE} px with {NUCLEI} nuclei\n\n| step | ms |\n|---|--:|")
+    for name, step in steps().items():
+        print(f"| {name} | {milliseconds(step):.2f} |", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "slide.tiff"
+        write_slide(path, size=(options.side, options.side), mpp=0.5)
+        with wb.open_slide(path) as slide:
+            recipe = {"device": options.device, "normalize": "macenko"}
+            found = share(slide, options.model, options.rounds, **recipe)
+    print(
+        f"\n{options.model}, {found['objects']:,} objects: network"
+        f" {found['network']:.2f} Mpx/s, engine {found['engine']:.2f} Mpx/s,"
+        f" share {found['share']:.2f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
