@@ -92,8 +92,7 @@ def write_slide(path: Path) -> None:
                 compressionargs={"level": 80},
                 subsampling=(2, 2),
                 description=about,
-                metadata=None,
-                subfiletype=int(number > 0),
+                metadata=None,  # no subfiletype: Aperio's levels have none
             )
             if number == 0:  # Aperio keeps its thumbnail second
                 small = cv2.resize(whole, (768, 768), interpolation=cv2.INTER_AREA)

@@ -21,7 +21,9 @@ from workbench.app.progress_card import costs, sentence
 from workbench.app.reference_image import MAX_BYTES, save_reference_image
 from workbench.app.runs import Shelf
 from workbench.app.site import Site
+from workbench.app.slide_panel import _details
 from workbench.app.workbench import WorkbenchApp
+from workbench.cli.serve import command as serve_command
 from workbench.errors import StainError
 from workbench.recipe import Recipe, options
 from workbench.results import Progress
@@ -353,3 +355,35 @@ def test_values_shown_are_those_of_the_run(app):
     run = finished(app)
     values = run.heatmap.channel("eosin")
     assert np.isfinite(values).any()
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_labels_are_shown_to_nobody_where_they_may_name_a_patient(
+    folder, tmp_path, labels
+):
+    app = WorkbenchApp(Site.of([folder], tmp_path / "runs", labels=labels))
+    assert app.slides.labels is labels
+    picture = np.zeros((8, 8, 3), np.uint8)
+    slide = SimpleNamespace(
+        associated={"label": picture, "macro": picture, "thumbnail": picture},
+        properties={},
+        reader_name="",
+        levels=(),
+        id="",
+    )
+    pictures, _ = _details(slide, labels=labels)
+    names = [column[0].object for column in pictures]
+    assert names == (["Label", "Macro"] if labels else [])
+
+
+def test_the_command_line_passes_on_that_labels_are_hidden(
+    folder, tmp_path, monkeypatch
+):
+    seen = []
+    monkeypatch.setattr(
+        "workbench.app.serve.serve", lambda site, *_, **__: seen.append(site.labels)
+    )
+    for flags in ([], ["--no-label"]):
+        asked = ["--slides", str(folder), "--runs", str(tmp_path), *flags]
+        serve_command.main(asked, standalone_mode=False)
+    assert seen == [True, False]

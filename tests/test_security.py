@@ -175,6 +175,16 @@ def test_a_wrong_password_is_no_login(well, password):
     assert ask(well, tile(well, "ann"), opener=opener)[0] == 403
 
 
+def test_passwords_are_not_tried_out_at_speed(well):
+    form = {"username": "carol", "password": "guess"}
+    data = urllib.parse.urlencode(form).encode()
+    codes = [ask(well, "/login", data=data)[0] for _ in range(8)]
+    assert codes[:5] == [200] * 5
+    assert codes[-1] == 429
+    # Nobody else is kept out by that.
+    assert ask(well, tile(well, "bob"), opener=log_in(well, "bob"))[0] == 200
+
+
 def test_the_login_page_sends_nobody_elsewhere_and_repeats_no_script(well):
     jar = http.cookiejar.CookieJar()
     cookies = urllib.request.HTTPCookieProcessor(jar)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from workbench.app.login import PasswordProvider, Passwords
 from workbench.app.page import TITLE
 from workbench.app.resources import ImportedResourceHandler
 from workbench.app.traffic import log_request
@@ -83,7 +84,7 @@ class Door:
     """
 
     basic_auth: str = ""
-    """A password, or a JSON file of users and passwords; empty: no such login."""
+    """A password, or a JSON file of users and passwords (`Passwords`); empty: none."""
 
     oauth: OAuth | None = None
     """An identity provider that knows the users; instead of `basic_auth`."""
@@ -168,7 +169,8 @@ def _login_options(door: Door) -> dict[str, Any]:
         "login_template": str(_LOGIN),
     }
     if door.oauth is None:
-        return options | {"basic_auth": door.basic_auth}
+        provider = PasswordProvider(Passwords(door.basic_auth), _LOGIN)
+        return options | {"auth_provider": provider}
     named = {
         "oauth_provider": door.oauth.provider,
         "oauth_redirect_uri": door.oauth.redirect_uri,

@@ -26,15 +26,19 @@ class Site:
 
     library: Library
     shelf: Shelf
+    labels: bool = True
+    """Whether users see the photographs of label and glass; they may name a patient."""
 
     @classmethod
     def of(
         cls,
         slides: Iterable[str | os.PathLike[str]],
         runs: str | os.PathLike[str] = "runs",
+        *,
+        labels: bool = True,
     ) -> Site:
         """Return a site for some folders."""
-        return cls(Library(slides), Shelf(runs))
+        return cls(Library(slides), Shelf(runs), labels)
 
     def without_folders(self, text: str) -> str:
         """Return a text with paths shortened to the names that users know.

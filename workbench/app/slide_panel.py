@@ -56,7 +56,14 @@ class SlidePanel(pn.viewable.Viewer):
 
     slide = param.Parameter(default=None, doc="The slide that is open.")
 
-    def __init__(self, library: Library, background: Background, **params: Any) -> None:
+    def __init__(
+        self,
+        library: Library,
+        background: Background,
+        *,
+        labels: bool = True,
+        **params: Any,
+    ) -> None:
         super().__init__(**params)
         self._library = library
         self._background = background
@@ -82,7 +89,9 @@ class SlidePanel(pn.viewable.Viewer):
         )
         self._ask = stack(self._mpp_alert, self._mpp, visible=False)
         self._more_body = stack()
-        self._more = button("Properties and label", icon="info", variant="text")
+        self.labels = labels
+        named = "Properties and label" if labels else "Properties"
+        self._more = button(named, icon="info", variant="text")
         self._dialog = pmui.Dialog(
             self._more_body, title="Slide", show_close_button=True, width_option="md"
         )
@@ -226,7 +235,11 @@ class SlidePanel(pn.viewable.Viewer):
         self._dialog.title = slide.name
         self._dialog.open = True
         self._more_body.objects = [note("Reading...")]
-        self._background.do(lambda: _details(slide), self._show_details, slot="details")
+        self._background.do(
+            lambda: _details(slide, labels=self.labels),
+            self._show_details,
+            slot="details",
+        )
 
     def _show_details(self, details: list[Any]) -> None:
         self._more_body.objects = details
@@ -239,13 +252,14 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _details(slide: Slide) -> list[Any]:
+def _details(slide: Slide, *, labels: bool) -> list[Any]:
+    associated = sorted(slide.associated.items()) if labels else []
     pictures = [
         pmui.Column(
             pmui.Typography(name.capitalize(), variant="subtitle2"),
             pn.pane.Image(_small(pixels), alt_text=name),
         )
-        for name, pixels in sorted(slide.associated.items())
+        for name, pixels in associated
         if name != "thumbnail"
     ]
     rows = [

@@ -32,6 +32,12 @@ _SECRETS: Final = ("PANEL_OAUTH_KEY", "PANEL_OAUTH_SECRET")
     show_default=True,
     help="Folder where runs are saved.",
 )
+@click.option(
+    "--no-label",
+    is_flag=True,
+    help="Show nobody the photographs of a slide's label and glass: they may name"
+    " a patient.",
+)
 @click.option("--port", type=click.IntRange(0, 65_535), default=5006, show_default=True)
 @click.option(
     "--address",
@@ -100,7 +106,12 @@ _SECRETS: Final = ("PANEL_OAUTH_KEY", "PANEL_OAUTH_SECRET")
     "--log-requests", is_flag=True, help="Log every request, not only refused ones."
 )
 def command(
-    slides: tuple[Path, ...], runs: Path, *, log_requests: bool, **options: Any
+    slides: tuple[Path, ...],
+    runs: Path,
+    *,
+    no_label: bool,
+    log_requests: bool,
+    **options: Any,
 ) -> None:
     """Serve the app for the slides in some folders.
 
@@ -118,7 +129,8 @@ def command(
             " slides; give --basic-auth or --oauth-provider, or put a login in front.",
             err=True,
         )
-    serve(Site.of(slides or _named(), runs), door, started=_announce)
+    site = Site.of(slides or _named(), runs, labels=not no_label)
+    serve(site, door, started=_announce)
 
 
 def _door(options: dict[str, Any], log_level: str) -> Door:

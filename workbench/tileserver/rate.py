@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BURST_S: Final = 4.0
-"""What may be asked at once, in seconds of the rate: a large screen all anew."""
+"""A large screen all anew."""
 
 _MANY: Final = 1024
 """Clients from which on those that rest are forgotten."""
@@ -25,15 +25,21 @@ class RateLimit:
     ----------
     per_second : float
         How many a client may have in the long run.
+    burst_s : float
+        What may be had at once, in seconds of the rate.
     clock : callable
         Returns seconds.
     """
 
     def __init__(
-        self, per_second: float, *, clock: Callable[[], float] = time.monotonic
+        self,
+        per_second: float,
+        *,
+        burst_s: float = _BURST_S,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.per_second = per_second
-        self._most = max(1.0, per_second * _BURST_S)
+        self._most = max(1.0, per_second * burst_s)
         self._clock = clock
         self._buckets: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()
@@ -48,6 +54,12 @@ class RateLimit:
             if len(self._buckets) > _MANY:
                 self._forget_those_at_rest(now)
             return granted
+
+    def refund(self, client: str) -> None:
+        """Give one back."""
+        with self._lock:
+            now = self._clock()
+            self._buckets[client] = (min(self._most, self._left(client, now) + 1), now)
 
     def __len__(self) -> int:
         """Return the number of clients that are remembered."""
