@@ -21,9 +21,9 @@ import traceback
 import numpy as np
 import torch
 from fakes import fake_card
-from labelled_slides import Reading, reading_card
 from torch import nn
 
+from labelled_slides import Reading, reading_card
 from workbench import engine, journal, request
 from workbench.finding import Finder
 from workbench.grid import Grid

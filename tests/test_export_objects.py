@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import shapely
-from labelled_slides import blobs, reading_model, slide_of
 
+from labelled_slides import blobs, reading_model, slide_of
 from workbench import engine, request
 from workbench.errors import RunError
 from workbench.export import export_scores

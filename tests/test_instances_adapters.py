@@ -9,10 +9,10 @@ import types
 import numpy as np
 import pytest
 import torch
-from labelled_slides import WHITE, Reading, blobs, slide_of
 from torch import Tensor, nn
 
 import workbench as wb
+from labelled_slides import WHITE, Reading, blobs, slide_of
 from workbench.errors import InvalidCardError, ModelError, UntrustedModelError
 from workbench.models.packaged import Cellpose, StarDist
 from workbench.models.registry import find_model

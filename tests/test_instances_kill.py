@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from labelled_slides import blobs, slide_of
 from test_kill_resume import Killable, kill_at_random
 
+from labelled_slides import blobs, slide_of
 from workbench.errors import RunError
 from workbench.geometry import Box
 from workbench.store import open_run

@@ -11,9 +11,9 @@ import shapely
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from labelled_slides import blobs, reading_card, reading_model, slide_of
 
 import workbench as wb
+from labelled_slides import blobs, reading_card, reading_model, slide_of
 from workbench import engine, request
 from workbench.errors import InvalidCardError, ModelError, RunError
 from workbench.finding import Finder, find_objects

@@ -8,10 +8,10 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from labelled_slides import blobs
 from scipy.ndimage import binary_fill_holes, label
 from skimage.measure import regionprops
 
+from labelled_slides import blobs
 from workbench.geometry import Box
 from workbench.instances import claims_bytes
 from workbench.instances.instances import Instances

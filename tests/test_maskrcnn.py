@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pytest
 import torch
-from labelled_slides import blobs, slide_of
 from safetensors.torch import save_file
 from torchvision.models import detection
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 import workbench as wb
+from labelled_slides import blobs, slide_of
 from workbench.cards import ModelCard
 from workbench.errors import InvalidCardError
 from workbench.models.architectures import build_network
