@@ -1,7 +1,7 @@
 """Inference over a slide, as a share of the bare model's rate, beside the peers.
 
     python benchmarks/infer.py [--models resnet18 resnet50 free] [--rounds 5]
-        [--peer tiatoolbox=/path/to/its/python] [--peer lazyslide=...]
+        [--side 4096] [--peer tiatoolbox=/path/to/its/python] [--peer lazyslide=...]
 
 Every round times, one after another: the network alone on tensors that are in memory,
 our engine from the slide to the run folder (reading, decoding, normalizing with
@@ -200,6 +200,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", default=["free", "resnet18", "resnet50"])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--side", type=int, help="of the slide; multiples of 4096 px")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
     options = parser.parse_args()
@@ -207,7 +208,7 @@ def main() -> None:
     peers = dict(each.split("=", 1) for each in options.peer)
     with tempfile.TemporaryDirectory() as folder:
         for name in options.models:
-            read.SIDE = 12288 if name == "free" else 4096
+            read.SIDE = options.side or (12288 if name == "free" else 4096)
             path = str(Path(folder) / f"{name}.svs")
             read.write_slide(Path(path))
             side = read.SIDE // TILE

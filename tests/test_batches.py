@@ -29,10 +29,12 @@ class PlainSlide:
         self.error = error
         self.reads = 0
         self.threads = set()
+        self.asked = []
 
     def read_tiles(self, boxes, size, *, threads=1):
         self.reads += 1
-        self.threads.add((threading.current_thread().name, threads))
+        self.asked.append((threading.current_thread().name, threads))
+        self.threads.add(self.asked[-1])
         if self.broken in boxes:
             message = "the disk is gone"
             raise self.error(message)
@@ -71,6 +73,17 @@ def test_batches_answer_chunks_in_order(prefetch):
             assert tile[0, 0].tolist() == [box.x0, box.y0, 0]
     assert slide.threads == {("read-ahead", 3)}
     assert not reading_threads()
+
+
+def test_all_threads_read_what_somebody_waits_for():
+    slide = PlainSlide()
+    batches = read_batches(slide, GRID, chunks(3), prefetch=3, threads=(1, 4))
+    next(batches)
+    wait_until(lambda: slide.reads == 3)
+    used = [threads for _, threads in slide.asked]
+    assert used[0] == 4  # the first is waited for
+    assert used[-1] == 1  # now one is ready
+    batches.close()
 
 
 def test_any_order_and_any_size_of_chunk():

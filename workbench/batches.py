@@ -76,7 +76,7 @@ def read_batches(
     *,
     order: Order | None = None,
     prefetch: int = 2,
-    threads: int = 1,
+    threads: int | tuple[int, int] = 1,
     allocate: Callable[[tuple[int, ...]], NDArray[np.uint8]] | None = None,
 ) -> Generator[Batch, None, None]:
     """Read one batch for each chunk, ahead of whoever takes them.
@@ -99,8 +99,9 @@ def read_batches(
         Says which batch is given first; by default the one that was read first.
     prefetch : int
         Batches that may wait to be taken, at least 1; twice as many if some hurry.
-    threads : int
-        Decoding threads within one batch.
+    threads : int or (int, int)
+        Decoding threads within one batch; of two, the second while no batch is
+        ready: whoever waits for one needs no processor.
     allocate : callable, optional
         Returns uint8 memory of a shape, such as pinned memory for a GPU.
 
@@ -115,6 +116,8 @@ def read_batches(
         When a batch could not be read, naming the file and the tiles' place; raised
         where the batch would have been taken, after all batches before it.
     """
+    if isinstance(threads, int):
+        threads = threads, threads
     read = _Reading(slide, grid, threads, allocate)
     ahead = _ReadAhead(read, slots=max(1, prefetch), order=order)
     thread = threading.Thread(
@@ -135,10 +138,14 @@ class _Reading:
 
     slide: TileSource
     grid: Grid
-    threads: int
+    threads: tuple[int, int]
+    """While there are batches ready, and while there is none."""
+
     allocate: Callable[[tuple[int, ...]], NDArray[np.uint8]] | None
 
-    def __call__(self, number: int, indices: NDArray[np.int64]) -> Batch:
+    def __call__(
+        self, number: int, indices: NDArray[np.int64], *, awaited: bool
+    ) -> Batch:
         began = time.perf_counter()
         tiles = np.asarray(indices, np.int64)
         boxes = [self.grid.tile(int(index)) for index in tiles]
@@ -146,7 +153,7 @@ class _Reading:
         if not boxes:
             return Batch(number, tiles, np.empty((0, side, side, 3), np.uint8))
         try:
-            pixels = self._pixels(boxes)
+            pixels = self._pixels(boxes, self.threads[awaited])
         except WorkbenchError:
             raise
         except Exception as error:
@@ -154,12 +161,12 @@ class _Reading:
             raise SlideReadError(self.slide.path, Box.hull(boxes), reason) from error
         return Batch(number, tiles, pixels, time.perf_counter() - began)
 
-    def _pixels(self, boxes: list[Box]) -> NDArray[np.uint8]:
+    def _pixels(self, boxes: list[Box], threads: int) -> NDArray[np.uint8]:
         side = self.grid.tile_px
         if self.allocate is None:
-            return self.slide.read_tiles(boxes, (side, side), threads=self.threads)
+            return self.slide.read_tiles(boxes, (side, side), threads=threads)
         out = self.allocate((len(boxes), side, side, 3))
-        return self.slide.read_tiles(boxes, (side, side), threads=self.threads, out=out)
+        return self.slide.read_tiles(boxes, (side, side), threads=threads, out=out)
 
 
 class _ReadAhead:
@@ -167,7 +174,7 @@ class _ReadAhead:
 
     def __init__(
         self,
-        read: Callable[[int, NDArray[np.int64]], Batch],
+        read: _Reading,
         *,
         slots: int,
         order: Order | None,
@@ -204,7 +211,8 @@ class _ReadAhead:
         try:
             remaining = iter(chunks)
             while self._wait_for_room() and (chunk := next(remaining, None)):
-                self._put(self._read(*chunk))
+                # Nothing is ready: whoever takes batches waits, or soon will.
+                self._put(self._read(*chunk, awaited=not self._ready))
         except BaseException as caught:  # noqa: BLE001 - raised again by the consumer
             error = caught
         with self._changed:
