@@ -74,7 +74,7 @@ class WorkbenchApp(pn.viewable.Viewer):
             sizing_mode="stretch_width",
         )
         self.background = Background(self.tell)
-        self.slides = SlidePanel(site.library, self.background)
+        self.slides = SlidePanel(site.library, self.background, labels=site.labels)
         self.stain = StainPanel(self.background, site.shelf.folder / _UPLOADS)
         self.advice = AdvicePanel(site.library, self.background, self._take_medoid)
         self.overlays = OverlayPanel(self.background, self._resume)
