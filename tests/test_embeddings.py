@@ -6,6 +6,7 @@ import json
 import threading
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 import torchvision
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 from workbench import engine
 from workbench.embeddings import Embeddings
 from workbench.errors import InvalidCardError, ModelError, OutOfBoundsError, RunError
+from workbench.export import export_scores
 from workbench.grid import Grid
 from workbench.models.architectures import build_network
 from workbench.models.registry import find_model
@@ -68,6 +70,19 @@ def test_other_programs_can_read_the_vectors(use, tmp_path):
     assert group["vectors"].dtype == np.float32
     assert group["boxes"].shape == (len(run.grid), 4)
     assert group.attrs["dimensions"] == 2
+
+
+def test_vectors_are_exported_with_their_places(use, tmp_path):
+    use()
+    run = engine.run(FakeSlide(), WHOLE, out=tmp_path / "run")
+    table = pq.read_table(export_scores(run, tmp_path / "vectors.parquet"))
+    found = run.embeddings
+    vectors = np.stack(table["vector"].to_numpy(zero_copy_only=False))
+    np.testing.assert_array_equal(vectors, found.vectors)
+    corners = np.stack([table["minx"], table["miny"]], axis=1)
+    np.testing.assert_array_equal(corners, found.boxes[:, :2])
+    assert json.loads(table.schema.metadata[b"workbench"])["model"] == "mean-colour"
+    assert "minx" in export_scores(run, tmp_path / "lengths.csv").read_text()
 
 
 def test_cancelled_and_resumed_gives_the_same_vectors(use, tmp_path):

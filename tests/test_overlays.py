@@ -179,7 +179,7 @@ def test_bars_stand_where_values_are_in_the_colours_they_are_drawn_in():
     picture = histogram_of(values, style, bounds=(0, 1), title="a <b>")
     (first, tall, dark), (last, low, pale) = bars(picture)
     assert (first < 1, last > BARS - 1) == (True, True)
-    assert tall == pytest.approx(3 * low, rel=0.02)
+    assert tall == pytest.approx(np.sqrt(3) * low, rel=0.02)
     assert int(dark[1:3], 16) < 20
     assert int(pale[1:3], 16) > 235
     assert "a &lt;b&gt;" in picture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +37,8 @@ def histogram_of(
 ) -> str:
     """Return how often values occur, in the colours they are drawn in, as HTML.
 
+    Bars grow with the root of what they count, so that few are seen beside many.
+
     Parameters
     ----------
     values : float32 (N,)
@@ -54,7 +57,12 @@ def histogram_of(
     shades = style.palette()[replace(style, threshold=None).quantize(middles)]
     hidden = style.quantize(middles) == 0
     bars = "".join(
-        _bar(i, count / tallest, hex_colour(shades[i, :3]), pale=bool(hidden[i]))
+        _bar(
+            i,
+            math.sqrt(count / tallest),
+            hex_colour(shades[i, :3]),
+            pale=bool(hidden[i]),
+        )
         for i, count in enumerate(counts)
         if count
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -253,7 +254,13 @@ class Overlay(pn.viewable.Viewer):
         """Let the sliders go over another range, and start as for a new overlay."""
         step = (high - low) / 100
         hidden = low + _HIDDEN * (high - low)
-        bounds = {"start": low, "end": high, "step": step}
+        digits = max(2, math.ceil(1 - math.log10(step)))
+        bounds = {
+            "start": low,
+            "end": high,
+            "step": step,
+            "format": "0." + "0" * digits,
+        }
         self.threshold.param.update(**bounds, value=hidden)
         self.window.param.update(**bounds, value=(low, high))
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workbench.results import Heatmap
 
 GROUPS: Final = "groups of tiles"
-ALIKE: Final = "like the tile clicked"
+ALIKE: Final = "like one tile"
 _USUAL: Final = 5
 _AGAIN_S: Final = 2.0
 """While a run goes on, what is derived from all its vectors is so old at most."""
@@ -48,7 +48,7 @@ class VectorOverlay(Overlay):
         self.number = pmui.IntSlider(
             label="Groups", start=2, end=MOST_CLUSTERS, value=_USUAL, **STYLE
         )
-        self._hint = note("Click the slide: tiles like that one light up.")
+        self._hint = note("Click a tile on the slide to see which others are like it.")
         super().__init__(*parts, **more)
         self.channel.label = "Show"
         self.number.param.watch(lambda _: self._derive(), "value_throttled")

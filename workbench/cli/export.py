@@ -21,6 +21,7 @@ def command(run: Path, file: Path) -> None:
     .geojson and .geojson.gz open in QuPath, .csv has the columns of WSInfer, .ome.tiff
     is the raster of values with its pixel size. Of a run that finds objects these are
     written: .geojson as detections for QuPath, .coco.json, .parquet (GeoParquet), .csv.
+    Of a run that embeds, .parquet has the vectors of its tiles.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     click.echo(export_scores(open_run(run), file))

@@ -15,6 +15,7 @@ from workbench.export.objects import (
 )
 from workbench.export.ometiff import write_ometiff
 from workbench.export.table import write_csv
+from workbench.export.vectors import write_parquet
 
 if TYPE_CHECKING:
     import os
@@ -40,6 +41,13 @@ OBJECT_EXPORTS: Final[dict[str, Callable[[Run, Path], None]]] = {
 }
 """What of a run that finds objects is written in place of its density."""
 
+VECTOR_EXPORTS: Final[dict[str, Callable[[Run, Path], None]]] = {
+    ".parquet": write_parquet,
+}
+"""What of a run that embeds is written besides the lengths of its vectors."""
+
+_OF_TASK: Final = {"instances": OBJECT_EXPORTS, "embedding": VECTOR_EXPORTS}
+
 
 def export_scores(run: Run, path: str | os.PathLike[str]) -> Path:
     """Write the scores of a run for another tool.
@@ -64,7 +72,11 @@ def export_scores(run: Run, path: str | os.PathLike[str]) -> Path:
         - .coco.json: annotations as COCO has them,
         - .parquet: GeoParquet,
         - .csv: one row an object,
-        - .ome.tiff or .ome.tif: their density as a raster.
+        - .ome.tiff or .ome.tif: their density as a raster,
+
+        or, of a run that embeds, in
+
+        - .parquet: one row a tile, with its vector.
 
     Returns
     -------
@@ -77,8 +89,7 @@ def export_scores(run: Run, path: str | os.PathLike[str]) -> Path:
         If the suffix is none of these, or the file cannot be written.
     """
     path = Path(path)
-    finds = run.card.task == "instances"
-    exports = {**EXPORTS, **OBJECT_EXPORTS} if finds else EXPORTS
+    exports = {**EXPORTS, **_OF_TASK.get(run.card.task, {})}
     suffix = next((s for s in exports if path.name.lower().endswith(s)), None)
     if suffix is None:
         message = f"'{path.name}' has no suffix that says how to write it."

@@ -1,0 +1,42 @@
+"""The vectors of tiles as a Parquet table."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.store import Run
+
+
+def write_parquet(run: Run, path: Path) -> None:
+    """Write one row for each tile that has a vector.
+
+    The columns are those of the CSV (minx, miny, width, height in level-0 pixels), the
+    tile's number in the grid, and `vector`, a list of float32 of fixed size. The
+    file's metadata say which slide and model it is of, under "workbench".
+    """
+    found = run.embeddings
+    boxes = found.boxes
+    size = boxes[:, 2:] - boxes[:, :2]
+    flat = pa.array(np.ascontiguousarray(found.vectors).reshape(-1))
+    columns = {
+        "minx": boxes[:, 0],
+        "miny": boxes[:, 1],
+        "width": size[:, 0],
+        "height": size[:, 1],
+        "tile": found.tiles,
+        "vector": pa.FixedSizeListArray.from_arrays(flat, run.card.dimensions),
+    }
+    slide = run.record["slide"]
+    about = {"model": run.card.name, "sha256": run.card.sha256, "slide_id": slide["id"]}
+    table = pa.table(columns).replace_schema_metadata(
+        {"workbench": json.dumps({**about, "slide_mpp": slide["mpp"]})}
+    )
+    pq.write_table(table, path, compression="zstd")
