@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -108,14 +110,53 @@ def test_the_viewer_is_measured_in_a_browser(tmp_path):
     assert figures.pan_frames > 1
 
 
-@pytest.mark.parametrize("name", ["read.py", "stain.py", "classifier.py", "viewer.py"])
+def test_runs_are_measured_against_the_bare_model_and_the_decoder(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(read, "SIDE", 4096)
+    monkeypatch.setattr(infer, "BATCH", 4)
+    path = tmp_path / "slide.svs"
+    read.write_slide(path)
+    free = infer.contestants(str(path), "free", 3, {})
+    assert {"decode limit", "ours, batches of 128", "DataLoader, 0 workers"} <= set(
+        free
+    )
+    del free["DataLoader, 2 workers"]
+    found = infer.measure(free, rounds=1)
+    assert all(rate > 0 and share > 0 for rate, share in found.values())
+    assert found["decode limit"][1] == 1
+    assert {"bare fp32", "ours bf16"} <= set(
+        infer.contestants(str(path), "resnet18", 3, {"x": "python"})
+    )
+    assert capsys.readouterr().out == ""
+
+
+def test_the_memory_of_a_run_does_not_grow_with_the_slide(tmp_path):
+    peaks = {}
+    for side in (2048, 8192):
+        path = tmp_path / f"{side}.svs"
+        memory.write_slide(path, side)
+        memory.run(str(path), 4)  # what is imported and compiled comes first
+        tracemalloc.start()
+        done = memory.run(str(path), 4)
+        peaks[side] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert done["tiles"] == (side // 512) ** 2
+        assert done["peak"] > peaks[side]
+    assert peaks[8192] < 1.1 * peaks[2048]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["read.py", "infer.py", "memory.py", "stain.py", "classifier.py", "viewer.py"],
+)
 def test_every_benchmark_is_told_of(repository, name):
     assert name in (repository / "benchmarks" / "README.md").read_text()
 
 
 def test_overlays_are_built_opened_and_drawn_at_every_zoom():
     objects = made_instances(3000, (9000, 9000))
-    lines = overlay.report(objects, ["a", "b", "c"], 3, "")
+    lines = overlay.report(objects, ["a", "b", "c"], 3)
     assert "Built in" in lines[0]
     downsamples = [int(line.split("|")[1]) for line in lines[4:]]
     assert downsamples == [2**i for i in range(len(downsamples))]

@@ -300,8 +300,11 @@ def _shrunk(
     left, top = box.x0 // _OVERVIEW, box.y0 // _OVERVIEW
     part = sums[:, top : top + side * factor, left : left + side * factor]
     planes, height, width = part.shape
-    full = np.zeros((planes, side * factor, side * factor), np.float32)
-    full[:, :height, :width] = part
-    squares = full.reshape(planes, side, factor, side, factor)
-    shrunk: NDArray[np.float32] = squares.mean(axis=(2, 4))
+    # Whole squares of what there is; the rest of the tile stays empty.
+    down, right = -(-height // factor), -(-width // factor)
+    whole = np.zeros((planes, down * factor, right * factor), np.float32)
+    whole[:, :height, :width] = part
+    shrunk = np.zeros((planes, side, side), np.float32)
+    squares = whole.reshape(planes, down, factor, right, factor)
+    shrunk[:, :down, :right] = squares.mean(axis=(2, 4))
     return shrunk
