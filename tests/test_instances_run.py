@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import workbench as wb
-from labelled_slides import blobs, reading_card, reading_model, slide_of
+from labelled_slides import Reading, blobs, reading_card, reading_model, slide_of
 from workbench import engine, request
 from workbench.errors import InvalidCardError, ModelError, RunError
 from workbench.finding import Finder, find_objects
@@ -118,6 +118,35 @@ def test_no_object_is_lost_or_doubled_where_tiles_lie_between_pixels(run_on, mpp
     x, y = (found.boxes[:, :2] + found.boxes[:, 2:]).T / 2
     at = labels[y.astype(int).clip(0, 699), x.astype(int).clip(0, 899)]
     assert len(np.unique(at[at > 0])) >= 0.99 * labels.max()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_network_that_wavers_at_seams_finds_each_object_once(
+    run_on, monkeypatch, seed
+):
+    """As one that sees other surroundings: each tile moves all it finds by a pixel."""
+
+    class Wavering(Reading):
+        def forward(self, rgb):
+            labels = super().forward(rgb)
+            moved = [
+                torch.roll(each, random.integers(-1, 2, 2).tolist(), (1, 2))
+                for each in labels
+            ]
+            return torch.stack(moved)
+
+    random = np.random.default_rng(seed)
+    monkeypatch.setattr("labelled_slides.Reading", Wavering)
+    labels = blobs((700, 600), 700, (4, 8), seed=seed)
+    run = run_on(slide_of(labels), card={"tile_px": 96, "margin_px": 32})
+    found = everything(run)
+    x, y = ((found.boxes[:, :2] + found.boxes[:, 2:]) / 2).astype(int).T
+    at = labels[y.clip(0, 599), x.clip(0, 699)]
+    inside = at[at > 0]
+    assert len(np.unique(inside)) == len(inside)
+    assert abs(len(found) - labels.max()) <= 2  # at the slide's edge some move off it
+    seams = run.record["objects"]
+    assert seams["repeated"] + seams["rescued"] > 0
 
 
 def test_density_along_borders_is_that_inside(run_on):

@@ -31,11 +31,16 @@ if TYPE_CHECKING:
     from workbench.geometry import Box
     from workbench.grid import Grid
 
-_BAND_PX: Final = 3.0
-"""How far from the edge of a core an anchor is certain, in tile pixels."""
+_WAVER_PX: Final = 3.0
+"""By how much two tiles may differ on where an anchor is, in tile pixels."""
 
-_NEARLY: Final = 0.8
-"""Objects of this share of the margin may be as large as it in another tile's eyes."""
+_NEAR_PX: Final = 2 * _WAVER_PX
+"""An anchor farther than this inside a core is not claimed from outside: whoever
+claims one within `_WAVER_PX` beyond its own core must find its owner's claim too."""
+
+_NEARLY, _MORE_NEARLY = 0.8, 0.9
+"""Objects of this share of the margin may be as large as it in another tile's eyes;
+owners claim from the first, others from the second on, for the same reason."""
 
 
 class Kind(IntEnum):
@@ -140,14 +145,14 @@ def kinds_of(seen: Survey, grid: Grid, tile: int) -> NDArray[np.int64]:
     scale = box.width / grid.tile_px
     anchors = np.floor([box.x0, box.y0] + seen.anchors * scale)
     beyond = _outside(anchors, core)
-    near = beyond > -_BAND_PX * scale
-    nearly = (seen.extent >= _NEARLY * grid.margin_px) & ~seen.inside
+    reaches = ~seen.inside & seen.in_core
+    nearly = reaches & (seen.extent >= _NEARLY * grid.margin_px)
+    more_nearly = reaches & (seen.extent >= _MORE_NEARLY * grid.margin_px)
+    near = beyond > -_NEAR_PX * scale
     kinds = np.full(len(seen.area), -1, np.int64)
     # A part says nothing of where the anchor of the whole is.
     visitor = (beyond > 0) & ~seen.cut
-    kinds[visitor & ((beyond <= _BAND_PX * scale) | (nearly & seen.in_core))] = (
-        Kind.BEYOND
-    )
+    kinds[visitor & ((beyond <= _WAVER_PX * scale) | more_nearly)] = Kind.BEYOND
     kinds[beyond <= 0] = Kind.OWN
     kinds[(beyond <= 0) & (near | nearly)] = Kind.NEAR
     kinds[seen.in_core & ~seen.inside & (seen.extent >= grid.margin_px)] = Kind.LARGE
