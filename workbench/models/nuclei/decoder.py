@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 import numpy as np
 
-from workbench.models.nuclei.flood import components, flood, without_small
+from workbench.models.nuclei.flood import flood, without_small
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,17 +17,19 @@ if TYPE_CHECKING:
 Decoded: TypeAlias = "tuple[NDArray[np.int32], NDArray[np.uint16], NDArray[np.float32]]"
 """Labels (H, W) of 0 to n, and the class and score of each object."""
 
+DEPTHS: Final = 255
+"""Of the flood: depth 1."""
+
 SMALLEST_UM2: Final = 5.0
 """Half a small lymphocyte is still larger."""
 
 
 @dataclass(frozen=True, slots=True)
 class NucleusDecoder:
-    """Nuclei are grown from where they are deep to where they end.
+    """Nuclei are parted where the depth between them has a saddle.
 
-    Pixels that lie deep in a nucleus are apart even where nuclei touch; each connected
-    group of them is the marker of one nucleus, and a watershed of the depth gives it
-    the pixels around.
+    Pixels that lie deep in a nucleus are apart even where nuclei touch, so each summit
+    of the depth that stands out from its surroundings is one nucleus.
     """
 
     smallest_px: float = 20.0
@@ -36,8 +38,12 @@ class NucleusDecoder:
     inside: float = 0.5
     """Least probability of a pixel of a nucleus."""
 
-    deep: float = 0.5
-    """Least depth of a marker, between 0 (edge) and 1 (middle)."""
+    dynamic: float = 0.15
+    """How far the summits of two nuclei stand above the saddle between them; depth is
+    0 on the edge of a nucleus and 1 in its middle."""
+
+    deepest: float = 0.3
+    """Depth that a nucleus reaches somewhere."""
 
     @classmethod
     def of(cls, card: ModelCard) -> Self:
@@ -62,10 +68,13 @@ class NucleusDecoder:
             Mean probability over the nucleus's pixels.
         """
         nucleus, depth = maps[0], maps[1]
-        inside = nucleus > self.inside
-        markers = components((depth > self.deep) & inside)
-        levels = (np.clip(depth, 0, 1) * 255).astype(np.uint8)
-        labels, areas = without_small(flood(levels, markers, inside), self.smallest_px)
+        basins = flood(
+            (np.clip(depth, 0, 1) * DEPTHS).astype(np.uint8),
+            nucleus > self.inside,
+            dynamic=round(self.dynamic * DEPTHS),
+            deepest=round(self.deepest * DEPTHS),
+        )
+        labels, areas = without_small(basins, self.smallest_px)
         return (
             labels,
             np.zeros(len(areas), np.uint16),

@@ -36,9 +36,14 @@ _CONTRAST: Final = 0.1
 _SOFTNESS: Final = 0.05
 """Of the threshold, in the same unit: how fast a score rises."""
 
-_DEEPEST: Final = 255
-_APART_UM: Final = 3.0
-"""Middles of nuclei are the deepest pixels within this distance."""
+_PER_UM: Final = 25.0
+"""Levels of the flood for each µm of distance: the deepest that counts is 10 µm."""
+
+_NECK_UM: Final = 0.3
+"""By how much a neck is thinner, to each side, than both nuclei that it joins."""
+
+_THINNEST_UM: Final = 1.5
+"""Least width of a nucleus."""
 
 
 class HematoxylinContrast(nn.Module):
@@ -67,8 +72,8 @@ class HematoxylinContrast(nn.Module):
 class WatershedDecoder:
     """Nuclei are parted where the distance to the edge has a neck.
 
-    Each maximum of the smoothed distance is the marker of one nucleus (Vincent and
-    Soille, "Watersheds in digital spaces", IEEE PAMI 1991).
+    The watershed of the smoothed distance (Vincent and Soille, "Watersheds in digital
+    spaces", IEEE PAMI 1991), with the summits that stand out.
     """
 
     mpp: float
@@ -92,11 +97,13 @@ class WatershedDecoder:
         inside = without_small(components(inside), smallest)[0] > 0
         distance = cv2.distanceTransform(inside.view(np.uint8), cv2.DIST_L2, 5)
         smooth = cv2.GaussianBlur(distance, (0, 0), _GRAIN_UM / self.mpp)
-        reach = 2 * round(_APART_UM / self.mpp) + 1
-        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-        markers = components(inside & (smooth >= cv2.dilate(smooth, disc) - 1e-3))
-        step = _DEEPEST * self.mpp / 10.0
-        levels = np.clip(smooth * step, 0, _DEEPEST).astype(np.uint8)
-        labels, areas = without_small(flood(levels, markers, inside), smallest)
+        levels = np.clip(smooth * self.mpp * _PER_UM, 0, 255).astype(np.uint8)
+        basins = flood(
+            levels,
+            inside,
+            dynamic=round(_NECK_UM * _PER_UM),
+            deepest=round(_THINNEST_UM / 2 * _PER_UM),
+        )
+        labels, areas = without_small(basins, smallest)
         classes = np.zeros(len(areas), np.uint16)
         return labels, classes, scores_of(labels, maps[0], areas)
