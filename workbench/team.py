@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import queue
 import threading
 from collections import Counter
@@ -75,7 +76,7 @@ class Team:
     def use(self, normalizer: Normalizer | SeveralNormalizers) -> None:
         """Normalize tiles from now on, on each device."""
         for member in self._members:
-            member.use(type(normalizer).from_dict(normalizer.to_dict()))
+            member.use(copy.deepcopy(normalizer))
 
     def batch_size(self) -> int:
         """Return how many tiles to give at once: what suits the smallest device."""
