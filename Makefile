@@ -53,9 +53,10 @@ bench: .venv/.dev  ## the benchmarks; peers are measured where they are installe
 	$(BIN)/python benchmarks/stain.py
 	$(BIN)/python benchmarks/classifier.py
 
-images: .venv/.dev  ## take the screenshots of the README anew
+images: .venv/.dev  ## take the screenshots of README and docs anew
 	scripts/install_chromium.sh
 	$(BIN)/python scripts/screenshots.py
+	$(BIN)/python scripts/viewer_shots.py
 
 clean:  ## remove what was made here, runs and demo slides excepted
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
