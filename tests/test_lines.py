@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -135,3 +138,29 @@ def test_everybody_is_served_and_no_device_does_two_things(given_works):
     done = [office.add(user, devices, turns=t) for user, devices, t in given_works]
     assert all(work.ended.wait(LONG) for work in done)
     assert len(office.log) == sum(turns for *_, turns in given_works)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority here")
+def test_a_run_gives_way_to_those_who_serve_pages():
+    priorities = []
+
+    class Told(Work):
+        def work(self):
+            inner = threading.Thread(target=self._tell)
+            inner.start()
+            inner.join()
+            return super().work()
+
+        def _tell(self):
+            own = threading.get_native_id()
+            priorities.append(os.getpriority(os.PRIO_PROCESS, own))
+
+    office = Office()
+    office.door.set()
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    job = Told(office, "ann", ["cpu"])
+    office.line.add(job)
+    assert job.ended.wait(LONG)
+    assert priorities == [before + 5]
+    now = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    assert now == before

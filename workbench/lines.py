@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from itertools import chain, zip_longest
@@ -12,6 +14,10 @@ if TYPE_CHECKING:
 
 TURN_S: Final = 20.0
 """A run gives way to another user's after so long; loading a model takes seconds."""
+
+
+_NICE: Final = 5
+"""How much less urgent a run is than what somebody waits for at a page."""
 
 
 class Entry(Protocol):
@@ -133,6 +139,7 @@ class Jobs:
             job.moved()
 
     def _serve(self, job: Entry) -> None:
+        _give_way()
         again = job.work()
         with self._lock:
             del self._running[job]
@@ -148,3 +155,16 @@ class Jobs:
         users = sorted(lines, key=lambda user: self._served.get(user, 0))
         rounds = zip_longest(*(lines[user] for user in users))
         return [job for each in rounds for job in each if job is not None]
+
+
+def _give_way() -> None:
+    """Let this thread, and those that it starts, wait for those that serve pages.
+
+    Whoever looks asks for little at a time: a tile comes at once, and costs the run
+    no more than the time to draw it. Only Linux knows priorities of threads.
+    """
+    if sys.platform == "linux":
+        own = threading.get_native_id()
+        os.setpriority(
+            os.PRIO_PROCESS, own, os.getpriority(os.PRIO_PROCESS, own) + _NICE
+        )
