@@ -1,0 +1,159 @@
+"""While a run goes on at full speed: does the app answer, and what does that cost?
+
+    python benchmarks/live.py [--model tissue-classes] [--windows 6] [--seconds 8]
+
+The app is served, a run over a whole slide is started in Chromium, and then windows of
+time alternate: in one nobody touches anything, in the next somebody zooms, pans and
+switches the overlay. So both rates are of the same run, the same minute and the same
+machine. Measured in the browser: how long each tile took from request to last byte, and
+how long from a click on the overlay's switch until the picture had changed. The rate
+is counted in the run folder. Figures: see benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from playwright.sync_api import Page, sync_playwright
+
+import workbench as wb
+from viewer import write_slide
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from browser import _FLAGS, _PROBES, chromium_path, free_port, running
+
+if TYPE_CHECKING:
+    from workbench.store import Run
+
+SIDE = 24_576
+WINDOW = {"width": 1366, "height": 768}
+TILE_MS, EVENT_MS, DROP = 100, 200, 0.15
+"""What is asked for: p95 of tiles and of events, and the loss of rate."""
+
+_WATCH = """() => {
+  performance.setResourceTimingBufferSize(100000);
+  window.live = { tiles: [], events: [] };
+  new PerformanceObserver((list) => {
+    for (const each of list.getEntries()) {
+      if (each.name.includes("/tiles/") || each.name.includes("tiles/")) {
+        live.tiles.push(each.duration);
+      }
+    }
+  }).observe({ type: "resource", buffered: false });
+}"""
+
+_SWITCH = """(name) => new Promise((answer) => {
+  const walk = (root) => {
+    for (const el of root.querySelectorAll("*")) {
+      const label = el.type === "checkbox" && el.closest("label");
+      if (label && label.textContent === name) return el;
+      const inner = el.shadowRoot && walk(el.shadowRoot);
+      if (inner) return inner;
+    }
+  };
+  const began = performance.now();
+  const seen = () => requestAnimationFrame(() => {
+    live.events.push(performance.now() - began);
+    answer(true);
+  });
+  probe.stage().addEventListener("painted", seen, { once: true });
+  setTimeout(() => answer(false), 5000);
+  walk(document).click();
+})"""
+
+
+def rate(run: Run, seconds: float, busy) -> float:
+    """Return the tiles/s of a run over some time, in which somebody is busy or not."""
+    before, began = run.tiles_done, time.monotonic()
+    while time.monotonic() - began < seconds:
+        busy()
+    return (run.tiles_done - before) / (time.monotonic() - began)
+
+
+def interact(page: Page, rng: np.random.Generator, name: str) -> None:
+    """Zoom in and out somewhere, pan, and switch the overlay off and on."""
+    x, y = rng.uniform(0.45, 0.8) * WINDOW["width"], rng.uniform(0.3, 0.7) * 768
+    page.mouse.move(x, y)
+    for turn in (-120, -120, -120, 120, 120):
+        page.mouse.wheel(0, turn)
+        page.wait_for_timeout(120)
+    page.mouse.down()
+    page.mouse.move(x - 150, y + 80, steps=8)
+    page.mouse.up()
+    page.wait_for_timeout(200)
+    page.evaluate(_SWITCH, name)
+    page.evaluate(_SWITCH, name)
+
+
+def measure(page: Page, runs: Path, model: str, windows: int, seconds: float) -> None:
+    """Start the run, alternate the windows, and print."""
+    page.wait_for_function("() => window.probe && probe.stage()?.dataset.state")
+    page.evaluate(_WATCH)
+    page.get_by_role("button", name="Run", exact=True).first.click()
+    page.get_by_text(" values in view").first.wait_for(timeout=180_000)
+    run = wb.open_run(next(runs.glob("*/run.json")).parent)
+    rng = np.random.default_rng(0)
+    quiet, busy = [], []
+    for _ in range(windows):
+        quiet.append(rate(run, seconds, lambda: page.wait_for_timeout(200)))
+        busy.append(rate(run, seconds, lambda: interact(page, rng, model)))
+    told = page.evaluate("() => live")
+    if run.status != "running":
+        print("The run ended before the measurement did: give a larger slide.")
+    tiles, events = (np.percentile(told[k], [50, 95]) for k in ("tiles", "events"))
+    drop = 1 - np.median(busy) / np.median(quiet)
+    print(f"tiles, n={len(told['tiles'])}: p50 {tiles[0]:.0f}, p95 {tiles[1]:.0f} ms")
+    print(
+        f"events, n={len(told['events'])}: p50 {events[0]:.0f}, p95 {events[1]:.0f} ms"
+    )
+    print(
+        f"rate: {np.median(quiet):.2f} tiles/s alone, {np.median(busy):.2f} with"
+        f" somebody looking: {drop:.0%} less"
+    )
+    met = tiles[1] < TILE_MS and events[1] < EVENT_MS and drop < DROP
+    print("as asked for" if met else "not as asked for")
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="tissue-classes")
+    parser.add_argument("--windows", type=int, default=6)
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--side", type=int, default=SIDE, help="of the slide, in px")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+        folder = Path(temporary)
+        (folder / "slides").mkdir()
+        write_slide(folder / "slides" / "slide.svs", options.side)
+        port = free_port()
+        root = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "workbench.cli", "serve", "--port", str(port)]
+        command += ["--slides", str(folder / "slides")]
+        command += ["--runs", str(folder / "runs")]
+        with running(command, f"{root}/liveness", folder / "log"):
+            browser = playwright.chromium.launch(
+                executable_path=chromium_path(), args=_FLAGS
+            )
+            page = browser.new_page(viewport=WINDOW)
+            page.set_default_timeout(120_000)
+            page.add_init_script(_PROBES)
+            page.goto(f"{root}/workbench?model={options.model}")
+            measure(
+                page,
+                folder / "runs",
+                options.model,
+                options.windows,
+                options.seconds,
+            )
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()
