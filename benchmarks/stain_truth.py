@@ -119,7 +119,7 @@ def best_reinhard(
         method="Nelder-Mead",
         options={
             "initial_simplex": np.concatenate([np.zeros((1, 6)), 3 * np.eye(6)]),
-            "maxfev": 600,
+            "maxfev": 300,
             "adaptive": True,
         },
     )
