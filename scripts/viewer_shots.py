@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LAPTOP: Final = {"width": 1366, "height": 768}
 DESKTOP: Final = {"width": 1920, "height": 1080}
 TABLET: Final = {"width": 1024, "height": 768}
+PATIENCE_MS: Final = 120_000
 
 
 def main() -> None:
@@ -47,6 +48,7 @@ def main() -> None:
 def take(browser: Browser, url: str) -> None:
     """Run a model once, then show its answer on each screen."""
     page = browser.new_context(viewport=LAPTOP).new_page()
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{url}?slide={shown()}&model={MEASUREMENT}")
     run_model(page)
     address = page.url
@@ -73,8 +75,10 @@ def shot(
     scheme = "dark" if dark else "light"
     context = browser.new_context(viewport=size, color_scheme=scheme, has_touch=touch)
     page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(address)
     page.locator(".stage").first.wait_for()
+    page.locator(".stage[data-state=ready]").first.wait_for()
     page.wait_for_timeout(5000)
     act(page)
     page.wait_for_timeout(1500)
