@@ -38,7 +38,7 @@ class NucleusDecoder:
     inside: float = 0.5
     """Least probability of a pixel of a nucleus."""
 
-    dynamic: float = 0.15
+    dynamic: float = 0.18
     """How far the summits of two nuclei stand above the saddle between them; depth is
     0 on the edge of a nucleus and 1 in its middle."""
 
