@@ -13,9 +13,12 @@ export class Loader {
   }
 
   want(requests) {
-    const wanted = new Set(requests.map((request) => request.url));
-    for (const [url, { abort }] of this.running) if (!wanted.has(url)) abort.abort();
-    this.queue = requests.filter((request) => !this.running.has(request.url));
+    // What was asked for in an older version still comes, and the newer one after it:
+    // layers that change faster than tiles arrive would otherwise never be seen.
+    const wanted = new Set(requests.map((request) => tileOf(request.url)));
+    for (const [url, { abort }] of this.running) if (!wanted.has(tileOf(url))) abort.abort();
+    const coming = new Set([...this.running.keys()].map(tileOf));
+    this.queue = requests.filter((request) => !coming.has(tileOf(request.url)));
     this.pump();
   }
 
@@ -67,4 +70,9 @@ export class Loader {
     tile.retryAt = performance.now() + wait;
     setTimeout(() => this.arrived(), wait + 1);
   }
+}
+
+/** The URL of a tile, whatever its version. */
+function tileOf(url) {
+  return url.split("?", 1)[0];
 }
