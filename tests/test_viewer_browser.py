@@ -244,6 +244,33 @@ def test_a_pixel_of_a_sharp_screen_shows_a_pixel_of_the_slide(opened):
     assert min(np.abs(each - expected).max() for each in seen) < 25
 
 
+@pytest.mark.parametrize("ratio", [1, 1.5])
+def test_what_a_pan_has_kept_is_what_would_be_painted_anew(opened, ratio):
+    viewer = opened(width=800, height=600, ratio=ratio)
+    viewer.go(3050.0, 2090.0, 1.7)
+    before = viewer.watched.canvas()
+    mouse = viewer.page.mouse
+    for x, y in [(520, 260), (371, 333), (430, 180)]:
+        mouse.move(400, 300)
+        mouse.down()
+        mouse.move(x, y, steps=7)
+        mouse.up()
+        viewer.page.wait_for_timeout(200)
+        viewer.watched.settle()
+    panned = viewer.watched.canvas()
+    assert (panned != before).any()
+    viewer.page.locator(".stage").focus()
+    for _ in range(2):  # hide the overlays, show them again: all is painted anew
+        viewer.page.keyboard.press("h")
+        viewer.watched.frames(3)
+    fresh = viewer.watched.canvas()
+    if ratio == 1:
+        assert (panned == fresh).all()
+    else:  # by half a pixel at most
+        assert np.abs(panned.astype(int) - fresh).mean() < 1
+    viewer.assert_clean()
+
+
 def test_only_what_is_in_view_is_fetched(opened):
     viewer = opened()
     viewer.go(3050.0, 2090.0, 0.25)
