@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+from safetensors.torch import load_file
 from scipy import ndimage
 from skimage.morphology import local_maxima
 from skimage.segmentation import watershed
 
-from workbench.instances.agreement import agreement
+from workbench.instances.agreement import Agreement, agreement
+from workbench.models.card_files import sha256_of
+from workbench.models.catalogue import find_source
 from workbench.models.instance_decoders import decoder_of
 from workbench.models.nuclei.decoder import NucleusDecoder
 from workbench.models.nuclei.flood import flood, without_small
@@ -134,7 +139,7 @@ def test_half_precision_does_not_coarsen_the_weightless_way():
     assert torch.equal(model(tiles), exact)
 
 
-@pytest.mark.parametrize("name", ["nuclei-watershed"])
+@pytest.mark.parametrize("name", ["nuclei", "nuclei-watershed"])
 def test_bundled_cards_say_what_they_are(name):
     card = find_card(name)
     assert card.task == "instances"
@@ -142,3 +147,30 @@ def test_bundled_cards_say_what_they_are(name):
     assert "not a diagnosis" in card.intended_use.lower()
     assert card.licence
     assert card.margin_px * card.mpp >= 16  # µm: no nucleus is larger
+
+
+def test_the_bundled_weights_are_those_of_the_card():
+    source = find_source("nuclei")
+    assert sha256_of(source.weights) == source.card.sha256
+    assert source.weights.stat().st_size < 4 << 20
+    names = load_file(source.weights).keys()
+    assert names == NucleusNet().state_dict().keys()
+
+
+def test_on_pictures_it_never_saw_it_agrees_with_people(shared_data):
+    folder = shared_data / "nuclei_dsb2018_tissue"
+    model, floor = find_model("nuclei"), find_model("nuclei-watershed")
+    names = ["15039b3acccc4257", "4e23ec", "718751", "be771d", "ed5be4"]
+    ours, theirs = [], []
+    for name in names:
+        path = next((folder / "img").glob(f"{name}*.png"))
+        drawn = tifffile.imread(folder / "label" / f"{path.stem}.tif")
+        tile = torch.from_numpy(np.asarray(Image.open(path).convert("RGB")).copy())
+        tiles = tile.permute(2, 0, 1)[None]
+        for each, kept in ((model, ours), (floor, theirs)):
+            labels = decoder_of(each.card)(each(tiles)[0].numpy())[0]
+            kept.append(agreement(drawn, labels))
+    mean = Agreement.mean(ours)
+    assert mean.f1 > 0.75
+    assert mean.aji > 0.58
+    assert mean.f1 > Agreement.mean(theirs).f1 + 0.1

@@ -42,7 +42,7 @@ class NucleusDecoder:
     """How far the summits of two nuclei stand above the saddle between them; depth is
     0 on the edge of a nucleus and 1 in its middle."""
 
-    deepest: float = 0.3
+    deepest: float = 0.55
     """Depth that a nucleus reaches somewhere."""
 
     @classmethod
