@@ -142,9 +142,9 @@ def main() -> None:
                 executable_path=chromium_path(), args=_FLAGS
             )
             page = browser.new_page(viewport=WINDOW)
-            page.set_default_timeout(120_000)
+            page.set_default_timeout(180_000)
             page.add_init_script(_PROBES)
-            page.goto(f"{root}/workbench?model={options.model}")
+            page.goto(f"{root}/workbench?slide=slide.svs&model={options.model}")
             measure(
                 page,
                 folder / "runs",
