@@ -52,6 +52,7 @@ bench: .venv/.dev  ## the benchmarks; peers are measured where they are installe
 	$(BIN)/python benchmarks/read.py
 	$(BIN)/python benchmarks/stain.py
 	$(BIN)/python benchmarks/classifier.py
+	$(BIN)/python benchmarks/nuclei.py
 
 images: .venv/.dev  ## take the screenshots of README and docs anew
 	scripts/install_chromium.sh
