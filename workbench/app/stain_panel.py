@@ -35,7 +35,8 @@ _OWN: Final = (SCANNED, *STAINS)
 """Looks that need no reference."""
 
 _IN_THREES: Final = """
-.MuiToggleButtonGroup-root { display: grid; grid-template-columns: repeat(3, 1fr) }
+.MuiToggleButtonGroup-root { display: grid !important;
+  grid-template-columns: repeat(3, 1fr) }
 .MuiToggleButton-root { border: 1px solid !important; margin: 0 !important;
   border-color: color-mix(in srgb, currentColor 18%, transparent) !important;
   border-radius: 0 !important; padding: 4px }
