@@ -7,6 +7,7 @@ a server then has on its PYTHONPATH.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -16,7 +17,8 @@ from workbench.models.measurements import NuclearDensity
 
 NAME = "slow-nuclear-density"
 CARD = Path(__file__).with_name("slow_card.json")
-PAUSE_S = 0.15
+PAUSE = "SLOW_MODEL_PAUSE_S"
+PAUSE_S = float(os.environ.get(PAUSE, "0.15"))
 
 
 class SlowDensity(NuclearDensity):

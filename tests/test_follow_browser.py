@@ -1,0 +1,119 @@
+"""A run follows the eye: what is in view comes first, wherever that is."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import numpy as np
+import pytest
+from stained_slide import write_stained
+
+import slow_model
+from app_page import AppPage
+from browser import free_port, running
+from workbench.answers import read_answers
+from workbench.geometry import Box
+from workbench.store import JOURNAL, open_run
+
+pytestmark = pytest.mark.browser
+
+SIDE = 4096
+BATCH_S = 2.5
+"""So slow is a batch of one tile that what is seen between two of them is told."""
+
+_GO = """([x, y, downsample]) => {
+  const { x_range, y_range } = probe.figure().model;
+  const { width, height } = probe.figure().frame.bbox;
+  const [dx, dy] = [width * downsample / 2, height * downsample / 2];
+  x_range.setv({ start: x - dx, end: x + dx });
+  y_range.setv({ start: y + dy, end: y - dy });
+}"""
+
+_VIEW = """() => {
+  const { x_range, y_range } = probe.figure().model;
+  return [x_range.start, y_range.end, x_range.end, y_range.start];
+}"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory, runs):
+    folder = tmp_path_factory.mktemp("follow")
+    (folder / "slides").mkdir()
+    write_stained(folder / "slides" / "tissue.tif", width=SIDE, height=SIDE)
+    env = slow_model.offer(folder / "model")
+    env[slow_model.PAUSE] = str(BATCH_S)
+    port = free_port()
+    command = [sys.executable, "-m", "workbench.cli", "serve", "--port", str(port)]
+    command += ["--slides", str(folder / "slides"), "--runs", str(runs)]
+    root = f"http://127.0.0.1:{port}"
+    with running(command, f"{root}/liveness", folder / "log", env=env):
+        yield f"{root}/workbench"
+
+
+def go(app, x, y, downsample=1.0):
+    app.frame.evaluate(_GO, [x, y, downsample])
+    app.figure.frames(2)
+    x0, y0, x1, y1 = app.frame.evaluate(_VIEW)
+    return Box(*(round(edge) for edge in (x0, min(y0, y1), x1, max(y0, y1))))
+
+
+def answered(runs):
+    """Return the run and the tiles it has answered, in the order it did."""
+    records = list(runs.glob("*/run.json"))
+    if not records:
+        return None, []
+    run = open_run(records[0].parent)
+    parts = [a.tiles.tolist() for _, a in read_answers(run.path / JOURNAL)]
+    return run, [tile for part in parts for tile in part]
+
+
+def coloured(app, before, box):
+    """Tell whether most of a box looks other than before; stripes are an eighth."""
+    (x0, y0), (x1, y1) = app.on_canvas(box.x0, box.y0), app.on_canvas(box.x1, box.y1)
+    part = np.s_[max(0, int(y0)) : int(y1), max(0, int(x0)) : int(x1), :3]
+    now = app.figure.canvas().astype(int)
+    return (np.abs(now[part] - before[part]).max(-1) > 12).mean() > 0.4
+
+
+def wait_for(check, app, seconds=60):
+    end = time.monotonic() + seconds
+    while not (found := check()):
+        assert time.monotonic() < end
+        app.page.wait_for_timeout(60)
+    return found
+
+
+def test_what_is_in_view_is_painted_first_and_panning_away_reorders(watched, url, runs):
+    app = AppPage.open(watched, url, slide="tissue.tif", model=slow_model.NAME)
+    app.press("More options")
+    app.fill("Batch size", "1")
+    view = go(app, 2900, 2500)  # neither where the tissue begins nor its middle
+    app.figure.settle()
+    before = app.figure.canvas().astype(int)
+    app.press("Run")
+
+    run, done = wait_for(lambda: all(answered(runs)) and answered(runs), app)
+    first = run.grid.core(done[0])
+    assert first.intersection(view), "the first tile is in view"
+    wait_for(lambda: coloured(app, before, first.intersection(view)), app)
+    _, done = answered(runs)
+    assert len(done) <= 2, "within two batches of pressing Run"
+
+    view = go(app, 1300, 1500)
+    _, done = answered(runs)
+    in_hand = len(done)
+    _, done = wait_for(
+        lambda: len(answered(runs)[1]) >= in_hand + 4 and answered(runs), app
+    )
+    after = [bool(run.grid.core(t).intersection(view)) for t in done[in_hand:]]
+    assert after[1:4] == [True] * 3, "only the batch in hand is elsewhere"
+    assert len(set(done)) == len(done), "nothing is computed twice"
+
+    app.press("Cancel")
+    app.is_clean()
