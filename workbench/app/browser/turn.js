@@ -95,6 +95,7 @@ function straighten(stage) {
 /** Let the figure take its new size at once: some versions of Panel lay out the figures
  * within only when what holds them has changed its own size, and turning does not. */
 function layOut(plot) {
+  if (!plot.layout) return; // not built yet: it will be, in the size it then has
   plot.measure_layout();
   plot.update_bbox();
   plot._compute_layout();
