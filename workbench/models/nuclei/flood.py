@@ -90,7 +90,7 @@ def _flood(labels, levels, order, width, dynamic, deepest):  # type: ignore[no-u
     count = 0
     for pixel in order:
         level = np.int32(levels[pixel])
-        own, own_level = 0, -1
+        own, own_level = np.int32(0), np.int32(-1)
         for step in (-width, -1, 1, width):
             near = pixel + step
             if labels[near] > 0 and levels[near] > own_level:
