@@ -56,7 +56,7 @@ class CountCard(pn.viewable.Viewer):
             **STYLE,
         )
         self._scores = note()
-        self._measure.on_click(lambda _: self.measure())
+        self._measure.on_click(lambda _: background.guard(self.measure))
         self._grades.param.watch(lambda _: self.refresh(), "value")
 
     def __panel__(self) -> Any:
@@ -96,7 +96,7 @@ class CountCard(pn.viewable.Viewer):
             return
         self._measure.loading = True
         stains = find_stains(_STAINS)
-        table = {_STAIN: stains.tables(stains.index(_STAIN))}
+        table = {_STAIN: stains.tables(stains.index(_STAIN.lower()))}
         now = shown.now
 
         def done(found: dict[str, NDArray[np.float32]] | None = None) -> None:
