@@ -103,9 +103,9 @@ def measure(page: Page, runs: Path, model: str, windows: int, seconds: float) ->
     for _ in range(windows):
         quiet.append(rate(run, seconds, lambda: page.wait_for_timeout(200)))
         busy.append(rate(run, seconds, lambda: interact(page, rng, model)))
-    told = page.evaluate("() => live")
     if run.status != "running":
-        print("The run ended before the measurement did: give a larger slide.")
+        sys.exit("The run ended before the measurement did: give a larger slide.")
+    told = page.evaluate("() => live")
     tiles, events = (np.percentile(told[k], [50, 95]) for k in ("tiles", "events"))
     drop = 1 - np.median(busy) / np.median(quiet)
     print(f"tiles, n={len(told['tiles'])}: p50 {tiles[0]:.0f}, p95 {tiles[1]:.0f} ms")
