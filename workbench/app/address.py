@@ -182,7 +182,7 @@ def _view(text: str) -> View | None:
 
 
 def _turn(text: str) -> tuple[int, bool]:
-    """Return quarters and whether mirrored, of "3", "1m" or "m"; nonsense is no turn."""
+    """Return quarters and whether mirrored, of "3", "1m", "m"; nonsense is no turn."""
     found = _TURN.fullmatch(text)
     return (int(found[1] or 0), bool(found[2])) if found else (0, False)
 

@@ -216,7 +216,9 @@ def within(
         return held
     rows, columns = (np.floor(at / place.downsample).astype(np.int64) for at in (y, x))
     height, width = place.mask.shape
-    on = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    on: NDArray[np.bool_] = (
+        (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    )
     on[on] = place.mask[rows[on], columns[on]]
     return on
 
