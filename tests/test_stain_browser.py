@@ -150,6 +150,22 @@ def test_an_address_brings_back_method_reference_and_look(watched, url, slide):
     old.is_clean()
 
 
+def look_at(app, x, y):
+    """Go to a place at full size, and see that nothing leads away from it again."""
+    app.frame.evaluate(
+        """([x, y]) => {
+          const { x_range, y_range } = probe.figure().model;
+          const { width, height } = probe.canvas().getBoundingClientRect();
+          x_range.setv({ start: x - width / 2, end: x + width / 2 });
+          y_range.setv({ start: y + height / 2, end: y - height / 2 });
+        }""",
+        [x, y],
+    )
+    app.page.wait_for_timeout(1500)
+    app.figure.settle()
+    assert app.scale() == pytest.approx(1, abs=1e-6)
+
+
 def test_a_region_of_another_slide_is_the_reference(watched, url, folder, slide):
     app = AppPage.open(watched, url, slide=SECOND, normalize="macenko")
     app.says("Fitted to the whole slide.")
@@ -160,18 +176,7 @@ def test_a_region_of_another_slide_is_the_reference(watched, url, folder, slide)
     drawn.wait_for()
     app.eventually(lambda: checked(drawn))
     app.frame.get_by_text(FIRST).first.click()
-    app.page.wait_for_timeout(500)
-    app.figure.settle()
-    x, y = CENTRE
-    app.frame.evaluate(
-        """([x, y]) => {
-          const { x_range, y_range } = probe.figure().model;
-          const { width, height } = probe.canvas().getBoundingClientRect();
-          x_range.setv({ start: x - width / 2, end: x + width / 2 });
-          y_range.setv({ start: y + height / 2, end: y - height / 2 });
-        }""",
-        [x, y],
-    )
+    app.eventually(lambda: look_at(app, *CENTRE))
     with open_slide(folder / SECOND) as other:
         region = other.read(Box(400, 400, 800, 800)).pixels
     known = Reference.of_pixels(region, name="x")
@@ -244,4 +249,5 @@ def test_the_adviser_compares_all_slides_and_its_medoid_is_taken(
     pixels = slide.read(BOX).pixels
     shows(app, fit_normalizer(slide, known)(pixels))
     app.frame.get_by_role("radio", name=name).wait_for()
-    app.is_clean()
+    # Bokeh measures a plot in a dialog that opens before it has laid it out, once.
+    app.is_clean(but="reading 'top_panel'")
