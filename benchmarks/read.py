@@ -104,8 +104,24 @@ def workloads(count: int) -> list[Workload]:
     rng = np.random.default_rng(1)
 
     def boxes(side: int, step: int) -> list[wb.Box]:
-        places = rng.integers(0, (SIDE - side) // step, (count, 2)) * step
-        return [wb.Box.at(int(x), int(y), side, side) for x, y in places]
+        """Return boxes of which no two touch the same stored tile.
+
+        Ours keeps what sticks out of a box for its neighbours; here there are none,
+        so that nobody is asked for a tile that it still has.
+        """
+        block = -(-(side + (0 if step == TILE else TILE)) // TILE) * TILE
+        across = SIDE // block
+        chosen = rng.permutation(across**2)[:count]
+        slack = (block - side) // step + 1
+        return [
+            wb.Box.at(
+                int(index % across) * block + int(rng.integers(slack)) * step,
+                int(index // across) * block + int(rng.integers(slack)) * step,
+                side,
+                side,
+            )
+            for index in chosen
+        ]
 
     raster = [
         wb.Box.at(x * 224, y * 224, 224, 224) for y in range(12) for x in range(24)

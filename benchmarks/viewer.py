@@ -26,7 +26,6 @@ import numpy as np
 import panel as pn
 import simplejpeg
 import tifffile
-from playwright.sync_api import Page, sync_playwright
 
 import workbench as wb
 from read import picture
@@ -39,10 +38,12 @@ from workbench.results import Heatmap
 from workbench.tissue import Tissue
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from browser import _FLAGS, _PROBES, chromium_path, panel_serve
+from browser import _PROBES, launched, panel_serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
 
 SIDE = 50_000
 SMALL_SIDE = 8_192
@@ -227,23 +228,21 @@ def _pan(page: Page, side: int) -> float:
 
 
 @contextlib.contextmanager
-def shown(folder: Path, side: int, *, scale: float = 1.0) -> Iterator[Page]:
+def shown(
+    folder: Path, side: int, browser: Browser, *, scale: float = 1.0
+) -> Iterator[Page]:
     """Show the slide in a browser, writing it first if it is not there."""
     slide = folder / f"slide-{side}.svs"
     if not slide.exists():
         write_slide(slide.with_suffix(".part"), side)
         slide.with_suffix(".part").rename(slide)
     env = {SLIDE: str(slide), "OMP_NUM_THREADS": "1"}
-    serve = panel_serve(Path(__file__), folder / "log", env=env)
-    with serve as url, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium_path(), args=_FLAGS
-        )
+    with panel_serve(Path(__file__), folder / "log", env=env) as url:
         page = browser.new_page(viewport=WINDOW, device_scale_factor=scale)
         page.add_init_script(_PROBES)
         page.goto(url)
         yield page
-        browser.close()
+        page.close()
 
 
 def main() -> None:
@@ -258,7 +257,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        with shown(folder, side, scale=options.scale) as page:
+        with (
+            launched() as browser,
+            shown(folder, side, browser, scale=options.scale) as page,
+        ):
             print(measure(page, side, options.rounds))
 
 

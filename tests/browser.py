@@ -170,15 +170,22 @@ def chromium_path() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """Return a browser for all tests; each takes a page of its own."""
+@contextlib.contextmanager
+def launched() -> Iterator[Browser]:
+    """Start a browser, and end it."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium_path(), args=_FLAGS
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Return a browser for all tests; each takes a page of its own."""
+    with launched() as browser:
+        yield browser
 
 
 class Figure:

@@ -20,6 +20,17 @@ settings.load_profile("workbench")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give a test in a browser a second try; the summary names those that took it.
+
+    Browser, server and test share the machine with other tests, and a test gives up
+    after seconds. What is really broken fails twice.
+    """
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 def _shared_data() -> Path:
     named = os.environ.get("WORKBENCH_TEST_DATA")
     return Path(named) if named else ROOT.parent / "shared" / "data"

@@ -103,9 +103,10 @@ def test_peers_that_are_not_there_are_named(capsys, monkeypatch):
 
 
 @pytest.mark.browser
-def test_the_viewer_is_measured_in_a_browser(tmp_path):
-    with viewer_benchmark.shown(tmp_path, viewer_benchmark.SMALL_SIDE) as page:
-        figures = viewer_benchmark.measure(page, viewer_benchmark.SMALL_SIDE, 3)
+def test_the_viewer_is_measured_in_a_browser(tmp_path, chromium):
+    side = viewer_benchmark.SMALL_SIDE
+    with viewer_benchmark.shown(tmp_path, side, chromium) as page:
+        figures = viewer_benchmark.measure(page, side, 3)
     assert len(figures.wheel) == 3
     assert all(0 <= time < 20_000 for time in figures.wheel)
     assert figures.pan_frames > 1

@@ -227,20 +227,20 @@ def test_slides_stand_side_by_side_and_move_together_or_alone(watched, url, fold
     assert app.ranges(0) == pytest.approx(app.ranges(1), abs=2)
 
     app.page.get_by_label("Move together").click()
-    app.page.wait_for_timeout(500)
+    app.page.wait_for_url(lambda address: "alone=" in address)
     before = app.ranges(0)
     app.look(1, 600, 600, 500)
     assert app.ranges(0) == pytest.approx(before, abs=0.01)
     # Locked again, they keep the distance that they have now.
     app.page.get_by_label("Move together").click()
-    app.page.wait_for_timeout(500)
+    app.page.wait_for_url(lambda address: "alone=" not in address)
     app.look(0, 1000, 750, 300)
     centres = [np.array(app.ranges(n)).reshape(2, 2).mean(1) for n in (0, 1)]
     assert np.abs(centres[1] - [500, 550]).max() < 2, centres
 
     app.page.get_by_label(f"Close {SECOND}").click()
     app.settle()
-    assert app.page.evaluate(f"() => ({FIGURES})().length") == 1
+    assert app.page.locator(".stage").count() == 1
     app.is_clean()
 
 

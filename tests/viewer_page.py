@@ -53,11 +53,19 @@ class Page:
         watched.settle()
 
     def order(self, *words):
+        """Give an order and wait until the page, not only the server, has obeyed it."""
+        before = self.state().get("orders", 0)
         box = self.page.get_by_label("order")
         box.fill(json.dumps(words))
         box.press("Enter")
         box.fill("")
         box.press("Enter")
+        for _ in range(200):
+            if self.state().get("orders", 0) > before:
+                return
+            self.page.wait_for_timeout(50)
+        message = f"never obeyed: {words}"
+        raise AssertionError(message)
 
     def state(self):
         return json.loads(self.page.locator(".said pre").inner_text())

@@ -41,6 +41,7 @@ viewer.figure.quad(
 hv.extension("bokeh")
 said = pn.pane.Str("{}", css_classes=["said"])
 order = pn.widgets.TextInput(name="order", value="")
+obeyed = []
 
 
 def tell(*_):
@@ -52,6 +53,7 @@ def tell(*_):
             "tap": viewer.tap,
             "turn": viewer.turn,
             "mirrored": viewer.mirrored,
+            "orders": len(obeyed),
         }
     )
 
@@ -96,6 +98,9 @@ def obey(event):
     if event.new:
         name, *rest = json.loads(event.new)
         ORDERS[name](*rest)
+        # Said last: whoever reads it in the page knows that the page has obeyed.
+        obeyed.append(name)
+        tell()
 
 
 order.param.watch(obey, "value")
