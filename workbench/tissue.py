@@ -42,6 +42,17 @@ _GLASS_MIN_SHARE: Final = 0.005
 _GLASS_DEFAULT: Final = 243.0
 """Glass is bright and grey (grey levels), and there is some to be seen."""
 
+_BAND: Final = 512
+"""Rows of the raster that are looked at at once, so that only what is left of each
+pixel is held for a large slide."""
+
+_BLUR: Final = 1.2
+_BLUR_REACH: Final = 8
+"""Sigma of the blur, and rows beyond which it does not reach; in pixels."""
+
+_COLD, _PINK, _RED_INK, _GREY, _BLACK_INK = (1 << bit for bit in range(5))
+"""What the colour of a pixel may be a sign of."""
+
 _MIN_INK: Final = 0.08
 """Optical density by which ink must differ from the stains."""
 
@@ -147,9 +158,13 @@ def find_tissue(slide: Slide, *, mpp: float = 8.0) -> Tissue:
     else:
         cell = max(round(mpp / slide.mpp), math.ceil(longest / _MAX_RASTER_PX), 1)
     columns, rows = -(-width // cell), -(-height // cell)
-    region = slide.read(Box(0, 0, columns * cell, rows * cell), size=(columns, rows))
+    pixels = np.empty((rows, columns, 3), np.uint8)
+    for top in range(0, rows, _BAND):
+        band = pixels[top : top + _BAND]
+        box = Box(0, top * cell, columns * cell, (top + len(band)) * cell)
+        band[:] = slide.read(box, size=(columns, len(band))).pixels
     cell_mpp = None if slide.mpp is None else slide.mpp * cell
-    return Tissue(tissue_mask(region.pixels, mpp=cell_mpp), float(cell))
+    return Tissue(tissue_mask(pixels, mpp=cell_mpp), float(cell))
 
 
 def tissue_mask(
@@ -172,11 +187,10 @@ def tissue_mask(
     """
     if not pixels.size:
         return np.zeros(pixels.shape[:2], np.bool_)
-    density = _density(_smooth(pixels), _glass(pixels))
-    ink = _ink(density)
-    chroma = density.max(axis=2) - density.min(axis=2)
-    chroma[ink] = 0
-    stained = chroma > _threshold(chroma[~ink])
+    chroma, signs = _judged(pixels)
+    ink = _ink(signs)
+    chroma[ink] = np.nan
+    stained = chroma > _threshold(chroma)
     smallest = _smallest_object(pixels.shape, mpp)
     mask = _without_small(stained, smallest)
     mask = ~_without_small(~mask, smallest)
@@ -198,13 +212,38 @@ def artefact_mask(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """
     if not pixels.size:
         return np.zeros(pixels.shape[:2], np.bool_)
-    return _ink(_density(_smooth(pixels), _glass(pixels)))
+    return _ink(_judged(pixels)[1])
 
 
-def _smooth(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Blur by about a pixel, against noise and the chroma blocks of JPEG."""
-    blurred: NDArray[np.uint8] = cv2.GaussianBlur(pixels, (0, 0), 1.2)
-    return blurred
+def _judged(
+    pixels: NDArray[np.uint8],
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Return the chroma of each pixel, and what its colour may be a sign of.
+
+    Returns
+    -------
+    float32 (H, W)
+        By how much optical density differs between the channels.
+    uint8 (H, W)
+        Sums of `_COLD`, `_PINK` and so on.
+    """
+    glass = _glass(pixels)
+    chroma = np.empty(pixels.shape[:2], np.float32)
+    signs = np.empty(pixels.shape[:2], np.uint8)
+    for top in range(0, len(pixels), _BAND):
+        rows = slice(top, top + _BAND)
+        density = _density(_smooth(pixels, top), glass)
+        chroma[rows] = density.max(axis=2) - density.min(axis=2)
+        signs[rows] = _signs(density)
+    return chroma, signs
+
+
+def _smooth(pixels: NDArray[np.uint8], top: int) -> NDArray[np.uint8]:
+    """Return a band, blurred by about a pixel: against noise and JPEG's blocks."""
+    above = min(top, _BLUR_REACH)
+    part = pixels[top - above : top + _BAND + _BLUR_REACH]
+    blurred: NDArray[np.uint8] = cv2.GaussianBlur(part, (0, 0), _BLUR)
+    return blurred[above : above + _BAND]
 
 
 def _glass(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -231,32 +270,48 @@ def _density(
     return np.stack([table[pixels[..., c], c] for c in range(3)], axis=2)
 
 
-def _ink(density: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Tell ink and black edges by ratios of density that no stain reaches.
+def _signs(density: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Tell signs of ink and black edges by ratios of density that no stain reaches.
 
     Hematoxylin and eosin absorb green most, then red or blue by their mixture. Blue
     and green ink absorb red more than green; red ink absorbs blue nearly as much as
     green, and hardly any red; black absorbs everything, nearly alike.
-
-    What is pale red may be eosin, and what is dark and a little coloured may be a fold
-    of tissue; both are ink only where they touch what is ink beyond doubt.
     """
     red, green, blue = density[..., 0], density[..., 1], density[..., 2]
     highest, lowest = density.max(axis=2), density.min(axis=2)
     cold = (red > 1.1 * green) & (red - green > _MIN_INK)
     pink = (green > 4.5 * red) & (blue > 0.7 * green) & (green - red > 2.5 * _MIN_INK)
-    warm = _touching(pink, pink & (green - red > _RED))
     grey = (lowest > _BLACK) & (highest - lowest < 0.42 * highest)
-    black = _touching(grey, grey & (highest - lowest < 0.3 * highest))
-    return _without_small(cold | warm | black, _MIN_INK_PX)
+    signs = np.zeros(density.shape[:2], np.uint8)
+    signs[cold] |= _COLD
+    signs[pink] |= _PINK
+    signs[pink & (green - red > _RED)] |= _RED_INK
+    signs[grey] |= _GREY
+    signs[grey & (highest - lowest < 0.3 * highest)] |= _BLACK_INK
+    return signs
+
+
+def _ink(signs: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Tell ink and black edges.
+
+    What is pale red may be eosin, and what is dark and a little coloured may be a fold
+    of tissue; both are ink only where they touch what is ink beyond doubt.
+    """
+    ink = signs & _COLD > 0
+    ink |= _touching(signs & _PINK > 0, signs & _RED_INK > 0)
+    ink |= _touching(signs & _GREY > 0, signs & _BLACK_INK > 0)
+    return _without_small(ink, _MIN_INK_PX)
 
 
 def _threshold(chroma: NDArray[np.float32]) -> float:
-    """Return Otsu's threshold, held between the absolute limits."""
+    """Return Otsu's threshold, held between the absolute limits; NaN does not count."""
     low, high = _CHROMA_BOUNDS
-    if not chroma.size:
+    edges = np.linspace(0, 1, 257)
+    counts = np.zeros(256, np.int64)
+    for top in range(0, len(chroma), _BAND):
+        counts += np.histogram(np.minimum(chroma[top : top + _BAND], 1), edges)[0]
+    if not counts.any():
         return high
-    counts, edges = np.histogram(np.minimum(chroma, 1), bins=256, range=(0, 1))
     share = np.cumsum(counts) / counts.sum()
     mean = np.cumsum(counts * edges[1:]) / counts.sum()
     within = share * (1 - share)
@@ -275,7 +330,7 @@ def _smallest_object(shape: tuple[int, ...], mpp: float | None) -> int:
 
 def _without_small(mask: NDArray[np.bool_], smallest: int) -> NDArray[np.bool_]:
     """Drop connected objects (8-neighbours) of fewer than `smallest` pixels."""
-    _, labels, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    _, labels, facts, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
     keep = facts[:, cv2.CC_STAT_AREA] >= smallest
     keep[0] = False
     kept: NDArray[np.bool_] = keep[labels]
@@ -284,7 +339,7 @@ def _without_small(mask: NDArray[np.bool_], smallest: int) -> NDArray[np.bool_]:
 
 def _touching(mask: NDArray[np.bool_], seeds: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Keep the connected objects of `mask` that hold a seed."""
-    count, labels = cv2.connectedComponents(mask.astype(np.uint8))
+    count, labels = cv2.connectedComponents(mask.view(np.uint8))
     keep = np.zeros(count, np.bool_)
     keep[labels[seeds & mask]] = True
     kept: NDArray[np.bool_] = keep[labels]
@@ -294,5 +349,5 @@ def _touching(mask: NDArray[np.bool_], seeds: NDArray[np.bool_]) -> NDArray[np.b
 def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Grow by two pixels: the rim of an ink mark is a mixture."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
-    grown: NDArray[np.bool_] = cv2.dilate(mask.astype(np.uint8), kernel) > 0
+    grown: NDArray[np.bool_] = cv2.dilate(mask.view(np.uint8), kernel) > 0
     return grown

@@ -43,7 +43,8 @@ def build_network(card: ModelCard, *, trust: bool) -> nn.Module:
     if family == "torchvision":
         return _from_torchvision(card, name)
     if family == "workbench":
-        return _from_factory(card, *_our_factory(card, name))
+        network = _from_factory(card, *_our_factory(card, name))
+        return _without_head(network, card) if card.task == "embedding" else network
     if not name:
         reason = (
             "bare weights need `architecture`, such as 'torchvision:resnet18'"
