@@ -7,6 +7,7 @@ import pytest
 from fakes import FakeSlide
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw
 from stained_slide import write_stained
 
 import workbench as wb
@@ -15,6 +16,7 @@ from workbench.geometry import Box
 from workbench.layers.encode import encode_palette
 from workbench.layers.figure import draw_figure, round_length
 from workbench.layers.layer import Legend, Pyramid
+from workbench.layers.lettering import Lettering
 from workbench.layers.picture import draw_layers
 
 PALETTE = np.zeros((256, 4), np.uint8)
@@ -154,3 +156,30 @@ def test_a_picture_is_mirrored_and_then_turned_clockwise(slide, turn, mirrored):
             right, down, across, along = along - 1 - down, right, along, across
         assert seen.shape[:2] == (along, across)
         assert (seen[down, right] == upright[y, x]).all()
+
+
+@pytest.mark.parametrize("sign", ["µ", "μ", "²", "³"])
+@pytest.mark.parametrize("down", ["a", "m"])
+def test_the_signs_of_units_are_written_as_themselves(sign, down):
+    def written(text):
+        image = Image.new("RGB", (160, 60), (255, 255, 255))
+        letters = Lettering(24, (0, 0, 0))
+        letters.write(ImageDraw.Draw(image), (10, 20), text, down=down)
+        return np.asarray(image.convert("L")) < 128, letters.length(text)
+
+    with_sign, length = written(f"1{sign}m")
+    missing, _ = written("1\uffffm")
+    assert (with_sign != missing).any()
+    plain = {"µ": "u", "μ": "u", "²": "2", "³": "3"}[sign]
+    with_plain, longer = written(f"1{plain}m")
+    assert length <= longer
+    rows = np.flatnonzero(with_sign.any(1))
+    plain_rows = np.flatnonzero(with_plain.any(1))
+    if plain == "u":  # its stem goes down, and the rest is that of a u
+        assert rows[-1] > plain_rows[-1]
+        assert not (with_plain & ~with_sign).any()
+    else:  # as high as a digit, and above the line
+        assert rows[0] == plain_rows[0]
+        raised = with_sign[:, 10 + round(written("1")[1]) :]
+        raised = raised[:, : round(length - written("1m")[1])]
+        assert np.flatnonzero(raised.any(1))[-1] < rows[-1]

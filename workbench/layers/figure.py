@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from workbench.layers.lettering import Lettering
 from workbench.layers.picture import draw_layers, oriented
 from workbench.layers.slide import SlideLayer
 
@@ -115,9 +116,10 @@ def draw_figure(
     """
     picture = Image.fromarray(pixels)
     low, high = _FONT_PX
-    font = _font(min(high, max(low, round(picture.width * _FONT_SHARE))))
-    _draw_bar(picture, downsample * (mpp or 1), "px" if mpp is None else "µm", font)
-    strips = [_legend(legend, picture.width, font) for legend in legends]
+    size = min(high, max(low, round(picture.width * _FONT_SHARE)))
+    letters = Lettering(size, _INK)
+    _draw_bar(picture, downsample * (mpp or 1), "px" if mpp is None else "µm", letters)
+    strips = [_legend(legend, picture.width, letters) for legend in legends]
     height = picture.height + sum(strip.height for strip in strips)
     whole = Image.new("RGB", (picture.width, height), _PAPER)
     whole.paste(picture, (0, 0))
@@ -136,16 +138,14 @@ def round_length(longest: float) -> float:
     )
 
 
-def _draw_bar(
-    picture: Image.Image, unit: float, name: str, font: ImageFont.FreeTypeFont
-) -> None:
+def _draw_bar(picture: Image.Image, unit: float, name: str, letters: Lettering) -> None:
     """Draw the scale bar; `unit` is how much of `name` a pixel shows."""
     length = round_length(picture.width * _BAR_SHARE * unit)
     in_mm = name == "µm" and length >= _MM_UM
     text = f"{length / _MM_UM:g} mm" if in_mm else f"{length:g} {name}"
-    wide, line = round(length / unit), round(font.size)
+    wide, line = round(length / unit), letters.size
     gap, thick = line // 2, max(2, line // 6)
-    plate = max(wide, round(font.getlength(text))) + 2 * gap
+    plate = max(wide, round(letters.length(text))) + 2 * gap
     tall = line + thick + 2 * gap + gap // 2
     left, top = gap, picture.height - tall - gap
     draw = ImageDraw.Draw(picture)
@@ -153,31 +153,32 @@ def _draw_bar(
         (left, top, left + plate, top + tall), radius=gap // 2, fill=_PAPER
     )
     middle = left + plate / 2
-    draw.text((middle, top + gap // 2), text, _INK, font, anchor="ma")
+    place = middle - letters.length(text) / 2, top + gap // 2
+    letters.write(draw, place, text, down="a")
     start = round(middle - wide / 2)
     bottom = top + tall - gap
     draw.rectangle((start, bottom - thick, start + wide - 1, bottom), fill=_INK)
 
 
-def _legend(legend: Legend, width: int, font: ImageFont.FreeTypeFont) -> Image.Image:
-    line = round(font.size)
+def _legend(legend: Legend, width: int, letters: Lettering) -> Image.Image:
+    line = letters.size
     strip = Image.new("RGB", (width, 3 * line), _PAPER)
     draw = ImageDraw.Draw(strip)
     left, middle = line // 2, 1.5 * line
     title = f"{legend.title} ({legend.unit})" if legend.unit else legend.title
     if legend.ramp:
-        draw.text((left, middle), title, _INK, font, anchor="lm")
-        left += round(font.getlength(title)) + line
+        letters.write(draw, (left, middle), title)
+        left += round(letters.length(title)) + line
         low, high = (f"{legend.ramp[end][0]:,.4g}" for end in (0, -1))
-        draw.text((left, middle), low, _INK, font, anchor="lm")
-        left += round(font.getlength(low)) + line // 2
+        letters.write(draw, (left, middle), low)
+        left += round(letters.length(low)) + line // 2
         strip.paste(_ramp(legend, (width // 4, line)), (left, line))
         left += width // 4 + line // 2
-        draw.text((left, middle), high, _INK, font, anchor="lm")
+        letters.write(draw, (left, middle), high)
     for name, colour in legend.entries:
         draw.rectangle((left, line, left + line, 2 * line), fill=colour)
-        draw.text((left + 1.5 * line, middle), name, _INK, font, anchor="lm")
-        left += round(2.5 * line + font.getlength(name))
+        letters.write(draw, (left + 1.5 * line, middle), name)
+        left += round(2.5 * line + letters.length(name))
     return strip
 
 
@@ -185,8 +186,3 @@ def _ramp(legend: Legend, size: tuple[int, int]) -> Image.Image:
     colours = [bytes.fromhex(colour[1:]) for _, colour in legend.ramp]
     row = Image.frombytes("RGB", (len(colours), 1), b"".join(colours))
     return row.resize(size, Image.Resampling.BILINEAR)
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    # Pillow brings this one along, so a figure looks the same on every machine.
-    return cast("ImageFont.FreeTypeFont", ImageFont.load_default(size))
