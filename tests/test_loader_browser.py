@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from workbench.app.modules import bundle
+
 pytestmark = pytest.mark.browser
 
 _LOAD = """async ([source, waits, every]) => {
@@ -11,7 +13,7 @@ _LOAD = """async ([source, waits, every]) => {
   const asked = [], aborted = [];
   window.fetch = (url, { signal }) => new Promise((answer, refuse) => {
     asked.push(url);
-    const timer = setTimeout(() => answer({ ok: true }), waits);
+    const timer = setTimeout(() => answer(new Response("a tile")), waits);
     signal.addEventListener("abort", () => {
       clearTimeout(timer);
       aborted.push(url);
@@ -38,7 +40,7 @@ _LOAD = """async ([source, waits, every]) => {
 
 
 def test_a_tile_that_changes_faster_than_it_comes_is_not_put_off(watched, repository):
-    source = (repository / "workbench/app/browser/loader.js").read_text()
+    source = bundle(repository / "workbench/app/browser/loader.js")
     watched.page.goto("data:text/html,<title>loader</title>")
     told = watched.page.evaluate(_LOAD, [source, 250, 100])
     assert len(told["came"]) >= 2, "of each version asked for, sooner or later"
