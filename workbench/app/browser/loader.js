@@ -22,7 +22,7 @@ export class Loader {
     const coming = new Set();
     for (const { left, abort } of this.running) {
       const tiles = [...left].map(({ url }) => tileOf(url));
-      if (!tiles.some((tile) => wanted.has(tile))) abort.abort();
+      if (tiles.length && !tiles.some((tile) => wanted.has(tile))) abort.abort();
       for (const tile of tiles) coming.add(tile);
     }
     this.queue = requests.filter((request) => !coming.has(tileOf(request.url)));
