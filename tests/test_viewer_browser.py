@@ -324,3 +324,55 @@ def test_a_layer_that_is_served_no_longer_does_no_harm(opened):
     viewer.go(3050.0, 2090.0, 0.5)
     assert viewer.close_to(RED) is not None
     assert viewer.close_to(GREEN, 30) is not None  # what it had, enlarged
+
+
+def test_tiles_that_come_together_are_painted_each_in_its_place(opened):
+    viewer = opened()
+    viewer.watched.requests.clear()
+    viewer.go(3050.0, 2090.0, 1.0)
+    groups = [url for url in viewer.watched.requests if "tiles=" in url]
+    tiles = {(x, y) for _, z, x, y in tiles_in(groups) if z == 5}
+    assert len(tiles) >= 12, "in view, and not by single requests"
+    canvas = viewer.watched.canvas()[..., :3].astype(int)
+    left, top = viewer.page.evaluate(
+        "() => { const b = probe.canvas().getBoundingClientRect();"
+        " return [b.left, b.top] }"
+    )
+    pixels, worst, seen = bands(), [], 0
+    for x, y in tiles:
+        # Where the tile differs from its neighbours; a heatmap lies over some.
+        for level0 in ((x * 256 + 60, y * 256 + 200), (x * 256 + 190, y * 256 + 30)):
+            at = np.round(np.subtract(viewer.watched.screen(*level0), (left, top)))
+            column, row = at.astype(int)
+            inside = 5 < column < canvas.shape[1] - 5 and 5 < row < canvas.shape[0] - 5
+            if inside and np.abs(np.subtract(level0, (3050, 2090))).max() > 160:
+                seen += 1
+                worst.append(np.abs(canvas[row, column] - pixels[level0[::-1]]).max())
+    assert seen >= 10
+    assert max(worst) < 20
+    viewer.assert_clean()
+
+
+def test_leaving_the_view_lets_go_of_what_was_asked_for_there(opened):
+    viewer = opened()
+    held, left = [], []
+    viewer.page.on("requestfailed", lambda request: left.append(request.url))
+    viewer.page.route("**/tiles/**", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks what it is given
+    viewer.order("go", 1500.0, 1000.0, 0.5)
+    viewer.page.wait_for_timeout(300)
+    there = [route.request.url for route in held]
+    assert len(tiles_in(there)) > len(there), "several in one"
+    viewer.page.unroute("**/tiles/**")
+    viewer.go(4800.0, 3300.0, 0.5)
+    assert set(there) <= set(left)
+    pixels = bands()
+    x, y = 4810, 3310
+    column, row = np.subtract(
+        viewer.watched.screen(x, y),
+        viewer.page.evaluate(
+            "() => { const b = probe.canvas().getBoundingClientRect();"
+            " return [b.left, b.top] }"
+        ),
+    ).round()
+    seen = viewer.watched.canvas()[int(row), int(column), :3].astype(int)
+    assert np.abs(seen - pixels[y, x]).max() < 20
