@@ -3,7 +3,7 @@
 import { framesOf } from "./frames.js";
 
 const LANES = 3; // requests at once
-const GROUP = 8; // tiles for each of them at most
+const GROUP = 16; // tiles for each of them at most
 const RETRIES = 4;
 const RETRY_MS = 250; // doubled each time
 
