@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -229,6 +230,24 @@ class Figure:
         got = self.frame.evaluate("() => probe.pixels()")
         data = np.frombuffer(base64.b64decode(got["data"]), np.uint8)
         return data.reshape(got["height"], got["width"], 4)
+
+
+_TILES = re.compile(
+    r"/tiles/(?P<key>[^/]+)/(?P<z>\d+)"
+    r"(?:/(?P<x>\d+)/(?P<y>\d+)|\?.*tiles=(?P<group>[\d.,]+))"
+)
+
+
+def tiles_in(urls: list[str]) -> list[tuple[str, int, int, int]]:
+    """Return (key, z, x, y) of all tiles that URLs ask for, several in one or not."""
+    found = []
+    for url in urls:
+        match = _TILES.search(url)
+        if match:
+            group = match["group"] or f"{match['x']}.{match['y']}"
+            for x, y in (pair.split(".") for pair in group.split(",")):
+                found.append((match["key"], int(match["z"]), int(x), int(y)))
+    return found
 
 
 class Watched(Figure):

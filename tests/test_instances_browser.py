@@ -11,7 +11,7 @@ import shapely
 from stained_slide import write_stained
 
 from app_page import AppPage
-from browser import free_port, running
+from browser import free_port, running, tiles_in
 from made_instances import CLASSES, made_store
 from workbench.area import Area
 from workbench.engine import run
@@ -172,14 +172,12 @@ def test_a_filter_hides_and_paints_again_without_new_tiles(watched, url, store, 
 
 def no_tile_came_twice(app):
     """See that the page has asked for no tile again since it was opened."""
-    asked: dict[str, list[str]] = {}
-    for url in app.watched.requests:
-        found = re.search(r"tiles/([^/]+)/(\d+/\d+/\d+)", url)
-        if found:
-            asked.setdefault(found[1], []).append(found[2])
+    asked: dict[str, list[tuple[int, int, int]]] = {}
+    for key, *place in tiles_in(app.watched.requests):
+        asked.setdefault(key, []).append(tuple(place))
     # The table of colours is one tile under a key of its own, and comes again.
     for tiles in asked.values():
-        if set(tiles) != {"0/0/0"}:
+        if set(tiles) != {(0, 0, 0)}:
             assert len(set(tiles)) == len(tiles)
 
 

@@ -28,6 +28,7 @@ from types import SimpleNamespace
 
 import pytest
 from PIL import Image
+from tile_frames import frames_in
 
 from browser import free_port, running
 from workbench.app.door import Door, server_options
@@ -127,6 +128,10 @@ def tile(site, name, place=None, query=""):
     return f"/tiles/{site.keys[name]}/{place or f'{z}/1/1'}{query}"
 
 
+def group(site, name, tiles="1.1,0.0", query=""):
+    return f"/tiles/{site.keys[name]}/{site.keys['max_zoom']}?tiles={tiles}{query}"
+
+
 # -- who may see what ------------------------------------------------------------
 
 
@@ -142,9 +147,38 @@ def test_nobody_gets_another_users_tiles(well, ann, bob):
     assert ask(well, tile(well, "ann"), opener=bob)[0] == 403
 
 
+def test_several_tiles_are_as_well_guarded_as_one(well, ann, bob):
+    for user, opener in (("ann", ann), ("bob", bob)):
+        code, _, body = ask(well, group(well, user), opener=opener)
+        alone = ask(well, tile(well, user), opener=opener)[2]
+        assert code == 200
+        assert [each.status for each in frames_in(body)] == [200, 200]
+        assert alone in [each.data for each in frames_in(body)]
+    forged = {"Cookie": "user=ann; user_info=e30"}
+    for answer in (
+        ask(well, group(well, "bob"), opener=ann),
+        ask(well, group(well, "ann"), opener=bob),
+        ask(well, group(well, "ann")),
+        ask(well, group(well, "ann"), headers=forged),
+        ask(well, "/tiles/nothing/0?tiles=0.0"),
+    ):
+        assert answer[0] == 403
+        assert frames_in(answer[2]) == []
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_several_tiles_are_only_read(well, ann, method):
+    # Nothing may be changed; and what a page of another site may post is refused.
+    data = b"tiles=0.0" if method != "DELETE" else None
+    code, _, body = ask(well, group(well, "ann"), opener=ann, method=method, data=data)
+    assert code in (403, 405)
+    assert frames_in(body) == []
+
+
 def test_saying_that_one_is_a_guest_opens_nothing(well, ann):
     headers = {"Cookie": "is_guest=1"}
     assert ask(well, tile(well, "ann"), headers=headers)[0] == 403
+    assert ask(well, group(well, "ann"), headers=headers)[0] == 403
     assert ask(well, "/workbench", headers=headers)[0] == 302
     assert ask(well, tile(well, "ann"), opener=ann)[0] == 200
 
@@ -272,6 +306,7 @@ def test_guessed_keys_are_nobodys(well, ann):
     guesses = [real[:-1], real[::-1], real.lower() + "a", "0", "default", "_" * 64]
     for guess in guesses:
         assert ask(well, f"/tiles/{guess}/0/0/0", opener=ann)[0] == 404
+        assert ask(well, f"/tiles/{guess}/0?tiles=0.0", opener=ann)[0] == 404
 
 
 @pytest.mark.parametrize(
@@ -319,22 +354,26 @@ def test_nobody_opens_a_file_by_a_request(well, ann, path):
 def test_a_tile_has_no_options(well, ann, query):
     plain = ask(well, tile(well, "ann"), opener=ann)[2]
     assert ask(well, tile(well, "ann", query=f"?v=x{query}"), opener=ann)[2] == plain
+    several = ask(well, group(well, "ann", "1.1", query), opener=ann)[2]
+    assert [each.data for each in frames_in(several)] == [plain]
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null"])
 def test_other_sites_may_not_read_answers(well, ann, origin):
     # TIAToolbox allows every origin.
     headers = {"Origin": origin}
-    for path in (tile(well, "ann"), "/health", "/workbench", "/login"):
+    tiles = (tile(well, "ann"), group(well, "ann"))
+    for path in (*tiles, "/health", "/workbench", "/login"):
         _, answered, _ = ask(well, path, opener=ann, headers=headers)
         assert "Access-Control-Allow-Origin" not in answered
-    answered = ask(well, tile(well, "ann"), opener=ann)[1]
-    assert answered["Cross-Origin-Resource-Policy"] == "same-origin"
-    assert answered["X-Content-Type-Options"] == "nosniff"
-    assert (
-        "private" in answered["Cache-Control"]
-        or "no-store" in answered["Cache-Control"]
-    )
+    for path in tiles:
+        answered = ask(well, path, opener=ann)[1]
+        assert answered["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert answered["X-Content-Type-Options"] == "nosniff"
+        assert (
+            "private" in answered["Cache-Control"]
+            or "no-store" in answered["Cache-Control"]
+        )
 
 
 def test_only_this_machine_is_listened_to_by_default(well):
@@ -379,6 +418,27 @@ def test_a_user_has_only_so_many_tiles(well, bob):
     assert headers["Retry-After"] == "1"
     time.sleep(0.2)
     assert ask(well, tile(well, "bob"), opener=bob)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "tiles", ["", "0.0,", "0.0," * 16 + "0.0", f"{'9' * 5000}.0", "0.0;1.1", "a.b"]
+)
+def test_what_is_no_list_of_a_few_tiles_is_refused(well, ann, tiles):
+    assert ask(well, group(well, "ann", tiles), opener=ann)[0] == 400
+
+
+def test_several_tiles_at_once_are_no_way_around_the_rate(well, bob):
+    granted, frames = 0, []
+    for _ in range(60):
+        code, _, body = ask(well, group(well, "bob", "1.1,0.0,1.0"), opener=bob)
+        frames = frames_in(body)
+        granted += sum(each.status == 200 for each in frames)
+        if code != 200 or 429 in [each.status for each in frames]:
+            break
+    assert granted <= 50 * 4 + 50 * 30, "of a rate of 50 a second"
+    assert code == 429 or 429 in [each.status for each in frames]
+    time.sleep(0.2)
+    assert ask(well, group(well, "bob"), opener=bob)[0] == 200
 
 
 def test_a_body_that_is_too_large_is_refused(well):
@@ -506,13 +566,18 @@ def test_what_nobody_foresaw_names_nothing_either(well, ann):
     z = well.keys["max_zoom"]
     code, _, _ = ask(well, tile(well, "broken", f"{z}/1/0"), opener=ann)
     assert code == 500
+    body = ask(well, group(well, "broken", "1.0,0.0"), opener=ann)[2]
+    assert {each.number: each.status for each in frames_in(body)} == {0: 500, 1: 200}
+    assert b"Jane" not in body
 
 
 def test_the_log_has_keys_only_and_no_queries(well, ann):
     ask(well, tile(well, "ann", query="?v=Jane"), opener=ann)
+    ask(well, group(well, "ann", query="&v=Jane"), opener=ann)
     ask(well, "/workbench?slide=Jane%20Doe.svs")
     said = well.log.read_text()
     assert f"/tiles/{well.keys['ann'][:6]}..." in said
+    assert f"/tiles/{well.keys['ann'][:6]}.../{well.keys['max_zoom']} 200" in said
     assert well.keys["ann"] not in said
     assert "GET /workbench 302" in said
     assert not re.search(r"slide=|v=Jane", said)

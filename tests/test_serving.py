@@ -147,6 +147,7 @@ def test_pages_behind_a_proxy_may_connect():
         ("/workbench?slide=Jane%20Doe.svs", "/workbench"),
         ("/lab/workbench", "/workbench"),
         ("/tiles/AbCdEfGhIjKl/3/2/1?v=1", "/tiles/AbCdEf.../3/2/1"),
+        ("/lab/tiles/AbCdEfGhIjKl/3?tiles=2.1,2.2", "/tiles/AbCdEf.../3"),
         ("/lab/static/js/bokeh.min.js", "/static/..."),
         ("/Jane%20Doe.svs", "/..."),
         ("/tiles/Jane/Doe", "/..."),

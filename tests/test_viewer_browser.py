@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from browser import tiles_in
 from viewer_page import (
     GREEN,
     MARKER,
@@ -275,8 +276,8 @@ def test_only_what_is_in_view_is_fetched(opened):
     viewer = opened()
     viewer.go(3050.0, 2090.0, 0.25)
     viewer.page.wait_for_timeout(1000)  # neighbours are fetched when idle
-    tiles = {r for r in viewer.watched.requests if "/tiles/" in r}
-    zoom = [tile for tile in tiles if tile.split("/")[-3] == "5"]
+    tiles = set(tiles_in(viewer.watched.requests))
+    zoom = [tile for tile in tiles if tile[1] == 5]
     assert 6 <= len(zoom) < 60  # of 450 tiles in all
 
 
@@ -284,9 +285,8 @@ def test_a_sharp_screen_gets_sharp_tiles(opened):
     viewer = opened(width=800, height=600, ratio=2)
     viewer.go(3050.0, 2090.0, 2.0)
     viewer.assert_in_place(2.0)
-    tiles = [r for r in viewer.watched.requests if "/tiles/" in r]
     # Level-0 pixels one to one, for two screen pixels in each CSS pixel.
-    assert "5" in {tile.split("/")[-3] for tile in tiles}
+    assert 5 in {z for _, z, _, _ in tiles_in(viewer.watched.requests)}
     viewer.assert_clean()
 
 
@@ -311,11 +311,11 @@ def test_tiles_that_fail_are_asked_for_again(opened):
 
     viewer.page.route("**/tiles/**", fail_once)
     viewer.go(3050.0, 2090.0, 0.4)
-    assert len(failed) >= 6
-    zooms = [request.split("/")[-3] for request in failed]
-    assert "5" in zooms
-    repeated = [url for url in failed if viewer.watched.requests.count(url) > 1]
-    assert len(repeated) >= 6
+    tiles = tiles_in(failed)
+    assert len(set(tiles)) >= 6
+    assert 5 in {z for _, z, _, _ in tiles}
+    asked = tiles_in(viewer.watched.requests)
+    assert len([tile for tile in set(tiles) if asked.count(tile) > 1]) >= 6
 
 
 def test_a_layer_that_is_served_no_longer_does_no_harm(opened):
@@ -324,3 +324,55 @@ def test_a_layer_that_is_served_no_longer_does_no_harm(opened):
     viewer.go(3050.0, 2090.0, 0.5)
     assert viewer.close_to(RED) is not None
     assert viewer.close_to(GREEN, 30) is not None  # what it had, enlarged
+
+
+def test_tiles_that_come_together_are_painted_each_in_its_place(opened):
+    viewer = opened()
+    viewer.watched.requests.clear()
+    viewer.go(3050.0, 2090.0, 1.0)
+    groups = [url for url in viewer.watched.requests if "tiles=" in url]
+    tiles = {(x, y) for _, z, x, y in tiles_in(groups) if z == 5}
+    assert len(tiles) >= 12, "in view, and not by single requests"
+    canvas = viewer.watched.canvas()[..., :3].astype(int)
+    left, top = viewer.page.evaluate(
+        "() => { const b = probe.canvas().getBoundingClientRect();"
+        " return [b.left, b.top] }"
+    )
+    pixels, worst, seen = bands(), [], 0
+    for x, y in tiles:
+        # Where the tile differs from its neighbours; a heatmap lies over some.
+        for level0 in ((x * 256 + 60, y * 256 + 200), (x * 256 + 190, y * 256 + 30)):
+            at = np.round(np.subtract(viewer.watched.screen(*level0), (left, top)))
+            column, row = at.astype(int)
+            inside = 5 < column < canvas.shape[1] - 5 and 5 < row < canvas.shape[0] - 5
+            if inside and np.abs(np.subtract(level0, (3050, 2090))).max() > 160:
+                seen += 1
+                worst.append(np.abs(canvas[row, column] - pixels[level0[::-1]]).max())
+    assert seen >= 10
+    assert max(worst) < 20
+    viewer.assert_clean()
+
+
+def test_leaving_the_view_lets_go_of_what_was_asked_for_there(opened):
+    viewer = opened()
+    held, left = [], []
+    viewer.page.on("requestfailed", lambda request: left.append(request.url))
+    viewer.page.route("**/tiles/**", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks what it is given
+    viewer.order("go", 1500.0, 1000.0, 0.5)
+    viewer.page.wait_for_timeout(300)
+    there = [route.request.url for route in held]
+    assert len(tiles_in(there)) > len(there), "several in one"
+    viewer.page.unroute("**/tiles/**")
+    viewer.go(4800.0, 3300.0, 0.5)
+    assert set(there) <= set(left)
+    pixels = bands()
+    x, y = 4810, 3310
+    column, row = np.subtract(
+        viewer.watched.screen(x, y),
+        viewer.page.evaluate(
+            "() => { const b = probe.canvas().getBoundingClientRect();"
+            " return [b.left, b.top] }"
+        ),
+    ).round()
+    seen = viewer.watched.canvas()[int(row), int(column), :3].astype(int)
+    assert np.abs(seen - pixels[y, x]).max() < 20

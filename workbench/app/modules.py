@@ -16,7 +16,7 @@ _IMPORT: Final = re.compile(
     r'^import (?P<names>\{[^}]*\}) from "\./(?P<file>[\w-]+)\.js";$', re.MULTILINE
 )
 _EXPORT: Final = re.compile(
-    r"^export (?=(?:async )?(?:const|class|function) (?P<name>\w+))", re.MULTILINE
+    r"^export (?=(?:async )?(?:const|class|function\*?) (?P<name>\w+))", re.MULTILINE
 )
 
 

@@ -20,7 +20,7 @@ _log = logging.getLogger("workbench.access")
 
 _FORM: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _LEFT_OUT: Final = "<path>"
-_TILE: Final = re.compile(r"/tiles/([\w-]{6})[\w-]*(/\d+/\d+/\d+)$")
+_TILE: Final = re.compile(r"/tiles/([\w-]{6})[\w-]*(/\d+(?:/\d+/\d+)?)$")
 _PLACES: Final = frozenset(
     ["workbench", "health", "liveness", "login", "logout", "static", "components"]
 )

@@ -14,7 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench.tileserver.cache import TileCache
-from workbench.tileserver.handler import TileHandler
+from workbench.tileserver.group import TileGroupHandler
+from workbench.tileserver.handler import TileHandler, TileRequest
 from workbench.tileserver.rate import RateLimit
 from workbench.tileserver.registry import Answer, TileRegistry
 
@@ -27,6 +28,7 @@ __all__ = [
     "Answer",
     "RateLimit",
     "TileCache",
+    "TileGroupHandler",
     "TileHandler",
     "TileRegistry",
     "tile_routes",
@@ -35,13 +37,14 @@ __all__ = [
 REGISTRY: Final = TileRegistry()
 """The layers of this process."""
 
-_ADDRESS: Final = r"/tiles/([\w-]{1,64})/(\d{1,2})/(\d{1,7})/(\d{1,7})"
+_GROUP: Final = r"/tiles/([\w-]{1,64})/(\d{1,2})"
+_ADDRESS: Final = _GROUP + r"/(\d{1,7})/(\d{1,7})"
 """Bounded, so that no number is longer than it can be."""
 
 
 def tile_routes(
     rate: RateLimit | None = None, *, registry: TileRegistry = REGISTRY
-) -> Sequence[tuple[str, type[TileHandler], dict[str, Any]]]:
+) -> Sequence[tuple[str, type[TileRequest], dict[str, Any]]]:
     """Return what a Tornado application needs to serve tiles.
 
     Parameters
@@ -51,7 +54,8 @@ def tile_routes(
     registry : TileRegistry
         The layers to serve; those of this process by default.
     """
-    return [(_ADDRESS, TileHandler, {"registry": registry, "rate": rate})]
+    told = {"registry": registry, "rate": rate}
+    return [(_ADDRESS, TileHandler, told), (_GROUP, TileGroupHandler, told)]
 
 
 ROUTES: Final = tile_routes()

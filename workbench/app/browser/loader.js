@@ -1,6 +1,9 @@
 // Fetching tiles: what is wanted now, and nothing else.
 
-const CONNECTIONS = 6; // what a browser opens to one HTTP/1.1 server
+import { framesOf } from "./frames.js";
+
+const LANES = 3; // requests at once
+const GROUP = 16; // tiles for each of them at most
 const RETRIES = 4;
 const RETRY_MS = 250; // doubled each time
 
@@ -8,7 +11,7 @@ const RETRY_MS = 250; // doubled each time
 export class Loader {
   constructor(arrived) {
     this.arrived = arrived;
-    this.running = new Map(); // URL to {abort, layer}
+    this.running = new Set(); // groups {layer, left, abort}
     this.queue = [];
   }
 
@@ -16,8 +19,12 @@ export class Loader {
     // What was asked for in an older version still comes, and the newer one after it:
     // layers that change faster than tiles arrive would otherwise never be seen.
     const wanted = new Set(requests.map((request) => tileOf(request.url)));
-    for (const [url, { abort }] of this.running) if (!wanted.has(tileOf(url))) abort.abort();
-    const coming = new Set([...this.running.keys()].map(tileOf));
+    const coming = new Set();
+    for (const { left, abort } of this.running) {
+      const tiles = [...left].map(({ url }) => tileOf(url));
+      if (tiles.length && !tiles.some((tile) => wanted.has(tile))) abort.abort();
+      for (const tile of tiles) coming.add(tile);
+    }
     this.queue = requests.filter((request) => !coming.has(tileOf(request.url)));
     this.pump();
   }
@@ -25,7 +32,7 @@ export class Loader {
   /** Let go of all that was asked for a layer. */
   forget(layer) {
     this.queue = this.queue.filter((request) => request.layer !== layer);
-    for (const { abort, layer: other } of this.running.values()) if (other === layer) abort.abort();
+    for (const { abort, layer: other } of this.running) if (other === layer) abort.abort();
   }
 
   get idle() {
@@ -33,33 +40,72 @@ export class Loader {
   }
 
   pump() {
-    while (this.running.size < CONNECTIONS && this.queue.length) this.load(this.queue.shift());
+    while (this.running.size < LANES && this.queue.length) this.load(this.nextGroup());
   }
 
-  async load({ url, layer, place }) {
-    let come = [];
-    const abort = new AbortController();
-    const version = layer.version(place[0]);
-    this.running.set(url, { abort, layer });
+  /** Take what is wanted most off the queue, with others of its layer and zoom. */
+  nextGroup() {
+    const [{ layer, place: [z] }] = this.queue;
+    const version = layer.version(z);
+    const alike = this.queue.filter((request) => request.layer === layer && request.place[0] === z);
+    const requests = new Set(alike.slice(0, GROUP));
+    this.queue = this.queue.filter((request) => !requests.has(request));
+    return { layer, version, left: requests, abort: new AbortController() };
+  }
+
+  async load(group) {
+    this.running.add(group);
+    const requests = [...group.left];
+    const works = [];
     try {
-      const response = await fetch(url, { credentials: "same-origin", signal: abort.signal });
-      if (!response.ok) throw Object.assign(new Error(`HTTP ${response.status}`), { status: response.status });
-      const made = await layer.decode(response, place);
-      if (abort.signal.aborted) return made.image.close();
-      const tile = layer.entry(...place);
-      tile.image?.close();
-      Object.assign(tile, made, { version, failures: 0, retryAt: 0 });
-      come = [layer, place];
+      for await (const { number, status, blob } of this.answers(group, requests)) {
+        works.push(this.take(group, requests[number], status, blob));
+      }
+      await Promise.all(works);
+      if (group.left.size) throw new Error("the answer was cut off");
     } catch (error) {
-      if (error.name !== "AbortError") this.failed(layer.entry(...place), version, error);
+      for (const request of group.left) this.failed(group, request, error);
     } finally {
-      this.running.delete(url);
+      this.running.delete(group);
       this.pump();
-      this.arrived(...come);
+      this.arrived();
     }
   }
 
-  failed(tile, version, error) {
+  /** Ask for the tiles of a group; yields their answers. */
+  async *answers({ layer, abort }, requests) {
+    const [{ url, place }] = requests;
+    const options = { credentials: "same-origin", signal: abort.signal };
+    if (requests.length === 1) {
+      const response = await fetch(url, options); // which the browser may have
+      yield { number: 0, status: response.status, blob: await response.blob() };
+      return;
+    }
+    const response = await fetch(layer.groupUrl(place[0], requests.map((request) => request.place)), options);
+    if (!response.ok) throw statusError(response.status);
+    yield* framesOf(response.body);
+  }
+
+  /** Have a tile of a group: decode it, and hand it on. */
+  async take(group, request, status, blob) {
+    const { layer, version, left, abort } = group;
+    try {
+      if (status !== 200) throw statusError(status);
+      const made = await layer.decode(blob, request.place);
+      if (abort.signal.aborted) return made.image.close();
+      const tile = layer.entry(...request.place);
+      tile.image?.close();
+      Object.assign(tile, made, { version, failures: 0, retryAt: 0 });
+    } catch (error) {
+      this.failed(group, request, error);
+    }
+    left.delete(request);
+    this.arrived(layer, request.place);
+  }
+
+  failed({ layer, version, abort }, { place }, error) {
+    if (abort.signal.aborted) return;
+    const tile = layer.entry(...place);
     tile.failures += 1;
     const waits = error.status >= 500 || error.status === 429; // busy, or asked too often
     if (!waits || tile.failures > RETRIES) {
@@ -70,6 +116,10 @@ export class Loader {
     tile.retryAt = performance.now() + wait;
     setTimeout(() => this.arrived(), wait + 1);
   }
+}
+
+function statusError(status) {
+  return Object.assign(new Error(`HTTP ${status}`), { status });
 }
 
 /** The URL of a tile, whatever its version. */

@@ -8,9 +8,9 @@ import { TileLayer } from "./tile_layer.js";
 
 const HEAD = 2; // numbers of 32 bits before the ids
 
-/** The bytes of a response that was compressed with zlib. */
-async function inflate(response) {
-  const stream = response.body.pipeThrough(new DecompressionStream("deflate"));
+/** The bytes of what was compressed with zlib. */
+async function inflate(blob) {
+  const stream = blob.stream().pipeThrough(new DecompressionStream("deflate"));
   return new Response(stream).arrayBuffer();
 }
 
@@ -31,9 +31,8 @@ export class ObjectTileLayer extends TileLayer {
     return this.holdsObjects(z) ? this.spec.objects.version : this.spec.version;
   }
 
-  url(z, x, y) {
-    if (!this.holdsObjects(z)) return super.url(z, x, y);
-    return `${this.spec.objects.url}/${z}/${x}/${y}?v=${encodeURIComponent(this.version(z))}`;
+  address(z) {
+    return this.holdsObjects(z) ? this.spec.objects.url : super.address(z);
   }
 
   describe(spec) {
@@ -47,7 +46,7 @@ export class ObjectTileLayer extends TileLayer {
     try {
       const response = await fetch(url, { credentials: "same-origin" });
       if (!response.ok) throw new Error(`HTTP ${response.status}`);
-      const table = new Uint8Array(await inflate(response));
+      const table = new Uint8Array(await inflate(await response.blob()));
       if (this.asked !== url) return; // another one is wanted by now
       this.palette = new Uint32Array(Uint8Array.from(palette).buffer);
       Object.assign(this, { table, colouring: url });
@@ -58,9 +57,9 @@ export class ObjectTileLayer extends TileLayer {
     }
   }
 
-  async decode(response, place) {
-    if (!this.holdsObjects(place[0])) return { ...(await super.decode(response)), cells: null };
-    const data = await inflate(response);
+  async decode(blob, place) {
+    if (!this.holdsObjects(place[0])) return { ...(await super.decode(blob)), cells: null };
+    const data = await inflate(blob);
     if (data.byteLength <= 4 * HEAD) return { ...this.blank(), ids: new Uint32Array(0) };
     const [count, wide] = new Uint32Array(data, 0, HEAD);
     const ids = new Uint32Array(data, 4 * HEAD, count);

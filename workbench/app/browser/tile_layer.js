@@ -83,13 +83,24 @@ export class TileLayer {
     return this.spec.version;
   }
 
+  /** Where tiles of a zoom are served. */
+  address() {
+    return this.spec.url;
+  }
+
   url(z, x, y) {
-    return `${this.spec.url}/${z}/${x}/${y}?v=${encodeURIComponent(this.version(z))}`;
+    return `${this.address(z)}/${z}/${x}/${y}?v=${encodeURIComponent(this.version(z))}`;
+  }
+
+  /** The URL of several tiles of one zoom together. */
+  groupUrl(z, places) {
+    const tiles = places.map(([, x, y]) => `${x}.${y}`).join(",");
+    return `${this.address(z)}/${z}?v=${encodeURIComponent(this.version(z))}&tiles=${tiles}`;
   }
 
   /** What is kept of a tile that has come: its image at least. */
-  async decode(response) {
-    return { image: await createImageBitmap(await response.blob()) };
+  async decode(blob) {
+    return { image: await createImageBitmap(blob) };
   }
 
   /** Bring the image of a tile up to date, before it is painted. */
