@@ -233,15 +233,17 @@ def _fill(
             picture[:] = stored.background
         for index, piece in _pieces(picture, x, y, stored):
             pieces.setdefault(index, []).append(piece)
+    # One box has no neighbours to keep anything for, and keeping costs memory traffic.
+    scatter = _scatter if len(out) == 1 else _scatter_and_keep
     if threads == 1 or len(pieces) == 1:
         for index, each in pieces.items():
-            _scatter(stored, index, each)
+            scatter(stored, index, each)
         return
     order = list(pieces)
 
     def work(part: int) -> None:
         for index in order[part::threads]:
-            _scatter(stored, index, pieces[index])
+            scatter(stored, index, pieces[index])
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, range(threads)))
@@ -274,13 +276,18 @@ def _scatter(stored: StoredTiles, index: int, pieces: list[_Piece]) -> None:
     whole = target.shape[:2] == (stored.height, stored.width)
     if len(pieces) == 1 and whole and target.flags.c_contiguous:
         stored.decode_into(target, index)
-        return
+    else:
+        _copy(stored.decode(index), pieces)
+
+
+def _scatter_and_keep(stored: StoredTiles, index: int, pieces: list[_Piece]) -> None:
+    """Do the same, and keep the tile for the next batch while there is more in it."""
     used = sum(target.shape[0] * target.shape[1] for target, *_ in pieces)
     if (kept := stored.kept.take(index)) is not None:
         pixels, before = kept
         used += before
     elif used >= stored.area_of(index):
-        _copy(stored.decode(index), pieces)
+        _scatter(stored, index, pieces)
         return
     else:
         pixels = stored.kept.empty()
