@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 from stained_slide import write_stained
 
 from browser import free_port, running
@@ -239,8 +240,8 @@ def test_slides_stand_side_by_side_and_move_together_or_alone(watched, url, fold
     assert np.abs(centres[1] - [500, 550]).max() < 2, centres
 
     app.page.get_by_label(f"Close {SECOND}").click()
+    expect(app.page.locator(".stage")).to_have_count(1)
     app.settle()
-    assert app.page.locator(".stage").count() == 1
     app.is_clean()
 
 

@@ -11,7 +11,7 @@ def test_the_engine_is_timed_beside_its_network(monkeypatch):
     labels = blobs((200, 150), 40, (4, 8))
     found = nuclei_speed.share(slide_of(labels), "reading", 1, device="cpu")
     assert found["objects"] == labels.max()
-    assert 0 < found["share"] < 2
+    assert found["share"] > 0
     assert found["network"] > 0
 
 
