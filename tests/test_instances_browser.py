@@ -259,20 +259,12 @@ def draw_one(app):
 
 
 @pytest.mark.usefixtures("store")
-def at_rest(page, locator):
-    """Return where something lies, once the page has stopped laying it out."""
-    before, box = None, locator.bounding_box()
-    while box != before:
-        page.wait_for_timeout(400)
-        before, box = box, locator.bounding_box()
-    return box
-
-
 def test_a_lasso_in_the_plot_chooses_rows(watched, url):
     app = Objects.look(watched, url)
     app.frame.get_by_label("Table and plot").click()
     app.says("Table: first 500 of 800 shown.")
-    box = at_rest(app.page, app.frame.locator(".bk-Figure").last)
+    app.page.wait_for_timeout(500)
+    box = app.frame.locator(".bk-Figure").last.bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     app.page.mouse.move(*middle)
     app.page.mouse.down()
