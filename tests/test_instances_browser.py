@@ -263,7 +263,7 @@ def test_a_lasso_in_the_plot_chooses_rows(watched, url):
     app = Objects.look(watched, url)
     app.frame.get_by_label("Table and plot").click()
     app.says("Table: first 500 of 800 shown.")
-    app.page.wait_for_timeout(500)
+    app.page.wait_for_timeout(3000)  # the points come after the table
     box = app.frame.locator(".bk-Figure").last.bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     app.page.mouse.move(*middle)
