@@ -172,6 +172,18 @@ def chromium_path() -> str:
 
 
 @contextlib.contextmanager
+def app_served(slides: Path, runs: Path) -> Iterator[str]:
+    """Serve the app as `workbench serve` does; yields its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "workbench.cli", "serve"]
+    command += ["--slides", str(slides), "--runs", str(runs), "--port", str(port)]
+    root = f"http://127.0.0.1:{port}"
+    env = {"OMP_NUM_THREADS": "1"}
+    with running(command, f"{root}/liveness", runs / "log", env=env):
+        yield f"{root}/workbench"
+
+
+@contextlib.contextmanager
 def launched() -> Iterator[Browser]:
     """Start a browser, and end it."""
     with sync_playwright() as playwright:

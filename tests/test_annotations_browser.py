@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 
 import numpy as np
 import pytest
 import shapely
 from stained_slide import write_stained
 
-from browser import Watched, free_port, running
+from browser import Watched, app_served
 from workbench.annotations.annotation import Annotation
 from workbench.annotations.collection import open_annotations
 from workbench.annotations.geojson import read_geojson, to_geojson
@@ -46,14 +45,8 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def url(folder, runs):
-    port = free_port()
-    command = [sys.executable, "-m", "workbench.cli", "serve"]
-    command += ["--slides", str(folder), "--runs", str(runs), "--port", str(port)]
-    root = f"http://127.0.0.1:{port}"
-    with running(
-        command, f"{root}/liveness", runs / "log", env={"OMP_NUM_THREADS": "1"}
-    ):
-        yield f"{root}/workbench"
+    with app_served(folder, runs) as address:
+        yield address
 
 
 @pytest.fixture

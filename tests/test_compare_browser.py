@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -11,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import expect
 from stained_slide import write_stained
 
-from browser import free_port, running
+from browser import app_served
 from workbench.geometry import Box
 from workbench.slide.slide import open_slide
 from workbench.stain.normalizer import fit_normalizer
@@ -49,14 +48,8 @@ def slide(folder):
 
 @pytest.fixture(scope="module")
 def url(folder, tmp_path_factory):
-    runs = tmp_path_factory.mktemp("runs")
-    port = free_port()
-    command = [sys.executable, "-m", "workbench.cli", "serve"]
-    command += ["--slides", str(folder), "--runs", str(runs), "--port", str(port)]
-    root = f"http://127.0.0.1:{port}"
-    env = {"OMP_NUM_THREADS": "1"}
-    with running(command, f"{root}/liveness", runs / "log", env=env):
-        yield f"{root}/workbench"
+    with app_served(folder, tmp_path_factory.mktemp("runs")) as address:
+        yield address
 
 
 class App:

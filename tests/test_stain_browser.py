@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import sys
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from PIL import Image
 from stained_slide import write_stained
 
 from app_page import AppPage
-from browser import free_port, running
+from browser import app_served
 from workbench.app.slide_stain import fit_slide
 from workbench.geometry import Box
 from workbench.layers.difference import difference_picture
@@ -46,13 +45,8 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def url(folder, runs):
-    port = free_port()
-    command = [sys.executable, "-m", "workbench.cli", "serve"]
-    command += ["--slides", str(folder), "--runs", str(runs), "--port", str(port)]
-    root = f"http://127.0.0.1:{port}"
-    env = {"OMP_NUM_THREADS": "1"}
-    with running(command, f"{root}/liveness", runs / "log", env=env):
-        yield f"{root}/workbench"
+    with app_served(folder, runs) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
