@@ -128,7 +128,7 @@ def test_reference_method_and_look_repaint_the_slide_as_computed(watched, url, s
         shows(app, layer._paint(pixels), unlike=before)
     app.press("as scanned")
     shows(app, pixels, unlike=before)
-    assert "look=as+scanned" in app.page.url
+    app.page.wait_for_url(re.compile(r"look=as\+scanned"))
     app.is_clean()
 
 

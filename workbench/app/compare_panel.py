@@ -144,13 +144,13 @@ class ComparePanel(pn.viewable.Viewer):
     def remove(self, beside: Beside) -> None:
         """Take a slide away."""
         self.beside = [other for other in self.beside if other is not beside]
-        beside.viewer.close()
+        beside.viewer.clear()
         self._settle()
 
     def close(self) -> None:
-        """Take all slides away."""
-        for beside in list(self.beside):
-            self.remove(beside)
+        """Serve the slides beside no more; the page is gone."""
+        for beside in self.beside:
+            beside.viewer.close()
 
     def _opened(self, name: str, slide: Slide) -> None:
         self._add.loading = False

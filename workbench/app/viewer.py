@@ -142,7 +142,7 @@ class Viewer(pn.viewable.Viewer):
         self._view_changed()
         self._selection_changed()
         if pn.state.curdoc is not None and pn.state.curdoc.session_context:
-            pn.state.on_session_destroyed(self._release)
+            pn.state.on_session_destroyed(lambda _: self.close())
         self._stage.param.watch(self._seen, "seen")
         self._stage.param.watch(self._selected, "selection")
         self._stage.param.watch(self._tapped, "tapped")
@@ -230,10 +230,15 @@ class Viewer(pn.viewable.Viewer):
         else:
             handle.release()
 
-    def close(self) -> None:
-        """Take all layers away, and stop serving them."""
+    def clear(self) -> None:
+        """Take all layers away, as `remove_layer` does."""
         for handle in list(self.layers):
             self.remove_layer(handle)
+
+    def close(self) -> None:
+        """Serve nothing more: nobody looks, so nothing is repainted either."""
+        for handle in self._known:
+            handle.release()
 
     def go_to(
         self,
@@ -270,12 +275,6 @@ class Viewer(pn.viewable.Viewer):
 
     def _publish(self) -> None:
         self._stage.layers = [asdict(handle.shown) for handle in self.layers]
-
-    def _release(self, session_context: object) -> None:
-        """Serve nothing more, once nobody looks."""
-        del session_context
-        for handle in self._known:
-            handle.release()
 
     def _seen(self, event: param.parameterized.Event) -> None:
         seen = event.new

@@ -192,7 +192,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.restorer.arrived(viewer)
         self._list_saved()
         if old is not None:
-            old.close()
+            old.clear()
 
     def _arrange(self) -> None:
         if self.viewer is not None:
