@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workbench.geometry import Box
 
 _CHANNELS = 3
+_UINT8 = np.dtype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -43,7 +44,7 @@ class Region:
 
     def __post_init__(self) -> None:
         """Refuse other layouts and make the pixels read-only."""
-        if self.pixels.dtype != np.uint8 or self.pixels.shape[2:] != (_CHANNELS,):
+        if self.pixels.dtype != _UINT8 or self.pixels.shape[2:] != (_CHANNELS,):
             message = (
                 f"A region holds uint8 (H, W, 3), not {self.pixels.dtype}"
                 f" {self.pixels.shape}."

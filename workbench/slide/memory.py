@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _VECTOR: Final = 32
+_UINT8: Final = np.dtype(np.uint8)
 
 
 def empty_pixels(shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -20,8 +22,7 @@ def empty_pixels(shape: tuple[int, ...]) -> NDArray[np.uint8]:
     cache; pixels that are used at once then come back from memory, which costs a
     twentieth of the decoding, and more if they are copied. So they start beside one.
     """
-    size = math.prod(shape)
-    raw = np.empty(size + _VECTOR, np.uint8)
-    address = raw.__array_interface__["data"][0]
-    start = (_VECTOR // 2 - address) % _VECTOR
-    return raw[start : start + size].reshape(shape)
+    raw = np.empty(math.prod(shape) + _VECTOR, _UINT8)
+    # Twice as fast as to ask NumPy for the address, and this is done for each tile.
+    address = ctypes.addressof(ctypes.c_char.from_buffer(raw.data))
+    return np.ndarray(shape, _UINT8, raw, (_VECTOR // 2 - address) % _VECTOR)

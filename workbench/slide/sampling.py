@@ -92,6 +92,8 @@ def choose_source(
     Unless `exact`, a level whose tiles can be shrunk while they are decoded is; not
     at its edges, where a shrunk pixel may reach beyond the picture.
     """
+    if (box.width, box.height) == size:
+        return Source(0, box.x0, box.y0, box.x1, box.y1)
     wanted = min(box.width / size[0], box.height / size[1]) * (1 + _SAME)
     fine_enough = [i for i, axes in enumerate(scale) if max(axes) <= wanted]
     number = max(fine_enough, key=lambda i: scale[i], default=0)

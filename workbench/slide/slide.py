@@ -98,6 +98,8 @@ class Slide:
         self.reader_name = reader.name
         self.icc_profile = reader.icc_profile
         self.declared_mpp = reader.declared_mpp
+        believed = reader.declared_mpp if believable_mpp(reader.declared_mpp) else None
+        self._mpp = believed if mpp is None else mpp
         self.associated: Mapping[str, NDArray[np.uint8]] = _Associated(reader)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -137,9 +139,7 @@ class Slide:
     @property
     def mpp(self) -> float | None:
         """Micrometres per pixel of level 0: given, or declared and believable."""
-        if self._given_mpp is not None:
-            return self._given_mpp
-        return self.declared_mpp if believable_mpp(self.declared_mpp) else None
+        return self._mpp
 
     @property
     def mpp_problem(self) -> str:
@@ -203,13 +203,12 @@ class Slide:
                 max(1, round(box.width * factor)),
                 max(1, round(box.height * factor)),
             )
-        if size is None or size == (box.width, box.height):
-            size = (box.width, box.height)
-            pixels = self._read_stored(box)
-        else:
-            pixels = self.read_tiles([box], size)[0]
-        own = self.mpp and self.mpp * box.width / size[0]
-        return Region(pixels, box, own, self.id)
+        width, height = box.width, box.height
+        if size is None or size == (width, height):
+            pixels = self._read_stored(box, width, height)
+            return Region(pixels, box, self._mpp, self.id)
+        pixels = self.read_tiles([box], size)[0]
+        return Region(pixels, box, self._mpp and self._mpp * width / size[0], self.id)
 
     def read_tiles(
         self,
@@ -243,7 +242,7 @@ class Slide:
         return out
 
     def _check(self, count: int, width: int, height: int) -> None:
-        if min(width, height) < 1 or width * height * max(1, count) > MAX_PIXELS:
+        if width < 1 or height < 1 or width * height * (count or 1) > MAX_PIXELS:
             message = (
                 f"{count} x {width} x {height} pixels of '{self.path}' cannot be"
                 " read at once."
@@ -251,11 +250,10 @@ class Slide:
             remedy = f"Ask for at least one and at most {MAX_PIXELS:,} pixels."
             raise OutOfBoundsError(message, remedy)
 
-    def _read_stored(self, box: Box) -> NDArray[np.uint8]:
+    def _read_stored(self, box: Box, width: int, height: int) -> NDArray[np.uint8]:
         """Return level-0 pixels: the short way, for which nothing is planned."""
-        self._check(1, box.width, box.height)
-        origin = (box.x0, box.y0)
-        batch = self._reader.read_batch(0, [origin], box.width, box.height)
+        self._check(1, width, height)
+        batch = self._reader.read_batch(0, [(box.x0, box.y0)], width, height)
         if self._profile is not None:
             self._profile.to_srgb(batch)
         pixels: NDArray[np.uint8] = batch[0]
