@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from functools import partial
 from pathlib import Path
 
@@ -24,8 +23,6 @@ HIDDEN = 0.1
 
 NEAR = 8
 """How far mean colours may be from each other: tiles are JPEG and resampled."""
-
-_WAIT_S = 45.0
 
 _WATCH_PROGRESS = """() => {
   window.told = [];
@@ -113,16 +110,8 @@ class AppPage:
         self.frame.get_by_text(text).first.wait_for()
 
     def eventually(self, check):
-        """Return what a check returns once it holds; it may take its time."""
-        end = time.monotonic() + _WAIT_S
-        while True:
-            self.figure.settle()
-            try:
-                return check()
-            except AssertionError:
-                if time.monotonic() > end:
-                    raise
-            self.page.wait_for_timeout(100)
+        """Return what a check returns once it holds; see `Figure.eventually`."""
+        return self.figure.eventually(check)
 
     def snapshot(self):
         """Return what tells the mean colours of boxes, as they are painted now."""

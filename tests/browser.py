@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -22,10 +22,12 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import sync_playwright
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from playwright.sync_api import Browser, Frame, Page
+
+T = TypeVar("T")
 
 _CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = [
@@ -40,6 +42,8 @@ _FLAGS = [
 _LOCAL = {"127.0.0.1", "localhost", ""}
 TIMEOUT_MS = 60_000
 """Of any wait: other work may keep the machine busy."""
+
+_WAIT_S = 45.0
 
 _PROBES = """
 window.probe = {
@@ -219,6 +223,18 @@ class Figure:
         except PlaywrightTimeout as error:
             message = f"the viewer never was ready; its page said: {self.errors}"
             raise AssertionError(message) from error
+
+    def eventually(self, check: Callable[[], T]) -> T:
+        """Return what a check returns once it holds; it may take its time."""
+        end = time.monotonic() + _WAIT_S
+        while True:
+            self.settle()
+            try:
+                return check()
+            except AssertionError:
+                if time.monotonic() > end:
+                    raise
+            self.frame.wait_for_timeout(100)
 
     def frames(self, number: int) -> None:
         """Wait for the browser to draw so many frames."""

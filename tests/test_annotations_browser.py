@@ -167,19 +167,24 @@ def test_an_annotation_is_classified_kept_and_deleted(watched, url, saved):
     app.is_clean()
 
     again = Marker(watched, url, saved)
-    again.page.wait_for_timeout(500)
     [one] = again.wait_for(1)
     assert (one.name, one.classification) == ("nest", "Tumour")
-    red, green, blue, alpha = again.painted(1900, 1300)
-    assert alpha > 0
-    assert red > max(green, blue)
-    assert again.painted(300, 300)[3] == 0
+
+    def is_painted():
+        red, green, blue, alpha = again.painted(1900, 1300)
+        assert alpha > 0
+        assert red > max(green, blue)
+        assert again.painted(300, 300)[3] == 0
+
+    def is_gone():
+        assert again.painted(1900, 1300)[3] == 0
+
+    watched.eventually(is_painted)
     again.click(1900, 1300)
     again.page.get_by_text("area").first.wait_for()
     again.page.keyboard.press("Delete")
     again.wait_for(0)
-    again.page.wait_for_timeout(200)
-    assert again.painted(1900, 1300)[3] == 0
+    watched.eventually(is_gone)
     again.page.keyboard.press("Control+z")
     again.wait_for(1)
     again.is_clean()

@@ -90,6 +90,11 @@ class App:
             number,
         )
 
+    def address(self, *parts):
+        """Return the address once it says all that it should."""
+        self.page.wait_for_url(lambda url: all(part in url for part in parts))
+        return self.page.url
+
     def eventually_at(self, ranges, linear):
         """Wait until the first viewer shows a place, turned by a matrix's columns."""
         seen = turned = None
@@ -249,10 +254,9 @@ def test_the_address_restores_place_colours_overlays_and_comparison(watched, url
     app.page.get_by_label(f"Close {SECOND}").wait_for()
     app.settle()
     app.look(0, 900, 700, 400)
-    app.page.wait_for_timeout(1200)
-    address = app.page.url
-    for part in ("at=900", "normalize=macenko", "overlay=", "divider=", "beside="):
-        assert part in address, address
+    address = app.address(
+        "at=900", "normalize=macenko", "overlay=", "divider=", "beside="
+    )
     assert "/" not in unquote(urlsplit(address).query)
     assert app.page.evaluate("() => history.length") <= 2
 
@@ -262,13 +266,15 @@ def test_the_address_restores_place_colours_overlays_and_comparison(watched, url
     again = App(watched, address)
     again.page.get_by_label(f"Close {SECOND}").wait_for()
     again.page.get_by_label("Remove").wait_for()
-    again.settle()
-    again.page.wait_for_timeout(1000)
-    again.settle()
-    assert again.ranges(0) == pytest.approx(shown[0], abs=1)
-    assert again.ranges(1) == pytest.approx(shown[1], abs=1)
-    for box, colour in zip(boxes, shown[2], strict=True):
-        assert np.abs(again.colour(box) - colour).max() < 4
+
+    def is_restored():
+        again.settle()
+        assert again.ranges(0) == pytest.approx(shown[0], abs=1)
+        assert again.ranges(1) == pytest.approx(shown[1], abs=1)
+        for box, colour in zip(boxes, shown[2], strict=True):
+            assert np.abs(again.colour(box) - colour).max() < 4
+
+    watched.eventually(is_restored)
     again.is_clean()
 
 
@@ -284,9 +290,7 @@ def test_a_kept_view_and_an_address_bring_back_place_and_turn(watched, url):
     app.page.get_by_label("Name of this view").fill("mitosis")
     app.press("Keep this view")
     app.page.get_by_role("button", name="Go there").wait_for()
-    app.page.wait_for_timeout(800)
-    address = app.page.url
-    assert "turn=1m" in address
+    address = app.address("turn=1m", "at=900")
 
     app.page.locator(".stage").first.focus()
     app.page.keyboard.press("r")

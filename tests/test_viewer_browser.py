@@ -126,25 +126,27 @@ def test_a_new_version_is_painted_without_ever_blanking(viewer):
 def test_opacity_visibility_and_another_style(opened):
     viewer = opened()
     viewer.go(3140.0, 2160.0, 1.0)
+    cell = np.array([200, 0, 0])
+
+    def shows(colour, *, seen, tolerance=10):
+        def check():
+            assert (viewer.close_to(colour, tolerance) is not None) == seen
+
+        viewer.watched.eventually(check)
+
+    shows(GREEN, seen=True, tolerance=30)
     viewer.order("restyle")
-    viewer.page.wait_for_timeout(200)
-    viewer.watched.settle()
-    assert viewer.close_to(GREEN, 30) is None
-    assert viewer.close_to(np.array([200, 0, 0]), 10) is not None
+    shows(GREEN, seen=False, tolerance=30)
+    shows(cell, seen=True)
     viewer.order("hide")
-    viewer.page.wait_for_timeout(200)
-    viewer.watched.settle()
-    assert viewer.close_to(np.array([200, 0, 0]), 10) is None
+    shows(cell, seen=False)
     viewer.order("show")
+    shows(cell, seen=True)
     viewer.order("opacity", 0.5)
-    viewer.page.wait_for_timeout(200)
-    viewer.watched.settle()
-    assert viewer.close_to(np.array([200, 0, 0]), 10) is None
+    shows(cell, seen=False)
     viewer.order("remove")
-    viewer.page.wait_for_timeout(200)
-    viewer.watched.settle()
     viewer.go(3050.0, 2090.0, 2.0)
-    assert viewer.close_to(RED) is not None
+    shows(RED, seen=True, tolerance=60)
     viewer.assert_clean()
 
 

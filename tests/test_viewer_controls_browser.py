@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 
 import numpy as np
 import pytest
@@ -187,6 +188,10 @@ def test_what_is_seen_can_be_turned_and_flipped(opened):
     # The marker's centre, from the centre of the view.
     x, y = (3032 - 3050) / 2, (2032 - 2090) / 2
     expected = (x, y)
+
+    def is_at(place):
+        assert seen(viewer, RED) == place
+
     for key in "rrrrfrrrf":
         viewer.page.locator(".stage").focus()
         viewer.page.keyboard.press(key)
@@ -198,9 +203,8 @@ def test_what_is_seen_can_be_turned_and_flipped(opened):
                 expected[1],
             )
         )
-        viewer.page.wait_for_timeout(250)
-        viewer.watched.settle()
-        assert seen(viewer, RED) == pytest.approx(expected, abs=1.5)
+        wanted = pytest.approx(expected, abs=1.5)
+        viewer.watched.eventually(partial(is_at, wanted))
     assert viewer.state()["view"]["downsample"] == 2.0
     assert (viewer.state()["turn"], viewer.state()["mirrored"]) == (1, False)
     # The mouse finds and moves what it points at, turned as it is.
@@ -302,9 +306,14 @@ def test_what_holoviews_draws_lies_over_the_slide(opened):
     viewer = opened()
     viewer.order("draw")
     viewer.go(3050.0, 2090.0, 1.0)
-    viewer.page.wait_for_timeout(500)
-    hull = viewer.close_to(np.array([255, 0, 255]))
-    assert hull == pytest.approx([3000, 2100, 3040, 2140], abs=3)
-    x0, y0, x1, y1 = viewer.close_to(np.array([255, 255, 0]))
-    assert ((x0 + x1) / 2, (y0 + y1) / 2) == pytest.approx((3100, 2050), abs=3)
+
+    def is_drawn():
+        hull = viewer.close_to(np.array([255, 0, 255]))
+        assert hull == pytest.approx([3000, 2100, 3040, 2140], abs=3)
+        hull = viewer.close_to(np.array([255, 255, 0]))
+        assert hull is not None
+        x0, y0, x1, y1 = hull
+        assert ((x0 + x1) / 2, (y0 + y1) / 2) == pytest.approx((3100, 2050), abs=3)
+
+    viewer.watched.eventually(is_drawn)
     viewer.assert_clean()
