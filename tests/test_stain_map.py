@@ -90,6 +90,21 @@ def test_a_table_says_the_same_as_the_fused_code():
     assert (difference > 0).mean() <= 1e-4
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 3, 77), (2, 300, 401), (5, 256, 256)])
+def test_a_table_answers_every_layout_alike(normalizer, shape):
+    table = ColourTable(normalizer.colour_map)
+    every = np.random.default_rng(2).integers(0, 256, (*shape, 3), np.uint8)
+    planes = torch.from_numpy(every).permute(0, 3, 1, 2)
+    expected = rounded(normalizer.colour_map(every.reshape(-1, 3)))
+    expected = expected.reshape(every.shape)
+    np.testing.assert_array_equal(table.of_array(every), expected)
+    for dtype in (torch.uint8, torch.float32):
+        found = table.of_tensor(planes, dtype).permute(0, 2, 3, 1)
+        np.testing.assert_array_equal(found.numpy(), expected)
+    thin = every[:, :, ::2]
+    np.testing.assert_array_equal(table.of_array(thin), expected[:, :, ::2])
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_a_model_gets_its_own_type(normalizer, dtype):
     tiles = torch.from_numpy(tissue()).permute(2, 0, 1)[None]

@@ -8,32 +8,23 @@ threads; the answer is the same to the bit.
 
 from __future__ import annotations
 
-import math
-import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numba
 import numpy as np
-import torch
 
 from workbench.stain.formula import FLOOR, KEEPS_GLASS, RESIDUAL, Formula
 from workbench.stain.fused_lab import shift_lab
+from workbench.stain.passes import BLOCK, PixelPass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from numpy.typing import NDArray
 
     _Bytes: TypeAlias = NDArray[np.uint8]
     _Floats: TypeAlias = NDArray[np.float32]
 
-_BLOCK: Final = 1024
+_BLOCK: Final = BLOCK
 """Pixels of a block: what lies between load and store stays in the first cache."""
-
-_THREAD_PX: Final = 1 << 16
-"""Least number of pixels for which another thread is worth its start."""
 
 _f4 = np.float32
 _i4 = np.int32
@@ -45,7 +36,7 @@ _RELAXED: Final = {"contract", "nnan", "nsz", "ninf"}
 """No number here is infinite or none; that lets minima and maxima be vectors."""
 
 
-class FusedPass:
+class FusedPass(PixelPass):
     """A formula of kind "stains" or "lab" for pixels on the CPU.
 
     Parameters
@@ -59,81 +50,12 @@ class FusedPass:
         self._constants = formula.constants.astype(np.float32)
         self._lab = formula.kind == "lab"
 
-    def of_array(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return the normalized pixels, uint8 (..., 3), of uint8 (..., 3)."""
-        out = np.empty(pixels.shape, np.uint8)
-        flat, result = np.ascontiguousarray(pixels).reshape(-1), out.reshape(-1)
-        count = flat.size // 3
-        _run(
-            self._job(_interleaved, flat[3 * a : 3 * b], result[3 * a : 3 * b])
-            for a, b in _parts(count, _threads(count))
-        )
-        return out
+    def _interleaved(self, pixels: _Bytes, out: NDArray[Any]) -> None:
+        _interleaved(pixels, out, self._table, self._constants, True, self._lab)  # noqa: FBT003 - compiled code takes no keywords
 
-    def of_tensor(
-        self, tiles: torch.Tensor, dtype: torch.dtype = torch.uint8
-    ) -> torch.Tensor:
-        """Return normalized tiles (N, 3, H, W) of uint8 tiles (N, 3, H, W).
-
-        Rounded if `dtype` is uint8, else grey levels from 0 to 255 as they are.
-        """
-        kind = np.uint8 if dtype == torch.uint8 else np.float32
-        source = tiles.detach().contiguous().numpy()
-        out = np.empty(source.shape, kind)
-        count = math.prod(source.shape[2:])
-        planes, result = (each.reshape(-1, 3, count) for each in (source, out))
-        each = -(-_threads(len(planes) * count) // max(1, len(planes)))
-        _run(
-            self._job(_planar, planes[n, :, a:b], result[n, :, a:b])
-            for n in range(len(planes))
-            for a, b in _parts(count, each)
-        )
-        return torch.from_numpy(out).to(dtype)
-
-    def _job(self, kernel: Callable[..., None], *arrays: NDArray[Any]) -> _Job:
-        whole = arrays[-1].dtype == np.uint8
-        return arrays[0].size, partial(
-            kernel, *arrays, self._table, self._constants, whole, self._lab
-        )
-
-
-_Job: TypeAlias = tuple[int, "Callable[[], None]"]
-"""Number of values, and what normalizes them."""
-
-
-def _threads(count: int) -> int:
-    return max(1, min(_cores(), count // _THREAD_PX))
-
-
-def _parts(count: int, parts: int) -> list[tuple[int, int]]:
-    """Return where parts of nearly equal numbers of whole blocks begin and end."""
-    step = max(1, -(-count // (parts * _BLOCK)) * _BLOCK)
-    return [(a, min(a + step, count)) for a in range(0, count, step)]
-
-
-def _run(jobs: Iterable[_Job]) -> None:
-    """Do what little there is here, and much in threads."""
-    ready = list(jobs)
-    if len(ready) == 1 or sum(size for size, _ in ready) < 6 * _THREAD_PX:
-        for _, job in ready:
-            job()
-        return
-    for done in [_pool().submit(job) for _, job in ready]:
-        done.result()
-
-
-@cache
-def _cores() -> int:
-    return (
-        len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else (os.cpu_count() or 1)
-    )
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_cores(), thread_name_prefix="stain")
+    def _planar(self, pixels: _Bytes, out: NDArray[Any]) -> None:
+        whole = out.dtype == np.uint8
+        _planar(pixels, out, self._table, self._constants, whole, self._lab)
 
 
 @numba.njit(nogil=True, cache=True)
