@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Frame, Page
+    from playwright.sync_api import Browser, BrowserContext, Frame, Page
 
 T = TypeVar("T")
 
@@ -308,9 +308,20 @@ class Watched(Figure):
             route.abort()
 
 
-@pytest.fixture
-def watched(chromium) -> Iterator[Watched]:
-    """Return a new page of 1000 x 700, watched."""
+@pytest.fixture(scope="module")
+def profile(chromium) -> Iterator[BrowserContext]:
+    """Return what the pages of a module share: they load its scripts once."""
     context = chromium.new_context(viewport={"width": 1000, "height": 700})
-    yield Watched(context.new_page())
+    yield context
     context.close()
+
+
+@pytest.fixture
+def watched(profile) -> Iterator[Watched]:
+    """Return a new page of 1000 x 700, watched; its site knows nobody."""
+    page = profile.new_page()
+    yield Watched(page)
+    if not page.url.startswith(("about:", "data:")):
+        page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+    page.close()
+    profile.clear_cookies()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from browser import chromium, watched  # noqa: F401 - one browser for all modules
+from browser import chromium, profile, watched  # noqa: F401 - one browser for all
 
 # How long an example takes says more of the machine than of the code.
 # The same examples each time, so that a change alone makes a test fail;

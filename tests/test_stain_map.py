@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from workbench.errors import StainError
-from workbench.stain import fused
+from workbench.stain import passes
 from workbench.stain.each import fit_macenko_picture, normalize_each
 from workbench.stain.formula import compiled, quantized
 from workbench.stain.lookup import ColourTable, rounded
@@ -65,8 +65,8 @@ def test_over_all_colours_what_is_served_is_what_float64_says(method):
 def test_stitched_tiles_are_the_whole_to_the_bit(method, monkeypatch):
     picture = tissue(shape=(300, 421), seed=3)
     normalizer = fit_normalizer(picture, "he-rose", method=method)
-    monkeypatch.setattr(fused, "_THREAD_PX", 4096)
-    monkeypatch.setattr(fused, "_cores", lambda: 3)
+    monkeypatch.setattr(passes, "_THREAD_PX", 4096)
+    monkeypatch.setattr(passes, "_cores", lambda: 3)
     whole = normalizer(picture)
     for side in (1, 32, 100, 256):
         stitched = np.empty_like(picture)
