@@ -41,6 +41,9 @@ _MOST_PIXELS: Final = 1 << 26
 """Of a batch on any device: 200 MB, of which a few wait on the host."""
 
 _FIRST_TRIED: Final = 32
+_COMPILED_WITH: Final = 2
+"""Tiles: code that is compiled for one alone is for one alone."""
+
 _WORTHWHILE: Final = 1.05
 """A larger batch is taken if it is so much faster for each tile."""
 
@@ -88,6 +91,8 @@ class Inference:
 
     Attributes
     ----------
+    not_compiled : str
+        Why the network is not compiled although the recipe asks for it; else empty.
     seconds : dict of str to float
         How long the steps took so far, by the device's clock: "transfer" to it,
         "normalizing", "model" and "post-processing" with the way back.
@@ -108,6 +113,7 @@ class Inference:
         self.seconds = dict.fromkeys(_STEPS, 0.0)
         self._asked = recipe.batch_size
         self._most = 1 << 30 if recipe.batch_size == "auto" else recipe.batch_size
+        self.not_compiled = ""
         self._normalizer: Normalizer | SeveralNormalizers | None = None
         self._clock = Clock(self.device)
         self._cuda = self.device.type == "cuda"
@@ -117,6 +123,15 @@ class Inference:
             if self._cuda
             else None
         )
+        if recipe.compile:
+            self.not_compiled = self._compile()
+
+    def _compile(self) -> str:
+        """Compile the network now, not amid the run; return why not, if not."""
+        compiled = self.model.compile_network()
+        side = self.card.tile_px
+        self(np.zeros((_COMPILED_WITH, side, side, 3), np.uint8))
+        return compiled.problem
 
     @property
     def reading_threads(self) -> tuple[int, int]:

@@ -50,6 +50,11 @@ class Team:
         self.precision = first.precision
 
     @property
+    def not_compiled(self) -> str:
+        """Why a network is not compiled although that was asked for; else empty."""
+        return next((m.not_compiled for m in self._members if m.not_compiled), "")
+
+    @property
     def reading_threads(self) -> tuple[int, int]:
         """Threads that read beside the models, and while they have nothing to do."""
         return max(member.reading_threads for member in self._members)
