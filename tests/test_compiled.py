@@ -78,6 +78,18 @@ def test_any_size_of_batch_is_answered_by_the_same_code():
     assert not inference.model.network.problem
 
 
+def test_a_server_compiles_any_number_of_models(monkeypatch):
+    compile_ = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda each: compile_(each, backend="eager"))
+    with torch._dynamo.config.patch(fail_on_recompile_limit_hit=True):
+        for channels in range(3, 13):  # torch gives up on one function after eight
+            network = nn.Sequential(
+                nn.Conv2d(3, channels, 3), nn.Conv2d(channels, 2, 1)
+            )
+            inference = Inference(TileModel(fake_card(), network), COMPILED)
+            assert not inference.not_compiled
+
+
 @pytest.fixture
 def _no_compiler(monkeypatch, tmp_path):
     from torch._inductor import config  # noqa: PLC0415 - takes seconds

@@ -41,8 +41,9 @@ _MOST_PIXELS: Final = 1 << 26
 """Of a batch on any device: 200 MB, of which a few wait on the host."""
 
 _FIRST_TRIED: Final = 32
-_COMPILED_WITH: Final = 2
-"""Tiles: code that is compiled for one alone is for one alone."""
+_COMPILED_WITH: Final = (2, 16)
+"""Tiles, at least and at most: code compiled for one is for one alone, and torch has
+other code for fewer than 16."""
 
 _WORTHWHILE: Final = 1.05
 """A larger batch is taken if it is so much faster for each tile."""
@@ -130,7 +131,9 @@ class Inference:
         """Compile the network now, not amid the run; return why not, if not."""
         compiled = self.model.compile_network()
         side = self.card.tile_px
-        self(np.zeros((_COMPILED_WITH, side, side, 3), np.uint8))
+        usual = _CPU_PIXELS // side**2 if self._asked == "auto" else self._asked
+        least, most = _COMPILED_WITH
+        self(np.zeros((max(least, min(usual, most)), side, side, 3), np.uint8))
         return compiled.problem
 
     @property

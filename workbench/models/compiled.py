@@ -39,7 +39,7 @@ class CompiledNetwork(nn.Module):
         super().__init__()
         self.network = network
         self.problem = ""
-        self._run: Callable[[Tensor], Any] = torch.compile(self._answer)
+        self._run: Callable[[Tensor], Any] = torch.compile(_own(network))
 
     def forward(self, inputs: Tensor) -> Any:
         """Return what the network answers to float32 (N, C, h, w)."""
@@ -55,5 +55,16 @@ class CompiledNetwork(nn.Module):
             _log.warning("The network is not compiled: %s", self.problem)
         return self.network(inputs)
 
-    def _answer(self, inputs: Tensor) -> Any:
-        return self.network(inputs)
+
+def _own(network: nn.Module) -> Callable[[Tensor], Any]:
+    """Return a function with code of its own that answers with a network.
+
+    torch keeps what it compiles with the code that was called, and gives up on code of
+    which it has compiled eight versions: one server may use more models than that.
+    """
+
+    def answer(inputs: Tensor) -> Any:
+        return network(inputs)
+
+    answer.__code__ = answer.__code__.replace()
+    return answer
