@@ -155,6 +155,7 @@ def _answer(
         order=schedule,
         threads=inference.reading_threads,
         allocate=inference.allocate,
+        encoded=lambda: inference.decodes,
     )
     left, before = len(chunks) - len(recorder.chunks_done), request.slide.waited_s
     with report.stage("tiles"), closing(batches):

@@ -66,6 +66,11 @@ class Team:
         return next((each for each in kinds if each is not None), None)
 
     @property
+    def decodes(self) -> bool:
+        """Whether batches are better left encoded: all devices decode."""
+        return all(member.decodes for member in self._members)
+
+    @property
     def memory(self) -> dict[str, int]:
         """Bytes in use by name: "host", and each device that is not the host."""
         return memory_in_use(self.devices)

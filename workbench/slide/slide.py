@@ -15,6 +15,7 @@ from workbench.errors import MissingMppError, OutOfBoundsError
 from workbench.geometry import MPP_BOUNDS, Box, believable_mpp, objective_of_mpp
 from workbench.region import Region
 from workbench.slide.colour import to_srgb
+from workbench.slide.encoded_boxes import EncodedBoxes, encoded_boxes
 from workbench.slide.opening import fingerprint, open_reader
 from workbench.slide.sampling import Source, choose_source, resample, scales
 
@@ -241,6 +242,26 @@ class Slide:
         for numbers, sources in self._alike(boxes, size):
             self._fill(out, numbers, sources, threads)
         return out
+
+    def read_encoded(
+        self, boxes: Sequence[Box], size: tuple[int, int]
+    ) -> EncodedBoxes | None:
+        """Return boxes as the stored JPEG tiles that cover them, for who decodes those.
+
+        Of `size` (width, height) each. None where `encoded_boxes` has none, and where
+        a colour profile is applied.
+        """
+        if self._profile is not None:
+            return None
+        return encoded_boxes(
+            self._reader,
+            [
+                choose_source(b, size, self.levels, self._scales, exact=True)
+                for b in boxes
+            ],
+            size,
+            read=lambda: self.read_tiles(boxes, size),
+        )
 
     def _check(self, count: int, width: int, height: int) -> None:
         if min(width, height) < 1 or width * height * max(1, count) > MAX_PIXELS:
