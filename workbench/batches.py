@@ -162,7 +162,7 @@ class _Reading:
     ) -> Batch:
         began = time.perf_counter()
         tiles = np.asarray(indices, np.int64)
-        boxes = [self.grid.tile(int(index)) for index in tiles]
+        boxes = self.grid.tiles(tiles.tolist())
         side = self.grid.tile_px
         pixels, encoded = np.empty((0, side, side, 3), np.uint8), None
         if not boxes:

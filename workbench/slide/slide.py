@@ -17,7 +17,7 @@ from workbench.region import Region
 from workbench.slide.colour import to_srgb
 from workbench.slide.encoded_boxes import EncodedBoxes, encoded_boxes
 from workbench.slide.opening import fingerprint, open_reader
-from workbench.slide.sampling import Source, choose_source, resample, scales
+from workbench.slide.sampling import Source, choose_sources, resample, scales
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -255,10 +255,7 @@ class Slide:
             return None
         return encoded_boxes(
             self._reader,
-            [
-                choose_source(b, size, self.levels, self._scales, exact=True)
-                for b in boxes
-            ],
+            choose_sources(boxes, size, self.levels, self._scales, exact=True),
             size,
             read=lambda: self.read_tiles(boxes, size),
         )
@@ -305,10 +302,9 @@ class Slide:
     ) -> Iterator[tuple[list[int], list[Source]]]:
         """Group the boxes by the level and size of what has to be read for them."""
         groups: dict[tuple[Any, ...], list[tuple[int, Source]]] = {}
-        for number, box in enumerate(boxes):
-            source = choose_source(
-                box, size, self.levels, self._scales, exact=self._exact
-            )
+        for number, source in enumerate(
+            choose_sources(boxes, size, self.levels, self._scales, exact=self._exact)
+        ):
             alike = (source.level, source.reduction, source.size)
             groups.setdefault(alike, []).append((number, source))
         for group in groups.values():
