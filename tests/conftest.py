@@ -20,6 +20,12 @@ settings.load_profile("workbench")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let whoever has the time kill more runs."""
+    about = "random moments at which runs of embeddings and segmentations are killed"
+    parser.addoption("--kills", type=int, default=None, help=about)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give a test in a browser a second try; the summary names those that took it.
 

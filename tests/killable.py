@@ -1,4 +1,4 @@
-"""Runs in processes that are killed; driven by `test_kill_resume` over pipes.
+"""Runs in processes that are killed; driven by `killing.py` over pipes.
 
 This process imports everything once and computes nothing; each run is a fork of it,
 which takes a few milliseconds instead of the seconds that importing torch takes.
@@ -39,19 +39,22 @@ RECIPE = Recipe(tissue_only=False, batch_size=16, device="cpu")
 class Network(nn.Module):
     """Small, but with rounding in it; notes each batch that it begins."""
 
-    def __init__(self, log, pause_s):
+    def __init__(self, log, pause_s, *, dense=False):
         super().__init__()
         seed = torch.Generator().manual_seed(0)
         self.conv = nn.Conv2d(3, 8, 5, stride=2)
-        self.last = nn.Linear(8, len(CLASSES))
+        self.last = nn.Conv2d(8, len(CLASSES), 1)
         for weights in self.parameters():
             weights.data = torch.randn(weights.shape, generator=seed)
-        self.log, self.pause_s = log, pause_s
+        self.log, self.pause_s, self.dense = log, pause_s, dense
 
     def forward(self, rgb):
         os.write(self.log, b".")
         time.sleep(self.pause_s)
-        return self.last(self.conv(rgb).relu().mean((2, 3)))
+        seen = self.conv(rgb).relu()
+        if self.dense:
+            return self.last(seen)
+        return self.last(seen.mean((2, 3), keepdim=True))[:, :, 0, 0]
 
 
 class Operations:
@@ -102,9 +105,21 @@ class HalfWritten:
         return getattr(self._file, name)
 
 
-def classifying(order, log):
-    card = fake_card(classes=CLASSES, activation="softmax")
-    return TileModel(card, Network(log, order["pause_s"]))
+CARDS = {
+    "classification": fake_card(classes=CLASSES, activation="softmax"),
+    "segmentation": fake_card(
+        task="segmentation",
+        classes=CLASSES,
+        activation="softmax",
+        mpp=2.0,
+        margin_px=8,
+        cells=4,
+        blend_cells=1,
+    ),
+    "embedding": fake_card(
+        task="embedding", classes=("length",), dimensions=len(CLASSES)
+    ),
+}
 
 
 class Finding(Reading):
@@ -120,9 +135,14 @@ class Finding(Reading):
         return super().forward(rgb)
 
 
-def finding(order, log):
-    card = reading_card(mpp=1.0, tile_px=64, margin_px=16)
-    return TileModel(card, Finding(log, order["pause_s"]))
+def model_of(order, log):
+    """Return a model of the task that is ordered."""
+    task, pause_s = order["task"], order["pause_s"]
+    if task == "instances":
+        card = reading_card(mpp=1.0, tile_px=64, margin_px=16)
+        return TileModel(card, Finding(log, pause_s))
+    dense = task == "segmentation"
+    return TileModel(CARDS[task], Network(log, pause_s, dense=dense))
 
 
 def warm_up():
@@ -139,7 +159,7 @@ def work(order):
     """Do one run in this process, which ends with it."""
     torch.set_num_threads(1)
     log = os.open(order["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    model = finding(order, log) if order.get("finds") else classifying(order, log)
+    model = model_of(order, log)
     request.find_model = lambda *_, **__: model
     operations = Operations(order["fatal"])
     operations.watch_all()

@@ -120,16 +120,17 @@ def test_runs_are_measured_against_the_bare_model_and_the_decoder(
     path = tmp_path / "slide.svs"
     read.write_slide(path)
     free = infer.contestants(str(path), "free", 3, {})
-    assert {"decode limit", "ours, batches of 128", "DataLoader, 0 workers"} <= set(
-        free
-    )
+    limit = f"limit: decoding with {infer.reading_threads()} threads"
+    assert {limit, "decoding with one", "DataLoader, 0 workers"} <= set(free)
     del free["DataLoader, 2 workers"]
     found = infer.measure(free, rounds=1)
     assert all(rate > 0 and share > 0 for rate, share in found.values())
-    assert found["decode limit"][1] == 1
+    assert found[limit][1] == 1
     assert {"bare fp32", "ours bf16"} <= set(
         infer.contestants(str(path), "resnet18", 3, {"x": "python"})
     )
+    alone = infer.contestants(str(path), "resnet18", 3, {}, alone=True)
+    assert set(alone) == {"bare bf16", "ours bf16", "bare fp32", "ours fp32"}
     assert capsys.readouterr().out == ""
 
 

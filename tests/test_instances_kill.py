@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
-from test_kill_resume import Killable, kill_at_random
+from killing import Killable, harness, write_slide
 
 from labelled_slides import blobs, slide_of
 from workbench.errors import RunError
@@ -26,44 +21,21 @@ STRIDE = 5
 
 LABELS = blobs((320, 320), 120, (4, 8))
 CHUNKS = 7
-PAUSE_S = 0.02
 WHOLE = Box(0, 0, 320, 320)
-
-
-class Finds(Killable):
-    """Its runs look for objects."""
-
-    def run(self, name, **how):
-        return super().run(name, finds=True, **how)
 
 
 @pytest.fixture(scope="module")
 def killable(tmp_path_factory):
     folder = tmp_path_factory.mktemp("killed")
-    tifffile.imwrite(
-        folder / "slide.tiff",
-        slide_of(LABELS).pixels,
-        tile=(160, 160),
-        photometric="rgb",
-        resolution=(10000, 10000),  # 1 µm per pixel
-        resolutionunit="CENTIMETER",
-    )
-    script = Path(__file__).with_name("killable.py")
-    with subprocess.Popen(
-        [sys.executable, script, "--finds"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    ) as process:
-        yield Finds(process, folder / "slide.tiff", folder)
-        process.stdin.close()
+    slide = write_slide(folder, slide_of(LABELS).pixels, 160)
+    with harness("--finds") as process:
+        yield Killable(process, slide, folder, "instances", pause_s=0.02)
 
 
 @pytest.fixture(scope="module")
 def whole(killable):
     """Return the file of a run that nobody disturbed, and how long it took."""
-    ended = killable.run("whole", pause_s=PAUSE_S)
+    ended = killable.run_slowly("whole")
     assert ended["code"] == 0
     assert killable.chunks_begun("whole") == CHUNKS
     path = killable.path("whole")
@@ -95,9 +67,9 @@ def check_finished(path, content):
 def test_killed_at_a_random_moment(killable, whole, seed):
     content, seconds = whole
     random = np.random.default_rng(seed)
-    name = kill_at_random(killable, f"random-{seed}", seconds, random)
+    name = killable.kill_at_random(f"random-{seed}", seconds, random)
     before = check_what_is_left(killable.path(name))
-    ended = killable.run(name, kill_after_s=seconds / 2, pause_s=PAUSE_S)
+    ended = killable.run_slowly(name, kill_after_s=seconds / 2)
     assert check_what_is_left(killable.path(name)) >= before
     if ended["code"]:
         assert killable.run(name)["code"] == 0

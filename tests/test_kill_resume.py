@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
+from killing import Killable, harness, write_slide
 
 from workbench.errors import RunError
 from workbench.store import open_run
@@ -24,68 +19,21 @@ KILLED_AGAIN = 10
 
 CHUNKS = 16
 BATCH = 16
-PAUSE_S = 0.015
-
-
-class Killable:
-    """Starts runs in processes of their own, and kills them."""
-
-    def __init__(self, process, slide, folder):
-        self._process, self._slide, self._folder = process, slide, folder
-
-    def run(self, name, *, kill_after_s=None, fatal=0, pause_s=0.0, finds=False):
-        order = {
-            "slide": str(self._slide),
-            "out": str(self.path(name)),
-            "log": str(self._folder / f"{name}.log"),
-            "kill_after_s": kill_after_s,
-            "fatal": fatal,
-            "pause_s": pause_s,
-            "finds": finds,
-        }
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-    def path(self, name):
-        return self._folder / name
-
-    def chunks_begun(self, name):
-        log = self._folder / f"{name}.log"
-        return log.stat().st_size if log.exists() else 0
-
-    def operations(self, name):
-        return int((self._folder / f"{name}.log.operations").read_text())
 
 
 @pytest.fixture(scope="module")
 def killable(tmp_path_factory):
     folder = tmp_path_factory.mktemp("killed")
     pixels = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
-    tifffile.imwrite(
-        folder / "slide.tiff",
-        pixels,
-        tile=(256, 256),
-        photometric="rgb",
-        resolution=(10000, 10000),  # 1 µm per pixel
-        resolutionunit="CENTIMETER",
-    )
-    script = Path(__file__).with_name("killable.py")
-    with subprocess.Popen(
-        [sys.executable, script],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    ) as process:
-        yield Killable(process, folder / "slide.tiff", folder)
-        process.stdin.close()
+    slide = write_slide(folder, pixels, 256)
+    with harness() as process:
+        yield Killable(process, slide, folder)
 
 
 @pytest.fixture(scope="module")
 def whole(killable):
     """Return the scores of a run that nobody disturbed, and how long it took."""
-    ended = killable.run("whole", pause_s=PAUSE_S)
+    ended = killable.run_slowly("whole")
     assert ended["code"] == 0
     assert killable.chunks_begun("whole") == CHUNKS
     return open_run(killable.path("whole")).heatmap.values, ended["seconds"]
@@ -114,28 +62,16 @@ def check_finished(path, scores):
     assert left == {"run.json", "tiles.npy", "scores.zarr"}
 
 
-def kill_at_random(killable, name, seconds, random):
-    """Kill a new run at a random moment; return the name it went by."""
-    for attempt in range(10):
-        moment = random.uniform(0, seconds) / (1 + attempt)
-        tried = f"{name}-{attempt}"
-        ended = killable.run(tried, kill_after_s=moment, pause_s=PAUSE_S)
-        if ended["code"] == -signal.SIGKILL:
-            return tried
-        assert ended["code"] == 0, "it was done before the moment came"
-    return pytest.fail("no run lasted long enough to be killed")
-
-
 @pytest.mark.parametrize("seed", range(KILLS))
 def test_killed_at_a_random_moment(killable, whole, seed):
     scores, seconds = whole
     random = np.random.default_rng(seed)
-    name = kill_at_random(killable, f"random-{seed}", seconds, random)
+    name = killable.kill_at_random(f"random-{seed}", seconds, random)
     kills, done = 1, check_what_is_left(killable.path(name), scores)
     while True:
         again = seed < KILLED_AGAIN and kills < random.integers(1, 4)
         moment = random.uniform(0, seconds) if again else None
-        ended = killable.run(name, kill_after_s=moment, pause_s=PAUSE_S)
+        ended = killable.run_slowly(name, kill_after_s=moment)
         if ended["code"] == 0:
             break
         assert ended["code"] == -signal.SIGKILL

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.grid import Grid
+    from workbench.slide.encoded_boxes import EncodedBoxes
 
 
 _LOOK_S: Final = 0.05
@@ -41,6 +42,11 @@ class TileSource(Protocol):
     ) -> NDArray[np.uint8]:
         """Return every box resampled to `size`, uint8 (N, height, width, 3)."""
 
+    def read_encoded(
+        self, boxes: Sequence[Box], size: tuple[int, int]
+    ) -> EncodedBoxes | None:
+        """Return them as stored JPEG tiles, if they are; asked for only on demand."""
+
 
 class Order(Protocol):
     """Which chunk comes first, as things are now; asked from several threads."""
@@ -63,13 +69,17 @@ class Batch:
     """Numbers of the tiles in the grid, int64 of shape (N,)."""
 
     pixels: NDArray[np.uint8]
-    """uint8, shape (N, tile_px, tile_px, 3), sRGB; this batch's own memory."""
+    """uint8, shape (N, tile_px, tile_px, 3), sRGB; this batch's own memory. None of
+    them where they are still encoded."""
 
     seconds: float = 0.0
     """How long reading it took."""
 
+    encoded: EncodedBoxes | None = None
+    """What becomes the pixels, where that was asked for and can be."""
 
-def read_batches(
+
+def read_batches(  # noqa: PLR0913 - options that have nothing to do with each other
     slide: TileSource,
     grid: Grid,
     chunks: Iterable[tuple[int, NDArray[np.int64]]],
@@ -78,6 +88,7 @@ def read_batches(
     prefetch: int = 2,
     threads: int | tuple[int, int] = 1,
     allocate: Callable[[tuple[int, ...]], NDArray[np.uint8]] | None = None,
+    encoded: Callable[[], bool] = lambda: False,
 ) -> Generator[Batch, None, None]:
     """Read one batch for each chunk, ahead of whoever takes them.
 
@@ -104,6 +115,8 @@ def read_batches(
         ready: whoever waits for one needs no processor.
     allocate : callable, optional
         Returns uint8 memory of a shape, such as pinned memory for a GPU.
+    encoded : callable
+        Whether the next batch is better left encoded, where it is stored as JPEG tiles.
 
     Yields
     ------
@@ -118,7 +131,7 @@ def read_batches(
     """
     if isinstance(threads, int):
         threads = threads, threads
-    read = _Reading(slide, grid, threads, allocate)
+    read = _Reading(slide, grid, threads, allocate, encoded)
     ahead = _ReadAhead(read, slots=max(1, prefetch), order=order)
     thread = threading.Thread(
         target=ahead.produce, args=(chunks,), name="read-ahead", daemon=True
@@ -142,24 +155,29 @@ class _Reading:
     """While there are batches ready, and while there is none."""
 
     allocate: Callable[[tuple[int, ...]], NDArray[np.uint8]] | None
+    encoded: Callable[[], bool]
 
     def __call__(
         self, number: int, indices: NDArray[np.int64], *, awaited: bool
     ) -> Batch:
         began = time.perf_counter()
         tiles = np.asarray(indices, np.int64)
-        boxes = [self.grid.tile(int(index)) for index in tiles]
+        boxes = self.grid.tiles(tiles.tolist())
         side = self.grid.tile_px
+        pixels, encoded = np.empty((0, side, side, 3), np.uint8), None
         if not boxes:
-            return Batch(number, tiles, np.empty((0, side, side, 3), np.uint8))
+            return Batch(number, tiles, pixels)
         try:
-            pixels = self._pixels(boxes, self.threads[awaited])
+            if self.encoded():
+                encoded = self.slide.read_encoded(boxes, (side, side))
+            if encoded is None:
+                pixels = self._pixels(boxes, self.threads[awaited])
         except WorkbenchError:
             raise
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise SlideReadError(self.slide.path, Box.hull(boxes), reason) from error
-        return Batch(number, tiles, pixels, time.perf_counter() - began)
+        return Batch(number, tiles, pixels, time.perf_counter() - began, encoded)
 
     def _pixels(self, boxes: list[Box], threads: int) -> NDArray[np.uint8]:
         side = self.grid.tile_px

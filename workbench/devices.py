@@ -15,6 +15,7 @@ from workbench.errors import RecipeError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_STATM: Final = Path("/proc/self/statm")
 _EXHAUSTED: Final = (
     "out of memory",
     "DefaultCPUAllocator",
@@ -90,7 +91,7 @@ def memory_in_use(devices: Sequence[torch.device]) -> dict[str, int]:
 def _resident_bytes() -> int:
     """Return the memory of the process; where the system does not tell, its peak."""
     try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        pages = int(_STATM.read_bytes().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, AttributeError):
         pass

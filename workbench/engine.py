@@ -148,13 +148,15 @@ def _answer(
     chunks = chunks_of(grid, recorder.tiles, recorder.batch_size)
     schedule = Schedule(grid, chunks, done=recorder.chunks_done, focus=focus)
     source = Salvage(request.slide)
+    threads = inference.reading_threads
     batches = read_batches(
         source,
         grid,
         schedule,
         order=schedule,
-        threads=inference.reading_threads,
+        threads=threads,
         allocate=inference.allocate,
+        encoded=lambda: inference.decodes,
     )
     left, before = len(chunks) - len(recorder.chunks_done), request.slide.waited_s
     with report.stage("tiles"), closing(batches):
@@ -166,7 +168,7 @@ def _answer(
                 recorder.append(found.as_vectors() if embeds else found)
             left -= 1
             report.spent("reading", batch.seconds)
-            waited = (request.slide.waited_s - before) / max(inference.reading_threads)
+            waited = (request.slide.waited_s - before) / max(threads)
             report.measured({**inference.seconds, "disk": waited}, inference.memory)
             report.tiles(recorder.tiles_done)
     return "cancelled" if left else "finished"
@@ -213,5 +215,6 @@ def _answers(
     for tile in batch.indices.tolist() if source.failures else ():
         if reason := source.failures.get(grid.tile(tile)):
             failures[tile] = reason
-    values[np.isin(batch.indices, list(failures))] = np.nan
+    if failures:
+        values[np.isin(batch.indices, list(failures))] = np.nan
     return Answers(batch.number, batch.indices, values, failures, objects=objects)

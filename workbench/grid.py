@@ -18,6 +18,8 @@ from workbench.errors import OutOfBoundsError
 from workbench.geometry import Box
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 
@@ -70,8 +72,7 @@ class Grid:
     def place(self, index: int) -> tuple[int, int]:
         """Return (row, column) of a tile."""
         if not 0 <= index < len(self):
-            message = f"There is no tile {index} in a grid of {len(self)}."
-            raise OutOfBoundsError(message)
+            raise _missing(index, len(self))
         return divmod(index, self.columns)
 
     def core(self, index: int) -> Box:
@@ -87,15 +88,21 @@ class Grid:
 
     def tile(self, index: int) -> Box:
         """Return what is read for a tile; it may reach beyond the slide."""
-        row, column = self.place(index)
+        return self.tiles([index])[0]
+
+    def tiles(self, indices: Iterable[int]) -> list[Box]:
+        """Return what is read for some tiles."""
+        count, columns, step = len(self), self.columns, self.step
         margin = self.margin_px * self.downsample
         side = round(self.tile_px * self.downsample)
-        return Box.at(
-            round(column * self.step - margin),
-            round(row * self.step - margin),
-            side,
-            side,
-        )
+        boxes = []
+        for index in indices:
+            if not 0 <= index < count:
+                raise _missing(index, count)
+            row, column = divmod(index, columns)
+            x, y = round(column * step - margin), round(row * step - margin)
+            boxes.append(Box(x, y, x + side, y + side))
+        return boxes
 
     def centres(self) -> NDArray[np.float64]:
         """Return the centres (x, y) of all cores, float64 of shape (len, 2)."""
@@ -142,3 +149,7 @@ class Grid:
             np.arange(self._count(length) + 1) * self.step
         )
         return np.minimum(edges, length)
+
+
+def _missing(index: int, count: int) -> OutOfBoundsError:
+    return OutOfBoundsError(f"There is no tile {index} in a grid of {count}.")

@@ -13,9 +13,11 @@ import torch
 from torch import Tensor
 
 from workbench.decode import decode
+from workbench.device_jpegs import DeviceJpegs, cuda_decoder
 from workbench.devices import Clock, is_out_of_memory, memory_in_use, resolve_device
 from workbench.errors import RunError
 from workbench.models.tile_model import resolve_precision
+from workbench.slide.encoded_boxes import EncodedBoxes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -41,6 +43,10 @@ _MOST_PIXELS: Final = 1 << 26
 """Of a batch on any device: 200 MB, of which a few wait on the host."""
 
 _FIRST_TRIED: Final = 32
+_COMPILED_WITH: Final = (2, 16)
+"""Tiles, at least and at most: code compiled for one is for one alone, and torch has
+other code for fewer than 16."""
+
 _WORTHWHILE: Final = 1.05
 """A larger batch is taken if it is so much faster for each tile."""
 
@@ -52,7 +58,7 @@ class Pending:
     parts: list[Tensor]
     """float32 (N, classes, cells, cells), in memory of the host."""
 
-    pixels: NDArray[np.uint8]
+    tiles: NDArray[np.uint8] | EncodedBoxes
     """What they answer; held until the device has read it."""
 
     moments: list[tuple[torch.cuda.Event | float, ...]]
@@ -74,7 +80,8 @@ class Inference:
     """A model, and the normalizer before it, on a device.
 
     uint8 pixels cross the bus; all else happens on the device. On CUDA the copies
-    overlap with the calculation. A batch that does not fit the device's memory is
+    overlap with the calculation, and what is stored as JPEG tiles crosses as such. A
+    batch that does not fit the device's memory is
     halved until it does, and so are those after it.
 
     Parameters
@@ -88,6 +95,8 @@ class Inference:
 
     Attributes
     ----------
+    not_compiled : str
+        Why the network is not compiled although the recipe asks for it; else empty.
     seconds : dict of str to float
         How long the steps took so far, by the device's clock: "transfer" to it,
         "normalizing", "model" and "post-processing" with the way back.
@@ -108,6 +117,8 @@ class Inference:
         self.seconds = dict.fromkeys(_STEPS, 0.0)
         self._asked = recipe.batch_size
         self._most = 1 << 30 if recipe.batch_size == "auto" else recipe.batch_size
+        self.not_compiled = ""
+        self._jpegs = DeviceJpegs(cuda_decoder(self.device), self.device)
         self._normalizer: Normalizer | SeveralNormalizers | None = None
         self._clock = Clock(self.device)
         self._cuda = self.device.type == "cuda"
@@ -117,6 +128,17 @@ class Inference:
             if self._cuda
             else None
         )
+        if recipe.compile:
+            self.not_compiled = self._compile()
+
+    def _compile(self) -> str:
+        """Compile the network now, not amid the run; return why not, if not."""
+        compiled = self.model.compile_network()
+        side = self.card.tile_px
+        usual = _CPU_PIXELS // side**2 if self._asked == "auto" else self._asked
+        least, most = _COMPILED_WITH
+        self(np.zeros((max(least, min(usual, most)), side, side, 3), np.uint8))
+        return compiled.problem
 
     @property
     def reading_threads(self) -> tuple[int, int]:
@@ -128,6 +150,11 @@ class Inference:
     def allocate(self) -> Callable[[tuple[int, ...]], NDArray[np.uint8]] | None:
         """What gives memory from which the device copies by itself; None: any."""
         return _pinned if self._cuda else None
+
+    @property
+    def decodes(self) -> bool:
+        """Whether the device decodes, and is the only one who needs the pixels."""
+        return self._jpegs.usable and self.card.task != "instances"
 
     @property
     def memory(self) -> dict[str, int]:
@@ -205,7 +232,8 @@ class Inference:
         """
         begun: deque[tuple[Batch, Pending]] = deque()
         for batch in batches:
-            begun.append((batch, self._begin(batch.pixels)))
+            tiles = batch.pixels if batch.encoded is None else batch.encoded
+            begun.append((batch, self._begin(tiles)))
             while len(begun) > self._in_flight:
                 yield self._finish(*begun.popleft())
         while begun:
@@ -220,31 +248,31 @@ class Inference:
                 self.seconds[step] += self._clock.between(moments[i], moments[i + 1])
         return batch, values
 
-    def _begin(self, pixels: NDArray[np.uint8]) -> Pending:
+    def _begin(self, tiles: NDArray[np.uint8] | EncodedBoxes) -> Pending:
         """Let the device answer some tiles; on CUDA this does not wait."""
         try:
-            starts = range(0, len(pixels), self._most)
-            parts = [self._answer(pixels[i : i + self._most]) for i in starts]
+            starts = range(0, len(tiles), self._most)
+            parts = [self._answer(tiles[i : i + self._most]) for i in starts]
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            if min(self._most, len(pixels)) == 1:
+            if min(self._most, len(tiles)) == 1:
                 raise _too_small(self.device) from error
-            self._most = min(self._most, len(pixels)) // 2
+            self._most = min(self._most, len(tiles)) // 2
         else:
             return Pending(
-                [answers for answers, _ in parts], pixels, [each for _, each in parts]
+                [answers for answers, _ in parts], tiles, [each for _, each in parts]
             )
         torch.cuda.empty_cache()
-        return self._begin(pixels)
+        return self._begin(tiles)
 
     @torch.inference_mode()
     def _answer(
-        self, pixels: NDArray[np.uint8]
+        self, given: NDArray[np.uint8] | EncodedBoxes
     ) -> tuple[Tensor, tuple[torch.cuda.Event | float, ...]]:
         """Return the answers, and the moments of what it took."""
         moments = [self._clock.now()]
-        tiles = self._upload(torch.from_numpy(pixels)).permute(0, 3, 1, 2)
+        tiles = self._on_device(given)
         moments.append(self._clock.now())
         if self._normalizer is not None:
             tiles = self._normalizer(tiles)
@@ -254,6 +282,14 @@ class Inference:
         answers = self._download(decode(raw, self.card))
         moments.append(self._clock.now())
         return answers, tuple(moments)
+
+    def _on_device(self, tiles: NDArray[np.uint8] | EncodedBoxes) -> Tensor:
+        """Return tiles as uint8 (N, 3, H, W) on the device."""
+        if isinstance(tiles, EncodedBoxes):
+            if (decoded := self._jpegs.tiles(tiles)) is not None:
+                return decoded
+            tiles = tiles.read()
+        return self._upload(torch.from_numpy(tiles)).permute(0, 3, 1, 2)
 
     def _upload(self, tiles: Tensor) -> Tensor:
         """Copy tiles to the device, while it calculates on those before."""

@@ -140,6 +140,14 @@ class Recipe(BaseModel):
     precision: Annotated[Precision, Field(description="Arithmetic of the model.")] = (
         "auto"
     )
+    compile: Annotated[
+        bool,
+        Field(
+            description="Compile the network first (torch.compile): it takes up to"
+            " minutes, pays on long runs, and changes answers by rounding. Without a"
+            " compiler the network runs as it is, and a warning says so."
+        ),
+    ] = False
 
     @classmethod
     def of(cls, **options: object) -> Recipe:

@@ -89,6 +89,8 @@ class Recorder:
         self.tiles: NDArray[np.int64] = np.empty(0, np.int64)
         self._journal: Journal | None = None
         self._tally: dict[int, tuple[int, int]] = {}
+        """Tiles of each chunk that is answered, and how many of them failed."""
+        self._tiles_done = 0
         self._lock = filelock.FileLock(path / LOCK, thread_local=False)
 
     def __enter__(self) -> Self:
@@ -140,7 +142,7 @@ class Recorder:
     @property
     def tiles_done(self) -> int:
         """Number of tiles that are answered, those that failed included."""
-        return sum(tiles for tiles, _ in self._tally.values())
+        return self._tiles_done
 
     def create(
         self,
@@ -273,7 +275,9 @@ class Recorder:
             _log.exception("The end of the run in '%s' was not recorded", self.path)
 
     def _count(self, answers: Answers) -> None:
+        before, _ = self._tally.get(answers.chunk, (0, 0))
         self._tally[answers.chunk] = (len(answers.tiles), len(answers.failures))
+        self._tiles_done += len(answers.tiles) - before
 
     def _raster(self) -> Raster:
         card = ModelCard.model_validate(self.record["model"])

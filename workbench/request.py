@@ -38,9 +38,10 @@ if TYPE_CHECKING:
     from workbench.slide.slide import Slide
 
 _FOLDER: Final = "runs"
-_FREE: Final = {"model", "weights", "trust", "device", "precision"}
-"""Options that may differ when a run goes on: each changes no answer, or only by what
-it leads to, and that is compared (the card with its SHA-256, the precision)."""
+_FREE: Final = {"model", "weights", "trust", "device", "precision", "compile"}
+"""Options that may differ when a run goes on: each changes no answer but by rounding,
+or only by what it leads to, and that is compared (the card with its SHA-256, the
+precision)."""
 
 _PACKAGES: Final = ("slide-workbench", "torch", "numpy", "opencv-python-headless")
 _ENLARGED: Final = 1.1
@@ -121,6 +122,7 @@ class Request:
         return {
             "device": ",".join(map(str, devices)),
             "hardware": ", ".join(dict.fromkeys(map(_hardware, devices))),
+            "compiled": self.recipe.compile and not self.inference.not_compiled,
             "threads": torch.get_num_threads(),
             "system": platform.platform(),
             "python": platform.python_version(),
@@ -185,14 +187,16 @@ class Request:
         return tiles
 
     def _warnings(self) -> list[str]:
-        enlarged = 1 / self.grid.downsample
-        if enlarged <= _ENLARGED:
-            return []
-        warning = (
-            f"The model wants {self.inference.card.mpp:g} µm per pixel; the slide has"
-            f" {self.slide.mpp:g}, so its tiles were enlarged {enlarged:.2g} times."
-        )
-        return [warning]
+        warnings = []
+        if (enlarged := 1 / self.grid.downsample) > _ENLARGED:
+            warnings.append(
+                f"The model wants {self.inference.card.mpp:g} µm per pixel; the slide"
+                f" has {self.slide.mpp:g}, so its tiles were enlarged {enlarged:.2g}"
+                " times."
+            )
+        if problem := self.inference.not_compiled:
+            warnings.append(f"The network was not compiled: {problem}")
+        return warnings
 
 
 def _references(recipe: Recipe) -> list[str]:

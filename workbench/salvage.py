@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from workbench.batches import TileSource
     from workbench.geometry import Box
+    from workbench.slide.encoded_boxes import EncodedBoxes
 
 _GONE_AFTER: Final = 64
 """Unreadable tiles in a row after which the file is not damaged but gone."""
@@ -68,6 +70,22 @@ class Salvage:
             return np.stack([self._read(box, size) for box in boxes], out=out)
         self._in_a_row = 0
         return pixels
+
+    def read_encoded(
+        self, boxes: Sequence[Box], size: tuple[int, int]
+    ) -> EncodedBoxes | None:
+        """Return boxes as stored JPEG tiles, None where they have to be read decoded.
+
+        Whoever cannot decode them reads them here, without those that are damaged.
+        """
+        try:
+            found = self._source.read_encoded(boxes, size)
+        except (SlideReadError, OSError):
+            return None
+        if found is None:
+            return None
+        self._in_a_row = 0
+        return replace(found, read=lambda: self.read_tiles(boxes, size))
 
     def _read(self, box: Box, size: tuple[int, int]) -> NDArray[np.uint8]:
         try:

@@ -50,6 +50,11 @@ class Team:
         self.precision = first.precision
 
     @property
+    def not_compiled(self) -> str:
+        """Why a network is not compiled although that was asked for; else empty."""
+        return next((m.not_compiled for m in self._members if m.not_compiled), "")
+
+    @property
     def reading_threads(self) -> tuple[int, int]:
         """Threads that read beside the models, and while they have nothing to do."""
         return max(member.reading_threads for member in self._members)
@@ -59,6 +64,11 @@ class Team:
         """What gives memory from which the devices copy by themselves; None: any."""
         kinds = (member.allocate for member in self._members)
         return next((each for each in kinds if each is not None), None)
+
+    @property
+    def decodes(self) -> bool:
+        """Whether batches are better left encoded: all devices decode."""
+        return all(member.decodes for member in self._members)
 
     @property
     def memory(self) -> dict[str, int]:

@@ -117,8 +117,12 @@ def _sorted(
     """Return the vectors in the order of `tiles`, in a file rather than in memory."""
     if not shape[0]:
         return np.empty(shape, np.float32)
-    vectors: NDArray[np.float32] = np.memmap(space, np.float32, "w+", shape=shape)
-    vectors[:] = np.nan
+    # Written, not mapped: a page that a full disk cannot give kills the process.
+    for start in range(0, shape[0], _ROWS):
+        rows = min(_ROWS, shape[0] - start)
+        space.write(np.full((rows, shape[1]), np.nan, np.float32))
+    space.flush()
+    vectors: NDArray[np.float32] = np.memmap(space, np.float32, "r+", shape=shape)
     for each in answers:
         if each.vectors is not None:
             vectors[np.searchsorted(tiles, each.tiles)] = each.vectors

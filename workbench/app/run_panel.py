@@ -38,7 +38,14 @@ _IN_VIEW: Final = "in view"
 _DRAWN: Final = "drawn box"
 _MARKED: Final = "annotation"
 _WHOLE: Final = "whole slide"
-_ADVANCED: Final = ("tissue_only", "min_tissue", "batch_size", "device", "precision")
+_ADVANCED: Final = (
+    "tissue_only",
+    "min_tissue",
+    "batch_size",
+    "device",
+    "precision",
+    "compile",
+)
 _POLL_MS: Final = 300
 _ENDED: Final = ("finished", "cancelled", "interrupted", "failed")
 

@@ -11,6 +11,7 @@ from workbench.cards import PALETTE, ModelCard
 from workbench.errors import RecipeError
 
 if TYPE_CHECKING:
+    from workbench.models.compiled import CompiledNetwork
     from workbench.models.tile_model import TileModel
     from workbench.recipe import Precision
 
@@ -61,6 +62,10 @@ class Disagreement(nn.Module):
     @precision.setter
     def precision(self, precision: Precision) -> None:
         self.model.precision = precision
+
+    def compile_network(self) -> CompiledNetwork:
+        """Let the model's network be compiled; see `TileModel.compile_network`."""
+        return self.model.compile_network()
 
     @torch.inference_mode()
     def forward(self, tiles: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from workbench.devices import is_out_of_memory
 from workbench.errors import InvalidCardError, ModelError
 from workbench.models.channels import InputChannels
+from workbench.models.compiled import CompiledNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +55,12 @@ class TileModel(nn.Module):
         self.channels = InputChannels(card)
         self.network = network.to(memory_format=torch.channels_last)
         self.eval().requires_grad_(requires_grad=False)
+
+    def compile_network(self) -> CompiledNetwork:
+        """Let the network be compiled at the next call; return what says if it was."""
+        compiled = CompiledNetwork(self.network)
+        self.network = compiled
+        return compiled
 
     @torch.inference_mode()
     def forward(self, tiles: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -79,35 +79,65 @@ def _scale(full: int, stored: int, downsample: float) -> float:
     return float(whole) if abs(full / whole - stored) < 1 else full / stored
 
 
-def choose_source(
-    box: Box,
+def choose_sources(
+    boxes: Sequence[Box],
     size: tuple[int, int],
     levels: Sequence[Level],
     scale: Sequence[tuple[float, float]],
     *,
     exact: bool,
-) -> Source:
-    """Return the source in the coarsest level that still has all the detail.
+) -> list[Source]:
+    """Return for each box the source in the coarsest level that has all the detail.
 
     Unless `exact`, a level whose tiles can be shrunk while they are decoded is; not
     at its edges, where a shrunk pixel may reach beyond the picture.
     """
-    if (box.width, box.height) == size:
-        return Source(0, box.x0, box.y0, box.x1, box.y1)
-    wanted = min(box.width / size[0], box.height / size[1]) * (1 + _SAME)
+    plans: dict[tuple[int, int], _Plan] = {}
+    sources = []
+    for box in boxes:
+        extent = box.width, box.height
+        if (plan := plans.get(extent)) is None:
+            plan = plans[extent] = _plan(extent, size, levels, scale, exact=exact)
+        reduction = 1
+        for each, right, bottom in plan.reductions:
+            if box.x1 <= right and box.y1 <= bottom:
+                reduction = each
+        across, down = plan.across * reduction, plan.down * reduction
+        edges = (box.x0 / across, box.y0 / down, box.x1 / across, box.y1 / down)
+        sources.append(Source(plan.level, *edges, reduction))
+    return sources
+
+
+class _Plan(NamedTuple):
+    """What is the same for all boxes of one size."""
+
+    level: int
+    across: float
+    down: float
+    """Level-0 pixels for each pixel of the level."""
+
+    reductions: list[tuple[int, float, float]]
+    """By what it may be shrunk, least first, and how far right and down."""
+
+
+def _plan(
+    extent: tuple[int, int],
+    size: tuple[int, int],
+    levels: Sequence[Level],
+    scale: Sequence[tuple[float, float]],
+    *,
+    exact: bool,
+) -> _Plan:
+    wanted = min(extent[0] / size[0], extent[1] / size[1]) * (1 + _SAME)
     fine_enough = [i for i, axes in enumerate(scale) if max(axes) <= wanted]
     number = max(fine_enough, key=lambda i: scale[i], default=0)
-    across, down = scale[number]
-    level = levels[number]
-    reduction = 1
+    (across, down), level = scale[number], levels[number]
+    reductions = []
     for each in () if exact else level.reductions:
-        right, bottom = (side // each * each for side in level.size)
-        within = box.x1 <= right * across and box.y1 <= bottom * down
-        if within and max(across, down) * each <= wanted:
-            reduction = each
-    across, down = across * reduction, down * reduction
-    edges = (box.x0 / across, box.y0 / down, box.x1 / across, box.y1 / down)
-    return Source(number, *edges, reduction)
+        if each > 1 and max(across, down) * each <= wanted:
+            right, bottom = (side // each * each for side in level.size)
+            reductions.append((each, right * across, bottom * down))
+    return _Plan(number, across, down, reductions)
 
 
 def resample(pixels: NDArray[np.uint8], source: Source, out: NDArray[np.uint8]) -> None:

@@ -15,8 +15,9 @@ from workbench.errors import MissingMppError, OutOfBoundsError
 from workbench.geometry import MPP_BOUNDS, Box, believable_mpp, objective_of_mpp
 from workbench.region import Region
 from workbench.slide.colour import to_srgb
+from workbench.slide.encoded_boxes import EncodedBoxes, encoded_boxes
 from workbench.slide.opening import fingerprint, open_reader
-from workbench.slide.sampling import Source, choose_source, resample, scales
+from workbench.slide.sampling import Source, choose_sources, resample, scales
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -241,6 +242,23 @@ class Slide:
             self._fill(out, numbers, sources, threads)
         return out
 
+    def read_encoded(
+        self, boxes: Sequence[Box], size: tuple[int, int]
+    ) -> EncodedBoxes | None:
+        """Return boxes as the stored JPEG tiles that cover them, for who decodes those.
+
+        Of `size` (width, height) each. None where `encoded_boxes` has none, and where
+        a colour profile is applied.
+        """
+        if self._profile is not None:
+            return None
+        return encoded_boxes(
+            self._reader,
+            choose_sources(boxes, size, self.levels, self._scales, exact=True),
+            size,
+            read=lambda: self.read_tiles(boxes, size),
+        )
+
     def _check(self, count: int, width: int, height: int) -> None:
         if width < 1 or height < 1 or width * height * (count or 1) > MAX_PIXELS:
             message = (
@@ -282,10 +300,9 @@ class Slide:
     ) -> Iterator[tuple[list[int], list[Source]]]:
         """Group the boxes by the level and size of what has to be read for them."""
         groups: dict[tuple[Any, ...], list[tuple[int, Source]]] = {}
-        for number, box in enumerate(boxes):
-            source = choose_source(
-                box, size, self.levels, self._scales, exact=self._exact
-            )
+        for number, source in enumerate(
+            choose_sources(boxes, size, self.levels, self._scales, exact=self._exact)
+        ):
             alike = (source.level, source.reduction, source.size)
             groups.setdefault(alike, []).append((number, source))
         for group in groups.values():

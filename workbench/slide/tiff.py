@@ -254,20 +254,27 @@ def _pieces(
 ) -> list[tuple[int, _Piece]]:
     """Return the tiles that a box at (x, y) touches, with where each goes."""
     height, width, _ = picture.shape
-    x0, y0 = max(0, x), max(0, y)
-    x1, y1 = min(stored.limit[0], x + width), min(stored.limit[1], y + height)
+    across = _spans(x, width, stored.width, stored.limit[0])
     found = []
-    for row in range(y0 // stored.height, -(-y1 // stored.height) if y1 > y0 else 0):
-        top, bottom = max(y0, row * stored.height), min(y1, (row + 1) * stored.height)
-        for column in range(
-            x0 // stored.width, -(-x1 // stored.width) if x1 > x0 else 0
-        ):
-            left = max(x0, column * stored.width)
-            right = min(x1, (column + 1) * stored.width)
-            target = picture[top - y : bottom - y, left - x : right - x]
-            piece = target, left - column * stored.width, top - row * stored.height
+    for row, top, rows in _spans(y, height, stored.height, stored.limit[1]):
+        for column, left, columns in across:
+            piece = picture[rows, columns], left, top
             found.append((row * stored.columns + column, piece))
     return found
+
+
+def _spans(
+    start: int, length: int, side: int, limit: int
+) -> list[tuple[int, int, slice]]:
+    """Cut a length at the edges of tiles: each tile, where in it, and where in all."""
+    at, end = max(0, start), min(limit, start + length)
+    spans = []
+    while at < end:
+        number, inner = divmod(at, side)
+        upto = min(end, at - inner + side)
+        spans.append((number, inner, slice(at - start, upto - start)))
+        at = upto
+    return spans
 
 
 def _scatter(stored: StoredTiles, index: int, pieces: list[_Piece]) -> None:
