@@ -15,6 +15,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from workbench.app.tunnel import Relay
 from workbench.errors import SlideReadError
 from workbench.layers.encode import hatched
 from workbench.layers.layer import Pyramid
@@ -89,6 +90,7 @@ def serve():
         assert ready.wait(10)
         return state["port"]
 
+    run.loops = loops
     yield run
     for loop, thread in loops:
         loop.call_soon_threadsafe(loop.stop)
@@ -333,6 +335,28 @@ def test_nothing_more_is_drawn_for_who_has_gone(served, layer):
     response.close()
     # The server hears of it on its loop; a request after it is answered later.
     time.sleep(0.1)
+    assert ask(served, "0.0,1.0")[0] == 200
+    gate.set()
+    eventually(lambda: layer.drawing == 0)
+    assert ask(served, "0.0,1.0")[0] == 200
+    assert len(layer.asked) == 2
+
+
+def test_nothing_more_is_drawn_of_what_a_notebook_cancels(serve, layer):
+    registry = TileRegistry()
+    key = registry.register(layer)
+    nobody = SimpleNamespace(get_user=lambda _: "anybody", get_user_async=None)
+    served = SimpleNamespace(port=serve(registry, provider=nobody), key=key)
+    gate = threading.Event()
+    layer.gates = {(0, 1): gate, (1, 1): gate}
+    loop, _ = serve.loops[-1]
+    relay = Relay(f"http://127.0.0.1:{served.port}/tiles", loop, lambda *_: None)
+    tiles = ",".join(f"{x}.1" for x in range(MOST))
+    path = f"/tiles/{served.key}/{TOP}?v=0.1&tiles={tiles}"
+    relay.take({"calls": [{"kind": "get", "id": "1", "path": path}]})
+    eventually(lambda: len(layer.asked) == 2)
+    relay.take({"calls": [{"kind": "cancel", "id": "1"}]})
+    time.sleep(0.1)  # as above
     assert ask(served, "0.0,1.0")[0] == 200
     gate.set()
     eventually(lambda: layer.drawing == 0)
