@@ -28,7 +28,11 @@ def ready(paths: dict[str, str]) -> None:
 
 
 def bare(path: str, port: int) -> None:
-    """Send stored bytes from a plain Tornado handler: the least that is needed."""
+    """Send stored bytes from a plain Tornado handler: the least that is needed.
+
+    It reads them from the file as we do, with the same reader; it knows no users, no
+    limits, no versions and no layers, and would wait for a slow disk on its loop.
+    """
     import tornado.web  # noqa: PLC0415
 
     from workbench import open_slide  # noqa: PLC0415

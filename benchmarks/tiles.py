@@ -112,8 +112,9 @@ def measure(
     """Return what came of each round, by server; one part of the places a round."""
     able = [server for server in servers if workload in server.paths]
     rounds: dict[str, list[Load]] = {server.name: [] for server in able}
-    for part in parts:
-        for server in able:
+    for number, part in enumerate(parts):
+        first = number % len(able)  # in turn: one comes after who left the caches cold
+        for server in able[first:] + able[:first]:
             urls = server.urls(workload, part)
             rounds[server.name].append(load(server.port, urls, connections))
     return rounds

@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import threading
 import time
+import urllib.parse
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +15,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from workbench.app.tunnel import Relay
 from workbench.errors import SlideReadError
 from workbench.layers.encode import hatched
 from workbench.layers.layer import Pyramid
@@ -58,21 +60,24 @@ class Layer:
                 self.drawing -= 1
 
 
+def _name(handler):
+    return handler.request.headers.get("User", "")
+
+
 @pytest.fixture
 def serve():
     """Return what serves a registry to whoever says who they are."""
     loops = []
 
-    def run(registry, rate=None):
+    def run(registry, rate=None, *, provider=None):
         ready, state = threading.Event(), {}
 
         def work():
             loop = asyncio.new_event_loop()
             asyncio.set_event_loop(loop)
             application = Application(tile_routes(rate, registry=registry))
-            application.auth_provider = SimpleNamespace(
-                get_user=lambda asked: asked.request.headers.get("User", ""),
-                get_user_async=None,
+            application.auth_provider = provider or SimpleNamespace(
+                get_user=_name, get_user_async=None
             )
             sockets = bind_sockets(0, "127.0.0.1")
             HTTPServer(application).add_sockets(sockets)
@@ -85,6 +90,7 @@ def serve():
         assert ready.wait(10)
         return state["port"]
 
+    run.loops = loops
     yield run
     for loop, thread in loops:
         loop.call_soon_threadsafe(loop.stop)
@@ -116,6 +122,15 @@ def ask(served, tiles, **options):
     response = begin(served, tiles, **options)
     body = response.read()
     return response.status, response.headers, frames_in(body)
+
+
+def ask_one(served, place, *, user="ann", query="?v=0.1"):
+    """Return (status, headers, body) of a tile that is asked for alone."""
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
+    path = f"/tiles/{served.key}/{TOP}/{place.replace('.', '/')}{query}"
+    connection.request("GET", path, headers={"User": user} if user else {})
+    response = connection.getresponse()
+    return response.status, response.headers, response.read()
 
 
 def eventually(condition):
@@ -247,6 +262,24 @@ def test_a_layer_that_goes_while_it_is_drawn_is_not_there_any_more(served, layer
     assert ask(served, "0.0,1.0")[0] == 404
 
 
+@pytest.mark.parametrize("place", ["3.0", "2.2"])
+def test_a_tile_of_the_version_asked_for_may_be_kept(served, layer, place):
+    layer.version = "a/b é&c"
+    v = urllib.parse.quote(f"0.{layer.version}", safe="")
+    for query, kept in ((f"?v={v}", True), (f"?x=1&v={v}", True), ("?v=0.1", False)):
+        status, headers, body = ask_one(served, place, query=query)
+        assert (status, body) == (200, f"{TOP}/{place.replace('.', '/')}".encode())
+        assert ("immutable" in headers["Cache-Control"]) == kept
+
+
+def test_refusals_too_are_for_our_own_pages(served):
+    for place, user in (("3.0", ""), ("3.0", "ann"), ("99.0", "ann")):
+        headers = ask_one(served, place, user=user)[1]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert "Server" not in headers
+
+
 def test_each_tile_counts(serve, layer):
     registry, now = TileRegistry(), [0.0]
     key = registry.register(layer)
@@ -262,10 +295,23 @@ def test_each_tile_counts(serve, layer):
     assert [each.status for each in ask(served, "0.0,1.0")[2]] == [200, 429]
 
 
-def test_only_its_owner_has_a_layer(serve, layer):
+async def _name_later(handler):
+    await asyncio.sleep(0.01)
+    return _name(handler)
+
+
+@pytest.mark.parametrize(
+    "provider",
+    [
+        SimpleNamespace(get_user=_name, get_user_async=None),
+        SimpleNamespace(get_user=None, get_user_async=_name_later),
+    ],
+    ids=["at once", "later"],
+)
+def test_only_its_owner_has_a_layer(serve, layer, provider):
     registry = TileRegistry()
     key = registry.register(layer, owner="ann")
-    served = SimpleNamespace(port=serve(registry), key=key)
+    served = SimpleNamespace(port=serve(registry, provider=provider), key=key)
     assert ask(served, "0.0,1.1")[0] == 200
     for user in ("bob", ""):
         status, _, frames = ask(served, "0.0,2.2", user=user)
@@ -275,6 +321,10 @@ def test_only_its_owner_has_a_layer(serve, layer):
     assert ask(served, "0.0", key="nothing", user="")[0] == 403
     assert ask(served, "0.0", key="nothing")[0] == 404
     assert layer.asked == [(1, 1)]
+    for user, status in (("ann", 200), ("bob", 403), ("", 403)):
+        assert ask_one(served, "3.0", user=user)[0] == status
+        assert ask_one(served, "4.4", user=user)[0] == status
+    assert layer.asked == [(1, 1), (4, 4)]
 
 
 def test_nothing_more_is_drawn_for_who_has_gone(served, layer):
@@ -285,6 +335,28 @@ def test_nothing_more_is_drawn_for_who_has_gone(served, layer):
     response.close()
     # The server hears of it on its loop; a request after it is answered later.
     time.sleep(0.1)
+    assert ask(served, "0.0,1.0")[0] == 200
+    gate.set()
+    eventually(lambda: layer.drawing == 0)
+    assert ask(served, "0.0,1.0")[0] == 200
+    assert len(layer.asked) == 2
+
+
+def test_nothing_more_is_drawn_of_what_a_notebook_cancels(serve, layer):
+    registry = TileRegistry()
+    key = registry.register(layer)
+    nobody = SimpleNamespace(get_user=lambda _: "anybody", get_user_async=None)
+    served = SimpleNamespace(port=serve(registry, provider=nobody), key=key)
+    gate = threading.Event()
+    layer.gates = {(0, 1): gate, (1, 1): gate}
+    loop, _ = serve.loops[-1]
+    relay = Relay(f"http://127.0.0.1:{served.port}/tiles", loop, lambda *_: None)
+    tiles = ",".join(f"{x}.1" for x in range(MOST))
+    path = f"/tiles/{served.key}/{TOP}?v=0.1&tiles={tiles}"
+    relay.take({"calls": [{"kind": "get", "id": "1", "path": path}]})
+    eventually(lambda: len(layer.asked) == 2)
+    relay.take({"calls": [{"kind": "cancel", "id": "1"}]})
+    time.sleep(0.1)  # as above
     assert ask(served, "0.0,1.0")[0] == 200
     gate.set()
     eventually(lambda: layer.drawing == 0)

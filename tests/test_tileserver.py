@@ -345,15 +345,6 @@ def test_a_tile_beside_the_slide_is_not_found(served, insider, place):
     assert code_of(insider, f"{served.tiles}/{place}") == 404
 
 
-def test_a_tile_that_the_browser_has_is_not_sent_again(served, insider):
-    url = f"{served.tiles}/0/0/0?v={urllib.parse.quote(served.version)}"
-    with insider.open(url, timeout=30) as response:
-        tag = response.headers["ETag"]
-    for had, code in ((tag, 304), ('"old"', 200)):
-        request = urllib.request.Request(url, headers={"If-None-Match": had})  # noqa: S310 - our own
-        assert code_of(insider, request) == code
-
-
 # -- work that nobody waits for --------------------------------------------------
 
 

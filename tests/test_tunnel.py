@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import threading
+from types import SimpleNamespace
 
 import pytest
 from tornado.httpserver import HTTPServer
@@ -35,6 +36,33 @@ class Secret(RequestHandler):
         self.finish("outside of the prefix")
 
 
+class Slow(RequestHandler):
+    """Answers when it is let, after a first piece; tells of who has gone."""
+
+    def initialize(self, seen):
+        self.seen = seen
+
+    async def get(self):
+        self.seen.here.set()
+        if self.get_query_argument("begins", ""):
+            self.write("a piece")
+            await self.flush()
+        await asyncio.Event().wait()
+
+    def on_connection_close(self):
+        self.seen.gone.set()
+
+
+class Cut(RequestHandler):
+    """Announces more than it sends."""
+
+    async def get(self):
+        self.set_header("Content-Length", "1000")
+        self.write("a piece")
+        await self.flush()
+        self.detach().close()
+
+
 class Echo(WebSocketHandler):
     def select_subprotocol(self, subprotocols):
         return subprotocols[0]
@@ -48,11 +76,13 @@ def served():
     """Return a relay to a server on another thread, and what it has said."""
     ready = threading.Event()
     state = {}
+    seen = SimpleNamespace(here=threading.Event(), gone=threading.Event())
 
     def serve():
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         routes = [("/p/text", Text), ("/p/binary", Binary), ("/p/ws", Echo)]
+        routes += [("/p/slow", Slow, {"seen": seen}), ("/p/cut", Cut)]
         server = HTTPServer(Application([*routes, ("/secret", Secret)]))
         sockets = bind_sockets(0, "127.0.0.1")
         server.add_sockets(sockets)
@@ -65,6 +95,7 @@ def served():
     assert ready.wait(10)
     said = Said()
     relay = Relay(f"http://127.0.0.1:{state['port']}/p", state["loop"], said)
+    relay.seen = seen
     yield relay, said
     state["loop"].call_soon_threadsafe(state["loop"].stop)
     thread.join(10)
@@ -103,6 +134,24 @@ def test_text_comes_squeezed_and_pictures_as_they_are(served):
     ask(relay, "get", path="/p/binary")
     call, buffer = said.wait(2)
     assert (call["gzip"], buffer) == (False, BINARY)
+
+
+@pytest.mark.parametrize("query", ["", "?begins=1"])
+def test_the_server_learns_that_nobody_waits_any_more(served, query):
+    relay, said = served
+    ask(relay, "get", path=f"/p/slow{query}")
+    assert relay.seen.here.wait(20)
+    assert not relay.seen.gone.is_set()
+    ask(relay, "cancel")
+    assert relay.seen.gone.wait(20)
+    ask(relay, "get", path="/p/binary")
+    assert said.wait(1)[1] == BINARY, "and nothing is said of what was cancelled"
+
+
+def test_an_answer_that_is_cut_off_is_none(served):
+    relay, said = served
+    ask(relay, "get", path="/p/cut")
+    assert said.wait(1) == ({"kind": "got", "id": "1", "status": 502}, None)
 
 
 @pytest.mark.parametrize(

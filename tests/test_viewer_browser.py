@@ -49,6 +49,26 @@ def test_zooming_with_the_wheel_and_dragging_keep_everything_in_place(viewer):
     viewer.assert_in_place(state["view"]["downsample"])
 
 
+_MOVE = """async (frames) => {
+  const { x_range } = probe.figure().model;
+  let painted = 0;
+  const count = () => (painted += 1);
+  probe.stage().addEventListener("painted", count);
+  for (let frame = 0; frame < frames; frame++) {
+    await new Promise(requestAnimationFrame);
+    x_range.setv({ start: x_range.start + 3, end: x_range.end + 3 });
+  }
+  probe.stage().removeEventListener("painted", count);
+  return painted;
+}"""
+
+
+def test_what_moves_is_painted_in_every_frame(viewer):
+    viewer.go(3050.0, 2090.0, 2.0)
+    frames = 80
+    assert viewer.page.evaluate(_MOVE, frames) >= frames - 3
+
+
 def test_the_whole_slide_is_shown_first_and_nothing_around_it(viewer):
     state = viewer.wait_for(lambda s: s["view"])
     assert state["view"]["x"] == 3000

@@ -239,7 +239,12 @@ def test_fingers_pan_and_pinch(opened):
         ]
         touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
+    def rest():
+        # Longer than Bokeh's long press: resting fingers move the slide all the same.
+        viewer.page.wait_for_timeout(400)
+
     fingers("touchStart", (x, y))
+    rest()
     for step in range(1, 6):
         fingers("touchMove", (x + 20 * step, y + 10 * step))
     fingers("touchEnd")
@@ -248,6 +253,7 @@ def test_fingers_pan_and_pinch(opened):
     assert state["view"]["y"] == pytest.approx(2090 - 100, abs=30)
     assert state["view"]["downsample"] == 2.0
     fingers("touchStart", (x - 50, y))
+    rest()
     fingers("touchStart", (x - 50, y), (x + 50, y))
     for step in range(1, 11):
         fingers("touchMove", (x - 50 - 10 * step, y), (x + 50 + 10 * step, y))

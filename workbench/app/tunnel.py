@@ -14,7 +14,14 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from tornado.http1connection import HTTP1Connection, HTTP1ConnectionParameters
+from tornado.httputil import (
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    RequestStartLine,
+    ResponseStartLine,
+)
+from tornado.tcpclient import TCPClient
 from tornado.websocket import WebSocketClosedError, websocket_connect
 
 if TYPE_CHECKING:
@@ -94,24 +101,19 @@ class Relay:
         task.add_done_callback(lambda _: self._tasks.pop(name, None))
 
     async def _get(self, name: str, path: str) -> None:
-        request = HTTPRequest(
-            self._url(path),
-            connect_timeout=_TIMEOUT_S,
-            request_timeout=_TIMEOUT_S,
-            decompress_response=False,
-        )
         try:
-            answer = await _client().fetch(request, raise_error=False)
-        except OSError as error:
+            async with asyncio.timeout(_TIMEOUT_S):
+                answer = await _answer_to(self._url(path))
+        except OSError as error:  # TimeoutError is one
             _log.warning("the app's server did not answer: %s", type(error).__name__)
             self._say({"kind": "got", "id": name, "status": 502})
             return
         kind = answer.headers.get("Content-Type", "application/octet-stream")
-        body = answer.body or b""
+        body = b"".join(answer.parts)
         squeezed = len(body) >= _SQUEEZED_FROM and kind.startswith(_SQUEEZED_TYPES)
         if squeezed:
             body = await asyncio.to_thread(gzip.compress, body, 5)
-        said = {"status": answer.code, "type": kind, "gzip": squeezed}
+        said = {"status": answer.status, "type": kind, "gzip": squeezed}
         self._say({"kind": "got", "id": name, **said}, body)
 
     async def _listen(self, name: str, path: str, protocols: list[str]) -> None:
@@ -179,6 +181,54 @@ class Relay:
         self._send({"calls": calls}, buffers)
 
 
-def _client() -> AsyncHTTPClient:
-    """Return this loop's client; as many requests at once as a page may have."""
-    return AsyncHTTPClient(max_clients=32, max_body_size=_MAX_BYTES)
+class _Answer(HTTPMessageDelegate):
+    """Takes what a server answers, piece by piece."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers = HTTPHeaders()
+        self.parts: list[bytes] = []
+        self.is_whole = False
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> None:
+        if isinstance(start_line, ResponseStartLine):
+            self.status, self.headers = start_line.code, headers
+
+    def data_received(self, chunk: bytes) -> None:
+        self.parts.append(chunk)
+
+    def finish(self) -> None:
+        self.is_whole = True
+
+
+async def _answer_to(url: str) -> _Answer:
+    """Ask a server for something.
+
+    On a connection of its own, not by Tornado's client, which reads on when its caller
+    is cancelled: from a closed one the server learns that nobody waits any more.
+
+    Raises
+    ------
+    OSError
+        If it cannot be reached, or its answer is cut off.
+    """
+    asked = urlsplit(url)
+    host, port = asked.hostname or "", asked.port or 80
+    stream = await TCPClient().connect(host, port, max_buffer_size=_MAX_BYTES)
+    try:
+        limits = HTTP1ConnectionParameters(no_keep_alive=True, max_body_size=_MAX_BYTES)
+        connection = HTTP1Connection(stream, is_client=True, params=limits)
+        path = f"{asked.path}?{asked.query}" if asked.query else asked.path
+        headers = HTTPHeaders({"Host": asked.netloc, "Connection": "close"})
+        await connection.write_headers(RequestStartLine("GET", path, ""), headers)
+        connection.finish()
+        answer = _Answer()
+        await connection.read_response(answer)
+    finally:
+        stream.close()
+    if not answer.is_whole:
+        message = "the answer was cut off"
+        raise ConnectionError(message)
+    return answer

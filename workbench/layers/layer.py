@@ -36,10 +36,13 @@ class Pyramid:
     tile_px: int = 256
     """Side of a tile in pixels."""
 
-    @property
-    def max_zoom(self) -> int:
-        """The zoom that shows level-0 pixels one to one."""
-        return max(0, math.ceil(math.log2(max(self.slide_size) / self.tile_px)))
+    max_zoom: int = field(init=False, repr=False, compare=False)
+    """The zoom that shows level-0 pixels one to one."""
+
+    def __post_init__(self) -> None:
+        """Find the zooms once: every request for a tile asks for them."""
+        tiles = max(self.slide_size) / self.tile_px
+        object.__setattr__(self, "max_zoom", max(0, math.ceil(math.log2(tiles))))
 
     def downsample(self, z: int) -> int:
         """Return the level-0 pixels for each pixel of zoom `z`."""
@@ -55,8 +58,9 @@ class Pyramid:
         z, x, y = place
         if not 0 <= z <= self.max_zoom:
             return False
-        rows, columns = self.shape(z)
-        return 0 <= x < columns and 0 <= y < rows
+        side = self.tile_px << (self.max_zoom - z)
+        width, height = self.slide_size
+        return 0 <= x * side < width and 0 <= y * side < height
 
     def box(self, z: int, x: int, y: int) -> Box:
         """Return what a tile covers, in level-0 pixels; it may reach beyond the slide.

@@ -31,16 +31,18 @@ class PositionedFile:
         except (OSError, AttributeError, ValueError, TypeError):
             self._descriptor = None
 
-    def pread_cached(self, count: int, offset: int) -> bytes | None:
-        """Return bytes that the system has in memory; None if it would have to wait."""
+    def pread_cached_into(self, out: memoryview, offset: int) -> bool:
+        """Fill `out` if the system has those bytes in memory; False if it would wait.
+
+        Then there is anything in `out`.
+        """
         if self._descriptor is None or _DO_NOT_WAIT is None:
-            return None
-        data = bytearray(count)
+            return False
         try:
-            got = os.preadv(self._descriptor, [data], offset, _DO_NOT_WAIT)
+            got = os.preadv(self._descriptor, [out], offset, _DO_NOT_WAIT)
         except OSError:  # not in memory, or a file system that cannot tell
-            return None
-        return bytes(data) if got == count else None
+            return False
+        return got == len(out)
 
     def pread(self, count: int, offset: int) -> bytes:
         """Return `count` bytes from `offset` on."""

@@ -128,9 +128,15 @@ class StoredTiles:
         """
         if not self.is_jpeg or not self._counts[index]:
             return None
-        read = self._file.pread if wait else self._file.pread_cached
-        stored = read(self._counts[index], self._offsets[index])
-        return None if stored is None else self._front + stored[_START_OF_IMAGE:]
+        start = len(self._front)
+        data = bytearray(start + self._counts[index] - _START_OF_IMAGE)
+        data[:start] = self._front
+        part, offset = memoryview(data)[start:], self._offsets[index] + _START_OF_IMAGE
+        if wait:
+            self._file.pread_into(part, offset)
+        elif not self._file.pread_cached_into(part, offset):
+            return None
+        return bytes(data)
 
     def whole(self, x: int, y: int, width: int, height: int) -> int | None:
         """Return the tile that a box is exactly, None where it is not one tile."""

@@ -84,7 +84,7 @@ class TileGroupHandler(TileRequest):
         granted = sum(self.grants(key, owner) for _ in places)
         if not granted:
             raise HTTPError(TOO_MANY)
-        self.describe_answer("application/octet-stream")
+        self.set_header("Content-Type", "application/octet-stream")
         self.set_header("Cache-Control", "no-store")
         try:
             await self._send(key, places, granted)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from bokeh.server.views.auth_request_handler import AuthRequestHandler
 from tornado.iostream import StreamClosedError
@@ -14,6 +15,8 @@ from tornado.web import HTTPError
 from workbench.errors import HTTP_CODES, OutOfBoundsError, code_for
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from workbench.tileserver.cache import Place
     from workbench.tileserver.rate import RateLimit
     from workbench.tileserver.registry import Answer, TileRegistry
@@ -42,6 +45,12 @@ class TileRequest(AuthRequestHandler):
         self.registry = registry
         self._rate = rate
 
+    def prepare(self) -> Awaitable[None] | None:
+        """Ask who it is; at once where the provider answers at once."""
+        if self.application.auth_provider.get_user_async is None:
+            return None
+        return cast("Awaitable[None]", super().prepare())
+
     def admit(self, key: str) -> str:
         """Refuse who may not have a layer; return its owner, empty if it is nobody's.
 
@@ -63,9 +72,9 @@ class TileRequest(AuthRequestHandler):
         """Whether one more tile may be had now; it counts from then on."""
         return self._rate is None or self._rate.spend(owner or key)
 
-    def describe_answer(self, media_type: str) -> None:
-        """Say what is sent, and that only our own pages may read it."""
-        self.set_header("Content-Type", media_type)
+    def set_default_headers(self) -> None:
+        """Say that only our own pages may read it, and not what sends it."""
+        self.clear_header("Server")
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cross-Origin-Resource-Policy", "same-origin")
 
@@ -89,52 +98,53 @@ class TileHandler(TileRequest):
 
     _work: Future[Answer] | None = None
 
-    async def get(self, key: str, z: str, x: str, y: str) -> None:
+    def get(self, key: str, z: str, x: str, y: str) -> Awaitable[None] | None:
         """Send a tile.
 
         403 without login and for a layer of another user, 404 without such a layer or
-        tile, 429 if too many are asked for, 304 if the browser has it.
+        tile, 429 if too many are asked for.
         """
         place = (int(z), int(x), int(y))
         try:
             if not self.grants(key, self.admit(key)):
                 raise HTTPError(TOO_MANY)
-            if self._is_known(self.registry.version(key)):
-                self.set_status(304)
-                return
             answer = self.registry.ready(key, place)
-            if answer is None:
-                self._work = draw(self.registry, key, place)
-                answer = await asyncio.wrap_future(self._work)
+        except (KeyError, OutOfBoundsError) as error:
+            raise HTTPError(status_of(error)) from None
+        if answer is None:
+            return self._send_drawn(key, place)
+        self._send(answer)
+        return None
+
+    async def _send_drawn(self, key: str, place: Place) -> None:
+        """Send a tile once it is drawn."""
+        self._work = draw(self.registry, key, place)
+        try:
+            self._send(await asyncio.wrap_future(self._work))
         except asyncio.CancelledError:
             return
-        except KeyError:
-            raise HTTPError(404) from None
-        except OutOfBoundsError as error:
-            raise HTTPError(code_for(error, HTTP_CODES)) from None
-        self._send(answer)
+        except (KeyError, OutOfBoundsError) as error:
+            raise HTTPError(status_of(error)) from None
 
     def on_connection_close(self) -> None:
         """Drop work that nobody waits for any more."""
         if self._work is not None:
             self._work.cancel()
 
-    def _is_known(self, version: str) -> bool:
-        return bool(self.request.headers.get("If-None-Match") == _etag(version))
-
     def _send(self, answer: Answer) -> None:
-        self.describe_answer(answer.tile.media_type)
-        asked = self.get_query_argument("v", None)
-        if asked == answer.version and not answer.failed:
-            self.set_header("Cache-Control", _KEPT)
-            self.set_header("ETag", _etag(answer.version))
-        else:
-            self.set_header("Cache-Control", "no-store")
-        try:
+        keeps = not answer.failed and self._asks_for(answer.version)
+        self.set_header("Content-Type", answer.tile.media_type)
+        self.set_header("Cache-Control", _KEPT if keeps else "no-store")
+        with contextlib.suppress(StreamClosedError):
             self.finish(answer.tile.data)
-        except StreamClosedError:
-            return
+
+    def _asks_for(self, version: str) -> bool:
+        # As a page writes it, unless something in it has to be quoted.
+        if self.request.query == f"v={version}":
+            return True
+        return bool(self.get_query_argument("v", None) == version)
 
 
-def _etag(version: str) -> str:
-    return f'"{version}"'
+def status_of(error: KeyError | OutOfBoundsError) -> int:
+    """Return how a request is answered for which there is no layer, or no tile."""
+    return 404 if isinstance(error, KeyError) else code_for(error, HTTP_CODES)

@@ -6,7 +6,7 @@ import logging
 import secrets
 import threading
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 
 from workbench.errors import OutOfBoundsError, WorkbenchError
 from workbench.layers.encode import TRANSPARENT, hatched
@@ -43,8 +43,7 @@ class ReadyLayer(Protocol):
         """Return a tile that takes no waiting and no work to speak of, else None."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A tile, and the version of the layer that it shows."""
 
     tile: EncodedTile
@@ -171,13 +170,14 @@ class TileRegistry:
         served = self._served[key]
         if place not in served.layer.pyramid:
             raise _no_such_tile(place)
-        version = served.version
-        tile = self._cache.get(*served.drawn_as, place)
-        if tile is None and served.ready is not None:
+        version, tile = served.version, None
+        if served.ready is not None:
             try:
                 tile = served.ready.ready_tile(*place)
             except WorkbenchError:  # told of by `answer`, which is asked next
                 return None
+        if tile is None:
+            tile = self._cache.get(*served.drawn_as, place)
         return None if tile is None else Answer(tile, version)
 
     def answer(self, key: str, place: Place) -> Answer:

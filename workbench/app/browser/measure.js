@@ -16,7 +16,7 @@ class Measure {
     this.sheet.setAttribute("aria-hidden", "true");
     this.line = this.sheet.appendChild(document.createElementNS(SVG, "path"));
     this.said = stage.add("div", "measured", { role: "status" });
-    stage.onMoved(() => this.show());
+    stage.onMoved(() => this.points.length && this.show());
     stage.onKey("Escape", () => this.cancel());
     stage.onKey("Enter", () => this.finish());
     this.listen();

@@ -1,5 +1,7 @@
 // The whole slide in a corner: where one is on it, and a way to go elsewhere.
 
+import { onceAFrame } from "./pacing.js";
+
 const LONGEST_PX = 160;
 const KEY_STEP = 0.05; // of the slide
 
@@ -17,7 +19,7 @@ class Minimap {
     this.frame.tabIndex = 0;
     this.frame.setAttribute("role", "button");
     this.frame.setAttribute("aria-label", "What is in view. Drag it, or press arrow keys, to go elsewhere.");
-    stage.onMoved(() => this.follow());
+    stage.onMoved(onceAFrame(() => this.follow()));
     stage.element.addEventListener("painted", () => this.paint());
     this.listen();
   }

@@ -4,6 +4,8 @@
 // painting of this one renderer (and of no other on the page) is replaced here.
 // Bokeh keeps what it is good at: tools, ranges, glyphs and annotations on top.
 
+import { onceAFrame } from "./pacing.js";
+
 /** Take over the painting of one TileRenderer; say so if Bokeh has changed. */
 export function adopt(renderer, camera, stack) {
   for (const name of ["_paint", "has_finished", "request_paint"]) {
@@ -31,7 +33,24 @@ export function adopt(renderer, camera, stack) {
     stack.paint(ctx, camera.box, clip, place);
   };
   stack.changed = () => renderer.request_paint();
+  paintEveryFrame(renderer.plot_view);
   return true;
+}
+
+/** Let a figure be painted in each frame that is shown. Bokeh waits for 1000 / 60 ms by the clock
+ * before it asks for a frame, which every second frame or so is a moment too late. */
+function paintEveryFrame(plot) {
+  let [done, finish] = [];
+  const paint = onceAFrame(() => {
+    if (!plot.is_destroyed) plot.repaint();
+    finish();
+    done = null;
+  });
+  plot.throttled_paint = () => {
+    done ??= new Promise((resolve) => (finish = resolve));
+    paint();
+    return done;
+  };
 }
 
 /** Wait until a figure's view has built the view of one of its renderers. */

@@ -35,7 +35,7 @@ export function pointedObject(stage) {
   const follow = (event) => {
     clearTimeout(timer);
     if (event.buttons || event.target.closest?.(".bar, .place, .minimap")) return leave();
-    const { left, top, width, height } = stage.element.getBoundingClientRect();
+    const { left, top, width, height } = stage.bounds;
     const [x, y] = [event.clientX - left, event.clientY - top];
     // Towards the middle, where there is room.
     tip.style.cssText = x < width / 2 ? `left: ${x + AWAY_PX}px;` : `right: ${width - x + AWAY_PX}px;`;

@@ -1,6 +1,7 @@
 // What the stage says in a corner: how long a stretch is, where the pointer is.
 
 import { roundLength } from "./numbers.js";
+import { onceAFrame } from "./pacing.js";
 
 const LONGEST_PX = 140;
 const STILL_MS = 60; // a pointer that only passes asks for nothing
@@ -8,10 +9,13 @@ const STILL_MS = 60; // a pointer that only passes asks for nothing
 /** How long a stretch of the slide is on the screen. */
 export function scaleBar(stage) {
   const bar = stage.add("div", "scale-bar");
+  let shown = null;
   const show = () => {
     if (!stage.camera.place) return;
     const { mpp } = stage.model;
     const unit = stage.camera.place.downsample * (mpp ?? 1);
+    if (shown === `${unit} ${mpp}`) return; // a pan changes nothing
+    shown = `${unit} ${mpp}`;
     const length = roundLength(LONGEST_PX * unit);
     bar.style.width = `${length / unit}px`;
     if (!mpp) bar.textContent = `${length} px`;
@@ -64,7 +68,7 @@ export function coordinates(stage) {
   field.setAttribute("aria-label", "Place to go to: x and y, in px or µm");
   let pointer = null; // client coordinates
 
-  const show = () => {
+  const show = onceAFrame(() => {
     if (!camera.place) return;
     const { mpp } = model;
     const unit = camera.place.downsample * (mpp ?? 1);
@@ -73,7 +77,7 @@ export function coordinates(stage) {
     const scale = mpp ? `${unit.toPrecision(3)} µm/px` : `1:${unit.toPrecision(3)}`;
     const said = pointer ? (model.readings.texts ?? []).map((each) => `  ·  ${each}`).join("") : "";
     text.textContent = `x ${Math.floor(x)}  y ${Math.floor(y)}${micrometres}  ·  ${scale}${said}`;
-  };
+  });
   const ask = (open) => {
     field.hidden = !open;
     text.hidden = open;

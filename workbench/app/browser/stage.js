@@ -116,9 +116,19 @@ export class Stage {
     return this.turn.toStage(frame.x_scale.compute(x), frame.y_scale.compute(y), offsetWidth, offsetHeight);
   }
 
+  /** Where the stage lies in the browser's window, looked up once a frame: asking for it
+   * after anything has been written makes the browser lay out the whole page. */
+  get bounds() {
+    if (!this.known) {
+      this.known = this.element.getBoundingClientRect();
+      requestAnimationFrame(() => (this.known = null));
+    }
+    return this.known;
+  }
+
   /** Where a point of the browser's window lies on the figure, in CSS pixels. */
   toFigure(clientX, clientY) {
-    const { left, top, width, height } = this.element.getBoundingClientRect();
+    const { left, top, width, height } = this.bounds;
     return this.turn.toFigure(clientX - left, clientY - top, width, height);
   }
 

@@ -92,6 +92,17 @@ function straighten(stage) {
   };
 }
 
+/** Let a finger that rests before it moves pan and pinch all the same: Bokeh takes it for a long
+ * press from then on, which only tools for editing glyphs have a use for. */
+function letFingersRest({ figure, plot }) {
+  const gestures = plot.canvas_view.ui_event_bus.ui_gestures;
+  const pressed = gestures._pointer_timeout.bind(gestures);
+  gestures._pointer_timeout = () => {
+    const { press, tap } = figure.toolbar.gestures;
+    if ((press.active ?? tap.active)?.event_types.includes("press")) pressed();
+  };
+}
+
 /** Let the figure take its new size at once: some versions of Panel lay out the figures
  * within only when what holds them has changed its own size, and turning does not. */
 function layOut(plot) {
@@ -105,6 +116,7 @@ function layOut(plot) {
 export function turning(stage) {
   const { model, turn } = stage;
   straighten(stage);
+  letFingersRest(stage);
   const quarter = () => {
     model.turn = (model.turn + 1) % 4;
   };
