@@ -211,19 +211,20 @@ class ShownInstances(param.Parameterized):
     def _restyle(self, **changes: Any) -> None:
         style = replace(self.style, **changes)
         if style != self.style:
+            # First what is seen, then what is said of it.
+            self._draw(style)
             self.style = style
-            self._draw()
 
     def _edited(self) -> None:
         self.chosen = np.setdiff1d(self.chosen, self.now.gone)
         self._draw()
         self.version += 1
 
-    def _draw(self) -> None:
+    def _draw(self, style: InstanceStyle | None = None) -> None:
         layer = InstanceLayer(
             self.now,
             self._pyramid,
-            self.style,
+            style or self.style,
             chosen=self.chosen,
             objects=self._objects,
         )
