@@ -6,7 +6,7 @@ First what is done with a tile of 512 px that holds 500 nuclei, step by step; at
 stands what the network takes for as many pixels. Then every round times, in turns: the
 network alone on tiles that lie in memory, and our engine from the slide to the file of
 objects (reading, normalizing with Macenko's method, network, decoding, tracing,
-measuring, settling, writing), both in Mpx of tiles per second and with the same threads.
+measuring, settling, writing), both in Mpx of tiles per second, with the same threads.
 `--busy` counts processor time, of all threads together, for a machine that has other
 work; then give `--threads 1`, for threads that wait for each other count as busy.
 """
