@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import param
 import shapely
 
+from workbench.durable import disk_errors
 from workbench.errors import AnnotationError
 from workbench.instances.edits import InstanceEdits
+from workbench.instances.store import open_instances
 from workbench.layers.instance_style import InstanceStyle, Limit
 from workbench.layers.instances import NEAREST, InstanceLayer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -250,6 +254,22 @@ class ShownInstances(param.Parameterized):
             "number": asked["number"],
             "lines": facts_of(self.now.rows([key])),
         }
+
+
+def store_of(path: Path) -> InstanceStore:
+    """Return the store of a file, the same for all sessions while it is the same."""
+    with disk_errors(path):
+        stamp = path.stat().st_mtime_ns
+    return _opened(path, stamp)
+
+
+@lru_cache(maxsize=8)
+def _opened(path: Path, stamp: int) -> InstanceStore:
+    del stamp  # tells files apart that follow each other under one name
+    store = open_instances(path)
+    # What the first look needs, so that nothing waits for it on the event loop.
+    store.columns(["x", "y", "class", "score", "size_px"])
+    return store
 
 
 def facts_of(rows: pd.DataFrame) -> list[tuple[str, str]]:
