@@ -1,11 +1,14 @@
 """Finding objects over a slide, as a share of the network's own rate.
 
-    python benchmarks/nuclei_speed.py [--model nuclei] [--tiles 6] [--rounds 5]
+    python benchmarks/nuclei_speed.py [--side 2048] [--rounds 5] [--threads N] [--busy]
 
-Every round times, one after the other: the network alone on tiles that lie in memory,
-and our engine from the slide to the file of objects (reading, normalizing with
-Macenko's method, network, decoding, tracing, measuring, writing), both in Mpx of tiles
-per second. Then what is done with a tile of 512 px that holds 500 nuclei, step by step.
+First what is done with a tile of 512 px that holds 500 nuclei, step by step; at the end
+stands what the network takes for as many pixels. Then every round times, in turns: the
+network alone on tiles that lie in memory, and our engine from the slide to the file of
+objects (reading, normalizing with Macenko's method, network, decoding, tracing,
+measuring, settling, writing), both in Mpx of tiles per second, with the same threads.
+`--busy` counts processor time, of all threads together, for a machine that has other
+work; then give `--threads 1`, for threads that wait for each other count as busy.
 """
 
 from __future__ import annotations
@@ -40,61 +43,96 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.models.tile_model import TileModel
+    from workbench.reporter import Progress
 
 SIDE, NUCLEI = 512, 500
 BATCH = 4
+CLOCKS = {"wall": time.perf_counter, "busy": time.process_time}
 
 
-def bare(model: TileModel, pixels: NDArray[np.uint8], precision: str) -> float:
+def bare(model: TileModel, pixels: NDArray[np.uint8], clock: str) -> float:
     """Return the seconds that the network takes for tiles that lie in memory."""
-    model.precision = precision
     device = next(iter(model.buffers())).device
     tiles = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device)
-    began = time.perf_counter()
+    now = CLOCKS[clock]
+    began = now()
     for start in range(0, len(tiles), BATCH):
         model(tiles[start : start + BATCH])
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - began
+    return now() - began
 
 
-def whole(slide: wb.Slide, model: TileModel, **recipe) -> dict[str, float]:
-    """Return the seconds of a run, by part, and how many objects were found."""
+class Lap:
+    """The seconds from the first tile of a run to its end; told how far a run is."""
+
+    def __init__(self, clock: str) -> None:
+        self._now = CLOCKS[clock]
+        self._began: float | None = None
+        self.seconds = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        """Note when tiles begin, and what has gone by since."""
+        if progress.stage == "tiles" and self._began is None:
+            self._began = self._now()
+        if self._began is not None:
+            self.seconds = self._now() - self._began
+
+
+def whole(
+    slide: wb.Slide, model: TileModel, clock: str, **recipe
+) -> tuple[float, float, int]:
+    """Return the seconds of a run, those of finding, and how many objects it found."""
+    lap = Lap(clock)
     with (
         tempfile.TemporaryDirectory() as out,
         mock.patch("workbench.request.find_model", return_value=model),
     ):
         run = wb.run(
-            slide, out=Path(out) / "run", tissue_only=False, batch_size=BATCH, **recipe
+            slide,
+            out=Path(out) / "run",
+            tissue_only=False,
+            batch_size=BATCH,
+            progress=lap,
+            **recipe,
         )
-        objects = run.record["objects"]["count"]
-        return {
-            **run.record["timings"],
-            "tiles_total": run.tiles_total,
-            "objects": objects,
-        }
+        found = run.record["timings"]["finding"]
+        return lap.seconds, found, run.record["objects"]["count"]
 
 
-def share(slide: wb.Slide, name: str, rounds: int, **recipe) -> dict[str, float]:
+def share(
+    slide: wb.Slide, name: str, rounds: int, *, clock: str = "wall", **recipe
+) -> dict[str, float]:
     """Return the rates of the network and the engine, and the share, as medians."""
     model = find_model(name)
     card = model.card
-    found: dict[str, list[float]] = {"network": [], "engine": [], "share": []}
     grid = Grid(
         slide.size, card.mpp / slide.require_mpp(), card.tile_px, card.margin_px
     )
     boxes = [grid.tile(i) for i in range(len(grid))]
     pixels = slide.read_tiles(boxes, (card.tile_px, card.tile_px))
+    whole(slide, model, clock, **recipe)  # warms up, and moves the model to its device
+    spent: dict[str, list[float]] = {"network": [], "engine": []}
+    for number in range(rounds):
+        works = {
+            "network": lambda: bare(model, pixels, clock),
+            "engine": lambda: whole(slide, model, clock, **recipe),
+        }
+        for part in sorted(works, reverse=bool(number % 2)):
+            answer = works[part]()
+            if part == "engine":
+                answer, finding, objects = answer
+            spent[part].append(answer)
+    shares = np.divide(spent["network"], spent["engine"])
     megapixels = pixels[..., 0].size / 1e6
-    for number in range(rounds + 1):
-        timings = whole(slide, model, **recipe)
-        alone = bare(model, pixels, model.precision)
-        if number:  # the first round warms up
-            found["network"].append(megapixels / alone)
-            found["engine"].append(megapixels / timings["tiles"])
-            found["share"].append(alone / timings["tiles"])
-    medians = {name: statistics.median(values) for name, values in found.items()}
-    return {**medians, "objects": timings["objects"]}
+    return {
+        **{part: megapixels / statistics.median(spent[part]) for part in spent},
+        "share": statistics.median(shares),
+        "objects": objects,
+        "tiles": len(boxes),
+        "finding_ms": 1000 * finding / len(boxes),
+        "network_ms": 1000 * statistics.median(spent["network"]) / len(boxes),
+    }
 
 
 def crowded() -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
@@ -153,23 +191,31 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="nuclei")
-    parser.add_argument("--side", type=int, default=4096, help="of the made slide")
+    parser.add_argument("--side", type=int, default=2048, help="of the made slide")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, help="of torch; default: its own choice")
+    parser.add_argument("--busy", action="store_true", help="count processor time")
     options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
     print(f"A tile of {SIDE} px with {NUCLEI} nuclei\n\n| step | ms |\n|---|--:|")
     for name, step in steps().items():
         print(f"| {name} | {milliseconds(step):.2f} |", flush=True)
+    clock = "busy" if options.busy else "wall"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "slide.tiff"
         write_slide(path, size=(options.side, options.side), mpp=0.5)
         with wb.open_slide(path) as slide:
             recipe = {"device": options.device, "normalize": "macenko"}
-            found = share(slide, options.model, options.rounds, **recipe)
+            found = share(slide, options.model, options.rounds, clock=clock, **recipe)
     print(
-        f"\n{options.model}, {found['objects']:,} objects: network"
-        f" {found['network']:.2f} Mpx/s, engine {found['engine']:.2f} Mpx/s,"
-        f" share {found['share']:.2f}"
+        f"\n{options.model}, {found['objects']:,} objects in {found['tiles']} tiles,"
+        f" {torch.get_num_threads()} threads: network {found['network']:.2f} Mpx/s,"
+        f" engine {found['engine']:.2f} Mpx/s, share {found['share']:.2f}."
+        f" A tile: {found['network_ms']:.0f} ms in the network,"
+        f" {found['finding_ms']:.0f} ms of one thread to find its objects."
+        f" {SIDE} px: {1e-3 * SIDE**2 / found['network']:.0f} ms in the network."
     )
 
 

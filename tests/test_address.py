@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.app.address import NAMES, Address, OverlayLook
+from workbench.app.address import NAMES, Address, ObjectsLook, OverlayLook
 from workbench.app.viewer import View
 
 words = st.text(min_size=1, max_size=12)
@@ -26,6 +26,19 @@ looks = st.builds(
     window=st.tuples(parts, parts),
     summary=st.sampled_from(["mean", "highest"]),
 )
+ends = st.tuples(parts, parts).map(sorted)
+objects = st.builds(
+    ObjectsLook,
+    run=words,
+    by=words,
+    colours=words,
+    opacity=parts,
+    visible=st.booleans(),
+    hidden=st.lists(words, max_size=3).map(tuple),
+    limits=st.lists(
+        st.builds(lambda name, pair: (name, *pair), words, ends), max_size=3
+    ).map(tuple),
+)
 addresses = st.builds(
     Address,
     slide=words,
@@ -37,6 +50,7 @@ addresses = st.builds(
     look=st.sampled_from(["", "as scanned", "difference", "eosin"]),
     model=words,
     overlays=st.lists(looks, max_size=3).map(tuple),
+    objects=st.none() | objects,
     divider=st.sampled_from(["raw | normalized", "slide | overlays"]),
     divided_at=parts,
     beside=st.lists(words, min_size=1, max_size=3).map(tuple),
@@ -79,3 +93,20 @@ def test_an_address_of_an_overlay_without_a_window_is_still_understood():
     look = OverlayLook.parse("run~tumour~viridis~0.5~0.25~1")
     assert (look.window, look.summary, look.threshold) == (None, "", 0.25)
     assert OverlayLook.parse("run~tumour~viridis~0.5~0.25~1~0.1~inf~mean") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "run", "run~class", "run~class~viridis~half~1~~", "~class~viridis~1~1~~"),
+        *("run~class~viridis~1~1~~score", "run~class~viridis~1~1~~score:nan:1"),
+        "run~class~viridis~1~1~~score:2:1",
+    ],
+)
+def test_a_look_of_objects_that_is_none_is_left_out(text):
+    assert ObjectsLook.parse(text) is None
+
+
+def test_an_open_end_of_a_limit_stays_open():
+    look = ObjectsLook(run="a", limits=(("score", 0.5, float("inf")),))
+    assert ObjectsLook.parse(str(look)) == look

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import repaint
 
 import infer
 import overlay
@@ -112,6 +113,15 @@ def test_the_viewer_is_measured_in_a_browser(tmp_path, chromium):
     assert figures.pan_frames > 1
 
 
+@pytest.mark.browser
+def test_a_filter_is_timed_until_the_view_is_repainted(monkeypatch):
+    monkeypatch.setattr(repaint, "DOWNSAMPLES", (2,))
+    lines = repaint.report(made_instances(2000, (3000, 3000)), ["a", "b", "c"], 2)
+    downsample, rounds, *times = (float(c) for c in lines[4].strip("| ").split("|"))
+    assert (downsample, rounds) == (2, 2)
+    assert all(0 < took < 20_000 for took in times)
+
+
 def test_runs_are_measured_against_the_bare_model_and_the_decoder(
     tmp_path, monkeypatch, capsys
 ):
@@ -136,7 +146,10 @@ def test_runs_are_measured_against_the_bare_model_and_the_decoder(
 
 @pytest.mark.parametrize(
     "name",
-    ["read.py", "infer.py", "memory.py", "stain.py", "classifier.py", "viewer.py"],
+    [
+        *("read.py", "infer.py", "memory.py", "stain.py", "classifier.py"),
+        *("viewer.py", "repaint.py", "nuclei_speed.py"),
+    ],
 )
 def test_every_benchmark_is_told_of(repository, name):
     assert name in (repository / "benchmarks" / "README.md").read_text()

@@ -39,6 +39,24 @@ def test_a_run_says_how_many_objects_it_found_and_exports_them(slide, tmp_path):
     assert len(json.loads(path.read_text())["features"]) == count
 
 
+def test_the_least_score_can_be_asked_for(slide, tmp_path):
+    words = ["run", slide, "--model", MODEL, "--no-tissue-only"]
+    words += ["--batch-size", "1", "--region", "0,0,300,300"]
+    every, sure = tmp_path / "every", tmp_path / "sure"
+    for out, least in ((every, 0.0), (sure, 0.95)):
+        said = call(*words, "--out", out, "--min-score", least)
+        assert said.exit_code == 0, said.output
+    scores = open_run(every).instances.columns(["score"])["score"]
+    kept = open_run(sure).instances.columns(["score"])["score"]
+    assert 0 < (scores >= 0.95).sum() < len(scores)
+    # Objects at the border of tiles are settled by who claims them.
+    assert kept.min() >= 0.95
+    assert abs(len(kept) - (scores >= 0.95).sum()) <= 1
+    wrong = call("run", slide, "--model", "nuclear-density", "--min-score", 0.5)
+    assert wrong.exit_code != 0
+    assert "finds no objects" in wrong.stderr
+
+
 def test_models_that_find_objects_are_listed_as_such():
     said = call("models")
     assert f"{MODEL}  (instances, " in said.stdout

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import shapely
+from playwright.sync_api import expect
 from stained_slide import write_stained
 
 from app_page import AppPage
@@ -167,6 +168,12 @@ def test_a_filter_hides_and_paints_again_without_new_tiles(watched, url, store, 
 
     app.eventually(recoloured)
     no_tile_came_twice(app)
+    app.least_score(0.5)
+    app.says(re.compile(r"^[34]\d\d of 800 objects shown$"))
+    app.page.wait_for_url(re.compile("objects=a-run-0001~area_um2.*score"))
+    app.page.reload()
+    app.figure.settle()
+    app.says(re.compile(r"^[34]\d\d of 800 objects shown$"))
     app.is_clean()
 
 
@@ -224,6 +231,7 @@ def test_edits_are_signed_kept_and_undone(watched, url, store):
     app.frame.locator("td", has_text=re.compile(rf"^{other.name}$")).wait_for()
     app.fill("Class of the chosen", "mitosis")
     app.frame.locator("tr", has_text=re.compile(r"^class\s*mitosis$")).wait_for()
+    expect(app.frame.get_by_label("Class of the chosen")).to_have_value("mitosis")
     draw_one(app)
     app.says("800 of 800 objects shown")
     app.is_clean()
@@ -239,7 +247,7 @@ def test_edits_are_signed_kept_and_undone(watched, url, store):
     assert len(now.current) == 801
     assert all(line["by"] and line["at"] for line in now.history)
     assert store.path.read_bytes() == model_said
-    again.press("Undo")  # of the section; the one on the slide undoes annotations
+    again.press("Undo edit")
     again.says("799 of 799 objects shown")
     again.is_clean()
 

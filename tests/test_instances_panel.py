@@ -8,6 +8,7 @@ import shapely
 from stained_slide import write_stained
 
 from made_instances import CLASSES, made_store
+from workbench.app.address import ObjectsLook
 from workbench.app.background import Background
 from workbench.app.instance_panel import InstancePanel
 from workbench.app.instance_table import InstanceTable
@@ -99,14 +100,14 @@ def test_plot_table_and_slide_choose_the_same(panel):
     panel.table.table.selection = [0]
     assert len(panel.shown.chosen) == 1
     key = int(panel.shown.chosen[0])
-    assert f">{key}<" in panel._facts.object
+    assert f">{key}<" in panel.chosen._facts.object
 
 
 def test_edits_are_saved_and_there_again(panel, saved):
     panel.shown.choose([4])
-    panel._class.value = "mitosis"
+    panel.chosen._class.value = "mitosis"
     panel.shown.choose([5])
-    panel._delete_chosen()
+    panel.chosen._delete_chosen()
     panel.shown.add(shapely.box(10, 10, 60, 60), CLASSES[0])
     assert panel._number.object == "600 of 600 objects shown"
     panel.offer([SavedRun.of(saved[1])])
@@ -115,7 +116,7 @@ def test_edits_are_saved_and_there_again(panel, saved):
     assert now.rows([4])["class"].item() == "mitosis"
     assert now.gone.tolist() == [5]
     assert len(now) == 601
-    panel._undo_edit()
+    panel.chosen._undo_edit()
     assert panel.shown.now.gone.tolist() == [5, 600]
     assert {line["by"] for line in panel.shown.edits.history} == {"ann"}
 
@@ -136,3 +137,25 @@ def test_counts_are_those_of_the_place_and_the_filter(panel, saved):
     assert "H-score" in panel.counts._scores.object
     panel.counts.point_at()
     assert "In tissue" in panel.counts._table.object
+
+
+def test_a_look_is_told_and_restored(panel):
+    assert panel.look is None
+    panel._by.value = "area_um2"
+    panel._classes.value = [CLASSES[0]]
+    panel._range.value = (0.5, panel._range.end)
+    panel._opacity.value = 0.3
+    panel._visible.value = False
+    kept, shown = panel.look, panel.shown.shown
+    assert ObjectsLook.parse(str(kept)) == kept
+    panel._show_all()
+    panel._by.value = "class"
+    panel._visible.value, panel._opacity.value = True, 0.8
+    assert panel.look is None
+    panel.restore(kept)
+    assert panel.look == kept
+    assert np.array_equal(panel.shown.shown, shown)
+    assert (panel.shown.handle.visible, panel.shown.handle.opacity) == (False, 0.3)
+    assert panel._range.value[0] == 0.5
+    panel.restore(ObjectsLook(run="another", by="nothing"))
+    assert panel.look == kept

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import save_file
 from torchvision.models import detection
 from torchvision.models.detection.roi_heads import paste_masks_in_image
@@ -14,10 +16,12 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 import workbench as wb
 from labelled_slides import blobs, slide_of
 from workbench.cards import ModelCard
+from workbench.cli import main
 from workbench.errors import InvalidCardError
 from workbench.models.architectures import build_network
 from workbench.models.maskrcnn import MOST, MaskRCNN, MaskRCNNDecoder, _pasted
 from workbench.models.registry import find_model
+from workbench.synthetic import write_slide
 
 SIDE = 96
 FIELDS = {
@@ -175,6 +179,26 @@ def test_own_weights_for_a_name_of_torchvision(folder):
     name = ARCHITECTURE.partition(":")[2]
     model = find_model(name, weights=folder / "cells.safetensors")
     assert model.card.decoder == "maskrcnn"
+
+
+def test_the_preset_of_articles_runs_from_the_command_line(folder, tmp_path):
+    """Weights of torchvision whose card says nothing of scores and overlaps."""
+    weights = tmp_path / "plain.safetensors"
+    shutil.copy(folder / "cells.safetensors", weights)
+    weights.with_name(weights.name + ".json").write_text(json.dumps(FIELDS))
+    write_slide(tmp_path / "slide.tiff", size=(256, 256), mpp=0.5, seed=1)
+    name, out = ARCHITECTURE.partition(":")[2], tmp_path / "run"
+    words = ["run", tmp_path / "slide.tiff", "--model", name, "--weights", weights]
+    words += ["--no-tissue-only", "--out", out, "--device", "cpu"]
+    done = CliRunner().invoke(main, [str(word) for word in words])
+    assert done.exit_code == 0, done.output
+    said = wb.open_run(out).card
+    assert (said.min_score, said.overlaps) == (0.7, "merge")
+    model = find_model(name, weights=weights)
+    assert model.network.detector.roi_heads.score_thresh == 0.7
+    lower = find_model(name, weights=weights, min_score=0.3)
+    assert lower.network.detector.roi_heads.score_thresh == 0.3
+    assert (lower.card.min_score, lower.card.overlaps) == (0.3, "merge")
 
 
 def test_a_factory_may_return_a_detector_of_torchvision(tmp_path, monkeypatch):

@@ -122,6 +122,15 @@ class Recipe(BaseModel):
             description="Share of a tile's core that must be tissue (0 to 1).",
         ),
     ] = 0.1
+    min_score: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=1,
+            description="Of a model that finds objects: those of which it is less sure"
+            " are left out (0 to 1). Default: what its card says.",
+        ),
+    ] = None
     batch_size: Annotated[
         Literal["auto"] | Annotated[int, Field(ge=1, le=4096)],
         Field(

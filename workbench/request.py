@@ -206,7 +206,12 @@ def _references(recipe: Recipe) -> list[str]:
 
 
 def _model(recipe: Recipe) -> TileModel | Disagreement:
-    model = find_model(recipe.model, trust=recipe.trust, weights=recipe.weights or None)
+    model = find_model(
+        recipe.model,
+        trust=recipe.trust,
+        weights=recipe.weights or None,
+        min_score=recipe.min_score,
+    )
     references = _references(recipe)
     if len(references) == 1:
         return model

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, quote, unquote, urlencode
 
 from workbench.app.viewer import View
+from workbench.layers.colour import COLORMAPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,11 +69,74 @@ class OverlayLook:
         more = [f"{self.opacity:.4g}", f"{self.threshold:.6g}", str(int(self.visible))]
         if self.window is not None:
             more += [*(f"{edge:.6g}" for edge in self.window), self.summary]
-        words = (
-            quote(word, safe="") for word in (self.run, self.channel, self.colours)
+        return "~".join([*map(_quoted, (self.run, self.channel, self.colours)), *more])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectsLook:
+    """The objects of a run, as they are shown."""
+
+    run: str
+    """Name of the run's folder."""
+
+    by: str = "class"
+    """What their colour says."""
+
+    colours: str = COLORMAPS[0]
+    opacity: float = 1.0
+    visible: bool = True
+    hidden: tuple[str, ...] = ()
+    """Classes that are not shown."""
+
+    limits: tuple[tuple[str, float, float], ...] = ()
+    """Of values: name, least and greatest that is shown; may be infinite."""
+
+    @classmethod
+    def parse(cls, text: str) -> ObjectsLook | None:
+        """Return what `text` says, None if it says nothing sensible."""
+        try:
+            run, by, colours, opacity, visible, hidden, limits = text.split("~")
+            looks = cls(
+                run=unquote(run),
+                by=unquote(by),
+                colours=unquote(colours),
+                opacity=min(1.0, max(0.0, float(opacity))),
+                visible=visible != "0",
+                hidden=tuple(map(unquote, filter(None, hidden.split(",")))),
+                limits=tuple(map(_limit, filter(None, limits.split(",")))),
+            )
+        except ValueError:
+            return None
+        return looks if looks.run and math.isfinite(looks.opacity) else None
+
+    def __str__(self) -> str:
+        """Return the text that parses to this."""
+        limits = (
+            f"{_quoted(name)}:{low:.6g}:{high:.6g}" for name, low, high in self.limits
         )
-        # "~" is what quote() leaves as it is, and so the one thing to replace.
-        return "~".join([*(word.replace("~", "%7E") for word in words), *more])
+        return "~".join(
+            [
+                *map(_quoted, (self.run, self.by, self.colours)),
+                f"{self.opacity:.4g}",
+                str(int(self.visible)),
+                ",".join(map(_quoted, self.hidden)),
+                ",".join(limits),
+            ]
+        )
+
+
+def _quoted(word: str) -> str:
+    # "~" is what quote() leaves as it is, and so the one thing to replace.
+    return quote(word, safe="").replace("~", "%7E")
+
+
+def _limit(text: str) -> tuple[str, float, float]:
+    name, low, high = text.split(":")
+    numbers = float(low), float(high)
+    if math.isnan(sum(numbers)) or numbers[0] > numbers[1]:
+        message = f"{text} is no range"
+        raise ValueError(message)
+    return unquote(name), *numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +158,9 @@ class Address:
 
     model: str = ""
     overlays: tuple[OverlayLook, ...] = ()
+    objects: ObjectsLook | None = None
+    """None: as they are at first."""
+
     divider: str = ""
     """What the divider stands between, empty for none; as the panel names it."""
 
@@ -127,6 +194,7 @@ class Address:
             look=one("look") or ("as scanned" if one("raw") == "1" else ""),
             model=one("model"),
             overlays=tuple(look for look in looks if look is not None),
+            objects=ObjectsLook.parse(one("objects")),
             divider=divider,
             divided_at=min(1.0, max(0.0, _number(at, 0.5))),
             beside=tuple(texts.get("beside", [])),
@@ -145,6 +213,7 @@ class Address:
             ("look", self.look),
             ("model", self.model),
             *(("overlay", str(look)) for look in self.overlays),
+            ("objects", "" if self.objects is None else str(self.objects)),
             (
                 "divider",
                 f"{self.divider}@{self.divided_at:.3g}" if self.divider else "",
@@ -157,7 +226,7 @@ class Address:
 
 NAMES: Final = (
     *("slide", "at", "turn", "normalize", "reference", "look", "raw", "model"),
-    *("overlay", "divider", "beside", "alone"),
+    *("overlay", "objects", "divider", "beside", "alone"),
 )
 """The parameters of a query that are an address's own."""
 

@@ -1,8 +1,7 @@
-"""Instances: which are shown and in which colours, what is known of them, and edits."""
+"""Instances: which are shown, in which colours, and how that is kept."""
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -10,21 +9,18 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from workbench.app.address import ObjectsLook
+from workbench.app.chosen_card import ChosenCard
 from workbench.app.controls import STYLE, button, note, side_by_side, stack
 from workbench.app.instance_counts import CountCard
 from workbench.app.instance_plots import Histogram
-from workbench.app.shown_instances import ShownInstances, facts_of, noun_and_unit
+from workbench.app.shown_instances import ShownInstances, noun_and_unit, store_of
 from workbench.app.swatch import legend_of
-from workbench.durable import disk_errors
-from workbench.instances.store import open_instances
 from workbench.layers.colour import COLORMAPS
 from workbench.objects import OBJECTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
-
-    from shapely.geometry.base import BaseGeometry
 
     from workbench.app.background import Background
     from workbench.app.marking import Marking
@@ -35,6 +31,7 @@ if TYPE_CHECKING:
     from workbench.slide.slide import Slide
 
 _POLL_MS: Final = 2000
+_OPACITY: Final = 0.8
 _STEPS: Final = 200
 
 
@@ -51,6 +48,7 @@ class InstancePanel(pn.viewable.Viewer):
     """
 
     shown = param.Parameter(default=None, doc="The `ShownInstances`, or None.")
+    look = param.Parameter(default=None, doc="The `ObjectsLook`; None: as at first.")
 
     def __init__(
         self,
@@ -62,13 +60,14 @@ class InstancePanel(pn.viewable.Viewer):
         super().__init__()
         self._background = background
         self._author = author
-        self._marking = marking
         self._slide: Slide | None = None
         self._viewer: Viewer | None = None
         self._pyramid: Pyramid | None = None
         self._runs: dict[str, SavedRun] = {}
         self._filling = False
+        self._awaited: ObjectsLook | None = None
         self._stop_polling: Callable[[], None] = lambda: None
+        self.chosen = ChosenCard(background, marking)
         self.counts = CountCard(background)
         self._build()
         self._watch()
@@ -80,7 +79,9 @@ class InstancePanel(pn.viewable.Viewer):
         self._visible = pmui.Switch(
             label="Show", value=True, size="small", margin=(4, 0)
         )
-        self._opacity = _slider(pmui.FloatSlider, "Opacity", start=0, end=1, value=0.8)
+        self._opacity = _slider(
+            pmui.FloatSlider, "Opacity", start=0, end=1, value=_OPACITY
+        )
         self._by = pmui.Select(label="Colour by", options=["class"], **STYLE)
         self._colormap = pmui.Select(label="Colours", options=[*COLORMAPS], **STYLE)
         self._legend = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 0))
@@ -92,13 +93,6 @@ class InstancePanel(pn.viewable.Viewer):
         self._range = _slider(pmui.RangeSlider, "Range", start=0, end=1, value=(0, 1))
         self._number = note()
         self._all = button("Show all", icon="filter_alt_off")
-        self._facts = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 0))
-        self._class = pmui.AutocompleteInput(
-            label="Class of the chosen", options=[], restrict=False, **STYLE
-        )
-        self._delete = button("Delete object", icon="delete")
-        self._draw = button("Draw object", icon="draw")
-        self._undo = button("Undo", icon="undo")
 
     def __panel__(self) -> Any:
         """Return what Panel shows."""
@@ -117,9 +111,7 @@ class InstancePanel(pn.viewable.Viewer):
             self.histogram,
             self._range,
             side_by_side(self._number, self._all),
-            self._facts,
-            self._class,
-            side_by_side(self._delete, self._draw, self._undo),
+            self.chosen,
             self.counts,
             visible=self.shown is not None,
         )
@@ -157,6 +149,19 @@ class InstancePanel(pn.viewable.Viewer):
         if self.shown is None:
             self._open()
 
+    def restore(self, look: ObjectsLook | None) -> None:
+        """Show objects as a look says, once their run is open; None changes nothing."""
+        self._awaited = look
+        if look is None:
+            return
+        lines = [
+            line for line, each in self._runs.items() if each.run.path.name == look.run
+        ]
+        if lines and lines[0] != self._choice.value:
+            self._choice.value = lines[0]  # which opens it
+        elif lines and self.shown is not None:
+            self._resume()
+
     def poll(self) -> None:
         """Show what others have edited since."""
         if self.shown is not None:
@@ -168,7 +173,7 @@ class InstancePanel(pn.viewable.Viewer):
         if saved is None or viewer is None or self._filling:
             return
         self._background.do(
-            lambda: _store(saved.run.path / OBJECTS), self._opened, slot="instances"
+            lambda: store_of(saved.run.path / OBJECTS), self._opened, slot="instances"
         )
 
     def _opened(self, store: InstanceStore) -> None:
@@ -180,8 +185,46 @@ class InstancePanel(pn.viewable.Viewer):
         self._stop_polling = self._background.every(_POLL_MS, self.poll)
         self.shown = shown
         shown.param.watch(lambda _: self._describe(), ["style", "version"])
-        shown.param.watch(lambda _: self._tell_chosen(), ["chosen", "version"])
+        shown.param.watch(lambda _: self._draw_histogram(), "chosen")
         self._fill()
+        self._look()
+        self._resume()
+
+    def _resume(self) -> None:
+        """Show objects as they were when somebody kept the address."""
+        look, self._awaited = self._awaited, None
+        saved, shown = self._runs.get(self._choice.value), self.shown
+        if look is None or saved is None or saved.run.path.name != look.run:
+            return
+        self._visible.value, self._opacity.value = look.visible, look.opacity
+        self._by.value = look.by if look.by in self._by.options else "class"
+        if look.colours in COLORMAPS:
+            self._colormap.value = look.colours
+        shown.hide(name for name in look.hidden if name in shown.now.classes)
+        for name, low, high in look.limits:
+            if name in shown.values:
+                shown.limit(name, low, high)
+        self._show_measure()
+
+    def _tell_look(self) -> None:
+        """Say how objects are shown, if that is not how they were at first."""
+        shown, saved = self.shown, self._runs.get(self._choice.value)
+        if shown is None or saved is None:
+            self.look = None
+            return
+        style = shown.style
+        look = ObjectsLook(
+            run=saved.run.path.name,
+            by=style.by,
+            colours=style.colormap,
+            opacity=self._opacity.value,
+            visible=self._visible.value,
+            hidden=tuple(sorted(style.hidden)),
+            limits=tuple((each.name, each.low, each.high) for each in style.limits),
+        )
+        newest = next(iter(self._runs.values()))
+        plain = ObjectsLook(run=newest.run.path.name, opacity=_OPACITY)
+        self.look = None if look == plain else look
 
     def _watch(self) -> None:
         self._choice.param.watch(lambda _: self._open(), "value")
@@ -193,14 +236,7 @@ class InstancePanel(pn.viewable.Viewer):
         self._measure.param.watch(lambda _: self._show_measure(), "value")
         self._range.param.watch(lambda _: self._limit(), "value")
         self.histogram.param.watch(lambda event: self._take_range(event.new), "span")
-        self._class.param.watch(lambda _: self._reclassify(), "value")
-        for widget, act in (
-            (self._delete, self._delete_chosen),
-            (self._undo, self._undo_edit),
-            (self._all, self._show_all),
-            (self._draw, self._begin_drawing),
-        ):
-            widget.on_click(lambda _, act=act: self._background.guard(act))
+        self._all.on_click(lambda _: self._background.guard(self._show_all))
 
     def _fill(self) -> None:
         """Show what there is to choose from."""
@@ -209,7 +245,9 @@ class InstancePanel(pn.viewable.Viewer):
         if hasattr(self, "_rest"):
             self._rest.visible = shown is not None
         if shown is None:
+            self.chosen.show(None)
             self.counts.show(None)
+            self._tell_look()
             return
         self._filling = True
         try:
@@ -218,10 +256,10 @@ class InstancePanel(pn.viewable.Viewer):
             self._colormap.visible = False
         finally:
             self._filling = False
+        self.chosen.show(shown)
         self.counts.show(shown)
         self._show_measure()
         self._describe()
-        self._tell_chosen()
 
     def _describe(self) -> None:
         """Say which objects are shown, and in which colours."""
@@ -238,35 +276,16 @@ class InstancePanel(pn.viewable.Viewer):
             names = list(shown.now.classes)
             visible = [name for name in names if name not in shown.style.hidden]
             self._classes.param.update(options=names, value=visible)
-            self._class.options = names
         finally:
             self._filling = False
         self._draw_histogram()
-
-    def _tell_chosen(self) -> None:
-        """Say what is known of the objects that are chosen."""
-        shown = self.shown
-        if shown is None:
-            return
-        number = len(shown.chosen)
-        self._delete.disabled = self._class.disabled = not number
-        name = ""
-        if number == 1:
-            rows = shown.rows(1)
-            facts, name = facts_of(rows), str(rows["class"].iloc[0])
-            self._facts.object = _table(facts)
-        elif number:
-            self._facts.object = _quiet(f"{number:,} objects are chosen.")
-        else:
-            self._facts.object = _quiet("Click an object to choose it.")
-        self._filling = True
-        self._class.value = name
-        self._filling = False
+        self._tell_look()
 
     def _look(self) -> None:
         if self.shown is not None:
             self.shown.handle.visible = self._visible.value
             self.shown.handle.opacity = self._opacity.value
+            self._tell_look()
 
     def _recolour(self) -> None:
         if self.shown is None or self._filling:
@@ -324,65 +343,6 @@ class InstancePanel(pn.viewable.Viewer):
     def _show_all(self) -> None:
         self.shown.show_all()
         self._show_measure()
-
-    def _reclassify(self) -> None:
-        name = self._class.value
-        if (
-            self.shown is None
-            or self._filling
-            or not name
-            or not len(self.shown.chosen)
-        ):
-            return
-        self._background.guard(self.shown.reclassify, name)
-
-    def _delete_chosen(self) -> None:
-        self.shown.delete()
-
-    def _undo_edit(self) -> None:
-        self.shown.undo()
-
-    def _begin_drawing(self) -> None:
-        marking = self._marking()
-        if marking is not None and self.shown is not None:
-            marking.draw_for(self._drawn)
-
-    def _drawn(self, geometry: BaseGeometry) -> None:
-        shown = self.shown
-        if shown is not None:
-            name = self._class.value or shown.now.classes[0]
-            shown.add(geometry, name)
-
-
-def _store(path: Path) -> InstanceStore:
-    """Return the store of a file, the same for all sessions while it is the same."""
-    with disk_errors(path):
-        stamp = path.stat().st_mtime_ns
-    return _opened(path, stamp)
-
-
-@lru_cache(maxsize=8)
-def _opened(path: Path, stamp: int) -> InstanceStore:
-    del stamp  # tells files apart that follow each other under one name
-    store = open_instances(path)
-    # What the first look needs, so that nothing waits for it on the event loop.
-    store.columns(["x", "y", "class", "score", "size_px"])
-    return store
-
-
-def _quiet(text: str) -> str:
-    return f"<div style='font-size:12px;opacity:.7'>{text}</div>"
-
-
-def _table(facts: list[tuple[str, str]]) -> str:
-    from html import escape  # noqa: PLC0415 - a name that means something else here
-
-    rows = "".join(
-        f"<tr><td style='opacity:.65;padding-right:12px'>{escape(name)}</td>"
-        f"<td>{escape(value)}</td></tr>"
-        for name, value in facts
-    )
-    return f"<table style='font-size:12px;line-height:1.5'>{rows}</table>"
 
 
 def _slider(kind: Any, label: str, **more: Any) -> Any:

@@ -87,8 +87,11 @@ class Histogram(pn.viewable.Viewer):
     ) -> None:
         """Show values between two ends; which are there, shown and chosen."""
         edges = np.linspace(*ends, _BINS + 1)
+        # Not np.histogram, which sorts: with a million objects the slide would wait.
+        steps = np.nan_to_num((values - ends[0]) * (_BINS / (ends[1] - ends[0])))
+        bins = np.clip(steps, 0, _BINS - 1).astype(np.uint8)
         counts = {
-            name: np.histogram(values[there & which], edges)[0].astype(float)
+            name: np.bincount(bins[there & which], minlength=_BINS)
             for name, which in (("all", there), ("shown", shown), ("chosen", chosen))
         }
         # Few of very many are seen as well.

@@ -50,6 +50,7 @@ class Restorer:
         app.stain.param.watch(self._note, ["fitted", "look"])
         app.compare.param.watch(self._note, ["swiped", "beside", "together"])
         app.overlays.param.watch(self._overlaid, "overlays")
+        app.instances.param.watch(self._note, "look")
 
     @property
     def address(self) -> Address:
@@ -69,6 +70,7 @@ class Restorer:
             look="" if app.stain.look == usual else app.stain.look,
             model=app.runs.model,
             overlays=tuple(overlay.look for overlay in app.overlays.overlays),
+            objects=app.instances.look,
             divider="" if compare.swiped == OFF else compare.swiped,
             divided_at=0.5 if viewer is None else viewer.swipe or 0.5,
             beside=tuple(other.name for other in compare.beside),
@@ -116,6 +118,7 @@ class Restorer:
         address, self._awaited = self._awaited, None
         if address is not None and address.slide == self._app.slides.chosen:
             self._app.overlays.restore(address.overlays)
+            self._app.instances.restore(address.objects)
 
     def _overlaid(self, event: param.parameterized.Event) -> None:
         known = event.old or []

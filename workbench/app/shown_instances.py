@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import param
 import shapely
 
+from workbench.durable import disk_errors
 from workbench.errors import AnnotationError
 from workbench.instances.edits import InstanceEdits
+from workbench.instances.store import open_instances
 from workbench.layers.instance_style import InstanceStyle, Limit
 from workbench.layers.instances import NEAREST, InstanceLayer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -211,19 +215,20 @@ class ShownInstances(param.Parameterized):
     def _restyle(self, **changes: Any) -> None:
         style = replace(self.style, **changes)
         if style != self.style:
+            # First what is seen, then what is said of it.
+            self._draw(style)
             self.style = style
-            self._draw()
 
     def _edited(self) -> None:
         self.chosen = np.setdiff1d(self.chosen, self.now.gone)
         self._draw()
         self.version += 1
 
-    def _draw(self) -> None:
+    def _draw(self, style: InstanceStyle | None = None) -> None:
         layer = InstanceLayer(
             self.now,
             self._pyramid,
-            self.style,
+            style or self.style,
             chosen=self.chosen,
             objects=self._objects,
         )
@@ -249,6 +254,22 @@ class ShownInstances(param.Parameterized):
             "number": asked["number"],
             "lines": facts_of(self.now.rows([key])),
         }
+
+
+def store_of(path: Path) -> InstanceStore:
+    """Return the store of a file, the same for all sessions while it is the same."""
+    with disk_errors(path):
+        stamp = path.stat().st_mtime_ns
+    return _opened(path, stamp)
+
+
+@lru_cache(maxsize=8)
+def _opened(path: Path, stamp: int) -> InstanceStore:
+    del stamp  # tells files apart that follow each other under one name
+    store = open_instances(path)
+    # What the first look needs, so that nothing waits for it on the event loop.
+    store.columns(["x", "y", "class", "score", "size_px"])
+    return store
 
 
 def facts_of(rows: pd.DataFrame) -> list[tuple[str, str]]:

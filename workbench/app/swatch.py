@@ -38,6 +38,16 @@ def table_of(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return f'<table style="{style}"><tr>{first}</tr>{body}</table>'
 
 
+def facts_table(facts: Iterable[tuple[str, str]]) -> str:
+    """Return names and values, one pair below the other."""
+    rows = "".join(
+        f"<tr><td style='opacity:.65;padding-right:12px'>{html.escape(name)}</td>"
+        f"<td>{html.escape(value)}</td></tr>"
+        for name, value in facts
+    )
+    return f"<table style='font-size:12px;line-height:1.5'>{rows}</table>"
+
+
 def legend_of(legend: Legend) -> str:
     """Return what the colours of a layer mean, as HTML."""
     if legend.ramp:

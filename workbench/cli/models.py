@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
 import click
 
-from workbench.cli.flags import json_flag
+from workbench.cli.flags import json_flag, mpp_flag, reference_flag
 from workbench.models.catalogue import known_cards
+from workbench.recipe import StainMethod
+
+if TYPE_CHECKING:
+    from workbench.stain.normalizer import Normalizer
 
 
-@click.command("models")
+@click.group("models", invoke_without_command=True)
 @json_flag
-def command(*, as_json: bool) -> None:
-    """List the models that can be run by name.
+@click.pass_context
+def command(context: click.Context, *, as_json: bool) -> None:
+    """List the models that can be run by name, or export one.
 
     A model can also be given by the path of a TorchScript, ONNX or safetensors file
     with its card, or of a WSInfer-zoo folder.
     """
+    if context.invoked_subcommand is not None:
+        return
     cards = known_cards()
     if as_json:
         click.echo(json.dumps([c.model_dump(mode="json") for c in cards], indent=2))
@@ -27,3 +36,64 @@ def command(*, as_json: bool) -> None:
         click.echo(f"    answers: {', '.join(card.classes)}")
         if card.intended_use:
             click.echo(f"    {card.intended_use}")
+
+
+@command.command("export")
+@click.argument("model")
+@click.option(
+    "--to",
+    "path",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Ends in .ts or .pt (TorchScript), .onnx, .engine or .plan (TensorRT).",
+)
+@click.option(
+    "--normalize",
+    type=click.Choice(get_args(StainMethod)),
+    default="none",
+    show_default=True,
+    help="Stain normalization that goes into the file; needs --slide.",
+)
+@click.option("--slide", default="", help="To whose colours it is fitted.")
+@reference_flag
+@mpp_flag
+@click.option("--weights", default=None, help="As for `workbench run`.")
+@click.option("--trust", is_flag=True, help="Load files that could run code.")
+def export(  # noqa: PLR0913 - a flag each
+    model: str,
+    path: Path,
+    *,
+    normalize: StainMethod,
+    slide: str,
+    reference: str,
+    mpp: float | None,
+    weights: str | None,
+    trust: bool,
+) -> None:
+    """Write a model as one file for other programs, its card beside it.
+
+    The file takes float32 (N, 3, side, side), sRGB grey levels of 0 to 255, and answers
+    what the model does: probabilities, values, or the maps in which objects are found.
+    """
+    from workbench.models.exporting import (  # noqa: PLC0415 - loads torch
+        export_model,
+    )
+
+    if (normalize != "none") != bool(slide):
+        message = "--normalize and --slide need each other."
+        raise click.UsageError(message)
+    normalizer = _fitted(slide, normalize, reference, mpp) if slide else None
+    click.echo(
+        export_model(model, path, normalizer=normalizer, weights=weights, trust=trust)
+    )
+
+
+def _fitted(
+    slide: str, method: StainMethod, reference: str, mpp: float | None
+) -> Normalizer:
+    from workbench.slide.slide import open_slide  # noqa: PLC0415 - only for this
+    from workbench.stain.normalizer import fit_normalizer  # noqa: PLC0415 - as above
+    from workbench.stain.references import load_reference  # noqa: PLC0415 - as above
+
+    with open_slide(slide, mpp=mpp) as opened:
+        return fit_normalizer(opened, load_reference(reference), method=method)

@@ -28,6 +28,7 @@ def find_model(
     *,
     trust: bool = False,
     weights: str | os.PathLike[str] | None = None,
+    min_score: float | None = None,
 ) -> TileModel:
     """Return a model on the CPU, ready to run.
 
@@ -43,6 +44,9 @@ def find_model(
     weights : str or PathLike, optional
         A file of weights to use in place of those that the card names; for a
         network of torchvision the card lies beside it.
+    min_score : float, optional
+        0 to 1, in place of the card's: objects of which the model is less sure are
+        left out.
 
     Returns
     -------
@@ -59,10 +63,16 @@ def find_model(
     UntrustedModelError
         If loading it could run code and `trust` is False.
     ModelError
-        If its weights are missing, damaged or not those that the card was made for.
+        If its weights are missing, damaged or not those that the card was made for; or
+        if `min_score` is given and it finds no objects.
     """
     source = _source(name_or_path, weights)
     card = source.card
+    if min_score is not None:
+        if card.task != "instances":
+            message = f"'{card.name}' finds no objects that could have a least score."
+            raise ModelError(message, "Leave min_score out, or choose another model.")
+        card = card.model_copy(update={"min_score": min_score})
     trust = trust or source.trusted
     if source.weights is None:
         return TileModel(card, _without_weights(card, trust=trust))

@@ -414,7 +414,7 @@ function tools(stage, canvas) {
     };
     made.set(name, button(canvas.bar, { label, picture, act }));
   }
-  const undo = button(canvas.bar, { label: "Undo (Ctrl+Z)", picture: "undo", act: () => canvas.tell({ do: "undo" }) });
+  const undo = button(canvas.bar, { label: "Undo drawing (Ctrl+Z)", picture: "undo", act: () => canvas.tell({ do: "undo" }) });
   const redo = button(canvas.bar, { label: "Redo (Ctrl+Y)", picture: "redo", act: () => canvas.tell({ do: "redo" }) });
   stage.switch.hearers.push(() => {
     if (stage.switch.active !== "mark" && model.annotation_tool) model.annotation_tool = "";

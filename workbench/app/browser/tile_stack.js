@@ -11,6 +11,11 @@ const SETTLE_MS = 20; // tiles passed at speed are not asked for
 const IDLE_MS = 150;
 const PREFETCHED = 48; // tiles at most, each time one stays somewhere
 
+/** What of a layer's description decides how the tiles that are here are painted. */
+function lookOf({ id, opacity, visible, smooth, swiped, overlay, tile_px, max_zoom }) {
+  return [id, opacity, visible, smooth, swiped, overlay, tile_px, max_zoom].join(" ");
+}
+
 /** Paints the layers, bottom first, and asks for the tiles that are missing. */
 export class TileStack {
   constructor(stage, size) {
@@ -39,6 +44,7 @@ export class TileStack {
   }
 
   update(specs) {
+    const before = this.layers.map(({ spec }) => lookOf(spec));
     const known = new Map(this.layers.map((layer) => [layer.spec.id, layer]));
     this.layers = specs.map((spec) => {
       const layer = known.get(spec.id) ?? this.layerOf(spec);
@@ -50,7 +56,9 @@ export class TileStack {
       this.loader.forget(layer);
       layer.drop();
     }
-    this.repaint();
+    // Another version alone changes nothing that is painted until its tiles are here.
+    if (specs.map(lookOf).join() === before.join()) this.changed();
+    else this.repaint();
   }
 
   /** Paint all of it anew. */

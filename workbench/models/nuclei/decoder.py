@@ -88,5 +88,6 @@ def scores_of(
     areas: NDArray[np.int64],
 ) -> NDArray[np.float32]:
     """Return the mean of `nucleus` over each object, float32 (n,)."""
-    total = np.bincount(labels.ravel(), nucleus.ravel(), minlength=len(areas) + 1)
+    there = labels > 0  # most of a tile is background
+    total = np.bincount(labels[there], nucleus[there], minlength=len(areas) + 1)
     return (total[1:] / areas).astype(np.float32)

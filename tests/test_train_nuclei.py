@@ -1,0 +1,90 @@
+"""The training of the bundled nucleus model goes through its stages, in a few steps."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from tifffile import imwrite
+
+from labelled_slides import blobs
+from workbench.cards import ModelCard
+from workbench.models.nuclei.network import NucleusNet
+from workbench.models.registry import find_model
+
+
+@pytest.fixture
+def script(repository, monkeypatch):
+    path = repository / "scripts" / "train_nuclei.py"
+    spec = importlib.util.spec_from_file_location("train_nuclei", path)
+    made = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "train_nuclei", made)
+    spec.loader.exec_module(made)
+    return made
+
+
+def pictures_in(folder):
+    """Write two pictures to learn from, and one that is held out."""
+    rng = np.random.default_rng(0)
+    for name in ("img", "label"):
+        (folder / name).mkdir(parents=True)
+    for name in ("b", "c", "held"):
+        labels = blobs((160, 160), 30, (6, 10))
+        violet = np.where(labels[..., None] > 0, (90, 60, 140), (220, 200, 225))
+        pixels = np.uint8(np.clip(violet + rng.normal(0, 6, violet.shape), 0, 255))
+        Image.fromarray(pixels).save(folder / "img" / f"{name}.png")
+        imwrite(folder / "label" / f"{name}.tif", labels.astype(np.uint16))
+
+
+def test_one_command_goes_through_all_stages(script, tmp_path, monkeypatch):
+    pictures_in(tmp_path / "pictures")
+    monkeypatch.setattr(script, "BUNDLED", tmp_path / "bundled")
+    script.BUNDLED.mkdir()
+    small = [
+        script.Stage(2, 64, 2, stage.rates, stage.rising) for stage in script.STAGES
+    ]
+    monkeypatch.setattr(script, "STAGES", tuple(small))
+    monkeypatch.setattr(script, "STAINS", 1)
+    monkeypatch.setattr(script, "is_held_out", lambda name: name == "held")
+    monkeypatch.setattr(
+        script,
+        "made",
+        lambda _: script.drawn_by_people(
+            tmp_path / "pictures", np.random.default_rng(1)
+        ),
+    )
+    begun = []
+
+    def here(work, arguments, workers):
+        """Do what a single worker does, in this process."""
+        assert workers == 1
+        begun.append(arguments[1:])
+        work(0, *arguments)
+
+    monkeypatch.setattr(torch.multiprocessing, "spawn", here)
+    encoder = tmp_path / "encoder.pt"
+    own = NucleusNet().state_dict()
+    names = [name for name in own if name.startswith(("stem", "stages"))]
+    torch.save({f"layer.{i}": own[name] for i, name in enumerate(names)}, encoder)
+    checkpoint = tmp_path / "nuclei.pt"
+    asked = ["--pictures", tmp_path / "pictures", "--encoder", encoder]
+    asked += ["--workers", "1", "--checkpoint", checkpoint]
+    monkeypatch.setattr(sys, "argv", ["train_nuclei.py", *map(str, asked)])
+    script.main()
+    assert begun == list(enumerate(small, 1))
+    weights = load_file(script.BUNDLED / "nuclei.safetensors")
+    first = names[0]
+    assert not torch.equal(weights[first].float(), own[first].half().float())
+    model = find_model(script.BUNDLED / "nuclei.safetensors")
+    assert model.card.name == "nuclei"
+
+
+def test_the_bundled_card_is_the_one_that_the_script_writes(script):
+    card = find_model("nuclei").card
+    told = ModelCard.model_validate({**script.CARD, "sha256": card.sha256})
+    assert told == card
