@@ -39,7 +39,8 @@ viewer.figure.quad(
 )
 
 hv.extension("bokeh")
-said = pn.pane.Str("{}", css_classes=["said"])
+# A long line would widen the page, and a tablet scale it while fingers are on it.
+said = pn.pane.Str("{}", css_classes=["said"], width=300, styles={"overflow": "hidden"})
 order = pn.widgets.TextInput(name="order", value="")
 obeyed = []
 

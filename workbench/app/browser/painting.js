@@ -42,9 +42,13 @@ export function adopt(renderer, camera, stack) {
 function paintEveryFrame(plot) {
   let [done, finish] = [];
   const paint = onceAFrame(() => {
-    if (!plot.is_destroyed) plot.repaint();
-    finish();
-    done = null;
+    const told = finish;
+    done = null; // what is asked for while it paints is for the next frame
+    try {
+      if (!plot.is_destroyed) plot.repaint();
+    } finally {
+      told();
+    }
   });
   plot.throttled_paint = () => {
     done ??= new Promise((resolve) => (finish = resolve));
