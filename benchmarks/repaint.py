@@ -105,7 +105,7 @@ def write_slide(path: Path, size: tuple[int, int]) -> None:
 
 
 def prepare(folder: Path, objects: Instances, classes: list[str]) -> np.ndarray:
-    """Write a slide and a run of these objects; return a place where there are many."""
+    """Write a slide and a run of these objects; return where most of them are."""
     slides, runs = folder / "slides", folder / "runs"
     slides.mkdir()
     runs.mkdir()
@@ -120,7 +120,9 @@ def prepare(folder: Path, objects: Instances, classes: list[str]) -> np.ndarray:
             out=runs / "a-run-0001",
         )
     build(run.path / OBJECTS, objects, classes)
-    return np.median(objects.points[:: len(objects.points) // 10_000 + 1], axis=0)
+    first = objects.points[np.concatenate([[0], objects.ends[:-1]])]
+    cells, counts = np.unique(first // TILE, axis=0, return_counts=True)
+    return (cells[counts.argmax()] + 0.5) * TILE
 
 
 class Repaints(AppPage):

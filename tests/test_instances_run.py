@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 
@@ -11,16 +12,22 @@ import shapely
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 import workbench as wb
 from labelled_slides import Reading, blobs, reading_card, reading_model, slide_of
 from workbench import engine, request
+from workbench.app.live_overlay import LiveOverlay
+from workbench.app.viewer import Viewer
 from workbench.errors import InvalidCardError, ModelError, RunError
 from workbench.finding import Finder, find_objects
 from workbench.grid import Grid
 from workbench.instances.instances import Instances
 from workbench.instances.store import InstanceStore
 from workbench.instances.trace import trace
+from workbench.layers import live_instances
+from workbench.layers.layer import Pyramid
+from workbench.layers.live_instances import LiveInstanceLayer
 from workbench.models.instance_decoders import LabelsDecoder, decoder_of
 from workbench.objects import LiveObjects
 
@@ -251,6 +258,61 @@ def test_cancelled_and_resumed_gives_the_same_file(run_on, tmp_path):
     run = run_on(slide, batch_size=2, out=out)
     files = [(r.path / "instances.parquet").read_bytes() for r in (run, whole)]
     assert files[0] == files[1]
+
+
+def painted(layer):
+    """Return how opaque the whole slide is painted, uint8 (height, width)."""
+    (tile,) = [layer.tile(layer.pyramid.max_zoom, 0, 0)]
+    with Image.open(io.BytesIO(tile.data)) as image:
+        return np.asarray(image.convert("RGBA"))[: SIZE[1], : SIZE[0], 3]
+
+
+def test_what_is_found_so_far_is_drawn_until_the_run_has_ended(run_on, tmp_path):
+    slide, overlays = slide_of(LABELS), []
+    pyramid, viewer = Pyramid(slide.size, 512), Viewer(slide)
+
+    def names():
+        return [handle.layer.name for handle in viewer.layers]
+
+    def look(progress):
+        if progress.done < 8 or overlays:
+            return
+        run = wb.open_run(progress.path)
+        layer = LiveInstanceLayer(run.instances, run.card.palette, pyramid)
+        seen = painted(layer)
+        drawn = np.unique(LABELS[seen > 0])
+        assert 0 not in drawn
+        # Those at seams are claimed from both sides until the run has ended.
+        assert 0 < len(drawn) <= len(run.instances) < LABELS.max()
+        assert (seen[np.isin(LABELS, drawn)] > 0).mean() > 0.99
+        more = {"channel": "", "remove": print}
+        overlays.append(LiveOverlay(run, viewer, pyramid, **more))
+        assert "objects so far" in names()
+        overlays[0].visible.value = False
+        assert not viewer.layers[names().index("objects so far")].visible
+
+    run_on(slide, batch_size=2, progress=look, out=tmp_path / "live")
+    assert "objects so far" in names()
+    overlays[0].refresh()
+    assert "objects so far" not in names()
+    overlays[0].detach()
+    assert viewer.layers == []
+
+
+def test_a_layer_under_way_is_drawn_anew_every_two_seconds_at_most(monkeypatch):
+    class Growing:
+        classes = ("nucleus",)
+        version = 0
+
+    clock = iter([10.0, 11.0, 12.5, 12.6])
+    objects = Growing()
+    layer = LiveInstanceLayer(objects, ((0, 158, 115),), Pyramid((512, 512), 512))
+    monkeypatch.setattr(live_instances, "_now", lambda: next(clock))
+    versions = []
+    for _ in range(4):
+        objects.version += 1
+        versions.append(layer.version)
+    assert versions == ["1", "1", "3", "3"]
 
 
 def test_a_model_that_gives_no_number_fails_the_tile(run_on, monkeypatch):

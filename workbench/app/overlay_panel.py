@@ -16,6 +16,7 @@ from workbench.app.controls import (
     side_by_side,
     stack,
 )
+from workbench.app.live_overlay import LiveOverlay
 from workbench.app.overlay import Overlay
 from workbench.app.vector_overlay import VectorOverlay
 
@@ -95,7 +96,8 @@ class OverlayPanel(pn.viewable.Viewer):
                 self._background, run, self._viewer, self._pyramid, **parts
             )
         else:
-            overlay = Overlay(run, self._viewer, self._pyramid, **parts)
+            kind = LiveOverlay if run.card.task == "instances" else Overlay
+            overlay = kind(run, self._viewer, self._pyramid, **parts)
         self.overlays = [*self.overlays, overlay]
         self._changed()
         return overlay
