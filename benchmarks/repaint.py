@@ -169,15 +169,14 @@ def measure(
     return found
 
 
-def report(objects: Instances, classes: list[str], rounds: int) -> list[str]:
+def report(
+    objects: Instances, classes: list[str], rounds: int, browser: Browser
+) -> list[str]:
     """Return what is found, line by line."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         place = prepare(folder, objects, classes)
-        with (
-            app_served(folder / "slides", folder / "runs") as url,
-            launched() as browser,
-        ):
+        with app_served(folder / "slides", folder / "runs") as url:
             found = measure(browser, url, place, rounds)
     lines = [
         f"{len(objects):,} objects; from the press to the repainted view, ms.",
@@ -203,7 +202,8 @@ def main() -> None:
         objects, classes = read_polygons(options.polygons)
     else:
         objects, classes = made_instances(options.objects, (SIDE, SIDE)), list(CLASSES)
-    print("\n".join(report(objects, classes, options.rounds)))
+    with launched() as browser:
+        print("\n".join(report(objects, classes, options.rounds, browser)))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,10 @@ from hypothesis import settings
 
 from browser import chromium, profile, watched  # noqa: F401 - one browser for all
 
+# Before torch is loaded, and for all that is started from here: threads that wait for
+# each other by spinning take the processor from the tests and servers beside them.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 # How long an example takes says more of the machine than of the code.
 # The same examples each time, so that a change alone makes a test fail;
 # `pytest --hypothesis-profile=search` looks for new ones.
@@ -27,14 +31,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give a test in a browser a second try; the summary names those that took it.
+    """Give a test in a browser other tries; the summary names those that took one.
 
     Browser, server and test share the machine with other tests, and a test gives up
-    after seconds. What is really broken fails twice.
+    after seconds. What is really broken fails each time.
     """
     for item in items:
         if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 def _shared_data() -> Path:

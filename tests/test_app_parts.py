@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -387,3 +389,11 @@ def test_the_command_line_passes_on_that_labels_are_hidden(
         asked = ["--slides", str(folder), "--runs", str(tmp_path), *flags]
         serve_command.main(asked, standalone_mode=False)
     assert seen == [True, False]
+
+
+# --- the server in a kernel
+
+
+def test_a_script_that_has_started_the_server_ends():
+    script = "from workbench.app.kernel_server import KernelServer; KernelServer().loop"
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)

@@ -114,9 +114,10 @@ def test_the_viewer_is_measured_in_a_browser(tmp_path, chromium):
 
 
 @pytest.mark.browser
-def test_a_filter_is_timed_until_the_view_is_repainted(monkeypatch):
+def test_a_filter_is_timed_until_the_view_is_repainted(monkeypatch, chromium):
     monkeypatch.setattr(repaint, "DOWNSAMPLES", (2,))
-    lines = repaint.report(made_instances(2000, (3000, 3000)), ["a", "b", "c"], 2)
+    objects = made_instances(2000, (3000, 3000))
+    lines = repaint.report(objects, ["a", "b", "c"], 2, chromium)
     downsample, rounds, *times = (float(c) for c in lines[4].strip("| ").split("|"))
     assert (downsample, rounds) == (2, 2)
     assert all(0 < took < 20_000 for took in times)

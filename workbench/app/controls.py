@@ -46,6 +46,8 @@ def widget_for(option: Option) -> Any:
             return pmui.TextInput(value=str(option.default), **shared)
         case "whole":
             return pmui.IntInput(value=option.default, start=low, end=high, **shared)
+        case "number" if option.default is None:  # which no slider can say
+            return pmui.FloatInput(value=None, start=low, end=high, **shared)
         case "number" if low is not None and high is not None:
             return pmui.FloatSlider(
                 value=option.default,

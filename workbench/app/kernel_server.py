@@ -76,7 +76,7 @@ class KernelServer:
             *options["extra_patterns"],
             ("/here", _HereHandler, {"server": self}),
         ]
-        self._thread = pn.serve({APP: self._page}, threaded=True, **options)
+        self._thread = _served({APP: self._page}, options)
         _wait_for(self.port)
         atexit.register(self.close)
 
@@ -124,6 +124,22 @@ class KernelServer:
         if key not in self._apps:
             return pn.pane.Str("This app is gone: run its cell again.")
         return self._apps[key].open_session()
+
+
+def _served(apps: dict[str, Any], options: dict[str, Any]) -> Any:
+    """Serve apps from a thread that keeps no kernel and no script from ending.
+
+    Panel's own would: it is no daemon. It becomes one by being started from one.
+    """
+    served: list[Any] = []
+
+    def serve() -> None:
+        served.append(pn.serve(apps, threaded=True, **options))
+
+    starter = threading.Thread(target=serve, daemon=True)
+    starter.start()
+    starter.join()
+    return served[0]
 
 
 class _HereHandler(RequestHandler):
