@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+import tifffile
 import torch
 from torch import nn
 
@@ -113,3 +114,17 @@ def expected(slide, grid, tile):
     pixels = slide.read_tiles([grid.tile(tile)], (grid.tile_px, grid.tile_px))
     values = torch.from_numpy(pixels).float().mean((1, 2))[0, :2] / 255
     return values.numpy()
+
+
+def write_jpeg_slide(path):
+    """Write a fake slide of 1024 px as 16 JPEG tiles of 0.5 µm per pixel."""
+    tifffile.imwrite(
+        path,
+        FakeSlide((1024, 1024)).pixels,
+        tile=(256, 256),
+        compression="jpeg",
+        photometric="rgb",
+        resolution=(20000, 20000),  # 0.5 µm per pixel
+        resolutionunit="CENTIMETER",
+    )
+    return path

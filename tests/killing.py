@@ -63,6 +63,25 @@ class Killable:
             assert ended["code"] == 0, "it was done before the moment came"
         return pytest.fail("no run lasted long enough to be killed")
 
+    def killed_at_operations(self, chunks, *, stride, share):
+        """Kill new runs at every so many operations on the disk; give their names.
+
+        Some end before, as files are written in any order; a `share` of them must not.
+        """
+        self.run("counted")
+        operations = self.operations("counted")
+        assert operations > chunks
+        killed = 0
+        for fatal in range(1, operations + 1, stride):
+            name = f"operation-{fatal}"
+            ended = self.run(name, fatal=fatal)
+            if ended["code"] == 0:
+                continue
+            assert ended["code"] == -signal.SIGKILL
+            killed += 1
+            yield name
+        assert killed > operations / stride * share
+
 
 @contextmanager
 def harness(*flags):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from fakes import FakeSlide, MeanColour, expected, fake_model
+from fakes import FakeSlide, MeanColour, expected, fake_model, write_jpeg_slide
 
 from workbench import engine, salvage
 from workbench.devices import resolve_device
@@ -254,16 +254,7 @@ def test_a_damaged_tile_is_left_out_and_its_neighbours_are_not(slide, tmp_path):
 
 
 def test_a_damaged_part_of_a_file_is_left_out(tmp_path):
-    path = tmp_path / "slide.tiff"
-    tifffile.imwrite(
-        path,
-        FakeSlide((1024, 1024)).pixels,
-        tile=(256, 256),
-        compression="jpeg",
-        photometric="rgb",
-        resolution=(20000, 20000),  # 0.5 µm per pixel
-        resolutionunit="CENTIMETER",
-    )
+    path = write_jpeg_slide(tmp_path / "slide.tiff")
     with tifffile.TiffFile(path) as file:
         page = file.pages.first
         start, length = page.dataoffsets[5], page.databytecounts[5]

@@ -80,16 +80,7 @@ def test_killed_at_a_random_moment(killable, whole, seed):
 
 def test_killed_at_operations_on_the_disk(killable, whole):
     content, _ = whole
-    killable.run("counted")
-    operations = killable.operations("counted")
-    assert operations > CHUNKS
-    killed = 0
-    for fatal in range(1, operations + 1, STRIDE):
-        name = f"operation-{fatal}"
-        if killable.run(name, fatal=fatal)["code"] == 0:
-            continue
-        killed += 1
+    for name in killable.killed_at_operations(CHUNKS, stride=STRIDE, share=0.8):
         check_what_is_left(killable.path(name))
         assert killable.run(name)["code"] == 0
         check_finished(killable.path(name), content)
-    assert killed > operations / STRIDE * 0.8

@@ -114,17 +114,8 @@ def test_killed_at_a_random_moment(killable, whole, seed):
 
 def test_killed_at_operations_on_the_disk(killable, whole):
     run, _ = whole
-    killable.run("counted")
-    operations = killable.operations("counted")
-    assert operations > CHUNKS
-    killed = 0
-    for fatal in range(1, operations + 1, STRIDE):
-        name = f"operation-{fatal}"
-        if killable.run(name, fatal=fatal)["code"] == 0:
-            continue  # parts of a Zarr are written in any order
-        killed += 1
+    for name in killable.killed_at_operations(CHUNKS, stride=STRIDE, share=0.8):
         check_what_is_left(killable.path(name), run)
         assert killable.run(name)["code"] == 0
         check_finished(killable.path(name), run)
         assert CHUNKS <= killable.chunks_begun(name) <= CHUNKS + 1
-    assert killed > operations / STRIDE * 0.8

@@ -85,21 +85,10 @@ def test_killed_at_a_random_moment(killable, whole, seed):
 
 def test_killed_at_every_operation_on_the_disk(killable, whole):
     scores, _ = whole
-    killable.run("counted")
-    operations = killable.operations("counted")
-    assert operations > CHUNKS
-    killed = 0
-    for fatal in range(1, operations + 1):
-        name = f"operation-{fatal}"
-        ended = killable.run(name, fatal=fatal)
-        if ended["code"] == 0:  # parts of the scores are written in any order
-            continue
-        assert ended["code"] == -signal.SIGKILL
-        killed += 1
+    for name in killable.killed_at_operations(CHUNKS, stride=1, share=0.9):
         done = check_what_is_left(killable.path(name), scores)
         assert killable.run(name)["code"] == 0
         check_finished(killable.path(name), scores)
         assert killable.chunks_begun(name) <= CHUNKS + 1
         assert killable.chunks_begun(name) >= CHUNKS
         assert done % BATCH == 0
-    assert killed > operations * 0.9

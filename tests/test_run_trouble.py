@@ -8,9 +8,8 @@ import sys
 
 import numpy as np
 import pytest
-import tifffile
 import torch
-from fakes import FakeSlide, MeanColour, fake_card
+from fakes import FakeSlide, MeanColour, fake_card, write_jpeg_slide
 from torch import nn
 
 from workbench import engine, salvage
@@ -127,17 +126,7 @@ def test_a_full_disk_keeps_what_is_done_and_the_run_goes_on(use, disk, tmp_path,
 
 @pytest.fixture
 def tiff(tmp_path):
-    path = tmp_path / "slide.tiff"
-    tifffile.imwrite(
-        path,
-        FakeSlide((1024, 1024)).pixels,
-        tile=(256, 256),
-        compression="jpeg",
-        photometric="rgb",
-        resolution=(20000, 20000),  # 0.5 µm per pixel
-        resolutionunit="CENTIMETER",
-    )
-    return path
+    return write_jpeg_slide(tmp_path / "slide.tiff")
 
 
 def after(tiles, happens):
