@@ -44,13 +44,13 @@ class Region:
 
     def __post_init__(self) -> None:
         """Refuse other layouts and make the pixels read-only."""
-        if self.pixels.dtype != _UINT8 or self.pixels.shape[2:] != (_CHANNELS,):
+        pixels = self.pixels
+        if pixels.dtype != _UINT8 or pixels.shape[2:] != (_CHANNELS,):
             message = (
-                f"A region holds uint8 (H, W, 3), not {self.pixels.dtype}"
-                f" {self.pixels.shape}."
+                f"A region holds uint8 (H, W, 3), not {pixels.dtype} {pixels.shape}."
             )
             raise OutOfBoundsError(message, "Convert the pixels first.")
-        self.pixels.flags.writeable = False
+        pixels.setflags(write=False)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -204,9 +204,10 @@ class Slide:
                 max(1, round(box.width * factor)),
                 max(1, round(box.height * factor)),
             )
-        width, height = box.width, box.height
+        width, height = box.x1 - box.x0, box.y1 - box.y0
         if size is None or size == (width, height):
-            pixels = self._read_stored(box, width, height)
+            self._check(1, width, height)
+            pixels = self._read_stored([(box.x0, box.y0)], width, height)[0]
             return Region(pixels, box, self._mpp, self.id)
         pixels = self.read_tiles([box], size)[0]
         return Region(pixels, box, self._mpp and self._mpp * width / size[0], self.id)
@@ -236,6 +237,9 @@ class Slide:
         """
         width, height = size
         self._check(len(boxes), width, height)
+        if all(box.x1 - box.x0 == width and box.y1 - box.y0 == height for box in boxes):
+            origins = [(box.x0, box.y0) for box in boxes]
+            return self._read_stored(origins, width, height, threads, out)
         if out is None:
             out = np.empty((len(boxes), height, width, 3), np.uint8)
         for numbers, sources in self._alike(boxes, size):
@@ -268,13 +272,20 @@ class Slide:
             remedy = f"Ask for at least one and at most {MAX_PIXELS:,} pixels."
             raise OutOfBoundsError(message, remedy)
 
-    def _read_stored(self, box: Box, width: int, height: int) -> NDArray[np.uint8]:
+    def _read_stored(
+        self,
+        origins: list[tuple[int, int]],
+        width: int,
+        height: int,
+        threads: int = 1,
+        out: NDArray[np.uint8] | None = None,
+    ) -> NDArray[np.uint8]:
         """Return level-0 pixels: the short way, for which nothing is planned."""
-        self._check(1, width, height)
-        batch = self._reader.read_batch(0, [(box.x0, box.y0)], width, height)
+        pixels = self._reader.read_batch(
+            0, origins, width, height, threads=threads, out=out
+        )
         if self._profile is not None:
-            self._profile.to_srgb(batch)
-        pixels: NDArray[np.uint8] = batch[0]
+            self._profile.to_srgb(pixels)
         return pixels
 
     def encoded_tile(

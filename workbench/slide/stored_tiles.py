@@ -175,15 +175,16 @@ class StoredTiles:
 
     def decode_into(self, out: NDArray[np.uint8], index: int) -> None:
         """Write one whole tile into `out`, without a copy where it can be."""
-        if not self.is_jpeg or not self._counts[index]:
+        count = self._counts[index]
+        if not self.is_jpeg or not count:
             out[:] = self.decode(index)
             return
-        scratch, start = self._scratch, len(self._front)
-        stop = start + self._counts[index] - _START_OF_IMAGE
-        part = scratch.encoded[start:stop]
+        encoded, start = self._scratch.encoded, len(self._front)
+        stop = start + count - _START_OF_IMAGE
+        part = encoded[start:stop]
         self._file.pread_into(part, self._offsets[index] + _START_OF_IMAGE)
         decoded = simplejpeg.decode_jpeg(
-            scratch.encoded[:stop],
+            encoded[:stop],
             "RGB",
             min_height=self.height,
             min_width=self.width,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -220,47 +221,56 @@ def _fill(
     threads: int,
 ) -> None:
     """Read every box, decoding each tile once, by several threads if asked."""
-    _, height, width, _ = out.shape
     if len(out) == 1:
+        _, height, width, _ = out.shape
         index = stored.whole(*origins[0], width, height)
         if index is not None:
             stored.decode_into(out[0], index)
             return
+    pieces = deque(_planned(out, stored, origins).items())
+    # One box has no neighbours to keep anything for, and keeping costs memory traffic.
+    scatter = _scatter if len(out) == 1 else _scatter_and_keep
+
+    def work() -> None:
+        while True:
+            try:
+                index, each = pieces.popleft()
+            except IndexError:
+                return
+            scatter(stored, index, each)
+
+    if threads == 1 or len(pieces) <= 1:
+        work()
+        return
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(work) for _ in range(threads - 1)]
+        work()
+        for each in others:
+            each.result()
+
+
+def _planned(
+    out: NDArray[np.uint8], stored: StoredTiles, origins: Sequence[tuple[int, int]]
+) -> dict[int, list[_Piece]]:
+    """Return what goes where of every tile that the boxes touch.
+
+    What is outside of the level is filled with the background.
+    """
+    _, height, width, _ = out.shape
     right, bottom = stored.limit
+    # A raster's boxes share their columns and rows.
+    across = {x: _spans(x, width, stored.width, right) for x, _ in origins}
+    down = {y: _spans(y, height, stored.height, bottom) for _, y in origins}
     pieces: dict[int, list[_Piece]] = {}
     for picture, (x, y) in zip(out, origins, strict=True):
         if x < 0 or y < 0 or x + width > right or y + height > bottom:
             picture[:] = stored.background
-        for index, piece in _pieces(picture, x, y, stored):
-            pieces.setdefault(index, []).append(piece)
-    # One box has no neighbours to keep anything for, and keeping costs memory traffic.
-    scatter = _scatter if len(out) == 1 else _scatter_and_keep
-    if threads == 1 or len(pieces) == 1:
-        for index, each in pieces.items():
-            scatter(stored, index, each)
-        return
-    order = list(pieces)
-
-    def work(part: int) -> None:
-        for index in order[part::threads]:
-            scatter(stored, index, pieces[index])
-
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, range(threads)))
-
-
-def _pieces(
-    picture: NDArray[np.uint8], x: int, y: int, stored: StoredTiles
-) -> list[tuple[int, _Piece]]:
-    """Return the tiles that a box at (x, y) touches, with where each goes."""
-    height, width, _ = picture.shape
-    across = _spans(x, width, stored.width, stored.limit[0])
-    found = []
-    for row, top, rows in _spans(y, height, stored.height, stored.limit[1]):
-        for column, left, columns in across:
-            piece = picture[rows, columns], left, top
-            found.append((row * stored.columns + column, piece))
-    return found
+        for row, top, rows in down[y]:
+            first = row * stored.columns
+            for column, left, columns in across[x]:
+                piece = picture[rows, columns], left, top
+                pieces.setdefault(first + column, []).append(piece)
+    return pieces
 
 
 def _spans(
