@@ -111,8 +111,8 @@ def read_batches(  # noqa: PLR0913 - options that have nothing to do with each o
     prefetch : int
         Batches that may wait to be taken, at least 1; twice as many if some hurry.
     threads : int or (int, int)
-        Decoding threads within one batch; of two, the second while no batch is
-        ready: whoever waits for one needs no processor.
+        Decoding threads within one batch; of two, the second while one is waited for
+        or none is ready: whoever waits needs no processor.
     allocate : callable, optional
         Returns uint8 memory of a shape, such as pinned memory for a GPU.
     encoded : callable
@@ -152,7 +152,7 @@ class _Reading:
     slide: TileSource
     grid: Grid
     threads: tuple[int, int]
-    """While there are batches ready, and while there is none."""
+    """While batches are ready, and while one is waited for or none is ready."""
 
     allocate: Callable[[tuple[int, ...]], NDArray[np.uint8]] | None
     encoded: Callable[[], bool]
@@ -202,6 +202,8 @@ class _ReadAhead:
         self._order = order
         self._changed = threading.Condition()
         self._ready: dict[int, Batch] = {}
+        self._awaited = False
+        """Whether somebody waits for a batch."""
         self._stopped = False
         self._ended = False
         self._error: BaseException | None = None
@@ -215,7 +217,9 @@ class _ReadAhead:
     def take(self) -> Batch | None:
         """Wait for the next batch; None when all were taken."""
         with self._changed:
+            self._awaited = not self._ready
             self._changed.wait_for(lambda: self._ready or self._ended)
+            self._awaited = False
             if self._ready:
                 self._changed.notify_all()
                 return self._ready.pop(self._first())
@@ -229,8 +233,9 @@ class _ReadAhead:
         try:
             remaining = iter(chunks)
             while self._wait_for_room() and (chunk := next(remaining, None)):
-                # Nothing is ready: whoever takes batches waits, or soon will.
-                self._put(self._read(*chunk, awaited=not self._ready))
+                # Who waits may not have woken up yet for what is ready.
+                awaited = self._awaited or not self._ready
+                self._put(self._read(*chunk, awaited=awaited))
         except BaseException as caught:  # noqa: BLE001 - raised again by the consumer
             error = caught
         with self._changed:

@@ -169,7 +169,8 @@ def _answer(
             left -= 1
             report.spent("reading", batch.seconds)
             waited = (request.slide.waited_s - before) / max(threads)
-            report.measured({**inference.seconds, "disk": waited}, inference.memory)
+            spent = {**inference.seconds, "disk": waited}
+            report.measured(spent, lambda: inference.memory)
             report.tiles(recorder.tiles_done)
     return "cancelled" if left else "finished"
 

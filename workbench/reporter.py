@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from contextlib import contextmanager
@@ -27,6 +28,9 @@ _WINDOW_S: Final = 5.0
 
 _FEWEST: Final = 3
 """...but of no fewer marks than these, however slow the model."""
+
+_MEMORY_S: Final = 0.25
+"""How often the memory in use is asked for: each time costs as much as two tiles."""
 
 
 class Reporter:
@@ -60,6 +64,7 @@ class Reporter:
         self._now = Progress("running", "preparing", 0, 0)
         self._marks: deque[tuple[float, int]] = deque()
         self._memory: dict[str, int] = {}
+        self._memory_due = -math.inf
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -96,10 +101,13 @@ class Reporter:
         """Add to the time that something took."""
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
-    def measured(self, seconds: Mapping[str, float], memory: Mapping[str, int]) -> None:
-        """Take over times that somebody else adds up, and the memory in use."""
+    def measured(
+        self, seconds: Mapping[str, float], memory: Callable[[], Mapping[str, int]]
+    ) -> None:
+        """Take over times that somebody else adds up, and now and then the memory."""
         self.seconds.update(seconds)
-        self._memory = dict(memory)
+        if (now := self._clock()) >= self._memory_due:
+            self._memory, self._memory_due = dict(memory()), now + _MEMORY_S
 
     def waits(self, items: Iterable[T], name: str) -> Iterator[T]:
         """Go through some items, and measure how long they are waited for."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,13 +16,14 @@ from workbench.errors import (
     UnsupportedSlideError,
 )
 from workbench.geometry import Box
+from workbench.slide.decoding_team import DecodingTeam
 from workbench.slide.memory import empty_pixels
 from workbench.slide.positioned import PositionedFile
 from workbench.slide.reader import EncodedTile, Level
 from workbench.slide.stored_tiles import StoredTiles
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,6 +44,7 @@ class TiffReader:
         self._path = path
         self.name = f"tiffslide {tiffslide.__version__}"
         self._lock = threading.Lock()
+        self._team = DecodingTeam()
         self._slide = _open(path)
         try:
             self._describe()
@@ -153,7 +154,7 @@ class TiffReader:
                 for picture, (x, y) in zip(out, origins, strict=True):
                     picture[:] = self._library_read(level, x, y, width, height)
             else:
-                _fill(out, stored, origins, threads)
+                _fill(out, stored, origins, self._team.work, threads)
         except Exception as error:
             place = f"level {level} at {origins[0]}"
             raise SlideReadError(self._path, place, str(error)) from error
@@ -197,6 +198,7 @@ class TiffReader:
 
     def close(self) -> None:
         """Give back the file."""
+        self._team.end()
         self._slide.close()
 
 
@@ -218,6 +220,7 @@ def _fill(
     out: NDArray[np.uint8],
     stored: StoredTiles,
     origins: Sequence[tuple[int, int]],
+    work_together: Callable[[Callable[[], None], int], None],
     threads: int,
 ) -> None:
     """Read every box, decoding each tile once, by several threads if asked."""
@@ -239,14 +242,7 @@ def _fill(
                 return
             scatter(stored, index, each)
 
-    if threads == 1 or len(pieces) <= 1:
-        work()
-        return
-    with ThreadPoolExecutor(threads - 1) as pool:
-        others = [pool.submit(work) for _ in range(threads - 1)]
-        work()
-        for each in others:
-            each.result()
+    work_together(work, min(threads, max(1, len(pieces))))
 
 
 def _planned(
