@@ -108,3 +108,15 @@ def test_the_advice_names_what_sets_the_pace(seconds, word):
     progress = Progress("running", "tiles", 1, 9, seconds=seconds)
     assert word in progress.advice
     assert bool(progress.advice) == bool(word)
+
+
+def test_the_memory_is_asked_for_four_times_a_second(clock, tmp_path):
+    reporter, heard = report(clock, tmp_path)
+    asked = iter(range(100))
+    for _ in range(10):
+        clock.now += 0.1
+        reporter.measured({}, lambda: {"host": next(asked)})
+        reporter.tiles(41)
+    told = [progress.memory["host"] for progress in heard[-10:]]
+    assert told == sorted(told)
+    assert 3 <= len(set(told)) <= 5

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tiffslide
 
+from workbench.crew import work_together
 from workbench.errors import (
     BrokenSlideError,
     SlideError,
@@ -16,14 +17,13 @@ from workbench.errors import (
     UnsupportedSlideError,
 )
 from workbench.geometry import Box
-from workbench.slide.decoding_team import DecodingTeam
 from workbench.slide.memory import empty_pixels
 from workbench.slide.positioned import PositionedFile
 from workbench.slide.reader import EncodedTile, Level
 from workbench.slide.stored_tiles import StoredTiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -44,7 +44,6 @@ class TiffReader:
         self._path = path
         self.name = f"tiffslide {tiffslide.__version__}"
         self._lock = threading.Lock()
-        self._team = DecodingTeam()
         self._slide = _open(path)
         try:
             self._describe()
@@ -154,7 +153,7 @@ class TiffReader:
                 for picture, (x, y) in zip(out, origins, strict=True):
                     picture[:] = self._library_read(level, x, y, width, height)
             else:
-                _fill(out, stored, origins, self._team.work, threads)
+                _fill(out, stored, origins, threads)
         except Exception as error:
             place = f"level {level} at {origins[0]}"
             raise SlideReadError(self._path, place, str(error)) from error
@@ -198,7 +197,6 @@ class TiffReader:
 
     def close(self) -> None:
         """Give back the file."""
-        self._team.end()
         self._slide.close()
 
 
@@ -220,7 +218,6 @@ def _fill(
     out: NDArray[np.uint8],
     stored: StoredTiles,
     origins: Sequence[tuple[int, int]],
-    work_together: Callable[[Callable[[], None], int], None],
     threads: int,
 ) -> None:
     """Read every box, decoding each tile once, by several threads if asked."""
@@ -230,19 +227,11 @@ def _fill(
         if index is not None:
             stored.decode_into(out[0], index)
             return
-    pieces = deque(_planned(out, stored, origins).items())
+    pieces = _planned(out, stored, origins)
     # One box has no neighbours to keep anything for, and keeping costs memory traffic.
     scatter = _scatter if len(out) == 1 else _scatter_and_keep
-
-    def work() -> None:
-        while True:
-            try:
-                index, each = pieces.popleft()
-            except IndexError:
-                return
-            scatter(stored, index, each)
-
-    work_together(work, min(threads, max(1, len(pieces))))
+    jobs = (partial(scatter, stored, index, each) for index, each in pieces.items())
+    work_together(jobs, threads)
 
 
 def _planned(

@@ -51,7 +51,8 @@ class FusedPass(PixelPass):
         self._lab = formula.kind == "lab"
 
     def _interleaved(self, pixels: _Bytes, out: NDArray[Any]) -> None:
-        _interleaved(pixels, out, self._table, self._constants, True, self._lab)  # noqa: FBT003 - compiled code takes no keywords
+        whole = out.dtype == np.uint8
+        _interleaved(pixels, out, self._table, self._constants, whole, self._lab)
 
     def _planar(self, pixels: _Bytes, out: NDArray[Any]) -> None:
         whole = out.dtype == np.uint8

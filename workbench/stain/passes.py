@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import os
 from abc import ABC, abstractmethod
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import torch
+
+from workbench.crew import work_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,7 +33,12 @@ class PixelPass(ABC):
 
     def of_array(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the normalized pixels, uint8 (..., 3), of uint8 (..., 3)."""
-        out = np.empty(pixels.shape, np.uint8)
+        return self._of_pixels(pixels, np.uint8)
+
+    def _of_pixels(
+        self, pixels: NDArray[np.uint8], kind: type[np.uint8 | np.float32]
+    ) -> NDArray[Any]:
+        out = np.empty(pixels.shape, kind)
         flat, result = np.ascontiguousarray(pixels).reshape(-1), out.reshape(-1)
         count = flat.size // 3
         _run(
@@ -48,8 +54,13 @@ class PixelPass(ABC):
 
         Grey levels from 0 to 255, rounded if `dtype` is uint8.
         """
+        kind = self._kind(dtype)
+        if tiles.is_contiguous(memory_format=torch.channels_last):
+            pixels = tiles.detach().permute(0, 2, 3, 1).numpy()
+            together = torch.from_numpy(self._of_pixels(pixels, kind))
+            return together.permute(0, 3, 1, 2).to(dtype)
         source = tiles.detach().contiguous().numpy()
-        out = np.empty(source.shape, self._kind(dtype))
+        out = np.empty(source.shape, kind)
         count = math.prod(source.shape[2:])
         planes, result = (each.reshape(-1, 3, count) for each in (source, out))
         each = -(-_threads(len(planes) * count) // max(1, len(planes)))
@@ -65,8 +76,8 @@ class PixelPass(ABC):
         return np.uint8 if dtype == torch.uint8 else np.float32
 
     @abstractmethod
-    def _interleaved(self, pixels: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
-        """Normalize K pixels, (3 K,) channels together, into `out`."""
+    def _interleaved(self, pixels: NDArray[np.uint8], out: NDArray[Any]) -> None:
+        """Normalize K pixels, (3 K,), into `out`, of uint8 or float32."""
 
     @abstractmethod
     def _planar(self, pixels: NDArray[np.uint8], out: NDArray[Any]) -> None:
@@ -98,8 +109,7 @@ def _run(jobs: Iterable[_Job]) -> None:
         for _, job in ready:
             job()
         return
-    for done in [_pool().submit(job) for _, job in ready]:
-        done.result()
+    work_together((job for _, job in ready), _cores())
 
 
 @cache
@@ -109,8 +119,3 @@ def _cores() -> int:
         if hasattr(os, "sched_getaffinity")
         else (os.cpu_count() or 1)
     )
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_cores(), thread_name_prefix="stain")
