@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _log = logging.getLogger("workbench.app")
+_SETTLED_MS: Final = 150
 _WORKERS: Final = ThreadPoolExecutor(8, thread_name_prefix="workbench-app")
 _IDLERS: Final = ThreadPoolExecutor(2, thread_name_prefix="workbench-idle")
 """For what is only nice to have: it never keeps waiting what somebody asked for."""
@@ -155,6 +156,24 @@ class Background:
             document.add_next_tick_callback(inside)
         except RuntimeError:  # the event loop has ended
             self._closed.set()
+
+    def settled(self, call: Callable[[], None], *, slot: str) -> None:
+        """Call in the session once nothing of a slot was asked for a moment.
+
+        For what may come after that which is looked at.
+        """
+        document = self._document
+        if document is None or document.session_context is None:
+            call()
+            return
+        ticket = self._newest[slot] = object()
+
+        def inside() -> None:
+            if self._newest.get(slot) is ticket and not self._closed.is_set():
+                with set_curdoc(document):
+                    self.guard(call)
+
+        document.add_timeout_callback(inside, _SETTLED_MS)
 
     def every(self, milliseconds: int, call: Callable[[], None]) -> Callable[[], None]:
         """Call in the session's document again and again; return what ends it."""

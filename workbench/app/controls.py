@@ -23,6 +23,21 @@ STYLE: Final[dict[str, Any]] = {
 _SMALL_LABEL: Final = "fieldset > label.MuiFormLabel-root { font-size: 11px }"
 _FLAT: Final[dict[str, Any]] = {"sizing_mode": "stretch_width", "margin": (4, 0)}
 
+_AT_ONCE: Final = ["value"]
+"""Properties of which Panel tells at once; of others it waits 50 ms for more moves."""
+
+
+class PromptSlider(pmui.FloatSlider):
+    """A slider that is followed as it moves."""
+
+    _priority_changes = _AT_ONCE
+
+
+class PromptRangeSlider(pmui.RangeSlider):
+    """A slider of two ends that is followed as it moves."""
+
+    _priority_changes = _AT_ONCE
+
 
 def recipe_widgets(names: Iterable[str]) -> dict[str, Any]:
     """Return a widget for each of these fields of a recipe, by name."""

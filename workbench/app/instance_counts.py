@@ -72,7 +72,7 @@ class CountCard(pn.viewable.Viewer):
         """Count other objects from now on."""
         self._shown, self._densities = shown, None
         if shown is not None:
-            shown.param.watch(lambda _: self.refresh(), ["style", "version"])
+            shown.param.watch(lambda _: self._refresh_soon(), ["style", "version"])
             known = [
                 name for name in shown.now.measures if _STAIN.lower() in name.lower()
             ]
@@ -111,6 +111,9 @@ class CountCard(pn.viewable.Viewer):
             slot="stains",
             otherwise=done,
         )
+
+    def _refresh_soon(self) -> None:
+        self._background.settled(self.refresh, slot="counting")
 
     def refresh(self) -> None:
         """Count anew."""

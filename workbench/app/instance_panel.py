@@ -11,7 +11,15 @@ import param
 
 from workbench.app.address import ObjectsLook
 from workbench.app.chosen_card import ChosenCard
-from workbench.app.controls import STYLE, button, note, side_by_side, stack
+from workbench.app.controls import (
+    STYLE,
+    PromptRangeSlider,
+    PromptSlider,
+    button,
+    note,
+    side_by_side,
+    stack,
+)
 from workbench.app.instance_counts import CountCard
 from workbench.app.instance_plots import Histogram
 from workbench.app.shown_instances import ShownInstances, noun_and_unit, store_of
@@ -79,9 +87,7 @@ class InstancePanel(pn.viewable.Viewer):
         self._visible = pmui.Switch(
             label="Show", value=True, size="small", margin=(4, 0)
         )
-        self._opacity = _slider(
-            pmui.FloatSlider, "Opacity", start=0, end=1, value=_OPACITY
-        )
+        self._opacity = _slider(PromptSlider, "Opacity", start=0, end=1, value=_OPACITY)
         self._by = pmui.Select(label="Colour by", options=["class"], **STYLE)
         self._colormap = pmui.Select(label="Colours", options=[*COLORMAPS], **STYLE)
         self._legend = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 0))
@@ -90,7 +96,7 @@ class InstancePanel(pn.viewable.Viewer):
         )
         self._measure = pmui.Select(label="Filter by", options=["score"], **STYLE)
         self.histogram = Histogram()
-        self._range = _slider(pmui.RangeSlider, "Range", start=0, end=1, value=(0, 1))
+        self._range = _slider(PromptRangeSlider, "Range", start=0, end=1, value=(0, 1))
         self._number = note()
         self._all = button("Show all", icon="filter_alt_off")
 
@@ -184,7 +190,7 @@ class InstancePanel(pn.viewable.Viewer):
         shown = ShownInstances(store, viewer, pyramid, author=self._author)
         self._stop_polling = self._background.every(_POLL_MS, self.poll)
         self.shown = shown
-        shown.param.watch(lambda _: self._describe(), ["style", "version"])
+        shown.param.watch(lambda _: self._describe_soon(), ["style", "version"])
         shown.param.watch(lambda _: self._draw_histogram(), "chosen")
         self._fill()
         self._look()
@@ -260,6 +266,10 @@ class InstancePanel(pn.viewable.Viewer):
         self.counts.show(shown)
         self._show_measure()
         self._describe()
+
+    def _describe_soon(self) -> None:
+        """Say it after the picture has changed, and once for many moves of a slider."""
+        self._background.settled(self._describe, slot="description")
 
     def _describe(self) -> None:
         """Say which objects are shown, and in which colours."""

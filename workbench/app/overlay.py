@@ -11,7 +11,7 @@ import panel_material_ui as pmui
 
 from workbench.annotations.summary import summarise
 from workbench.app.address import OverlayLook
-from workbench.app.controls import STYLE, side_by_side
+from workbench.app.controls import STYLE, PromptRangeSlider, PromptSlider, side_by_side
 from workbench.app.histogram import histogram_of, shares_of
 from workbench.layers.class_map import ClassMapLayer
 from workbench.layers.colour import COLORMAPS, class_colour, hex_colour
@@ -337,7 +337,7 @@ def _number(value: float) -> str:
 
 
 def _slider(label: str, start: float, end: float, value: Any) -> Any:
-    kind = pmui.RangeSlider if isinstance(value, tuple) else pmui.FloatSlider
+    kind = PromptRangeSlider if isinstance(value, tuple) else PromptSlider
     return kind(
         label=label,
         start=start,

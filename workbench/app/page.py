@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import panel as pn
 import panel_material_ui as pmui
 from panel.custom import JSComponent
+from panel.util import edit_readonly
 
 from workbench.app.controls import stack
 
@@ -73,7 +74,7 @@ def full_page(app: WorkbenchApp) -> Any:
 
     Dark at first where the user's system is; a button switches.
     """
-    return pmui.Page(
+    page = pmui.Page(
         title=TITLE,
         favicon=ICON,
         sidebar=[sections(app)],
@@ -81,7 +82,13 @@ def full_page(app: WorkbenchApp) -> Any:
         main=[stage(app), Preference(width=0, height=0, margin=0)],
         theme_config=_THEMES,
         sx=_SLIM,
+        busy_indicator=None,
     )
+    # Without that, each move of the pointer tells the browser twice; what takes long is
+    # said in words.
+    with edit_readonly(page):
+        page.busy = False
+    return page
 
 
 def compact(app: WorkbenchApp) -> Any:

@@ -35,9 +35,9 @@ export class ObjectTileLayer extends TileLayer {
     return this.holdsObjects(z) ? this.spec.objects.url : super.address(z);
   }
 
-  describe(spec) {
-    super.describe(spec);
-    if (this.asked !== spec.objects.colours_url) this.fetchColours(spec.objects);
+  /** Bring what tiles of a zoom are coloured with. */
+  bring(z) {
+    if (this.holdsObjects(z) && this.asked !== this.spec.objects.colours_url) this.fetchColours(this.spec.objects);
   }
 
   /** Bring the table that is wanted now; until it is here, the old one holds. */
@@ -53,7 +53,7 @@ export class ObjectTileLayer extends TileLayer {
       this.changed();
     } catch (error) {
       console.warn("workbench: the colours of objects did not come", error);
-      if (this.asked === url) this.asked = null; // with the next description, again
+      if (this.asked === url) this.asked = null; // with the next paint, again
     }
   }
 

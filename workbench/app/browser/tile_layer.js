@@ -103,6 +103,9 @@ export class TileLayer {
     return { image: await createImageBitmap(blob) };
   }
 
+  /** Bring what tiles of a zoom need besides themselves. */
+  bring() {}
+
   /** Bring the image of a tile up to date, before it is painted. */
   prepare() {}
 

@@ -59,6 +59,7 @@ export class TileStack {
     // Another version alone changes nothing that is painted until its tiles are here.
     if (specs.map(lookOf).join() === before.join()) this.changed();
     else this.repaint();
+    if (this.view) this.fetch(); // nobody moves: there is nothing to wait for
   }
 
   /** Paint all of it anew. */
@@ -167,6 +168,7 @@ export class TileStack {
 
   fetch() {
     const now = performance.now();
+    for (const layer of this.shown) layer.bring(layer.zoomFor(this.view.resolution));
     const missing = this.missing();
     // With all there, let what is being prefetched come.
     if (missing.length) this.loader.want(missing.filter(({ layer, place }) => layer.isDue(...place, now)));
@@ -211,6 +213,7 @@ export class TileStack {
   /** When nothing else is to do: what a step of the wheel or a pan will show next. */
   prefetch() {
     if (!this.loader.idle || this.missing().length) return;
+    for (const layer of this.shown) layer.bring(layer.spec.max_zoom);
     const { box, resolution } = this.view;
     const [dx, dy] = [(box.x1 - box.x0) / 4, (box.y1 - box.y0) / 4];
     const middle = { x0: box.x0 + dx, y0: box.y0 + dy, x1: box.x1 - dx, y1: box.y1 - dy };
