@@ -116,6 +116,41 @@ def test_only_the_newest_answer_of_a_slot_comes_back():
     assert got == ["new"]
 
 
+def test_what_may_wait_is_done_once_when_nothing_more_comes():
+    class Document:
+        session_context = object()
+
+        def __init__(self):
+            self.calls = []
+
+        def add_timeout_callback(self, call, milliseconds):
+            assert 0 < milliseconds < 1000
+            self.calls.append(call)
+
+    document, done, told = Document(), [], []
+    background = Background(told.append, document)
+    for number in range(3):
+        background.settled(lambda n=number: done.append(n), slot="description")
+    background.settled(lambda: done.append("other"), slot="counting")
+    assert done == []
+    for call in document.calls:
+        call()
+    assert done == [2, "other"]
+    background.settled(lambda: 1 / 0, slot="description")
+    document.calls[-1]()
+    assert len(told) == 1
+    background.settled(lambda: done.append("late"), slot="description")
+    background.close()
+    document.calls[-1]()
+    assert done == [2, "other"]
+
+
+def test_without_a_server_nothing_waits():
+    done = []
+    Background(done.append).settled(lambda: done.append("now"), slot="description")
+    assert done == ["now"]
+
+
 # --- widgets are the recipe's fields
 
 
@@ -132,6 +167,18 @@ def test_every_option_has_a_widget_with_its_default_and_bounds():
         elif option.bounds != (None, None):
             assert (widget.start, widget.end) == option.bounds
         assert widget.description == option.help
+
+
+def test_only_models_that_find_objects_are_asked_how_sure_they_are(app):
+    widget = app.runs._advanced["min_score"]
+    app.runs.preset(model="nuclei")
+    assert widget.visible
+    assert app.runs.recipe.min_score is None
+    widget.value = 0.8
+    assert app.runs.recipe.min_score == 0.8
+    app.runs.preset(model=MODEL)
+    assert not widget.visible
+    assert app.runs.recipe.min_score is None
 
 
 # --- uploads

@@ -86,6 +86,17 @@ def test_all_threads_read_what_somebody_waits_for():
     batches.close()
 
 
+def test_all_threads_read_as_long_as_somebody_waits():
+    class Slow(PlainSlide):
+        def read_tiles(self, boxes, size, *, threads=1):
+            time.sleep(0.02)
+            return super().read_tiles(boxes, size, threads=threads)
+
+    slide = Slow()
+    assert len(list(read_batches(slide, GRID, chunks(), threads=(1, 4)))) == 6
+    assert {threads for _, threads in slide.asked} == {4}
+
+
 def test_any_order_and_any_size_of_chunk():
     wanted = [(7, np.array([47, 0])), (3, np.array([5])), (9, np.empty(0, np.int64))]
     batches = list(read_batches(PlainSlide(), GRID, wanted))

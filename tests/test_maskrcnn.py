@@ -17,8 +17,9 @@ import workbench as wb
 from labelled_slides import blobs, slide_of
 from workbench.cards import ModelCard
 from workbench.cli import main
-from workbench.errors import InvalidCardError
+from workbench.errors import InvalidCardError, ModelError
 from workbench.models.architectures import build_network
+from workbench.models.exporting import export_model
 from workbench.models.maskrcnn import MOST, MaskRCNN, MaskRCNNDecoder, _pasted
 from workbench.models.registry import find_model
 from workbench.synthetic import write_slide
@@ -218,3 +219,27 @@ def test_a_factory_may_return_a_detector_of_torchvision(tmp_path, monkeypatch):
     model = find_model(tmp_path / "mine.pt", trust=True)
     assert isinstance(model.network, MaskRCNN)
     assert isinstance(model.network.detector, detection.MaskRCNN)
+
+
+def test_exported_to_torchscript_it_finds_the_same_in_any_number_of_tiles(
+    folder, tmp_path
+):
+    path = export_model(folder / "cells.safetensors", tmp_path / "cells.ts")
+    model = find_model(folder / "cells.safetensors")
+    exported = find_model(path, trust=True)
+    seed = torch.Generator().manual_seed(1)
+    tiles = torch.randint(0, 256, (5, 3, SIDE, SIDE), generator=seed).to(torch.uint8)
+    tiles[2] = 255
+    tiles[3, :, : SIDE // 2] = 40
+    expected = model(tiles)
+    assert (expected[:, :, 4] > 0).any()
+    for count in (1, 2, 5):
+        found = exported(tiles[:count])
+        torch.testing.assert_close(found, expected[:count], rtol=1e-4, atol=1e-5)
+
+
+def test_what_onnx_cannot_follow_is_said(folder, tmp_path):
+    with pytest.raises(ModelError, match=r"what it finds.*\.ts") as refused:
+        export_model(folder / "cells.safetensors", tmp_path / "cells.onnx")
+    assert "\x1b" not in str(refused.value)
+    assert not (tmp_path / "cells.onnx").exists()

@@ -38,7 +38,9 @@ _IN_VIEW: Final = "in view"
 _DRAWN: Final = "drawn box"
 _MARKED: Final = "annotation"
 _WHOLE: Final = "whole slide"
+_SURENESS: Final = "min_score"
 _ADVANCED: Final = (
+    _SURENESS,
     "tissue_only",
     "min_tissue",
     "batch_size",
@@ -151,7 +153,7 @@ class RunPanel(pn.viewable.Viewer):
             model=self._model.value,
             region=self._chosen_region(),
             **self._stain_options(),
-            **{name: widget.value for name, widget in self._advanced.items()},
+            **{name: w.value for name, w in self._advanced.items() if w.visible},
         )
 
     def attach(self, slide: Slide, viewer: Viewer) -> None:
@@ -238,6 +240,7 @@ class RunPanel(pn.viewable.Viewer):
         self._class.options = list(card.classes)
         self._class.value = _first_of_interest(card.classes)
         self._class.visible = len(card.classes) > 1
+        self._advanced[_SURENESS].visible = card.task == "instances"
 
     def _chosen_region(self) -> Box | Area | None:
         if self._region.value == _WHOLE or self._viewer is None or self._slide is None:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from workbench.errors import ModelError
 from workbench.models.card_files import sha256_of
+from workbench.models.maskrcnn import MaskRCNN
 from workbench.models.registry import find_model
 from workbench.stain.formula import quantized
 
@@ -112,11 +113,19 @@ def export_model(
     ------
     ModelError
         If there is no such format, what writes it is not installed, or the network
-        cannot be written in it; and whatever `find_model` raises.
+        cannot be written in it, such as a Mask R-CNN in ONNX; and whatever
+        `find_model` raises.
     """
     path = Path(path)
     write = _writer(path)
     model = find_model(name_or_path, weights=weights, trust=trust)
+    if isinstance(model.network, MaskRCNN) and write is not _torchscript:
+        message = (
+            f"'{model.card.name}' cannot be written as '{path.suffix}': how much a"
+            " Mask R-CNN calculates depends on what it finds, which ONNX's exporter"
+            " does not follow."
+        )
+        raise ModelError(message, "Export it to TorchScript: .ts.")
     side = model.card.tile_px
     example = torch.full((2, 3, side, side), 200.0)
     try:
@@ -164,6 +173,9 @@ def _there(package: str) -> bool:
 
 
 def _torchscript(model: Deployed, example: Tensor) -> bytes:
+    if isinstance(model.network, MaskRCNN):
+        # How often it goes round depends on the tile; a trace keeps how it was once.
+        model.network = torch.jit.script(model.network)
     traced = torch.jit.trace(model, example, check_trace=False)  # type: ignore[no-untyped-call]
     file = io.BytesIO()
     torch.jit.save(traced, file)

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.jit import is_scripting  # type: ignore[attr-defined] # by its manual
 from torch.nn.functional import pad
 from torchvision.models import detection
 from torchvision.models.detection import backbone_utils
@@ -43,9 +44,6 @@ _INSIDE: Final = 0.5
 
 _LEFT: Final = 0.5
 """An object of which surer ones leave less is one of these, found again."""
-
-_DIVISOR: Final = 32
-"""Tiles are padded to a multiple of this, the stride of the coarsest features."""
 
 _LEAST_SCORE: Final = 0.05
 """Of an object that is looked at at all; torchvision's."""
@@ -115,6 +113,8 @@ class MaskRCNN(nn.Module):
         heads: Any = detector.roi_heads
         heads.score_thresh = max(card.min_score, _LEAST_SCORE)
         heads.detections_per_img = MOST
+        # TorchScript knows no constants of a module.
+        self.rows, self.facts, self.values = MOST, _FACTS, _FACTS + _MASK**2
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """Take the weights of the detector, under the names that torchvision gives."""
@@ -134,16 +134,23 @@ class MaskRCNN(nn.Module):
             float32 (N, MOST, 6 + 784): x0, y0, x1, y1 as shares of the tile's side,
             class from 1 (0: nothing), score, and the mask's probabilities.
         """
-        found = self.detector(list(inputs))
-        answer = inputs.new_zeros((len(inputs), MOST, _FACTS + _MASK**2)).float()
-        height, width = inputs.shape[-2:]
-        size = answer.new_tensor([width, height, width, height])
-        for row, objects in zip(answer, found, strict=True):
-            count = len(objects["scores"])
+        # In words that TorchScript knows: exported, the loops stay loops.
+        tiles = inputs.unbind(0)
+        if is_scripting():  # noqa: SIM108 - of an if, TorchScript leaves out the rest
+            found = self.detector(tiles)[1]  # there it answers losses, too
+        else:
+            found = self.detector(tiles)
+        shape = (inputs.shape[0], self.rows, self.values)
+        answer = torch.zeros(shape, dtype=torch.float32, device=inputs.device)
+        height, width = inputs.shape[2], inputs.shape[3]
+        size = torch.tensor([width, height, width, height], device=inputs.device)
+        for number in range(len(tiles)):
+            objects, row = found[number], answer[number]
+            count = objects["scores"].shape[0]
             row[:count, :4] = objects["boxes"].float() / size
             row[:count, 4] = objects["labels"].float()
             row[:count, 5] = objects["scores"].float()
-            row[:count, _FACTS:] = objects["masks"].float().flatten(1)
+            row[:count, self.facts :] = objects["masks"].float().flatten(1)
         return answer
 
 
@@ -158,15 +165,24 @@ class _AsItIs(nn.Module):
     """In place of torchvision's transform, which normalizes, resizes and pastes."""
 
     def forward(
-        self, images: list[Tensor], targets: Any = None
-    ) -> tuple[ImageList, Any]:
+        self,
+        images: list[Tensor],
+        targets: list[dict[str, Tensor]] | None = None,
+    ) -> tuple[ImageList, list[dict[str, Tensor]] | None]:
         """Return the tiles as one batch."""
         tiles = torch.stack(images)
-        height, width = tiles.shape[-2:]
-        missing = (0, -width % _DIVISOR, 0, -height % _DIVISOR)
-        return ImageList(pad(tiles, missing), [(height, width)] * len(tiles)), targets
+        height, width = tiles.shape[2], tiles.shape[3]
+        # Up to a multiple of the stride of the coarsest features.
+        tiles = pad(tiles, [0, -width % 32, 0, -height % 32])
+        return ImageList(tiles, [(height, width)] * len(images)), targets
 
-    def postprocess(self, result: Any, *_: Any) -> Any:
+    @torch.jit.export
+    def postprocess(
+        self,
+        result: list[dict[str, Tensor]],
+        image_shapes: list[tuple[int, int]],  # noqa: ARG002 - torchvision's
+        original_image_sizes: list[tuple[int, int]],  # noqa: ARG002 - torchvision's
+    ) -> list[dict[str, Tensor]]:
         """Return the objects with their small masks."""
         return result
 
