@@ -233,7 +233,7 @@ class Slide:
         threads : int
             That decode together.
         out : array, optional
-            Where to write, uint8 (N, height, width, 3), C-contiguous.
+            Where to write, C-contiguous.
         """
         width, height = size
         self._check(len(boxes), width, height)
@@ -265,10 +265,8 @@ class Slide:
 
     def _check(self, count: int, width: int, height: int) -> None:
         if width < 1 or height < 1 or width * height * (count or 1) > MAX_PIXELS:
-            message = (
-                f"{count} x {width} x {height} pixels of '{self.path}' cannot be"
-                " read at once."
-            )
+            asked = f"{count} x {width} x {height} pixels"
+            message = f"{asked} of '{self.path}' cannot be read at once."
             remedy = f"Ask for at least one and at most {MAX_PIXELS:,} pixels."
             raise OutOfBoundsError(message, remedy)
 
@@ -281,9 +279,8 @@ class Slide:
         out: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
         """Return level-0 pixels: the short way, for which nothing is planned."""
-        pixels = self._reader.read_batch(
-            0, origins, width, height, threads=threads, out=out
-        )
+        read = self._reader.read_batch
+        pixels = read(0, origins, width, height, threads=threads, out=out)
         if self._profile is not None:
             self._profile.to_srgb(pixels)
         return pixels

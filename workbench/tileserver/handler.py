@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from bokeh.server.views.auth_request_handler import AuthRequestHandler
 from tornado.iostream import StreamClosedError
@@ -15,7 +15,7 @@ from tornado.web import HTTPError
 from workbench.errors import HTTP_CODES, OutOfBoundsError, code_for
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from workbench.tileserver.cache import Place
     from workbench.tileserver.rate import RateLimit
@@ -47,9 +47,14 @@ class TileRequest(AuthRequestHandler):
 
     def prepare(self) -> Awaitable[None] | None:
         """Ask who it is; at once where the provider answers at once."""
-        if self.application.auth_provider.get_user_async is None:
-            return None
-        return cast("Awaitable[None]", super().prepare())
+        ask = self.application.auth_provider.get_user_async
+        return None if ask is None else self._named_by(ask)
+
+    async def _named_by(
+        self, ask: Callable[[TileRequest], Awaitable[str | None]]
+    ) -> None:
+        # Not by Bokeh's own `prepare`, which asks for the login page as well.
+        self.current_user = await ask(self)
 
     def admit(self, key: str) -> str:
         """Refuse who may not have a layer; return its owner, empty if it is nobody's.
