@@ -6,7 +6,7 @@ import { ObjectTileLayer } from "./object_layer.js";
 import { TileLayer } from "./tile_layer.js";
 
 const CACHE_BYTES = 256 * 2 ** 20; // of decoded pixels
-const GATHER_MS = 60; // painting all layers takes longer than a tile
+const GATHER_MS = 60; // from the first tile that has come; to paint takes longer than a tile
 const SETTLE_MS = 20; // tiles passed at speed are not asked for
 const IDLE_MS = 150;
 const PREFETCHED = 48; // tiles at most, each time one stays somewhere
@@ -28,7 +28,7 @@ export class TileStack {
     this.clip = (frame) => frame; // what of the frame a layer may be painted on
     this.bare = false;
     this.frame = 0;
-    this.paintedAt = 0;
+    this.paintTimer = null;
   }
 
   /** Layers that are painted, bottom first. */
@@ -73,13 +73,17 @@ export class TileStack {
     return new Kind(spec, () => this.repaint());
   }
 
-  /** Paint what has come: at once if nothing else is to come, else a few tiles at a time. */
+  /** Paint what has come: at once if nothing else is to come, else with what follows it. */
   arrived(layer, place) {
     if (place) this.painted.spoilBox(...layer.boxOf(...place));
+    if (!this.loader.idle) return (this.paintTimer ??= setTimeout(() => this.paintArrived(), GATHER_MS));
+    this.paintArrived();
+  }
+
+  paintArrived() {
     clearTimeout(this.paintTimer);
-    const wait = this.loader.idle ? 0 : this.paintedAt + GATHER_MS - performance.now();
-    if (wait <= 0) this.changed();
-    else this.paintTimer = setTimeout(() => this.changed(), wait);
+    this.paintTimer = null;
+    this.changed();
   }
 
   /** Paint on a canvas; `place` is where the slide lies in the frame, in device pixels. */
@@ -96,7 +100,6 @@ export class TileStack {
     ctx.setTransform(1, 0, 0, 1, 0, 0);
     ctx.drawImage(painted.front.canvas, left, top);
     ctx.restore();
-    this.paintedAt = performance.now();
     this.keepShown();
     const missing = this.missing().length;
     this.stage.dataset.state = missing ? "loading" : "ready";
