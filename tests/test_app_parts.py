@@ -27,6 +27,7 @@ from workbench.app.slide_panel import _details
 from workbench.app.workbench import WorkbenchApp
 from workbench.cli.serve import command as serve_command
 from workbench.errors import StainError
+from workbench.models.catalogue import find_card
 from workbench.recipe import Recipe, options
 from workbench.results import Progress
 from workbench.slide.slide import open_slide
@@ -173,6 +174,7 @@ def test_only_models_that_find_objects_are_asked_how_sure_they_are(app):
     widget = app.runs._advanced["min_score"]
     app.runs.preset(model="nuclei")
     assert widget.visible
+    assert widget.value == find_card("nuclei").min_score
     assert app.runs.recipe.min_score is None
     widget.value = 0.8
     assert app.runs.recipe.min_score == 0.8

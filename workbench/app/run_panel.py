@@ -86,6 +86,7 @@ class RunPanel(pn.viewable.Viewer):
         self._viewer: Viewer | None = None
         self._annotation: Annotation | None = None
         self._job: Job | None = None
+        self._least: float | None = None
         self._shown = False
         self._stop_watching: Callable[[], None] = lambda: None
         names = model_names()
@@ -153,7 +154,8 @@ class RunPanel(pn.viewable.Viewer):
             model=self._model.value,
             region=self._chosen_region(),
             **self._stain_options(),
-            **{name: w.value for name, w in self._advanced.items() if w.visible},
+            **{name: widget.value for name, widget in self._advanced.items()}
+            | {_SURENESS: self._sureness()},
         )
 
     def attach(self, slide: Slide, viewer: Viewer) -> None:
@@ -240,7 +242,16 @@ class RunPanel(pn.viewable.Viewer):
         self._class.options = list(card.classes)
         self._class.value = _first_of_interest(card.classes)
         self._class.visible = len(card.classes) > 1
-        self._advanced[_SURENESS].visible = card.task == "instances"
+        # Shown is what holds: what the card says, until somebody says otherwise.
+        self._least = card.min_score if card.task == "instances" else None
+        self._advanced[_SURENESS].param.update(
+            value=self._least, visible=self._least is not None
+        )
+
+    def _sureness(self) -> float | None:
+        """Return how sure objects have to be, if not as the card says."""
+        asked: float | None = self._advanced[_SURENESS].value
+        return None if asked == self._least else asked
 
     def _chosen_region(self) -> Box | Area | None:
         if self._region.value == _WHOLE or self._viewer is None or self._slide is None:
