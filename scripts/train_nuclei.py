@@ -14,7 +14,7 @@ special. One command goes through all `STAGES`, each from where the one before i
 `--first 2` goes on with the second, from the checkpoint. All numbers come from seeds,
 but sums of floats differ between machines, and between numbers of workers the pictures
 too, so weights are alike and not the same. Runs on a GPU where there is one; two free
-CPU cores need about 20 minutes. Writes the weights and their card to
+CPU cores need about 12 minutes. Writes the weights and their card to
 workbench/models/bundled.
 """
 
