@@ -1,4 +1,4 @@
-"""The measurement of nuclei, so slow that its progress is seen on any machine.
+"""Models of nuclei, so slow that their progress is seen on any machine.
 
 A package of its own, as users may install one: `offer` writes it into a folder that
 a server then has on its PYTHONPATH.
@@ -14,15 +14,26 @@ from pathlib import Path
 
 from workbench.models.catalogue import find_card
 from workbench.models.measurements import NuclearDensity
+from workbench.models.nuclei.watershed import HematoxylinContrast
 
 NAME = "slow-nuclear-density"
 CARD = Path(__file__).with_name("slow_card.json")
+OUTLINES = "slow-nuclei"
+OUTLINES_CARD = Path(__file__).with_name("slow_nuclei_card.json")
 PAUSE = "SLOW_MODEL_PAUSE_S"
 PAUSE_S = float(os.environ.get(PAUSE, "0.15"))
 
 
 class SlowDensity(NuclearDensity):
     """Counts nuclei, and pauses at each tile."""
+
+    def forward(self, rgb):
+        time.sleep(PAUSE_S * len(rgb))
+        return super().forward(rgb)
+
+
+class SlowContrast(HematoxylinContrast):
+    """Finds nuclei, and pauses at each tile."""
 
     def forward(self, rgb):
         time.sleep(PAUSE_S * len(rgb))
@@ -37,9 +48,14 @@ def offer(folder: Path) -> dict[str, str]:
     (info / "METADATA").write_text(f"Name: {module}\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
         f"[workbench.models]\n{NAME} = {module}:CARD\n"
+        f"{OUTLINES} = {module}:OUTLINES_CARD\n"
     )
     shutil.copy(__file__, folder)
-    card = find_card("nuclear-density").model_dump(mode="json")
-    card |= {"name": NAME, "architecture": f"{module}:{SlowDensity.__name__}"}
-    (folder / CARD.name).write_text(json.dumps(card))
+    for name, path, like, network in (
+        (NAME, CARD, "nuclear-density", SlowDensity),
+        (OUTLINES, OUTLINES_CARD, "nuclei-watershed", SlowContrast),
+    ):
+        card = find_card(like).model_dump(mode="json")
+        card |= {"name": name, "architecture": f"{module}:{network.__name__}"}
+        (folder / path.name).write_text(json.dumps(card))
     return {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}

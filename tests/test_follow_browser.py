@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 
@@ -14,6 +15,8 @@ from app_page import AppPage
 from browser import free_port, running
 from workbench.answers import read_answers
 from workbench.geometry import Box
+from workbench.models.catalogue import find_card
+from workbench.objects import OBJECTS
 from workbench.store import JOURNAL, open_run
 
 pytestmark = pytest.mark.browser
@@ -65,10 +68,10 @@ def go(app, x, y, downsample=1.0):
 
 def answered(runs):
     """Return the run and the tiles it has answered, in the order it did."""
-    records = list(runs.glob("*/run.json"))
+    records = sorted(runs.glob("*/run.json"), key=lambda path: path.stat().st_mtime)
     if not records:
         return None, []
-    run = open_run(records[0].parent)
+    run = open_run(records[-1].parent)
     parts = [a.tiles.tolist() for _, a in read_answers(run.path / JOURNAL)]
     return run, [tile for part in parts for tile in part]
 
@@ -115,5 +118,63 @@ def test_what_is_in_view_is_painted_first_and_panning_away_reorders(watched, url
     assert after[1:4] == [True] * 3, "only the batch in hand is elsewhere"
     assert len(set(done)) == len(done), "nothing is computed twice"
 
+    app.press("Cancel")
+    app.is_clean()
+
+
+def painted(app, colour):
+    """Return what tells how much of a box is in about a colour, as painted now."""
+    own = np.abs(app.figure.canvas()[..., :3] - np.array(colour, int)).max(-1) < 25
+
+    def share(box):
+        corners = app.on_canvas(box.x0, box.y0), app.on_canvas(box.x1, box.y1)
+        columns, rows = (
+            slice(*(max(0, round(edge)) for edge in edges))
+            for edges in zip(*corners, strict=True)
+        )
+        return own[rows, columns].mean()
+
+    return share
+
+
+def squares(view):
+    """Return small squares all over a view."""
+    return [
+        Box.at(x, y, 12, 12)
+        for x in range(view.x0, view.x1 - 12, 24)
+        for y in range(view.y0, view.y1 - 12, 24)
+    ]
+
+
+def test_outlines_show_while_the_run_goes_on(watched, url, runs):
+    for old in runs.iterdir():
+        shutil.rmtree(old)
+    app = AppPage.open(watched, url, slide="tissue.tif", model=slow_model.OUTLINES)
+    app.press("More options")
+    app.fill("Batch size", "1")
+    view = go(app, 2900, 2500, 0.5)
+    app.figure.settle()
+    green = find_card("nuclei-watershed").palette[0]
+    assert painted(app, green)(view) == 0
+    app.press("Run")
+
+    def found():
+        run, done = answered(runs)
+        if run is None or run.card.name != slow_model.OUTLINES or not done:
+            return None
+        inside = run.grid.core(done[0]).intersection(view).grow(-30)
+        return run, inside, run.instances.within(inside)[1].boxes.tolist()
+
+    run, inside, boxes = wait_for(found, app)
+    assert len(boxes) > 20
+    around = [Box(*map(round, box)).grow(1) for box in boxes]
+    wait_for(lambda: painted(app, green)(around[0]) > 0, app)
+    app.figure.settle()
+    now = painted(app, green)
+    assert all(now(box) > 0.05 for box in around)
+    bare = [box for box in squares(inside) if not any(map(box.intersects, around))]
+    assert len(bare) > 20
+    assert not any(map(now, bare))
+    assert not (run.path / OBJECTS).exists(), "the run goes on"
     app.press("Cancel")
     app.is_clean()

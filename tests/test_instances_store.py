@@ -87,8 +87,10 @@ def test_what_goes_in_comes_out(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
 
 
-def test_the_order_of_writing_does_not_matter(tmp_path, monkeypatch):
+@pytest.mark.parametrize("group", [256, 8192])
+def test_the_order_of_writing_does_not_matter(tmp_path, monkeypatch, group):
     monkeypatch.setattr(writer, "_STRETCH", 500)
+    monkeypatch.setattr(writer, "GROUP", group)
     made = made_instances(2000)
     shuffled = made.take(np.random.default_rng(0).permutation(2000))
     first = write_instances(tmp_path / "a.parquet", made, step=70)

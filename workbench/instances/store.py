@@ -41,8 +41,8 @@ __all__ = ["Group", "InstanceStore", "InstanceWriter", "open_instances"]
 _KNOWN: Final = OWN[:-1]
 """What is known of every object, besides its outline and its measures."""
 
-_HELD: Final = 128
-"""Groups of which the outlines stay in memory: about a million objects."""
+_HELD: Final = 1 << 20
+"""Objects of which the outlines stay in memory, about."""
 
 _DAMAGE: Final = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
 
@@ -232,14 +232,20 @@ class InstanceStore:
             if held is not None:
                 self._groups.move_to_end(number)
                 return held
-            with _reading(self.path):
-                table = self._file.read_row_group(number, ["x", "y", "outline"])
-        group = _group(int(self.firsts[number]), table)
+        group = self._read_group(number)
         with self._lock:
             self._groups[number] = group
-            while len(self._groups) > _HELD:
+            while sum(len(held.ends) for held in self._groups.values()) > _HELD:
                 self._groups.popitem(last=False)
         return group
+
+    def _read_group(self, number: int) -> Group:
+        first, end = int(self.firsts[number]), int(self.firsts[number + 1])
+        centres = [self._column(name)[first:end] for name in ("x", "y")]
+        with self._lock, _reading(self.path):
+            # So little is read that handing it to threads takes longer.
+            read = self._file.read_row_group(number, ["outline"], use_threads=False)
+        return _group(first, on_raster(np.stack(centres, 1)), read["outline"])
 
     def _column(self, name: str) -> NDArray[Any]:
         with self._lock:
@@ -298,10 +304,9 @@ def _check(path: Path, facts: dict[str, Any]) -> None:
         raise RunError(message, "Open it with the version of this program it is from.")
 
 
-def _group(first: int, table: pa.Table) -> Group:
-    """Return the outlines of rows that were read."""
-    centres = on_raster(np.stack([table["x"].to_numpy(), table["y"].to_numpy()], 1))
-    outline = table["outline"].combine_chunks()
+def _group(first: int, centres: NDArray[np.int32], packed: pa.ChunkedArray) -> Group:
+    """Return outlines that were read, as they lie around their centres."""
+    outline = packed.combine_chunks()
     outline = outline.chunk(0) if isinstance(outline, pa.ChunkedArray) else outline
     _, offsets, data = outline.buffers()
     ends = np.frombuffer(offsets, np.int32)[1 : len(outline) + 1].astype(np.int64)
