@@ -23,7 +23,7 @@ from workbench.stain.macenko import fit_macenko
 from workbench.stain.normalizer import fit_normalizer
 from workbench.stain.optical_density import ColourHistogram, colours_of, transmitted
 from workbench.stain.references import REFERENCES, Reference
-from workbench.stain.selection import percentile
+from workbench.stain.selection import angles, percentile, turn
 
 METHODS = ("none", "macenko", "reinhard", "vahadane")
 FITTED = METHODS[1:]
@@ -327,6 +327,61 @@ def test_percentiles_without_sorting_are_numpys(values, percent):
     numbers = np.array(values)
     expected = np.percentile(numbers, percent)
     assert percentile(numbers, percent) == pytest.approx(expected, abs=1e-12)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    points=st.lists(
+        st.tuples(st.integers(-999, 999), st.integers(-999, 999)),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_turns_have_the_order_of_angles_and_tell_them(points):
+    along, across = np.array(points, float).T
+    expected = np.arctan2(along, across)
+    turns = np.array([turn(*point) for point in zip(along, across, strict=True)])
+    np.testing.assert_allclose(angles(turns), expected, rtol=1e-12, atol=1e-12)
+    assert (np.diff(expected[np.argsort(turns)]) >= -1e-12).all()
+
+
+@pytest.mark.parametrize("form", ["arrays", "planes", "together"])
+def test_reinhards_becomes_a_table_and_nothing_changes(form):
+    normalizer = fit_normalizer(tissue(), "he-rose", method="reinhard")
+    pixels = np.random.default_rng(1).integers(0, 256, (2, 96, 130, 3), np.uint8)
+    given_, kinds = pixels, [torch.uint8]
+    if form != "arrays":
+        given_ = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+        kinds.append(torch.float32)
+    if form == "planes":
+        given_ = given_.contiguous()
+
+    def answers():
+        if form == "arrays":
+            return [normalizer(given_)]
+        return [normalizer(given_, kind) for kind in kinds]
+
+    before = answers()
+    normalizer(np.zeros((1 << 24, 3), np.uint8))
+    assert normalizer._on_cpu._table.is_full, "it has seen enough"
+    for first, later in zip(before, answers(), strict=True):
+        assert first.dtype == later.dtype
+        np.testing.assert_array_equal(np.asarray(first), np.asarray(later))
+    twin = copy.deepcopy(normalizer)
+    assert not twin._on_cpu._table.is_full, "tables do not travel"
+
+
+def test_few_tables_are_kept():
+    glass = np.zeros((1 << 24, 3), np.uint8)
+    made = [
+        fit_normalizer(tissue(seed=seed), "he-rose", method="reinhard")
+        for seed in range(5)
+    ]
+    wanted = made[0](tissue())
+    for normalizer in made:
+        normalizer(glass)
+    assert [each._on_cpu._table.is_full for each in made] == [False, *[True] * 4]
+    np.testing.assert_array_equal(made[0](tissue()), wanted)
 
 
 @pytest.mark.parametrize("method", FITTED)

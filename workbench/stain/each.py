@@ -8,12 +8,13 @@ other way.
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
 
+from workbench.crew import work_together
 from workbench.errors import StainError
 from workbench.stain.fused import FusedPass
 from workbench.stain.macenko import (
@@ -29,7 +30,7 @@ from workbench.stain.methods import METHODS, checked_constants
 from workbench.stain.normalizer import fit_normalizer
 from workbench.stain.optical_density import colour_codes, optical_density, separation
 from workbench.stain.places import averaged, colours_of_places
-from workbench.stain.selection import percentile
+from workbench.stain.selection import angles, neighbours, percentile, turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,16 +74,16 @@ def normalize_each(
     colour_codes(pictures[:0])
     normalized = _normalized_by(reference, method, options)
 
-    def one(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        try:
-            return normalized(picture)
-        except StainError:
-            return picture
-
     out = np.empty_like(pictures)
-    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="stain") as pool:
-        for number, picture in enumerate(pool.map(one, pictures)):
-            out[number] = picture
+
+    def one(number: int) -> None:
+        try:
+            out[number] = normalized(pictures[number])
+        except StainError:
+            out[number] = pictures[number]
+
+    jobs = (partial(one, number) for number in range(len(pictures)))
+    work_together(jobs, os.cpu_count() or 1)
     return out
 
 
@@ -130,9 +131,10 @@ def fit_macenko_picture(
     check_enough(dense, len(pixels))
     covariance = (products - np.outer(total, total) / dense) / (dense - 1)
     plane = plane_of(covariance, total)
-    angles = _angles(pixels, table, beta, plane)[:dense]
-    extremes = np.array([percentile(angles, each) for each in (alpha, 100 - alpha)])
-    stains = directions_between(extremes, plane)
+    turns = _turns(pixels, table, beta, plane)[:dense]
+    ends = neighbours(turns, (float(alpha), float(100 - alpha)))
+    below, above = angles(ends[:, 0]), angles(ends[:, 1])
+    stains = directions_between(below + (above - below) * ends[:, 2], plane)
     amounts = _amounts(pixels, table, separation(stains))
     maxima = [percentile(each, MAX_CONCENTRATION_PERCENTILE) for each in amounts]
     return StainFit(stains, checked_maxima(maxima))
@@ -158,23 +160,26 @@ def _moments(
 
 
 @numba.njit(nogil=True, cache=True)
-def _angles(
+def _turns(
     pixels: NDArray[np.uint8],
     table: NDArray[np.float64],
     beta: float,
     plane: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return the angles of the dense pixels in the plane; more room than they need."""
-    angles, found = np.empty(len(pixels)), 0
+    """Return in which direction of the plane the dense pixels lie, each as a `turn`.
+
+    More room than they need.
+    """
+    turns, found = np.empty(len(pixels)), 0
     for pixel in pixels:
         red, green, blue = table[pixel[0]], table[pixel[1]], table[pixel[2]]
         if min(red, green, blue) < beta:
             continue
         across = red * plane[0, 0] + green * plane[1, 0] + blue * plane[2, 0]
         along = red * plane[0, 1] + green * plane[1, 1] + blue * plane[2, 1]
-        angles[found] = np.arctan2(along, across)
+        turns[found] = turn(along, across)
         found += 1
-    return angles
+    return turns
 
 
 @numba.njit(nogil=True, cache=True)

@@ -6,24 +6,30 @@ the same answer, whatever the size of the tile or the layout. It needs no compil
 
 from __future__ import annotations
 
+import math
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from weakref import ref
 
 import cv2
 import numpy as np
+import torch
 
+from workbench.crew import work_together
 from workbench.stain.optical_density import colour_codes, colours_of
 from workbench.stain.passes import PixelPass
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
 
 _COLOURS: Final = 1 << 24
 _CHUNK: Final = 1 << 15
 """Pixels at a time: what is looked up stays in the cache."""
+
+_TABLES: Final = 4
+"""Tables that are kept for those who could do without."""
 
 _PACKED: Final = np.dtype("<u4")
 """A colour in one number, as `colour_codes` has it, whose bytes lie as OpenCV's BGRA.
@@ -35,8 +41,8 @@ One number is fetched several times as fast as three bytes.
 class ColourMap(Protocol):
     """A pure function of the colour."""
 
-    def __call__(self, colours: NDArray[np.uint8]) -> NDArray[np.floating]:
-        """Return grey levels, float (K, 3), of uint8 (K, 3)."""
+    def __call__(self, colours: NDArray[np.uint8], /) -> NDArray[np.number]:
+        """Return grey levels, (K, 3), of uint8 (K, 3)."""
 
 
 class ColourTable(PixelPass):
@@ -83,6 +89,20 @@ class ColourTable(PixelPass):
             red, green, blue = out[:, None, part]
             cv2.split(found, [blue, green, red, np.empty_like(red)])
 
+    @property
+    def is_full(self) -> bool:
+        """Tell whether there is a table."""
+        return self._packed is not None
+
+    def fill(self) -> None:
+        """Make the table, if there is none."""
+        self._table()
+
+    def empty(self) -> None:
+        """Give its memory back, until it is needed again."""
+        with self._lock:
+            self._packed = None
+
     def _table(self) -> NDArray[np.uint32]:
         """Return the table, of `_PACKED` (2^24,), in order of `colour_codes`."""
         with self._lock:
@@ -97,10 +117,69 @@ class ColourTable(PixelPass):
             colours = colours_of(np.arange(start, start + _CHUNK, dtype=np.uint32))
             packed[start : start + _CHUNK] = colour_codes(rounded(self._map(colours)))
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for _ in pool.map(fill, range(0, _COLOURS, _CHUNK)):
-                pass
+        jobs = (partial(fill, start) for start in range(0, _COLOURS, _CHUNK))
+        work_together(jobs, os.cpu_count() or 1)
         return packed
+
+
+class LearntPass:
+    """A pass that becomes a table once it has seen as many pixels as fill one.
+
+    For what a table does sooner. It answers the same, to the bit: the pass fills it.
+
+    Parameters
+    ----------
+    by_pixel : PixelPass
+    """
+
+    def __init__(self, by_pixel: PixelPass) -> None:
+        self._by_pixel = by_pixel
+        self._table = ColourTable(by_pixel.of_array)
+        self._seen = 0
+        self._filling = threading.Lock()
+
+    def __reduce__(self) -> tuple[type[LearntPass], tuple[PixelPass]]:
+        """Travel without the table."""
+        return type(self), (self._by_pixel,)
+
+    def of_array(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """See `PixelPass`."""
+        return self._best(pixels.size // 3).of_array(pixels)
+
+    def of_tensor(self, tiles: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """See `PixelPass`; what need not be whole has no table."""
+        if dtype != torch.uint8:
+            return self._by_pixel.of_tensor(tiles, dtype)
+        return self._best(math.prod(tiles.shape) // 3).of_tensor(tiles, dtype)
+
+    def _best(self, pixels: int) -> PixelPass:
+        """Return what answers so many pixels soonest."""
+        if self._table.is_full:
+            return self._table
+        self._seen += pixels
+        if self._seen < _COLOURS or not self._filling.acquire(blocking=False):
+            return self._by_pixel
+        try:
+            _keep(self._table)
+        finally:
+            self._seen = 0
+            self._filling.release()
+        return self._table
+
+
+_kept: list[ref[ColourTable]] = []
+_keeping = threading.Lock()
+
+
+def _keep(table: ColourTable) -> None:
+    """Fill a table, and empty the one filled longest ago if there are many."""
+    table.fill()
+    with _keeping:
+        there = [each for each in _kept if each() is not None]
+        _kept[:] = [*there, ref(table)]
+        oldest = _kept.pop(0)() if len(_kept) > _TABLES else None
+    if oldest is not None:
+        oldest.empty()
 
 
 def _looked_up(
@@ -113,7 +192,7 @@ def _looked_up(
     )
 
 
-def rounded(levels: NDArray[np.floating]) -> NDArray[np.uint8]:
+def rounded(levels: NDArray[np.number]) -> NDArray[np.uint8]:
     """Return grey levels as uint8: to the nearest, halves to even, cut to 0 to 255."""
     whole: NDArray[np.uint8] = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
     return whole

@@ -21,7 +21,7 @@ from torch import nn
 from workbench.errors import StainError
 from workbench.stain.formula import CONSTANTS, TABLE_SHAPE, compiled, quantized
 from workbench.stain.fused import FusedPass
-from workbench.stain.lookup import ColourTable
+from workbench.stain.lookup import ColourTable, LearntPass
 from workbench.stain.macenko import MacenkoMap
 from workbench.stain.methods import (
     METHODS,
@@ -284,13 +284,15 @@ class _UnchangedPass:
 
 def _cpu_pass(
     colour_map: FittedMap, formula: Formula
-) -> _UnchangedPass | FusedPass | ColourTable:
+) -> _UnchangedPass | FusedPass | LearntPass | ColourTable:
     """Return the quickest way over the pixels that there is on this CPU."""
     if formula.kind == "none":
         return _UnchangedPass()
-    if not numba_config.DISABLE_JIT:  # type: ignore[attr-defined] # set from the environment
-        return FusedPass(formula)
-    return ColourTable(colour_map)
+    if numba_config.DISABLE_JIT:  # type: ignore[attr-defined] # set from the environment
+        return ColourTable(colour_map)
+    if formula.kind == "lab":  # two or three times the arithmetic of the stains
+        return LearntPass(FusedPass(formula))
+    return FusedPass(formula)
 
 
 def _plain(value: Any) -> Any:
