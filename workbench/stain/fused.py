@@ -56,7 +56,9 @@ class FusedPass(PixelPass):
 
     def _planar(self, pixels: _Bytes, out: NDArray[Any]) -> None:
         whole = out.dtype == np.uint8
-        _planar(pixels, out, self._table, self._constants, whole, self._lab)
+        # Rows one by one: of those numba knows that neighbours are next to each other.
+        rows = (pixels[0], pixels[1], pixels[2]), (out[0], out[1], out[2])
+        _planar(*rows, self._table, self._constants, whole, self._lab)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -87,8 +89,8 @@ def _interleaved(  # noqa: PLR0917 - compiled code takes no keywords
 
 @numba.njit(nogil=True, cache=True)
 def _planar(  # noqa: PLR0917 - compiled code takes no keywords
-    pixels: _Bytes,
-    out: _Floats,
+    pixels: tuple[_Bytes, _Bytes, _Bytes],
+    out: tuple[_Floats, _Floats, _Floats],
     table: _Floats,
     constants: _Floats,
     whole: bool,  # noqa: FBT001 - as above
@@ -96,15 +98,15 @@ def _planar(  # noqa: PLR0917 - compiled code takes no keywords
 ) -> None:
     """Normalize three rows of pixels, one for each channel."""
     source, rows = np.zeros((3, _BLOCK), np.uint8), np.empty((6, _BLOCK), _f4)
-    for start in range(0, pixels.shape[1], _BLOCK):
-        count = min(_BLOCK, pixels.shape[1] - start)
+    for start in range(0, len(pixels[0]), _BLOCK):
+        count = min(_BLOCK, len(pixels[0]) - start)
         for channel in range(3):
-            these, here = pixels[channel, start : start + count], source[channel]
+            these, here = pixels[channel][start : start + count], source[channel]
             for i in range(count):
                 here[i] = these[i]
         _normalize(source, rows, table, constants, whole, lab)
         for channel in range(3):
-            those, there = out[channel, start : start + count], rows[3 + channel]
+            those, there = out[channel][start : start + count], rows[3 + channel]
             for i in range(count):
                 those[i] = there[i]
 
