@@ -77,10 +77,11 @@ class ProgressCard(pn.viewable.Viewer):
             "determinate" if progress.total or paused else "indeterminate"
         )
         self._bar.value = round(100 * progress.fraction)
-        self._pause.param.update(
-            label="Resume" if paused else "Pause",
-            icon="play_arrow" if paused else "pause",
-        )
+        if paused != (self.offers == "Resume"):
+            self._pause.param.update(
+                label="Resume" if paused else "Pause",
+                icon="play_arrow" if paused else "pause",
+            )
         self._costs.object = "" if paused else costs(progress)
         self.say(sentence(progress))
 

@@ -129,5 +129,8 @@ class Restorer:
         self._note()
 
     def _note(self, *_: object) -> None:
+        self._app.background.settled(self._write, slot="address")
+
+    def _write(self) -> None:
         if self._app.viewer is not None and self._app.viewer.view is not None:
             self.bar.query = self.address.query

@@ -49,6 +49,9 @@ _ADVANCED: Final = (
     "compile",
 )
 _POLL_MS: Final = 300
+_CALM_MS: Final = 900
+"""Between looks at a run of which something is shown: each costs the page and its
+server as much as a move of the mouse."""
 _ENDED: Final = ("finished", "cancelled", "interrupted", "failed")
 
 
@@ -287,6 +290,8 @@ class RunPanel(pn.viewable.Viewer):
         if job.run is not None and not self._shown and progress.done:
             self._shown = True
             self._show(job.run, self._class.value)
+            self._stop_watching()
+            self._stop_watching = self._background.every(_CALM_MS, self.poll)
         if progress.status in _ENDED:
             self._leave()
             self._rest()

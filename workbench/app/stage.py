@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import param
 from bokeh.models import (
@@ -55,8 +55,17 @@ class TileStage(JSComponent):
     object_pointed = param.Dict(default={}, doc="Id of the object at the pointer.")
     object_said = param.Dict(default={}, doc="That id, and what to say of it.")
 
+    _busy__ignore: ClassVar[list[str]] = ["seen", "pointed", "object_pointed"]
+    """What moves with the mouse tells nobody that the server has work."""
+
     _esm: ClassVar[str] = bundle(_BROWSER / "stage.js")
     _stylesheets: ClassVar[list[str]] = [(_BROWSER / "stage.css").read_text()]
+
+    @classmethod
+    def _patch_datamodel_ref(cls, props: Any, ref: str) -> None:
+        """Mark it once: Panel looks through the whole figure at each change."""
+        if f"__ref:{ref}" not in getattr(props, "data", props).tags:
+            super()._patch_datamodel_ref(props, ref)
 
 
 def slide_figure(size: tuple[int, int]) -> bokeh_figure:
