@@ -49,7 +49,7 @@ _WATCH = """() => {
   window.live = { tiles: [], requests: [], events: [] };
   const ask = window.fetch;
   const isOfTiles = (url) => /(^|\\/)tiles\\//.test(url);
-  // A frame is 12 bytes, of which the last 8 say how much follows; see tileserver/group.py.
+  // Of the 12 bytes of a frame the last 8 say how much follows: tileserver/group.py.
   const timed = (began) => {
     let [head, left] = [[], 0];
     return new TransformStream({
@@ -78,7 +78,8 @@ _WATCH = """() => {
     const answer = await ask(url, options);
     if (!isOfTiles(String(url)) || !answer.ok) return answer;
     if (String(url).includes("tiles=")) {
-      return new Response(answer.body.pipeThrough(timed(began)), { status: answer.status });
+      const body = answer.body.pipeThrough(timed(began));
+      return new Response(body, { status: answer.status });
     }
     const blob = await answer.blob();
     live.tiles.push(performance.now() - began);

@@ -4,6 +4,8 @@ import { framesOf } from "./frames.js";
 
 const LANES = 3; // requests at once
 const GROUP = 16; // tiles for each of them at most
+const LEAST = 2;
+const PATIENCE_MS = 60; // for a request, besides the way there and back
 const RETRIES = 4;
 const RETRY_MS = 250; // doubled each time
 
@@ -13,6 +15,8 @@ export class Loader {
     this.arrived = arrived;
     this.running = new Set(); // groups {layer, left, abort}
     this.queue = [];
+    this.most = GROUP; // tiles for a request: as many as come in time
+    this.delay = Infinity; // ms until the first comes, if nothing else is to be done
   }
 
   want(requests) {
@@ -48,7 +52,7 @@ export class Loader {
     const [{ layer, place: [z] }] = this.queue;
     const version = layer.version(z);
     const alike = this.queue.filter((request) => request.layer === layer && request.place[0] === z);
-    const requests = new Set(alike.slice(0, GROUP));
+    const requests = new Set(alike.slice(0, this.most));
     this.queue = this.queue.filter((request) => !requests.has(request));
     return { layer, version, left: requests, abort: new AbortController() };
   }
@@ -57,10 +61,15 @@ export class Loader {
     this.running.add(group);
     const requests = [...group.left];
     const works = [];
+    const asked = performance.now();
+    let [first, last] = [null, null];
     try {
       for await (const { number, status, blob } of this.answers(group, requests)) {
+        last = performance.now();
+        first ??= last;
         works.push(this.take(group, requests[number], status, blob));
       }
+      if (works.length) this.learn(works.length, asked, first, last);
       await Promise.all(works);
       if (group.left.size) throw new Error("the answer was cut off");
     } catch (error) {
@@ -70,6 +79,14 @@ export class Loader {
       this.pump();
       this.arrived();
     }
+  }
+
+  /** Ask for fewer at once where they come slowly: what is wanted then changes before they
+   * have come. But an answer may take as long as its way, so that the way is used. */
+  learn(tiles, asked, first, last) {
+    this.delay = Math.min(1.1 * this.delay, first - asked);
+    const most = Math.floor((tiles * (PATIENCE_MS + 2 * this.delay)) / (last - asked));
+    this.most = Math.max(LEAST, Math.min(GROUP, this.most + 2, most));
   }
 
   /** Ask for the tiles of a group; yields their answers. */
