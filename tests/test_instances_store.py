@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -242,3 +246,12 @@ def test_real_polygons_take_little_room(shared_data, tmp_path):
     filled = shapely.area(shapely.polygons(rings)).sum()
     # Its points are cut, not rounded, to 0.001 px: on the raster they gain a little.
     assert abs(shapely.area(back).sum() / filled - 1) < 3e-3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux how much is held")
+def test_memory_does_not_grow_with_the_number_of_objects(tmp_path):
+    script = Path(__file__).with_name("writing_instances.py")
+    command = [sys.executable, str(script), str(tmp_path / "a.parquet"), "20", "120"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    few, many = map(int, said.split())
+    assert many < 1.1 * few, "kB of memory for 200,000 and 1,200,000 objects"
