@@ -212,3 +212,22 @@ def test_one_class_alone_is_no_class_map():
     heatmap = Heatmap(np.zeros((1, 2, 2), np.float32), ("a",), 64.0)
     with pytest.raises(OutOfBoundsError, match="not 1"):
         ClassMapLayer(heatmap, Pyramid((128, 128)))
+
+
+def test_near_by_only_what_is_not_done_is_drawn_where_a_style_says_so():
+    values = np.full((1, 64, 64), 0.7, np.float32)
+    values[0, :, 32:] = np.nan
+    asked = np.ones((64, 64), bool)
+    asked[32:] = False
+    values[0, 32:, 32:] = np.nan
+    pyramid = Pyramid((2048, 2048), 256)
+    layer = HeatmapLayer(
+        asked_for(values, asked), pyramid, style=HeatmapStyle(nearest=2)
+    )
+    for z in range(pyramid.max_zoom + 1):
+        near = pyramid.downsample(z) <= 2
+        assert (layer.tile(z, 0, 0) is None) == near, "done: nothing lies over it"
+    right = 2048 // pyramid.tile_px - 1
+    hatched = image(layer.tile(pyramid.max_zoom, right, 0))
+    assert hatched[..., 3].any(), "not done yet"
+    assert layer.value_at(10, 10) == pytest.approx(0.7)

@@ -1,16 +1,21 @@
-"""The overlay of a run that finds objects: their density and, under way, outlines."""
+"""The overlay of a run that finds objects: density from afar, outlines near by."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from workbench.app.overlay import Overlay
+from workbench.layers.instances import NEAREST
 from workbench.layers.live_instances import LiveInstanceLayer
 from workbench.objects import LiveObjects
 
+if TYPE_CHECKING:
+    from workbench.layers.heatmap import HeatmapStyle
+
 
 class LiveOverlay(Overlay):
-    """Density over the slide, with the outlines of what was found so far.
+    """Density over the slide and, near by, the outlines of what was found so far.
 
     Once the run has ended its objects are a file, which `InstancePanel` shows.
 
@@ -43,6 +48,10 @@ class LiveOverlay(Overlay):
         """Take the overlay off the slide."""
         self._drop_outlines()
         super().detach()
+
+    def _style(self) -> HeatmapStyle:
+        """Return a style that does not lie over the outlines."""
+        return replace(super()._style(), nearest=NEAREST)
 
     def _show_outlines(self) -> None:
         if self._outlines is not None:

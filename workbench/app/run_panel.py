@@ -50,8 +50,9 @@ _ADVANCED: Final = (
 )
 _POLL_MS: Final = 300
 _CALM_MS: Final = 900
-"""Between looks at a run of which something is shown: each costs the page and its
-server as much as a move of the mouse."""
+_EAGER: Final = 30
+"""Looks after which a run is followed calmly: each costs the page and its server as
+much as a move of the mouse."""
 _ENDED: Final = ("finished", "cancelled", "interrupted", "failed")
 
 
@@ -91,6 +92,7 @@ class RunPanel(pn.viewable.Viewer):
         self._job: Job | None = None
         self._least: float | None = None
         self._shown = False
+        self._looks = 0
         self._stop_watching: Callable[[], None] = lambda: None
         names = model_names()
         default = Recipe.model_fields["model"].default
@@ -276,6 +278,7 @@ class RunPanel(pn.viewable.Viewer):
     def _follow(self, job: Job) -> None:
         self._job = job
         self._shown = False
+        self._looks = 0
         self._focus()
         self._stop_watching = self._background.every(_POLL_MS, self.poll)
         self.poll()
@@ -285,13 +288,15 @@ class RunPanel(pn.viewable.Viewer):
         job = self._job
         if job is None:
             return
+        self._looks += 1
+        if self._looks == _EAGER:
+            self._stop_watching()
+            self._stop_watching = self._background.every(_CALM_MS, self.poll)
         progress = job.progress
         self._card.show(progress)
         if job.run is not None and not self._shown and progress.done:
             self._shown = True
             self._show(job.run, self._class.value)
-            self._stop_watching()
-            self._stop_watching = self._background.every(_CALM_MS, self.poll)
         if progress.status in _ENDED:
             self._leave()
             self._rest()

@@ -37,6 +37,8 @@ _OWN: Final = (SCANNED, *STAINS)
 _IN_THREES: Final = """
 .MuiToggleButtonGroup-root { display: grid !important;
   grid-template-columns: repeat(3, 1fr) }
+.MuiToggleButtonGroup-root:has(> :nth-child(4):last-child) {
+  grid-template-columns: repeat(2, 1fr) }
 .MuiToggleButton-root { border: 1px solid !important; margin: 0 !important;
   border-color: color-mix(in srgb, currentColor 18%, transparent) !important;
   border-radius: 0 !important; padding: 4px }

@@ -58,6 +58,10 @@ class HeatmapStyle:
     """What cells that are smaller than a pixel are shown as: their mean, or the
     highest of them, which shows the smallest focus however far one zooms out."""
 
+    nearest: int = 0
+    """Where a pixel is so many level-0 pixels wide, or less, no value is drawn: there
+    something else is to be seen."""
+
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn."""
         colours(self.colormap, 2)
@@ -160,6 +164,8 @@ class HeatmapLayer:
         """
         under = self._values.under((z, x, y), [self._channel])
         indices = under.spread(self.style.quantize(under.values[0]))
+        if self.pyramid.downsample(z) <= self.style.nearest:
+            indices = np.zeros_like(indices)
         return encode_hatched(indices, self._palette, under.pending)
 
 
