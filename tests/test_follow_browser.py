@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 
@@ -45,15 +44,19 @@ def runs(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory, runs):
+def slides(tmp_path_factory):
+    return tmp_path_factory.mktemp("slides")
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory, runs, slides):
     folder = tmp_path_factory.mktemp("follow")
-    (folder / "slides").mkdir()
-    write_stained(folder / "slides" / "tissue.tif", width=SIDE, height=SIDE)
+    write_stained(slides / "tissue.tif", width=SIDE, height=SIDE)
     env = slow_model.offer(folder / "model")
     env[slow_model.PAUSE] = str(BATCH_S)
     port = free_port()
     command = [sys.executable, "-m", "workbench.cli", "serve", "--port", str(port)]
-    command += ["--slides", str(folder / "slides"), "--runs", str(runs)]
+    command += ["--slides", str(slides), "--runs", str(runs)]
     root = f"http://127.0.0.1:{port}"
     with running(command, f"{root}/liveness", folder / "log", env=env):
         yield f"{root}/workbench"
@@ -66,12 +69,12 @@ def go(app, x, y, downsample=1.0):
     return Box(*(round(edge) for edge in (x0, min(y0, y1), x1, max(y0, y1))))
 
 
-def answered(runs):
-    """Return the run and the tiles it has answered, in the order it did."""
-    records = sorted(runs.glob("*/run.json"), key=lambda path: path.stat().st_mtime)
+def answered(runs, slide="tissue"):
+    """Return the run of a slide and the tiles it has answered, in the order it did."""
+    records = list(runs.glob(f"{slide}-*/run.json"))
     if not records:
         return None, []
-    run = open_run(records[-1].parent)
+    run = open_run(records[0].parent)
     parts = [a.tiles.tolist() for _, a in read_answers(run.path / JOURNAL)]
     return run, [tile for part in parts for tile in part]
 
@@ -146,10 +149,11 @@ def squares(view):
     ]
 
 
-def test_outlines_show_while_the_run_goes_on(watched, url, runs):
-    for old in runs.iterdir():
-        shutil.rmtree(old)
-    app = AppPage.open(watched, url, slide="tissue.tif", model=slow_model.OUTLINES)
+def test_outlines_show_while_the_run_goes_on(watched, url, runs, slides):
+    number = len(list(slides.iterdir()))  # a slide that has no runs, at each try
+    name = f"outlines{number}"
+    write_stained(slides / f"{name}.tif", width=SIDE, height=SIDE, seed=number)
+    app = AppPage.open(watched, url, slide=f"{name}.tif", model=slow_model.OUTLINES)
     app.press("More options")
     app.fill("Batch size", "1")
     view = go(app, 2900, 2500, 0.5)
@@ -159,8 +163,8 @@ def test_outlines_show_while_the_run_goes_on(watched, url, runs):
     app.press("Run")
 
     def found():
-        run, done = answered(runs)
-        if run is None or run.card.name != slow_model.OUTLINES or not done:
+        run, done = answered(runs, name)
+        if not done:
             return None
         inside = run.grid.core(done[0]).intersection(view).grow(-30)
         return run, inside, run.instances.within(inside)[1].boxes.tolist()
