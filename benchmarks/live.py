@@ -1,6 +1,6 @@
 """While a run goes on at full speed: does the app answer, and what does that cost?
 
-    python benchmarks/live.py [--model tissue-classes] [--windows 6] [--seconds 3.5]
+    python benchmarks/live.py [--model tissue-classes] [--windows 3] [--seconds 2]
 
 The app is served, a run over a whole slide is started in Chromium, and then windows of
 time alternate: in one nobody touches anything, in the next somebody zooms, pans and
@@ -196,8 +196,8 @@ def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="tissue-classes")
-    parser.add_argument("--windows", type=int, default=6)
-    parser.add_argument("--seconds", type=float, default=3.5)
+    parser.add_argument("--windows", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--side", type=int, default=SIDE, help="of the slide, in px")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:

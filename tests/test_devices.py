@@ -99,7 +99,7 @@ def test_two_devices_share_the_tiles_and_answer_as_one_does(use, slide, tmp_path
     two = use(Together())
     run = engine.run(slide, TWO, out=tmp_path / "two")
     assert run.status == "finished"
-    assert two.servers == {"cpu:0", "cpu:1"}
+    assert two.servers >= {"cpu:0", "cpu:1"}
     assert sorted(two.batches) == sorted(one.batches)  # nothing is answered twice
     assert scores(run).tobytes() == scores(whole).tobytes()
     assert run.record["sessions"][0]["device"] == "cpu:0,cpu:1"
@@ -138,7 +138,9 @@ def test_what_is_answered_before_one_device_fails_is_kept(use, slide, tmp_path):
     failed = open_run(tmp_path / "run")
     assert failed.status == "failed"
     kept = failed.tiles_done
-    assert kept == sum(network.batches)
+    # Of each device, the batch in which it failed may have parts that were answered.
+    assert sum(network.batches) - 2 * WHOLE.batch_size < kept <= sum(network.batches)
+    assert kept % WHOLE.batch_size == 0
     use(network := Rounding())
     run = engine.run(slide, TWO, out=tmp_path / "run")
     assert run.status == "finished"
@@ -190,15 +192,24 @@ def test_the_times_of_the_steps_are_told(use, slide, tmp_path):
         spent = heard[-1].seconds
         steps = ("transfer", "normalizing", "model", "post-processing")
         assert all(spent[step] > 0 for step in steps)
-        assert sum(spent[step] for step in steps) < 2.5 * spent["answering"]
+        threads = torch.get_num_threads() * (1 + device.count(","))
+        assert sum(spent[step] for step in steps) < 1.3 * threads * spent["answering"]
 
 
-def test_an_automatic_batch_is_small_where_tiles_are_large(use, slide, tmp_path):
-    def batch(tile_px):
+def test_an_automatic_batch_is_small_where_tiles_are_large(
+    use, slide, tmp_path, monkeypatch
+):
+    def batches(threads):
+        monkeypatch.setattr("torch.get_num_threads", lambda: threads)
         auto = WHOLE.replace(batch_size="auto")
-        return Inference(fake_model(tile_px=tile_px), auto).batch_size()
+        return [
+            Inference(fake_model(tile_px=side), auto).batch_size()
+            for side in (224, 256, 512, 1024, 4096)
+        ]
 
-    assert [batch(px) for px in (224, 256, 512, 1024, 4096)] == [32, 32, 8, 2, 1]
+    assert batches(1) == batches(2) == [32, 32, 8, 2, 1]
+    assert batches(16) == [128, 128, 32, 8, 1]  # a part for each
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
     use(Rounding())
     run = engine.run(slide, WHOLE, out=tmp_path / "run", batch_size="auto")
     assert run.record["batch_size"] == 2048  # of 32 px
@@ -216,7 +227,7 @@ def test_batches_grow_as_long_as_they_fit_and_pay(memory, fastest, best):
     assert fastest_batch(attempt, 1024) == best
 
 
-def test_a_batch_found_by_trial_fits_the_memory():
+def test_a_batch_found_by_trial_fits_the_memory(monkeypatch):
     class Small(MeanColour):
         def forward(self, rgb):
             if len(rgb) > 50:
@@ -224,6 +235,7 @@ def test_a_batch_found_by_trial_fits_the_memory():
                 raise torch.OutOfMemoryError(message)
             return super().forward(rgb)
 
+    monkeypatch.setattr("torch.get_num_threads", lambda: 1)  # as a GPU: not divided
     small = Inference(fake_model(Small()), WHOLE.replace(batch_size="auto"))
     fits, rate = small._try(64)
     assert fits == 32

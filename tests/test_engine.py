@@ -87,7 +87,8 @@ def test_every_value_is_that_of_its_tile(network, slide, tmp_path):
         np.testing.assert_allclose(values, expected(slide, grid, tile), atol=1e-5)
         centre = grid.centres()[tile]
         assert run.heatmap.at(*centre)["red"] == values[0]
-    assert network.batches == [16] * 11
+    assert sum(network.batches) == 176
+    assert max(network.batches) <= 16
 
 
 def test_pixelwise_answers_are_averaged_over_the_cells_of_the_core(
@@ -141,7 +142,7 @@ def test_cancelled_and_resumed_gives_the_same_scores(network, slide, tmp_path):
     done = engine.run(slide, WHOLE, out=tmp_path / "run")
     assert done.status == "finished"
     assert np.array_equal(scores(done), scores(whole))
-    assert len(network.batches) == 11
+    assert sum(network.batches) == 176  # none twice
     assert len(done.record["sessions"]) == 2
 
 
@@ -298,10 +299,11 @@ def test_an_answer_that_is_no_number_is_none(use, slide, tmp_path):
         rgb[3] = torch.inf
         return rgb
 
-    use(MeanColour(wrong=wrong))
+    network = MeanColour(wrong=wrong)
+    use(network)
     run = engine.run(slide, WHOLE, out=tmp_path / "run")
-    assert run.tiles_failed == 11
-    assert np.isnan(scores(run)[0]).sum() == 11
+    assert run.tiles_failed == len(network.batches) >= 11
+    assert np.isnan(scores(run)[0]).sum() == run.tiles_failed
     assert set(run.failures.values()) == {"the model's answer is not a finite number"}
 
 
@@ -339,7 +341,7 @@ def test_a_disk_that_is_full_at_the_end_costs_no_tile(
     failed = open_run(tmp_path / "run")
     assert (failed.status, failed.tiles_done) == ("failed", 176)
     assert engine.run(slide, WHOLE, out=tmp_path / "run").status == "finished"
-    assert len(network.batches) == 11
+    assert sum(network.batches) == 176  # none twice
 
 
 def test_ctrl_c_leaves_a_cancelled_run(slide, tmp_path):

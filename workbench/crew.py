@@ -20,11 +20,23 @@ _crews: dict[int, ThreadPoolExecutor] = {}
 """By priority: threads have that of who started them, and must not pass it on."""
 
 
-def work_together(jobs: Iterable[Callable[[], None]], threads: int) -> None:
+def work_together(
+    jobs: Iterable[Callable[[], None]],
+    threads: int,
+    others: ThreadPoolExecutor | None = None,
+) -> None:
     """Do jobs, this thread and `threads` - 1 others, each taking the next one.
 
     The others are kept: to start one costs as much as a job. They are there in a
     process that was forked, too. A job must not wait for another one.
+
+    Parameters
+    ----------
+    jobs : iterable of callable
+    threads : int
+        At least 1.
+    others : ThreadPoolExecutor, optional
+        By default those whom all share.
 
     Raises
     ------
@@ -45,11 +57,12 @@ def work_together(jobs: Iterable[Callable[[], None]], threads: int) -> None:
                 left.clear()
                 raise
 
-    others = [_crew().submit(work) for _ in range(min(threads, len(left)) - 1)]
+    crew = others or _crew()
+    begun = [crew.submit(work) for _ in range(min(threads, len(left)) - 1)]
     try:
         work()
     finally:
-        errors = [each.exception() for each in others if not each.cancel()]
+        errors = [each.exception() for each in begun if not each.cancel()]
     for error in errors:
         if error is not None:
             raise error

@@ -6,7 +6,8 @@ import os
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from workbench.device_jpegs import DeviceJpegs, cuda_decoder
 from workbench.devices import Clock, is_out_of_memory, memory_in_use, resolve_device
 from workbench.errors import RunError
 from workbench.models.tile_model import resolve_precision
+from workbench.processors import Processors
 from workbench.slide.encoded_boxes import EncodedBoxes
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from workbench.stain.normalizer import Normalizer
     from workbench.stain.several import SeveralNormalizers
 
+_Tiles: TypeAlias = "NDArray[np.uint8] | EncodedBoxes"
+
 _MAX_READING_THREADS: Final = 8
 _IN_FLIGHT: Final = 1
 """Batches that wait on a GPU behind the one it calculates."""
@@ -38,6 +42,9 @@ _IN_FLIGHT: Final = 1
 _CPU_PIXELS: Final = 1 << 21
 """Of a batch: 32 tiles of 256 px. A CPU gains nothing from more, and where memory is
 short Linux ends the process instead of refusing."""
+
+_PART_PIXELS: Final = 1 << 19
+"""Of what one processor calculates at once: 8 tiles of 256 px, which fit its cache."""
 
 _MOST_PIXELS: Final = 1 << 26
 """Of a batch on any device: 200 MB, of which a few wait on the host."""
@@ -58,7 +65,7 @@ class Pending:
     parts: list[Tensor]
     """float32 (N, classes, cells, cells), in memory of the host."""
 
-    tiles: NDArray[np.uint8] | EncodedBoxes
+    tiles: _Tiles
     """What they answer; held until the device has read it."""
 
     moments: list[tuple[torch.cuda.Event | float, ...]]
@@ -80,9 +87,9 @@ class Inference:
     """A model, and the normalizer before it, on a device.
 
     uint8 pixels cross the bus; all else happens on the device. On CUDA the copies
-    overlap with the calculation, and what is stored as JPEG tiles crosses as such. A
-    batch that does not fit the device's memory is
-    halved until it does, and so are those after it.
+    overlap with the calculation, and what is stored as JPEG tiles crosses as such. On
+    a CPU each processor answers parts of the batch. A batch that does not fit the
+    device's memory is halved until it does, and so are those after it.
 
     Parameters
     ----------
@@ -98,8 +105,9 @@ class Inference:
     not_compiled : str
         Why the network is not compiled although the recipe asks for it; else empty.
     seconds : dict of str to float
-        How long the steps took so far, by the device's clock: "transfer" to it,
-        "normalizing", "model" and "post-processing" with the way back.
+        How long the steps took so far, by the device's clock, of all threads
+        together: "transfer" to it, "normalizing", "model" and "post-processing" with
+        the way back.
     """
 
     def __init__(
@@ -123,6 +131,8 @@ class Inference:
         self._clock = Clock(self.device)
         self._cuda = self.device.type == "cuda"
         self._in_flight = _IN_FLIGHT if self._cuda else 0
+        divided = self.device.type == "cpu" and model.divisible
+        self._processors = Processors(self._usual_batch() if divided else 1)
         self._uploads = (
             torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
             if self._cuda
@@ -135,9 +145,10 @@ class Inference:
         """Compile the network now, not amid the run; return why not, if not."""
         compiled = self.model.compile_network()
         side = self.card.tile_px
-        usual = _CPU_PIXELS // side**2 if self._asked == "auto" else self._asked
         least, most = _COMPILED_WITH
-        self(np.zeros((max(least, min(usual, most)), side, side, 3), np.uint8))
+        usual = self._usual_batch() // self._processors.count
+        number = self._processors.count * max(least, min(usual, most))
+        self(np.zeros((number, side, side, 3), np.uint8))
         return compiled.problem
 
     @property
@@ -175,7 +186,8 @@ class Inference:
     def batch_size(self) -> int:
         """Return how many tiles to give at once: what was asked, or the best there is.
 
-        On a CPU that follows from the size of the tiles alone. A GPU is tried with
+        On a CPU that follows from the size of the tiles, and there is a part for each
+        processor. A GPU is tried with
         batches twice as large as the last, until they are no faster for each tile or
         do not fit its memory; the answer may differ from one time to the next.
 
@@ -188,8 +200,15 @@ class Inference:
             return self._asked
         area = self.card.tile_px**2
         if self.device.type == "cpu":
-            return _power_of_two(_CPU_PIXELS // area)
+            return self._usual_batch()
         return fastest_batch(self._try, _power_of_two(_MOST_PIXELS // area))
+
+    def _usual_batch(self) -> int:
+        """Return how many tiles a CPU gets at once."""
+        if self._asked != "auto":
+            return self._asked
+        pixels = max(_CPU_PIXELS, torch.get_num_threads() * _PART_PIXELS)
+        return _power_of_two(pixels // self.card.tile_px**2)
 
     def _try(self, size: int) -> tuple[int, float]:
         """Return how many of so many tiles fit at once, and the tiles/s of such."""
@@ -216,7 +235,8 @@ class Inference:
         RunError
             If the device's memory holds not even one tile.
         """
-        return self._begin(pixels).wait()
+        with self._processors.joined():
+            return self._begin(pixels).wait()
 
     def answers(
         self, batches: Iterable[Batch]
@@ -231,13 +251,14 @@ class Inference:
         (Batch, float32 (N, classes, cells, cells))
         """
         begun: deque[tuple[Batch, Pending]] = deque()
-        for batch in batches:
-            tiles = batch.pixels if batch.encoded is None else batch.encoded
-            begun.append((batch, self._begin(tiles)))
-            while len(begun) > self._in_flight:
+        with self._processors.joined():
+            for batch in batches:
+                tiles = batch.pixels if batch.encoded is None else batch.encoded
+                begun.append((batch, self._begin(tiles)))
+                while len(begun) > self._in_flight:
+                    yield self._finish(*begun.popleft())
+            while begun:
                 yield self._finish(*begun.popleft())
-        while begun:
-            yield self._finish(*begun.popleft())
 
     def _finish(
         self, batch: Batch, pending: Pending
@@ -248,11 +269,10 @@ class Inference:
                 self.seconds[step] += self._clock.between(moments[i], moments[i + 1])
         return batch, values
 
-    def _begin(self, tiles: NDArray[np.uint8] | EncodedBoxes) -> Pending:
+    def _begin(self, tiles: _Tiles) -> Pending:
         """Let the device answer some tiles; on CUDA this does not wait."""
         try:
-            starts = range(0, len(tiles), self._most)
-            parts = [self._answer(tiles[i : i + self._most]) for i in starts]
+            parts = self._processors.answers(self._answer, self._parts(tiles))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -266,9 +286,17 @@ class Inference:
         torch.cuda.empty_cache()
         return self._begin(tiles)
 
+    def _parts(self, tiles: _Tiles) -> list[_Tiles]:
+        """Divide tiles into what is calculated at once."""
+        most = self._most
+        if self._processors.count > 1:
+            most = min(most, _power_of_two(_PART_PIXELS // self.card.tile_px**2))
+        ends = self._processors.ends(len(tiles), most)
+        return [tiles[start:end] for start, end in pairwise(ends)]
+
     @torch.inference_mode()
     def _answer(
-        self, given: NDArray[np.uint8] | EncodedBoxes
+        self, given: _Tiles
     ) -> tuple[Tensor, tuple[torch.cuda.Event | float, ...]]:
         """Return the answers, and the moments of what it took."""
         moments = [self._clock.now()]
@@ -283,7 +311,7 @@ class Inference:
         moments.append(self._clock.now())
         return answers, tuple(moments)
 
-    def _on_device(self, tiles: NDArray[np.uint8] | EncodedBoxes) -> Tensor:
+    def _on_device(self, tiles: _Tiles) -> Tensor:
         """Return tiles as uint8 (N, 3, H, W) on the device."""
         if isinstance(tiles, EncodedBoxes):
             if (decoded := self._jpegs.tiles(tiles)) is not None:

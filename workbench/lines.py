@@ -16,7 +16,7 @@ TURN_S: Final = 20.0
 """A run gives way to another user's after so long; loading a model takes seconds."""
 
 
-_NICE: Final = 5
+_NICE: Final = 10
 """How much less urgent a run is than what somebody waits for at a page."""
 
 

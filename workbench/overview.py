@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,9 @@ Number = TypeVar("Number", np.float64, np.float32, np.int32)
 
 _SIDE: Final = 2
 _QUARTERS: Final = np.array([(0, 0), (0, 1), (1, 0), (1, 1)])
+
+_Places = tuple["NDArray[np.intp]", ...]
+"""Rows and columns of a level."""
 
 _Children = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.bool_]"]
 
@@ -75,7 +78,10 @@ class Overview:
     def at(
         self, level: int, channel: int, summary: Summary = "mean"
     ) -> NDArray[np.float32]:
-        """Return a level of one class, float32 (rows, columns); NaN: no values."""
+        """Return a level of one class, float32 (rows, columns); NaN: no values.
+
+        Not a copy: it follows what is told by `touch`, once somebody looks again.
+        """
         values: NDArray[np.float32] = self._values[channel]
         if level == 0:
             return values
@@ -93,16 +99,32 @@ class _Level:
     count: NDArray[np.int32]
     """How many cells of the block have a value."""
 
+    mean: NDArray[np.float32]
     highest: NDArray[np.float32]
-    """-inf where none has."""
+    """NaN where none has, as of the mean."""
 
     @classmethod
     def empty(cls, shape: tuple[int, int]) -> _Level:
         return cls(
             np.zeros(shape, np.float64),
             np.zeros(shape, np.int32),
-            np.full(shape, -np.inf, np.float32),
+            np.full(shape, np.nan, np.float32),
+            np.full(shape, np.nan, np.float32),
         )
+
+    def above(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> _Places:
+        """Return the blocks that hold some of the next finer level, each once."""
+        within = np.zeros(self.count.shape, bool)
+        within[rows // _SIDE, columns // _SIDE] = True
+        return np.nonzero(within)
+
+    def put(self, places: _Places, total: Any, count: Any, highest: Any) -> None:
+        """Take the sums of what lies beneath some blocks, each (4, N)."""
+        self.total[places] = total.sum(0, np.float64)
+        self.count[places] = count = count.sum(0)
+        mean = self.total[places] / np.maximum(count, 1)
+        self.mean[places] = np.where(count > 0, mean, np.nan)
+        self.highest[places] = np.fmax.reduce(highest)
 
 
 class _Halvings:
@@ -120,43 +142,37 @@ class _Halvings:
     def at(self, level: int, summary: Summary) -> NDArray[np.float32]:
         self._refresh()
         here = self._levels[level - 1]
-        known = here.count > 0
-        if summary == "highest":
-            return np.where(known, here.highest, np.float32(np.nan))
-        mean = here.total / np.maximum(here.count, 1)
-        return np.where(known, mean, np.nan).astype(np.float32)
+        return here.highest if summary == "highest" else here.mean
 
     def _refresh(self) -> None:
         """Sum up anew what is stale, level by level."""
-        rows, columns = np.nonzero(self.stale)
-        if not len(rows):
+        if not self.stale.any():
             return
+        places = np.nonzero(self.stale)
         self.stale[:] = False
-        self._sum_values(rows, columns)
+        self._sum_values(places)
         for finer, coarser in zip(self._levels, self._levels[1:], strict=False):
-            rows, columns = np.unique(np.stack([rows // 2, columns // 2]), axis=1)
-            below = _children(rows, columns, finer.count.shape)
-            coarser.total[rows, columns] = _take(finer.total, below, 0).sum(0)
-            coarser.count[rows, columns] = _take(finer.count, below, 0).sum(0)
-            coarser.highest[rows, columns] = _take(finer.highest, below, -np.inf).max(0)
+            places = coarser.above(*places)
+            below = _children(places, finer.count.shape)
+            coarser.put(
+                places,
+                _take(finer.total, below, 0),
+                _take(finer.count, below, 0),
+                _take(finer.highest, below, np.nan),
+            )
 
-    def _sum_values(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
-        below = _children(rows, columns, self._values.shape)
-        values = _take(self._values, below, np.nan)
+    def _sum_values(self, places: _Places) -> None:
+        values = _take(self._values, _children(places, self._values.shape), np.nan)
         known = ~np.isnan(values)
-        first = self._levels[0]
-        first.count[rows, columns] = known.sum(0)
-        first.total[rows, columns] = np.where(known, values, 0).sum(0, np.float64)
-        first.highest[rows, columns] = np.where(known, values, -np.inf).max(0)
+        self._levels[0].put(places, np.where(known, values, 0), known, values)
 
 
-def _children(
-    rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[int, ...]
-) -> _Children:
+def _children(places: _Places, shape: tuple[int, ...]) -> _Children:
     """Return rows and columns beneath coarser cells, and whether they are there.
 
     All are of shape (4, N); what lies beyond the raster is at its last cell.
     """
+    rows, columns = places
     down = rows * _SIDE + _QUARTERS[:, :1]
     right = columns * _SIDE + _QUARTERS[:, 1:]
     there = (down < shape[0]) & (right < shape[1])

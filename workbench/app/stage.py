@@ -78,6 +78,7 @@ def slide_figure(size: tuple[int, int]) -> bokeh_figure:
         y_range=Range1d(height, 0, syncable=False),
         tools=[pan, wheel, BoxSelectTool(name="select"), TapTool()],
         toolbar_location=None,
+        title=None,
         active_drag=pan,
         active_scroll=wheel,
         sizing_mode="stretch_both",

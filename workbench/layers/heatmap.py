@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -183,10 +184,16 @@ def encode_hatched(
     pending : bool (H, W)
     """
     if pending.any():
-        height, width = pending.shape
-        along = np.add.outer(np.arange(height), np.arange(width)) % _STRIPE_EVERY
         indices = np.minimum(indices, PENDING - 1)
-        indices[pending & (along < _STRIPE)] = PENDING
+        indices[pending & _stripes(pending.shape)] = PENDING
         palette = palette.copy()
         palette[PENDING] = PENDING_COLOUR
     return encode_palette(indices, palette) if indices.any() else None
+
+
+@lru_cache(maxsize=8)
+def _stripes(shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return where the stripes of a tile are, bool (H, W)."""
+    along = np.add.outer(*map(np.arange, shape)) % _STRIPE_EVERY
+    stripes: NDArray[np.bool_] = along < _STRIPE
+    return stripes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.layers.encode import encode_jpeg
+from workbench.layers.pixels import TilePixels
 from workbench.layers.slide import slide_pyramid
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class PaintedLayer:
         self.legend = legend
         self.pyramid = slide_pyramid(slide, tile_px=tile_px)
         self._slide = slide
+        self._pixels = TilePixels(slide, self.pyramid)
         self._paint = paint
         self._kind = name
         self._version = f"{slide.id}-{look}"
@@ -77,6 +79,4 @@ class PaintedLayer:
         SlideReadError
             If the file is damaged there.
         """
-        side = self.pyramid.tile_px
-        region = self._slide.read(self.pyramid.box(z, x, y), size=(side, side))
-        return encode_jpeg(self._paint(region.pixels))
+        return encode_jpeg(self._paint(self._pixels.tile(z, x, y)))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from workbench.layers.encode import encode_jpeg
 from workbench.layers.layer import Pyramid
+from workbench.layers.pixels import TilePixels
 
 if TYPE_CHECKING:
     from workbench.layers.layer import Legend
@@ -41,6 +42,7 @@ class SlideLayer:
         self.pyramid = slide_pyramid(slide, tile_px=tile_px)
         self._slide = slide
         self._stored = _stored_levels(slide, self.pyramid)
+        self._pixels = TilePixels(slide, self.pyramid)
 
     @property
     def version(self) -> str:
@@ -69,13 +71,11 @@ class SlideLayer:
         SlideReadError
             If the file is damaged there.
         """
-        box = self.pyramid.box(z, x, y)
         if z in self._stored:
             stored = self._slide.encoded_tile(self._stored[z], x, y)
             if stored is not None and stored.media_type == _JPEG:
                 return stored
-        side = self.pyramid.tile_px
-        return encode_jpeg(self._slide.read(box, size=(side, side)).pixels)
+        return encode_jpeg(self._pixels.tile(z, x, y))
 
 
 def slide_pyramid(slide: Slide, *, tile_px: int | None = None) -> Pyramid:

@@ -63,6 +63,11 @@ class Disagreement(nn.Module):
     def precision(self, precision: Precision) -> None:
         self.model.precision = precision
 
+    @property
+    def divisible(self) -> bool:
+        """See `TileModel.divisible`."""
+        return self.model.divisible
+
     def compile_network(self) -> CompiledNetwork:
         """Let the model's network be compiled; see `TileModel.compile_network`."""
         return self.model.compile_network()

@@ -10,12 +10,28 @@ class FixedBatch(nn.Module):
     """A network that takes exactly `size` tiles at a time, given any number.
 
     It keeps its own mode: an exported network has neither `train` nor `eval`.
+
+    Parameters
+    ----------
+    network : nn.Module
+    size : int, optional
+        None: it takes any number.
+    has_threads : bool
+        It uses all processors by itself, and not as torch does.
+
+    Attributes
+    ----------
+    divisible : bool
+        Whether several threads may answer parts of what it is given.
     """
 
-    def __init__(self, network: nn.Module, size: int | None) -> None:
+    def __init__(
+        self, network: nn.Module, size: int | None, *, has_threads: bool = False
+    ) -> None:
         super().__init__()
         self.network = network
         self.size = size
+        self.divisible = size is None and not has_threads
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the network's answers for float32 (N, 3, h, w)."""

@@ -31,7 +31,7 @@ def load_onnx(path: Path) -> nn.Module:
         message = f"'{path}' is an ONNX file, and onnxruntime is not installed."
         raise ModelError(message, "Run: pip install 'slide-workbench[onnx]'.")
     network = OnnxNetwork(path)
-    return FixedBatch(network, network.batch)
+    return FixedBatch(network, network.batch, has_threads=True)
 
 
 class OnnxNetwork(nn.Module):

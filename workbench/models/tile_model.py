@@ -11,6 +11,7 @@ from workbench.devices import is_out_of_memory
 from workbench.errors import InvalidCardError, ModelError
 from workbench.models.channels import InputChannels
 from workbench.models.compiled import CompiledNetwork
+from workbench.models.fixed_batch import FixedBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,8 @@ class TileModel(nn.Module):
     card : ModelCard
         What the network takes and answers.
     network : nn.Module
-        Takes float32 (N, 3, h, w), answers (N, C) or (N, C, h, w).
+        Takes float32 (N, 3, h, w), answers (N, C) or (N, C, h, w), several threads at
+        the same time.
 
     Attributes
     ----------
@@ -55,6 +57,11 @@ class TileModel(nn.Module):
         self.channels = InputChannels(card)
         self.network = network.to(memory_format=torch.channels_last)
         self.eval().requires_grad_(requires_grad=False)
+
+    @property
+    def divisible(self) -> bool:
+        """Whether several threads may answer parts of a batch, each by itself."""
+        return not isinstance(self.network, FixedBatch) or self.network.divisible
 
     def compile_network(self) -> CompiledNetwork:
         """Let the network be compiled at the next call; return what says if it was."""
