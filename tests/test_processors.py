@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from itertools import pairwise
 
 import pytest
@@ -107,3 +108,23 @@ def test_with_one_part_at_once_torch_calculates_as_it_does():
     processors = Processors(1)
     with processors.joined():
         assert processors.answers(lambda _: torch.get_num_threads(), "ab") == [3, 3]
+
+
+@pytest.mark.usefixtures("three")
+def test_what_costs_nothing_is_done_by_one_and_what_costs_more_by_all_again():
+    def threads_of(task):
+        seen = set()
+
+        def answer(_):
+            seen.add(threading.get_ident())
+            task()
+
+        with processors.joined():
+            processors.answers(answer, range(12))
+        return len(seen)
+
+    processors = Processors(3)
+    threads_of(lambda: None)
+    assert threads_of(lambda: None) == 1
+    threads_of(lambda: time.sleep(0.02))
+    assert threads_of(lambda: time.sleep(0.02)) == 3

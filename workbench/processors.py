@@ -9,10 +9,11 @@ the cache: see benchmarks/README.md.
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import torch
 
@@ -20,6 +21,9 @@ from workbench.crew import work_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+_WORTHWHILE_S: Final = 0.002
+"""For a part; to have another thread do what takes less costs more."""
 
 Part = TypeVar("Part")
 Answer = TypeVar("Answer")
@@ -42,6 +46,7 @@ class Processors:
     def __init__(self, most: int) -> None:
         self._usual = torch.get_num_threads()
         self.count = max(1, min(self._usual, most))
+        self._wanted = self.count
         self._shares = self._usual // self.count, self._usual
         self._others = ThreadPoolExecutor(
             max(1, self.count - 1), "processor", _take_a_share, self._shares
@@ -91,7 +96,10 @@ class Processors:
             found[number] = task(parts[number])
 
         jobs = [partial(answer, number) for number in range(len(parts))]
-        work_together(jobs, self.count, self._others)
+        began = time.perf_counter()
+        work_together(jobs, self._wanted, self._others)
+        spent = (time.perf_counter() - began) * self._wanted / max(1, len(parts))
+        self._wanted = self.count if spent > _WORTHWHILE_S else 1
         return [found[number] for number in range(len(parts))]
 
 
