@@ -59,3 +59,11 @@ def shared_data() -> Path:
 def repository() -> Path:
     """Return the root of the checkout."""
     return ROOT
+
+
+@pytest.fixture
+def undivided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a CPU answer whole batches, as a GPU does: networks then can count them."""
+    from workbench.processors import Processors  # noqa: PLC0415 - not without torch
+
+    monkeypatch.setattr("workbench.inference.Processors", lambda _: Processors(1))

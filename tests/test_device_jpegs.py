@@ -56,6 +56,9 @@ def write(path, **how):
     return path
 
 
+pytestmark = pytest.mark.usefixtures("undivided")
+
+
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     return write(tmp_path_factory.mktemp("jpegs") / "slide.tiff")

@@ -120,7 +120,7 @@ def test_cellpose(tmp_path, monkeypatch):
     path = tmp_path / "cpsam"
     torch.save({"weight": torch.zeros(1)}, path)
     model = offered(path, architecture="cellpose")
-    assert isinstance(find_model(model).network, Cellpose)
+    assert isinstance(find_model(model).network.network, Cellpose)
     assert found_by(model, tmp_path) == LABELS.max()
 
 
@@ -153,7 +153,7 @@ def test_stardist(tmp_path, monkeypatch):
     path = folder / "weights_best.h5"
     path.write_bytes(b"numbers")
     model = offered(path, architecture="stardist")
-    assert isinstance(find_model(model).network, StarDist)
+    assert isinstance(find_model(model).network.network, StarDist)
     tiles = torch.randint(0, 256, (2, 3, 96, 96), dtype=torch.uint8)
     answer = find_model(model)(tiles)
     assert answer.shape == (2, 1, 96, 96)

@@ -35,6 +35,9 @@ class Gate(MeanColour):
             self.tickets.release()
 
 
+pytestmark = pytest.mark.usefixtures("undivided")
+
+
 @pytest.fixture
 def use(monkeypatch):
     def use(network):

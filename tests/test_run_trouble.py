@@ -176,6 +176,7 @@ def test_a_file_that_is_deleted_under_way_is_read_to_the_end(use, tiff, tmp_path
     assert (run.status, run.tiles_failed) == ("finished", 0)
 
 
+@pytest.mark.usefixtures("undivided")
 def test_memory_that_is_exhausted_under_way_keeps_what_is_done(use, tmp_path):
     class Shrinking(MeanColour):
         """Another program takes the device's memory after some batches."""

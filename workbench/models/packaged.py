@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.errors import InvalidCardError, ModelError
+from workbench.models.fixed_batch import FixedBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,7 @@ def load_packaged(card: ModelCard, weights: Path) -> nn.Module:
     if card.decoder != "labels":
         reason = f"architecture '{card.architecture}' needs decoder 'labels'"
         raise InvalidCardError(card.name, reason)
-    return _ADAPTERS[card.architecture](weights)
+    return FixedBatch(_ADAPTERS[card.architecture](weights), None, has_threads=True)
 
 
 class Cellpose(nn.Module):
