@@ -19,6 +19,7 @@ from workbench.devices import (
 )
 from workbench.errors import RecipeError, RunError
 from workbench.inference import Inference, fastest_batch
+from workbench.models.fixed_batch import FixedBatch
 from workbench.models.tile_model import TileModel
 from workbench.recipe import Recipe
 from workbench.store import open_run
@@ -210,6 +211,8 @@ def test_an_automatic_batch_is_small_where_tiles_are_large(
 
     assert batches(1) == batches(2) == [32, 32, 8, 2, 1]
     assert batches(16) == [128, 128, 32, 8, 1]  # a part for each
+    whole = fake_model(FixedBatch(MeanColour(), 4), tile_px=256)
+    assert Inference(whole, WHOLE.replace(batch_size="auto")).batch_size() == 32
     monkeypatch.setattr("torch.get_num_threads", lambda: 2)
     use(Rounding())
     run = engine.run(slide, WHOLE, out=tmp_path / "run", batch_size="auto")

@@ -132,7 +132,8 @@ class Inference:
         self._cuda = self.device.type == "cuda"
         self._in_flight = _IN_FLIGHT if self._cuda else 0
         divided = self.device.type == "cpu" and model.divisible
-        self._processors = Processors(self._usual_batch() if divided else 1)
+        self._usual = self._usual_batch(torch.get_num_threads() if divided else 1)
+        self._processors = Processors(self._usual if divided else 1)
         self._uploads = (
             torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
             if self._cuda
@@ -146,7 +147,7 @@ class Inference:
         compiled = self.model.compile_network()
         side = self.card.tile_px
         least, most = _COMPILED_WITH
-        usual = self._usual_batch() // self._processors.count
+        usual = self._usual // self._processors.count
         number = self._processors.count * max(least, min(usual, most))
         self(np.zeros((number, side, side, 3), np.uint8))
         return compiled.problem
@@ -186,28 +187,26 @@ class Inference:
     def batch_size(self) -> int:
         """Return how many tiles to give at once: what was asked, or the best there is.
 
-        On a CPU that follows from the size of the tiles, and there is a part for each
-        processor. A GPU is tried with
-        batches twice as large as the last, until they are no faster for each tile or
-        do not fit its memory; the answer may differ from one time to the next.
+        On a CPU that follows from the size of the tiles, with a part for each
+        processor. A GPU is tried with batches twice as large as the last, until they
+        are no faster for each tile or do not fit its memory; the answer may differ
+        from one time to the next.
 
         Raises
         ------
         RunError
             If the device's memory holds not even one tile.
         """
-        if self._asked != "auto":
-            return self._asked
-        area = self.card.tile_px**2
-        if self.device.type == "cpu":
-            return self._usual_batch()
-        return fastest_batch(self._try, _power_of_two(_MOST_PIXELS // area))
+        if self._asked != "auto" or self.device.type == "cpu":
+            return self._usual
+        most = _power_of_two(_MOST_PIXELS // self.card.tile_px**2)
+        return fastest_batch(self._try, most)
 
-    def _usual_batch(self) -> int:
-        """Return how many tiles a CPU gets at once."""
+    def _usual_batch(self, processors: int) -> int:
+        """Return how many tiles are given at once where none are tried."""
         if self._asked != "auto":
             return self._asked
-        pixels = max(_CPU_PIXELS, torch.get_num_threads() * _PART_PIXELS)
+        pixels = max(_CPU_PIXELS, processors * _PART_PIXELS)
         return _power_of_two(pixels // self.card.tile_px**2)
 
     def _try(self, size: int) -> tuple[int, float]:

@@ -118,12 +118,19 @@ class _Level:
         within[rows // _SIDE, columns // _SIDE] = True
         return np.nonzero(within)
 
-    def put(self, places: _Places, total: Any, count: Any, highest: Any) -> None:
+    def put(
+        self,
+        places: _Places,
+        total: NDArray[Any],
+        count: NDArray[Any],
+        highest: NDArray[Any],
+    ) -> None:
         """Take the sums of what lies beneath some blocks, each (4, N)."""
         self.total[places] = total.sum(0, np.float64)
-        self.count[places] = count = count.sum(0)
-        mean = self.total[places] / np.maximum(count, 1)
-        self.mean[places] = np.where(count > 0, mean, np.nan)
+        known = count.sum(0)
+        self.count[places] = known
+        mean = self.total[places] / np.maximum(known, 1)
+        self.mean[places] = np.where(known > 0, mean, np.nan)
         self.highest[places] = np.fmax.reduce(highest)
 
 
