@@ -53,6 +53,13 @@ def write_tiff(path, pixels, *, tile=(256, 256), mpp=0.5, levels=3, **options):
     return path
 
 
+def write_flat(path, pixels, **options):
+    """Write a tiled TIFF of one level, without any words in it."""
+    given = {"photometric": "rgb", "tile": (256, 256), "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(path, pixels, metadata=None, software=None, **(given | options))
+    return path
+
+
 def jpeg_ycbcr(folder: Path) -> str:
     """The usual: JPEG tiles in YCbCr, halved colour."""
     return str(

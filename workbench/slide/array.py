@@ -49,6 +49,7 @@ class ArrayReader(BoxReader):
             for i, level in enumerate(self._levels)
         )
         self.declared_mpp: float | None = None
+        self.declared_mpp_xy = None
         self.properties = MappingProxyType[str, str]({})
         self.bounds = Box(0, 0, *self.levels[0].size)
         self.background = (255, 255, 255)

@@ -97,7 +97,9 @@ class DicomReader(BoxReader):
             )
             for level in self._stored
         )
-        self.declared_mpp = float(self._stored[0].mpp.width)
+        mpp = self._stored[0].mpp
+        self.declared_mpp_xy = float(mpp.width), float(mpp.height)
+        self.declared_mpp = self.declared_mpp_xy[0]
         self.properties = {"dicom.instances": str(len(self._files))}
         self.background = (255, 255, 255)
         self.bounds = Box(0, 0, *self.levels[0].size)

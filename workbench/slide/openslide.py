@@ -9,7 +9,7 @@ import openslide
 from PIL import Image
 
 from workbench.geometry import Box
-from workbench.slide.reader import BoxReader, Level
+from workbench.slide.reader import BoxReader, Level, mpp_pair
 from workbench.slide.tiff import background_of
 
 if TYPE_CHECKING:
@@ -30,8 +30,11 @@ class OpenSlideReader(BoxReader):
         self._slide = slide = openslide.OpenSlide(path)
         self.name = f"OpenSlide {openslide.__library_version__}"
         self.properties = dict(slide.properties)
-        mpp = self.properties.get(openslide.PROPERTY_NAME_MPP_X)
-        self.declared_mpp = float(mpp) if mpp else None
+        self.declared_mpp_xy = mpp_pair(
+            self.properties.get(openslide.PROPERTY_NAME_MPP_X),
+            self.properties.get(openslide.PROPERTY_NAME_MPP_Y),
+        )
+        self.declared_mpp = self.declared_mpp_xy and self.declared_mpp_xy[0]
         self.background = background_of(
             self.properties.get(openslide.PROPERTY_NAME_BACKGROUND_COLOR)
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -59,7 +59,10 @@ class Reader(Protocol):
     """Level 0 first."""
 
     declared_mpp: float | None
-    """What the file says, believable or not; None if it says nothing."""
+    """What the file says along x, believable or not; None if it says nothing."""
+
+    declared_mpp_xy: tuple[float, float] | None
+    """The same along x and y; equal where the file says one number."""
 
     properties: Mapping[str, str]
     """What the file says of itself."""
@@ -123,6 +126,25 @@ class Reader(Protocol):
         """Give back the file; reading afterwards raises `SlideReadError`."""
 
 
+def mpp_pair(x: Any, y: Any) -> tuple[float, float] | None:
+    """Return micrometres per pixel along x and y, as numbers or text of a file.
+
+    One that is missing or is no number is taken to be the other; None without both.
+    """
+    found = [_number(each) for each in (x, y)]
+    across, down = (
+        own if own is not None else other for own, other in (found, found[::-1])
+    )
+    return None if across is None or down is None else (across, down)
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(str(value).strip().replace(",", "."))
+    except ValueError:
+        return None
+
+
 class BoxReader(ABC):
     """A reader over a library that answers one box at a time.
 
@@ -133,6 +155,7 @@ class BoxReader(ABC):
     levels: tuple[Level, ...]
     background: tuple[int, int, int]
     path: str
+    declared_mpp_xy: tuple[float, float] | None = None
 
     @abstractmethod
     def read_inside(

@@ -19,7 +19,7 @@ from workbench.errors import (
 from workbench.geometry import Box
 from workbench.slide.memory import empty_pixels
 from workbench.slide.positioned import PositionedFile
-from workbench.slide.reader import EncodedTile, Level
+from workbench.slide.reader import EncodedTile, Level, mpp_pair
 from workbench.slide.stored_tiles import StoredTiles
 
 if TYPE_CHECKING:
@@ -61,8 +61,10 @@ class TiffReader:
         self.properties = {
             key: str(value) for key, value in properties.items() if value is not None
         }
-        mpp = properties.get("tiffslide.mpp-x")
-        self.declared_mpp = float(mpp) if mpp is not None else None
+        self.declared_mpp_xy = mpp_pair(
+            properties.get("tiffslide.mpp-x"), properties.get("tiffslide.mpp-y")
+        )
+        self.declared_mpp = self.declared_mpp_xy and self.declared_mpp_xy[0]
         self.background = background_of(properties.get("tiffslide.background-color"))
         self.bounds = Box(0, 0, *slide.dimensions)
         self.icc_profile: bytes | None = slide.color_profile and bytes(

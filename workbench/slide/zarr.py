@@ -9,7 +9,7 @@ import zarr
 
 from workbench.errors import BrokenSlideError, UnsupportedSlideError
 from workbench.geometry import Box
-from workbench.slide.reader import BoxReader, Level
+from workbench.slide.reader import BoxReader, Level, mpp_pair
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,6 +56,7 @@ class ZarrReader(BoxReader):
             for array in self._arrays
         )
         self.declared_mpp = _mpp(image)
+        self.declared_mpp_xy = mpp_pair(self.declared_mpp, self.declared_mpp)
         self.properties = {"ome.version": str(image.get("version", ""))}
         self.background = (255, 255, 255)
         self.bounds = Box(0, 0, *full)
