@@ -1,4 +1,4 @@
-"""Where on a slide there is tissue: not glass, ink, dust or the scanner's edge.
+"""Where in a picture there is tissue: not glass, ink, dust or the scanner's edge.
 
 Light that tissue lets through is *coloured*: hematoxylin and eosin absorb green
 most. Glass, shadows, dust and air bubbles absorb all colours alike, and ink absorbs
@@ -10,25 +10,13 @@ absolute limits, so that a blank slide has no tissue and a full one no glass.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
 
-from workbench.geometry import Box
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
-
-    from workbench.slide.slide import Slide
-
-_MAX_RASTER_PX: Final = 2048
-"""Longest side of the raster on which tissue is looked for, so that a slide of any
-size takes the same memory: 16 µm a pixel for one of 33 mm."""
 
 _CHROMA_BOUNDS: Final = (0.05, 0.12)
 """Optical density (natural logarithm) by which tissue must be coloured: below the
@@ -68,101 +56,6 @@ _MIN_SHARE: Final = 2e-5
 
 _MIN_OBJECT_MM2: Final = 0.01
 """...or smaller than this, where the mpp is known."""
-
-
-@dataclass(frozen=True, eq=False)
-class Tissue:
-    """Where there is tissue, on a raster over the whole slide."""
-
-    mask: NDArray[np.bool_]
-    """bool, shape (rows, columns), read-only; cell (r, c) covers level-0 pixels
-    [c * downsample, (c + 1) * downsample) and likewise for rows."""
-
-    downsample: float
-    """Side of a cell, in level-0 pixels."""
-
-    _integral: NDArray[np.float64] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        """Sum the mask up once, so that the fraction of any box is four look-ups."""
-        self.mask.flags.writeable = False
-        rows, columns = self.mask.shape
-        integral = np.zeros((rows + 1, columns + 1))
-        np.cumsum(np.cumsum(self.mask, axis=0), axis=1, out=integral[1:, 1:])
-        object.__setattr__(self, "_integral", integral)
-
-    def fraction(self, box: Box) -> float:
-        """Return the share of `box` that is tissue, 0 to 1; outside there is none."""
-        return float(self.fractions([box])[0])
-
-    def fractions(self, boxes: Sequence[Box]) -> NDArray[np.float64]:
-        """Return the share of each box that is tissue, float64 of shape (N,)."""
-        corners = np.array([(b.x0, b.y0, b.x1, b.y1) for b in boxes], np.float64)
-        x0, y0, x1, y1 = corners.reshape(-1, 4).T / self.downsample
-        tissue = self._sum(x1, y1) - self._sum(x0, y1)
-        tissue += self._sum(x0, y0) - self._sum(x1, y0)
-        area = (x1 - x0) * (y1 - y0)
-        share = np.divide(tissue, area, out=np.zeros_like(area), where=area > 0)
-        clipped: NDArray[np.float64] = np.clip(share, 0, 1)
-        return clipped
-
-    def area_mm2(self, mpp: float) -> float:
-        """Return the area of the tissue in mm², on a slide of `mpp` µm per pixel."""
-        return float(self.mask.sum()) * (self.downsample * mpp / 1000) ** 2
-
-    def _sum(
-        self, x: NDArray[np.float64], y: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Return the tissue above and left of points, in cells.
-
-        Between cell corners the integral of a piecewise constant mask is bilinear,
-        so this is exact and not an approximation.
-        """
-        rows, columns = self.mask.shape
-        x, y = np.clip(x, 0, columns), np.clip(y, 0, rows)
-        column = np.minimum(x.astype(np.int64), columns - 1)
-        row = np.minimum(y.astype(np.int64), rows - 1)
-        right, down = x - column, y - row
-        table = self._integral
-        upper = table[row, column] * (1 - right) + table[row, column + 1] * right
-        lower = (
-            table[row + 1, column] * (1 - right) + table[row + 1, column + 1] * right
-        )
-        total: NDArray[np.float64] = upper * (1 - down) + lower * down
-        return total
-
-
-def find_tissue(slide: Slide, *, mpp: float = 8.0) -> Tissue:
-    """Find the tissue of a slide from one reading at low resolution.
-
-    Parameters
-    ----------
-    slide : Slide
-        Its mpp need not be known; then the raster and the size of what counts as
-        noise are relative to the slide.
-    mpp : float
-        Micrometres for each raster cell, where the slide's mpp is known; made
-        coarser for a slide that would need more than 2048 cells along a side.
-
-    Returns
-    -------
-    Tissue
-        Over the whole slide; empty for a blank one.
-    """
-    width, height = slide.size
-    longest = max(width, height)
-    if slide.mpp is None:
-        cell = math.ceil(longest / _MAX_RASTER_PX)
-    else:
-        cell = max(round(mpp / slide.mpp), math.ceil(longest / _MAX_RASTER_PX), 1)
-    columns, rows = -(-width // cell), -(-height // cell)
-    pixels = np.empty((rows, columns, 3), np.uint8)
-    for top in range(0, rows, _BAND):
-        band = pixels[top : top + _BAND]
-        box = Box(0, top * cell, columns * cell, (top + len(band)) * cell)
-        band[:] = slide.read(box, size=(columns, len(band))).pixels
-    cell_mpp = None if slide.mpp is None else slide.mpp * cell
-    return Tissue(tissue_mask(pixels, mpp=cell_mpp), float(cell))
 
 
 def tissue_mask(
