@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from workbench.errors import OutOfBoundsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from numpy.typing import NDArray
 
 MPP_BOUNDS: Final = (0.05, 20.0)
 """The mpp that is believed of a slide, both ends included."""
@@ -115,6 +119,33 @@ class Box:
             math.ceil(self.x1 * factor),
             math.ceil(self.y1 * factor),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class FileFrame:
+    """How the stored pixels of a file lie in the frame of its slide.
+
+    They differ where stored pixels are not square: the slide's are.
+    """
+
+    scale: tuple[float, float] = (1.0, 1.0)
+    """Level-0 pixels of the slide for each stored pixel, along x and y."""
+
+    origin: tuple[float, float] = (0.0, 0.0)
+    """Where the file's frame begins, in level-0 pixels of the slide."""
+
+    @property
+    def scaled(self) -> bool:
+        """Tell whether a stored pixel is another than one of the slide."""
+        return self.scale != (1.0, 1.0)
+
+    def of_slide(self, points: NDArray[Any]) -> NDArray[np.float64]:
+        """Return points (x, y) of the slide in the file's frame, float64 (..., 2)."""
+        return (np.asarray(points, np.float64) - self.origin) / self.scale
+
+    def to_slide(self, points: NDArray[Any]) -> NDArray[np.float64]:
+        """Return points (x, y) of the file in the slide's frame, float64 (..., 2)."""
+        return np.asarray(points, np.float64) * self.scale + self.origin
 
 
 def believable_mpp(mpp: float | None) -> bool:

@@ -99,7 +99,7 @@ class Request:
     def facts(self) -> dict[str, Any]:
         """What is asked and of what, for the record of a run."""
         slide, asked = self.slide, self.asked
-        given = slide.mpp != slide.declared_mpp
+        given = slide.mpp_is_given
         box = slide.bounds
         return {
             **asked,
@@ -111,6 +111,8 @@ class Request:
                 "mpp_from": "given by the user" if given else "declared by the slide",
                 "reader": slide.reader_name,
                 "bounds": [box.x0, box.y0, box.x1, box.y1],
+                "stored_mpp": list(slide.pixel_size.xy or ()),
+                "pixel_scale": list(slide.frame.scale),
             },
             "warnings": self._warnings(),
         }

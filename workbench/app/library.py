@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator
 
+    from workbench.slide.pixel_size import Mpp
+
 SUFFIXES: Final = frozenset(
     [
         ".bif",
@@ -81,7 +83,7 @@ class Library:
     ) -> None:
         self._given = {slide.name: slide for slide in slides}
         self.roots = tuple(dict.fromkeys(_existing(root) for root in roots))
-        self._open: OrderedDict[tuple[str, float | None], Future[Slide]] = OrderedDict()
+        self._open: OrderedDict[tuple[str, Mpp | None], Future[Slide]] = OrderedDict()
         self._lock = threading.Lock()
 
     def entries(self) -> list[Entry]:
@@ -119,7 +121,7 @@ class Library:
             raise AccessError(name)
         raise SlideNotFoundError(name)
 
-    def open(self, name: str, *, mpp: float | None = None) -> Slide:
+    def open(self, name: str, *, mpp: Mpp | None = None) -> Slide:
         """Open a slide, or return it if it is open already.
 
         The slide is shared by all who open it: do not close it.
@@ -140,7 +142,7 @@ class Library:
             self._begin(key, opened)
         return opened.result()
 
-    def _begin(self, key: tuple[str, float | None], opened: Future[Slide]) -> None:
+    def _begin(self, key: tuple[str, Mpp | None], opened: Future[Slide]) -> None:
         """Open a slide for all who wait for it; a failure is not kept."""
         path, mpp = key
         try:

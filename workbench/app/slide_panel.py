@@ -16,7 +16,9 @@ from panel.custom import JSComponent
 from PIL import Image
 
 from workbench.app.controls import STYLE, button, floating, note, stack
-from workbench.geometry import MPP_BOUNDS, believable_mpp, objective_of_mpp
+from workbench.errors import OutOfBoundsError
+from workbench.geometry import objective_of_mpp
+from workbench.slide.pixel_size import Mpp, mpp_text, parse_mpp
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +71,7 @@ class SlidePanel(pn.viewable.Viewer):
         self._background = background
         self._entries = library.entries()
         self._open_name = ""
-        self._mpp_given: dict[str, float] = {}
+        self._mpp_given: dict[str, Mpp] = {}
         self._drawn: set[str] = set()
         self._shows = False
         self._list = SlideList(sizing_mode="stretch_width", margin=(4, 0))
@@ -205,10 +207,12 @@ class SlidePanel(pn.viewable.Viewer):
         facts = f"{width:,} x {height:,} px"
         if slide.mpp is not None:
             facts += f", {slide.mpp:.3g} µm/px ({objective_of_mpp(slide.mpp):.3g}x)"
+        if slide.frame.scaled:
+            facts += f"; stored pixels of {slide.pixel_size} shown as squares"
         self._facts.object = facts
         given = self._mpp_given.get(self._list.value)
         self._ask.visible = slide.mpp is None or given is not None
-        self._mpp.param.update(value="" if given is None else f"{given:g}")
+        self._mpp.param.update(value="" if given is None else mpp_text(given))
         self._mpp_alert.object = (
             f"The pixel size is not known: {slide.mpp_problem}. Looking works without;"
             " a model needs it."
@@ -219,12 +223,13 @@ class SlidePanel(pn.viewable.Viewer):
     def _mpp_changed(self, event: param.parameterized.Event) -> None:
         if not event.new:
             return
-        mpp = _number(event.new)
-        low, high = MPP_BOUNDS
-        good = believable_mpp(mpp)
-        said = "" if good else f"A number from {low:g} to {high:g}."
-        self._mpp.param.update(error_state=not good, helper_text=said)
-        if mpp is not None and good and self._mpp_given.get(self._list.value) != mpp:
+        try:
+            mpp = parse_mpp(event.new)
+        except OutOfBoundsError as error:
+            self._mpp.param.update(error_state=True, helper_text=error.remedy)
+            return
+        self._mpp.param.update(error_state=False, helper_text="")
+        if self._mpp_given.get(self._list.value) != mpp:
             self._mpp_given[self._list.value] = mpp
             self._open(self._list.value, again=True)
 
@@ -243,13 +248,6 @@ class SlidePanel(pn.viewable.Viewer):
 
     def _show_details(self, details: list[Any]) -> None:
         self._more_body.objects = details
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text.replace(",", "."))
-    except ValueError:
-        return None
 
 
 def _details(slide: Slide, *, labels: bool) -> list[Any]:

@@ -15,6 +15,8 @@ from workbench.slide.slide import open_slide
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from workbench.slide.pixel_size import Mpp
+
 _folder = click.option(
     "--annotations",
     "folder",
@@ -41,7 +43,7 @@ def command() -> None:
 @click.option("--class", "classification", help="Only those of this class.")
 @mpp_flag
 def write(
-    slide: str, file: Path, folder: Path, classification: str | None, mpp: float | None
+    slide: str, file: Path, folder: Path, classification: str | None, mpp: Mpp | None
 ) -> None:
     """Write what is marked on a slide as GeoJSON that QuPath opens.
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from workbench.geometry import MPP_BOUNDS
+from workbench.errors import OutOfBoundsError
 from workbench.recipe import Recipe, options
+from workbench.slide.pixel_size import parse_mpp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,10 +43,23 @@ def region(text: str) -> tuple[int, int, int, int] | Path:
     return Path(text) if text.lower().endswith(_GEOJSON) else corners(text)
 
 
+class _PixelSize(click.ParamType):
+    """A pixel size as `parse_mpp` reads it."""
+
+    name = "um[xum]"
+
+    def convert(self, value: Any, *_: Any) -> Any:
+        try:
+            return parse_mpp(value) if isinstance(value, str) else value
+        except OutOfBoundsError as error:
+            self.fail(str(error))
+
+
 mpp_flag = click.option(
     "--mpp",
-    type=click.FloatRange(*MPP_BOUNDS),
-    help="Micrometres per pixel of the slide, where it does not say or is wrong.",
+    type=_PixelSize(),
+    help="Micrometres per pixel of the slide, where it does not say or is wrong:"
+    " one number, or two as in 0.25x0.5.",
 )
 
 reference_flag = click.option(

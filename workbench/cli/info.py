@@ -12,6 +12,7 @@ from workbench.geometry import objective_of_mpp
 from workbench.slide.slide import open_slide
 
 if TYPE_CHECKING:
+    from workbench.slide.pixel_size import Mpp
     from workbench.slide.slide import Slide
 
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @mpp_flag
 @json_flag
 @click.option("--properties", is_flag=True, help="Everything the file says, too.")
-def command(slide: str, mpp: float | None, *, as_json: bool, properties: bool) -> None:
+def command(slide: str, mpp: Mpp | None, *, as_json: bool, properties: bool) -> None:
     """Tell what a slide file says of itself."""
     with open_slide(slide, mpp=mpp) as opened:
         facts = _facts(opened)
@@ -37,6 +38,7 @@ def _facts(slide: Slide) -> dict[str, Any]:
         "reader": slide.reader_name,
         "size": list(slide.size),
         "mpp": mpp,
+        "stored_mpp": slide.pixel_size.xy,
         "declared_mpp": slide.declared_mpp,
         "mpp_problem": slide.mpp_problem,
         "objective": None if mpp is None else round(objective_of_mpp(mpp), 1),
@@ -68,4 +70,6 @@ def _sentences(facts: dict[str, Any]) -> str:
 def _resolution(facts: dict[str, Any]) -> str:
     if facts["mpp"] is None:
         return f"not known: {facts['mpp_problem']}; give it with --mpp"
-    return f"{facts['mpp']:g} µm ({facts['objective']:g}x)"
+    text = f"{facts['mpp']:.6g} µm ({facts['objective']:g}x)"
+    x, y = facts["stored_mpp"]
+    return text if x == y else f"{text}; stored as {x:g} x {y:g} µm"

@@ -13,6 +13,7 @@ from workbench.models.catalogue import known_cards
 from workbench.recipe import StainMethod
 
 if TYPE_CHECKING:
+    from workbench.slide.pixel_size import Mpp
     from workbench.stain.normalizer import Normalizer
 
 
@@ -66,7 +67,7 @@ def export(  # noqa: PLR0913 - a flag each
     normalize: StainMethod,
     slide: str,
     reference: str,
-    mpp: float | None,
+    mpp: Mpp | None,
     weights: str | None,
     trust: bool,
 ) -> None:
@@ -89,7 +90,7 @@ def export(  # noqa: PLR0913 - a flag each
 
 
 def _fitted(
-    slide: str, method: StainMethod, reference: str, mpp: float | None
+    slide: str, method: StainMethod, reference: str, mpp: Mpp | None
 ) -> Normalizer:
     from workbench.slide.slide import open_slide  # noqa: PLC0415 - only for this
     from workbench.stain.normalizer import fit_normalizer  # noqa: PLC0415 - as above

@@ -17,6 +17,7 @@ from workbench.stain.references import load_reference
 
 if TYPE_CHECKING:
     from workbench.region import Region
+    from workbench.slide.pixel_size import Mpp
     from workbench.slide.slide import Slide
     from workbench.stain.methods import Method
 
@@ -57,7 +58,7 @@ def command(
     reference: str,
     region: tuple[int, int, int, int] | None,
     max_px: int,
-    mpp: float | None,
+    mpp: Mpp | None,
 ) -> None:
     """Write an image of a slide in the colours of a reference.
 

@@ -17,6 +17,7 @@ from workbench.recipe import Recipe
 from workbench.slide.slide import open_slide
 
 if TYPE_CHECKING:
+    from workbench.slide.pixel_size import Mpp
     from workbench.slide.slide import Slide
 
 INTERRUPTED: Final = 130
@@ -39,7 +40,7 @@ INTERRUPTED: Final = 130
 def command(
     slide: str,
     out: Path | None,
-    mpp: float | None,
+    mpp: Mpp | None,
     *,
     as_json: bool,
     progress: bool,

@@ -14,6 +14,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from workbench.export.cells import Cells
+from workbench.export.file_frame import boxes_in, scanned_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,9 +46,8 @@ def opened(path: Path) -> TextIO:
 def _features(run: Run) -> Iterator[dict[str, Any]]:
     cells = Cells.of(run)
     classes = _classifications(run)
-    left, upper = run.record["slide"]["bounds"][:2]
     whose = f"{run.record['slide']['id']} {run.record['created']}"
-    boxes = cells.boxes - [left, upper, left, upper]
+    boxes = boxes_in(scanned_frame(run), cells.boxes)
     for (x0, y0, x1, y1), values in zip(boxes.tolist(), cells.values, strict=True):
         properties: dict[str, Any] = {
             "objectType": "tile",

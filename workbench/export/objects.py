@@ -1,12 +1,13 @@
 """The objects of a run for other tools, block by block, however many there are.
 
-Coordinates are level-0 pixels; for QuPath they begin at the scanned part of the slide,
+Coordinates are stored pixels; for QuPath they begin at the scanned part of the slide,
 as its own do (see `export/geojson.py`).
 """
 
 from __future__ import annotations
 
 import json
+import math
 import uuid
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 import shapely
 
 from workbench.errors import RunError
+from workbench.export.file_frame import scanned_frame, stored_frame
 from workbench.export.geojson import NAMES, opened
 from workbench.instances.store import InstanceStore
 
@@ -35,7 +37,7 @@ _DECIMALS: Final = 4
 def write_detections(run: Run, path: Path) -> None:
     """Write detection objects for QuPath, one a line; compressed if it ends in .gz."""
     store = _store(run)
-    left, upper = run.record["slide"]["bounds"][:2]
+    frame = scanned_frame(run)
     whose = f"{run.record['slide']['id']} {run.record['created']} object"
     kinds = [
         {"name": name, "color": list(colour)}
@@ -48,7 +50,7 @@ def write_detections(run: Run, path: Path) -> None:
             for number, ring, kind, fact in zip(
                 ids.tolist(), _rings(found), found.classes.tolist(), facts, strict=True
             ):
-                points = (ring - [left, upper]).tolist()
+                points = frame.of_slide(ring).tolist()
                 feature = {
                     "type": "Feature",
                     "id": str(uuid.uuid5(NAMES, f"{whose} {number}")),
@@ -68,16 +70,17 @@ def write_detections(run: Run, path: Path) -> None:
 
 
 def write_coco(run: Run, path: Path) -> None:
-    """Write annotations as COCO has them, in level-0 pixels."""
-    store, slide = _store(run), run.record["slide"]
+    """Write annotations as COCO has them, in stored pixels."""
+    store, slide, frame = _store(run), run.record["slide"], stored_frame(run)
+    width, height = np.rint(np.divide(slide["size"], frame.scale)).astype(int).tolist()
     head = {
         "info": {"description": f"{run.card.name} on {slide['name']}"},
         "images": [
             {
                 "id": 1,
                 "file_name": slide["name"],
-                "width": slide["size"][0],
-                "height": slide["size"][1],
+                "width": width,
+                "height": height,
             }
         ],
         "categories": [
@@ -87,16 +90,17 @@ def write_coco(run: Run, path: Path) -> None:
     with opened(path) as file:
         file.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "annotations": [')
         for ids, found in _blocks(store):
-            areas = shapely.area(found.polygons)
+            areas = shapely.area(found.polygons) / math.prod(frame.scale)
+            boxes = frame.of_slide(found.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
             for i, (number, ring) in enumerate(
                 zip(ids.tolist(), _rings(found), strict=True)
             ):
-                x0, y0, x1, y1 = found.boxes[i].tolist()
+                x0, y0, x1, y1 = boxes[i].tolist()
                 annotation = {
                     "id": number + 1,
                     "image_id": 1,
                     "category_id": int(found.classes[i]) + 1,
-                    "segmentation": [ring.ravel().tolist()],
+                    "segmentation": [frame.of_slide(ring).ravel().tolist()],
                     "bbox": [x0, y0, x1 - x0, y1 - y0],
                     "area": float(areas[i]),
                     "iscrowd": 0,
@@ -109,7 +113,7 @@ def write_coco(run: Run, path: Path) -> None:
 
 def write_geoparquet(run: Run, path: Path) -> None:
     """Write GeoParquet 1.1: class, score, measures, and the outline as `geometry`."""
-    store = _store(run)
+    store, frame = _store(run), stored_frame(run)
     names = np.array(store.classes, object)
     columns = {"encoding": "WKB", "geometry_types": ["Polygon"], "crs": None}
     geo = {
@@ -134,18 +138,23 @@ def write_geoparquet(run: Run, path: Path) -> None:
                 "class": names[found.classes],
                 "score": found.scores,
                 **found.measures,
-                "geometry": shapely.to_wkb(found.polygons),
+                "geometry": shapely.to_wkb(
+                    shapely.transform(found.polygons, frame.of_slide)
+                ),
             }
             file.write_table(pa.table(table, schema))
 
 
 def write_rows(run: Run, path: Path) -> None:
     """Write a table: one row an object, with its place, score and measures."""
-    store = _store(run)
+    store, frame = _store(run), stored_frame(run)
     with path.open("w", newline="", encoding="utf-8") as file:
         for start in range(0, max(1, len(store)), _BLOCK):
             ids = np.arange(start, min(start + _BLOCK, len(store)))
-            store.rows(ids).to_csv(file, header=not start)
+            rows = store.rows(ids)
+            if frame.scaled:
+                rows[["x", "y"]] = frame.of_slide(rows[["x", "y"]].to_numpy())
+            rows.to_csv(file, header=not start)
 
 
 def _store(run: Run) -> InstanceStore:

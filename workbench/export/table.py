@@ -6,6 +6,7 @@ import csv
 from typing import TYPE_CHECKING
 
 from workbench.export.cells import Cells
+from workbench.export.file_frame import boxes_in, stored_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,12 +15,14 @@ if TYPE_CHECKING:
 
 
 def write_csv(run: Run, path: Path) -> None:
-    """Write one row for each cell; numbers as short as they can be read back."""
+    """Write one row for each cell, in stored pixels.
+
+    Numbers are as short as they can be read back.
+    """
     cells = Cells.of(run)
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["minx", "miny", "width", "height", *cells.measures])
-        for (x0, y0, x1, y1), values in zip(
-            cells.boxes.tolist(), cells.values, strict=True
-        ):
+        boxes = boxes_in(stored_frame(run), cells.boxes)
+        for (x0, y0, x1, y1), values in zip(boxes.tolist(), cells.values, strict=True):
             rows.writerow([x0, y0, x1 - x0, y1 - y0, *map(str, values)])

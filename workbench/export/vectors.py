@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from workbench.export.file_frame import boxes_in, stored_frame
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -18,12 +20,12 @@ if TYPE_CHECKING:
 def write_parquet(run: Run, path: Path) -> None:
     """Write one row for each tile that has a vector.
 
-    The columns are those of the CSV (minx, miny, width, height in level-0 pixels), the
+    The columns are those of the CSV (minx, miny, width, height in stored pixels), the
     tile's number in the grid, and `vector`, a list of float32 of fixed size. The
     file's metadata say which slide and model it is of, under "workbench".
     """
     found = run.embeddings
-    boxes = found.boxes
+    boxes = boxes_in(stored_frame(run), found.boxes)
     size = boxes[:, 2:] - boxes[:, :2]
     flat = pa.array(np.ascontiguousarray(found.vectors).reshape(-1))
     columns = {

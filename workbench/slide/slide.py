@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import io
 import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
 from workbench.errors import MissingMppError, OutOfBoundsError
-from workbench.geometry import MPP_BOUNDS, Box, believable_mpp, objective_of_mpp
+from workbench.geometry import Box, FileFrame
 from workbench.region import Region
+from workbench.slide.associated import AssociatedImages
 from workbench.slide.colour import to_srgb
 from workbench.slide.encoded_boxes import EncodedBoxes, encoded_boxes
+from workbench.slide.notebook_view import mimebundle
 from workbench.slide.opening import fingerprint, open_reader
+from workbench.slide.pixel_size import Mpp, PixelSize
 from workbench.slide.sampling import Source, choose_sources, resample, scales
+from workbench.slide.square import SquareReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,9 +33,10 @@ MAX_PIXELS: Final = 1 << 28
 def open_slide(
     path: str | os.PathLike[str],
     *,
-    mpp: float | None = None,
+    mpp: Mpp | None = None,
     icc: bool = False,
     exact: bool = False,
+    square: bool = True,
 ) -> Slide:
     """Open a slide.
 
@@ -43,14 +44,19 @@ def open_slide(
     ----------
     path : str or path
         A file, a DICOM or OME-Zarr folder, or an fsspec URL.
-    mpp : float, optional
-        Micrometres per pixel of level 0, where the file does not say it or is wrong.
+    mpp : float or (float, float), optional
+        Micrometres per stored pixel of level 0, or one number along x and one along y,
+        where the file does not say it or is wrong.
     icc : bool
         Turn the pixels into sRGB by the file's colour profile, if it has one.
     exact : bool
         Between stored levels, average whole stored pixels. By default JPEG tiles are
         decoded at 1/2, 1/4 or 1/8 where that has all the detail: much quicker, and
         as near to the truth, but not the same numbers.
+    square : bool
+        Show stored pixels that are not square as square ones, so that lengths, areas
+        and what a model sees are right in every direction. Otherwise they stay as
+        stored, and nothing that needs one `mpp` can be done with them.
 
     Returns
     -------
@@ -64,7 +70,8 @@ def open_slide(
         If `mpp` cannot be that of a slide.
     """
     text = os.fspath(path)
-    return Slide(text, open_reader(text), mpp=mpp, icc=icc, exact=exact)
+    reader = open_reader(text)
+    return Slide(text, reader, mpp=mpp, icc=icc, exact=exact, square=square)
 
 
 class Slide:
@@ -75,13 +82,15 @@ class Slide:
         path: str,
         reader: Reader,
         *,
-        mpp: float | None = None,
+        mpp: Mpp | None = None,
         icc: bool = False,
         exact: bool = False,
+        square: bool = True,
     ) -> None:
-        if mpp is not None and not believable_mpp(mpp):
-            message = f"mpp = {mpp} cannot be that of a slide ('{path}')."
-            raise OutOfBoundsError(message, f"Give one in {MPP_BOUNDS}.")
+        self.pixel_size = PixelSize.of(reader, mpp, path)
+        self._stored, self._square = reader, square
+        if square and not self.pixel_size.is_square:
+            reader = SquareReader(reader, self.pixel_size.scale, path)
         self.path = path
         self.name = os.path.basename(path.rstrip("/"))  # noqa: PTH119 - also of URLs
         self._reader = reader
@@ -99,13 +108,14 @@ class Slide:
         self.reader_name = reader.name
         self.icc_profile = reader.icc_profile
         self.declared_mpp = reader.declared_mpp
-        believed = reader.declared_mpp if believable_mpp(reader.declared_mpp) else None
-        self._mpp = believed if mpp is None else mpp
-        self.associated: Mapping[str, NDArray[np.uint8]] = _Associated(reader)
+        oblong = not square and not self.pixel_size.is_square
+        self._mpp = None if oblong else self.pixel_size.square
+        self.associated: Mapping[str, NDArray[np.uint8]] = AssociatedImages(reader)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel by path, and be opened anew where it arrives."""
-        return (_reopen, (self.path, self._given_mpp, self._icc, self._exact))
+        how = (self._given_mpp, self._icc, self._exact, self._square)
+        return (_reopen, (self.path, *how))
 
     def __enter__(self) -> Self:
         """Give the slide, to be closed at the end of the block."""
@@ -135,7 +145,13 @@ class Slide:
     @property
     def pixels_id(self) -> str:
         """Equal for slides that answer every question with the same pixels."""
-        return f"{self.id}{'-icc' * self._icc}{'-exact' * self._exact}"
+        shape = "-{:.6g}x{:.6g}".format(*self.frame.scale) if self.frame.scaled else ""
+        return f"{self.id}{'-icc' * self._icc}{'-exact' * self._exact}{shape}"
+
+    @property
+    def frame(self) -> FileFrame:
+        """How the stored pixels lie in the frame of the slide."""
+        return FileFrame(self.pixel_size.scale if self._square else (1.0, 1.0))
 
     @property
     def mpp(self) -> float | None:
@@ -143,17 +159,19 @@ class Slide:
         return self._mpp
 
     @property
+    def mpp_is_given(self) -> bool:
+        """Tell whether the pixel size was given, not declared by the file."""
+        return self._given_mpp is not None
+
+    @property
     def mpp_problem(self) -> str:
         """Why `mpp` is None, as a sentence; empty where it is known."""
         if self.mpp is not None:
             return ""
-        if self.declared_mpp is None:
-            return "the file does not say it"
-        low, high = MPP_BOUNDS
-        return (
-            f"the file says {self.declared_mpp:.6g} µm per pixel, and only {low:g}"
-            f" to {high:g} is believed"
-        )
+        if self.pixel_size.xy is not None:
+            size = f"its pixels are {self.pixel_size}"
+            return f"{size}, and are not shown as square ones (square=False)"
+        return self.pixel_size.problem
 
     def require_mpp(self) -> float:
         """Return `mpp`.
@@ -167,9 +185,10 @@ class Slide:
             raise MissingMppError(self.path, self.mpp_problem)
         return self.mpp
 
-    def with_mpp(self, mpp: float) -> Slide:
+    def with_mpp(self, mpp: Mpp) -> Slide:
         """Return the same slide with another pixel size; shares the open file."""
-        return Slide(self.path, self._reader, mpp=mpp, icc=self._icc, exact=self._exact)
+        how = {"icc": self._icc, "exact": self._exact, "square": self._square}
+        return Slide(self.path, self._stored, mpp=mpp, **how)
 
     def read(
         self,
@@ -199,11 +218,7 @@ class Slide:
             if size is not None:
                 message = "Give mpp or size, not both."
                 raise OutOfBoundsError(message)
-            factor = self.require_mpp() / mpp
-            size = (
-                max(1, round(box.width * factor)),
-                max(1, round(box.height * factor)),
-            )
+            size = self._size_at(box, mpp)
         width, height = box.x1 - box.x0, box.y1 - box.y0
         if size is None or size == (width, height):
             self._check(1, width, height)
@@ -211,6 +226,15 @@ class Slide:
             return Region(pixels, box, self._mpp, self.id)
         pixels = self.read_tiles([box], size)[0]
         return Region(pixels, box, self._mpp and self._mpp * width / size[0], self.id)
+
+    def _size_at(self, box: Box, mpp: float) -> tuple[int, int]:
+        """Return width and height of a box in pixels of `mpp`."""
+        known = self.pixel_size.xy or (self.require_mpp(),) * 2
+        across, down = (
+            um / part for um, part in zip(known, self.frame.scale, strict=True)
+        )
+        width, height = box.width * across / mpp, box.height * down / mpp
+        return max(1, round(width)), max(1, round(height))
 
     def read_tiles(
         self,
@@ -345,30 +369,7 @@ class Slide:
                 resample(picture, source, out[number])
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
-        buffer = io.BytesIO()
-        self.thumbnail(512).image().save(buffer, "PNG")
-        picture = base64.b64encode(buffer.getvalue()).decode()
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{key}</th>"
-            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
-            for key, value in self._facts().items()
-        )
-        return {
-            "text/plain": repr(self),
-            "text/html": f"<img alt='thumbnail' src='data:image/png;base64,{picture}'>"
-            f"<table>{rows}</table>",
-        }
-
-    def _facts(self) -> dict[str, str]:
-        mpp = self.mpp
-        return {
-            "slide": self.name,
-            "size": f"{self.size[0]:,} x {self.size[1]:,} px",
-            "µm per pixel": self.mpp_problem
-            or f"{mpp:.4g} (about {objective_of_mpp(mpp or 1):.3g}x)",
-            "levels": ", ".join(f"{level.downsample:.4g}" for level in self.levels),
-            "read by": self.reader_name,
-        }
+        return mimebundle(self)
 
     def __repr__(self) -> str:
         """Tell name, size and mpp."""
@@ -377,23 +378,6 @@ class Slide:
         return f"Slide({self.name!r}, {width} x {height} px, mpp {mpp})"
 
 
-class _Associated(Mapping[str, "NDArray[np.uint8]"]):
-    """Label, macro and thumbnail, read when asked for."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-
-    def __getitem__(self, name: str) -> NDArray[np.uint8]:
-        if name not in self._reader.associated_names:
-            raise KeyError(name)
-        return self._reader.associated(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._reader.associated_names)
-
-    def __len__(self) -> int:
-        return len(self._reader.associated_names)
-
-
-def _reopen(path: str, mpp: float | None, icc: bool, exact: bool) -> Slide:  # noqa: FBT001
-    return open_slide(path, mpp=mpp, icc=icc, exact=exact)
+def _reopen(path: str, mpp: Mpp | None, *how: bool) -> Slide:
+    icc, exact, square = how
+    return open_slide(path, mpp=mpp, icc=icc, exact=exact, square=square)

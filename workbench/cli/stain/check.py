@@ -18,6 +18,8 @@ from workbench.stain.sample import sample_tiles
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from workbench.slide.pixel_size import Mpp
+
 _TILES: Final = 16
 _METHODS: Final = cast("tuple[Method, ...]", tuple(METHODS))
 
@@ -37,7 +39,7 @@ def command(
     method: Method | None,
     *,
     reference: str,
-    mpp: float | None,
+    mpp: Mpp | None,
     as_json: bool,
 ) -> None:
     """Tell how far the ways to a normalized pixel are apart.

@@ -18,6 +18,7 @@ from workbench.stain.sample import slide_histogram, slide_white
 if TYPE_CHECKING:
     import pandas as pd
 
+    from workbench.slide.pixel_size import Mpp
     from workbench.slide.slide import Slide
 
 
@@ -69,7 +70,7 @@ def command(  # noqa: PLR0913 - one for each flag
     thresholds: tuple[float, float, float],
     at_mpp: float | None,
     out: Path | None,
-    mpp: float | None,
+    mpp: Mpp | None,
 ) -> None:
     """Measure how much of a stain there is.
 
