@@ -11,9 +11,10 @@ from torch import nn
 
 from workbench.cards import ModelCard
 from workbench.errors import MissingMppError, SlideReadError
-from workbench.geometry import Box
+from workbench.geometry import Box, FileFrame
 from workbench.models.tile_model import TileModel
 from workbench.region import Region
+from workbench.slide.pixel_size import PixelSize
 from workbench.slide.reader import Level
 
 
@@ -27,10 +28,13 @@ class FakeSlide:
     background = (255, 255, 255)
     mpp_problem = ""
     waited_s = 0.0
+    mpp_is_given = False
+    frame = FileFrame()
 
     def __init__(self, size=(1000, 700), *, mpp=0.5, seed=0, broken=()):
         self.size = size
         self.mpp = self.declared_mpp = mpp
+        self.pixel_size = PixelSize(mpp and (mpp, mpp))
         width, height = size
         texture = np.random.default_rng(seed).integers(0, 80, (height, width, 3))
         ramp = np.linspace(60, 170, width)[None, :, None]

@@ -9,7 +9,7 @@ import click
 
 from workbench.errors import OutOfBoundsError
 from workbench.recipe import Recipe, options
-from workbench.slide.pixel_size import parse_mpp
+from workbench.slide.pixel_size import Mpp, parse_mpp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,21 +43,18 @@ def region(text: str) -> tuple[int, int, int, int] | Path:
     return Path(text) if text.lower().endswith(_GEOJSON) else corners(text)
 
 
-class _PixelSize(click.ParamType):
-    """A pixel size as `parse_mpp` reads it."""
-
-    name = "um[xum]"
-
-    def convert(self, value: Any, *_: Any) -> Any:
-        try:
-            return parse_mpp(value) if isinstance(value, str) else value
-        except OutOfBoundsError as error:
-            self.fail(str(error))
+def pixel_size(text: str) -> Mpp:
+    """Read a pixel size, such as 0.25 or 0.25x0.5; the type of a flag."""
+    try:
+        return parse_mpp(text)
+    except OutOfBoundsError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 mpp_flag = click.option(
     "--mpp",
-    type=_PixelSize(),
+    type=pixel_size,
+    metavar="UM[xUM]",
     help="Micrometres per pixel of the slide, where it does not say or is wrong:"
     " one number, or two as in 0.25x0.5.",
 )
