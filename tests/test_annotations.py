@@ -348,8 +348,22 @@ def test_a_heatmap_is_summarised_in_each_annotation():
     assert table.loc["left", "above"] == 0.5
     assert table.loc["left", "area_um2"] == 1200 * 0.25
     assert table.loc["left", "area_above_um2"] == 4 * 25
+    assert table.loc["left", "computed"] == pytest.approx(8 / 12)
+    assert table.loc["left", "area_computed_um2"] == pytest.approx(200)
+    assert table.loc["tiny", "area_above_um2"] == table.loc["tiny", "area_um2"] == 1
+    assert table.loc["away", "computed"] == table.loc["away", "area_computed_um2"] == 0
     assert table.loc["tiny", "mean"] == 1
     assert np.isnan(table.loc["away", "mean"])
+
+
+def test_what_lies_beyond_the_slide_is_not_computed():
+    values = np.ones((1, 6, 8), np.float32)
+    heatmap = Heatmap(values=values, classes=("tumour",), cell=10.0)
+    half = marked(shapely.box(40, 20, 120, 40), name="half")
+    row = summarise(heatmap, [half], threshold=0.5, mpp=0.5).iloc[0]
+    assert row["cells"] == 8
+    assert row["computed"] == pytest.approx(0.5)
+    assert row["area_above_um2"] == row["area_computed_um2"] == 200
 
 
 def test_real_outlines_at_scale(slide, tmp_path, shared_data):

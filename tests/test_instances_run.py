@@ -19,17 +19,24 @@ from labelled_slides import Reading, blobs, reading_card, reading_model, slide_o
 from workbench import engine, request
 from workbench.app.live_overlay import LiveOverlay
 from workbench.app.viewer import Viewer
+from workbench.area import Area
+from workbench.coverage import within
 from workbench.errors import InvalidCardError, ModelError, RunError
+from workbench.export.scores import export_scores
 from workbench.finding import Finder, find_objects
 from workbench.grid import Grid
+from workbench.instances.counts import count as count_in
+from workbench.instances.edits import InstanceEdits
 from workbench.instances.instances import Instances
+from workbench.instances.outlines import centroids
 from workbench.instances.store import InstanceStore
 from workbench.instances.trace import trace
+from workbench.instances.writer import InstanceWriter
 from workbench.layers import live_instances
 from workbench.layers.layer import Pyramid
 from workbench.layers.live_instances import LiveInstanceLayer
 from workbench.models.instance_decoders import LabelsDecoder, decoder_of
-from workbench.objects import LiveObjects
+from workbench.objects import MEASURES, OBJECTS, LiveObjects
 
 SIZE = (360, 280)
 LABELS = blobs(SIZE, 220, (2, 8))
@@ -210,18 +217,120 @@ def test_each_raster_of_labels_is_a_class(run_on):
     assert run.record["objects"]["classes"] == {"cell": LABELS.max(), "nucleus": large}
 
 
-def test_only_what_has_its_anchor_in_a_tile_of_the_region_counts(run_on):
-    box = (72, 48, 216, 192)
-    run = run_on(slide_of(LABELS), card={"tile_px": 96, "margin_px": 24}, region=box)
+REGION = shapely.Polygon([(61, 33), (233, 70), (190, 214), (90, 180)])
+"""Cuts through cores, and through objects."""
+
+
+@pytest.mark.parametrize("region", [(75, 50, 213, 197), Area.of(REGION).coordinates])
+def test_what_is_found_lies_in_the_region_all_of_it_and_nothing_else(run_on, region):
+    run = run_on(
+        slide_of(LABELS),
+        card={"tile_px": 96, "margin_px": 24},
+        region=region,
+        batch_size=3,
+    )
     y, x = np.nonzero(LABELS)
-    numbers = LABELS[y, x]
-    count = np.bincount(numbers)[1:]
-    centre = [np.bincount(numbers, v)[1:] / count + 0.5 for v in (x, y)]
-    cores = [run.grid.core(i) for i in run.grid.inside(wb.Box(*box)).tolist()]
-    x0, y0 = min(c.x0 for c in cores), min(c.y0 for c in cores)
-    x1, y1 = max(c.x1 for c in cores), max(c.y1 for c in cores)
-    inside = (centre[0] >= x0) & (centre[0] < x1) & (centre[1] >= y0) & (centre[1] < y1)
-    assert len(run.instances) == inside.sum()
+    count = np.bincount(LABELS[y, x])[1:]
+    centre = [np.bincount(LABELS[y, x], v)[1:] / count + 0.5 for v in (x, y)]
+    place = Area.of(wb.Box(*region) if len(region) == 4 else region)
+    columns = run.instances.columns(["x", "y"])
+    assert place.holds(columns["x"], columns["y"]).all()
+    inside = place.holds(*centre).sum()
+    assert len(run.instances) == pytest.approx(inside, abs=1)  # on the edge itself
+    facts = run.record["objects"]
+    assert facts["count"] == len(run.instances)
+    assert facts["outside"] > 10
+    table = count_in(run.instances, {"all": wb.Box(-99, -99, 999, 999), "in": place})
+    mm2 = place.px * 0.25e-6
+    np.testing.assert_allclose(table["area_mm2"], mm2)
+    np.testing.assert_allclose(table["per_mm2"], table["count"] / mm2)
+    assert set(table["count"]) == {len(run.instances)}
+
+
+def test_what_is_found_so_far_lies_in_the_region_too(run_on):
+    box, seen = (75, 50, 213, 197), []
+
+    def look(progress):
+        if progress.done and progress.path and not seen:
+            found = wb.open_run(progress.path).instances
+            _, there = found.within(wb.Box(0, 0, *SIZE))
+            seen.append((isinstance(found, LiveObjects), len(found), there))
+
+    run_on(slide_of(LABELS), region=box, progress=look)
+    ((live, number, there),) = seen
+    assert live
+    assert 0 < number == len(there)
+    assert within(wb.Box(*box), *centroids(there).T).all()
+
+
+def test_a_density_is_of_what_was_looked_at(run_on, tmp_path):
+    """While it is under way, after a tile has failed, and once all is done."""
+    cancel, out, slide = threading.Event(), tmp_path / "half", slide_of(LABELS)
+    card = {"tile_px": 96, "margin_px": 24}
+
+    def stop(progress):
+        if progress.done >= 10:
+            cancel.set()
+
+    def densities(run):
+        done = run.covered.tiles
+        cores = [run.grid.core(tile) for tile in done.tolist()]
+        area = sum(core.area for core in cores)
+        whole = count_in(run.instances, {"slide": slide.box}).iloc[-1]
+        assert whole["area_mm2"] == pytest.approx(area * 0.25e-6)
+        assert whole["place_mm2"] == pytest.approx(slide.box.area * 0.25e-6)
+        assert whole["per_mm2"] == pytest.approx(whole["count"] / whole["area_mm2"])
+        np.testing.assert_array_equal(done, run.instances.covered.tiles)
+        return len(done), whole["count"]
+
+    half = run_on(slide, card=card, batch_size=2, progress=stop, cancel=cancel, out=out)
+    done, number = densities(half)
+    assert 10 <= done < len(half.grid)
+    away = next(i for i in range(len(half.grid)) if i not in half.covered.tiles)
+    table = count_in(half.instances, {"away": half.grid.core(away)})
+    assert table["area_mm2"].tolist() == [0, 0]
+    assert table["per_mm2"].isna().all()
+    assert table["per_mm2_high"].isna().all()
+    all_done = run_on(slide, card=card, batch_size=2, out=out)
+    assert densities(all_done) == (len(half.grid), LABELS.max())
+    assert number < LABELS.max()
+
+
+def test_a_tile_that_failed_is_not_looked_at(run_on, monkeypatch):
+    class Broken(Reading):
+        def forward(self, rgb):
+            labels = super().forward(rgb)
+            labels[labels.amax((1, 2, 3)) > LABELS.max() - 3] = torch.nan
+            return labels
+
+    monkeypatch.setattr("labelled_slides.Reading", Broken)
+    run = run_on(slide_of(LABELS), card={"tile_px": 96, "margin_px": 24})
+    assert 0 < run.tiles_failed < run.tiles_total
+    covered = run.instances.covered
+    assert len(covered.tiles) == run.tiles_total - run.tiles_failed
+    np.testing.assert_array_equal(covered.tiles, run.covered.tiles)
+    columns = run.instances.columns(["x", "y"])
+    assert covered.holds(columns["x"], columns["y"]).all()
+
+
+def test_files_of_older_versions_leave_out_what_lies_outside(run_on, tmp_path):
+    whole = run_on(slide_of(LABELS), out=tmp_path / "whole")
+    part = run_on(slide_of(LABELS), out=tmp_path / "part", region=(75, 50, 213, 197))
+    bare = whole.instances.take(np.arange(len(whole.instances)))
+    wanted = count_in(part.instances, {"slide": wb.Box(0, 0, *SIZE)})
+    file = part.path / OBJECTS
+    with InstanceWriter(file, classes=["object"], measures=MEASURES, mpp=0.5) as old:
+        old.append(bare)
+    found = wb.open_run(part.path).instances
+    assert len(found) == LABELS.max()
+    assert len(found.frame()) == wanted["count"].iloc[-1] < LABELS.max()
+    again = count_in(found, {"slide": wb.Box(0, 0, *SIZE)})
+    assert again.equals(wanted)
+    rows = export_scores(wb.open_run(part.path), tmp_path / "a.csv").read_text()
+    assert rows.count("\n") == wanted["count"].iloc[-1] + 1
+    edits = InstanceEdits(found)
+    edits.delete([int(np.setdiff1d(np.arange(len(found)), found.gone)[0])], by="ann")
+    assert len(edits.current.frame()) == wanted["count"].iloc[-1] - 1
 
 
 def test_while_it_runs_the_objects_so_far_can_be_looked_at(run_on, tmp_path):

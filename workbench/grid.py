@@ -104,6 +104,12 @@ class Grid:
             boxes.append(Box(x, y, x + side, y + side))
         return boxes
 
+    @property
+    def edges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Where cores begin along x and along y, and where the last ones end."""
+        width, height = self.slide_size
+        return self._edges(width), self._edges(height)
+
     def centres(self) -> NDArray[np.float64]:
         """Return the centres (x, y) of all cores, float64 of shape (len, 2)."""
         return np.stack(np.meshgrid(*self._middles()), axis=-1).reshape(-1, 2)

@@ -13,11 +13,13 @@ import numpy as np
 
 from workbench.answers import read_answers
 from workbench.cards import ModelCard
+from workbench.coverage import Coverage, region_of, within
 from workbench.geometry import Box
 from workbench.grid import Grid
 from workbench.instances.claims_bytes import decode, held
 from workbench.instances.instances import Instances
 from workbench.instances.measure import SHAPES
+from workbench.instances.outlines import centroids
 from workbench.instances.seams import Claims, Kind
 from workbench.instances.settle import settle
 from workbench.instances.writer import InstanceWriter
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.answers import Answers
+    from workbench.area import Area
 
 OBJECTS: Final = "instances.parquet"
 
@@ -62,8 +65,9 @@ def write_objects(
     Returns
     -------
     dict
-        For the record: how many objects there are, by class, and what was done at
-        the seams.
+        For the record: how many objects there are, by class; of a run over a region,
+        how many were left out because their centroid lies outside; and what was done
+        at the seams.
 
     Raises
     ------
@@ -72,8 +76,12 @@ def write_objects(
     """
     card = ModelCard.model_validate(record["model"])
     mpp = record["slide"]["mpp"]
-    latest = {answers.chunk: end for end, answers in read_answers(journal)}
+    facts = record["grid"]
+    grid = Grid(**{**facts, "slide_size": tuple(facts["slide_size"])})
+    latest, answered = _answered(journal)
+    covered = Coverage(grid, answered, region_of(record["recipe"]["region"]))
     counts = np.zeros(len(card.classes), np.int64)
+    outside = 0
     seams: list[Claims] = []
     with InstanceWriter(
         path,
@@ -81,11 +89,15 @@ def write_objects(
         colours=card.colours,
         measures=MEASURES,
         mpp=mpp,
+        covered=covered,
     ) as file:
 
         def write(found: Instances) -> None:
-            file.append(found)
-            counts[:] += np.bincount(found.classes, minlength=len(counts))
+            nonlocal outside
+            inside = covered.holds(*centroids(found).T)
+            outside += len(found) - int(inside.sum())
+            file.append(kept := found.take(inside))
+            counts[:] += np.bincount(kept.classes, minlength=len(counts))
 
         for end, answers in read_answers(journal):
             if latest[answers.chunk] != end or not answers.objects:
@@ -94,12 +106,27 @@ def write_objects(
             own = claims.kinds == Kind.OWN
             write(claims.instances.take(own))
             seams.append(claims.take(~own))
-        facts = record["grid"]
-        grid = Grid(**{**facts, "slide_size": tuple(facts["slide_size"])})
         settled, report = settle(Claims.concatenate(seams), grid, tiles, mpp)
         write(settled)
     by_class = dict(zip(card.classes, counts.tolist(), strict=True))
-    return {"count": int(counts.sum()), "classes": by_class, **asdict(report)}
+    found: dict[str, Any] = {"count": int(counts.sum()), "classes": by_class}
+    if covered.region is not None:
+        found["outside"] = outside
+    return {**found, **asdict(report)}
+
+
+def _answered(journal: Path) -> tuple[dict[int, int], NDArray[np.int64]]:
+    """Return where the last record of each chunk ends, and the tiles that have answers.
+
+    A tile that failed has none.
+    """
+    latest: dict[int, int] = {}
+    tiles: dict[int, NDArray[np.int64]] = {}
+    for end, answers in read_answers(journal):
+        latest[answers.chunk] = end
+        failed = np.isin(answers.tiles, list(answers.failures))
+        tiles[answers.chunk] = answers.tiles[~failed]
+    return latest, np.sort(np.concatenate([np.empty(0, np.int64), *tiles.values()]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +149,22 @@ class LiveObjects:
     journal : Path
     grid : Grid
     card : ModelCard
+    region : Box or Area, optional
+        What was asked for: objects whose centroid lies outside are not counted.
     """
 
-    def __init__(self, journal: Path, grid: Grid, card: ModelCard) -> None:
+    def __init__(
+        self,
+        journal: Path,
+        grid: Grid,
+        card: ModelCard,
+        region: Box | Area | None = None,
+    ) -> None:
         self.classes = card.classes
         self.colours = card.colours
         self.measures = MEASURES
         self.version = 0
-        self._journal, self._grid = journal, grid
+        self._journal, self._grid, self._region = journal, grid, region
         self._lock = threading.Lock()
         self._chunks: dict[int, _Chunk] = {}
 
@@ -137,6 +172,9 @@ class LiveObjects:
         """Take up a record that begins at `start` in the journal."""
         hull = Box.hull([self._grid.tile(tile) for tile in answers.tiles.tolist()])
         counts = held(answers.objects) if answers.objects else []
+        if any(counts) and self._region is not None:
+            found = self._counted(answers).classes
+            counts = np.bincount(found, minlength=len(self.classes)).tolist()
         with self._lock:
             self._chunks[answers.chunk] = _Chunk(start, hull, counts)
             self.version += 1
@@ -167,10 +205,17 @@ class LiveObjects:
         ids, parts = [np.empty(0, np.int64)], []
         for number, start in near:
             _, answers = next(iter(read_answers(self._journal, start)))
-            found = decode(answers.objects).held.instances
+            found = self._counted(answers)
             x0, y0, x1, y1 = found.boxes.T
             inside = (x0 <= box.x1) & (x1 >= box.x0) & (y0 <= box.y1) & (y1 >= box.y0)
             which = np.flatnonzero(inside)
             ids.append((number << _CHUNK_BITS) + which)
             parts.append(found.take(which))
         return np.concatenate(ids), Instances.concatenate(parts)
+
+    def _counted(self, answers: Answers) -> Instances:
+        """Return the objects of a record that count."""
+        found = decode(answers.objects).held.instances
+        if self._region is None:
+            return found
+        return found.take(within(self._region, *centroids(found).T))

@@ -110,7 +110,9 @@ class Recipe(BaseModel):
         Field(
             description="Only tiles whose core's centre lies in here, or which it"
             " touches if it is too small to hold one: x0,y0,x1,y1 in level-0 pixels,"
-            " or the polygons of a GeoJSON file. Default: the whole slide."
+            " or the polygons of a GeoJSON file. A model that finds objects looks at"
+            " all tiles that it touches, and keeps the objects whose centroid lies in"
+            " it. Default: the whole slide."
         ),
     ] = None
     tissue_only: Annotated[bool, Field(description="Skip tiles without tissue.")] = True

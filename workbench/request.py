@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from workbench.area import Area
+from workbench.coverage import region_of
 from workbench.devices import resolve_devices
 from workbench.errors import RecipeError
-from workbench.geometry import Box
 from workbench.grid import Grid
 from workbench.inference import Inference
 from workbench.models.disagreement import Disagreement
@@ -32,9 +32,8 @@ from workbench.tissue import find_tissue
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from workbench.area import Polygons
     from workbench.models.tile_model import TileModel
-    from workbench.recipe import Corners, Recipe
+    from workbench.recipe import Recipe
     from workbench.slide.slide import Slide
 
 _FOLDER: Final = "runs"
@@ -178,9 +177,13 @@ class Request:
         region = self.recipe.region
         if region is None:
             return np.arange(len(self.grid), dtype=np.int64)
-        where = _where(region)
-        tiles = self.grid.inside(where)
+        where = region_of(region)
+        assert where is not None  # noqa: S101 - a region was asked for
+        tiles = np.empty(0, np.int64)
+        if self.inference.card.task != "instances":
+            tiles = self.grid.inside(where)
         if not len(tiles):
+            # Objects are found in the whole region, and kept if they lie in it.
             tiles = self.grid.touching(where)
         if not len(tiles):
             box = where.box if isinstance(where, Area) else where
@@ -221,11 +224,6 @@ def _model(recipe: Recipe) -> TileModel | Disagreement:
         message = "Several references are named, but nothing is normalized to them."
         raise RecipeError(message, "Choose a method, such as normalize='vahadane'.")
     return Disagreement(model, len(references))
-
-
-def _where(region: Corners | Polygons) -> Box | Area:
-    corners = [edge for edge in region if isinstance(edge, int)]
-    return Box(*corners) if corners else Area.of(region)
 
 
 def _hardware(device: torch.device) -> str:

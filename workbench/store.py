@@ -27,6 +27,7 @@ import numpy as np
 from workbench.answers import read_answers
 from workbench.blending import raster_of
 from workbench.cards import ModelCard
+from workbench.coverage import Coverage, region_of
 from workbench.errors import RunError
 from workbench.grid import Grid
 from workbench.instances.store import InstanceStore, open_instances
@@ -44,7 +45,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.answers import Raster
+    from workbench.area import Area
     from workbench.embeddings import Embeddings
+    from workbench.geometry import Box
     from workbench.results import Status
 
 FORMAT: Final = 1
@@ -84,7 +87,7 @@ class Run:
         self._raster: Raster | None = None
         self._final: Heatmap | None = None
         self._live = (
-            LiveObjects(path / JOURNAL, self.grid, self.card)
+            LiveObjects(path / JOURNAL, self.grid, self.card, self.region)
             if self.card.task == "instances"
             else None
         )
@@ -156,6 +159,16 @@ class Run:
         return self._final
 
     @property
+    def region(self) -> Box | Area | None:
+        """What was asked for; None: the whole slide."""
+        return region_of(self.recipe.region)
+
+    @property
+    def covered(self) -> Coverage:
+        """Where it has answered so far: what anything counted is divided by."""
+        return Coverage.of_values(self.grid, self.heatmap.values, self.region)
+
+    @property
     def embeddings(self) -> Embeddings:
         """The vectors so far, of a model that embeds.
 
@@ -201,7 +214,10 @@ class Run:
             if self._objects is None or self._objects_stamp != _stamp(file):
                 self._objects = open_instances(file)
                 self._objects_stamp = _stamp(file)
-            return self._objects
+            found = self._objects
+        if found.covered is None:
+            found.restrict(self.covered)
+        return found
 
     def _follow(self) -> Raster | None:
         """Read what the journal has gained; None once the scores took its place."""

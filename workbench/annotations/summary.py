@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import shapely
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +28,8 @@ def summarise(
     """Summarise a heatmap within each annotation that encloses an area.
 
     A cell belongs to an annotation if its centre lies inside; where an annotation is
-    too small to hold a centre, the cells that it touches do.
+    too small to hold a centre, the cells that it touches do. Means and shares are of
+    the cells that have a value; `computed` tells what part of the annotation that is.
 
     Parameters
     ----------
@@ -43,9 +45,11 @@ def summarise(
     -------
     DataFrame
         A row for each annotation and class: "id", "name", "classification", "class",
-        "cells" (those that have a value), "mean" (NaN where there is none), "above"
-        (share of those cells at or above the threshold), and the area, of the whole
-        annotation and of its cells with a value at or above the threshold.
+        "cells" (those that have a value), "computed" (which share of the annotation
+        they are, 0 to 1), "mean" (NaN where there is none), "above" (share of the
+        cells with a value that are at or above the threshold), and areas: of the whole
+        annotation, of what of it was computed, and of what is at or above the
+        threshold.
     """
     unit, scale = ("px", 1.0) if mpp is None else ("um", mpp)
     cell_area = (heatmap.cell * scale) ** 2
@@ -53,11 +57,15 @@ def summarise(
     for each in annotations:
         if each.kind != "area":
             continue
-        inside = _cells(heatmap, each.area)
+        inside, number = _cells(heatmap, each.area)
+        area = each.geometry.area * scale**2
         for name in heatmap.classes:
             values = heatmap.channel(name)[inside]
             values = values[np.isfinite(values)]
             above = values >= threshold
+            computed = len(values) / number if number else 0.0
+            # Of cells that an annotation only touches, it has a part.
+            cell = min(cell_area, area / number) if number else 0.0
             rows.append(
                 {
                     "id": each.id,
@@ -65,32 +73,38 @@ def summarise(
                     "classification": each.classification,
                     "class": name,
                     "cells": len(values),
+                    "computed": computed,
                     "mean": float(values.mean()) if len(values) else np.nan,
                     "above": float(above.mean()) if len(values) else np.nan,
-                    f"area_{unit}2": each.geometry.area * scale**2,
-                    f"area_above_{unit}2": float(above.sum()) * cell_area,
+                    f"area_{unit}2": area,
+                    f"area_computed_{unit}2": area * computed,
+                    f"area_above_{unit}2": float(above.sum()) * cell,
                 }
             )
     return pd.DataFrame(rows)
 
 
-def _cells(heatmap: Heatmap, area: Area) -> NDArray[np.bool_]:
-    """Return which cells of the raster belong to an area: bool (rows, columns)."""
+def _cells(heatmap: Heatmap, area: Area) -> tuple[NDArray[np.bool_], float]:
+    """Return which cells of the raster belong to an area, bool (rows, columns).
+
+    And how many cells do altogether: beyond the raster, as many as fit into the area.
+    """
     _, rows, columns = heatmap.values.shape  # noqa: PD011 - no pandas
+    cell = heatmap.cell
+    raster = shapely.box(0, 0, columns * cell, rows * cell)
+    beyond = float(shapely.difference(area.shape, raster).area) / cell**2
     inside = area.lattice(
-        (np.arange(columns) + 0.5) * heatmap.cell,
-        (np.arange(rows) + 0.5) * heatmap.cell,
+        (np.arange(columns) + 0.5) * cell, (np.arange(rows) + 0.5) * cell
     )
-    if inside.any():
-        return inside
-    near = area.box.scaled(1 / heatmap.cell)
-    places = [
-        (row, column)
-        for row in range(max(0, near.y0), min(rows, near.y1))
-        for column in range(max(0, near.x0), min(columns, near.x1))
-    ]
-    if places:
-        touched = area.touches(heatmap.box(row, column) for row, column in places)
-        for place, hit in zip(places, touched, strict=True):
-            inside[place] = hit
-    return inside
+    if not inside.any():
+        near = area.box.scaled(1 / cell)
+        places = [
+            (row, column)
+            for row in range(max(0, near.y0), min(rows, near.y1))
+            for column in range(max(0, near.x0), min(columns, near.x1))
+        ]
+        if places:
+            touched = area.touches(heatmap.box(row, column) for row, column in places)
+            for place, hit in zip(places, touched, strict=True):
+                inside[place] = hit
+    return inside, float(inside.sum()) + beyond

@@ -22,7 +22,9 @@ def counts_of(run: Run) -> str:
     if not found:
         return ""
     each = ", ".join(f"{count:,} {name}" for name, count in found["classes"].items())
-    return f"{found['count']:,} objects: {each}"
+    outside = found.get("outside", 0)
+    rest = f"; {outside:,} more lie outside the region, left out" if outside else ""
+    return f"{found['count']:,} objects: {each}{rest}"
 
 
 def told_of(run: Run) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def write_detections(run: Run, path: Path) -> None:
     ]
     with opened(path) as file:
         file.write('{"type":"FeatureCollection","features":[')
+        before = ""
         for ids, found in _blocks(store):
             facts = _measurements(found)
             for number, ring, kind, fact in zip(
@@ -64,7 +65,8 @@ def write_detections(run: Run, path: Path) -> None:
                         "measurements": fact,
                     },
                 }
-                file.write(",\n" if number else "\n")
+                file.write(f"{before}\n")
+                before = ","
                 json.dump(feature, file, separators=(",", ":"), ensure_ascii=False)
         file.write("\n]}\n")
 
@@ -89,6 +91,7 @@ def write_coco(run: Run, path: Path) -> None:
     }
     with opened(path) as file:
         file.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "annotations": [')
+        before = ""
         for ids, found in _blocks(store):
             areas = shapely.area(found.polygons) / math.prod(frame.scale)
             boxes = frame.of_slide(found.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
@@ -106,7 +109,8 @@ def write_coco(run: Run, path: Path) -> None:
                     "iscrowd": 0,
                     "score": round(float(found.scores[i]), _DECIMALS),
                 }
-                file.write(",\n" if number else "\n")
+                file.write(f"{before}\n")
+                before = ","
                 json.dump(annotation, file, separators=(",", ":"))
         file.write("\n]}\n")
 
@@ -149,12 +153,12 @@ def write_rows(run: Run, path: Path) -> None:
     """Write a table: one row an object, with its place, score and measures."""
     store, frame = _store(run), stored_frame(run)
     with path.open("w", newline="", encoding="utf-8") as file:
-        for start in range(0, max(1, len(store)), _BLOCK):
-            ids = np.arange(start, min(start + _BLOCK, len(store)))
+        store.rows([]).to_csv(file)
+        for ids, _ in _blocks(store):
             rows = store.rows(ids)
             if frame.scaled:
                 rows[["x", "y"]] = frame.of_slide(rows[["x", "y"]].to_numpy())
-            rows.to_csv(file, header=not start)
+            rows.to_csv(file, header=False)
 
 
 def _store(run: Run) -> InstanceStore:
@@ -166,8 +170,9 @@ def _store(run: Run) -> InstanceStore:
 
 
 def _blocks(store: InstanceStore) -> Iterator[tuple[NDArray[np.int64], Instances]]:
-    for start in range(0, len(store), _BLOCK):
-        ids = np.arange(start, min(start + _BLOCK, len(store)))
+    there = np.setdiff1d(np.arange(len(store)), store.gone)
+    for start in range(0, len(there), _BLOCK):
+        ids = there[start : start + _BLOCK]
         yield ids, store.take(ids)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 from scipy.special import gammaincinv, ndtri
 
+from workbench.coverage import within
 from workbench.errors import MissingMppError, OutOfBoundsError
 from workbench.geometry import Box
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.area import Area
+    from workbench.coverage import Coverage
     from workbench.tissue import Tissue
 
 CONFIDENCE: Final = 0.95
@@ -48,6 +50,10 @@ class HasCounts(Protocol):
     @property
     def gone(self) -> NDArray[np.int64]:
         """Ids of objects that do not count."""
+
+    @property
+    def covered(self) -> Coverage | None:
+        """Where they were looked for; None: not known."""
 
     def __len__(self) -> int:
         """Return how many ids there are."""
@@ -90,6 +96,11 @@ def count(
 ) -> pd.DataFrame:
     """Count objects in places, class by class.
 
+    What is counted is divided by the area in which objects were looked for: the part
+    of a place that the run covered. Where it has looked at nothing of a place, there is
+    no density, however many objects somebody has drawn there. A store that is of no
+    run does not know where it was looked; then that is the whole of each place.
+
     Parameters
     ----------
     store : InstanceStore or EditedInstances
@@ -106,8 +117,9 @@ def count(
     -------
     DataFrame
         A row for each place and class, and one for all classes ("all") after them:
-        `place`, `class`, `count`, `area_mm2`, `per_mm2` with `per_mm2_low` and
-        `per_mm2_high`, and `share` of the place's objects with its `share_low` and
+        `place`, `class`, `count`, `area_mm2` (what was looked at of it), `place_mm2`
+        (all of it), `per_mm2` with `per_mm2_low` and `per_mm2_high` (NaN where nothing
+        was looked at), and `share` of the place's objects with its `share_low` and
         `share_high` (0 to 1, NaN where there are none).
 
     Raises
@@ -119,18 +131,22 @@ def count(
 
     mpp = _required(store, mpp)
     columns = store.columns(["x", "y", "class"])
-    keep = _kept(store, keep)
+    keep, covered = _kept(store, keep), store.covered
     rows = []
     for name, place in places.items():
         inside = keep & within(place, columns["x"], columns["y"])
         found = np.bincount(columns["class"][inside], minlength=len(store.classes))
-        total, area = int(found.sum()), area_mm2(place, mpp)
+        whole = area_mm2(place, mpp)
+        area = whole if covered is None else covered.px(place) * mpp**2 / _MM2
+        total, divisor = int(found.sum()), area or np.nan
         pairs = [*zip(store.classes, found.tolist(), strict=True), ("all", total)]
         for kind, number in pairs:
             low, high = poisson(number, confidence)
             share = wilson(number, total, confidence)
-            row = {"place": name, "class": kind, "count": number, "area_mm2": area}
-            row |= _three("per_mm2", number / area, low / area, high / area)
+            row = {"place": name, "class": kind, "count": number}
+            row |= {"area_mm2": area, "place_mm2": whole}
+            each = (rate / divisor for rate in (number, low, high))
+            row |= _three("per_mm2", *each)
             row |= _three("share", number / total if total else np.nan, *share)
             rows.append(row)
     return pd.DataFrame(rows)
@@ -202,27 +218,6 @@ def positivity(
     return pd.DataFrame(rows)
 
 
-def within(
-    place: Box | Area | Tissue,
-    x: NDArray[np.floating[Any]],
-    y: NDArray[np.floating[Any]],
-) -> NDArray[np.bool_]:
-    """Tell which points lie in a place: bool (N,)."""
-    if isinstance(place, Box):
-        inside: NDArray[np.bool_] = (x >= place.x0) & (x < place.x1)
-        return inside & (y >= place.y0) & (y < place.y1)
-    if hasattr(place, "holds"):
-        held: NDArray[np.bool_] = place.holds(x, y)
-        return held
-    rows, columns = (np.floor(at / place.downsample).astype(np.int64) for at in (y, x))
-    height, width = place.mask.shape
-    on: NDArray[np.bool_] = (
-        (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    )
-    on[on] = place.mask[rows[on], columns[on]]
-    return on
-
-
 def area_mm2(place: Box | Area | Tissue, mpp: float) -> float:
     """Return how large a place is; mpp is that of level 0."""
     if isinstance(place, Box):
@@ -233,8 +228,12 @@ def area_mm2(place: Box | Area | Tissue, mpp: float) -> float:
 
 
 def _kept(store: HasCounts, keep: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """Tell which objects count: those that are there, where it was looked for them."""
     kept = np.ones(len(store), bool) if keep is None else keep.copy()
     kept[store.gone] = False
+    if store.covered is not None:
+        columns = store.columns(["x", "y"])
+        kept &= store.covered.holds(columns["x"], columns["y"])
     return kept
 
 

@@ -65,6 +65,7 @@ class EditedInstances:
         self.classes = (*store.classes, *new)
         """Names, by index: those of the store, then those that people have named."""
         self.id, self.mpp, self.measures = store.id, store.mpp, store.measures
+        self.covered = store.covered
         self._number = {name: i for i, name in enumerate(self.classes)}
         self.added = _instances(
             changes.added, self._number, store.measures, mpp=store.mpp
@@ -83,8 +84,9 @@ class EditedInstances:
 
     @cached_property
     def gone(self) -> NDArray[np.int64]:
-        """Ids of objects that were deleted."""
-        return np.array(sorted(self.changes.deleted), np.int64)
+        """Ids of objects that were deleted, or do not count in the store."""
+        deleted = np.array(sorted(self.changes.deleted), np.int64)
+        return np.union1d(deleted, self.store.gone)
 
     @property
     def palette(self) -> tuple[Colour, ...]:

@@ -14,7 +14,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.instances.instances import STEPS_PER_PX
+from workbench.instances.instances import STEPS_PER_PX, Instances
 
 _Steps: TypeAlias = NDArray[np.int32]
 _Ends: TypeAlias = NDArray[np.int64]
@@ -63,6 +63,12 @@ def unpack(data: _Bytes, byte_ends: _Ends, centres: _Steps) -> tuple[_Steps, _En
     steps = np.empty((_count(data, byte_ends, ends), 2), np.int32)
     _unpack(data, byte_ends, centres, ends, steps)
     return steps, ends
+
+
+def centroids(found: Instances) -> NDArray[np.float32]:
+    """Return where objects are counted: their centroids as they are kept, (N, 2)."""
+    centres, _ = centres_of(on_raster(found.points), found.ends)
+    return off_raster(centres)
 
 
 @numba.njit(nogil=True, cache=True)

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from workbench.cards import PALETTE, Colour
+from workbench.coverage import Coverage
 from workbench.errors import RunError
 from workbench.instances.instances import STEPS_PER_PX, Instances
 from workbench.instances.outlines import boxes_of, off_raster, on_raster, unpack
@@ -89,6 +90,9 @@ class InstanceStore:
             """sRGB of each class."""
             self.mpp: float | None = facts["mpp"]
             """Micrometres per level-0 pixel; None: not known."""
+            known = facts.get("covered")
+            self.covered: Coverage | None = known and Coverage.from_dict(known)
+            """Where objects were looked for; None: the file does not say."""
             self.bounds = np.array(facts["bounds"], np.int32).reshape(-1, 4)
             """Around the outlines of each group, in level-0 pixels: (G, 4)."""
             metadata = self._file.metadata
@@ -100,6 +104,7 @@ class InstanceStore:
         names = self._file.schema_arrow.names
         self.measures: tuple[str, ...] = tuple(n for n in names if n not in OWN)
         """Names of what was measured of each."""
+        self._gone = np.empty(0, np.int64)
         self._columns: dict[str, NDArray[Any]] = {}
         self._groups: OrderedDict[int, Group] = OrderedDict()
 
@@ -118,8 +123,17 @@ class InstanceStore:
 
     @property
     def gone(self) -> NDArray[np.int64]:
-        """Ids of objects that are not to be seen: none."""
-        return np.empty(0, np.int64)
+        """Ids of objects that do not count; none, but in files of older versions."""
+        return self._gone
+
+    def restrict(self, covered: Coverage) -> None:
+        """Take what lies outside of what a run covered as not found.
+
+        For files that do not say it themselves: an older version has written them.
+        """
+        columns = self.columns(["x", "y"])
+        self.covered = covered
+        self._gone = np.flatnonzero(~covered.holds(columns["x"], columns["y"]))
 
     @property
     def palette(self) -> tuple[Colour, ...]:
@@ -210,8 +224,8 @@ class InstanceStore:
         return pd.DataFrame(table, index=pd.Index(ids, name="id"))
 
     def frame(self) -> pd.DataFrame:
-        """Return all objects as a table, without their outlines; see `rows`."""
-        return self.rows(np.arange(len(self)))
+        """Return all objects that count as a table, without outlines; see `rows`."""
+        return self.rows(np.setdiff1d(np.arange(len(self)), self.gone))
 
     def groups_in(self, box: Box) -> list[int]:
         """Return the numbers of the groups with outlines that may lie in a box."""

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.cards import Colour
+    from workbench.coverage import Coverage
 
 FORMAT: Final = 1
 """Of the file; grows when older programs could no longer read it."""
@@ -81,6 +82,8 @@ class InstanceWriter:
         Names of what is measured of each object, in the order of the columns.
     mpp : float, optional
         Micrometres per level-0 pixel of the slide, if it is known.
+    covered : Coverage, optional
+        Where objects were looked for, if that is known.
 
     Raises
     ------
@@ -102,6 +105,7 @@ class InstanceWriter:
         colours: Sequence[Colour] = (),
         measures: Sequence[str] = (),
         mpp: float | None = None,
+        covered: Coverage | None = None,
     ) -> None:
         self.path = Path(path)
         self._facts: dict[str, Any] = {
@@ -109,6 +113,7 @@ class InstanceWriter:
             "classes": list(classes),
             "colours": [list(colour) for colour in colours],
             "mpp": mpp,
+            "covered": None if covered is None else covered.to_dict(),
         }
         self._measures = tuple(measures)
         self._part = self.path.with_name(f"{self.path.name}~")
