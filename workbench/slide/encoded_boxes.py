@@ -113,6 +113,10 @@ def encoded_boxes(
         if stored and stored.media_type == _JPEG:
             order[i] = len(files)
             files.append(stored.data)
+        elif place >= 0 and not reader.is_blank(
+            number, place % columns, place // columns
+        ):
+            return None  # its pixels come from elsewhere
     if not files:
         return None
     return EncodedBoxes(

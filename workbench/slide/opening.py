@@ -11,9 +11,11 @@ import fsspec
 
 from workbench.errors import (
     BrokenSlideError,
+    OutOfBoundsError,
     SlideNotFoundError,
     UnsupportedSlideError,
 )
+from workbench.slide.reader import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,15 +29,32 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"GIF8", b"RIFF", b"\0\0\0\x0cjP  ")
 
 
-def open_reader(path: str) -> Reader:
-    """Open a file with the first reader that is made for its content.
+def open_reader(path: str, image: int | str | None = None) -> Reader:
+    """Open a file with the reader that is made for its content.
+
+    Parameters
+    ----------
+    path : str
+    image : int or str, optional
+        Number or name of one of the file's images; by default its scan.
 
     Raises
     ------
     SlideNotFoundError, UnsupportedSlideError, BrokenSlideError
+    OutOfBoundsError
+        If it holds no such image.
     """
     kind = _kind(path)
-    return _OPENERS[kind](path)
+    if kind == "tiff":
+        return _open_tiff(path, image)
+    reader = _OPENERS[kind](path)
+    if image is not None:
+        try:
+            number_of(path, reader.images, image, reader.default_image)
+        except OutOfBoundsError:
+            reader.close()
+            raise
+    return reader
 
 
 def _kind(path: str) -> str:
@@ -56,6 +75,8 @@ def _kind(path: str) -> str:
         return "tiff"
     if head[128:132] == b"DICM":
         return "dicom"
+    if path.lower().endswith(".mrxs"):  # MIRAX: a JPEG of the glass, slide beside it
+        return "openslide"
     return "image" if head.startswith(_IMAGES) else "openslide"
 
 
@@ -64,16 +85,9 @@ def is_url(path: str) -> bool:
     return "://" in path
 
 
-def _open_tiff(path: str) -> Reader:
-    """Open with tiffslide; what it refuses OpenSlide may know."""
-    from_tiff = importlib.import_module("workbench.slide.tiff")
-    try:
-        reader: Reader = from_tiff.TiffReader(path)
-    except BrokenSlideError:
-        other = None if is_url(path) else _try_openslide(path)
-        if other is None:
-            raise
-        return other
+def _open_tiff(path: str, image: int | str | None) -> Reader:
+    opening = importlib.import_module("workbench.slide.tiff_opening")
+    reader: Reader = opening.open_tiff(path, image)
     return reader
 
 
@@ -110,7 +124,6 @@ def _open_zarr(path: str) -> Reader:
 
 
 _OPENERS: Final[dict[str, Callable[[str], Reader]]] = {
-    "tiff": _open_tiff,
     "dicom": _open_dicom,
     "zarr": _open_zarr,
     "image": _open_image,
@@ -119,15 +132,8 @@ _OPENERS: Final[dict[str, Callable[[str], Reader]]] = {
 
 
 def _try_openslide(path: str) -> Reader | None:
-    """Return OpenSlide's reader, None where it is not installed or refuses."""
-    try:
-        module = importlib.import_module("workbench.slide.openslide")
-    except ImportError:
-        return None
-    try:
-        reader: Reader = module.OpenSlideReader(path)
-    except module.openslide.OpenSlideError:
-        return None
+    opening = importlib.import_module("workbench.slide.tiff_opening")
+    reader: Reader | None = opening.try_openslide(path)
     return reader
 
 

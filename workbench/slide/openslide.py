@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import openslide
@@ -10,10 +10,12 @@ from PIL import Image
 
 from workbench.geometry import Box
 from workbench.slide.reader import BoxReader, Level, mpp_pair
-from workbench.slide.tiff import background_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+_WHITE: Final = (255, 255, 255)
 
 
 class OpenSlideReader(BoxReader):
@@ -84,3 +86,12 @@ class OpenSlideReader(BoxReader):
     def close(self) -> None:
         """Give back the file."""
         self._slide.close()
+
+
+def background_of(text: str | None) -> tuple[int, int, int]:
+    """Return the colour that a property names as six hex digits, else white."""
+    try:
+        red, green, blue = bytes.fromhex((text or "").strip().lstrip("#")[:6])
+    except ValueError:
+        return _WHITE
+    return red, green, blue

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from workbench.errors import SlideReadError, WorkbenchError
+from workbench.errors import OutOfBoundsError, SlideReadError, WorkbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,6 +49,41 @@ class EncodedTile:
     """"image/jpeg", "image/png" or "image/webp"."""
 
 
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """One of the images that a file holds."""
+
+    name: str
+    size: tuple[int, int]
+    """Width and height in pixels."""
+
+    is_beside: bool = False
+    """Whether it is a label, macro or thumbnail rather than a scan."""
+
+
+def number_of(
+    path: str, images: Sequence[ImageInfo], wanted: int | str | None, default: int
+) -> int:
+    """Return the number of the image that is wanted by its number or name.
+
+    Raises
+    ------
+    OutOfBoundsError
+        If the file holds no such image.
+    """
+    if wanted is None:
+        return default
+    names = [each.name for each in images]
+    if isinstance(wanted, str) and wanted in names:
+        return names.index(wanted)
+    number = int(wanted) if str(wanted).strip().isdecimal() else -1
+    if 0 <= number < len(images):
+        return number
+    known = ", ".join(f"{n} '{each.name}'" for n, each in enumerate(images))
+    message = f"'{path}' holds no image {wanted!r}."
+    raise OutOfBoundsError(message, f"It holds: {known or 'one image'}.")
+
+
 class Reader(Protocol):
     """A way of reading one file; every one passes `tests/contracts.py`."""
 
@@ -76,6 +111,18 @@ class Reader(Protocol):
     icc_profile: bytes | None
     associated_names: Sequence[str]
     """Such as "label", "macro" and "thumbnail"."""
+
+    notes: Sequence[str]
+    """Sentences for whoever opens the file: what it lacks, or contradicts itself in."""
+
+    images: Sequence[ImageInfo]
+    """The images of the file that can be opened, in its order."""
+
+    image: int
+    """Number of the one that is open."""
+
+    default_image: int
+    """Number of the one that is opened unless another is asked for."""
 
     def read_batch(
         self,
@@ -119,6 +166,12 @@ class Reader(Protocol):
         None also where the disk would have to be waited for.
         """
 
+    def is_blank(self, level: int, column: int, row: int) -> bool:
+        """Tell whether a stored tile is left out because it is background.
+
+        False where other levels have something there, and where it is not known.
+        """
+
     def associated(self, name: str) -> NDArray[np.uint8]:
         """Return an associated image, uint8 (H, W, 3)."""
 
@@ -156,6 +209,10 @@ class BoxReader(ABC):
     background: tuple[int, int, int]
     path: str
     declared_mpp_xy: tuple[float, float] | None = None
+    notes: Sequence[str] = ()
+    images: Sequence[ImageInfo] = ()
+    image = 0
+    default_image = 0
 
     @abstractmethod
     def read_inside(
@@ -211,3 +268,12 @@ class BoxReader(ABC):
     ) -> EncodedTile | None:
         """Return None: no stored tile is a file of its own."""
         return None
+
+    def is_blank(
+        self,
+        level: int,  # noqa: ARG002 - the library does not tell
+        column: int,  # noqa: ARG002
+        row: int,  # noqa: ARG002
+    ) -> bool:
+        """Return False: it is not known what is stored."""
+        return False
