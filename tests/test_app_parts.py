@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -18,6 +20,7 @@ from stained_slide import write_stained
 from workbench.app.background import Background, explain
 from workbench.app.controls import recipe_widgets
 from workbench.app.door import Door, server_options
+from workbench.app.kernel_server import KernelServer
 from workbench.app.notebook import Workbench
 from workbench.app.progress_card import costs, sentence
 from workbench.app.reference_image import MAX_BYTES, save_reference_image
@@ -446,3 +449,64 @@ def test_the_command_line_passes_on_that_labels_are_hidden(
 def test_a_script_that_has_started_the_server_ends():
     script = "from workbench.app.kernel_server import KernelServer; KernelServer().loop"
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
+
+
+_KERNEL_LOG = """
+import logging, os, stat, sys, urllib.request, urllib.error
+from pathlib import Path
+os.umask(0o022)
+from workbench.app.kernel_server import KernelServer
+from workbench.app.background import explain
+server = KernelServer()
+for path in ("", "/workbench?app=1", "/Jane.svs", "/static/nothing.js"):
+    try:
+        urllib.request.urlopen(server.root + path).read()
+    except urllib.error.HTTPError:
+        pass
+explain(ValueError("Jane"))
+(handler,) = logging.getLogger("workbench").handlers
+path = Path(handler.baseFilename)
+text = path.read_text()
+assert stat.S_IMODE(path.stat().st_mode) == 0o600, oct(path.stat().st_mode)
+assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+assert "404" in text and "ValueError" in text, text
+for secret in (server.prefix, server.answer, "Jane"):
+    assert secret not in text, text
+"""
+
+
+def test_the_log_of_a_kernels_server_is_private_and_has_no_secret(tmp_path):
+    env = {**os.environ, "HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "s")}
+    done = subprocess.run(
+        [sys.executable, "-c", _KERNEL_LOG],
+        check=False,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    shared = Path(tempfile.gettempdir())
+    assert not list(shared.glob("workbench-*.log"))
+    assert "Jane" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [
+        ("", []),
+        ("http://127.0.0.1:8888", ["http://127.0.0.1:8888"]),
+        ("https://hub.example", ["https://hub.example"]),
+        ("null", ["file:", "vscode-file:", "vscode-webview:"]),
+        ("vscode-webview://x1", ["file:", "vscode-file:", "vscode-webview:"]),
+        (
+            "http://a.example; script-src *",
+            ["file:", "vscode-file:", "vscode-webview:"],
+        ),
+    ],
+)
+def test_only_the_notebook_that_asked_may_frame_the_app(origin, allowed):
+    server = KernelServer.__new__(KernelServer)
+    server._notebooks = set()
+    server.allow(origin)
+    assert list(server.frames()) == ["'self'", *allowed]

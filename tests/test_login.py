@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.app.login import Attempts, Passwords, hash_password, is_password
+from workbench.app.login import (
+    Attempts,
+    Passwords,
+    hash_password,
+    is_password,
+    own_path,
+)
 from workbench.tileserver import RateLimit
 
 
@@ -61,3 +67,62 @@ def test_tries_come_back_with_time():
     assert [rate.spend("a") for _ in range(6)] == [True] * 5 + [False]
     now[0] = 10.5
     assert [rate.spend("a") for _ in range(2)] == [True, False]
+
+
+# --- where a login leads
+
+ELSEWHERE = [
+    "http://evil.example/",
+    "https:evil.example",
+    "//evil.example/path",
+    "///evil.example/path",
+    "////evil.example",
+    "/\\evil.example",
+    "\\\\evil.example",
+    "/\\/evil.example",
+    "/\t/evil.example",
+    "\t//evil.example",
+    " //evil.example",
+    "/\n/evil.example",
+    "/\r\nLocation: http://evil.example",
+    "/%2Fevil.example",
+    "/%2f%2fevil.example",
+    "/%5Cevil.example",
+    "/%09/evil.example",
+    "/%252Fevil.example",
+    "/\u2028/evil.example",
+    "javascript:alert(1)",
+    "data:text/html,x",
+    "evil.example",
+    "//[evil",
+    "http://[",
+    "",
+    None,
+]
+
+
+@pytest.mark.parametrize("wanted", ELSEWHERE)
+def test_a_login_leads_nowhere_else(wanted):
+    assert own_path(wanted) == "/"
+
+
+@pytest.mark.parametrize(
+    "wanted", ["/", "/workbench", "/workbench?slide=a%20b.svs&x=//y"]
+)
+def test_a_login_leads_where_the_user_wanted_to_go(wanted):
+    assert own_path(wanted) == wanted
+
+
+@given(st.text(max_size=30))
+def test_whatever_is_asked_for_a_login_stays_on_the_site(text):
+    from urllib.parse import urljoin, urlsplit  # noqa: PLC0415
+
+    path = own_path(f"/{text}")
+    assert urlsplit(urljoin("http://own.example/login", path)).netloc == "own.example"
+    assert path.isprintable()
+
+
+def test_panel_asks_the_same_where_others_say_who_one_is():
+    import panel.auth  # noqa: PLC0415
+
+    assert panel.auth._validate_next_url is own_path

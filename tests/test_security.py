@@ -28,6 +28,7 @@ from types import SimpleNamespace
 
 import pytest
 from PIL import Image
+from test_login import ELSEWHERE
 from tile_frames import frames_in
 
 from browser import free_port, running
@@ -230,6 +231,46 @@ def test_the_login_page_sends_nobody_elsewhere_and_repeats_no_script(well):
     form = urllib.parse.urlencode({"username": "ann", "password": USERS["ann"]})
     _, headers, _ = ask(well, "/login", opener=opener, data=form.encode())
     assert "evil.example" not in headers["Location"]
+
+
+@pytest.mark.parametrize("where", ["next", "cookie"])
+@pytest.mark.parametrize("wanted", ELSEWHERE)
+def test_a_right_password_leads_to_no_other_site(well, where, wanted):
+    jar = http.cookiejar.CookieJar()
+    opener = urllib.request.build_opener(_Stay, urllib.request.HTTPCookieProcessor(jar))
+    quoted = urllib.parse.quote(wanted or "", safe="")
+    headers = {}
+    if where == "next":
+        ask(well, f"/login?next={quoted}", opener=opener)
+    else:
+        headers["Cookie"] = f"next_url={quoted}"
+    form = urllib.parse.urlencode({"username": "ann", "password": USERS["ann"]})
+    answer = ask(well, "/login", opener=opener, data=form.encode(), headers=headers)
+    assert answer[0] == 302
+    assert answer[1]["Location"] == "/"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/login", "/logout", "/", "/health", "/nothing", "/static/js/x.js"],
+)
+def test_every_answer_says_who_may_frame_it_and_what_it_may_load(well, path):
+    _, headers, _ = ask(well, path, opener=log_in(well, "bob"))
+    rules = rules_of(headers["Content-Security-Policy"])
+    assert rules["frame-ancestors"] == ["'self'"]
+    assert headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert rules["default-src"] == ["'none'"]
+    assert rules["base-uri"] == ["'none'"]
+    assert not {"'unsafe-inline'", "'unsafe-eval'", "*", "data:"} & set(
+        rules.get("script-src", [])
+    )
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+
+
+def rules_of(policy):
+    parts = (rule.split() for rule in policy.split(";"))
+    return {name: values for name, *values in parts}
 
 
 def test_a_session_cannot_be_chosen_for_somebody_else(well, ann):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.cookiejar
 import json
 import logging
+import os
 import re
 import signal
+import subprocess
 import sys
 import urllib.error
 import urllib.parse
@@ -158,19 +160,107 @@ def test_only_our_own_places_are_logged(path, place):
     assert place_of(path) == place
 
 
-def test_logs_name_no_file_of_the_served_folders(tmp_path):
-    formatter = DiscreetFormatter([tmp_path])
-    path = tmp_path / "Jane Doe" / "a.svs"
+def _formatted(folders, name, message, *arguments, told=None):
+    record = logging.LogRecord(name, 40, __file__, 7, message, arguments, told)
+    return DiscreetFormatter(folders).format(record)
+
+
+def _raised(path):
     try:
-        path.read_bytes()
-    except OSError:
-        told = sys.exc_info()
-    record = logging.LogRecord(
-        "workbench.app", 40, __file__, 1, "reading %s", (tmp_path / "Jane.svs",), told
+        try:
+            path.read_bytes()
+        except OSError as error:
+            message = f"Jane Doe cannot be read from {path.name}"
+            raise ValueError(message) from error
+    except ValueError:
+        return sys.exc_info()
+
+
+def test_of_an_error_kinds_and_places_are_logged_and_no_text(tmp_path):
+    told = _raised(tmp_path / "Jane Doe" / "a.svs")
+    text = _formatted(
+        [tmp_path], "workbench.app", "reading %s", tmp_path / "Jane.svs", told=told
     )
-    text = formatter.format(record)
-    assert "No such file" in text
+    assert "builtins.ValueError" in text
+    assert "builtins.FileNotFoundError" in text
+    assert "test_serving.py" in text
+    assert "in _raised" in text
+    for word in ("Jane", "Doe", "a.svs", str(tmp_path)):
+        assert word not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "arguments"),
+    [
+        ("panel.viewable.SlideList", "{'wanted': ['Jane.svs']}", ()),
+        ("tornado.access", "%d %s", (404, "/Jane.svs")),
+        ("bokeh.server.views.ws", "error %r: %r", ("Jane", "Jane.svs")),
+        ("asyncio", "Task exception was never retrieved: Jane", ()),
+        ("tifffile", "<TiffFile 'Jane.svs'> damaged", ()),
+        ("PIL", "cannot identify image file 'Jane.svs'", ()),
+        ("workbenchmark", "Jane", ()),
+    ],
+)
+def test_of_a_librarys_record_the_text_is_left_out(name, message, arguments):
+    text = _formatted([], name, message, *arguments)
     assert "Jane" not in text
+    assert name in text
+    assert "test_serving.py:7" in text
+
+
+def test_an_error_among_the_arguments_of_our_own_messages_is_its_kind_alone():
+    text = _formatted([], "workbench.models", "left out: %s", ValueError("Jane"))
+    assert text.endswith("left out: ValueError")
+
+
+_NOISE = """
+import asyncio, logging, threading, warnings, tempfile, pathlib
+from workbench.app.traffic import log_discreetly
+import panel, bokeh
+log_discreetly([pathlib.Path("/slides")])
+for name in ("panel", "panel.viewable.List", "bokeh.server", "tornado.access",
+             "asyncio", "tifffile", "PIL.Image", "numcodecs", "workbench.app"):
+    logger = logging.getLogger(name)
+    for level in ("debug", "info"):
+        getattr(logger, level)("Jane %s", "Doe")
+logging.getLogger("tifffile").warning("Jane")
+warnings.warn("Jane Doe.svs is odd", stacklevel=1)
+def fail(*_):
+    raise ValueError("Jane Doe.svs")
+thread = threading.Thread(target=fail); thread.start(); thread.join()
+class Bad:
+    __del__ = fail
+Bad()
+async def main():
+    asyncio.get_running_loop().call_soon(fail)
+    task = asyncio.ensure_future(asyncio.to_thread(fail))
+    await asyncio.sleep(0.1)
+    del task
+asyncio.run(main())
+open("Jane Doe.svs")
+"""
+
+
+def test_no_level_and_no_way_out_writes_a_name(tmp_path):
+    """Records, warnings, threads, finalizers, tasks, and the error that ends it."""
+    env = {**os.environ, "PYTHONWARNINGS": "default"}
+    done = subprocess.run(
+        [sys.executable, "-c", _NOISE],
+        check=False,
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "Jane" not in said
+    assert " DEBUG " not in said
+    assert " INFO " not in said
+    assert said.count("ValueError") >= 4
+    assert "FileNotFoundError" in said
+    assert "UserWarning" in said
 
 
 def test_notices_do_not_tell_where_the_folders_lie(tmp_path):

@@ -199,7 +199,7 @@ class Job:
         except WorkbenchError as error:
             self._fail(error, str(error))
         except Exception as error:  # noqa: BLE001 - a thread has nobody to raise to
-            _log.exception("A run of %s failed", self.slide.name)
+            _log.exception("A run failed")
             self._fail(error, _unexpected(error))
         else:
             return self._leave(self._run.status)

@@ -272,7 +272,7 @@ class Recorder:
                 tiles_done=self.tiles_done,
             )
         except RunError:
-            _log.exception("The end of the run in '%s' was not recorded", self.path)
+            _log.exception("The end of a run was not recorded")
 
     def _count(self, answers: Answers) -> None:
         before, _ = self._tally.get(answers.chunk, (0, 0))

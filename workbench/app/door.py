@@ -14,6 +14,7 @@ from workbench.app.page import TITLE
 from workbench.app.resources import ImportedResourceHandler
 from workbench.app.traffic import log_request
 from workbench.tileserver import RateLimit, tile_routes
+from workbench.tileserver.headers import GuardedAnswers, install_page_handler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,6 +136,7 @@ def server_options(door: Door) -> dict[str, Any]:
     """Return what `panel.serve` has to know, for this door."""
     # All scripts and styles come from this server: hospitals are offline.
     os.environ["BOKEH_RESOURCES"] = "server"
+    install_page_handler()
     options: dict[str, Any] = {
         "prefix": door.prefix,
         "websocket_origin": door.websocket_origins,
@@ -147,6 +149,7 @@ def server_options(door: Door) -> dict[str, Any]:
         "websocket_max_message_size": _UPLOAD_BYTES,
         "http_server_kwargs": {"max_body_size": _BODY_BYTES},
         "log_function": log_request,
+        "transforms": [GuardedAnswers],
         # An address with a session in it, sent to another user, would share it.
         "sign_sessions": True,
         "secret_key": secrets.token_bytes(32),

@@ -9,25 +9,31 @@ import atexit
 import itertools
 import logging
 import os
+import re
 import secrets
 import socket
-import tempfile
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import panel as pn
+from platformdirs import user_log_path
 from tornado.web import RequestHandler
 
 from workbench.app.door import APP, Door, server_options
+from workbench.app.traffic import OURS, DiscreetFormatter
 from workbench.errors import WorkbenchError
+from workbench.tileserver.headers import SELF, guard_page
 
 if TYPE_CHECKING:
     import asyncio
 
 _log = logging.getLogger("workbench.app")
 _WAIT_S: Final = 30.0
+
+_ORIGIN: Final = re.compile(r"https?://[\w.-]+(:\d+)?|https?://\[[\da-f:]+\](:\d+)?")
+_EDITORS: Final = ("file:", "vscode-webview:", "vscode-file:")
+"""Of pages without an origin that a policy could name."""
 
 DOORS: Final = {
     "proxy": "through Jupyter's proxy",
@@ -66,6 +72,7 @@ class KernelServer:
         self._apps: dict[str, Shown] = {}
         self._numbers = itertools.count(1)
         self._reached: dict[str, tuple[threading.Event, list[str]]] = {}
+        self._notebooks: set[str] = set()
         door = Door(port=self.port, prefix=self.prefix, origins=("*",))
         self.root = door.url.removesuffix(f"/{APP}")
         # The page's own host is not known here; the secret prefix stands in for it.
@@ -113,6 +120,21 @@ class KernelServer:
         doors = self._reached[cell][1] if cell in self._reached else []
         return doors[-1] if doors else ""
 
+    def frames(self) -> tuple[str, ...]:
+        """Return which pages may show the app in a frame, for their browsers.
+
+        That is the notebook's own page, which has asked for the server below its
+        secret prefix before; behind Jupyter's proxy both are of one origin.
+        """
+        return (*SELF, *sorted(self._notebooks))
+
+    def allow(self, origin: str) -> None:
+        """Let the pages of a notebook's origin show the app in a frame."""
+        if _ORIGIN.fullmatch(origin):
+            self._notebooks.add(origin)
+        elif origin:
+            self._notebooks.update(_EDITORS)
+
     def close(self) -> None:
         """Stop serving; runs under way are cancelled, and what they did is kept."""
         for app in self._apps.values():
@@ -120,6 +142,7 @@ class KernelServer:
         self._thread.stop()
 
     def _page(self) -> Any:
+        guard_page(pn.state.curdoc, self.frames)
         key = pn.state.session_args.get("app", [b""])[0].decode(errors="replace")
         if key not in self._apps:
             return pn.pane.Str("This app is gone: run its cell again.")
@@ -156,6 +179,7 @@ class _HereHandler(RequestHandler):
     def get(self) -> None:
         """Answer, and note who has asked."""
         cell = self.get_query_argument("cell", "")
+        self._server.allow(self.request.headers.get("Origin", ""))
         self._server.reached(cell, self.get_query_argument("door", ""))
         self.set_header("Access-Control-Allow-Origin", "*")
         self.set_header("Cache-Control", "no-store")
@@ -177,12 +201,29 @@ def kernel_server() -> KernelServer:
 
 def _log_to_file() -> None:
     """Keep tracebacks out of the cells: what is unexpected goes into a file."""
-    log = logging.getLogger("workbench")
+    log = logging.getLogger(OURS)
     if not log.handlers:
-        path = Path(tempfile.gettempdir()) / f"workbench-{os.getpid()}.log"
-        log.addHandler(logging.FileHandler(path, delay=True, encoding="utf-8"))
+        log.addHandler(_private_handler())
         log.setLevel(logging.INFO)
         log.propagate = False
+
+
+def _private_handler() -> logging.Handler:
+    """Return what writes a log that only its user can read; none where that fails."""
+    folder = user_log_path("slide-workbench")
+    path = folder / f"kernel-{os.getpid()}.log"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        # A file of that number is of a kernel that has ended. One that somebody else
+        # has put there is not written into.
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600, exist_ok=False)
+        handler: logging.Handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError:
+        return logging.NullHandler()
+    handler.setFormatter(DiscreetFormatter())
+    return handler
 
 
 def _free_port() -> int:

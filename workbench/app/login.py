@@ -17,12 +17,10 @@ import secrets
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
-from panel.auth import (
-    BasicAuthProvider,
-    BasicLoginHandler,
-    _validate_next_url,
-)
+import panel.auth
+from panel.auth import BasicAuthProvider, BasicLoginHandler
 from panel.io.state import state
 
 from workbench.tileserver import RateLimit
@@ -35,6 +33,50 @@ _TRIES: Final = 5
 _ADDRESS_TRIES: Final = 50
 _EVERY_S: Final = 10.0
 _TOO_MANY: Final = 429
+_DECODINGS: Final = 3
+"""So often a path may be encoded on its way through proxies, and is still seen."""
+
+
+def own_path(wanted: str | None) -> str:
+    """Return a path of this site that a user may be led to after the login.
+
+    Parameters
+    ----------
+    wanted : str, optional
+        What the address or a cookie asks for: anybody may have written it.
+
+    Returns
+    -------
+    str
+        `wanted` if it is an absolute path of this site, with its query; else the page
+        that the server begins with.
+    """
+    base = state.base_url or "/"
+    if not wanted or not _is_path(wanted):
+        return base
+    if base != "/" and not wanted.startswith(base):
+        return base + wanted.removeprefix("/")
+    return wanted
+
+
+def _is_path(text: str) -> bool:
+    """Tell whether every browser and proxy reads a text as a path of the same site."""
+    place = text.partition("?")[0].partition("#")[0]
+    for _ in range(_DECODINGS):
+        # Browsers take "\\" for "/", and drop tabs, line ends and leading spaces.
+        plain = place.isprintable() and not set(place) & {"\\", " "}
+        if not plain or not place.startswith("/") or place.startswith("//"):
+            return False
+        place = unquote(place)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return text.isprintable() and not parts.scheme and not parts.netloc
+
+
+# Panel asks this wherever it reads `next`; its own lets "///host" through.
+panel.auth._validate_next_url = own_path  # noqa: SLF001 - there is no other way
 
 
 def hash_password(password: str) -> str:
@@ -116,6 +158,11 @@ class LoginHandler(BasicLoginHandler):
     passwords: Passwords
     attempts: Attempts
 
+    def get(self) -> None:
+        """Show the form, and keep where the user wanted to go."""
+        self.set_cookie("next_url", own_path(self.get_argument("next", None)))
+        self._say("")
+
     async def post(self) -> None:
         """Let in who knows the password; 429 for who has tried too often."""
         user = self.get_argument("username", "")
@@ -136,7 +183,7 @@ class LoginHandler(BasicLoginHandler):
         """Log a user in, and lead to the app."""
         self.set_current_user(user)
         # Where they wanted to go is a cookie, which anybody could have set.
-        self.redirect(_validate_next_url(self.get_cookie("next_url", state.base_url)))
+        self.redirect(own_path(self.get_cookie("next_url")))
 
     def _say(self, sentence: str) -> None:
         page = self._login_template.render(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import signal
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import panel as pn
 from panel.io.application import build_applications
@@ -24,6 +24,7 @@ from workbench.app.page import TITLE
 from workbench.app.site import site_from_environment
 from workbench.app.traffic import log_discreetly
 from workbench.app.workbench import WorkbenchApp
+from workbench.tileserver.headers import SELF, guard_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,11 @@ def session(site: Site, *, first: str = "") -> WorkbenchApp:
     return app
 
 
+def _page(site: Site) -> Any:
+    guard_page(pn.state.curdoc, lambda: SELF)
+    return session(site).page()
+
+
 def serve(
     site: Site, door: Door, *, started: Callable[[str], None] | None = None
 ) -> None:
@@ -64,7 +70,7 @@ def serve(
         If the port is taken.
     """
     gate = Gate(door.limits)
-    apps = build_applications({APP: lambda: session(site).page()}, title=TITLE)
+    apps = build_applications({APP: lambda: _page(site)}, title=TITLE)
     for app in apps.values():
         app.add(gate)
     options = server_options(door)
@@ -88,4 +94,6 @@ def serve(
 
 if pn.state.served:  # true in the module that `panel serve` runs, not in an import
     # Panel runs this file anew for each session of `panel serve`.
-    session(site_from_environment()).page().servable()
+    _site = site_from_environment()
+    log_discreetly([*_site.library.roots, _site.shelf.folder])
+    _page(_site).servable()

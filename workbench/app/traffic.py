@@ -2,21 +2,32 @@
 
 A slide's name, folder or label can name a patient, and an address can name a slide.
 So requests are logged without their queries, tiles with the beginning of their key
-only, other paths than our own not at all, and files in the served folders are left
-out of everything else.
+only, and other paths than our own not at all. Of a library's record and of an
+exception only what comes from code is written: where, which kind, how severe. Their
+messages are made of data, and are left out.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import re
-from typing import TYPE_CHECKING, Any, Final
+import sys
+import threading
+import traceback
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
+    from types import TracebackType
 
 _log = logging.getLogger("workbench.access")
+_stray = logging.getLogger("workbench.uncaught")
+
+OURS: Final = "workbench"
+"""Name of the logger whose records have messages without names."""
 
 _FORM: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _LEFT_OUT: Final = "<path>"
@@ -24,11 +35,11 @@ _TILE: Final = re.compile(r"/tiles/([\w-]{6})[\w-]*(/\d+(?:/\d+/\d+)?)$")
 _PLACES: Final = frozenset(
     ["workbench", "health", "liveness", "login", "logout", "static", "components"]
 )
-_REQUEST: Final = re.compile(r"\b(GET|HEAD|POST|PUT|DELETE|PATCH|OPTIONS) (/\S*)")
-_URI: Final = re.compile(r"\b(uri|path)='[^']*'")
+_CODE_PARTS: Final = 3
+"""Of the path of a file of code: enough to find it, too few to name a user."""
+
 _REFUSED: Final = 400
 _FAILED: Final = 500
-_LIBRARIES: Final = ("bokeh", "panel", "tornado", "workbench")
 
 
 def log_request(handler: Any) -> None:
@@ -41,7 +52,8 @@ def log_request(handler: Any) -> None:
         return
     request = handler.request
     took = 1000 * request.request_time()
-    _log.log(level, "%s %s %d %.1f ms", request.method, request.path, status, took)
+    place = place_of(request.path)
+    _log.log(level, "%s %s %d %.1f ms", request.method, place, status, took)
 
 
 def place_of(path: str) -> str:
@@ -62,15 +74,15 @@ def place_of(path: str) -> str:
 
 
 class DiscreetFormatter(logging.Formatter):
-    """Formats records, tracebacks too, without what may name a patient.
+    """Formats records without what may name a patient, a file or a user.
 
     Parameters
     ----------
     folders : iterable of Path
-        Paths in them are left out, and names of files in them, at the end of a path.
+        Paths in them are left out of our own messages too, should one get there.
     """
 
-    def __init__(self, folders: Iterable[Path]) -> None:
+    def __init__(self, folders: Iterable[Path] = ()) -> None:
         super().__init__(_FORM)
         roots = "|".join(re.escape(str(folder)) for folder in folders)
         # A name may have spaces: all up to a quote or the end of the line goes.
@@ -78,25 +90,112 @@ class DiscreetFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, or lines, that are written."""
-        text = super().format(record)
-        if self._paths is not None:
-            text = self._paths.sub(_LEFT_OUT, text)
-        text = _URI.sub(r"\1=...", text)
-        return _REQUEST.sub(lambda found: f"{found[1]} {place_of(found[2])}", text)
+        kept = logging.makeLogRecord(record.__dict__)
+        kept.msg, kept.args = self._message(record), None
+        kept.exc_text = kept.stack_info = None
+        return super().format(kept)
+
+    def formatException(  # noqa: N802 - the library's name
+        self,
+        ei: tuple[type[BaseException], BaseException, TracebackType | None]
+        | tuple[None, None, None],
+    ) -> str:
+        """Return which errors led to which, and where; not what they say."""
+        return "\n".join(_chain(ei[1]))
+
+    def _message(self, record: logging.LogRecord) -> str:
+        if record.name.partition(".")[0] != OURS:
+            return f"{_code(record.pathname)}:{record.lineno} (text left out)"
+        args = record.args
+        if isinstance(args, tuple):
+            args = tuple(map(_argument, args))
+        text = str(record.msg) % args if args else str(record.msg)
+        return text if self._paths is None else self._paths.sub(_LEFT_OUT, text)
+
+
+def _argument(value: object) -> object:
+    """Return what is written of an argument of one of our own messages."""
+    if isinstance(value, BaseException):  # its text may have a name in it
+        return type(value).__name__
+    return _LEFT_OUT if isinstance(value, os.PathLike) else value
+
+
+def _chain(error: BaseException | None) -> list[str]:
+    """Return the kinds of an error and of those that led to it, with their places."""
+    lines: list[str] = []
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        lines.append(f"{type(error).__module__}.{type(error).__qualname__}")
+        for frame in traceback.extract_tb(error.__traceback__):
+            place = f"{_code(frame.filename)}:{frame.lineno}"
+            lines.append(f"  at {place} in {frame.name}")
+        hidden = error.__suppress_context__
+        error = error.__cause__ or (None if hidden else error.__context__)
+        if error is not None:
+            lines.append("which came of")
+    return lines
+
+
+def _code(path: str) -> str:
+    return "/".join(Path(path).parts[-_CODE_PARTS:])
 
 
 def log_discreetly(folders: Iterable[Path], level: str = "WARNING") -> None:
     """Send the logs of this process to standard error, in that form.
 
+    Warnings and errors that nothing has caught are logged in that form, too.
+
     Parameters
     ----------
     level : str
-        "INFO" writes down every request, "WARNING" those that were refused.
+        Of the requests: "INFO" writes down every one, "WARNING" those that were
+        refused. Of libraries only warnings and errors are written down.
     """
     handler = logging.StreamHandler()
     handler.setFormatter(DiscreetFormatter(folders))
-    logging.basicConfig(handlers=[handler], level=level, force=True)
-    for name in _LIBRARIES:
-        logger = logging.getLogger(name)
-        logger.handlers.clear()
-        logger.propagate = True
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    warnings.showwarning = _warned
+    for name, logger in list(logging.root.manager.loggerDict.items()):
+        if isinstance(logger, logging.Logger) and "." not in name:
+            _quiet(logger)
+    for name in ("bokeh", "panel", "tornado", "asyncio", OURS):
+        _quiet(logging.getLogger(name))
+    logging.getLogger(OURS).setLevel(level)
+    sys.excepthook = _uncaught
+    threading.excepthook = lambda args: _uncaught(
+        args.exc_type, args.exc_value, args.exc_traceback
+    )
+    sys.unraisablehook = lambda args: _uncaught(
+        args.exc_type, args.exc_value, args.exc_traceback
+    )
+
+
+def _quiet(logger: logging.Logger) -> None:
+    """Let a library's warnings and errors come to the one handler, and nothing else."""
+    logger.handlers.clear()
+    logger.propagate = True
+    logger.setLevel(logging.WARNING)
+
+
+def _uncaught(
+    kind: type[BaseException],
+    error: BaseException | None,
+    where: TracebackType | None,
+) -> None:
+    if error is None or issubclass(kind, KeyboardInterrupt | SystemExit):
+        return
+    _stray.error("an error that nothing has caught", exc_info=(kind, error, where))
+
+
+def _warned(  # noqa: PLR0913, PLR0917 - the library's
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Log a warning by its kind and place; called for `warnings.showwarning`."""
+    del message, file, line
+    _stray.warning("%s at %s:%d", category.__name__, _code(filename), lineno)

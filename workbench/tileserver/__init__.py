@@ -58,5 +58,15 @@ def tile_routes(
     return [(_ADDRESS, TileHandler, told), (_GROUP, TileGroupHandler, told)]
 
 
-ROUTES: Final = tile_routes()
-"""For `panel serve --plugins` and `panel.serve(extra_patterns=...)`."""
+def __getattr__(name: str) -> Any:
+    """Return `ROUTES`, for `panel serve --plugins` and `extra_patterns=`.
+
+    Made when a server asks, as pages need their handler then, and Panel with it.
+    """
+    if name != "ROUTES":
+        message = f"module '{__name__}' has no attribute '{name}'"
+        raise AttributeError(message)
+    from workbench.tileserver.headers import install_page_handler  # noqa: PLC0415
+
+    install_page_handler()
+    return tile_routes()
