@@ -188,7 +188,7 @@ def _uncaught(
     _stray.error("an error that nothing has caught", exc_info=(kind, error, where))
 
 
-def _warned(  # noqa: PLR0913, PLR0917 - the library's
+def _warned(  # noqa: PLR0917 - the library's
     message: Warning | str,
     category: type[Warning],
     filename: str,
