@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-.PHONY: demo test check bench lab serve format images clean help
+.PHONY: demo test check bench lab serve format fuzz images clean help
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -47,6 +47,9 @@ format: .venv/.dev  ## put the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/nbstripout notebooks/*.ipynb
+
+fuzz: .venv/.dev  ## damaged files of every kind, for an hour; FUZZ="--help" for more
+	PYTHONPATH=tests $(BIN)/python tests/fuzz/fuzz_driver.py $(or $(FUZZ),--seconds 3600 --keep)
 
 bench: .venv/.dev  ## the benchmarks; peers are measured where they are installed
 	$(BIN)/python benchmarks/read.py

@@ -48,3 +48,15 @@ def test_an_error_names_the_value_and_the_next_step_and_travels(error):
 def test_a_subclass_uses_the_code_of_its_nearest_parent():
     code = errors.code_for(errors.BrokenSlideError("a", "b"), errors.EXIT_CODES)
     assert code == errors.EXIT_CODES[errors.SlideError]
+
+
+def test_a_message_can_always_be_printed():
+    error = WorkbenchError("name '\ud800' of a file", "Rename it.")
+    assert str(error).encode() == b"name '\\ud800' of a file Rename it."
+
+
+def test_a_message_that_quotes_a_file_stays_short():
+    error = WorkbenchError("begins " + "x" * 1_000_000 + " ends", "Do this.")
+    assert len(str(error)) < 10_000
+    assert str(error).startswith("begins ")
+    assert str(error).endswith(" ends Do this.")

@@ -29,6 +29,9 @@ from __future__ import annotations
 
 from typing import Final
 
+_MAX_MESSAGE: Final = 8_000
+"""Letters of a message; of a longer one the middle is left out."""
+
 
 class WorkbenchError(Exception):
     """The root of all errors that a user can do something about.
@@ -42,6 +45,7 @@ class WorkbenchError(Exception):
     """
 
     def __init__(self, message: str, remedy: str = "") -> None:
+        message = _printable(message)
         super().__init__(f"{message} {remedy}".strip())
         self.message = message
         self.remedy = remedy
@@ -49,6 +53,17 @@ class WorkbenchError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         """Rebuild from the finished sentences, whatever the class's arguments."""
         return (_rebuild, (type(self), self.message, self.remedy))
+
+
+def _printable(message: str) -> str:
+    """Return a message that can be encoded, without the middle of a very long one.
+
+    It may quote what stands in a damaged file.
+    """
+    if len(message) > _MAX_MESSAGE:
+        half = _MAX_MESSAGE // 2
+        message = f"{message[:half]} ... {message[-half:]}"
+    return message.encode(errors="backslashreplace").decode()
 
 
 def _rebuild(kind: type[WorkbenchError], message: str, remedy: str) -> WorkbenchError:
