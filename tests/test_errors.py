@@ -51,12 +51,12 @@ def test_a_subclass_uses_the_code_of_its_nearest_parent():
 
 
 def test_a_message_can_always_be_printed():
-    error = WorkbenchError("name '\ud800' of a file", "Rename it.")
+    error = errors.WorkbenchError("name '\ud800' of a file", "Rename it.")
     assert str(error).encode() == b"name '\\ud800' of a file Rename it."
 
 
 def test_a_message_that_quotes_a_file_stays_short():
-    error = WorkbenchError("begins " + "x" * 1_000_000 + " ends", "Do this.")
+    error = errors.WorkbenchError("begins " + "x" * 1_000_000 + " ends", "Do this.")
     assert len(str(error)) < 10_000
     assert str(error).startswith("begins ")
     assert str(error).endswith(" ends Do this.")
