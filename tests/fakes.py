@@ -14,6 +14,7 @@ from workbench.errors import MissingMppError, SlideReadError
 from workbench.geometry import Box, FileFrame
 from workbench.models.tile_model import TileModel
 from workbench.region import Region
+from workbench.slide.former import FormerIds
 from workbench.slide.pixel_size import PixelSize
 from workbench.slide.reader import Level
 
@@ -30,6 +31,7 @@ class FakeSlide:
     waited_s = 0.0
     mpp_is_given = False
     frame = FileFrame()
+    former = FormerIds((), certain=True)
 
     def __init__(self, size=(1000, 700), *, mpp=0.5, seed=0, broken=()):
         self.size = size
@@ -46,6 +48,9 @@ class FakeSlide:
         self.box = self.bounds = Box(0, 0, *size)
         self.broken = list(broken)
         self.reads = 0
+
+    def require_unchanged(self):
+        pass
 
     def require_mpp(self):
         if self.mpp is None:

@@ -102,6 +102,7 @@ def run(
         with report.stage("preparing"):
             request = Request.of(slide, recipe)
         with Recorder(Path(out or request.folder)) as recorder:
+            recorder.adopt(slide)
             recorder.check(request.asked)
             if not recorder.finished:
                 _begin(request, recorder, report)

@@ -5,7 +5,9 @@ WorkbenchError
 │   ├── SlideNotFoundError
 │   ├── UnsupportedSlideError
 │   ├── BrokenSlideError
+│   ├── SeveralSlidesError  a folder holds more than one slide
 │   └── SlideReadError
+│       └── SlideChangedError  the file is another one now
 ├── MissingMppError         a measurement needs micrometres per pixel
 ├── OutOfBoundsError        a box or size that no slide can answer
 ├── StainError              a stain fit that has no answer
@@ -14,6 +16,7 @@ WorkbenchError
 │   ├── InvalidCardError
 │   └── UntrustedModelError
 ├── AnnotationError         an annotation, or a file of some, cannot be used
+│   └── SharedIdError       work is saved under an id that several slides may have
 ├── RecipeError             options that do not go together
 ├── RunError                a run folder cannot be used
 │   ├── RecipeMismatchError
@@ -27,7 +30,11 @@ places where a class becomes a number.
 
 from __future__ import annotations
 
-from typing import Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _MAX_MESSAGE: Final = 8_000
 """Letters of a message; of a longer one the middle is left out."""
@@ -108,6 +115,28 @@ class BrokenSlideError(SlideError):
         )
 
 
+class SeveralSlidesError(SlideError):
+    """A folder that holds several slides, of which one has to be chosen.
+
+    Parameters
+    ----------
+    path : path
+        Of the folder.
+    choices : dict of str to str
+        A path that opens each slide, and what it is.
+    """
+
+    choices: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, path: object, choices: Mapping[str, str]) -> None:
+        lines = "".join(f"\n  {choice}: {what}" for choice, what in choices.items())
+        super().__init__(
+            f"'{path}' holds {len(choices)} slides.",
+            f"Open one of them by one of its files:{lines}",
+        )
+        self.choices = dict(choices)
+
+
 class SlideReadError(SlideError):
     """Pixels of a slide that opened could not be read."""
 
@@ -116,6 +145,18 @@ class SlideReadError(SlideError):
             f"Reading {place} of '{path}' failed: {reason}.",
             "Check that the file is still there; if it is, it is damaged here:"
             " copy it again, or draw a region that leaves this part out.",
+        )
+
+
+class SlideChangedError(SlideReadError):
+    """The file was replaced, cut or written to since the slide was opened."""
+
+    def __init__(self, path: object) -> None:
+        WorkbenchError.__init__(
+            self,
+            f"The file '{path}' changed on disk.",
+            "Open it again; if it is still being written, once that is done. What was"
+            " saved before is kept with the slide that it was.",
         )
 
 
@@ -185,6 +226,19 @@ class AnnotationError(WorkbenchError):
         )
 
 
+class SharedIdError(AnnotationError):
+    """An earlier version saved work under an id that other slides may share."""
+
+    def __init__(self, slide: str, what: str) -> None:
+        super().__init__(
+            slide,
+            f"an earlier version saved {what} under an id that several slides may"
+            " have, and it cannot be told whose they are",
+            f"Say whether they are of this slide: workbench former '{slide}' --take"
+            " or --leave; in Python, former='take' or former='leave'.",
+        )
+
+
 class RecipeError(WorkbenchError):
     """Options that are out of bounds or do not go together."""
 
@@ -241,6 +295,7 @@ EXIT_CODES: Final[dict[type[WorkbenchError], int]] = {
 HTTP_CODES: Final[dict[type[WorkbenchError], int]] = {
     WorkbenchError: 400,
     SlideNotFoundError: 404,
+    SlideChangedError: 409,
     SlideError: 422,
     MissingMppError: 422,
     OutOfBoundsError: 404,

@@ -21,7 +21,8 @@ from workbench.answers import read_answers
 from workbench.blending import raster_of
 from workbench.cards import ModelCard
 from workbench.durable import disk_errors, replace_file
-from workbench.errors import RecipeMismatchError, RunError
+from workbench.errors import RecipeMismatchError, RunError, SharedIdError
+from workbench.former_work import FormerWork
 from workbench.journal import Journal
 from workbench.objects import OBJECTS, write_objects
 from workbench.scores import part_of, write_scores
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
     from workbench.answers import Answers, Raster
     from workbench.results import Status
+    from workbench.slide.slide import Slide
 
 _LOCK_WAIT_S: Final = 2.0
 """Whoever asks whether a run is under way holds its lock for an instant."""
@@ -192,6 +194,23 @@ class Recorder:
         self._journal = Journal(self.path / JOURNAL)
         sessions = [*self.record["sessions"], {"started": _now(), **session}]
         self._write(status="running", message="", ended=None, sessions=sessions)
+
+    def adopt(self, slide: Slide) -> None:
+        """Take over a run that an earlier version began under the slide's former id.
+
+        Raises
+        ------
+        SharedIdError
+            If other slides may have that id, and nobody has said whose the run is.
+        """
+        if not self.record or self.record["slide"]["id"] == slide.id:
+            return
+        ours = FormerWork(self.path.parent, slide).is_ours(self.record)
+        if ours is None:
+            raise SharedIdError(slide.path, f"the run '{self.path.name}'")
+        if ours:
+            was = self.record["slide"]
+            self._write(slide={**was, "id": slide.id, "former_id": was["id"]})
 
     def check(self, facts: Mapping[str, Any]) -> None:
         """Refuse to go on with a run of anything else; a new folder takes all.

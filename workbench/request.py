@@ -18,6 +18,7 @@ from workbench.area import Area
 from workbench.coverage import region_of
 from workbench.devices import resolve_devices
 from workbench.errors import RecipeError
+from workbench.former_work import FormerWork
 from workbench.grid import Grid
 from workbench.inference import Inference
 from workbench.models.disagreement import Disagreement
@@ -69,6 +70,7 @@ class Request:
         RecipeError
             If this machine has no such device.
         """
+        slide.require_unchanged()
         mpp = slide.require_mpp()
         members = [
             Inference(_model(recipe), recipe, device)
@@ -133,11 +135,20 @@ class Request:
     @property
     def folder(self) -> Path:
         """Where the run goes by default: the same for the same request."""
-        text = json.dumps(self.asked, sort_keys=True)
+        here = Path(_FOLDER) / self._name(self.slide.id)
+        if here.exists():
+            return here
+        return FormerWork(_FOLDER, self.slide).found(self._name) or here
+
+    def _name(self, known: str) -> str:
+        """Return the name of its folder, for a slide that is known by an id."""
+        asked = self.asked
+        text = json.dumps(
+            {**asked, "slide": {**asked["slide"], "id": known}}, sort_keys=True
+        )
         fingerprint = hashlib.sha256(text.encode()).hexdigest()[:10]
         names = (Path(self.slide.name).stem, self.inference.card.name, fingerprint)
-        plain = (re.sub(r"[^\w.-]+", "_", name)[:80] for name in names)
-        return Path(_FOLDER) / "-".join(plain)
+        return "-".join(re.sub(r"[^\w.-]+", "_", name)[:80] for name in names)
 
     def tiles(self) -> NDArray[np.int64]:
         """Return the tiles that are asked for, in order, int64 of shape (N,).

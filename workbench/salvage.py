@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from workbench.errors import SlideReadError
+from workbench.errors import SlideChangedError, SlideReadError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +66,8 @@ class Salvage:
         try:
             given = {} if out is None else {"out": out}
             pixels = self._source.read_tiles(boxes, size, threads=threads, **given)
+        except SlideChangedError:
+            raise
         except (SlideReadError, OSError):
             return np.stack([self._read(box, size) for box in boxes], out=out)
         self._in_a_row = 0
@@ -80,6 +82,8 @@ class Salvage:
         """
         try:
             found = self._source.read_encoded(boxes, size)
+        except SlideChangedError:
+            raise
         except (SlideReadError, OSError):
             return None
         if found is None:
@@ -90,6 +94,8 @@ class Salvage:
     def _read(self, box: Box, size: tuple[int, int]) -> NDArray[np.uint8]:
         try:
             pixels: NDArray[np.uint8] = self._source.read_tiles([box], size)[0]
+        except SlideChangedError:
+            raise
         except (SlideReadError, OSError) as error:
             self._in_a_row += 1
             if self._in_a_row >= _GONE_AFTER:

@@ -46,6 +46,9 @@ class FakeSlide:
     def pixels_id(self):
         return self.id
 
+    def require_unchanged(self):
+        pass
+
     def encoded_tile(self, level, column, row, *, wait=True):
         if not self.stored or not wait:
             return None

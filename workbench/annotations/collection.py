@@ -15,7 +15,7 @@ from collections.abc import Collection
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import filelock
 
@@ -27,7 +27,8 @@ from workbench.annotations.geojson import (
     write_geojson,
 )
 from workbench.area import Area
-from workbench.errors import AnnotationError
+from workbench.errors import AnnotationError, SharedIdError
+from workbench.former_work import FormerWork
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,10 @@ _LOCK_S: Final = 20.0
 
 
 def open_annotations(
-    slide: Slide, *, folder: str | os.PathLike[str] = FOLDER
+    slide: Slide,
+    *,
+    folder: str | os.PathLike[str] = FOLDER,
+    former: Literal["ask", "take", "leave"] = "ask",
 ) -> Annotations:
     """Return what has been marked on a slide; what is changed is saved at once.
 
@@ -54,6 +58,9 @@ def open_annotations(
     slide : Slide
     folder : path
         Where annotations are saved, one file for each slide.
+    former : "ask", "take" or "leave"
+        What is done with annotations that an earlier version saved under an id which
+        other slides may have, too. The answer is kept.
 
     Returns
     -------
@@ -61,10 +68,17 @@ def open_annotations(
 
     Raises
     ------
+    SharedIdError
+        If there are such annotations, and nobody has said yet whose they are.
     AnnotationError
         If they cannot be read.
     """
-    return Annotations(slide, folder)
+    if former != "ask":
+        FormerWork(folder, slide).answer(take=former == "take")
+    found = Annotations(slide, folder)
+    if found.asked:
+        raise SharedIdError(slide.path, "annotations")
+    return found
 
 
 class Annotations(Collection[Annotation]):
@@ -81,7 +95,11 @@ class Annotations(Collection[Annotation]):
         self._end = 0
         self._lines = 0
         self._guard = threading.RLock()
+        self._former: set[str] = set()
+        self.asked: list[str] = []
+        """Former ids with annotations that may be of another slide."""
         self.refresh()
+        self.take_over()
 
     def __iter__(self) -> Iterator[Annotation]:
         """Go through them as they are now."""
@@ -153,6 +171,8 @@ class Annotations(Collection[Annotation]):
 
         Raises
         ------
+        SlideChangedError
+            If the slide's file is no longer what was marked; then nothing has changed.
         AnnotationError
             If the disk refuses; then nothing has changed.
         """
@@ -186,6 +206,30 @@ class Annotations(Collection[Annotation]):
                 return set()
             except OSError as error:
                 raise self._refused(error) from error
+
+    def take_over(self) -> None:
+        """Take in what earlier versions saved, as far as it is of this slide.
+
+        Raises
+        ------
+        AnnotationError
+            If it cannot be read, or the disk refuses.
+        """
+        there = {file.stem for file in self.path.parent.glob(f"*{_SUFFIX}")}
+        there -= self._former
+        work = FormerWork(self.path.parent, self.slide)
+        self.asked = work.asked(there)
+        for former in work.taken(there):
+            try:
+                data = self.path.with_name(f"{former}{_SUFFIX}").read_bytes()
+            except OSError as error:
+                raise self._refused(error) from error
+            whole = data[: data.rfind(b"\n") + 1]
+            with self._guard, self._opened() as file:
+                self._read_on(file)
+                if former not in self._former:  # somebody else was first
+                    mark = json.dumps({"former": former}).encode() + b"\n"
+                    self._write(file, whole + mark)
 
     def read(self, source: Path | bytes, *, by: str, name: str = "") -> int:
         """Add what is in a GeoJSON file; what is there under the same id is replaced.
@@ -238,6 +282,7 @@ class Annotations(Collection[Annotation]):
         return f"<Annotations of '{self.slide.name}': {len(self)}>"
 
     def _append(self, lines: list[dict[str, Any]]) -> None:
+        self.slide.require_unchanged()
         data = b"".join(
             json.dumps(line, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
             for line in lines
@@ -247,13 +292,16 @@ class Annotations(Collection[Annotation]):
                 reason = "somebody has cut it while it was in use"
                 raise AnnotationError(self.path, reason, "Open the slide again.")
             self._read_on(file)
-            file.truncate(self._end)  # a line that a kill has left unfinished
-            file.seek(self._end)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            file.seek(self._end)
-            self._read_on(file)
+            self._write(file, data)
+
+    def _write(self, file: BinaryIO, data: bytes) -> None:
+        """Add whole lines, and take them in."""
+        file.truncate(self._end)  # a line that a kill has left unfinished
+        file.seek(self._end)
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+        self._read_on(file)
 
     @contextmanager
     def _opened(self) -> Iterator[BinaryIO]:
@@ -278,11 +326,14 @@ class Annotations(Collection[Annotation]):
             self._lines += 1
             changed.add(self._take(line))
         self._end += len(whole)
-        return changed
+        return changed - {""}
 
     def _take(self, line: bytes) -> str:
         try:
             change = json.loads(line)
+            if "former" in change:
+                self._former.add(str(change["former"]))
+                return ""
             if "delete" in change:
                 self._held.pop(change["delete"], None)
                 return str(change["delete"])

@@ -15,6 +15,7 @@ from workbench.app.address import Address
 from workbench.app.controls import STYLE, button, side_by_side, stack
 from workbench.durable import disk_errors, replace_file
 from workbench.errors import RunFolderError
+from workbench.former_work import FormerWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,17 +61,11 @@ class Bookmarks:
             If their file is damaged or cannot be read.
         """
         path = self._path(slide)
-        if not path.exists():
-            return []
-        with disk_errors(path):
-            text = path.read_text(encoding="utf-8")
-        try:
-            return [Bookmark(**each) for each in json.loads(text)]
-        except (TypeError, ValueError) as error:
-            raise RunFolderError(path, OSError("it is damaged")) from error
+        return _read(path) if path.exists() else self._former(slide)
 
     def save(self, slide: Slide, name: str, query: str) -> None:
         """Keep a view under a name; one of the same name is replaced."""
+        slide.require_unchanged()
         made = datetime.now(UTC).isoformat(timespec="seconds")
         new = Bookmark(name.strip()[:_LONGEST], query, made)
         with _lock:
@@ -83,6 +78,15 @@ class Bookmarks:
             kept = [each for each in self.of(slide) if each.name != name]
             self._write(slide, kept)
 
+    def _former(self, slide: Slide) -> list[Bookmark]:
+        """Return those that an earlier version saved; they are kept at the next save.
+
+        Of an id that several slides may share, once somebody has said whose they are.
+        """
+        there = [file.stem for file in self._folder.glob("*.json")]
+        taken = FormerWork(self._folder, slide).taken(there)
+        return [each for id_ in taken for each in _read(self._folder / f"{id_}.json")]
+
     def _path(self, slide: Slide) -> Path:
         return self._folder / f"{slide.id}.json"
 
@@ -92,6 +96,15 @@ class Bookmarks:
             path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps([asdict(each) for each in bookmarks], indent=1)
         replace_file(path, text.encode())
+
+
+def _read(path: Path) -> list[Bookmark]:
+    with disk_errors(path):
+        text = path.read_text(encoding="utf-8")
+    try:
+        return [Bookmark(**each) for each in json.loads(text)]
+    except (TypeError, ValueError) as error:
+        raise RunFolderError(path, OSError("it is damaged")) from error
 
 
 class BookmarkPanel(pn.viewable.Viewer):

@@ -2,47 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import OrderedDict
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from workbench.errors import AccessError, SlideNotFoundError
+from workbench.app.listing import is_slide, slides_below
+from workbench.errors import AccessError, SlideChangedError, SlideNotFoundError
 from workbench.slide.slide import Slide, open_slide
-from workbench.store import RECORD
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from workbench.slide.pixel_size import Mpp
 
-SUFFIXES: Final = frozenset(
-    [
-        ".bif",
-        ".btf",
-        ".dcm",
-        ".isyntax",
-        ".mrxs",
-        ".ndpi",
-        ".scn",
-        ".svs",
-        ".svslide",
-        ".tif",
-        ".tiff",
-        ".vms",
-        ".vmu",
-        ".vsi",
-        ".zarr",
-    ]
-)
-"""Endings of the files and folders that are listed; others open by full name."""
-
 _MAX_LISTED: Final = 2_000
 _MAX_OPEN: Final = 16
-_MAX_DEPTH: Final = 4
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,6 +34,9 @@ class Entry:
 
     size_bytes: int
     """Of the file, 0 for a folder."""
+
+    stamp: int = 0
+    """Changes when the file is replaced or written to."""
 
 
 class Library:
@@ -85,16 +68,30 @@ class Library:
         self.roots = tuple(dict.fromkeys(_existing(root) for root in roots))
         self._open: OrderedDict[tuple[str, Mpp | None], Future[Slide]] = OrderedDict()
         self._lock = threading.Lock()
+        self._listing = threading.Lock()
+        self._listed: list[Entry] = []
+        self._listed_at = -math.inf
 
-    def entries(self) -> list[Entry]:
-        """Return what can be opened, sorted by name; at most 2,000."""
+    def entries(self, *, max_age_s: float = 0.0) -> list[Entry]:
+        """Return what can be opened, sorted by name; at most 2,000.
+
+        Parameters
+        ----------
+        max_age_s : float
+            A list that was made for somebody else will do, if it is no older.
+        """
+        with self._listing:
+            if time.monotonic() - self._listed_at > max_age_s:
+                self._listed, self._listed_at = self._entries(), time.monotonic()
+            return list(self._listed)
+
+    def _entries(self) -> list[Entry]:
         found = {name: Entry(name, 0) for name in self._given}
         for root in self.roots:
-            for path in _slides_below(root):
+            for path in slides_below(root):
                 name = _name(root, path)
                 if name not in found and self._holds(path):
-                    size = path.stat().st_size if path.is_file() else 0
-                    found[name] = Entry(name, size)
+                    found[name] = _entry(name, path)
                 if len(found) >= _MAX_LISTED:
                     break
         return sorted(found.values())
@@ -112,7 +109,7 @@ class Library:
         if not name or "\0" in name or Path(name).is_absolute():
             raise AccessError(name)
         for root in self.roots:
-            path = root.parent / name if _is_slide(root) else root / name
+            path = root.parent / name if is_slide(root) else root / name
             if path.exists():
                 if not self._holds(path):
                     raise AccessError(name)
@@ -124,7 +121,9 @@ class Library:
     def open(self, name: str, *, mpp: Mpp | None = None) -> Slide:
         """Open a slide, or return it if it is open already.
 
-        The slide is shared by all who open it: do not close it.
+        The slide is shared by all who open it: do not close it. One whose file has
+        changed since is opened anew; whoever still has the old one is told so when
+        they read it.
         """
         if name in self._given:
             given = self._given[name]
@@ -140,7 +139,16 @@ class Library:
                 self._open.popitem(last=False)
         if first:  # outside the lock: one slow slide keeps nobody from another
             self._begin(key, opened)
-        return opened.result()
+            return opened.result()
+        slide = opened.result()
+        try:
+            slide.require_unchanged()
+        except SlideChangedError:
+            with self._lock:
+                if self._open.get(key) is opened:
+                    del self._open[key]
+            return self.open(name, mpp=mpp)
+        return slide
 
     def _begin(self, key: tuple[str, Mpp | None], opened: Future[Slide]) -> None:
         """Open a slide for all who wait for it; a failure is not kept."""
@@ -159,6 +167,15 @@ class Library:
         return any(real == root or root in real.parents for root in self.roots)
 
 
+def _entry(name: str, path: Path) -> Entry:
+    try:
+        facts = path.stat()
+    except OSError:  # gone meanwhile
+        return Entry(name, 0)
+    size = facts.st_size if path.is_file() else 0
+    return Entry(name, size, facts.st_mtime_ns)
+
+
 def _existing(root: str | os.PathLike[str]) -> Path:
     path = Path(root).expanduser()
     if not path.exists():
@@ -166,44 +183,6 @@ def _existing(root: str | os.PathLike[str]) -> Path:
     return path.resolve()
 
 
-def _is_slide(path: Path) -> bool:
-    return path.is_file() or path.suffix.lower() == ".zarr"
-
-
 def _name(root: Path, path: Path) -> str:
-    base = root.parent if _is_slide(root) else root
+    base = root.parent if is_slide(root) else root
     return path.relative_to(base).as_posix()
-
-
-def _slides_below(root: Path, depth: int = 0) -> Iterator[Path]:
-    """Yield slides in a folder and the folders in it, hidden ones left out."""
-    if _is_slide(root):
-        yield root
-        return
-    if (root / RECORD).exists():  # a run, whose scores are no slide
-        return
-    if _is_dicom_folder(root):
-        if depth == 0:
-            yield from sorted(root.glob("*.dcm"))
-        else:
-            yield root
-        return
-    try:
-        children = sorted(root.iterdir())
-    except OSError:
-        return
-    for child in children:
-        if child.name.startswith("."):
-            continue
-        if child.suffix.lower() in SUFFIXES:
-            yield child
-        elif child.is_dir() and not child.is_symlink() and depth < _MAX_DEPTH:
-            yield from _slides_below(child, depth + 1)
-
-
-def _is_dicom_folder(path: Path) -> bool:
-    """Tell whether a folder holds the files of one DICOM slide and nothing else."""
-    try:
-        return any(path.glob("*.dcm")) and not any(p.is_dir() for p in path.iterdir())
-    except OSError:
-        return False

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from workbench.errors import WorkbenchError
+from workbench.former_work import FormerWork
 from workbench.jobs import Job
 from workbench.store import RECORD, open_run
 
@@ -67,18 +68,20 @@ class Shelf:
 
     def place(self, slide: Slide, recipe: Recipe) -> Path:
         """Return where the run of a recipe on a slide is saved."""
-        asked = f"{recipe.model_dump_json()} {slide.id} {slide.mpp}"
-        number = hashlib.sha256(asked.encode()).hexdigest()[:10]
-        names = (_plain(Path(slide.name).stem), _plain(Path(recipe.model).stem))
-        return self.folder / "-".join([*names, number])
+        here = self.folder / _name(slide, recipe, slide.id)
+        if here.exists():
+            return here
+        former = FormerWork(self.folder, slide)
+        return former.found(lambda known: _name(slide, recipe, known)) or here
 
     def saved(self, slide: Slide) -> list[SavedRun]:
         """Return the runs of a slide, the newest first; at most 50."""
         found: list[SavedRun] = []
+        former = FormerWork(self.folder, slide)
         for record in sorted(self.folder.glob(f"*/{RECORD}"), key=_age):
             try:
                 run = open_run(record.parent)
-                if run.record["slide"]["id"] == slide.id:
+                if former.is_ours(run.record):
                     found.append(SavedRun.of(run))
             except (WorkbenchError, KeyError):  # damaged, or of another version
                 continue
@@ -103,6 +106,7 @@ class Shelf:
         place : Path, optional
             Folder of the run to continue; by default that of the recipe.
         """
+        slide.require_unchanged()
         place = place or self.place(slide, recipe)
         with self._lock:
             job = self._jobs.get(place)
@@ -132,6 +136,17 @@ class Shelf:
             job.cancel()
         for job in jobs:
             job.wait(10)
+
+
+def _name(slide: Slide, recipe: Recipe, known: str) -> str:
+    """Return the name of the folder of a run, the same for the same request.
+
+    `known` is the slide's id.
+    """
+    asked = f"{recipe.model_dump_json()} {known} {slide.mpp}"
+    number = hashlib.sha256(asked.encode()).hexdigest()[:10]
+    names = (_plain(Path(slide.name).stem), _plain(Path(recipe.model).stem))
+    return "-".join([*names, number])
 
 
 def _age(path: Path) -> float:

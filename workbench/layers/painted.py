@@ -64,6 +64,16 @@ class PaintedLayer:
         """Changes with the slide and with what is done to its colours."""
         return self._version
 
+    def require_unchanged(self) -> None:
+        """Look whether the slide's file is still the one that was opened.
+
+        Raises
+        ------
+        SlideChangedError
+            If it is not: tiles that were drawn before are of another slide.
+        """
+        self._slide.require_unchanged()
+
     @property
     def drawing(self) -> str:
         """The same for all layers with these pixels in tiles of this size."""

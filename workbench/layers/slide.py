@@ -46,8 +46,18 @@ class SlideLayer:
 
     @property
     def version(self) -> str:
-        """The slide's fingerprint: a file does not change."""
+        """The slide's id: it follows from what the file holds."""
         return self._slide.id
+
+    def require_unchanged(self) -> None:
+        """Look whether the slide's file is still the one that was opened.
+
+        Raises
+        ------
+        SlideChangedError
+            If it is not: tiles that were drawn before are of another slide.
+        """
+        self._slide.require_unchanged()
 
     @property
     def drawing(self) -> str:

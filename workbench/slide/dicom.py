@@ -3,90 +3,65 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pydicom
 import wsidicom
-from pydicom.errors import InvalidDicomError
 
-from workbench.errors import BrokenSlideError, UnsupportedSlideError
+from workbench.errors import BrokenSlideError, SlideError, UnsupportedSlideError
 from workbench.geometry import Box
 from workbench.slide.reader import BoxReader, Level
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
-"""SOP class of VL Whole Slide Microscopy Image Storage."""
+    from workbench.slide.dicom_files import DicomSlide
 
-
-def instances_of(path: str) -> list[Path]:
-    """Return the files of the slide that a DICOM file or folder belongs to.
-
-    Raises
-    ------
-    BrokenSlideError, UnsupportedSlideError
-        If it is not DICOM, or not a whole-slide image.
-    """
-    given = Path(path)
-    first = next(iter(sorted(given.glob("*.dcm"))), None) if given.is_dir() else given
-    if first is None:
-        raise UnsupportedSlideError(path, "the folder holds no .dcm file")
-    wanted = _header(first)
-    if wanted.SOPClassUID != _WHOLE_SLIDE:
-        kind = pydicom.uid.UID(wanted.SOPClassUID).name
-        raise UnsupportedSlideError(
-            path,
-            f"it is a DICOM {kind}, not a whole-slide image",
-            "Open the slide that it belongs to.",
-        )
-    series = wanted.SeriesInstanceUID
-    others = [file for file in sorted(first.parent.glob("*.dcm")) if file != first]
-    return [first] + [f for f in others if _belongs(f, series)]
-
-
-def _header(file: Path) -> Any:
-    try:
-        return pydicom.dcmread(
-            file,
-            stop_before_pixels=True,
-            specific_tags=["SOPClassUID", "SeriesInstanceUID"],
-        )
-    except (InvalidDicomError, OSError, EOFError) as error:
-        raise BrokenSlideError(file, str(error)) from error
-
-
-def _belongs(file: Path, series: str) -> bool:
-    try:
-        header = _header(file)
-    except BrokenSlideError:
-        return False
-    return bool(
-        header.get("SOPClassUID") == _WHOLE_SLIDE
-        and header.get("SeriesInstanceUID") == series
-    )
+_BITS = 8
 
 
 class DicomReader(BoxReader):
-    """Reads a series of DICOM instances through wsidicom."""
+    """Reads a series of DICOM instances through wsidicom.
 
-    def __init__(self, path: str) -> None:
+    Of several focal planes the middle one is read; `notes` say which.
+
+    Parameters
+    ----------
+    path : str
+        By which the slide was named.
+    slide : DicomSlide
+        Its files.
+
+    Raises
+    ------
+    UnsupportedSlideError
+        If it is no brightfield image of 8 bit.
+    BrokenSlideError
+        If its files do not agree, or are damaged.
+    """
+
+    def __init__(self, path: str, slide: DicomSlide) -> None:
         self.path = path
         self.name = f"wsidicom {wsidicom.__version__}"
         self._lock = threading.Lock()
+        self._files = slide.paths
+        self._header = _header(path, slide.first)
         try:
-            self._files = instances_of(path)
             self._slide = wsidicom.WsiDicom.open(self._files)
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            AttributeError,
-            wsidicom.errors.WsiDicomError,
-        ) as error:
-            raise BrokenSlideError(path, str(error)) from error
+        except Exception as error:
+            raise self._refused(error) from error
+        try:
+            self._describe()
+        except SlideError:
+            self.close()
+            raise
+        except Exception as error:
+            self.close()
+            raise self._refused(error) from error
+
+    def _describe(self) -> None:
+        """Take over what the slide says, and try to read a pixel of each level."""
         self._stored = sorted(self._slide.pyramids[0], key=lambda level: level.level)
         full = self._stored[0].size
         self.levels = tuple(
@@ -101,21 +76,44 @@ class DicomReader(BoxReader):
         self.declared_mpp_xy = float(mpp.width), float(mpp.height)
         self.declared_mpp = self.declared_mpp_xy[0]
         self.properties = {"dicom.instances": str(len(self._files))}
+        self._plane = self._middle_plane()
         self.background = (255, 255, 255)
         self.bounds = Box(0, 0, *self.levels[0].size)
-        self.icc_profile = self._profile()
+        self.icc_profile = _profile(self._header)
         pictures = {
             "label": (self._slide.labels, self._slide.read_label),
             "macro": (self._slide.overviews, self._slide.read_overview),
         }
         self._readers = {k: read for k, (stored, read) in pictures.items() if stored}
         self.associated_names = tuple(self._readers)
+        for number in range(len(self.levels)):
+            self.read_inside(number, 0, 0, 1, 1)
 
-    def _profile(self) -> bytes | None:
-        dataset = pydicom.dcmread(self._files[0], stop_before_pixels=True)
-        optics = dataset.get("OpticalPathSequence")
-        profile = optics[0].get("ICCProfile") if optics else None
-        return bytes(profile) if profile else None
+    def _middle_plane(self) -> float | None:
+        """Return the height of the focal plane to read, None where there is one."""
+        paths = self._stored[0].optical_paths
+        if len(paths) > 1:
+            reason = f"it has {len(paths)} optical paths (channels), not one of RGB"
+            raise UnsupportedSlideError(self.path, reason)
+        planes = sorted(self._stored[0].focal_planes)
+        if len(planes) < 2:  # noqa: PLR2004
+            return None
+        middle = float(planes[len(planes) // 2])
+        heights = ", ".join(f"{plane:g}" for plane in planes)
+        self.notes = [
+            f"Of its focal planes ({heights} µm) that at {middle:g} is shown."
+        ]
+        return middle
+
+    def _refused(self, error: Exception) -> SlideError:
+        reason = str(error) or type(error).__name__
+        planes = self._header.get("TotalPixelMatrixFocalPlanes") or 1
+        if planes > 1:
+            reason = f"its {planes} focal planes are not told apart ({reason})"
+            return UnsupportedSlideError(self.path, reason)
+        if isinstance(error, wsidicom.errors.WsiDicomNotSupportedError):
+            return UnsupportedSlideError(self.path, reason)
+        return BrokenSlideError(self.path, reason)
 
     def read_inside(
         self, level: int, x: int, y: int, width: int, height: int
@@ -123,7 +121,9 @@ class DicomReader(BoxReader):
         """Return pixels of a box that lies wholly in the level."""
         number = self._stored[level].level
         with self._lock:
-            image = self._slide.read_region((x, y), number, (width, height))
+            image = self._slide.read_region(
+                (x, y), number, (width, height), z=self._plane
+            )
         return np.asarray(image.convert("RGB"))
 
     def associated(self, name: str) -> NDArray[np.uint8]:
@@ -135,3 +135,29 @@ class DicomReader(BoxReader):
     def close(self) -> None:
         """Give back the files."""
         self._slide.close()
+
+
+def _header(path: str, file: str) -> Any:
+    """Return the header of the first level; refuse what is not 8-bit RGB or grey."""
+    try:
+        header = pydicom.dcmread(
+            file,
+            stop_before_pixels=True,
+            specific_tags=[
+                "OpticalPathSequence",
+                "TotalPixelMatrixFocalPlanes",
+                "BitsAllocated",
+            ],
+        )
+        bits = int(header.get("BitsAllocated") or _BITS)
+    except Exception as error:
+        raise BrokenSlideError(path, str(error) or type(error).__name__) from error
+    if bits != _BITS:
+        raise UnsupportedSlideError(path, f"its samples have {bits} bits, not {_BITS}")
+    return header
+
+
+def _profile(header: Any) -> bytes | None:
+    optics = header.get("OpticalPathSequence")
+    profile = optics[0].get("ICCProfile") if optics else None
+    return bytes(profile) if profile else None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -106,6 +106,17 @@ def choose_sources(
         edges = (box.x0 / across, box.y0 / down, box.x1 / across, box.y1 / down)
         sources.append(Source(plan.level, *edges, reduction))
     return sources
+
+
+def alike(sources: Iterable[Source]) -> Iterator[tuple[list[int], list[Source]]]:
+    """Group sources, with their numbers, by the level and size of what is read."""
+    groups: dict[tuple[Any, ...], list[tuple[int, Source]]] = {}
+    for number, source in enumerate(sources):
+        kind = (source.level, source.reduction, source.size)
+        groups.setdefault(kind, []).append((number, source))
+    for group in groups.values():
+        numbers, members = zip(*group, strict=True)
+        yield list(numbers), list(members)
 
 
 class _Plan(NamedTuple):

@@ -7,23 +7,25 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
-from workbench.errors import MissingMppError, OutOfBoundsError
+from workbench.errors import MissingMppError, OutOfBoundsError, SlideChangedError
 from workbench.geometry import Box, FileFrame
 from workbench.region import Region
 from workbench.slide.associated import AssociatedImages
 from workbench.slide.colour import to_srgb
 from workbench.slide.encoded_boxes import EncodedBoxes, encoded_boxes
 from workbench.slide.notebook_view import mimebundle
-from workbench.slide.opening import fingerprint, open_reader
+from workbench.slide.opening import open_reader
 from workbench.slide.pixel_size import Mpp, PixelSize
-from workbench.slide.sampling import Source, choose_sources, resample, scales
+from workbench.slide.sampling import Source, alike, choose_sources, resample, scales
+from workbench.slide.source import SlideSource, checked
 from workbench.slide.square import SquareReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from workbench.slide.former import FormerIds
     from workbench.slide.reader import EncodedTile, Level, Reader
 
 MAX_PIXELS: Final = 1 << 28
@@ -64,14 +66,20 @@ def open_slide(
 
     Raises
     ------
-    SlideNotFoundError, UnsupportedSlideError, BrokenSlideError
-        If there is no such file, no reader for it, or it is damaged.
+    SlideNotFoundError, UnsupportedSlideError, BrokenSlideError, SlideReadError
+        If there is no such file, no reader for it, or it is damaged or out of reach.
+    SeveralSlidesError, SlideChangedError
+        If it is a folder of several slides, or is being written.
     OutOfBoundsError
         If `mpp` cannot be that of a slide.
     """
-    text = os.fspath(path)
-    reader = open_reader(text)
-    return Slide(text, reader, mpp=mpp, icc=icc, exact=exact, square=square)
+    source = SlideSource(os.fspath(path))
+    reader = checked(open_reader(source.location), source)
+    try:
+        return Slide(source, reader, mpp=mpp, icc=icc, exact=exact, square=square)
+    except BaseException:
+        reader.close()
+        raise
 
 
 class Slide:
@@ -79,7 +87,7 @@ class Slide:
 
     def __init__(
         self,
-        path: str,
+        source: SlideSource,
         reader: Reader,
         *,
         mpp: Mpp | None = None,
@@ -87,19 +95,21 @@ class Slide:
         exact: bool = False,
         square: bool = True,
     ) -> None:
+        path = source.path
         self.pixel_size = PixelSize.of(reader, mpp, path)
         self._stored, self._square = reader, square
         if square and not self.pixel_size.is_square:
             reader = SquareReader(reader, self.pixel_size.scale, path)
         self.path = path
         self.name = os.path.basename(path.rstrip("/"))  # noqa: PTH119 - also of URLs
+        self._source = source
         self._reader = reader
         self._given_mpp = mpp
         self._icc = icc
         self._exact = exact
         self._scales = scales(reader.levels)
         self._profile = to_srgb(reader.icc_profile, path) if icc else None
-        self.id = fingerprint(path)
+        self.id = source.id_of(self._stored)
         self.levels: tuple[Level, ...] = reader.levels
         self.size: tuple[int, int] = reader.levels[0].size
         self.bounds: Box = reader.bounds
@@ -115,7 +125,7 @@ class Slide:
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel by path, and be opened anew where it arrives."""
         how = (self._given_mpp, self._icc, self._exact, self._square)
-        return (_reopen, (self.path, *how))
+        return (_reopen, (self.path, self.id, *how))
 
     def __enter__(self) -> Self:
         """Give the slide, to be closed at the end of the block."""
@@ -128,6 +138,21 @@ class Slide:
     def close(self) -> None:
         """Give back the file."""
         self._reader.close()
+
+    @property
+    def former(self) -> FormerIds:
+        """The ids under which earlier versions knew it."""
+        return self._source.former
+
+    def require_unchanged(self) -> None:
+        """Look whether its file is still the one that was opened; reading does.
+
+        Raises
+        ------
+        SlideChangedError
+            If it is another one, or has been cut or written to.
+        """
+        self._source.require_unchanged()
 
     @property
     def box(self) -> Box:
@@ -188,7 +213,7 @@ class Slide:
     def with_mpp(self, mpp: Mpp) -> Slide:
         """Return the same slide with another pixel size; shares the open file."""
         how = {"icc": self._icc, "exact": self._exact, "square": self._square}
-        return Slide(self.path, self._stored, mpp=mpp, **how)
+        return Slide(self._source, self._stored, mpp=mpp, **how)
 
     def read(
         self,
@@ -266,7 +291,9 @@ class Slide:
             return self._read_stored(origins, width, height, threads, out)
         if out is None:
             out = np.empty((len(boxes), height, width, 3), np.uint8)
-        for numbers, sources in self._alike(boxes, size):
+        how = {"exact": self._exact}
+        found = choose_sources(boxes, size, self.levels, self._scales, **how)
+        for numbers, sources in alike(found):
             self._fill(out, numbers, sources, threads)
         return out
 
@@ -327,20 +354,6 @@ class Slide:
         width, height = (max(1, round(side * scale)) for side in self.size)
         return self.read(self.box, size=(width, height))
 
-    def _alike(
-        self, boxes: Sequence[Box], size: tuple[int, int]
-    ) -> Iterator[tuple[list[int], list[Source]]]:
-        """Group the boxes by the level and size of what has to be read for them."""
-        groups: dict[tuple[Any, ...], list[tuple[int, Source]]] = {}
-        for number, source in enumerate(
-            choose_sources(boxes, size, self.levels, self._scales, exact=self._exact)
-        ):
-            alike = (source.level, source.reduction, source.size)
-            groups.setdefault(alike, []).append((number, source))
-        for group in groups.values():
-            numbers, sources = zip(*group, strict=True)
-            yield list(numbers), list(sources)
-
     def _fill(
         self,
         out: NDArray[np.uint8],
@@ -378,6 +391,10 @@ class Slide:
         return f"Slide({self.name!r}, {width} x {height} px, mpp {mpp})"
 
 
-def _reopen(path: str, mpp: Mpp | None, *how: bool) -> Slide:
+def _reopen(path: str, known: str, mpp: Mpp | None, *how: bool) -> Slide:
     icc, exact, square = how
-    return open_slide(path, mpp=mpp, icc=icc, exact=exact, square=square)
+    slide = open_slide(path, mpp=mpp, icc=icc, exact=exact, square=square)
+    if slide.id != known:
+        slide.close()
+        raise SlideChangedError(path)
+    return slide

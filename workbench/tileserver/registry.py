@@ -43,6 +43,14 @@ class ReadyLayer(Protocol):
         """Return a tile that takes no waiting and no work to speak of, else None."""
 
 
+@runtime_checkable
+class WatchedLayer(Protocol):
+    """A layer of something that may change under it, such as a file."""
+
+    def require_unchanged(self) -> None:
+        """Raise a `WorkbenchError` if what it draws is no longer what it was."""
+
+
 class Answer(NamedTuple):
     """A tile, and the version of the layer that it shows."""
 
@@ -63,12 +71,14 @@ class _Served:
     on_error: Callable[[WorkbenchError], None] | None = None
     shared: SharedLayer | None = field(init=False)
     ready: ReadyLayer | None = field(init=False)
+    watched: WatchedLayer | None = field(init=False)
 
     def __post_init__(self) -> None:
         """Find out once what the layer can do: asking a protocol is slow."""
         layer = self.layer
         _set(self, "shared", layer if isinstance(layer, SharedLayer) else None)
         _set(self, "ready", layer if isinstance(layer, ReadyLayer) else None)
+        _set(self, "watched", layer if isinstance(layer, WatchedLayer) else None)
 
     @property
     def version(self) -> str:
@@ -171,11 +181,13 @@ class TileRegistry:
         if place not in served.layer.pyramid:
             raise _no_such_tile(place)
         version, tile = served.version, None
-        if served.ready is not None:
-            try:
+        try:
+            if served.watched is not None:
+                served.watched.require_unchanged()
+            if served.ready is not None:
                 tile = served.ready.ready_tile(*place)
-            except WorkbenchError:  # told of by `answer`, which is asked next
-                return None
+        except WorkbenchError:  # told of by `answer`, which is asked next
+            return None
         if tile is None:
             tile = self._cache.get(*served.drawn_as, place)
         return None if tile is None else Answer(tile, version)
@@ -196,10 +208,12 @@ class TileRegistry:
         if place not in served.layer.pyramid:
             raise _no_such_tile(place)
         version, drawn_as = served.version, served.drawn_as
-        kept = self._cache.get(*drawn_as, place)
-        if kept is not None:
-            return Answer(kept, version)
         try:
+            if served.watched is not None:
+                served.watched.require_unchanged()
+            kept = self._cache.get(*drawn_as, place)
+            if kept is not None:
+                return Answer(kept, version)
             tile = served.layer.tile(*place) or TRANSPARENT
         except WorkbenchError as error:
             return Answer(_failed(served, place, error), version, failed=True)

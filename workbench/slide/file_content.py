@@ -1,0 +1,70 @@
+"""The content of slides that are files: one, or one with those that belong to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import fsspec
+
+from workbench.slide.identity import FEW, MANY, WHOLE_BYTES, Content
+from workbench.slide.parts import LocalPart, RemotePart
+from workbench.slide.tiff_structure import TiffStructure
+
+if TYPE_CHECKING:
+    from workbench.slide.location import Location
+    from workbench.slide.parts import Part
+
+_LISTS: Final = (".vms", ".vmu")
+"""Suffixes of Hamamatsu's texts that name the files of a slide."""
+
+_LONGEST_LIST: Final = 1 << 20
+_ENOUGH_TILES: Final = 64
+"""The lengths of so many compressed tiles tell pictures apart."""
+
+
+def file_content(location: Location) -> Content:
+    """Return the content of a slide that is a file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    parts: tuple[Part, ...]
+    files: tuple[str, ...] = ()
+    if location.is_remote:
+        system, root = fsspec.core.url_to_fs(location.path)
+        parts = (RemotePart(system, root),)
+    else:
+        path = Path(location.path).absolute()
+        files = tuple(str(each) for each in (path, *_companions(path)))
+        parts = tuple(LocalPart(file) for file in files)
+    if location.kind != "tiff":
+        compressed = location.kind == "image"
+        return Content(parts, compressed=compressed, files=files, doors=files[:1])
+    tiff = TiffStructure(parts[0])
+    told_apart = tiff.compressed and tiff.tiles >= _ENOUGH_TILES
+    return Content(
+        parts,
+        # Part of what is hashed whole anyway.
+        tiff.data if parts[0].size > WHOLE_BYTES else b"",
+        samples=FEW if told_apart else MANY,
+        compressed=tiff.compressed,
+        files=files,
+        doors=files[:1],
+    )
+
+
+def _companions(path: Path) -> list[Path]:
+    """Return the other files of a slide that is more than one, in a fixed order."""
+    suffix = path.suffix.lower()
+    if suffix == ".mrxs":
+        folder = path.with_suffix("")
+        return sorted(each for each in folder.glob("*") if each.is_file())
+    if suffix in _LISTS and path.stat().st_size <= _LONGEST_LIST:
+        lines = path.read_text(encoding="latin-1").splitlines()
+        names = [line.partition("=")[2].strip() for line in lines]
+        named = [path.parent / name for name in names if name and "\0" not in name]
+        return [each for each in named if each.is_file() and each != path]
+    return []

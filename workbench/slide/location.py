@@ -1,0 +1,220 @@
+"""Where a slide lies and what kind of content it is, whatever it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+from urllib.parse import unquote
+
+import fsspec
+
+from workbench.errors import (
+    BrokenSlideError,
+    SlideNotFoundError,
+    SlideReadError,
+    UnsupportedSlideError,
+    WorkbenchError,
+)
+
+Kind = Literal["tiff", "dicom", "zarr", "image", "openslide"]
+
+_HEAD: Final = 512
+_TIFF: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_IMAGES: Final = (
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"BM",
+    b"GIF8",
+    b"RIFF",
+    b"\0\0\0\x0cjP  ",
+)
+_LOCAL: Final = ("file://", "local://")
+_GROUP: Final = ("zarr.json", ".zgroup", ".zattrs")
+"""Files of which a Zarr group has one."""
+
+_MIRAX_INDEX: Final = "Slidedat.ini"
+_ABSENT_STATUS: Final = (403, 404, 410)
+_NO_FILE: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A path or URL as libraries take it, and the kind of what lies there."""
+
+    path: str
+    """A path on disk, or an fsspec URL that does not begin with "file://"."""
+
+    kind: Kind
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether only fsspec reaches it."""
+        return is_url(self.path)
+
+
+def locate(path: str) -> Location:
+    """Find out where something lies and what kind it is, from what is in it.
+
+    Raises
+    ------
+    SlideNotFoundError, UnsupportedSlideError, BrokenSlideError, SlideReadError
+    """
+    path = _on_disk(path)
+    if is_url(path):
+        return Location(path, _remote_kind(path))
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - any text, "\0" too
+    except (OSError, ValueError) as error:
+        raise SlideNotFoundError(path) from error
+    if stat.S_ISDIR(mode):
+        return _folder(Path(path))
+    if not stat.S_ISREG(mode):
+        raise UnsupportedSlideError(path, "it is neither a file nor a folder")
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise BrokenSlideError(path, error.strerror or str(error)) from error
+    if path.lower().endswith(".mrxs"):  # a JPEG of the glass; the slide is beside it
+        return Location(path, "openslide")
+    return Location(path, _kind_of(head) or "openslide")
+
+
+def is_url(path: str) -> bool:
+    """Tell whether a path is an fsspec URL rather than a local file."""
+    return "://" in path and not os.path.exists(path)  # noqa: PTH110 - any text
+
+
+def _on_disk(path: str) -> str:
+    """Return the path that a file URL means; everything else as it is."""
+    for prefix in _LOCAL:
+        if path.startswith(prefix) and "::" not in path:
+            plain = path.removeprefix(prefix).removeprefix("localhost")
+            # fsspec takes such paths literally, everybody else quotes them.
+            return plain if os.path.exists(plain) else unquote(plain)  # noqa: PTH110
+    return path
+
+
+def _folder(path: Path) -> Location:
+    if any((path / name).exists() for name in _GROUP):
+        return Location(str(path), "zarr")
+    slide = path.with_suffix(".mrxs")
+    if (path / _MIRAX_INDEX).exists() and slide.is_file():
+        return Location(str(slide), "openslide")
+    return Location(str(path), "dicom")
+
+
+def _kind_of(head: bytes) -> Kind | None:
+    if head.startswith(_TIFF):
+        return "tiff"
+    if head[128:132] == b"DICM":
+        return "dicom"
+    if head.startswith(b"PK\x03\x04"):
+        return "zarr"
+    return "image" if head.startswith(_IMAGES) else None
+
+
+def _remote_kind(url: str) -> Kind:
+    """Return the kind of what lies at a URL: a file by its head, else a Zarr group."""
+    with reaching(url):
+        system, root = fsspec.core.url_to_fs(url)
+        if ".zarr" in url and _is_group(system, root):
+            return "zarr"
+        head = _head(system, root)
+        kind = _kind_of(head)
+        if kind == "tiff":
+            return kind
+        if _is_group(system, root):
+            return "zarr"
+        if not head:
+            raise SlideNotFoundError(url)
+    raise UnsupportedSlideError(
+        url,
+        "only TIFF and OME-Zarr are read over a network",
+        "Copy it to a disk of this machine, with all files that belong to it.",
+    )
+
+
+def _is_group(system: Any, root: str) -> bool:
+    """Tell whether a Zarr group lies there, without listing anything."""
+    names = [f"{root.rstrip('/')}/{name}".lstrip("/") for name in _GROUP]
+    if root.startswith("/"):
+        names = [f"/{name}" for name in names]
+    for name in names:
+        try:
+            content = system.cat_file(name)
+        except Exception as error:
+            if is_absent(error):
+                continue
+            raise
+        if content.lstrip()[:1] == b"{":
+            return True
+    return False
+
+
+def _head(system: Any, path: str) -> bytes:
+    try:
+        with system.open(path, "rb") as file:
+            return bytes(file.read(_HEAD))
+    except Exception as error:
+        if is_absent(error):
+            return b""
+        raise
+
+
+def is_absent(error: Exception) -> bool:
+    """Tell whether an error means that there is no such file.
+
+    Buckets that may not be listed say 403 of a key that they do not hold.
+    """
+    absent = isinstance(error, (*_NO_FILE, KeyError, PermissionError))
+    return absent or getattr(error, "status", 0) in _ABSENT_STATUS
+
+
+def optional(module: str, path: str, extra: str) -> Any:
+    """Return a module of ours whose library may not be installed."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise UnsupportedSlideError(
+            path,
+            f"it needs a library that is not installed ({error.name})",
+            f"pip install 'slide-workbench[{extra}]'",
+        ) from error
+
+
+class reaching:  # noqa: N801 - a context manager, used as a function
+    """What fsspec and its libraries raise, as the errors of a slide.
+
+    Parameters
+    ----------
+    path : str
+        The slide that is spoken of.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Raise the slide's error in place of a library's."""
+        if not isinstance(error, Exception) or isinstance(error, WorkbenchError):
+            return
+        if isinstance(error, _NO_FILE):
+            raise SlideNotFoundError(self.path) from error
+        reason = str(error) or type(error).__name__
+        if isinstance(error, ImportError):
+            remedy = f"Install what is missing: {reason}."
+            reason = "a library for this kind of address is not installed"
+            raise UnsupportedSlideError(self.path, reason, remedy) from error
+        if isinstance(error, ValueError) and "rotocol" in reason:
+            raise UnsupportedSlideError(
+                self.path, reason, "Check the beginning of the address."
+            ) from error
+        raise SlideReadError(self.path, "the beginning", reason) from error
