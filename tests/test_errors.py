@@ -17,6 +17,7 @@ MADE = [
     errors.SlideNotFoundError("a.svs"),
     errors.UnsupportedSlideError("a.svs", "it is a DICOM segmentation"),
     errors.BrokenSlideError("a.svs", "its header is cut off"),
+    errors.ColourProfileError("a.svs", "it is for CMYK colours, not for RGB"),
     errors.SlideReadError("a.svs", "level 0", "it was removed"),
     errors.MissingMppError("a.svs", "the file does not say"),
     errors.ModelNotFoundError("nobody", ["tissue-classes"]),

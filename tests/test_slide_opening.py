@@ -21,6 +21,7 @@ import made_slides
 import workbench as wb
 from workbench.errors import (
     BrokenSlideError,
+    ColourProfileError,
     MissingMppError,
     OutOfBoundsError,
     SlideNotFoundError,
@@ -249,7 +250,7 @@ def test_a_colour_profile_is_applied_on_request(tmp_path):
     with wb.open_slide(tmp_path / "srgb.png", icc=True) as slide:
         assert slide.icc_profile == srgb
         assert np.abs(slide.read(box).pixels.astype(int) - np.asarray(image)).max() <= 1
-    with pytest.raises(BrokenSlideError, match="colour profile"):
+    with pytest.raises(ColourProfileError, match="for Lab colours"):
         wb.open_slide(tmp_path / "lab.png", icc=True)
 
 

@@ -6,6 +6,7 @@ WorkbenchError
 │   ├── UnsupportedSlideError
 │   ├── BrokenSlideError
 │   ├── SeveralSlidesError  a folder holds more than one slide
+│   ├── ColourProfileError  its colour profile cannot be applied
 │   └── SlideReadError
 │       └── SlideChangedError  the file is another one now
 ├── MissingMppError         a measurement needs micrometres per pixel
@@ -135,6 +136,17 @@ class SeveralSlidesError(SlideError):
             f"Open one of them by one of its files:{lines}",
         )
         self.choices = dict(choices)
+
+
+class ColourProfileError(SlideError):
+    """The colour profile of a slide cannot be applied; its pixels can be read."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(
+            f"The colour profile of '{path}' cannot be applied: {reason}.",
+            "Open it without the profile (without icc=True): its pixels can be read"
+            " as they are stored.",
+        )
 
 
 class SlideReadError(SlideError):

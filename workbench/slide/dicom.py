@@ -41,6 +41,8 @@ class DicomReader(BoxReader):
         If its files do not agree, or are damaged.
     """
 
+    band_px = 1 << 22
+
     def __init__(self, path: str, slide: DicomSlide) -> None:
         self.path = path
         self.name = f"wsidicom {wsidicom.__version__}"

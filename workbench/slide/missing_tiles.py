@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from workbench.slide.sampling import Source, resample
+from workbench.slide.resampling import resample
+from workbench.slide.sampling import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -108,6 +109,7 @@ class MissingTiles:
                     (canvas.y + top) * down,
                     (canvas.x + right) * across,
                     (canvas.y + bottom) * down,
+                    margin=int(min(across, down) < 1),
                 )
                 self._paint_block(canvas, block, source)
 
@@ -119,8 +121,9 @@ class MissingTiles:
             return
         shape = canvas.pixels[block].shape
         colours, share = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
-        resample(pixels, source, colours)
-        resample(np.repeat(there[..., None], 3, 2), source, share)
+        limit = self._levels[source.level].limit
+        resample(pixels, source, colours, limit)
+        resample(np.repeat(there[..., None], 3, 2), source, share, limit)
         known = (share[..., 0] >= _HALF) & ~canvas.filled[block]
         if not there.all():  # what is not there is black, and does not count
             lit = colours.astype(np.uint32) * _WHOLE // np.maximum(share, 1)

@@ -79,7 +79,8 @@ def _open_other(path: str) -> Reader:
 
 
 def _open_image(path: str) -> Reader:
-    reader: Reader = importlib.import_module("workbench.slide.array").open_image(path)
+    plain = importlib.import_module("workbench.slide.plain_image")
+    reader: Reader = plain.open_image(path)
     return reader
 
 

@@ -27,6 +27,8 @@ class OpenSlideReader(BoxReader):
         If OpenSlide does not open the file.
     """
 
+    band_px = 1 << 22
+
     def __init__(self, path: str) -> None:
         self.path = path
         self._slide = slide = openslide.OpenSlide(path)
@@ -47,8 +49,7 @@ class OpenSlideReader(BoxReader):
             )
         )
         self.bounds = self._bounds()
-        profile = slide.color_profile
-        self.icc_profile = profile.tobytes() if profile is not None else None
+        self.icc_profile = _profile(slide)
         self.associated_names = tuple(slide.associated_images)
 
     def _bounds(self) -> Box:
@@ -95,3 +96,9 @@ def background_of(text: str | None) -> tuple[int, int, int]:
     except ValueError:
         return _WHITE
     return red, green, blue
+
+
+def _profile(slide: openslide.OpenSlide) -> bytes | None:
+    """Return the colour profile as it is stored: its property would parse it."""
+    stored = getattr(slide, "_profile", None)
+    return stored if isinstance(stored, bytes) else None

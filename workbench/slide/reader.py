@@ -209,6 +209,10 @@ class BoxReader(ABC):
     background: tuple[int, int, int]
     path: str
     declared_mpp_xy: tuple[float, float] | None = None
+    band_px: int | None = None
+    """How many pixels are read at once, where the library needs several times their
+    memory; None: any number."""
+
     notes: Sequence[str] = ()
     images: Sequence[ImageInfo] = ()
     image = 0
@@ -249,14 +253,25 @@ class BoxReader(ABC):
             picture[:] = self.background
         if x0 >= x1 or y0 >= y1:
             return
+        rows = y1 - y0
+        if self.band_px is not None:
+            rows = min(rows, max(1, self.band_px // (x1 - x0)))
+        for top in range(y0, y1, rows):
+            bottom = min(y1, top + rows)
+            pixels = self._read_safely(level, x0, top, x1 - x0, bottom - top)
+            picture[top - y : bottom - y, x0 - x : x1 - x] = pixels
+
+    def _read_safely(
+        self, level: int, x: int, y: int, width: int, height: int
+    ) -> NDArray[np.uint8]:
         try:
-            pixels = self.read_inside(level, x0, y0, x1 - x0, y1 - y0)
+            return self.read_inside(level, x, y, width, height)
         except WorkbenchError:
             raise
         except Exception as error:
-            place = f"level {level} at ({x0}, {y0})"
-            raise SlideReadError(self.path, place, str(error)) from error
-        picture[y0 - y : y1 - y, x0 - x : x1 - x] = pixels
+            place = f"level {level} at ({x}, {y})"
+            reason = str(error) or type(error).__name__
+            raise SlideReadError(self.path, place, reason) from error
 
     def encoded_tile(
         self,

@@ -1,19 +1,13 @@
-"""From a box and a size to pixels of one stored level, and back by averaging."""
+"""From a box and a size to the pixels of one stored level that it is made of."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import cv2
-import numpy as np
-from PIL import Image
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
     from workbench.geometry import Box
     from workbench.slide.reader import Level
@@ -39,21 +33,28 @@ class Source:
     reduction: int = 1
     """By what the level is shrunk while it is decoded."""
 
+    margin: int = 0
+    """Pixels around it that are needed too: the neighbours, where it is enlarged."""
+
     @property
     def origin(self) -> tuple[int, int]:
-        """Upper left corner (x, y) of the whole pixels that are touched."""
-        return math.floor(self.left + _WHOLE), math.floor(self.top + _WHOLE)
+        """Upper left corner (x, y) of the whole pixels that are needed."""
+        x, y = math.floor(self.left + _WHOLE), math.floor(self.top + _WHOLE)
+        return x - self.margin, y - self.margin
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the whole pixels that are touched."""
-        x, y = self.origin
+        """Width and height of the whole pixels that are needed."""
+        x, y = math.floor(self.left + _WHOLE), math.floor(self.top + _WHOLE)
         width = max(1, math.ceil(self.right - _WHOLE) - x)
-        return width, max(1, math.ceil(self.bottom - _WHOLE) - y)
+        height = max(1, math.ceil(self.bottom - _WHOLE) - y)
+        return width + 2 * self.margin, height + 2 * self.margin
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether it has no pixel in part."""
+        """Tell whether it is made of whole pixels, and of no others."""
+        if self.margin:
+            return False
         edges = (self.left, self.top, self.right, self.bottom)
         return all(abs(edge - round(edge)) <= _WHOLE for edge in edges)
 
@@ -104,19 +105,8 @@ def choose_sources(
                 reduction = each
         across, down = plan.across * reduction, plan.down * reduction
         edges = (box.x0 / across, box.y0 / down, box.x1 / across, box.y1 / down)
-        sources.append(Source(plan.level, *edges, reduction))
+        sources.append(Source(plan.level, *edges, reduction, plan.margin))
     return sources
-
-
-def alike(sources: Iterable[Source]) -> Iterator[tuple[list[int], list[Source]]]:
-    """Group sources, with their numbers, by the level and size of what is read."""
-    groups: dict[tuple[Any, ...], list[tuple[int, Source]]] = {}
-    for number, source in enumerate(sources):
-        kind = (source.level, source.reduction, source.size)
-        groups.setdefault(kind, []).append((number, source))
-    for group in groups.values():
-        numbers, members = zip(*group, strict=True)
-        yield list(numbers), list(members)
 
 
 class _Plan(NamedTuple):
@@ -129,6 +119,8 @@ class _Plan(NamedTuple):
 
     reductions: list[tuple[int, float, float]]
     """By what it may be shrunk, least first, and how far right and down."""
+
+    margin: int
 
 
 def _plan(
@@ -148,29 +140,6 @@ def _plan(
         if each > 1 and max(across, down) * each <= wanted:
             right, bottom = (side // each * each for side in level.size)
             reductions.append((each, right * across, bottom * down))
-    return _Plan(number, across, down, reductions)
-
-
-def resample(pixels: NDArray[np.uint8], source: Source, out: NDArray[np.uint8]) -> None:
-    """Average (or, finer than stored, interpolate) `pixels` of a source into `out`."""
-    height, width, _ = out.shape
-    if source.is_whole:
-        if pixels.shape == out.shape:
-            out[:] = pixels
-            return
-        shrinks = pixels.shape[0] >= height and pixels.shape[1] >= width
-        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        cv2.resize(pixels, (width, height), dst=out, interpolation=method)
-        return
-    x, y = source.origin
-    part = (source.left - x, source.top - y, source.right - x, source.bottom - y)
-    shrinks = part[2] - part[0] >= width and part[3] - part[1] >= height
-    method = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
-    part = (
-        max(0.0, part[0]),
-        max(0.0, part[1]),
-        min(float(pixels.shape[1]), part[2]),
-        min(float(pixels.shape[0]), part[3]),
-    )
-    image = Image.fromarray(pixels).resize((width, height), method, box=part)
-    out[:] = np.asarray(image)
+    cells = extent[0] / size[0] / across, extent[1] / size[1] / down
+    margin = int(min(cells) < 1 - _WHOLE)
+    return _Plan(number, across, down, reductions, margin)

@@ -11,12 +11,13 @@ from workbench.errors import MissingMppError, OutOfBoundsError, SlideChangedErro
 from workbench.geometry import Box, FileFrame
 from workbench.region import Region
 from workbench.slide.associated import AssociatedImages
+from workbench.slide.blocks import Reading, read_sources
 from workbench.slide.colour import to_srgb
 from workbench.slide.encoded_boxes import EncodedBoxes, encoded_boxes
 from workbench.slide.notebook_view import mimebundle
 from workbench.slide.opening import open_reader
 from workbench.slide.pixel_size import Mpp, PixelSize
-from workbench.slide.sampling import Source, alike, choose_sources, resample, scales
+from workbench.slide.sampling import choose_sources, scales
 from workbench.slide.source import SlideSource, checked
 from workbench.slide.square import SquareReader
 
@@ -72,6 +73,8 @@ def open_slide(
         If it is a folder of several slides, or is being written.
     OutOfBoundsError
         If `mpp` cannot be that of a slide.
+    ColourProfileError
+        If `icc`, and the file's profile is damaged or not one for RGB.
     """
     source = SlideSource(os.fspath(path))
     reader = checked(open_reader(source.location), source)
@@ -271,7 +274,8 @@ class Slide:
     ) -> NDArray[np.uint8]:
         """Return several boxes at one size, uint8 (N, height, width, 3).
 
-        Each stored tile is decoded once, however many boxes share it.
+        Each stored tile is decoded once, however many boxes share it. Beside the answer
+        at most about 256 MB are needed: what is larger is read block by block.
 
         Parameters
         ----------
@@ -292,9 +296,8 @@ class Slide:
         if out is None:
             out = np.empty((len(boxes), height, width, 3), np.uint8)
         how = {"exact": self._exact}
-        found = choose_sources(boxes, size, self.levels, self._scales, **how)
-        for numbers, sources in alike(found):
-            self._fill(out, numbers, sources, threads)
+        sources = choose_sources(boxes, size, self.levels, self._scales, **how)
+        read_sources(Reading(self._reader, self._profile, threads), sources, out)
         return out
 
     def read_encoded(
@@ -353,33 +356,6 @@ class Slide:
         scale = min(1.0, max_px / max(self.size))
         width, height = (max(1, round(side * scale)) for side in self.size)
         return self.read(self.box, size=(width, height))
-
-    def _fill(
-        self,
-        out: NDArray[np.uint8],
-        numbers: list[int],
-        sources: list[Source],
-        threads: int,
-    ) -> None:
-        level, (width, height) = sources[0].level, sources[0].size
-        as_stored = (height, width) == out.shape[1:3] and all(
-            source.is_whole for source in sources
-        )
-        direct = as_stored and len(numbers) == len(out)
-        pixels = self._reader.read_batch(
-            level,
-            [source.origin for source in sources],
-            width,
-            height,
-            reduction=sources[0].reduction,
-            threads=threads,
-            out=out if direct else None,
-        )
-        if self._profile is not None:
-            self._profile.to_srgb(pixels)
-        if not direct:
-            for number, source, picture in zip(numbers, sources, pixels, strict=True):
-                resample(picture, source, out[number])
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         return mimebundle(self)

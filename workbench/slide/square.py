@@ -32,6 +32,8 @@ class SquareReader(BoxReader):
         How many square pixels a stored pixel is wide and high; at least 1.
     """
 
+    band_px = 1 << 22
+
     def __init__(self, reader: Reader, scale: tuple[float, float], path: str) -> None:
         self._reader = reader
         self.path, self.name = path, reader.name

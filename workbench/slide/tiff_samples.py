@@ -7,7 +7,6 @@ made by whoever made the pixels. What remains uncertain is refused.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from xml.etree import ElementTree as ET
 
 import numpy as np
 
@@ -18,7 +17,6 @@ from workbench.slide.samples import (
     Samples,
     alpha_of,
     refuse,
-    refuse_channels,
 )
 
 if TYPE_CHECKING:
@@ -89,20 +87,6 @@ def samples_of_page(page: Any, path: str) -> Samples:
     palette = _palette(page, path) if coded == "palette" else None
     bits = int(page.bitspersample)
     return Samples(coded, alpha_of(path, extra), bits, palette)
-
-
-def samples_of_channels(page: Any, count: int, path: str) -> Samples:
-    """Return what the channels of an image that has a page for each of them are.
-
-    Raises
-    ------
-    UnsupportedSlideError
-        Unless the file says that they are red, green and blue, of 8 bit.
-    """
-    names, colours = _ome_channels(page.parent.ome_metadata, count)
-    refuse_channels(path, page.dtype, names, colours)
-    _check_orientation(page, path)
-    return Samples("rgb")
 
 
 def is_screen_jpeg(page: Any, samples: Samples, first: bytes) -> bool:
@@ -274,24 +258,3 @@ def _ratios(page: Any, tag: int, default: tuple[float, ...]) -> tuple[float, ...
         return default
     pairs = zip(value[::2], value[1::2], strict=True)
     return tuple(round(over / under, 6) for over, under in pairs)
-
-
-def _ome_channels(xml: str | None, count: int) -> tuple[list[str], list[int | None]]:
-    """Return names and colours (0xRRGGBB) of the channels in OME-XML."""
-    unknown: tuple[list[str], list[int | None]] = [""] * count, [None] * count
-    try:
-        root = ET.fromstring(xml or "<OME/>")  # noqa: S314 - expat bounds entities
-    except ET.ParseError:
-        return unknown
-    pixels = root.find(".//{*}Pixels")
-    found = [] if pixels is None else pixels.findall("{*}Channel")
-    if len(found) != count:
-        return unknown
-    names = [each.get("Name", "") for each in found]
-    return names, [_colour(each.get("Color", "")) for each in found]
-
-
-def _colour(text: str) -> int | None:
-    """Return 0xRRGGBB of OME's colour: RGBA as a signed number of 32 bits."""
-    digits = text.strip().removeprefix("-")
-    return int(text) >> 8 & 0xFFFFFF if digits.isdecimal() else None
