@@ -269,12 +269,36 @@ def test_a_line_that_a_kill_cut_off_is_left_out(slide, tmp_path):
     ]
 
 
-def test_a_damaged_file_names_itself_and_its_line(slide, tmp_path):
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"what is this\n",
+        b"\0" * 4096,  # a power cut, in the middle of what was written later
+        b"\0" * 4096 + b"\n",
+        b"[" * 100_000 + b"\n",
+        b'{"put": {"type": "Feature"}}\n',
+        b'{"put": 3}\n{"delete": [1]}\nnull\n',
+        b"\xff\xfe\n",
+        b'{"put": {"geometry": {"type": "Point", "coordinates": [1e999, 0]}}}\n',
+    ],
+)
+def test_a_damaged_line_is_left_out_and_said(slide, tmp_path, bad):
     here = open_annotations(slide, folder=tmp_path)
-    here.put(marked(), by="Ada")
-    here.path.write_bytes(here.path.read_bytes() + b"what is this\n")
-    with pytest.raises(AnnotationError, match=r"jsonl.*line 2"):
-        open_annotations(slide, folder=tmp_path)
+    one, two = here.put(marked(name="one"), marked(name="two"), by="Ada")
+    live = open_annotations(slide, folder=tmp_path)
+    assert len(live) == 2
+    whole = here.path.read_bytes()
+    more = whole.replace(b"one", b"six").replace(one.id.encode(), b"6" * 36)
+    here.path.write_bytes(whole + bad + more)
+    live.refresh()
+    for each in (live, open_annotations(slide, folder=tmp_path)):
+        assert [a.name for a in each] == ["one", "two", "six"]
+        assert each.damaged
+        assert "line 3" in each.damaged[0]
+    live.put(marked(name="next"), by="Ada")
+    live.delete(two.id, by="Ada")
+    names = ["one", "six", "next"]
+    assert [a.name for a in open_annotations(slide, folder=tmp_path)] == names
 
 
 def test_a_disk_that_refuses_is_a_sentence(slide, tmp_path):

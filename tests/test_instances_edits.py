@@ -123,9 +123,91 @@ def test_edits_of_other_objects_are_not_applied(edits, tmp_path):
         InstanceEdits(open_instances(tmp_path / "instances.parquet"))
 
 
-def test_a_damaged_line_is_named(edits):
+SIGNED = {"by": "ann", "at": "2026-01-01T00:00"}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"do": "delete", "by": "ann"},
+        {"do": "delete", "ids": [10**9], **SIGNED},
+        {"do": "delete", "ids": [-1], **SIGNED},
+        {"do": "delete", "ids": ["1"], **SIGNED},
+        {"do": "delete", "ids": [True], **SIGNED},
+        {"do": "class", "ids": [1], "class": "", **SIGNED},
+        {"do": "add", "outline": [[0, 0], [1, float("nan")], [1, 1]], **SIGNED},
+        {"do": "add", "outline": [1, 2, 3], "class": "x", **SIGNED},
+        {"do": "add", "outline": SQUARE, "class": "x", "object": 10**12, **SIGNED},
+        {"do": "undo", "line": "0", **SIGNED},
+        {"do": "fly", **SIGNED},
+        [],
+        3,
+    ],
+)
+def test_a_damaged_line_is_left_out_and_said(edits, bad):
+    live = InstanceEdits(edits.store)
     edits.delete([1], by="ann")
+    live.refresh()
     with edits.path.open("ab") as file:
-        file.write(json.dumps({"do": "delete", "by": "ann"}).encode() + b"\n")
-    with pytest.raises(AnnotationError, match="line 3 is damaged"):
-        InstanceEdits(edits.store)
+        file.write(json.dumps(bad).encode() + b"\n")
+    edits.delete([2], by="ann")
+    live.refresh()
+    for each in (edits, live, InstanceEdits(edits.store)):
+        assert each.current.gone.tolist() == [1, 2]
+        assert len(each.current.frame()) == 498
+        assert "line 3 is damaged" in each.damaged[0]
+
+
+def test_what_follows_a_lost_line_is_about_what_it_was_about(edits):
+    lost = edits.add(SQUARE, "lost", by="ann")
+    kept = edits.add(SQUARE, "kept", by="ann")
+    edits.reclassify([kept], "other", by="ann")
+    edits.delete([5], by="ben")
+    edits.undo(by="ben")
+    data = edits.path.read_bytes().splitlines(keepends=True)
+    zeros = b"\0" * (len(data[1]) - 1) + b"\n"
+    edits.path.write_bytes(b"".join([data[0], zeros, *data[2:]]))
+    again = InstanceEdits(open_instances(edits.store.path))
+    now = again.current
+    assert now.gone.tolist() == [lost]
+    assert now.rows([kept])["class"].item() == "other"
+    assert again.add(SQUARE, "new", by="ann") == kept + 1
+
+
+def test_without_a_word_of_whose_they_are_edits_are_not_applied(edits):
+    edits.delete([1], by="ann")
+    old = {"do": "delete", "ids": [2], **SIGNED}  # as earlier versions wrote them
+    header = json.dumps({"store": edits.store.id})
+    edits.path.write_text(f"{header}\n{json.dumps(old)}\n")
+    assert InstanceEdits(edits.store).current.gone.tolist() == [2]
+    edits.path.write_text(f"{header[:9]}\n{json.dumps(old)}\n")
+    again = InstanceEdits(edits.store)
+    assert again.current.gone.tolist() == []
+    assert len(again.damaged) == 2
+
+
+def test_a_file_that_was_taken_away_is_written_again_as_a_whole(edits):
+    edits.delete([1], by="ann")
+    key = edits.add(SQUARE, "tumour", by="ann")
+    other = InstanceEdits(edits.store)
+    edits.path.unlink()
+    edits.reclassify([key], "stroma", by="ben")
+    again = InstanceEdits(open_instances(edits.store.path))
+    assert again.current.gone.tolist() == [1]
+    assert again.current.rows([key])["class"].item() == "stroma"
+    assert again.damaged == ()
+    other.delete([3], by="cat")
+    assert other.current.gone.tolist() == [1, 3]
+    edits.refresh()
+    assert edits.current.gone.tolist() == [1, 3]
+    assert other.current.rows([key])["class"].item() == "stroma"
+
+
+def test_a_file_that_was_cut_is_read_from_its_beginning(edits):
+    for number in range(5):
+        edits.delete([number], by="ann")
+    data = edits.path.read_bytes()
+    edits.path.write_bytes(b"".join(data.splitlines(keepends=True)[:3]))
+    edits.delete([9], by="ann")
+    for each in (edits, InstanceEdits(edits.store)):
+        assert each.current.gone.tolist() == [0, 1, 9]

@@ -17,6 +17,7 @@ import shapely
 from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
+from workbench.crossings import refuse_tangled, without_crossings
 from workbench.errors import OutOfBoundsError
 from workbench.geometry import Box
 
@@ -34,7 +35,14 @@ GRAIN: Final = 0.01
 
 _AREAL: Final = ("Polygon", "MultiPolygon")
 _CORNERS: Final = 4
-_MISFITS: Final = (TypeError, ValueError, KeyError, AttributeError)
+_MISFITS: Final = (
+    TypeError,
+    ValueError,
+    KeyError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +201,13 @@ def on_grain(geometry: BaseGeometry) -> BaseGeometry:
     Raises
     ------
     ValueError
-        If it has no coordinates, or one is not finite.
+        If it has no coordinates, one is not finite, or it crosses itself too often.
     """
     points = shapely.get_coordinates(geometry)
     if not len(points) or not np.isfinite(points).all():
         message = "it has no coordinates, or one that is not finite"
         raise ValueError(message)
+    refuse_tangled(geometry)
     rounded: BaseGeometry = shapely.transform(geometry, _rounded)
     if geometry.geom_type not in _AREAL or (rounded.is_valid and rounded.area):
         once: BaseGeometry = shapely.remove_repeated_points(rounded)
@@ -214,10 +223,14 @@ def _rounded(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _repaired(geometry: BaseGeometry) -> BaseGeometry:
-    """Return the areas of a geometry, without crossings of its own outline."""
-    whole = geometry if geometry.is_valid else shapely.make_valid(geometry)
-    parts = [p for p in shapely.get_parts(whole) if p.geom_type in _AREAL]
-    return shapely.union_all(parts) if parts else shapely.MultiPolygon()
+    """Return the areas of a geometry, without crossings of their own outlines."""
+    parts = [p for p in shapely.get_parts(geometry) if p.geom_type in _AREAL]
+    for part in parts:
+        refuse_tangled(part)
+    whole = [p if p.is_valid else without_crossings(p, GRAIN) for p in parts]
+    if len(whole) == 1:
+        return whole[0]
+    return shapely.union_all(whole) if whole else shapely.MultiPolygon()
 
 
 def _edges(geometry: BaseGeometry) -> tuple[NDArray[np.float64], ...]:

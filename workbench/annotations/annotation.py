@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import shapely
@@ -14,6 +14,7 @@ from workbench.area import Area, on_grain
 from workbench.errors import AnnotationError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Self
 
     from shapely.geometry.base import BaseGeometry
@@ -29,8 +30,11 @@ _KINDS: Final[dict[str, Kind]] = {
     "Polygon": "area",
     "MultiPolygon": "area",
 }
-_FARTHEST_PX: Final = 1e8
+FARTHEST_PX: Final = 1e8
+"""From the corner of a slide."""
+
 _LONGEST_TEXT: Final = 2000
+_TEXTS: Final = ("name", "classification", "author", "editor", "created", "modified")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,20 +76,37 @@ class Annotation:
     modified: str = ""
     """When it was changed last."""
 
+    properties: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """What else a file said of it, by name, as JSON has it; written again as it was."""
+
     def __post_init__(self) -> None:
         """Bring the geometry into the form in which it is kept."""
         try:
-            geometry = _plain(on_grain(self.geometry))
+            geometry = as_kept(self.geometry)
         except (ValueError, TypeError, ShapelyError) as error:
             raise AnnotationError(self.name or self.id, str(error)) from error
-        if geometry.geom_type not in _KINDS or geometry.is_empty:
-            reason = f"a {self.geometry.geom_type} like this cannot be seen"
-            raise AnnotationError(self.name or self.id, reason)
-        if max(map(abs, geometry.bounds)) > _FARTHEST_PX:
-            raise AnnotationError(self.name or self.id, "it lies off any slide")
         object.__setattr__(self, "geometry", geometry)
-        for text in ("name", "classification", "author", "editor"):
-            object.__setattr__(self, text, getattr(self, text)[:_LONGEST_TEXT])
+        self._tidy_texts()
+
+    def _tidy_texts(self) -> None:
+        for name in _TEXTS:
+            text = getattr(self, name)
+            if text and not (len(text) <= _LONGEST_TEXT and text.isascii()):
+                object.__setattr__(self, name, _text(text))
+
+    @classmethod
+    def of_kept(cls, geometry: BaseGeometry, **values: Any) -> Self:
+        """Return an annotation of a geometry that `as_kept` has returned.
+
+        It is not looked at again, which is most of the work.
+        """
+        made = object.__new__(cls)
+        for name, default in _DEFAULTS.items():
+            value = values[name] if name in values else default()
+            object.__setattr__(made, name, value)
+        object.__setattr__(made, "geometry", geometry)
+        made._tidy_texts()
+        return made
 
     @property
     def kind(self) -> Kind:
@@ -116,7 +137,10 @@ class Annotation:
 
     def replace(self, **values: Any) -> Self:
         """Return this annotation with other values."""
-        return replace(self, **values)
+        if "geometry" in values or not values.keys() <= _DEFAULTS.keys():
+            return replace(self, **values)
+        kept = {name: getattr(self, name) for name in _DEFAULTS}
+        return self.of_kept(self.geometry, **(kept | values))
 
     def measures(self, mpp: float | None = None) -> dict[str, float]:
         """Measure it, in the units that are known.
@@ -143,6 +167,50 @@ class Annotation:
                 return {f"Length {unit}": self.geometry.length * scale}
             case "point":
                 return {"Points": float(len(shapely.get_parts(self.geometry)))}
+
+
+_DEFAULTS: Final = {
+    each.name: each.default_factory
+    if each.default_factory is not MISSING
+    else (lambda value=each.default: value)
+    for each in fields(Annotation)
+    if each.name != "geometry"
+}
+"""What makes the value of each field that is not given."""
+
+
+def as_kept(geometry: BaseGeometry) -> BaseGeometry:
+    """Return a geometry in the form in which annotations keep it.
+
+    To 0.01 px, without crossings of its own outline, a single part by itself.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to be seen of it, or it lies off any slide.
+    """
+    kept = _plain(on_grain(geometry))
+    if kept.geom_type not in _KINDS:
+        message = f"a {geometry.geom_type} is no point, line or area"
+        raise ValueError(message)
+    if kept.is_empty or (_KINDS[kept.geom_type] == "area" and not kept.area):
+        message = "its outline encloses nothing"
+        raise ValueError(message)
+    if max(map(abs, kept.bounds)) > FARTHEST_PX:
+        message = "it lies off any slide"
+        raise ValueError(message)
+    return kept
+
+
+def _text(text: str) -> str:
+    """Return a text that can be written: no half letters of UTF-16, and not endless."""
+    text = text[:_LONGEST_TEXT]
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        pairs = text.encode("utf-16", "surrogatepass")
+        return pairs.decode("utf-16", "replace")
+    return text
 
 
 def _plain(geometry: BaseGeometry) -> BaseGeometry:

@@ -8,31 +8,24 @@ whom and when, can be read from the file. The last line about an annotation hold
 
 from __future__ import annotations
 
-import json
-import os
+import functools
 import threading
 from collections.abc import Collection
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-import filelock
-
 from workbench.annotations.annotation import Annotation
-from workbench.annotations.geojson import (
-    annotation_of,
-    feature_of,
-    read_geojson,
-    write_geojson,
-)
+from workbench.annotations.features import annotations_of, feature_of
+from workbench.annotations.geojson import Imported, read_geojson, write_geojson
 from workbench.area import Area
 from workbench.errors import AnnotationError, SharedIdError
 from workbench.former_work import FormerWork
+from workbench.line_log import LineLog, read_lines
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
-    from typing import BinaryIO
 
     import pandas as pd
 
@@ -42,7 +35,6 @@ FOLDER: Final = "runs/annotations"
 """Where annotations are saved by default: where the app looks for them, too."""
 
 _SUFFIX: Final = ".jsonl"
-_LOCK_S: Final = 20.0
 
 
 def open_annotations(
@@ -91,11 +83,10 @@ class Annotations(Collection[Annotation]):
     def __init__(self, slide: Slide, folder: str | os.PathLike[str] = FOLDER) -> None:
         self.slide = slide
         self.path = Path(folder) / f"{slide.id}{_SUFFIX}"
-        self._held: dict[str, Annotation] = {}
-        self._end = 0
-        self._lines = 0
+        self._state = _State()
+        self._log = LineLog(self.path, self._state)
         self._guard = threading.RLock()
-        self._former: set[str] = set()
+        self._damaged_before: list[str] = []
         self.asked: list[str] = []
         """Former ids with annotations that may be of another slide."""
         self.refresh()
@@ -104,19 +95,19 @@ class Annotations(Collection[Annotation]):
     def __iter__(self) -> Iterator[Annotation]:
         """Go through them as they are now."""
         with self._guard:
-            return iter(list(self._held.values()))
+            return iter(list(self._state.held.values()))
 
     def __len__(self) -> int:
         """Return their number."""
-        return len(self._held)
+        return len(self._state.held)
 
     def __contains__(self, item: object) -> bool:
         """Tell whether an annotation, or one of that id, is there."""
-        return (item.id if isinstance(item, Annotation) else item) in self._held
+        return (item.id if isinstance(item, Annotation) else item) in self._state.held
 
     def get(self, key: str) -> Annotation | None:
         """Return the annotation of an id, None where it is not there."""
-        return self._held.get(key)
+        return self._state.held.get(key)
 
     def __getitem__(self, key: str) -> Annotation:
         """Return the annotation of an id, or the only one of that name.
@@ -126,8 +117,8 @@ class Annotations(Collection[Annotation]):
         AnnotationError
             If there is none, or several have the name.
         """
-        if key in self._held:
-            return self._held[key]
+        if key in self._state.held:
+            return self._state.held[key]
         named = self.select(name=key)
         if len(named) != 1:
             reason = f"{len(named) or 'none'} of '{self.slide.name}' have this name"
@@ -186,26 +177,36 @@ class Annotations(Collection[Annotation]):
             )
             for each in changed
         ]
-        self._append([{"put": feature_of(each)} for each in signed])
+        with self._guard:
+            self.slide.require_unchanged()
+            self._log.append(lambda: [{"put": feature_of(each)} for each in signed])
+            for each in signed:
+                self._state.set(each)
         return signed
 
     def delete(self, *keys: str, by: str) -> None:
         """Take away the annotations of these ids; the file still knows them."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._append([{"delete": key, "by": by, "at": now} for key in keys])
+        lines = [{"delete": key, "by": by, "at": now} for key in keys]
+        with self._guard:
+            self.slide.require_unchanged()
+            self._log.append(lambda: lines)
+            self._state.take(lines)
 
     def refresh(self) -> set[str]:
-        """Take in what others have saved; return the ids that have changed."""
+        """Take in what others have saved; return the ids that have changed.
+
+        A damaged line of the file is skipped; `damaged` says which.
+        """
         with self._guard:
-            try:
-                if os.stat(self.path).st_size <= self._end:  # noqa: PTH116 - polled
-                    return set()
-                with self.path.open("rb") as file:
-                    return self._read_on(file)
-            except FileNotFoundError:
-                return set()
-            except OSError as error:
-                raise self._refused(error) from error
+            self._state.changed = set()
+            self._log.refresh()
+            return self._state.changed
+
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """What is wrong with lines of the file that had to be left out."""
+        return (*self._damaged_before, *self._log.damaged)
 
     def take_over(self) -> None:
         """Take in what earlier versions saved, as far as it is of this slide.
@@ -216,37 +217,47 @@ class Annotations(Collection[Annotation]):
             If it cannot be read, or the disk refuses.
         """
         there = {file.stem for file in self.path.parent.glob(f"*{_SUFFIX}")}
-        there -= self._former
+        there -= self._state.former
         work = FormerWork(self.path.parent, self.slide)
         self.asked = work.asked(there)
         for former in work.taken(there):
-            try:
-                data = self.path.with_name(f"{former}{_SUFFIX}").read_bytes()
-            except OSError as error:
-                raise self._refused(error) from error
-            whole = data[: data.rfind(b"\n") + 1]
-            with self._guard, self._opened() as file:
-                self._read_on(file)
-                if former not in self._former:  # somebody else was first
-                    mark = json.dumps({"former": former}).encode() + b"\n"
-                    self._write(file, whole + mark)
+            lines, damaged = read_lines(self.path.with_name(f"{former}{_SUFFIX}"))
+            self._damaged_before += damaged
+            with self._guard:
+                make = functools.partial(self._taken, former, lines)
+                self._state.take(self._log.append(make))
+
+    def _taken(self, former: str, lines: list[Any]) -> list[Any]:
+        """Return the lines of a former file, unless somebody else was first."""
+        known = former in self._state.former
+        return [] if known else [*lines, {"former": former}]
 
     def read(self, source: Path | bytes, *, by: str, name: str = "") -> int:
-        """Add what is in a GeoJSON file; what is there under the same id is replaced.
+        """Add what is in a GeoJSON file; see `take_in`.
 
         Returns
         -------
         int
             How many there were.
+        """
+        return len(self.take_in(source, by=by, name=name))
+
+    def take_in(self, source: Path | bytes, *, by: str, name: str = "") -> Imported:
+        """Add what is in a GeoJSON file; what is there under the same id is replaced.
+
+        Returns
+        -------
+        Imported
+            What was read; its `report` says what was left out or changed, and why.
 
         Raises
         ------
         AnnotationError
             If the file cannot be used; then nothing has changed.
         """
-        return len(
-            self.put(*read_geojson(source, origin=self.origin, name=name), by=by)
-        )
+        found = read_geojson(source, origin=self.origin, name=name)
+        self.put(*found, by=by)
+        return found
 
     def write(
         self, path: Path, *, classification: str | None = None
@@ -281,70 +292,58 @@ class Annotations(Collection[Annotation]):
         """Say what it is in one line."""
         return f"<Annotations of '{self.slide.name}': {len(self)}>"
 
-    def _append(self, lines: list[dict[str, Any]]) -> None:
-        self.slide.require_unchanged()
-        data = b"".join(
-            json.dumps(line, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+class _State:
+    """The annotations that the lines of a file come to; those of later lines hold."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, Annotation] = {}
+        self.changed: set[str] = set()
+        self.former: set[str] = set()
+        """Ids of earlier versions whose annotations have been taken over."""
+
+    def forget(self) -> None:
+        """Start over."""
+        self.changed |= self.held.keys()
+        self.held.clear()
+        self.former.clear()
+
+    def lines(self) -> list[Any]:
+        """Return a line for each annotation."""
+        marks = [{"former": each} for each in sorted(self.former)]
+        return [*({"put": feature_of(each)} for each in self.held.values()), *marks]
+
+    def take(self, lines: list[Any]) -> list[str]:
+        """Take in changes; return for each what is wrong with it, or ""."""
+        puts = [
+            line["put"] if isinstance(line, dict) and "put" in line else None
             for line in lines
-        )
-        with self._guard, self._opened() as file:
-            if self.path.stat().st_size < self._end:
-                reason = "somebody has cut it while it was in use"
-                raise AnnotationError(self.path, reason, "Open the slide again.")
-            self._read_on(file)
-            self._write(file, data)
+        ]
+        there = [each for each in puts if isinstance(each, dict)]
+        made = iter(annotations_of(there))
+        return [
+            self._put(next(made)) if isinstance(put, dict) else self._delete(line)
+            for line, put in zip(lines, puts, strict=True)
+        ]
 
-    def _write(self, file: BinaryIO, data: bytes) -> None:
-        """Add whole lines, and take them in."""
-        file.truncate(self._end)  # a line that a kill has left unfinished
-        file.seek(self._end)
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-        self._read_on(file)
+    def _put(self, found: tuple[Annotation, str] | AnnotationError) -> str:
+        if isinstance(found, AnnotationError):
+            return found.message
+        annotation, _ = found
+        self.set(annotation)
+        return ""
 
-    @contextmanager
-    def _opened(self) -> Iterator[BinaryIO]:
-        """Open the file as the only one who writes it."""
-        lock = filelock.FileLock(self.path.with_suffix(".lock"), timeout=_LOCK_S)
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with lock, self.path.open("a+b") as create:
-                create.close()
-                with self.path.open("r+b") as file:
-                    yield file
-        except (OSError, filelock.Timeout) as error:
-            raise self._refused(error) from error
+    def _delete(self, line: Any) -> str:
+        if isinstance(line, dict) and isinstance(line.get("former"), str):
+            self.former.add(line["former"])
+            return ""
+        if not isinstance(line, dict) or not isinstance(line.get("delete"), str):
+            return "it is neither an annotation nor the id of one"
+        self.held.pop(line["delete"], None)
+        self.changed.add(line["delete"])
+        return ""
 
-    def _read_on(self, file: BinaryIO) -> set[str]:
-        """Take in the whole lines that have been added."""
-        file.seek(self._end)
-        data = file.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        changed: set[str] = set()
-        for line in whole.splitlines():
-            self._lines += 1
-            changed.add(self._take(line))
-        self._end += len(whole)
-        return changed - {""}
-
-    def _take(self, line: bytes) -> str:
-        try:
-            change = json.loads(line)
-            if "former" in change:
-                self._former.add(str(change["former"]))
-                return ""
-            if "delete" in change:
-                self._held.pop(change["delete"], None)
-                return str(change["delete"])
-            annotation = annotation_of(change["put"])
-        except (ValueError, KeyError, TypeError, AnnotationError) as error:
-            reason = f"line {self._lines} is damaged ({error})"
-            remedy = "Take that line out, or bring the file back from a copy."
-            raise AnnotationError(self.path, reason, remedy) from error
-        self._held[annotation.id] = annotation
-        return annotation.id
-
-    def _refused(self, error: OSError) -> AnnotationError:
-        reason = f"the disk refuses: {error.strerror or error}"
-        return AnnotationError(self.path, reason, "Make room, or repair the disk.")
+    def set(self, annotation: Annotation) -> None:
+        """Hold an annotation under its id."""
+        self.held[annotation.id] = annotation
+        self.changed.add(annotation.id)

@@ -1,121 +1,283 @@
-"""Annotations as GeoJSON: QuPath's dialect out, anybody's in.
+"""Files of annotations: read from any program that writes GeoJSON, written for QuPath.
 
-What QuPath's parser asks for: `objectType` inside `properties`, an id that is a UUID, a
-colour with each classification, text in `metadata` and numbers in `measurements`. Its
-frame begins at the scanned part of a slide, which `origin` allows for.
+Reading keeps what can be kept and says, feature by feature, what was left out or
+changed, and why.
 """
 
 from __future__ import annotations
 
 import gzip
-import io
 import json
-import uuid
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-import shapely
-from shapely.affinity import translate
-from shapely.errors import ShapelyError
-from shapely.geometry import mapping, shape
-
-from workbench.annotations.annotation import Annotation
-from workbench.annotations.classes import colour_of
+from workbench.annotations.features import (
+    annotation_of,
+    annotations_of,
+    feature_of,
+    new_id,
+)
+from workbench.annotations.files import features_in, json_of
 from workbench.durable import replace_file
 from workbench.errors import AnnotationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable
+    from pathlib import Path
 
-    from workbench.annotations.annotation import Colour
+    from workbench.annotations.annotation import Annotation
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_FEATURES",
+    "Imported",
+    "Note",
+    "annotation_of",
+    "feature_of",
+    "read_geojson",
+    "to_geojson",
+    "write_geojson",
+]
 
 MAX_BYTES: Final = 256_000_000
 """Of a file, uncompressed."""
 
-MAX_FEATURES: Final = 200_000
+MAX_FEATURES: Final = 500_000
 """Of a file; more than these are instances, not what somebody has marked."""
 
-_NAMES: Final = uuid.UUID("0f1f3b1c-6d3c-4d5e-9d41-8a6c4be4a9a3")
-"""So that reading the same file twice gives the same ids."""
+_MEMBERS: Final = {"type", "id", "geometry", "properties", "bbox", "childObjects"}
+"""Of a feature: what is read, and what follows from it."""
 
-_KEPT: Final = ("author", "editor", "created", "modified")
-_BYTE: Final = 0xFF
+_KINDS: Final = {
+    "Point": "MultiPoint",
+    "LineString": "MultiLineString",
+    "Polygon": "MultiPolygon",
+}
+_SAID: Final = 20
+"""Notes that a report spells out."""
 
 
-def feature_of(
-    annotation: Annotation,
-    *,
-    origin: tuple[float, float] = (0, 0),
-    mpp: float | None = None,
-) -> dict[str, Any]:
-    """Return an annotation as a GeoJSON feature that QuPath 0.4 and later reads.
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What became of a feature that was not taken as it is."""
+
+    where: str
+    """Which feature: its number in the file, and its name."""
+
+    what: str
+    kind: Literal["left out", "empty", "changed"]
+    """"left out": it, or part of it, is not there; "empty": there was nothing to take;
+    "changed": it is there, mended or under another id."""
+
+    def __str__(self) -> str:
+        """Say it in a sentence."""
+        return f"{self.where} {self.what}."
+
+
+class Imported(list["Annotation"]):
+    """Annotations that were read from a file, and what became of the others."""
+
+    def __init__(self, found: Iterable[Annotation], notes: Iterable[Note]) -> None:
+        super().__init__(found)
+        self.notes = tuple(notes)
+
+    def report(self, most: int = _SAID) -> str:
+        """Return how many there are and what was left out or changed, as text.
+
+        Parameters
+        ----------
+        most : int
+            Notes that are spelled out; of the others their number is told.
+        """
+        count = f"{len(self):,} annotation{'s' * (len(self) != 1)} read."
+        kinds = Counter(
+            "changed" if n.kind == "changed" else "lost" for n in self.notes
+        )
+        parts = [
+            f"{kinds[kind]:,} {words}."
+            for kind, words in (("lost", "left out"), ("changed", "changed"))
+            if kinds[kind]
+        ]
+        lost = [note for note in self.notes if note.kind != "changed"]
+        changed = [note for note in self.notes if note.kind == "changed"]
+        lines = [str(note) for note in [*lost, *changed][:most]]
+        if len(self.notes) > most:
+            lines.append(f"And {len(self.notes) - most:,} more.")
+        return "\n".join([" ".join([count, *parts]), *lines])
+
+
+@dataclass(slots=True)
+class _Features:
+    """The features of a file, one after another, with what is to be said of them."""
+
+    called: object
+    found: list[dict[str, Any]] = field(default_factory=list)
+    where: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    unread: Counter[str] = field(default_factory=Counter)
+
+    def add(self, feature: Any, where: str) -> None:
+        """Take up a feature, those nested in it after it."""
+        waiting = [(feature, where)]
+        while waiting:
+            each, place = waiting.pop()
+            children = self._add_one(each, place)
+            numbered = enumerate(children, 1)
+            inner = [(child, f"{place}, child {number}") for number, child in numbered]
+            waiting += reversed(inner)
+
+    def _add_one(self, feature: Any, where: str) -> list[Any]:
+        """Take up one feature; return those that are nested in it."""
+        if not isinstance(feature, dict):
+            self.note(where, "is no object", "left out")
+            return []
+        if "geometry" not in feature and feature.get("type", "Feature") != "Feature":
+            feature = {"type": "Feature", "geometry": feature}
+        properties = feature.get("properties")
+        nested: list[Any] = []
+        for holder in (feature, properties):
+            inner = holder.get("childObjects") if isinstance(holder, dict) else None
+            nested += inner if isinstance(inner, list) else []
+        if isinstance(properties, dict):
+            if properties.get("name"):
+                where = f"{where} ('{properties['name']!s:.60}')"
+            if "childObjects" in properties:
+                plain = {k: v for k, v in properties.items() if k != "childObjects"}
+                feature = {**feature, "properties": plain}
+        for key in feature.keys() - _MEMBERS:
+            self.unread[key] += 1
+        if nested:
+            said = f"holds {len(nested):,} others, which now stand beside it"
+            self.note(where, said, "changed")
+        self._take(feature, where)
+        return nested
+
+    def _take(self, feature: dict[str, Any], where: str) -> None:
+        geometry = feature.get("geometry")
+        if geometry is None:
+            self.note(where, "was left out: it has no geometry", "empty")
+            return
+        if isinstance(geometry, dict) and geometry.get("type") == "GeometryCollection":
+            parts = _by_kind(geometry)
+            said = f"is a GeometryCollection: it became {len(parts)} annotations"
+            if len(parts) != 1:
+                self.note(where, said, "changed" if parts else "left out")
+            for number, part in enumerate(parts):
+                key = feature.get("id")
+                other = new_id(key, geometry, number) if number else key
+                self._keep({**feature, "geometry": part, "id": other}, where)
+            return
+        self._keep(feature, where)
+
+    def _keep(self, feature: dict[str, Any], where: str) -> None:
+        if len(self.found) >= MAX_FEATURES:
+            reason = f"it has more than {MAX_FEATURES:,} features"
+            remedy = "Split it, or import fewer of them."
+            raise AnnotationError(self.called, reason, remedy)
+        self.found.append(feature)
+        self.where.append(where)
+
+    def note(
+        self, where: str, what: str, kind: Literal["left out", "empty", "changed"]
+    ) -> None:
+        """Say what became of a feature."""
+        self.notes.append(Note(where, what, kind))
+
+
+def read_geojson(
+    source: Path | bytes, *, origin: tuple[float, float] = (0, 0), name: str = ""
+) -> Imported:
+    """Read annotations from a file of QuPath, or of any program that writes GeoJSON.
+
+    A FeatureCollection, a list of features, one feature or one geometry, or one of
+    them a line; by itself, in gzip or in a zip. Features that are the same count once;
+    two that differ under one id both count. Outlines are mended where there is one way
+    to do it (see `workbench.annotations.shapes`).
 
     Parameters
     ----------
+    source : Path or bytes
+        The file, or what is in it.
     origin : (x, y)
         Where the frame of the file begins, in level-0 pixels.
-    mpp : float, optional
-        Adds what can be measured, in micrometres.
-    """
-    properties: dict[str, Any] = {"objectType": "annotation"}
-    if annotation.name:
-        properties["name"] = annotation.name
-    if annotation.classification:
-        colour = annotation.colour or colour_of(annotation.classification)
-        properties["classification"] = {
-            "name": annotation.classification,
-            "color": list(colour),
-        }
-    if annotation.colour:
-        properties["color"] = list(annotation.colour)
-    if annotation.locked:
-        properties["isLocked"] = True
-    if mpp is not None:
-        properties["measurements"] = annotation.measures(mpp)
-    said = {key: getattr(annotation, key) for key in _KEPT}
-    if any(said.values()):
-        properties["metadata"] = {key: text for key, text in said.items() if text}
-    x, y = origin
-    geometry = annotation.geometry
-    moved = translate(geometry, -x, -y) if x or y else geometry
-    return {
-        "type": "Feature",
-        "id": annotation.id,
-        "geometry": mapping(moved),
-        "properties": properties,
-    }
+    name : str
+        Of the file, for messages, where only its content is given.
 
-
-def annotation_of(
-    feature: dict[str, Any], *, origin: tuple[float, float] = (0, 0)
-) -> Annotation:
-    """Return the annotation that a GeoJSON feature describes.
+    Returns
+    -------
+    Imported
+        A list of annotations; its `notes` and `report` say what was left out or
+        changed, and why.
 
     Raises
     ------
     AnnotationError
-        If it has no geometry that can be drawn.
+        If it is too large, damaged, or no GeoJSON, or nothing in it can be used;
+        naming the file and the feature.
     """
-    properties = feature.get("properties") or {}
-    try:
-        geometry = shape(feature["geometry"])
-        x, y = origin
-        moved = translate(geometry, x, y) if x or y else geometry
-        name, colour = _classification(properties.get("classification"))
-        metadata = properties.get("metadata") or {}
-        return Annotation(
-            geometry=shapely.force_2d(moved),
-            name=str(properties.get("name") or ""),
-            classification=name,
-            colour=_colour(properties.get("color", properties.get("colorRGB")))
-            or (colour if colour != colour_of(name) else None),
-            locked=properties.get("isLocked") is True,
-            id=_id(feature),
-            **{key: str(metadata.get(key) or "") for key in _KEPT},
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, ShapelyError) as error:
-        what = f"feature {feature.get('id', '')}".strip()
-        raise AnnotationError(what, f"it is not GeoJSON ({error!r:.200})") from error
+    called = name or (source if not isinstance(source, bytes) else "the file")
+    listed = features_in(json_of(source, called, most=MAX_BYTES))
+    if listed is None:
+        raise AnnotationError(called, "it holds no list of features")
+    features = _Features(called)
+    for number, feature in enumerate(listed, 1):
+        features.add(feature, f"feature {number}")
+    found = _distinct(features, origin)
+    for key, count in features.unread.items():
+        said = f"had '{key!s:.60}' outside of their properties, which was left out"
+        features.note(f"{count:,} feature{'s' * (count != 1)}", said, "left out")
+    first = next((note for note in features.notes if note.kind == "left out"), None)
+    if not found and first is not None:
+        raise AnnotationError(called, f"{first.where} {first.what}")
+    return Imported(found, features.notes)
+
+
+def _distinct(
+    features: _Features, origin: tuple[float, float]
+) -> Collection[Annotation]:
+    """Return the annotations, each of an id of its own."""
+    found: dict[str, Annotation] = {}
+    made = annotations_of(features.found, origin=origin)
+    for where, each in zip(features.where, made, strict=True):
+        if isinstance(each, AnnotationError):
+            reason = each.message.partition(" cannot be used as annotations: ")[2]
+            features.note(where, f"was left out: {reason.rstrip('.')}", "left out")
+            continue
+        annotation, mended = each
+        if mended:
+            features.note(where, f"was mended: {mended}", "changed")
+        first = found.get(annotation.id)
+        if first is not None:
+            if first == annotation:
+                features.note(where, "is there twice, and counts once", "changed")
+                continue
+            said = "has the id of another one, and was given one of its own"
+            features.note(where, said, "changed")
+            content = annotation.geometry.wkt, annotation.name
+            annotation = annotation.replace(
+                id=new_id(annotation.id, *content, annotation.classification)
+            )
+        found[annotation.id] = annotation
+    return found.values()
+
+
+def _by_kind(collection: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the geometries of a collection, those of one kind as one."""
+    kinds: dict[str, list[Any]] = {}
+    waiting: list[Any] = [collection]
+    while waiting:
+        each = waiting.pop(0)
+        if not isinstance(each, dict):
+            continue
+        kind, content = str(each.get("type")), each.get("coordinates")
+        if kind == "GeometryCollection" and isinstance(each.get("geometries"), list):
+            waiting += each["geometries"]
+        elif kind in _KINDS:
+            kinds.setdefault(_KINDS[kind], []).append(content)
+        elif kind in _KINDS.values() and isinstance(content, list):
+            kinds.setdefault(kind, []).extend(content)
+    return [{"type": kind, "coordinates": parts} for kind, parts in kinds.items()]
 
 
 def write_geojson(
@@ -137,123 +299,17 @@ def to_geojson(
     mpp: float | None = None,
 ) -> bytes:
     """Return a FeatureCollection, one feature a line."""
-    lines = ",\n".join(
-        json.dumps(
-            feature_of(annotation, origin=origin, mpp=mpp),
-            separators=(",", ":"),
-            ensure_ascii=False,
-        )
+    lines = b",\n".join(
+        json_line(feature_of(annotation, origin=origin, mpp=mpp))
         for annotation in annotations
     )
-    return f'{{"type":"FeatureCollection","features":[\n{lines}\n]}}\n'.encode()
+    return b'{"type":"FeatureCollection","features":[\n' + lines + b"\n]}\n"
 
 
-def read_geojson(
-    source: Path | bytes, *, origin: tuple[float, float] = (0, 0), name: str = ""
-) -> list[Annotation]:
-    """Read annotations from a file of QuPath, or of any program that writes GeoJSON.
-
-    A FeatureCollection, a list of features, one feature or one geometry; gzip or not.
-    Features that are the same count once.
-
-    Parameters
-    ----------
-    source : Path or bytes
-        The file, or what is in it.
-    origin : (x, y)
-        Where the frame of the file begins, in level-0 pixels.
-    name : str
-        Of the file, for messages, where only its content is given.
-
-    Raises
-    ------
-    AnnotationError
-        If it is too large, damaged, or no GeoJSON; naming the file and the feature.
-    """
-    called = name or (source if isinstance(source, Path) else "the file")
-    found: dict[str, Annotation] = {}
-    for number, feature in enumerate(_features(called, _parsed(called, source)), 1):
-        if number > MAX_FEATURES:
-            reason = f"it has more than {MAX_FEATURES:,} features"
-            raise AnnotationError(called, reason, "Split it, or import fewer of them.")
-        try:
-            annotation = annotation_of(feature, origin=origin)
-        except AnnotationError as error:
-            raise AnnotationError(
-                called, f"feature {number}: {error.message}"
-            ) from error
-        found[annotation.id] = annotation
-    return list(found.values())
-
-
-def _parsed(called: object, source: Path | bytes) -> Any:
+def json_line(content: Any) -> bytes:
+    """Return JSON without a line break, as UTF-8."""
+    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
     try:
-        data = source if isinstance(source, bytes) else _read(source)
-        if data[:2] == b"\x1f\x8b":
-            data = _unzipped(data)
-        if len(data) > MAX_BYTES:
-            reason = f"it is larger than {MAX_BYTES // 1_000_000} MB"
-            raise AnnotationError(called, reason, "Split it, or import fewer of them.")
-        return json.loads(data.decode("utf-8-sig"))
-    except (OSError, EOFError, ValueError, RecursionError) as error:
-        raise AnnotationError(called, f"it is no JSON ({error})") from error
-
-
-def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
-
-
-def _unzipped(data: bytes) -> bytes:
-    with gzip.open(io.BytesIO(data)) as file:
-        return file.read(MAX_BYTES + 1)
-
-
-def _features(called: object, content: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(content, dict):
-        kind = content.get("type")
-        if kind == "FeatureCollection":
-            content = content.get("features")
-        elif kind == "Feature":
-            content = [content]
-        else:
-            content = [{"type": "Feature", "geometry": content}]
-    if not isinstance(content, list):
-        raise AnnotationError(called, "it holds no list of features")
-    for number, feature in enumerate(content, 1):
-        if not isinstance(feature, dict):
-            raise AnnotationError(called, f"feature {number} is no object")
-        if feature.get("geometry") is not None:
-            yield feature
-
-
-def _id(feature: dict[str, Any]) -> str:
-    text = feature.get("id")
-    try:
-        return str(uuid.UUID(str(text)))
-    except ValueError:
-        content = json.dumps([text, feature["geometry"]], sort_keys=True, default=str)
-        return str(uuid.uuid5(_NAMES, content))
-
-
-def _classification(value: Any) -> tuple[str, Colour | None]:
-    """Return the name and the colour of a class, as any version of QuPath has them."""
-    if isinstance(value, str):
-        return value, None
-    if not isinstance(value, dict):
-        return "", None
-    name = value.get("name") or ": ".join(map(str, value.get("names") or ()))
-    return str(name), _colour(value.get("color", value.get("colorRGB")))
-
-
-def _colour(value: Any) -> Colour | None:
-    """Return a colour from three numbers, or from the packed one of older files."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return (value >> 16) & _BYTE, (value >> 8) & _BYTE, value & _BYTE
-    try:
-        red, green, blue = (min(_BYTE, max(0, int(part))) for part in value)
-    except (TypeError, ValueError):
-        return None
-    return red, green, blue
+        return text.encode()
+    except UnicodeEncodeError:  # half a letter, which only an escape can write
+        return json.dumps(content, separators=(",", ":")).encode()

@@ -17,18 +17,23 @@ from workbench.annotations.edits import Edits
 from workbench.annotations.geojson import to_geojson
 from workbench.app.controls import STYLE, button, note, side_by_side, stack
 from workbench.app.marking import Marking
+from workbench.app.upload import Upload
 from workbench.geometry import Box
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workbench.annotations.annotation import Annotation
+    from workbench.annotations.geojson import Imported
     from workbench.app.background import Background
     from workbench.app.viewer import Viewer
     from workbench.slide.slide import Slide
 
 _POLL_MS: Final = 2000
 _LISTED: Final = 300
+_SAID: Final = 5
+"""Damaged lines that are told one by one."""
+
 _UPLOAD_BYTES: Final = 30_000_000
 _WHOLE_FROM: Final = 100
 """Numbers from which on digits after the point say nothing."""
@@ -98,9 +103,9 @@ class AnnotationPanel(pn.viewable.Viewer):
             icon="download",
             **STYLE,
         )
-        self._upload = pmui.FileInput(
+        self._upload = Upload(
             label="Import GeoJSON",
-            accept=".geojson,.json,.gz",
+            accept=".geojson,.json,.gz,.zip",
             max_file_size=_UPLOAD_BYTES,
             variant="outlined",
             **STYLE,
@@ -153,6 +158,11 @@ class AnnotationPanel(pn.viewable.Viewer):
             guard=self._background.guard,
         )
         marking.param.watch(lambda _: self._fill(), ["chosen", "version"])
+        if found.damaged:
+            lost = "; ".join(found.damaged[:_SAID])
+            self._background.say(
+                f"The file of annotations is damaged: {lost}. All others are shown."
+            )
         self._stop_polling = self._background.every(_POLL_MS, self.poll)
         self._fill()
 
@@ -276,10 +286,15 @@ class AnnotationPanel(pn.viewable.Viewer):
         name = self._upload.filename or "the file"
         author = self.author
         self._background.do(
-            lambda: marking.edits.annotations.read(content, by=author, name=name),
-            lambda _: marking.show_all(),
+            lambda: marking.edits.annotations.take_in(content, by=author, name=name),
+            lambda found: self._taken_in(marking, found),
             slot="import",
         )
+
+    def _taken_in(self, marking: Marking, found: Imported) -> None:
+        marking.show_all()
+        if found.notes:
+            self._background.say(found.report())
 
 
 def _box(annotation: Annotation) -> Box:

@@ -123,6 +123,10 @@ class Background:
         else:
             _IDLERS.submit(attempt)
 
+    def say(self, sentence: str) -> None:
+        """Tell the user something that is worth a notice, as plain text."""
+        self._tell(sentence)
+
     def failed(self, error: BaseException) -> None:
         """Tell the user of an error that nothing else has caught.
 

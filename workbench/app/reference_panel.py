@@ -14,6 +14,7 @@ from workbench.app.gallery import Gallery
 from workbench.app.reference_image import MAX_BYTES
 from workbench.app.reference_shelf import Choice, ReferenceShelf
 from workbench.app.snapshots import Download
+from workbench.app.upload import Upload
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +50,7 @@ class ReferencePanel(pn.viewable.Viewer):
             label="Reference", sizing_mode="stretch_width", margin=(2, 0)
         )
         self._take = button("Take the drawn box", icon="crop", disabled=True)
-        self._upload = pmui.FileInput(
+        self._upload = Upload(
             label="Upload",
             accept="image/*,.json",
             max_file_size=MAX_BYTES,

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from workbench.slide.pixel_size import Mpp
 
+_SAID = 100
+"""Features of which it is told what became of them."""
+
 _folder = click.option(
     "--annotations",
     "folder",
@@ -63,8 +66,11 @@ def write(
 def read(slide: str, file: Path, folder: Path, author: str) -> None:
     """Add the annotations of a GeoJSON file to those of a slide.
 
-    One whose id is there already takes its place.
+    One whose id is there already takes its place. What could not be taken as it is is
+    told on standard error, feature by feature.
     """
     with open_slide(slide) as opened:
-        added = open_annotations(opened, folder=folder).read(file, by=author)
-    click.echo(f"{added} annotations added")
+        found = open_annotations(opened, folder=folder).take_in(file, by=author)
+    click.echo(f"{len(found)} annotations added")
+    if found.notes:
+        click.echo(found.report(_SAID), err=True)

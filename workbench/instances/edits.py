@@ -8,33 +8,44 @@ line in hand, and the file is its own history.
 
 from __future__ import annotations
 
-import json
 import threading
-from contextlib import contextmanager
+import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-import filelock
 import numpy as np
 
 from workbench.errors import AnnotationError
 from workbench.instances.edited import Changes, EditedInstances
+from workbench.line_log import LineLog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from pathlib import Path
-    from typing import BinaryIO
 
     from numpy.typing import ArrayLike
 
     from workbench.instances.store import InstanceStore
 
 _SUFFIX: Final = ".edits.jsonl"
-_LOCK_S: Final = 20.0
+_MOST_LOST: Final = 100_000
+"""Added objects whose lines may be damaged before one that is whole."""
+
+_SAID: Final = 100
+_NOTHING: Final = np.zeros((3, 2), np.float32)
+"""Outline of an object of which only the number is known."""
+
 _FEWEST: Final = 3
 """Points of an outline."""
 
-_MISFITS: Final = (ValueError, KeyError, TypeError, IndexError, AttributeError)
+_MISFITS: Final = (
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+)
 
 
 class InstanceEdits:
@@ -56,8 +67,8 @@ class InstanceEdits:
     def __init__(self, store: InstanceStore) -> None:
         self.store = store
         self.path: Path = store.path.with_suffix(_SUFFIX)
-        self._lines: list[dict[str, Any]] = []
-        self._end = 0
+        self._kept = _Lines(store)
+        self._log = LineLog(self.path, self._kept)
         self._guard = threading.RLock()
         self._current: EditedInstances | None = None
         self.refresh()
@@ -67,13 +78,18 @@ class InstanceEdits:
         """The objects as they are now."""
         with self._guard:
             if self._current is None:
-                self._current = EditedInstances(self.store, self._changes())
+                self._current = EditedInstances(self.store, self._kept.changes())
             return self._current
 
     @property
     def history(self) -> list[dict[str, Any]]:
         """All edits in their order, as the file has them: "do", "by", "at" and more."""
-        return [dict(line) for line in self._lines]
+        return [dict(line) for line in self._kept.edits]
+
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """What is wrong with lines of the file that had to be left out."""
+        return tuple(self._log.damaged)
 
     def delete(self, ids: Iterable[int], *, by: str) -> None:
         """Take objects away.
@@ -83,7 +99,7 @@ class InstanceEdits:
         AnnotationError
             If there is no such object, or the disk refuses; then nothing has changed.
         """
-        self._append({"do": "delete", "ids": self._checked(ids)}, by)
+        self._append(lambda: {"do": "delete", "ids": self._checked(ids)}, by)
 
     def reclassify(self, ids: Iterable[int], name: str, *, by: str) -> None:
         """Give objects another class, also one that the model does not know.
@@ -96,8 +112,10 @@ class InstanceEdits:
         if not name.strip():
             reason = "a class without a name was given"
             raise self._refused(reason, "Name the class.")
-        edit = {"do": "class", "ids": self._checked(ids), "class": name.strip()}
-        self._append(edit, by)
+        given = name.strip()
+        self._append(
+            lambda: {"do": "class", "ids": self._checked(ids), "class": given}, by
+        )
 
     def add(self, outline: ArrayLike, name: str, *, by: str) -> int:
         """Add an object, and return its id.
@@ -122,9 +140,13 @@ class InstanceEdits:
             reason = "an outline was given without a place or a class"
             raise self._refused(reason, "Give both.")
         rounded = np.round(points, 3).tolist()
-        with self._guard:
-            self._append({"do": "add", "outline": rounded, "class": name.strip()}, by)
-            return len(self.current) - 1
+
+        def edit() -> dict[str, Any]:
+            number = self._kept.next_id
+            given = {"outline": rounded, "class": name.strip(), "object": number}
+            return {"do": "add", **given}
+
+        return int(self._append(edit, by)["object"])
 
     def undo(self, *, by: str) -> bool:
         """Take back the last edit of one person that still holds; False: none does.
@@ -136,13 +158,12 @@ class InstanceEdits:
         """
         with self._guard:
             self.refresh()
-            undone = self._undone()
-            for number in range(len(self._lines) - 1, -1, -1):
-                line = self._lines[number]
-                if line["by"] == by and line["do"] != "undo" and number not in undone:
-                    self._append({"do": "undo", "line": number}, by)
-                    return True
-            return False
+            last = self._kept.last_of(by)
+            if last is None:
+                return False
+            number, name = last
+            self._append(lambda: {"do": "undo", "line": number, "of": name}, by)
+            return True
 
     def refresh(self) -> bool:
         """Take in what others have done; tell whether that was anything.
@@ -153,41 +174,10 @@ class InstanceEdits:
             If the file is damaged, or is about other objects.
         """
         with self._guard:
-            try:
-                if self.path.stat().st_size <= self._end:
-                    return False
-                with self.path.open("rb") as file:
-                    return self._read_on(file)
-            except FileNotFoundError:
-                return False
-            except OSError as error:
-                raise self._disk(error) from error
-
-    def _undone(self) -> set[int]:
-        return {line["line"] for line in self._lines if line["do"] == "undo"}
-
-    def _changes(self) -> Changes:
-        """Return what all edits that hold come to."""
-        undone, deleted = self._undone(), set()
-        classes: dict[int, str] = {}
-        by: dict[int, str] = {}
-        added: list[Any] = []
-        for number, line in enumerate(self._lines):
-            holds = number not in undone
-            ids = line.get("ids", [])
-            if line["do"] == "add":
-                ids = [len(self.store) + len(added)]
-                outline = np.array(line["outline"], np.float32).reshape(-1, 2)
-                added.append((outline, line["class"]))
-                if not holds:
-                    deleted.update(ids)
-            elif holds and line["do"] == "delete":
-                deleted.update(ids)
-            elif holds and line["do"] == "class":
-                classes |= dict.fromkeys(ids, line["class"])
-            if holds:
-                by |= dict.fromkeys(ids, f"{line['by']}, {line['at'][:16]}")
-        return Changes(frozenset(deleted), classes, tuple(added), by)
+            changed = self._log.refresh()
+            if changed:
+                self._current = None
+            return changed
 
     def _checked(self, ids: Iterable[int]) -> list[int]:
         numbers = sorted({int(key) for key in ids})
@@ -201,75 +191,156 @@ class InstanceEdits:
             raise self._refused(reason, f"Ids go from 0 to {len(self.current) - 1}.")
         return numbers
 
-    def _append(self, edit: dict[str, Any], by: str) -> None:
+    def _append(self, make: Callable[[], dict[str, Any]], by: str) -> dict[str, Any]:
+        """Write an edit that is made when those of others are known; return it."""
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        lines = [{**edit, "by": by, "at": at}]
-        with self._guard, self._opened() as file:
-            self._read_on(file)
-            if not self._end:
-                lines.insert(0, {"store": self.store.id})
-            file.truncate(self._end)  # a line that a kill has left unfinished
-            file.seek(self._end)
-            text = "".join(
-                f"{json.dumps(each, ensure_ascii=False)}\n" for each in lines
-            )
-            file.write(text.encode())
-            file.flush()
-            self._read_on(file)
+        line: dict[str, Any] = {}
 
-    @contextmanager
-    def _opened(self) -> Iterator[BinaryIO]:
-        """Open the file as the only one who writes it."""
-        lock = filelock.FileLock(self.path.with_suffix(".lock"), timeout=_LOCK_S)
-        try:
-            with lock:
-                self.path.touch()
-                with self.path.open("r+b") as file:
-                    yield file
-        except (OSError, filelock.Timeout) as error:
-            raise self._disk(error) from error
+        def lines() -> list[Any]:
+            self._current = None  # others may have edited
+            name = {"edit": uuid.uuid4().hex, "on": self.store.id}
+            line.update({**make(), "by": by, "at": at, **name})
+            return [line]
 
-    def _read_on(self, file: BinaryIO) -> bool:
-        """Take in the whole lines that have been added."""
-        file.seek(self._end)
-        data = file.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        for line in whole.splitlines():
-            self._take(line)
-        self._end += len(whole)
-        if whole:
+        with self._guard:
+            self._log.append(lines)
+            self._kept.take([line])
             self._current = None
-        return bool(whole)
-
-    def _take(self, line: bytes) -> None:
-        try:
-            edit = json.loads(line)
-            if "store" in edit:
-                self._same(edit["store"])
-                return
-            needed = {
-                "delete": ("ids",),
-                "class": ("ids", "class"),
-                "add": ("outline", "class"),
-                "undo": ("line",),
-            }
-            for name in (*needed[edit["do"]], "by", "at"):
-                edit[name]
-        except _MISFITS as error:
-            reason = f"line {len(self._lines) + 2} is damaged ({error!r})"
-            remedy = "Take that line out, or bring the file back from a copy."
-            raise self._refused(reason, remedy) from error
-        self._lines.append(edit)
-
-    def _same(self, store: str) -> None:
-        if store != self.store.id:
-            reason = "these edits are of other objects than are there now"
-            remedy = "Move the file away, or bring back the run it belongs to."
-            raise self._refused(reason, remedy)
-
-    def _disk(self, error: Exception) -> AnnotationError:
-        reason = f"the disk refuses: {getattr(error, 'strerror', '') or error}"
-        return self._refused(reason, "Make room, or repair the disk.")
+        return line
 
     def _refused(self, reason: str, remedy: str) -> AnnotationError:
         return AnnotationError(self.path, reason, remedy)
+
+
+class _Lines:
+    """The edits that the lines of a file hold, in their order."""
+
+    def __init__(self, store: InstanceStore) -> None:
+        self.store = store
+        self.edits: list[dict[str, Any]] = []
+        self.next_id = len(store)
+        """Of the next object that is added."""
+        self._whose = False
+        """Whether the line was read that says whose objects these are."""
+
+    def forget(self) -> None:
+        """Start over."""
+        self.edits.clear()
+        self._whose = False
+        self.next_id = len(self.store)
+
+    def lines(self) -> list[Any]:
+        """Return whose objects these are, and all edits."""
+        return [{"store": self.store.id}, *self.edits]
+
+    def take(self, lines: list[Any]) -> list[str]:
+        """Take in lines; return for each what is wrong with it, or ""."""
+        return [self._take(line) for line in lines]
+
+    def _take(self, line: Any) -> str:
+        try:
+            if "store" in line:
+                self._same(line["store"])
+                self._whose = True
+                return ""
+            if "on" not in line and not self._whose:
+                return "it is not known whose objects it is about"
+            self._same(line.get("on", self.store.id))
+            for part, fits in (*_PARTS[line["do"]], *_SIGNED):
+                if not fits(line[part]):
+                    return f"its '{part}' cannot be used"
+            if line["do"] == "add":
+                line = {**line, "object": int(line.get("object", self.next_id))}
+                if not self.next_id <= line["object"] < self.next_id + _MOST_LOST:
+                    return "its number cannot be used"
+                self.next_id = line["object"] + 1
+            elif max(line.get("ids", [0]), default=-1) >= self.next_id:
+                return "it is about an object that there is not"
+        except _MISFITS as error:
+            return repr(error)[:_SAID]
+        self.edits.append(line)
+        return ""
+
+    def _same(self, store: Any) -> None:
+        if store != self.store.id:
+            reason = "these edits are of other objects than are there now"
+            remedy = "Move the file away, or bring back the run it belongs to."
+            path = self.store.path.with_suffix(_SUFFIX)
+            raise AnnotationError(path, reason, remedy)
+
+    def last_of(self, by: str) -> tuple[int, str] | None:
+        """Return number and name of the last edit of a person that still holds."""
+        undone = self._undone()
+        for number in range(len(self.edits) - 1, -1, -1):
+            line = self.edits[number]
+            if line["by"] == by and line["do"] != "undo" and number not in undone:
+                return number, str(line.get("edit", ""))
+        return None
+
+    def _undone(self) -> set[int]:
+        """Return the numbers of edits that were taken back."""
+        named = {line["edit"]: n for n, line in enumerate(self.edits) if "edit" in line}
+        undoing = (line for line in self.edits if line["do"] == "undo")
+        return {
+            named.get(line["of"], -1) if line.get("of") else line["line"]
+            for line in undoing
+        }
+
+    def changes(self) -> Changes:
+        """Return what all edits that hold come to."""
+        undone = self._undone()
+        deleted: set[int] = set()
+        classes: dict[int, str] = {}
+        by: dict[int, str] = {}
+        added: list[Any] = []
+        for number, line in enumerate(self.edits):
+            holds = number not in undone
+            ids = line.get("ids", [])
+            if line["do"] == "add":
+                lost = range(len(self.store) + len(added), line["object"])
+                added += [(_NOTHING, line["class"])] * len(lost)
+                deleted.update(lost)  # their lines are damaged
+                ids = [line["object"]]
+                outline = np.array(line["outline"], np.float32).reshape(-1, 2)
+                added.append((outline, line["class"]))
+                if not holds:
+                    deleted.update(ids)
+            elif holds and line["do"] == "delete":
+                deleted.update(ids)
+            elif holds and line["do"] == "class":
+                classes |= dict.fromkeys(ids, line["class"])
+            if holds:
+                by |= dict.fromkeys(ids, f"{line['by']}, {line['at'][:16]}")
+        return Changes(frozenset(deleted), classes, tuple(added), by)
+
+
+def _is_ids(value: Any) -> bool:
+    return isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)
+
+
+def _is_outline(value: Any) -> bool:
+    points = np.asarray(value, np.float32)
+    plane = points.ndim == 2 and points.shape[1] == 2  # noqa: PLR2004 - x and y
+    return plane and len(points) >= _FEWEST and bool(np.isfinite(points).all())
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+_PARTS: Final[dict[str, tuple[tuple[str, Callable[[Any], bool]], ...]]] = {
+    "delete": (("ids", _is_ids),),
+    "class": (("ids", _is_ids), ("class", _is_name)),
+    "add": (("outline", _is_outline), ("class", _is_name)),
+    "undo": (("line", lambda value: type(value) is int),),
+}
+"""What each edit must say, and what tells if it does."""
+
+_SIGNED: Final[tuple[tuple[str, Callable[[Any], bool]], ...]] = (
+    ("by", _is_text),
+    ("at", _is_text),
+)
