@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from click.testing import CliRunner
 from PIL import Image
 from stained_slide import write_stained
@@ -204,3 +205,25 @@ def test_the_launcher_starts_a_command_that_exists():
         assert flag in said
         assert flag in entry["command"]
     assert Path(entry["launcher_entry"]["icon_path"]).read_text().startswith("<svg")
+
+
+def test_a_run_that_could_read_nothing_says_so_and_ends_so(slide, tmp_path):
+    with tifffile.TiffFile(slide) as file:
+        tiles = [
+            place
+            for page in file.pages
+            for place in zip(page.dataoffsets, page.databytecounts, strict=True)
+        ]
+    data = bytearray(Path(slide).read_bytes())
+    for start, count in tiles:
+        data[start : start + count] = bytes(count)
+    broken = tmp_path / "broken.tif"
+    broken.write_bytes(data)
+    said = call(
+        *("run", broken, "--model", MODEL, "--out", tmp_path / "run"),
+        *("--no-tissue-only", "--normalize", "none", "--region", "0,0,300,300"),
+    )
+    assert said.exit_code == 3, said.output
+    assert "broken.tif" in said.output
+    assert "failed" in said.output
+    assert open_run(tmp_path / "run").status == "failed"

@@ -17,6 +17,7 @@ from workbench import engine, salvage
 from workbench.devices import resolve_device
 from workbench.errors import (
     MissingMppError,
+    ModelError,
     RecipeError,
     RecipeMismatchError,
     RunError,
@@ -431,3 +432,31 @@ def test_a_bundled_measurement_runs_for_real(slide, tmp_path, monkeypatch):
     assert run.card == model.card
     assert run.heatmap.unit == model.card.unit
     assert np.isfinite(scores(run)).any()
+
+
+def test_a_run_of_which_no_tile_could_be_read_has_failed(tmp_path, use):
+    use(MeanColour())
+    path = write_jpeg_slide(tmp_path / "slide.tiff")
+    with tifffile.TiffFile(path) as file:
+        page = file.pages.first
+        places = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    with path.open("r+b") as file:
+        for start, length in places:
+            file.seek(start)
+            file.write(bytes(length))
+    recipe = WHOLE.replace(region=(0, 0, 200, 200))
+    with open_slide(path) as slide:
+        for _ in "again too":
+            with pytest.raises(SlideReadError, match=r"all \d+ tiles of .*slide\.tiff"):
+                engine.run(slide, recipe, out=tmp_path / "run")
+    run = open_run(tmp_path / "run")
+    assert run.status == "failed"
+    assert run.tiles_failed == run.tiles_total > 0
+    assert "all " in run.record["message"]
+
+
+def test_a_model_that_never_answers_a_number_fails(use, slide, tmp_path):
+    use(MeanColour(wrong=lambda rgb: rgb * torch.nan))
+    with pytest.raises(ModelError, match="not a finite number"):
+        engine.run(slide, WHOLE, out=tmp_path / "run")
+    assert open_run(tmp_path / "run").status == "failed"

@@ -13,6 +13,7 @@ import numpy as np
 
 from workbench.answers import Answers
 from workbench.batches import read_batches
+from workbench.errors import ModelError, SlideReadError, WorkbenchError
 from workbench.finding import Finder, find_objects
 from workbench.recipe import Recipe
 from workbench.recorder import Recorder
@@ -26,7 +27,7 @@ from workbench.store import open_run
 if TYPE_CHECKING:
     import os
     import threading
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -87,11 +88,12 @@ def run(
     MissingMppError
         If the pixel size of the slide is not known.
     ModelError
-        If the model cannot be used.
+        If the model cannot be used, or its answers are nowhere finite.
     StainError
         If the slide or the reference has no stain to fit.
     SlideReadError
-        If the slide cannot be read any more; single damaged tiles are left out.
+        If the slide cannot be read any more, or nowhere; single damaged tiles are left
+        out.
     RecipeMismatchError
         If the folder holds another run.
     RunError
@@ -108,6 +110,8 @@ def run(
                 _begin(request, recorder, report)
                 status = _answer(request, recorder, report, cancel=cancel, focus=focus)
                 recorder.close(status, timings=report.seconds)
+                if status == "failed":
+                    raise _nothing_read(slide, recorder.record)
         done = open_run(recorder.path)
         report.end(done)
     return done
@@ -173,7 +177,22 @@ def _answer(
             spent = {**inference.seconds, "disk": waited}
             report.measured(spent, lambda: inference.memory)
             report.tiles(recorder.tiles_done)
-    return "cancelled" if left else "finished"
+    if left:
+        return "cancelled"
+    asked = len(recorder.tiles)
+    return "failed" if 0 < asked == recorder.tiles_failed else "finished"
+
+
+def _nothing_read(slide: Slide, record: Mapping[str, Any]) -> WorkbenchError:
+    """Return the error of a run in which every tile failed: it tells nothing."""
+    reason = record["failures"][0]["reason"]
+    place = f"all {record['tiles_failed']:,} tiles"
+    if reason == _NOT_FINITE:
+        return ModelError(
+            f"The model has no answer to {place} of '{slide.path}': {reason}.",
+            "Look whether its card and weights belong together, and try it on the CPU.",
+        )
+    return SlideReadError(slide.path, place, reason)
 
 
 def _until(cancel: threading.Event | None, batches: Iterable[Batch]) -> Iterator[Batch]:

@@ -146,6 +146,11 @@ class Recorder:
         """Number of tiles that are answered, those that failed included."""
         return self._tiles_done
 
+    @property
+    def tiles_failed(self) -> int:
+        """Number of tiles that have no answer although they were read or asked for."""
+        return sum(failed for _, failed in self._tally.values())
+
     def create(
         self,
         facts: Mapping[str, Any],

@@ -209,6 +209,8 @@ class SlidePanel(pn.viewable.Viewer):
             facts += f", {slide.mpp:.3g} µm/px ({objective_of_mpp(slide.mpp):.3g}x)"
         if slide.frame.scaled:
             facts += f"; stored pixels of {slide.pixel_size} shown as squares"
+        if slide.notes:  # their words are the file's: shown as text, in the dialog
+            facts += f". {len(slide.notes)} remark(s) on this file: see Properties"
         self._facts.object = facts
         given = self._mpp_given.get(self._list.value)
         self._ask.visible = slide.mpp is None or given is not None
@@ -261,6 +263,8 @@ def _details(slide: Slide, *, labels: bool) -> list[Any]:
         if name != "thumbnail"
     ]
     rows = [
+        *(("Note", note) for note in slide.notes),
+        *(("Image", f"{n}: {each.name}") for n, each in enumerate(slide.images)),
         ("Reader", slide.reader_name),
         ("Fingerprint", slide.id),
         ("Levels", ", ".join(f"{w:,} x {h:,}" for w, h in _sizes(slide))),

@@ -59,6 +59,11 @@ mpp_flag = click.option(
     " one number, or two as in 0.25x0.5.",
 )
 
+image_flag = click.option(
+    "--image",
+    help="Number or name of one of the file's images. Default: its scan.",
+)
+
 reference_flag = click.option(
     "--reference",
     default=Recipe.model_fields["reference"].default,

@@ -3,31 +3,86 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from workbench.cli.flags import json_flag, mpp_flag
+from workbench.cli.flags import image_flag, json_flag, mpp_flag
 from workbench.geometry import objective_of_mpp
 from workbench.slide.slide import open_slide
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from workbench.slide.pixel_size import Mpp
     from workbench.slide.slide import Slide
+    from workbench.slide.verify import Comparison
+
+_NOTHING_TO_COMPARE: Final = 2
 
 
 @click.command("info")
 @click.argument("slide")
 @mpp_flag
+@image_flag
 @json_flag
 @click.option("--properties", is_flag=True, help="Everything the file says, too.")
-def command(slide: str, mpp: Mpp | None, *, as_json: bool, properties: bool) -> None:
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Compare the libraries that can open it at random places of all levels."
+    " Exit status 1 if they differ, 2 if there was nothing to compare.",
+)
+def command(
+    slide: str,
+    mpp: Mpp | None,
+    image: str | None,
+    *,
+    as_json: bool,
+    properties: bool,
+    verify: bool,
+) -> None:
     """Tell what a slide file says of itself."""
-    with open_slide(slide, mpp=mpp) as opened:
+    if verify:
+        _verify(slide, image, as_json=as_json)
+        return
+    with open_slide(slide, mpp=mpp, image=image) as opened:
         facts = _facts(opened)
         if properties:
             facts["properties"] = dict(sorted(opened.properties.items()))
     click.echo(json.dumps(facts, indent=2) if as_json else _sentences(facts))
+
+
+def _verify(path: str, image: str | None, *, as_json: bool) -> None:
+    """Print how far the readers of a file are apart; exit as `--help` says."""
+    from workbench.slide.verify import compare_readers  # noqa: PLC0415 - loads them all
+
+    found = compare_readers(path, image=image)
+    if as_json:
+        click.echo(json.dumps([asdict(each) for each in found], indent=2))
+    else:
+        click.echo(_table(found))
+    if any(each.verdict == "differs" and each.decides for each in found):
+        raise click.exceptions.Exit(1)
+    if not any(each.verdict == "same" for each in found):
+        raise click.exceptions.Exit(_NOTHING_TO_COMPARE)
+
+
+def _table(found: Sequence[Comparison]) -> str:
+    """Return comparisons as a table of plain text."""
+    if not found:
+        return "Only one library here opens this file: nothing to compare it with."
+    rows = ["reader                level   places   mean  worst  shift (x, y)"]
+    for each in found:
+        head = f"{each.reader:<20}  {f'1/{each.downsample:.4g}':<7}"
+        x, y = each.shift
+        numbers = f"{each.places:6}  {each.mean:5.2f}  {each.worst:5}  {x:g}, {y:g}"
+        what = each.problem or f"{numbers:<32}"
+        rows.append(f"{head} {what} {each.verdict}")
+    if any(each.verdict == "differs" and not each.decides for each in found):
+        rows.append("(tiffslide composes no areas and fills no gaps: not counted)")
+    return "\n".join(rows)
 
 
 def _facts(slide: Slide) -> dict[str, Any]:
@@ -47,6 +102,15 @@ def _facts(slide: Slide) -> dict[str, Any]:
             for level in slide.levels
         ],
         "bounds": [getattr(slide.bounds, side) for side in ("x0", "y0", "x1", "y1")],
+        "images": [
+            {
+                "name": each.name,
+                "size": list(each.size),
+                "shown": n == slide.image_number,
+            }
+            for n, each in enumerate(slide.images)
+        ],
+        "notes": list(slide.notes),
         "associated": sorted(slide.associated),
         "icc_profile": slide.icc_profile is not None,
     }
@@ -59,12 +123,26 @@ def _sentences(facts: dict[str, Any]) -> str:
         ("size", f"{width} x {height} px"),
         ("pixel size", _resolution(facts)),
         ("levels", ", ".join(f"{level['downsample']:g}" for level in facts["levels"])),
-        ("images", ", ".join(facts["associated"]) or "none"),
+        *_images(facts),
         ("reader", facts["reader"]),
         ("id", facts["id"]),
+        *(("note", note) for note in facts["notes"]),
         *sorted(facts.get("properties", {}).items()),
     ]
     return "\n".join(f"{name:<12}{value}" for name, value in rows)
+
+
+def _images(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return a row for each image of the file; a star marks the one that is shown."""
+    if not facts["images"]:
+        return [("images", ", ".join(facts["associated"]) or "none")]
+    rows = []
+    for number, each in enumerate(facts["images"]):
+        width, height = each["size"]
+        star = "*" if each["shown"] else " "
+        text = f"{number}{star} {each['name']}, {width} x {height} px"
+        rows.append(("" if number else "images", text))
+    return rows
 
 
 def _resolution(facts: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from workbench import engine
 from workbench.annotations.geojson import read_geojson
 from workbench.area import Area
 from workbench.cli.console import counts_of, progress_bar, stop_on_signal, told_of
-from workbench.cli.flags import json_flag, mpp_flag, recipe_flags
+from workbench.cli.flags import image_flag, json_flag, mpp_flag, recipe_flags
 from workbench.recipe import Recipe
 from workbench.slide.slide import open_slide
 
@@ -32,6 +32,7 @@ INTERRUPTED: Final = 130
     help="Folder of the run. Default: one below runs, the same for the same request.",
 )
 @mpp_flag
+@image_flag
 @recipe_flags
 @json_flag
 @click.option(
@@ -41,6 +42,7 @@ def command(
     slide: str,
     out: Path | None,
     mpp: Mpp | None,
+    image: str | None,
     *,
     as_json: bool,
     progress: bool,
@@ -53,7 +55,7 @@ def command(
     file = recipe.pop("region") if isinstance(recipe["region"], Path) else None
     asked = Recipe.of(**recipe)
     with (
-        open_slide(slide, mpp=mpp) as opened,
+        open_slide(slide, mpp=mpp, image=image) as opened,
         stop_on_signal() as cancel,
         progress_bar(wanted=progress) as bar,
     ):
@@ -63,6 +65,10 @@ def command(
     click.echo(json.dumps(told_of(run), indent=2) if as_json else run.path)
     if (counts := counts_of(run)) and not as_json:
         click.echo(counts, err=True)
+    if run.tiles_failed:
+        reason = next(iter(run.failures.values()))
+        share = f"{run.tiles_failed:,} of {run.tiles_total:,} tiles"
+        click.echo(f"{share} have no answer: {reason}", err=True)
     if run.status == "cancelled":
         raise click.exceptions.Exit(INTERRUPTED)
 

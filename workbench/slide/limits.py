@@ -28,5 +28,5 @@ MAX_ENTRIES: Final = 1 << 10
 MAX_TEXT_BYTES: Final = 1 << 24
 """Of one text in a file, such as OME-XML."""
 
-MAX_ASSOCIATED_PX: Final = 1 << 26
+MAX_ASSOCIATED_PX: Final = 1 << 25
 """Of a label, macro or thumbnail, which is decoded as a whole."""

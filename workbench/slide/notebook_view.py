@@ -37,6 +37,7 @@ def _facts(slide: Slide) -> dict[str, str]:
         "µm per pixel": slide.mpp_problem or _resolution(slide),
         "levels": ", ".join(f"{level.downsample:.4g}" for level in slide.levels),
         "read by": slide.reader_name,
+        **({"note": " ".join(slide.notes)} if slide.notes else {}),
     }
 
 

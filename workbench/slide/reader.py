@@ -179,6 +179,11 @@ class Reader(Protocol):
         """Give back the file; reading afterwards raises `SlideReadError`."""
 
 
+def shown_image(reader: Reader) -> int | None:
+    """Return the number of the image that is open; None: the one that opens unasked."""
+    return None if reader.image == reader.default_image else reader.image
+
+
 def mpp_pair(x: Any, y: Any) -> tuple[float, float] | None:
     """Return micrometres per pixel along x and y, as numbers or text of a file.
 

@@ -17,6 +17,7 @@ from workbench.slide.encoded_boxes import EncodedBoxes, encoded_boxes
 from workbench.slide.notebook_view import mimebundle
 from workbench.slide.opening import open_reader
 from workbench.slide.pixel_size import Mpp, PixelSize
+from workbench.slide.reader import shown_image
 from workbench.slide.sampling import choose_sources, scales
 from workbench.slide.source import SlideSource, checked
 from workbench.slide.square import SquareReader
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.slide.former import FormerIds
-    from workbench.slide.reader import EncodedTile, Level, Reader
+    from workbench.slide.reader import EncodedTile, ImageInfo, Level, Reader
 
 MAX_PIXELS: Final = 1 << 28
 """The most pixels one read may answer with."""
@@ -40,6 +41,7 @@ def open_slide(
     icc: bool = False,
     exact: bool = False,
     square: bool = True,
+    image: int | str | None = None,
 ) -> Slide:
     """Open a slide.
 
@@ -60,6 +62,9 @@ def open_slide(
         Show stored pixels that are not square as square ones, so that lengths, areas
         and what a model sees are right in every direction. Otherwise they stay as
         stored, and nothing that needs one `mpp` can be done with them.
+    image : int or str, optional
+        Number or name (`Slide.images`) of one of the file's images. By default the
+        scan: the largest that is no label or macro.
 
     Returns
     -------
@@ -72,12 +77,12 @@ def open_slide(
     SeveralSlidesError, SlideChangedError
         If it is a folder of several slides, or is being written.
     OutOfBoundsError
-        If `mpp` cannot be that of a slide.
+        If `mpp` cannot be that of a slide, or the file holds no such image.
     ColourProfileError
         If `icc`, and the file's profile is damaged or not one for RGB.
     """
     source = SlideSource(os.fspath(path))
-    reader = checked(open_reader(source.location), source)
+    reader = checked(open_reader(source.location, image), source)
     try:
         return Slide(source, reader, mpp=mpp, icc=icc, exact=exact, square=square)
     except BaseException:
@@ -101,6 +106,9 @@ class Slide:
         path = source.path
         self.pixel_size = PixelSize.of(reader, mpp, path)
         self._stored, self._square = reader, square
+        self.images: Sequence[ImageInfo] = reader.images
+        self.image: int | None = shown_image(reader)
+        self.notes: Sequence[str] = reader.notes
         if square and not self.pixel_size.is_square:
             reader = SquareReader(reader, self.pixel_size.scale, path)
         self.path = path
@@ -127,7 +135,7 @@ class Slide:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel by path, and be opened anew where it arrives."""
-        how = (self._given_mpp, self._icc, self._exact, self._square)
+        how = (self._given_mpp, self._icc, self._exact, self._square, self.image)
         return (_reopen, (self.path, self.id, *how))
 
     def __enter__(self) -> Self:
@@ -156,6 +164,11 @@ class Slide:
             If it is another one, or has been cut or written to.
         """
         self._source.require_unchanged()
+
+    @property
+    def image_number(self) -> int:
+        """Which of `images` it is."""
+        return self._stored.image
 
     @property
     def box(self) -> Box:
@@ -367,9 +380,9 @@ class Slide:
         return f"Slide({self.name!r}, {width} x {height} px, mpp {mpp})"
 
 
-def _reopen(path: str, known: str, mpp: Mpp | None, *how: bool) -> Slide:
-    icc, exact, square = how
-    slide = open_slide(path, mpp=mpp, icc=icc, exact=exact, square=square)
+def _reopen(path: str, known: str, *how: Any) -> Slide:
+    names = ("mpp", "icc", "exact", "square", "image")
+    slide = open_slide(path, **dict(zip(names, how, strict=True)))
     if slide.id != known:
         slide.close()
         raise SlideChangedError(path)

@@ -39,6 +39,9 @@ class SquareReader(BoxReader):
         self.path, self.name = path, reader.name
         self.declared_mpp = reader.declared_mpp
         self.declared_mpp_xy = reader.declared_mpp_xy
+        self.notes = reader.notes
+        self.images, self.image = reader.images, reader.image
+        self.default_image = reader.default_image
         self.properties: Mapping[str, str] = reader.properties
         self.background = reader.background
         self.icc_profile = reader.icc_profile

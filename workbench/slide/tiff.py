@@ -10,10 +10,10 @@ import tifffile
 
 from workbench.errors import (
     BrokenSlideError,
-    SlideError,
     SlideNotFoundError,
     SlideReadError,
     UnsupportedSlideError,
+    WorkbenchError,
 )
 from workbench.geometry import Box
 from workbench.slide import limits, tiff_scale
@@ -26,7 +26,6 @@ from workbench.slide.sampling import scales
 from workbench.slide.stored_tiles import COMPRESSIONS, StoredTiles
 from workbench.slide.tiff_directory import (
     ICC_PROFILE,
-    ClaimError,
     Directory,
     read_directories,
 )
@@ -73,7 +72,7 @@ class TiffReader:
         try:
             self._file = PositionedFile(self._handle)
             self._describe(image)
-        except SlideError:
+        except WorkbenchError:
             self.close()
             raise
         except Exception as error:
@@ -94,7 +93,9 @@ class TiffReader:
         self.default_image = scan_of(self._images)
         self.image = number_of(self._path, self.images, image, self.default_image)
         self.associated_names: Sequence[str] = tuple(
-            name for number, name in enumerate(names) if number != self.image
+            name
+            for number, name in enumerate(names)
+            if number != self.image and _is_small(self._images[number])
         )
         self.name = f"tifffile {tifffile.__version__}"
         self._handle.seek(0)
@@ -180,6 +181,11 @@ class TiffReader:
         return StoredTiles([page], self._file, _WHITE, samples, size)
 
     @property
+    def is_trusted(self) -> bool:
+        """Tell whether this maker's files are read by their stored tiles."""
+        return self._vendor.library == "direct"
+
+    @property
     def waited_s(self) -> float:
         """For how many seconds stored tiles were waited for, of all threads."""
         return self._file.seconds
@@ -232,12 +238,9 @@ class TiffReader:
         width, height = directory.size
         try:
             directory.check()
-            if width * height > limits.MAX_ASSOCIATED_PX:
-                reason = f"it is of {width} x {height} pixels; open it by itself"
-                raise ClaimError(reason)  # noqa: TRY301
             out = empty_pixels((1, height, width, _CHANNELS))
             fill(out, self._tiles(directory), [(0, 0)], 1)
-        except SlideError:
+        except WorkbenchError:
             raise
         except Exception as error:
             reason = str(error) or type(error).__name__
@@ -265,6 +268,12 @@ def open_file(path: str) -> Any:
         raise SlideNotFoundError(path) from error
     except Exception as error:
         raise BrokenSlideError(path, str(error) or type(error).__name__) from error
+
+
+def _is_small(image: TiffImage) -> bool:
+    """Tell whether an image can be read as a whole, at its coarsest level."""
+    width, height = image.levels[-1].size
+    return 0 < width * height <= limits.MAX_ASSOCIATED_PX
 
 
 def _downsample(full: tuple[int, int], size: tuple[int, int]) -> float:

@@ -9,6 +9,7 @@ from workbench.errors import BrokenSlideError, UnsupportedSlideError
 from workbench.slide.positioned import PositionedFile
 from workbench.slide.tiff import NotReadDirectlyError, TiffReader, open_file
 from workbench.slide.tiff_directory import ClaimError, read_directories
+from workbench.slide.tiff_scale import scn_mpp
 from workbench.slide.tiff_vendors import Vendor, vendor_of
 
 if TYPE_CHECKING:
@@ -31,11 +32,13 @@ def open_tiff(path: str, image: int | str | None = None) -> Reader:
     ------
     SlideNotFoundError, BrokenSlideError, UnsupportedSlideError
     """
-    vendor = _vendor(path)
+    vendor, first = _vendor(path)
     if vendor.library == "none":
         raise UnsupportedSlideError(path, f"it is a {vendor.title} file: {vendor.why}")
     if vendor.library == "OpenSlide":
-        return _by_openslide(path, vendor)
+        reader = _by_openslide(path, vendor)
+        _scale_of_scn(reader, vendor, first)
+        return reader
     try:
         return TiffReader(path, image)
     except NotReadDirectlyError:
@@ -45,7 +48,15 @@ def open_tiff(path: str, image: int | str | None = None) -> Reader:
         return other
 
 
-def _vendor(path: str) -> Vendor:
+def _scale_of_scn(reader: Reader, vendor: Vendor, text: str) -> None:
+    """Take the pixel size from the XML of an SCN whose resolution tags lack it."""
+    if vendor.name == "leica" and reader.declared_mpp_xy is None:
+        reader.declared_mpp_xy = scn_mpp(text)
+        reader.declared_mpp = reader.declared_mpp_xy and reader.declared_mpp_xy[0]
+
+
+def _vendor(path: str) -> tuple[Vendor, str]:
+    """Return who wrote a TIFF, and the description in it."""
     if path.lower().endswith(".vsi"):
         raise UnsupportedSlideError(
             path,
@@ -55,7 +66,9 @@ def _vendor(path: str) -> Vendor:
         )
     handle = open_file(path)
     try:
-        return vendor_of(read_directories(PositionedFile(handle), handle.seek(0, 2)))
+        size = handle.seek(0, 2)
+        directories = read_directories(PositionedFile(handle), size)
+        return vendor_of(directories), directories[0].description
     except (ClaimError, OSError, KeyError) as error:
         raise BrokenSlideError(path, str(error)) from error
     finally:

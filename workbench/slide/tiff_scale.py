@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from workbench.geometry import believable_mpp, mpp_of_objective
 from workbench.slide import philips
+from workbench.slide.ome import parse_xml
 from workbench.slide.reader import mpp_pair
 
 if TYPE_CHECKING:
@@ -120,6 +121,27 @@ def aperio(text: str) -> dict[str, str]:
     """Return the "name = value" pairs of an Aperio description."""
     pairs = (part.partition("=") for part in text.split("|")[1:])
     return {name.strip(): value.strip() for name, is_pair, value in pairs if is_pair}
+
+
+def scn_mpp(text: str) -> tuple[float, float] | None:
+    """Return the pixel size in the XML of a Leica SCN: nanometres by pixels."""
+    try:
+        root = parse_xml(text)
+        found = [
+            tuple(
+                float(view.get(f"size{axis}", ""))
+                / float(pixels.get(f"size{axis}", ""))
+                for axis in "XY"
+            )
+            for image in root.iterfind(".//{*}image")
+            for view, pixels in zip(
+                image.iterfind("{*}view"), image.iterfind("{*}pixels"), strict=True
+            )
+        ]
+    except (ValueError, ZeroDivisionError):
+        return None
+    x, y = min(found, default=(math.nan, math.nan))
+    return mpp_pair(x / 1000, y / 1000) if x > 0 else None
 
 
 def _resolution(directory: Directory) -> tuple[float, float] | None:
