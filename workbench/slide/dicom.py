@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pydicom
@@ -12,6 +12,7 @@ import wsidicom
 from workbench.errors import BrokenSlideError, SlideError, UnsupportedSlideError
 from workbench.geometry import Box
 from workbench.slide.reader import BoxReader, Level
+from workbench.slide.samples import Samples, refuse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,6 +117,14 @@ class DicomReader(BoxReader):
         if isinstance(error, wsidicom.errors.WsiDicomNotSupportedError):
             return UnsupportedSlideError(self.path, reason)
         return BrokenSlideError(self.path, reason)
+
+    def showing(self, samples: Samples) -> Self:
+        """Refuse levels that their file calls RGB and that are something else."""
+        self.close()
+        reason = (
+            f"its header says that it is RGB, its frames that it is {samples.meaning}"
+        )
+        raise refuse(self.path, reason)
 
     def read_inside(
         self, level: int, x: int, y: int, width: int, height: int

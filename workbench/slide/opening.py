@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from workbench.errors import OutOfBoundsError, UnsupportedSlideError
 from workbench.slide.location import Location, locate, optional, reaching
@@ -59,9 +59,13 @@ def _open_dicom(path: str) -> Reader:
     slide = files.slide_at(path)
     # OpenSlide looks for levels beside the one that it is given, and nowhere else.
     together = len({os.path.dirname(file) for file in slide.paths}) == 1  # noqa: PTH120
-    reader = _try_openslide(slide.first) if together else None
-    dicom = optional("workbench.slide.dicom", path, "dicom")
-    return reader or cast("Reader", dicom.DicomReader(path, slide))
+    reader: Any = _try_openslide(slide.first) if together else None
+    colours = optional("workbench.slide.dicom_samples", path, "dicom")
+    samples = colours.mistaken_samples(slide.levels, path)
+    if reader is None:
+        dicom = optional("workbench.slide.dicom", path, "dicom")
+        reader = dicom.DicomReader(path, slide)
+    return cast("Reader", reader if samples is None else reader.showing(samples))
 
 
 def _open_other(path: str) -> Reader:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 import openslide
-from PIL import Image
 
 from workbench.geometry import Box
 from workbench.slide.reader import BoxReader, Level, mpp_pair
+from workbench.slide.samples import Samples, blended
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL import Image
 
 
 _WHITE: Final = (255, 255, 255)
@@ -51,6 +52,7 @@ class OpenSlideReader(BoxReader):
         self.bounds = self._bounds()
         self.icc_profile = _profile(slide)
         self.associated_names = tuple(slide.associated_images)
+        self._samples: Samples | None = None
 
     def _bounds(self) -> Box:
         sides = [
@@ -73,16 +75,24 @@ class OpenSlideReader(BoxReader):
         """Return pixels of a box that lies wholly in the level."""
         scale = self.levels[level].downsample
         place = round(x * scale), round(y * scale)
-        return self._flat(self._slide.read_region(place, level, (width, height)))
+        region = self._slide.read_region(place, level, (width, height))
+        return self._flat(region, self._samples)
 
     def associated(self, name: str) -> NDArray[np.uint8]:
         """Return an associated image; see `Reader.associated`."""
-        return self._flat(self._slide.associated_images[name])
+        return self._flat(self._slide.associated_images[name], None)
 
-    def _flat(self, image: Image.Image) -> NDArray[np.uint8]:
-        below = Image.new("RGBA", image.size, (*self.background, 255))
-        below.alpha_composite(image.convert("RGBA"))
-        return np.asarray(below.convert("RGB"))
+    def showing(self, samples: Samples) -> Self:
+        """Take the levels for what they are, where their file calls that RGB."""
+        self._samples = samples
+        return self
+
+    def _flat(self, image: Image.Image, samples: Samples | None) -> NDArray[np.uint8]:
+        rgba = np.asarray(image.convert("RGBA"))
+        rgb = (
+            rgba[..., :3] if samples is None else samples.to_rgb(rgba[..., :3], _WHITE)
+        )
+        return blended(rgb, rgba[..., 3], self.background, "straight")
 
     def close(self) -> None:
         """Give back the file."""

@@ -141,6 +141,8 @@ def blended(
     kind : "straight" or "premultiplied"
         Whether the colours are those of the matter, or what it adds to the background.
     """
+    if alpha.size and alpha.min() == 255:  # noqa: PLR2004
+        return rgb
     opaque = alpha[..., None].astype(np.uint32)
     below = np.asarray(background, np.uint32) * (255 - opaque)
     above = rgb * (opaque if kind == "straight" else np.uint32(255))

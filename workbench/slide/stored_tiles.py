@@ -13,13 +13,14 @@ from array import array
 from typing import TYPE_CHECKING, Any, Final
 
 import cv2
+import imagecodecs
 import numpy as np
 import simplejpeg
 
 from workbench.slide.claimed_size import check_claimed_size
 from workbench.slide.kept_tiles import KeptTiles
 from workbench.slide.memory import empty_pixels
-from workbench.slide.tiff_samples import first_bytes, is_screen_jpeg
+from workbench.slide.tiff_samples import JPEG_2000, first_bytes, is_screen_jpeg
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -326,6 +327,10 @@ class _Plane:
                 -1, int(page.imagewidth), self._row_bytes // int(page.imagewidth)
             )
         check_claimed_size(stored, int(page.compression), *_segment(page))
+        if (
+            int(page.compression) in JPEG_2000
+        ):  # tifffile expects YCbCr to be subsampled
+            return np.atleast_3d(imagecodecs.jpeg2k_decode(stored))
         tables = {"jpegtables": page.jpegtables} if page.jpegtables else {}
         decoded, _, shape = page.decode(stored, self._first + index, **tables)
         pixels: NDArray[Any] = decoded.reshape(decoded.shape[-3:])

@@ -30,7 +30,12 @@ from workbench.slide.tiff_directory import (
     read_directories,
 )
 from workbench.slide.tiff_images import TiffImage, images_of, names_of, scan_of
-from workbench.slide.tiff_samples import samples_of_page
+from workbench.slide.tiff_samples import (
+    JPEG_2000,
+    first_bytes,
+    is_subsampled_jpeg_2000,
+    samples_of_page,
+)
 from workbench.slide.tiff_vendors import vendor_of
 
 if TYPE_CHECKING:
@@ -178,6 +183,10 @@ class TiffReader:
             reason = f"it is a volume of {page.imagedepth} planes"
             raise UnsupportedSlideError(self._path, reason)
         samples = samples_of_page(page, self._path)
+        is_jpeg_2000 = directory.compression in JPEG_2000
+        if is_jpeg_2000 and is_subsampled_jpeg_2000(first_bytes(page)):
+            reason = "it is JPEG 2000 with reduced colour"
+            raise NotReadDirectlyError(self._path, reason)
         return StoredTiles([page], self._file, _WHITE, samples, size)
 
     @property

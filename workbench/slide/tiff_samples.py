@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from workbench.slide.jpeg_header import read_jpeg_header
 from workbench.slide.samples import (
     FULL_RANGE,
     REC_601,
@@ -47,13 +48,9 @@ _PLAIN: Final = {1, 5, 8, 32773, 32946, 34925, 50000}
 
 _OLD_JPEG, _JPEG = 6, 7
 _JPEGS: Final = {_JPEG, 33007}
-_JPEG_2000: Final = {34712, 33003, 33004, 33005}
+JPEG_2000: Final = {34712, 33003, 33004, 33005}
 _APERIO_YCBCR, _APERIO_RGB = 33003, 33005
-_SCREEN_JPEGS: Final = {0xC0, 0xC1, 0xC2}
-"""Start of frame of baseline, extended and progressive JPEG: what browsers draw."""
-
 _COLOUR_TRANSFORM: Final = 0x52
-_MARKERS_WITHOUT_LENGTH: Final = {0x01, *range(0xD0, 0xD9)}
 
 
 def samples_of_page(page: Any, path: str) -> Samples:
@@ -100,27 +97,15 @@ def is_screen_jpeg(page: Any, samples: Samples, first: bytes) -> bool:
     first : bytes
         The start of one of its tiles.
     """
-    if int(page.compression) != _JPEG or samples.alpha or samples.bits != 8:  # noqa: PLR2004
+    plain = samples.alpha is None and samples.meaning in {"grey", "rgb"}
+    if int(page.compression) != _JPEG or not plain:
         return False
-    if samples.meaning not in {"grey", "rgb"}:
-        return False
-    frame = _jpeg_frame(first)
-    return frame is not None and frame == (True, samples.count)
-
-
-def _jpeg_frame(data: bytes) -> tuple[bool, int] | None:
-    """Return whether browsers draw such a JPEG, and how many components it has."""
-    at = 2
-    while at + 9 < len(data) and data[at] == 0xFF:  # noqa: PLR2004 - a marker
-        marker = data[at + 1]
-        if marker in _MARKERS_WITHOUT_LENGTH:
-            at += 2
-            continue
-        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:  # noqa: PLR2004
-            of_8_bit = data[at + 4] == 8  # noqa: PLR2004
-            return marker in _SCREEN_JPEGS and of_8_bit, data[at + 9]
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return None
+    header = read_jpeg_header(first)
+    return (
+        header is not None
+        and header.is_drawn_by_browsers
+        and len(header.components) == samples.count
+    )
 
 
 def _meaning(page: Any, path: str) -> Meaning:
@@ -190,7 +175,7 @@ def _decoded_meaning(page: Any, meaning: Meaning, path: str) -> Meaning:
             reason = "it is JPEG with further channels, or with its colours apart"
             raise refuse(path, reason)
         return "rgb"
-    if compression in _JPEG_2000:
+    if compression in JPEG_2000:
         return _decoded_jpeg_2000(page, meaning, path)
     if meaning != "ycbcr":
         return meaning
@@ -225,6 +210,22 @@ def _is_transformed(codestream: bytes) -> bool:
             return codestream[at + 8] != 0
         at += 2 + int.from_bytes(codestream[at + 2 : at + 4], "big")
     return True
+
+
+def is_subsampled_jpeg_2000(data: bytes) -> bool:
+    """Tell whether a JPEG 2000 picture has components of less resolution.
+
+    Parameters
+    ----------
+    data : bytes
+        Its start, up to the sizes of its components.
+    """
+    at = data.find(b"\xff\x4f\xff\x51")
+    if at < 0:
+        return False
+    count = int.from_bytes(data[at + 40 : at + 42], "big")
+    steps = data[at + 42 : at + 42 + 3 * count]
+    return any(step != 1 for step in steps[1::3] + steps[2::3])
 
 
 def first_bytes(page: Any, count: int = 1 << 16) -> bytes:
