@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import param
@@ -120,6 +121,47 @@ def test_classes_that_exclude_each_other_have_a_map_of_the_most_likely(overlay):
     assert shares[0] == round(100 * won[0] / won.sum())
 
 
+def test_the_most_likely_class_is_shown_first_with_its_legend(overlay):
+    shown, app = overlay(MeanColour(), activation="softmax")
+    assert shown.channel.value == MOST_LIKELY
+    assert not shown.colormap.visible
+    assert "red" in said(shown)
+    app.overlays.remove(shown)
+    app.overlays.show(shown.run, "green")
+    assert app.overlays.overlays[0].channel.value == "green"
+
+
+def test_what_is_read_out_is_what_is_shown(overlay):
+    """Whatever was shown before, and by whichever way it came."""
+    shown, app = overlay(MeanColour(), activation="softmax")
+    x, y = 300, 400
+    values = shown.run.heatmap.at(x, y)
+    most = max(values, key=values.get)
+
+    def read():
+        app.viewer._stage.pointed = {"x": x, "y": y, "number": read.number}
+        read.number += 1
+        return app.viewer.stage.readings["texts"]
+
+    read.number = 1
+    assert read() == [f"Most likely class {most}"]
+    shown.channel.value = "green"
+    assert read() == [f"green {values['green']:.4g}"]
+    shown.channel.value = "red"
+    assert read() == [f"red {values['red']:.4g}"]
+    green = shown.look
+    shown.restore(replace(green, channel="green"))
+    assert read() == [f"green {values['green']:.4g}"]
+    shown.visible.value = False
+    assert read() == []
+    app.overlays.remove(shown)
+    app.overlays.offer(app.site.shelf.saved(app.slide))
+    app.overlays.restore([replace(green, run=shown.run.path.name, channel="red")])
+    assert read() == [f"red {values['red']:.4g}"]
+    app.overlays.overlays[0].channel.value = MOST_LIKELY
+    assert read() == [f"Most likely class {most}"]
+
+
 def test_labels_that_do_not_exclude_each_other_have_none(overlay):
     shown, _ = overlay(MeanColour(), activation="sigmoid")
     assert MOST_LIKELY not in shown.channel.options
@@ -135,6 +177,8 @@ def test_vectors_are_shown_as_groups(overlay):
     layer = shown.handle.layer
     assert isinstance(layer, ClassMapLayer)
     assert len(layer.classes) == 5
+    group = layer.value_at(300, 400)
+    assert shown.handle.reading(300, 400) == f"Groups of tiles {group}"
     slide_to(shown.number, 3)
     assert len(shown.handle.layer.classes) == 3
     assert len(re.findall("group [0-9]", said(shown))) == 3

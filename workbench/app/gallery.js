@@ -2,7 +2,7 @@
 
 export function render({ model, el }) {
   const group = document.createElement("div");
-  group.className = "gallery";
+  group.className = "cards";
   group.setAttribute("role", "radiogroup");
   group.setAttribute("aria-label", model.label);
 

@@ -118,6 +118,7 @@ class LayerHandle:
     publish : callable
         Called when the browser has to be told.
     name : str
+        What it is called; empty: as the layer that is shown is called now.
     **look
         Of `Shown`: `opacity`, `visible` and `smooth`.
     """
@@ -131,7 +132,7 @@ class LayerHandle:
         name: str,
         **look: Any,
     ) -> None:
-        self.name = name
+        self._name = name
         self._publish = publish
         self._service = service
         self._serve(layer)
@@ -139,6 +140,11 @@ class LayerHandle:
         overlay = layer.legend is not None
         self.shown = Shown(id=key, url=url, overlay=overlay, **look, **self._facts())
         """What the browser is told."""
+
+    @property
+    def name(self) -> str:
+        """What it is called: by whoever added it, or as what is drawn now."""
+        return self._name or self._layer.name
 
     @property
     def layer(self) -> Layer:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from workbench.annotations.annotation import Annotation
     from workbench.app.viewer import Viewer
+    from workbench.cards import ModelCard
     from workbench.layers.layer import Pyramid
     from workbench.store import Run
 
@@ -57,7 +58,7 @@ class Overlay(pn.viewable.Viewer):
     pyramid : Pyramid
         Of the slide.
     channel : str
-        The class to show first; the run's first one if it has none of that name.
+        The class to show first; if it has none of that name, what `channel_of` says.
     remove : callable
         Takes this overlay when its user wants it no more.
     """
@@ -87,7 +88,7 @@ class Overlay(pn.viewable.Viewer):
         self.channel = pmui.Select(
             label="Class",
             options=channels,
-            value=channel if channel in channels else channels[0],
+            value=channel if channel in channels else self._first_channel(),
             visible=len(channels) > 1,
             **STYLE,
         )
@@ -107,6 +108,7 @@ class Overlay(pn.viewable.Viewer):
         self._seen = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 0))
         self._drawn = self._layer()
         self.handle = viewer.add_layer(self._drawn, opacity=self.opacity.value)
+        self._offer()
         self._count()
         self._watch(remove)
 
@@ -209,7 +211,10 @@ class Overlay(pn.viewable.Viewer):
 
     def _channels(self) -> list[str]:
         card = self.run.card
-        return [*card.classes, *([MOST_LIKELY] if card.exclusive else [])]
+        return [*([MOST_LIKELY] if card.exclusive else []), *card.classes]
+
+    def _first_channel(self) -> str:
+        return channel_of(self.run.card)
 
     def _own_controls(self) -> list[Any]:
         """Return what only overlays of one kind have."""
@@ -266,11 +271,15 @@ class Overlay(pn.viewable.Viewer):
 
     def _redraw(self) -> None:
         self._drawn = layer = self._layer()
-        of_one = isinstance(layer, HeatmapLayer)
-        for widget in (self.colormap, self.window, self.summary):
-            widget.visible = of_one
+        self._offer()
         self.handle.layer = layer
         self._count()
+
+    def _offer(self) -> None:
+        """Offer what can be changed of the layer that is drawn."""
+        of_one = isinstance(self._drawn, HeatmapLayer)
+        for widget in (self.colormap, self.window, self.summary):
+            widget.visible = of_one
 
     def _count(self) -> None:
         """Say how the values in view are spread, if that has changed."""
@@ -323,6 +332,18 @@ class Overlay(pn.viewable.Viewer):
 
     def _set_visible(self, visible: bool) -> None:  # noqa: FBT001 - from one widget
         self.handle.visible = visible
+
+
+def channel_of(card: ModelCard) -> str:
+    """Return what to show first of a run: all classes at once, where shares are told.
+
+    Else a tumour class, where there is one, and else the first.
+    """
+    if card.exclusive and card.activation == "softmax":
+        return MOST_LIKELY
+    wanted = ("tumour", "tumor", "cancer", "malignant")
+    named = (c for c in card.classes if any(word in c.lower() for word in wanted))
+    return next(named, card.classes[0])
 
 
 def _shares(values: Any) -> Any:

@@ -15,6 +15,7 @@ from workbench.app.controls import (
     recipe_widgets,
     stack,
 )
+from workbench.app.overlay import MOST_LIKELY, channel_of
 from workbench.app.progress_card import ProgressCard, sentence
 from workbench.errors import OutOfBoundsError
 from workbench.models.catalogue import find_card, model_names
@@ -244,8 +245,9 @@ class RunPanel(pn.viewable.Viewer):
         if "not for diagnos" not in text.lower():
             text += " A research tool, not for diagnosis."
         self._use.object = text
-        self._class.options = list(card.classes)
-        self._class.value = _first_of_interest(card.classes)
+        likely = [MOST_LIKELY] if card.exclusive else []
+        self._class.options = [*likely, *card.classes]
+        self._class.value = channel_of(card)
         self._class.visible = len(card.classes) > 1
         # Shown is what holds: what the card says, until somebody says otherwise.
         self._least = card.min_score if card.task == "instances" else None
@@ -316,10 +318,3 @@ class RunPanel(pn.viewable.Viewer):
         self._stop_watching()
         self._stop_watching = lambda: None
         self._background.forget("run")
-
-
-def _first_of_interest(classes: tuple[str, ...]) -> str:
-    """Return a tumour class, where there is one, and else the first."""
-    wanted = ("tumour", "tumor", "cancer", "malignant")
-    named = (c for c in classes if any(word in c.lower() for word in wanted))
-    return next(named, classes[0])

@@ -71,6 +71,9 @@ class VectorOverlay(Overlay):
     def _channels(self) -> list[str]:
         return [GROUPS, ALIKE, *super()._channels()]
 
+    def _first_channel(self) -> str:
+        return GROUPS
+
     def _own_controls(self) -> list[Any]:
         return [self._hint, self.number]
 
@@ -83,7 +86,7 @@ class VectorOverlay(Overlay):
             style = self._style()
             return HeatmapLayer(self.run, self._pyramid, style=style)
         if shown == GROUPS:
-            return ClassMapLayer(found, self._pyramid)
+            return ClassMapLayer(found, self._pyramid, name=GROUPS.capitalize())
         return HeatmapLayer(found, self._pyramid, style=self._style())
 
     def _tapped(self, event: Any) -> None:

@@ -175,7 +175,7 @@ class Viewer(pn.viewable.Viewer):
         ----------
         layer : Layer
         name : str, optional
-            The layer's own by default.
+            By default that of the layer that is drawn at the time.
         opacity : float
             0 to 1.
         visible : bool
@@ -190,7 +190,7 @@ class Viewer(pn.viewable.Viewer):
             layer,
             Service(self.registry, self._base, owner, self._on_error),
             self._publish,
-            name=name or layer.name,
+            name=name,
             opacity=opacity,
             visible=visible,
             smooth=layer.legend is None if smooth is None else smooth,

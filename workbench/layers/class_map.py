@@ -44,6 +44,8 @@ class ClassMapLayer:
         Classes that are not drawn where they are the most likely, such as background.
     threshold : float, optional
         Cells whose highest value is below it are not drawn.
+    name : str
+        What the classes are, for people.
 
     Attributes
     ----------
@@ -56,8 +58,6 @@ class ClassMapLayer:
         If there is one class only, or more than can be told apart.
     """
 
-    name = "Most likely class"
-
     def __init__(
         self,
         source: HasHeatmap | Heatmap,
@@ -66,7 +66,9 @@ class ClassMapLayer:
         colours: Sequence[tuple[int, int, int]] = (),
         hidden: Collection[str] = (),
         threshold: float | None = None,
+        name: str = "Most likely class",
     ) -> None:
+        self.name = name
         self.pyramid = pyramid
         self._values = Values(source, pyramid)
         self.classes = self.heatmap.classes
