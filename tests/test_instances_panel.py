@@ -107,7 +107,7 @@ def test_edits_are_saved_and_there_again(panel, saved):
     panel.shown.choose([4])
     panel.chosen._class.value = "mitosis"
     panel.shown.choose([5])
-    panel.chosen._delete_chosen()
+    panel.chosen.delete()
     panel.shown.add(shapely.box(10, 10, 60, 60), CLASSES[0])
     assert panel._number.object == "600 of 600 objects shown"
     panel.offer([SavedRun.of(saved[1])])

@@ -65,15 +65,15 @@ class Edits:
         """Whether there is something to do again."""
         return bool(self._undone)
 
-    def put(self, *changed: Annotation) -> None:
-        """Save annotations, new or changed."""
+    def put(self, *changed: Annotation) -> bool:
+        """Save annotations, new or changed; tell whether that was anything."""
         get = self.annotations.get
-        self._do(tuple(Edit(get(each.id), each) for each in changed))
+        return self._do(tuple(Edit(get(each.id), each) for each in changed))
 
-    def delete(self, *keys: str) -> None:
-        """Take annotations away."""
+    def delete(self, *keys: str) -> bool:
+        """Take annotations away; tell whether there were any."""
         there = map(self.annotations.get, keys)
-        self._do(tuple(Edit(each, None) for each in there if each is not None))
+        return self._do(tuple(Edit(each, None) for each in there if each is not None))
 
     def undo(self) -> set[str]:
         """Take the last step back; return the ids of what has changed."""
@@ -83,12 +83,13 @@ class Edits:
         """Do again what was undone last; return the ids of what has changed."""
         return self._move(self._undone, self._done)
 
-    def _do(self, step: tuple[Edit, ...]) -> None:
+    def _do(self, step: tuple[Edit, ...]) -> bool:
         if not step:
-            return
+            return False
         self._apply(step)
         self._done = [*self._done, step][-_DEPTH:]
         self._undone.clear()
+        return True
 
     def _move(
         self, source: list[tuple[Edit, ...]], target: list[tuple[Edit, ...]]

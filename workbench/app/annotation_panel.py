@@ -16,6 +16,7 @@ from workbench.annotations.collection import Annotations
 from workbench.annotations.edits import Edits
 from workbench.annotations.geojson import to_geojson
 from workbench.app.controls import STYLE, button, note, side_by_side, stack
+from workbench.app.history import History
 from workbench.app.marking import Marking
 from workbench.app.upload import Upload
 from workbench.geometry import Box
@@ -55,9 +56,12 @@ class AnnotationPanel(pn.viewable.Viewer):
         Returns what the overlays say of an annotation, as text.
     take_reference : callable
         Takes an annotation whose colours are to be the reference.
+    history : History, optional
+        Of the session.
     """
 
     annotation = param.Parameter(default=None, doc="The one that is chosen, or None.")
+    marking = param.Parameter(default=None, doc="The `Marking`; None: not read yet.")
 
     def __init__(
         self,
@@ -66,8 +70,10 @@ class AnnotationPanel(pn.viewable.Viewer):
         *,
         reading: Callable[[Annotation], str],
         take_reference: Callable[[Annotation], None],
+        history: History | None = None,
     ) -> None:
         super().__init__()
+        self._history = history or History()
         self._folder = folder
         self._background = background
         self._reading = reading
@@ -75,7 +81,6 @@ class AnnotationPanel(pn.viewable.Viewer):
         self._slide: Slide | None = None
         self._viewer: Viewer | None = None
         self._filling = False
-        self.marking: Marking | None = None
         self._stop_polling: Callable[[], None] = lambda: None
         self._build()
         self._watch()
@@ -147,17 +152,21 @@ class AnnotationPanel(pn.viewable.Viewer):
         """Follow no longer what others do."""
         self._stop_polling()
         self._stop_polling = lambda: None
+        if self.marking is not None:
+            self.marking.close()
         self.marking = None
         self.annotation = None
 
     def _opened(self, found: Annotations, viewer: Viewer) -> None:
-        self.marking = marking = Marking(
+        marking = Marking(
             viewer,
             Edits(found, lambda: self.author),
             classification=lambda: self._class.value or "",
             guard=self._background.guard,
+            history=self._history,
         )
         marking.param.watch(lambda _: self._fill(), ["chosen", "version"])
+        self.marking = marking
         if found.damaged:
             lost = "; ".join(found.damaged[:_SAID])
             self._background.say(

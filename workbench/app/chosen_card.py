@@ -48,7 +48,7 @@ class ChosenCard(pn.viewable.Viewer):
         self._undo = button("Undo edit", icon="undo")
         self._class.param.watch(lambda _: self._reclassify(), "value")
         for widget, act in (
-            (self._delete, self._delete_chosen),
+            (self._delete, self.delete),
             (self._undo, self._undo_edit),
             (self._draw, self._begin_drawing),
         ):
@@ -97,9 +97,14 @@ class ChosenCard(pn.viewable.Viewer):
         # In the browser the field is emptied when its text becomes a new option.
         self._background.later(self._tell)
 
-    def _delete_chosen(self) -> None:
-        if self._shown is not None:
-            self._shown.delete()
+    def delete(self) -> None:
+        """Take away the objects that are chosen, and say on the slide what it was."""
+        shown = self._shown
+        if shown is None or not len(shown.chosen):
+            return
+        what, marking = shown.delete(), self._marking()
+        if marking is not None:
+            marking.tell(f"{what}.", undo=True)
 
     def _undo_edit(self) -> None:
         if self._shown is not None:

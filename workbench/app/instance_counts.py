@@ -10,12 +10,16 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workbench.app.controls import STYLE, button, note, stack
+from workbench.app.slide_stain import staining_of_slide
+from workbench.area import Area
 from workbench.instances.counts import GRADES, count, positivity
 from workbench.instances.stains import measure_stains
 from workbench.stain.deconvolution import find_stains
 from workbench.tissue import find_tissue
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -24,10 +28,17 @@ if TYPE_CHECKING:
     from workbench.app.shown_instances import ShownInstances
     from workbench.geometry import Box
     from workbench.slide.slide import Slide
+    from workbench.stain.kind import Staining
+    from workbench.store import Run
 
 _STAINS: Final = "H-DAB"
 _STAIN: Final = "DAB"
 _WHOLE_FROM: Final = 100
+_ALL_OF_IT: Final = 1e-3
+"""What is missing of a place and yet means that all of it was computed."""
+
+_PLACE: Final = ("place", "area_mm2", "place_mm2")
+_CELL: Final = "padding:1px 6px 1px 0;text-align:right;white-space:nowrap"
 
 
 class CountCard(pn.viewable.Viewer):
@@ -46,9 +57,16 @@ class CountCard(pn.viewable.Viewer):
         self._annotation: Annotation | None = None
         self._box: Box | None = None
         self._tissue: Any = None
-        self._densities: NDArray[np.float32] | None = None
+        self._run: Run | None = None
+        self.annotations: Callable[[], Iterable[Annotation]] = tuple
+        """Returns what is marked on the slide."""
+        self._staining: Staining | None = None
+        self._assumed = False
+        self._measured: NDArray[np.float32] | None = None
         self._table = pn.pane.HTML("", sizing_mode="stretch_width", margin=(6, 0))
-        self._measure = button(f"Measure {_STAIN} in each object", icon="colorize")
+        self._measure = button(
+            f"Measure as if stained with {_STAIN}", icon="colorize", visible=False
+        )
         self._grades = pmui.TextInput(
             label="Weak, moderate, strong from (OD)",
             value=", ".join(f"{grade:g}" for grade in GRADES),
@@ -65,20 +83,42 @@ class CountCard(pn.viewable.Viewer):
 
     def attach(self, slide: Slide) -> None:
         """Count on another slide from now on."""
-        self._slide, self._tissue = slide, None
-        self._annotation = self._box = self._densities = None
+        self._slide, self._tissue, self._staining = slide, None, None
+        self._annotation = self._box = None
 
-    def show(self, shown: ShownInstances | None) -> None:
-        """Count other objects from now on."""
-        self._shown, self._densities = shown, None
+    def show(self, shown: ShownInstances | None, run: Run | None = None) -> None:
+        """Count other objects from now on, those of a run."""
+        self._shown, self._run = shown, run
+        self._assumed, self._measured = False, None
         if shown is not None:
             shown.param.watch(lambda _: self._refresh_soon(), ["style", "version"])
-            known = [
-                name for name in shown.now.measures if _STAIN.lower() in name.lower()
-            ]
-            if known:
-                self._densities = shown.now.columns(known[:1])[known[0]]
+            self._judge()
         self.refresh()
+
+    def _judge(self) -> None:
+        """Find out whether there is DAB on the slide: else nothing is positive."""
+        slide = self._slide
+        if slide is None or self._staining is not None:
+            return
+
+        def judged(staining: Staining) -> None:
+            if slide is self._slide:
+                self._staining = staining
+                self.refresh()
+
+        self._background.do(lambda: staining_of_slide(slide), judged, slot="staining")
+
+    @property
+    def _densities(self) -> NDArray[np.float32] | None:
+        """How much of the stain each object has; None: it is not to be told."""
+        shown, staining = self._shown, self._staining
+        there = staining is not None and staining.kind == _STAINS
+        if shown is None or not (there or self._assumed):
+            return None
+        if self._measured is not None:
+            return self._measured
+        known = [name for name in shown.now.measures if _STAIN.lower() in name.lower()]
+        return shown.now.columns(known[:1])[known[0]] if known else None
 
     def point_at(
         self, annotation: Annotation | None = None, box: Box | None = None
@@ -90,9 +130,13 @@ class CountCard(pn.viewable.Viewer):
         self.refresh()
 
     def measure(self) -> None:
-        """Measure the stain that is scored in each object, on the slide."""
+        """Measure the stain that is scored, whatever the slide is stained with."""
         slide, shown = self._slide, self._shown
         if slide is None or shown is None:
+            return
+        self._assumed = True
+        if self._densities is not None:
+            self.refresh()
             return
         self._measure.loading = True
         stains = find_stains(_STAINS)
@@ -102,7 +146,7 @@ class CountCard(pn.viewable.Viewer):
         def done(found: dict[str, NDArray[np.float32]] | None = None) -> None:
             self._measure.loading = False
             if found is not None and shown is self._shown:
-                self._densities = found[_STAIN]
+                self._measured = found[_STAIN]
                 self.refresh()
 
         self._background.do(
@@ -129,7 +173,7 @@ class CountCard(pn.viewable.Viewer):
         if densities is not None and len(densities) < len(now):
             unknown = np.full(len(now) - len(densities), np.nan, np.float32)
             densities = np.concatenate([densities, unknown])
-        name, place = self._place(slide)
+        name, place = self._place()
 
         def work() -> tuple[pd.DataFrame, pd.DataFrame | None]:
             places = {name: place} if place is not None else self._by_tissue(slide)
@@ -140,14 +184,24 @@ class CountCard(pn.viewable.Viewer):
 
         self._background.do(work, self._tell, slot="counts")
 
-    def _place(self, slide: Slide) -> tuple[str, Any]:
+    def _place(self) -> tuple[str, Any]:
         """Return where is counted; nothing: in the tissue of the slide."""
-        del slide
         if self._annotation is not None:
             return self._annotation.title, self._annotation.area
         if self._box is not None:
             return "drawn box", self._box
+        if self._run is not None and self._run.region is not None:
+            return self._region_name(self._run), self._run.region
         return "tissue", None
+
+    def _region_name(self, run: Run) -> str:
+        """Return what the region of a run is called, as long as it is an annotation."""
+        same = [each for each in self.annotations() if is_region(run, each)]
+        if same:
+            return f"the region of the run ({same[0].title})"
+        if isinstance(run.region, Area):
+            return "the region of the run (its own copy: no annotation is like it now)"
+        return "the region of the run"
 
     def _by_tissue(self, slide: Slide) -> dict[str, Any]:
         if self._tissue is None:
@@ -161,7 +215,32 @@ class CountCard(pn.viewable.Viewer):
         self._table.object = _html(counted)
         self._measure.visible = scores is None
         self._grades.visible = scores is not None
-        self._scores.object = "" if scores is None else _sentence(scores.iloc[0])
+        self._scores.object = self._said(scores)
+
+    def _said(self, scores: pd.DataFrame | None) -> str:
+        """Return what there is to say of the stain, or why nothing is."""
+        staining = self._staining
+        seen = staining is not None and staining.kind == _STAINS
+        if scores is not None:
+            assumed = "" if seen else f"As if stained with {_STAIN}: "
+            return assumed + _sentence(scores.iloc[0])
+        if staining is None:
+            return "Looking whether there is DAB on the slide..."
+        if seen:
+            return (
+                f"There is {_STAIN} on the slide; it was not measured in the objects."
+            )
+        return f"No positivity is told: {staining.reason}."
+
+
+def is_region(run: Run, annotation: Annotation) -> bool:
+    """Tell whether a run was restricted to what an annotation encloses now."""
+    region = run.region
+    return (
+        annotation.kind == "area"
+        and region is not None
+        and (Area.of(region) == annotation.area)
+    )
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -175,31 +254,39 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 def _html(table: pd.DataFrame) -> str:
-    place, area = table["place"].iloc[0], table["area_mm2"].iloc[0]
-    cell = "padding:1px 6px 1px 0;text-align:right;white-space:nowrap"
-    names = ("", "objects", "to a mm²", "share")
-    head = "".join(f"<th style='{cell};font-weight:500'>{name}</th>" for name in names)
-    rows = []
-    counted: list[Any] = table.to_dict("records")
-    for row in counted:
-        low, high = row["per_mm2_low"], row["per_mm2_high"]
-        known = not np.isnan(row["share"])
-        share = f"{row['share']:.0%}" if known else ""
-        interval = f"{_plain(low)} to {_plain(high)} to a mm²"
-        if known:
-            interval += f", share {row['share_low']:.1%} to {row['share_high']:.1%}"
-        spread = f"{_plain(row['per_mm2'])} ± {_plain((high - low) / 2)}"
-        cells = (
-            f"<td style='{cell};text-align:left'>{escape(row['class'])}</td>"
-            f"<td style='{cell}'>{row['count']:,}</td>"
-            f"<td style='{cell}'>{spread}</td><td style='{cell}'>{share}</td>"
-        )
-        rows.append(f"<tr title='{interval} (95 %)'>{cells}</tr>")
-    return (
-        f"<div style='font-size:12px'><b>In {escape(str(place))}</b>, {area:.3g} mm²"
-        f"<table style='width:100%;border-collapse:collapse'><tr style='opacity:.65'>"
-        f"{head}</tr>{''.join(rows)}</table></div>"
+    place, area, whole = (table[name].iloc[0] for name in _PLACE)
+    where = f"<div style='font-size:12px'><b>In {escape(str(place))}</b>"
+    if not area:
+        return f"{where}: not computed here.</div>"
+    head = "".join(
+        f"<th style='{_CELL};font-weight:500'>{name}</th>"
+        for name in ("", "objects", "to a mm²", "share")
     )
+    counted: list[Any] = table.to_dict("records")
+    rows = "".join(map(_row, counted))
+    part = area < (1 - _ALL_OF_IT) * whole
+    size = f"{area:.3g} of {whole:.3g} mm² computed" if part else f"{area:.3g} mm²"
+    return (
+        f"{where}, {size}"
+        f"<table style='width:100%;border-collapse:collapse'><tr style='opacity:.65'>"
+        f"{head}</tr>{rows}</table></div>"
+    )
+
+
+def _row(row: dict[str, Any]) -> str:
+    low, high = row["per_mm2_low"], row["per_mm2_high"]
+    known = not np.isnan(row["share"])
+    share = f"{row['share']:.0%}" if known else ""
+    interval = f"{_plain(low)} to {_plain(high)} to a mm²"
+    if known:
+        interval += f", share {row['share_low']:.1%} to {row['share_high']:.1%}"
+    spread = f"{_plain(row['per_mm2'])} ± {_plain((high - low) / 2)}"
+    cells = (
+        f"<td style='{_CELL};text-align:left'>{escape(row['class'])}</td>"
+        f"<td style='{_CELL}'>{row['count']:,}</td>"
+        f"<td style='{_CELL}'>{spread}</td><td style='{_CELL}'>{share}</td>"
+    )
+    return f"<tr title='{interval} (95 %)'>{cells}</tr>"
 
 
 def _sentence(row: Any) -> str:

@@ -20,6 +20,7 @@ from workbench.app.controls import (
     side_by_side,
     stack,
 )
+from workbench.app.history import History
 from workbench.app.instance_counts import CountCard
 from workbench.app.instance_plots import Histogram
 from workbench.app.shown_instances import ShownInstances, noun_and_unit, store_of
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from workbench.instances.store import InstanceStore
     from workbench.layers.layer import Pyramid
     from workbench.slide.slide import Slide
+    from workbench.store import Run
 
 _POLL_MS: Final = 2000
 _OPACITY: Final = 0.8
@@ -53,6 +55,8 @@ class InstancePanel(pn.viewable.Viewer):
         Returns who edits.
     marking : callable
         Returns the marking of the slide, None while there is none: it draws.
+    history : History, optional
+        Of the session.
     """
 
     shown = param.Parameter(default=None, doc="The `ShownInstances`, or None.")
@@ -64,8 +68,10 @@ class InstancePanel(pn.viewable.Viewer):
         *,
         author: Callable[[], str],
         marking: Callable[[], Marking | None],
+        history: History | None = None,
     ) -> None:
         super().__init__()
+        self._history = history or History()
         self._background = background
         self._author = author
         self._slide: Slide | None = None
@@ -98,6 +104,7 @@ class InstancePanel(pn.viewable.Viewer):
         self.histogram = Histogram()
         self._range = _slider(PromptRangeSlider, "Range", start=0, end=1, value=(0, 1))
         self._number = note()
+        self._left_out = note(visible=False)
         self._all = button("Show all", icon="filter_alt_off")
 
     def __panel__(self) -> Any:
@@ -117,6 +124,7 @@ class InstancePanel(pn.viewable.Viewer):
             self.histogram,
             self._range,
             side_by_side(self._number, self._all),
+            self._left_out,
             self.chosen,
             self.counts,
             visible=self.shown is not None,
@@ -129,6 +137,12 @@ class InstancePanel(pn.viewable.Viewer):
         self._slide, self._viewer, self._pyramid = slide, viewer, pyramid
         self.counts.attach(slide)
         self.offer([])
+
+    @property
+    def run(self) -> Run | None:
+        """The run whose objects are shown, None while there is none."""
+        saved = self._runs.get(self._choice.value)
+        return None if saved is None or self.shown is None else saved.run
 
     def close(self) -> None:
         """Follow no longer what others do."""
@@ -178,16 +192,16 @@ class InstancePanel(pn.viewable.Viewer):
         saved, viewer = self._runs.get(self._choice.value), self._viewer
         if saved is None or viewer is None or self._filling:
             return
-        self._background.do(
-            lambda: store_of(saved.run.path / OBJECTS), self._opened, slot="instances"
-        )
+        self._background.do(lambda: store_of(saved.run), self._opened, slot="instances")
 
     def _opened(self, store: InstanceStore) -> None:
         viewer, pyramid = self._viewer, self._pyramid
         if viewer is None or pyramid is None:
             return
         self.close()
-        shown = ShownInstances(store, viewer, pyramid, author=self._author)
+        shown = ShownInstances(
+            store, viewer, pyramid, author=self._author, history=self._history
+        )
         self._stop_polling = self._background.every(_POLL_MS, self.poll)
         self.shown = shown
         shown.param.watch(lambda _: self._describe_soon(), ["style", "version"])
@@ -263,7 +277,7 @@ class InstancePanel(pn.viewable.Viewer):
         finally:
             self._filling = False
         self.chosen.show(shown)
-        self.counts.show(shown)
+        self.counts.show(shown, self.run)
         self._show_measure()
         self._describe()
 
@@ -280,6 +294,12 @@ class InstancePanel(pn.viewable.Viewer):
         self._legend.object = legend_of(legend) if legend else ""
         number, total = int(shown.shown.sum()), len(shown.now) - len(shown.now.gone)
         self._number.object = f"{number:,} of {total:,} objects shown"
+        outside = self._outside()
+        self._left_out.object = (
+            f"{outside:,} more lie outside the region of the run: neither drawn nor"
+            " counted."
+        )
+        self._left_out.visible = bool(outside)
         self._all.disabled = number == total
         self._filling = True
         try:
@@ -290,6 +310,14 @@ class InstancePanel(pn.viewable.Viewer):
             self._filling = False
         self._draw_histogram()
         self._tell_look()
+
+    def _outside(self) -> int:
+        """Return how many objects the run has left out, as they lie outside."""
+        run, shown = self.run, self.shown
+        if run is None or shown is None:
+            return 0
+        of_older_versions = len(shown.now.store.gone)
+        return of_older_versions or int(run.record.get("objects", {}).get("outside", 0))
 
     def _look(self) -> None:
         if self.shown is not None:

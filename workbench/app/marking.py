@@ -13,6 +13,7 @@ from shapely.errors import ShapelyError
 
 from workbench.annotations.annotation import Annotation
 from workbench.annotations.classes import colour_of
+from workbench.app.history import History, Step
 from workbench.errors import AnnotationError
 from workbench.layers.colour import hex_colour
 
@@ -45,6 +46,8 @@ class Marking(param.Parameterized):
         Returns the class that a new annotation has.
     guard : callable
         Calls what it is given, and tells the user if that fails.
+    history : History, optional
+        Of the session, to which what is done here is added.
     """
 
     chosen = param.String(doc="Id of the annotation that is chosen; empty: none.")
@@ -59,9 +62,15 @@ class Marking(param.Parameterized):
         *,
         classification: Callable[[], str],
         guard: Callable[..., None],
+        history: History | None = None,
     ) -> None:
         super().__init__()
         self.edits = edits
+        self.history = history or History()
+        self.delete_objects: Callable[[], None] = lambda: None
+        """Takes away the objects that are chosen, where no annotation is."""
+        self.kept_by: Callable[[Annotation], str] = lambda _: ""
+        """Says which runs keep the outline of an annotation for themselves."""
         self._viewer = viewer
         self._classification = classification
         self._guard = guard
@@ -73,6 +82,7 @@ class Marking(param.Parameterized):
         stage.markable = True
         self.show_all()
         stage.param.watch(lambda event: self._heard(event.new), "annotation_edits")
+        self._watcher = self.history.param.watch(self._tell_steps, "version")
         stage.link(self, annotation_chosen="chosen", bidirectional=True)
         stage.link(self, annotation_tool="tool", bidirectional=True)
         stage.link(self, annotations_shown="shown", bidirectional=True)
@@ -81,6 +91,11 @@ class Marking(param.Parameterized):
     def annotation(self) -> Annotation | None:
         """The annotation that is chosen."""
         return self.edits.annotations.get(self.chosen)
+
+    def close(self) -> None:
+        """Keep no history any more: another slide is shown."""
+        self.history.param.unwatch(self._watcher)
+        self.history.forget(self)
 
     def show_all(self) -> None:
         """Show all annotations anew."""
@@ -110,21 +125,45 @@ class Marking(param.Parameterized):
 
     def put(self, annotation: Annotation) -> None:
         """Save an annotation and show it."""
-        self.edits.put(annotation)
+        old = self.edits.annotations.get(annotation.id)
+        if self.edits.put(annotation):
+            done = "drawn" if old is None else "changed"
+            self._did(f"{named(annotation)} {done}")
         self.show([annotation.id])
 
     def delete(self, key: str) -> None:
-        """Take an annotation away."""
-        self.edits.delete(key)
+        """Take an annotation away, and say which it was."""
+        gone = self.edits.annotations.get(key)
+        if gone is not None and self.edits.delete(key):
+            self._did(f"{named(gone)} deleted")
+            more = self.kept_by(gone)
+            self.tell(f"{named(gone)} deleted. {more}".rstrip(), undo=True)
         self.show([key])
 
     def undo(self) -> None:
-        """Take the last step back."""
-        self.show(self.edits.undo())
+        """Take the last change back, of whatever it was, and say what it was."""
+        if what := self.history.undo():
+            self.tell(f"Undone: {what}.")
 
     def redo(self) -> None:
-        """Do again what was undone last."""
-        self.show(self.edits.redo())
+        """Do again what was undone last, and say what it is."""
+        if what := self.history.redo():
+            self.tell(f"Done again: {what}.")
+
+    def tell(self, text: str, *, undo: bool = False) -> None:
+        """Say something on the slide for some seconds; `undo`: with a button for it."""
+        number = next(self._numbers)
+        self._viewer.stage.told = {"text": text, "undo": undo, "number": number}
+
+    def _did(self, what: str) -> None:
+        self.history.did(
+            Step(
+                what,
+                undo=lambda: self.show(self.edits.undo()),
+                redo=lambda: self.show(self.edits.redo()),
+                owner=self,
+            )
+        )
 
     def _tell_browser(self, put: list[dict[str, Any]], gone: list[str]) -> None:
         number = next(self._numbers)
@@ -139,8 +178,12 @@ class Marking(param.Parameterized):
     def _changed(self) -> None:
         if self.chosen and self.annotation is None:
             self.chosen = ""
-        self._viewer.stage.annotation_steps = [self.edits.can_undo, self.edits.can_redo]
+        self._tell_steps()
         self.version += 1
+
+    def _tell_steps(self, *_: object) -> None:
+        steps = [self.history.can_undo, self.history.can_redo]
+        self._viewer.stage.annotation_steps = steps
 
     def _heard(self, edits: list[dict[str, Any]]) -> None:
         """Do what has not been done yet, in order."""
@@ -159,6 +202,8 @@ class Marking(param.Parameterized):
                     self._reshape(edit)
                 case "delete":
                     self.delete(edit["id"])
+                case "delete objects":
+                    self.delete_objects()
                 case "undo":
                     self.undo()
                 case "redo":
@@ -192,6 +237,13 @@ class Marking(param.Parameterized):
         if old.locked:
             raise AnnotationError(old.title, "it is locked", "Unlock it first.")
         self.put(old.replace(geometry=geometry_of(edit)))
+
+
+def named(annotation: Annotation) -> str:
+    """Return what an annotation is called in a sentence, at its beginning."""
+    if annotation.name or annotation.classification:
+        return f"Annotation '{annotation.title}'"
+    return f"{annotation.kind.capitalize()} annotation"
 
 
 def mark_of(annotation: Annotation) -> dict[str, Any]:

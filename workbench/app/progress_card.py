@@ -34,6 +34,8 @@ class ProgressCard(pn.viewable.Viewer):
     ) -> None:
         super().__init__()
         plain: dict[str, Any] = {"sizing_mode": None, "margin": 0}
+        self._title = note(width=_WIDTH, sizing_mode=None)
+        self._question = note(width=_WIDTH, sizing_mode=None, visible=False)
         self._status = note(width=_WIDTH, sizing_mode=None)
         self._bar = pmui.LinearProgress(value=0, width=_WIDTH, margin=(6, 0))
         self._costs = note(width=_WIDTH, sizing_mode=None)
@@ -42,7 +44,15 @@ class ProgressCard(pn.viewable.Viewer):
         self._pause.on_click(lambda _: pause())
         self._cancel.on_click(lambda _: cancel())
         self._paper = pmui.Paper(
-            pmui.Column(self._status, self._bar, self._costs, width=_WIDTH, margin=0),
+            pmui.Column(
+                self._title,
+                self._status,
+                self._question,
+                self._bar,
+                self._costs,
+                width=_WIDTH,
+                margin=0,
+            ),
             pmui.Column(self._pause, self._cancel, margin=0, sx={"gap": "6px"}),
             direction="row",
             elevation=3,
@@ -64,6 +74,15 @@ class ProgressCard(pn.viewable.Viewer):
     def offers(self) -> str:
         """What the first button does now: "Pause" or "Resume"."""
         return str(self._pause.label)
+
+    def name_job(self, title: str) -> None:
+        """Say which job this is about."""
+        self._title.object = title
+        self._question.visible = False
+
+    def ask(self, question: str) -> None:
+        """Ask before something is done that somebody else may not want."""
+        self._question.param.update(object=question, visible=True)
 
     def say(self, text: str) -> None:
         """Show a sentence until there is news of the job."""
@@ -87,6 +106,7 @@ class ProgressCard(pn.viewable.Viewer):
 
     def hide(self) -> None:
         """Float no longer: nothing is under way."""
+        self.name_job("")
         self._paper.visible = False
 
 

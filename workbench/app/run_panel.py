@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import panel as pn
@@ -17,18 +18,18 @@ from workbench.app.controls import (
 )
 from workbench.app.overlay import MOST_LIKELY, channel_of
 from workbench.app.progress_card import ProgressCard, sentence
+from workbench.area import Area
 from workbench.errors import OutOfBoundsError
 from workbench.models.catalogue import find_card, model_names
 from workbench.recipe import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from workbench.annotations.annotation import Annotation
     from workbench.app.background import Background
     from workbench.app.runs import Shelf
     from workbench.app.viewer import Viewer
-    from workbench.area import Area
     from workbench.geometry import Box
     from workbench.jobs import Job
     from workbench.results import Progress
@@ -70,6 +71,8 @@ class RunPanel(pn.viewable.Viewer):
         Takes a run whose answer has begun, and the class to show of it.
     changed : callable
         Called whenever a run has got further, and with the error that ended one.
+    annotations : callable
+        Returns what is marked on the slide.
     """
 
     def __init__(
@@ -80,8 +83,10 @@ class RunPanel(pn.viewable.Viewer):
         stain_options: Callable[[], dict[str, str]],
         show: Callable[[Run, str], None],
         changed: Callable[[Progress], None],
+        annotations: Callable[[], Iterable[Annotation]] = tuple,
     ) -> None:
         super().__init__()
+        self._annotations = annotations
         self._shelf = shelf
         self._background = background
         self._stain_options = stain_options
@@ -91,6 +96,8 @@ class RunPanel(pn.viewable.Viewer):
         self._viewer: Viewer | None = None
         self._annotation: Annotation | None = None
         self._job: Job | None = None
+        self._own: set[Job] = set()
+        self._asked: Job | None = None
         self._least: float | None = None
         self._shown = False
         self._looks = 0
@@ -106,12 +113,21 @@ class RunPanel(pn.viewable.Viewer):
         self._use = note()
         self._user = str(pn.state.user or "")
         self._class = pmui.Select(label="Class to show", options=[], **STYLE)
+        self._colours = note(visible=False)
+        self._as_scanned = pmui.Switch(
+            label="Run on the colours as scanned",
+            value=False,
+            size="small",
+            visible=False,
+            margin=(4, 0),
+        )
         self._region = choice("Where", [_IN_VIEW, _DRAWN, _MARKED, _WHOLE], _WHOLE)
         self._advanced = recipe_widgets(_ADVANCED)
         self._run = button("Run", icon="play_arrow", main=True)
         self._card = ProgressCard(pause=self.pause, cancel=self.cancel)
         self._outcome = note()
         self._model.param.watch(lambda _: self._describe(), "value")
+        self._as_scanned.param.watch(self.tell_colours, "value")
         self._run.on_click(lambda _: background.guard(self.start))
         self._describe()
 
@@ -129,6 +145,8 @@ class RunPanel(pn.viewable.Viewer):
             self._model,
             self._use,
             self._class,
+            self._colours,
+            self._as_scanned,
             self._region,
             more,
             self._run,
@@ -159,10 +177,30 @@ class RunPanel(pn.viewable.Viewer):
         return Recipe.of(
             model=self._model.value,
             region=self._chosen_region(),
-            **self._stain_options(),
+            **self._colour_options(),
             **{name: widget.value for name, widget in self._advanced.items()}
             | {_SURENESS: self._sureness()},
         )
+
+    def _colour_options(self) -> dict[str, str]:
+        """Return in which colours is run: those that are shown, or as scanned."""
+        if self._as_scanned.value:
+            return {"normalize": "none"}
+        return self._stain_options()
+
+    def tell_colours(self, *_: object) -> None:
+        """Say in which colours the model would see the slide."""
+        shown = self._stain_options()
+        normalizes = shown["normalize"] != "none"
+        self._as_scanned.visible = self._colours.visible = normalizes
+        if not normalizes:
+            self._as_scanned.value = False
+        asked = self._colour_options()
+        text = "as scanned"
+        if asked["normalize"] != "none":
+            reference = Path(asked["reference"]).stem
+            text = f"{asked['normalize']} → {reference}, as shown"
+        self._colours.object = f"Colours for the model: {text}"
 
     def attach(self, slide: Slide, viewer: Viewer) -> None:
         """Run on another slide from now on; a job of the last one goes on.
@@ -215,7 +253,14 @@ class RunPanel(pn.viewable.Viewer):
         self._run.disabled = True
         self._card.say("Starting...")
         self._outcome.object = ""
-        self._background.do(start, self._follow, slot="run", otherwise=self._rest)
+        known = set(self._shelf.active())
+
+        def begun(job: Job) -> None:
+            if job not in known:  # or it is joined, and somebody else's
+                self._own.add(job)
+            self._follow(job)
+
+        self._background.do(start, begun, slot="run", otherwise=self._rest)
 
     def pause(self) -> None:
         """Give the device back after the present batch; or go on."""
@@ -229,9 +274,19 @@ class RunPanel(pn.viewable.Viewer):
 
     def cancel(self) -> None:
         """Stop after the present batch; what is done is kept."""
-        if self._job is not None:
+        if self._job is not None and self._may_cancel(self._job):
             self._job.cancel()
             self._card.say("Stopping after this batch...")
+
+    def _may_cancel(self, job: Job) -> bool:
+        """Tell whether to cancel a job: somebody else's only when asked twice."""
+        if job in self._own or (job.user and job.user == self._user):
+            return True
+        sure, self._asked = self._asked is job, job
+        if not sure:
+            whose = job.user or "Another page"
+            self._card.ask(f"{whose} began this run. Press Cancel again to stop it.")
+        return sure
 
     def close(self) -> None:
         """Watch no longer; a run under way goes on."""
@@ -279,6 +334,8 @@ class RunPanel(pn.viewable.Viewer):
 
     def _follow(self, job: Job) -> None:
         self._job = job
+        self._asked = None
+        self._card.name_job(_title(job, self._annotations()))
         self._shown = False
         self._looks = 0
         self._focus()
@@ -318,3 +375,17 @@ class RunPanel(pn.viewable.Viewer):
         self._stop_watching()
         self._stop_watching = lambda: None
         self._background.forget("run")
+
+
+def _title(job: Job, annotations: Iterable[Annotation]) -> str:
+    """Return what tells a job from others: its model, its region, and whose it is."""
+    recipe = job.recipe
+    where = "whole slide"
+    if recipe.region is not None:
+        area = Area.of(recipe.region)
+        areas = (each for each in annotations if each.kind == "area")
+        same = next((each.title for each in areas if each.area == area), None)
+        where = "region" if same is None else f"in {same}"
+    colours = "" if recipe.normalize == "none" else recipe.normalize
+    parts = [Path(recipe.model).stem, colours, where, job.user]
+    return " · ".join(filter(None, parts))

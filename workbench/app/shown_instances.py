@@ -10,12 +10,14 @@ import numpy as np
 import param
 import shapely
 
+from workbench.app.history import History, Step
 from workbench.durable import disk_errors
 from workbench.errors import AnnotationError
 from workbench.instances.edits import InstanceEdits
 from workbench.instances.store import open_instances
 from workbench.layers.instance_style import InstanceStyle, Limit
 from workbench.layers.instances import NEAREST, InstanceLayer
+from workbench.objects import OBJECTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from workbench.instances.edited import EditedInstances
     from workbench.instances.store import InstanceStore
     from workbench.layers.layer import Pyramid
+    from workbench.store import Run
 
 _OPACITY: Final = 0.8
 _CLICKED: Final = 2 * NEAREST
@@ -49,6 +52,8 @@ class ShownInstances(param.Parameterized):
         Of the slide.
     author : callable
         Returns who edits.
+    history : History, optional
+        Of the session, to which what is done here is added.
 
     Raises
     ------
@@ -73,9 +78,11 @@ class ShownInstances(param.Parameterized):
         pyramid: Pyramid,
         *,
         author: Callable[[], str],
+        history: History | None = None,
     ) -> None:
         super().__init__()
         self.edits = InstanceEdits(store)
+        self.history = history or History()
         self._viewer = viewer
         self._pyramid = pyramid
         self._author = author
@@ -153,22 +160,26 @@ class ShownInstances(param.Parameterized):
         given = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids), np.int64)
         wanted = np.setdiff1d(given, self.now.gone)
         if not np.array_equal(wanted, self.chosen):
-            self.chosen = wanted
+            self._choose(wanted)
             self._draw()
 
     def rows(self, most: int) -> pd.DataFrame:
         """Return the rows of what is chosen, of the first `most` only."""
         return self.now.rows(self.chosen[:most])
 
-    def delete(self) -> None:
-        """Take away what is chosen."""
-        self.edits.delete(self.chosen.tolist(), by=self._author())
+    def delete(self) -> str:
+        """Take away what is chosen, and say what that was."""
+        what = f"{self._named()} deleted"
+        self._did(what, self.edits.delete(self.chosen.tolist(), by=self._author()))
         self.choose([])
         self._edited()
+        return what
 
     def reclassify(self, name: str) -> None:
         """Give what is chosen another class."""
-        self.edits.reclassify(self.chosen.tolist(), name, by=self._author())
+        what = f"{self._named()} made '{name}'"
+        made = self.edits.reclassify(self.chosen.tolist(), name, by=self._author())
+        self._did(what, made)
         self._edited()
 
     def add(self, geometry: BaseGeometry, name: str) -> None:
@@ -185,13 +196,40 @@ class ShownInstances(param.Parameterized):
             raise AnnotationError(what, reason, "Draw it without crossing.")
         ring = shapely.get_coordinates(shapely.get_exterior_ring(geometry))[:-1]
         key = self.edits.add(ring, name, by=self._author())
+        self._did(f"Object {key} ({name}) drawn", self.edits.history[-1]["edit"])
         self._edited()
         self.choose([key])
 
     def undo(self) -> None:
-        """Take back the last edit of who is here."""
+        """Take back the last edit of who is here, made in this session or before."""
         self.edits.undo(by=self._author())
+        self.history.forget(self)  # which no longer knows what holds
         self._edited()
+
+    def _did(self, what: str, edit: str) -> None:
+        """Remember an edit, so that it can be taken back with all else."""
+        edits, author, names = self.edits, self._author, [edit]
+
+        def undo() -> None:
+            edits.take_back(names[-1], by=author())
+            self._edited()
+
+        def redo() -> None:
+            names.append(edits.again(names[-1], by=author()))
+            self._edited()
+
+        self.history.did(Step(what, undo, redo, owner=self))
+
+    def _named(self) -> str:
+        """Return what is chosen, for people."""
+        if len(self.chosen) != 1:
+            return f"{len(self.chosen):,} objects"
+        row = self.rows(1)
+        return f"Object {row.index[0]} ({row['class'].iloc[0]})"
+
+    def _choose(self, ids: NDArray[np.int64]) -> None:
+        self._viewer.stage.objects_chosen = len(ids)
+        self.chosen = ids
 
     def refresh(self) -> None:
         """Show what others have done since."""
@@ -210,6 +248,8 @@ class ShownInstances(param.Parameterized):
         """Take them off the viewer."""
         for source, watcher in self._watchers:
             source.param.unwatch(watcher)
+        self.history.forget(self)
+        self._viewer.stage.objects_chosen = 0
         self._viewer.remove_layer(self.handle)
 
     def _restyle(self, **changes: Any) -> None:
@@ -220,7 +260,7 @@ class ShownInstances(param.Parameterized):
             self.style = style
 
     def _edited(self) -> None:
-        self.chosen = np.setdiff1d(self.chosen, self.now.gone)
+        self._choose(np.setdiff1d(self.chosen, self.now.gone))
         self._draw()
         self.version += 1
 
@@ -240,6 +280,9 @@ class ShownInstances(param.Parameterized):
             return
         if view.downsample > _CLICKED:
             return
+        if self._viewer.stage.tapped.get("mark"):  # an annotation was meant
+            self.choose([])
+            return
         key = self.now.at(*place)
         self.choose([key] if key is not None and self.shown[key] else [])
 
@@ -256,11 +299,15 @@ class ShownInstances(param.Parameterized):
         }
 
 
-def store_of(path: Path) -> InstanceStore:
-    """Return the store of a file, the same for all sessions while it is the same."""
+def store_of(run: Run) -> InstanceStore:
+    """Return the store of a run, the same for all sessions while it is the same."""
+    path = run.path / OBJECTS
     with disk_errors(path):
         stamp = path.stat().st_mtime_ns
-    return _opened(path, stamp)
+    store = _opened(path, stamp)
+    if store.covered is None:
+        store.restrict(run.covered)
+    return store
 
 
 @lru_cache(maxsize=8)

@@ -12,6 +12,7 @@ from workbench.layers.normalized import NormalizedLayer
 from workbench.layers.slide import SlideLayer
 from workbench.layers.stain import StainLayer
 from workbench.stain.deconvolution import LIGHT, StainSet
+from workbench.stain.kind import Staining, slide_staining
 from workbench.stain.macenko import StainFit, fit_macenko
 from workbench.stain.methods import METHODS
 from workbench.stain.normalizer import Normalizer, fit_normalizer
@@ -90,6 +91,18 @@ def fit_slide(slide: Slide, method: str, reference: Reference) -> SlideStain:
     return SlideStain(slide, known.sample, fit, quality, reference, normalizer)
 
 
+def staining_of_slide(slide: Slide) -> Staining:
+    """Say with what a slide is stained, once for all who ask; see `stain.kind`."""
+    key = slide.pixels_id, slide.mpp
+    with _lock:
+        known = _stainings.get(key)
+    if known is None:
+        known = slide_staining(slide)
+        with _lock:
+            _stainings[key] = known
+    return known
+
+
 class _Known:
     """What has been measured of one slide; the rest when it is asked for."""
 
@@ -122,6 +135,7 @@ class _Known:
 
 
 _slides: OrderedDict[tuple[str, float | None], _Known] = OrderedDict()
+_stainings: dict[tuple[str, float | None], Staining] = {}
 _lock: Final = threading.Lock()
 
 

@@ -15,16 +15,20 @@ from PIL import Image
 from workbench.app.controls import button, side_by_side, stack
 from workbench.errors import OutOfBoundsError
 from workbench.layers.figure import draw_figure
-from workbench.layers.picture import draw_layers, oriented
+from workbench.layers.marks import draw_annotations
+from workbench.layers.picture import draw_seen, oriented
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     import numpy as np
     from numpy.typing import NDArray
 
+    from workbench.annotations.annotation import Annotation
     from workbench.app.background import Background
     from workbench.app.viewer import Viewer
     from workbench.geometry import Box
-    from workbench.layers.layer import Layer, Legend
+    from workbench.layers.layer import Layer
 
 _MOST_PX: Final = 6000
 _NOWHERE: Final[dict[str, Any]] = {"width": 0, "height": 0, "margin": 0}
@@ -44,6 +48,8 @@ class Seen:
     Parameters
     ----------
     viewer : Viewer
+    annotations : iterable of Annotation
+        Those that are shown on it.
     scale : float
         Pixels of the picture for each of the screen's.
 
@@ -53,7 +59,13 @@ class Seen:
         If the viewer shows nothing yet.
     """
 
-    def __init__(self, viewer: Viewer, scale: float = 2.0) -> None:
+    def __init__(
+        self,
+        viewer: Viewer,
+        annotations: Iterable[Annotation] = (),
+        *,
+        scale: float = 2.0,
+    ) -> None:
         view, box = viewer.view, viewer.viewport
         if view is None or box is None:
             message = "There is nothing in view yet."
@@ -65,6 +77,7 @@ class Seen:
         self.size = (width, max(1, round(width * box.height / box.width)))
         self._swipe = viewer.swipe
         self._turn, self._mirrored = viewer.turn, viewer.mirrored
+        self._marks = list(annotations)
         self._layers = [
             (handle.layer, handle.opacity, handle.swiped)
             for handle in viewer.layers
@@ -73,36 +86,52 @@ class Seen:
 
     def picture(self) -> NDArray[np.uint8]:
         """Return what is seen, uint8 (H, W, 3)."""
-        pixels = self._draw(self._layers)
+        return self._seen()[0]
+
+    def figure(self) -> NDArray[np.uint8]:
+        """Return what is seen with a scale bar, and the legends of that below."""
+        pixels, seen = self._seen()
+        legends = [layer.legend for layer in seen if layer.legend]
+        downsample = self.box.width / self.size[0]
+        return draw_figure(pixels, downsample, mpp=self.mpp, legends=legends)
+
+    def _seen(self) -> tuple[NDArray[np.uint8], list[Layer]]:
+        """Return what is seen, and the layers that are any of it."""
+        pixels, seen = self._draw(self._layers)
         if self._swipe is not None:
             cut = round(self._swipe * pixels.shape[1])
-            left = self._draw([each for each in self._layers if not each[2]])
+            left, _ = self._draw([each for each in self._layers if not each[2]])
             pixels = pixels.copy()
             pixels[:, :cut] = left[:, :cut]
             pixels[:, max(0, cut - 1) : cut + 1] = 255
-        return pixels
+        turned = {"turn": self._turn, "mirrored": self._mirrored}
+        return draw_annotations(pixels, self._marks, self.box, **turned), seen
 
-    def figure(self) -> NDArray[np.uint8]:
-        """Return what is seen with a scale bar, and its legends below."""
-        legends: list[Legend] = [
-            layer.legend
-            for layer, opacity, _ in self._layers
-            if layer.legend and opacity
-        ]
-        downsample = self.box.width / self.size[0]
-        return draw_figure(self.picture(), downsample, mpp=self.mpp, legends=legends)
-
-    def _draw(self, layers: list[tuple[Layer, float, bool]]) -> NDArray[np.uint8]:
+    def _draw(
+        self, layers: list[tuple[Layer, float, bool]]
+    ) -> tuple[NDArray[np.uint8], list[Layer]]:
         pairs = [(layer, opacity) for layer, opacity, _ in layers]
-        pixels = draw_layers(pairs, self.box, self.size)
-        return oriented(pixels, self._turn, mirrored=self._mirrored)
+        pixels, seen = draw_seen(pairs, self.box, self.size)
+        return oriented(pixels, self._turn, mirrored=self._mirrored), seen
 
 
 class SnapshotPanel(pn.viewable.Viewer):
-    """Lets the user save what is seen."""
+    """Lets the user save what is seen.
 
-    def __init__(self, background: Background) -> None:
+    Parameters
+    ----------
+    background : Background
+    annotations : callable
+        Returns the annotations that are shown.
+    """
+
+    def __init__(
+        self,
+        background: Background,
+        annotations: Callable[[], Iterable[Annotation]] = tuple,
+    ) -> None:
         super().__init__()
+        self._annotations = annotations
         self._background = background
         self._viewer: Viewer | None = None
         self.download = Download(**_NOWHERE)
@@ -123,7 +152,7 @@ class SnapshotPanel(pn.viewable.Viewer):
         """Draw what is seen in a thread, then hand it to the browser."""
         if self._viewer is None:
             return
-        seen = Seen(self._viewer)
+        seen = Seen(self._viewer, self._annotations())
         widget = self._figure if figure else self._picture
         widget.loading = True
 

@@ -47,6 +47,8 @@ class TileStage(JSComponent):
     annotation_chosen = param.String(doc="Id of the one that is chosen.")
     annotation_tool = param.String(doc="What is drawn with; empty: nothing.")
     annotation_steps = param.List(default=[False, False], doc="Undo, redo: possible?")
+    objects_chosen = param.Integer(doc="How many objects are chosen.")
+    told = param.Dict(default={}, doc="A sentence, whether it can be undone, numbered.")
     markable = param.Boolean(default=False, doc="Whether somebody keeps what is drawn.")
     annotation_edits = param.List(doc="What was drawn or changed, in order, numbered.")
     annotations_shown = param.Boolean(default=True)

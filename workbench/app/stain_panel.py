@@ -58,6 +58,7 @@ class StainPanel(pn.viewable.Viewer):
     fitted = param.ClassSelector(
         class_=SlideStain, default=None, doc="The slide's stains, once they are asked."
     )
+    asked = param.Dict(default={}, doc="The `options`, as soon as they are chosen.")
     look = param.Selector(
         default=SCANNED, objects=list(LOOKS), doc="How the slide is drawn."
     )
@@ -172,6 +173,7 @@ class StainPanel(pn.viewable.Viewer):
         self._tell_legend()
 
     def _refit(self) -> None:
+        self.asked = self.options
         slide, method = self._slide, self._method.value
         reference = self.references.choice.reference
         if slide is None or (method == _NONE and self.look not in STAINS):

@@ -16,6 +16,8 @@ from workbench.app.annotation_panel import AnnotationPanel
 from workbench.app.background import Background, explain
 from workbench.app.bookmarks import BookmarkPanel, Bookmarks
 from workbench.app.compare_panel import COLOURS, OFF, OVERLAYS, ComparePanel
+from workbench.app.history import History
+from workbench.app.instance_counts import is_region
 from workbench.app.instance_panel import InstancePanel
 from workbench.app.instance_table import InstanceTable
 from workbench.app.overlay_panel import OverlayPanel
@@ -84,21 +86,27 @@ class WorkbenchApp(pn.viewable.Viewer):
             stain_options=lambda: self.stain.options,
             show=self._show_run,
             changed=self._run_changed,
+            annotations=self._marked,
         )
+        self.stain.param.watch(self.runs.tell_colours, "asked")
+        self.history = History()
         self.annotations = AnnotationPanel(
             site.shelf.folder / _ANNOTATIONS,
             self.background,
             reading=self.overlays.reading,
             take_reference=self._take_reference,
+            history=self.history,
         )
         self.instances = InstancePanel(
             self.background,
             author=lambda: self.annotations.author,
             marking=lambda: self.annotations.marking,
+            history=self.history,
         )
+        self.instances.counts.annotations = self._marked
         self.table = InstanceTable(self.instances)
         self.compare = ComparePanel(site.library, self.background)
-        self.snapshots = SnapshotPanel(self.background)
+        self.snapshots = SnapshotPanel(self.background, self._marks_shown)
         self.stage = pn.Row(
             pmui.Typography("Choose a slide.", margin=24), sizing_mode="stretch_both"
         )
@@ -116,6 +124,8 @@ class WorkbenchApp(pn.viewable.Viewer):
             lambda event: self.runs.mark(event.new), "annotation"
         )
         self.annotations.param.watch(lambda _: self._count(), "annotation")
+        self.annotations.param.watch(lambda _: self._wire_marking(), "marking")
+        self.instances.param.watch(lambda _: self._wire_objects(), "shown")
         self.restorer = Restorer(self)
         self.bookmarks = BookmarkPanel(
             Bookmarks(site.shelf.folder / _BOOKMARKS),
@@ -208,6 +218,51 @@ class WorkbenchApp(pn.viewable.Viewer):
         viewer.param.watch(
             lambda event: self.stain.select(viewer.slide, event.new), "selection"
         )
+
+    def _wire_marking(self) -> None:
+        """Let one thing be chosen at a time, and let its deletion say what it was."""
+        marking = self.annotations.marking
+        if marking is None:
+            return
+        marking.delete_objects = self.instances.chosen.delete
+        marking.kept_by = self._kept_by
+
+        def chosen(event: param.parameterized.Event) -> None:
+            if event.new and self.instances.shown is not None:
+                self.instances.shown.choose([])
+
+        marking.param.watch(chosen, "chosen")
+        marking.param.watch(lambda _: self.instances.counts.refresh(), "version")
+
+    def _marked(self) -> list[Annotation]:
+        """Return what is marked on the slide."""
+        marking = self.annotations.marking
+        return [] if marking is None else list(marking.edits.annotations)
+
+    def _marks_shown(self) -> list[Annotation]:
+        """Return the annotations that are shown on the slide."""
+        marking = self.annotations.marking
+        return self._marked() if marking is not None and marking.shown else []
+
+    def _wire_objects(self) -> None:
+        shown = self.instances.shown
+        if shown is None:
+            return
+
+        def chosen(event: param.parameterized.Event) -> None:
+            if len(event.new) and self.annotations.marking is not None:
+                self.annotations.marking.chosen = ""
+
+        shown.param.watch(chosen, "chosen")
+
+    def _kept_by(self, annotation: Annotation) -> str:
+        """Say which of the runs that are shown were restricted to an annotation."""
+        runs = [overlay.run for overlay in self.overlays.overlays]
+        if self.instances.run is not None:
+            runs.append(self.instances.run)
+        same = [run.card.name for run in runs if is_region(run, annotation)]
+        names = ", ".join(dict.fromkeys(f"'{name}'" for name in same))
+        return f"The run {names} keeps its own copy of the outline." if names else ""
 
     def _count(self) -> None:
         """Count objects where the user points at."""

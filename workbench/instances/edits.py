@@ -91,18 +91,24 @@ class InstanceEdits:
         """What is wrong with lines of the file that had to be left out."""
         return tuple(self._log.damaged)
 
-    def delete(self, ids: Iterable[int], *, by: str) -> None:
-        """Take objects away.
+    def delete(self, ids: Iterable[int], *, by: str) -> str:
+        """Take objects away; return the name of the edit, as `take_back` takes it.
 
         Raises
         ------
         AnnotationError
             If there is no such object, or the disk refuses; then nothing has changed.
         """
-        self._append(lambda: {"do": "delete", "ids": self._checked(ids)}, by)
+        made = self._append(lambda: {"do": "delete", "ids": self._checked(ids)}, by)
+        return str(made["edit"])
 
-    def reclassify(self, ids: Iterable[int], name: str, *, by: str) -> None:
+    def reclassify(self, ids: Iterable[int], name: str, *, by: str) -> str:
         """Give objects another class, also one that the model does not know.
+
+        Returns
+        -------
+        str
+            The name of the edit, as `take_back` takes it.
 
         Raises
         ------
@@ -113,9 +119,10 @@ class InstanceEdits:
             reason = "a class without a name was given"
             raise self._refused(reason, "Name the class.")
         given = name.strip()
-        self._append(
+        made = self._append(
             lambda: {"do": "class", "ids": self._checked(ids), "class": given}, by
         )
+        return str(made["edit"])
 
     def add(self, outline: ArrayLike, name: str, *, by: str) -> int:
         """Add an object, and return its id.
@@ -164,6 +171,38 @@ class InstanceEdits:
             number, name = last
             self._append(lambda: {"do": "undo", "line": number, "of": name}, by)
             return True
+
+    def take_back(self, name: str, *, by: str) -> None:
+        """Take back one edit, if it still holds.
+
+        Raises
+        ------
+        AnnotationError
+            If the disk refuses.
+        """
+        with self._guard:
+            self.refresh()
+            number = self._kept.number_of(name)
+            if number is not None:
+                self._append(lambda: {"do": "undo", "line": number, "of": name}, by)
+
+    def again(self, name: str, *, by: str) -> str:
+        """Do again what was taken back; return the name of the new edit.
+
+        Raises
+        ------
+        AnnotationError
+            If the disk refuses.
+        """
+        with self._guard:
+            line = next(each for each in self.history if each.get("edit") == name)
+            if line["do"] == "add":
+                self.add(line["outline"], line["class"], by=by)
+            elif line["do"] == "delete":
+                self.delete(line["ids"], by=by)
+            else:
+                self.reclassify(line["ids"], line["class"], by=by)
+            return str(self.history[-1]["edit"])
 
     def refresh(self) -> bool:
         """Take in what others have done; tell whether that was anything.
@@ -275,6 +314,14 @@ class _Lines:
             line = self.edits[number]
             if line["by"] == by and line["do"] != "undo" and number not in undone:
                 return number, str(line.get("edit", ""))
+        return None
+
+    def number_of(self, name: str) -> int | None:
+        """Return the number of an edit that still holds; None: it does not."""
+        undone = self._undone()
+        for number, line in enumerate(self.edits):
+            if line.get("edit") == name and number not in undone:
+                return number
         return None
 
     def _undone(self) -> set[int]:

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from workbench.cards import PALETTE, Colour
-from workbench.coverage import Coverage
+from workbench.coverage import Coverage, within
 from workbench.errors import RunError
 from workbench.instances.instances import STEPS_PER_PX, Instances
 from workbench.instances.outlines import boxes_of, off_raster, on_raster, unpack
@@ -127,13 +127,15 @@ class InstanceStore:
         return self._gone
 
     def restrict(self, covered: Coverage) -> None:
-        """Take what lies outside of what a run covered as not found.
+        """Say what the run covered, for files of older versions, which do not say it.
 
-        For files that do not say it themselves: an older version has written them.
+        What lies outside of the region that was asked for is taken as not found.
         """
-        columns = self.columns(["x", "y"])
         self.covered = covered
-        self._gone = np.flatnonzero(~covered.holds(columns["x"], columns["y"]))
+        if covered.region is not None:
+            columns = self.columns(["x", "y"])
+            inside = within(covered.region, columns["x"], columns["y"])
+            self._gone = np.flatnonzero(~inside)
 
     @property
     def palette(self) -> tuple[Colour, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from workbench.layers.lettering import Lettering
-from workbench.layers.picture import draw_layers, oriented
+from workbench.layers.picture import draw_seen, oriented
 from workbench.layers.slide import SlideLayer
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def snapshot(
     width : int
         Of the picture, in pixels; its height follows from the box.
     figure : bool
-        Whether to add a scale bar, and below the picture the legends of the layers.
+        Whether to add a scale bar, and below the picture the legends of the layers
+        that can be seen in it.
     turn : int
         Quarters by which the slide is turned clockwise.
     mirrored : bool
@@ -84,11 +85,11 @@ def snapshot(
     across, down = (box.height, box.width) if turn % 2 else (box.width, box.height)
     height = max(1, round(width * down / max(1, across)))
     size = (height, width) if turn % 2 else (width, height)
-    pixels = draw_layers([(SlideLayer(slide), 1.0), *over], box, size)
+    pixels, seen = draw_seen([(SlideLayer(slide), 1.0), *over], box, size)
     pixels = oriented(pixels, turn, mirrored=mirrored)
     if not figure:
         return pixels
-    legends = [layer.legend for layer, opacity in over if layer.legend and opacity]
+    legends = [layer.legend for layer in seen if layer.legend]
     return draw_figure(pixels, across / width, mpp=slide.mpp, legends=legends)
 
 

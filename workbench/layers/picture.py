@@ -53,18 +53,38 @@ def draw_layers(
     SlideReadError
         If the slide is damaged there.
     """
+    return draw_seen(layers, box, size, ground=ground)[0]
+
+
+def draw_seen(
+    layers: Iterable[tuple[Layer, float]],
+    box: Box,
+    size: tuple[int, int],
+    *,
+    ground: tuple[int, int, int] = (255, 255, 255),
+) -> tuple[NDArray[np.uint8], list[Layer]]:
+    """Draw layers as `draw_layers` does, and tell which of them can be seen.
+
+    Returns
+    -------
+    (uint8 (height, width, 3), list of Layer)
+        The picture, and the layers that have drawn anything in it.
+    """
     width, height = size
     if box.area == 0 or width <= 0 or height <= 0 or width * height > _MAX_PIXELS:
         message = f"{box} cannot be drawn in {width} x {height} pixels."
         raise OutOfBoundsError(message, "Give a box and a size that are not empty.")
     picture = Image.new("RGBA", size, (*ground, 255))
+    seen = []
     for layer, opacity in layers:
         if opacity > 0:
             drawn = _draw(layer, box, size)
+            if drawn.getchannel("A").getextrema()[1]:
+                seen.append(layer)
             alpha = drawn.getchannel("A").point(lambda value, by=opacity: value * by)
             drawn.putalpha(alpha)
             picture.alpha_composite(drawn)
-    return np.asarray(picture.convert("RGB"))
+    return np.asarray(picture.convert("RGB")), seen
 
 
 def oriented(

@@ -84,7 +84,7 @@ def judge(histogram: ColourHistogram, fit: StainFit) -> Quality:
         Of Macenko's or Vahadane's method.
     """
     part = stained_part(histogram)
-    density, counts, stained = _density(part), part.counts, part.total
+    density, counts, stained = density_of(part), part.counts, part.total
     rest = density - density @ separation(fit.stains) @ fit.stains
     energy = counts @ (density**2).sum(1)
     explained = 1 - float(counts @ (rest**2).sum(1) / energy) if stained else 0.0
@@ -101,11 +101,15 @@ def judge(histogram: ColourHistogram, fit: StainFit) -> Quality:
 
 def stained_part(histogram: ColourHistogram) -> ColourHistogram:
     """Return the colours that absorb light in every channel, as Macenko's method."""
-    dense: NDArray[np.bool_] = np.all(_density(histogram) >= BETA, axis=1)
+    dense: NDArray[np.bool_] = np.all(density_of(histogram) >= BETA, axis=1)
     return histogram.where(dense)
 
 
-def _density(histogram: ColourHistogram) -> NDArray[np.float64]:
+def density_of(histogram: ColourHistogram) -> NDArray[np.float64]:
+    """Return the optical density of each colour, relative to glass where it is known.
+
+    float64 (N, 3), natural logarithm.
+    """
     white = np.full(3, IO) if histogram.white is None else histogram.white
     return densities(histogram.colours, density_table(white))
 

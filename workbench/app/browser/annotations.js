@@ -97,6 +97,15 @@ class AnnotationCanvas {
     });
   }
 
+  /** Id of the annotation that a click means; empty: none, or an object that lies in it. */
+  meant(x, y) {
+    const mark = this.shown ? this.at(x, y) : null;
+    if (!mark) return "";
+    const object = this.stage.objectAt(x, y);
+    const around = mark.kind === "area" && mark.outlineDistance(x, y) > 2 * this.stage.camera.place.downsample;
+    return object && around && mark.size > object.size ? "" : mark.id;
+  }
+
   /** The topmost annotation there; of those around a point the smallest. */
   at(x, y) {
     const { downsample } = this.stage.camera.place;
@@ -239,6 +248,9 @@ class AnnotationCanvas {
     let text = [hint, size].filter(Boolean).join("  ");
     if (!tool && this.handles && !this.handles.mark.locked) {
       text = "Drag a corner, or the outline to move it. Double-click a corner to take it out. Delete removes it.";
+    } else if (!tool && !this.handles && this.stage.model.objects_chosen) {
+      const number = this.stage.model.objects_chosen;
+      text = number === 1 ? "Delete removes the chosen object." : `Delete removes the ${number} chosen objects.`;
     }
     if (this.hint.textContent !== text) this.hint.textContent = text;
   }
@@ -344,7 +356,7 @@ class Pointer {
   click({ at }) {
     if (!this.canvas.shown) return;
     const { model } = this.stage;
-    const id = this.canvas.at(...at)?.id ?? "";
+    const id = this.canvas.meant(...at);
     if (id !== this.canvas.chosen) model.annotation_chosen = id;
   }
 
@@ -383,17 +395,28 @@ function keys(stage, canvas) {
   stage.onKey("Enter", () => canvas.pencil.tool && canvas.pencil.end());
   const remove = () => {
     if (canvas.pencil.tool?.busy) canvas.pencil.back();
-    else if (canvas.handles && !canvas.handles.mark.locked) canvas.tell({ do: "delete", id: canvas.chosen });
+    else if (canvas.handles) {
+      if (!canvas.handles.mark.locked) canvas.tell({ do: "delete", id: canvas.chosen });
+    } else if (model.objects_chosen) canvas.tell({ do: "delete objects" });
   };
   stage.onKey("Delete", remove);
   stage.onKey("Backspace", remove);
-  stage.element.addEventListener("keydown", (event) => {
-    if (!(event.ctrlKey || event.metaKey) || event.target.closest?.("input, textarea")) return;
+  // Anywhere on the page but in a text, which has a history of its own.
+  const undo = (event) => {
     const key = event.key.toLowerCase();
-    if (key !== "z" && key !== "y") return;
+    if (!(event.ctrlKey || event.metaKey) || (key !== "z" && key !== "y") || isText(event.composedPath()[0])) return;
+    if (!model.markable || event.defaultPrevented) return;
     event.preventDefault();
     canvas.tell({ do: key === "y" || event.shiftKey ? "redo" : "undo" });
-  });
+  };
+  document.addEventListener("keydown", undo);
+  stage.onClose(() => document.removeEventListener("keydown", undo));
+}
+
+/** Whether keys write there. */
+function isText(element) {
+  if (!element.matches?.("input, textarea, [contenteditable]")) return false;
+  return !["button", "checkbox", "radio", "range", "file", "submit"].includes(element.type);
 }
 
 const LABELS = {
@@ -414,7 +437,7 @@ function tools(stage, canvas) {
     };
     made.set(name, button(canvas.bar, { label, picture, act }));
   }
-  const undo = button(canvas.bar, { label: "Undo drawing (Ctrl+Z)", picture: "undo", act: () => canvas.tell({ do: "undo" }) });
+  const undo = button(canvas.bar, { label: "Undo (Ctrl+Z)", picture: "undo", act: () => canvas.tell({ do: "undo" }) });
   const redo = button(canvas.bar, { label: "Redo (Ctrl+Y)", picture: "redo", act: () => canvas.tell({ do: "redo" }) });
   stage.switch.hearers.push(() => {
     if (stage.switch.active !== "mark" && model.annotation_tool) model.annotation_tool = "";
@@ -444,7 +467,10 @@ export function annotations(stage) {
   tools(stage, canvas);
   stage.watch("annotations", () => canvas.replace(JSON.parse(model.annotations || "[]")));
   model.on("annotation_changes", () => canvas.change(model.annotation_changes));
+  stage.undo = () => canvas.tell({ do: "undo" });
+  stage.markAt = (x, y) => canvas.meant(x, y);
   stage.watch("annotation_chosen", () => canvas.choose(model.annotation_chosen));
+  model.on("objects_chosen", () => canvas.say());
   stage.watch("annotations_shown", () => {
     canvas.shown = model.annotations_shown;
     canvas.changed();

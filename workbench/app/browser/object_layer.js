@@ -98,7 +98,8 @@ export class ObjectTileLayer extends TileLayer {
     tile.colouring = this.colouring;
   }
 
-  /** Id of the object that is painted at a level-0 point; null: none, or not known. */
+  /** The object that is painted at a level-0 point, and its level-0 pixels on that tile;
+   * null: none, or not known. */
   objectAt(x, y, resolution) {
     const z = this.zoomFor(resolution);
     if (!this.shown || !this.table || !this.holdsObjects(z)) return null;
@@ -108,6 +109,9 @@ export class ObjectTileLayer extends TileLayer {
     if (!tile?.cells || column < 0 || row < 0) return null;
     const number = tile.cells[(row % side) * side + (column % side)] >> 1;
     const id = number ? tile.ids[number - 1] : null;
-    return id !== null && this.table[id] ? id : null;
+    if (id === null || !this.table[id]) return null;
+    let cells = 0;
+    for (const cell of tile.cells) cells += cell >> 1 === number;
+    return { id, size: cells * this.resolution(z) ** 2 };
   }
 }

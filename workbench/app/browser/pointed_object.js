@@ -9,27 +9,27 @@ export function pointedObject(stage) {
   const tip = stage.add("div", "tip", { role: "status" });
   let [pointed, timer, number] = [null, null, 0];
 
-  const find = (clientX, clientY) => {
+  const find = (x, y) => {
     if (!camera.place) return null;
     const resolution = camera.place.downsample / window.devicePixelRatio;
-    const [x, y] = stage.toSlide(clientX, clientY);
     for (const layer of [...stack.shown].reverse()) {
-      const id = layer.objectAt?.(x, y, resolution) ?? null;
-      if (id !== null) return { layer: layer.spec.id, id };
+      const found = layer.objectAt?.(x, y, resolution);
+      if (found) return { layer: layer.spec.id, ...found };
     }
     return null;
   };
+  stage.objectAt = find;
   const leave = () => {
     clearTimeout(timer);
     pointed = null;
     tip.replaceChildren();
   };
   const look = (clientX, clientY) => {
-    const found = find(clientX, clientY);
+    const found = find(...stage.toSlide(clientX, clientY));
     if (!found) return leave();
     if (found.id === pointed?.id && found.layer === pointed.layer) return;
     tip.replaceChildren();
-    pointed = { ...found, number: ++number };
+    pointed = { layer: found.layer, id: found.id, number: ++number };
     model.object_pointed = pointed;
   };
   const follow = (event) => {

@@ -18,12 +18,13 @@ import { coordinates, scaleBar } from "./readout.js";
 import { selection } from "./selection.js";
 import { status, theme } from "./status.js";
 import { TileStack } from "./tile_stack.js";
+import { toast } from "./toast.js";
 import { pointing, Tools } from "./tools.js";
 import { Turn, turning } from "./turn.js";
 
 const PARTS = [
   layers, place, scaleBar, coordinates, minimap, navigation, selection, pointing, measure, turning, keyboard,
-  status, theme, swipe, lock, annotations, pointedObject,
+  status, theme, swipe, lock, annotations, pointedObject, toast,
 ];
 const PUBLISH_MS = 100;
 const KEYS_SAID =
@@ -60,7 +61,7 @@ export class Stage {
     this.holder.append(this.model.get_child("figure"));
     element.addEventListener("keydown", (event) => this.pressed(event));
     element.addEventListener("pointerdown", (event) => {
-      if (!event.target.closest(".bar, .place, .minimap, .notice")) element.focus({ preventScroll: true });
+      if (!event.target.closest(".bar, .place, .minimap, .notice, .toast")) element.focus({ preventScroll: true });
     });
     return element;
   }

@@ -36,7 +36,7 @@ export function pointing(stage) {
   const { figure, model } = stage;
   let taps = 0;
   figure.on_event("tap", ({ x, y }) => {
-    if (!stage.closed) model.tapped = { x, y, number: ++taps };
+    if (!stage.closed) model.tapped = { x, y, number: ++taps, mark: stage.markAt(x, y) };
   });
   stage.switch.add("select", { label: "Draw a box", picture: "box" }, (on) => {
     if (!stage.closed && on !== (model.mode === "select")) model.mode = on ? "select" : "pan";

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from workbench.cli.flags import corners, mpp_flag
+from workbench.errors import StainError
 from workbench.geometry import Box
 from workbench.slide.slide import open_slide
 from workbench.stain.deconvolution import LIGHT, STAIN_SETS, StainSet, find_stains
 from workbench.stain.deconvolution import fit_stains as fit_stain_set
+from workbench.stain.kind import slide_staining
 from workbench.stain.quantify import THRESHOLDS, Question, quantify
 from workbench.stain.sample import slide_histogram, slide_white
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
     from workbench.slide.pixel_size import Mpp
     from workbench.slide.slide import Slide
+
+_SCORED: Final = "H-DAB"
 
 
 @click.command("quantify")
@@ -35,9 +39,8 @@ if TYPE_CHECKING:
 @click.option(
     "--stains",
     type=click.Choice(list(STAIN_SETS)),
-    default="H-DAB",
-    show_default=True,
-    help="Which two stains the slide has.",
+    default=None,
+    help="Which two stains the slide has. Default: H-DAB, if DAB is seen on it.",
 )
 @click.option("--stain", default="", help="The one to score. Default: the second.")
 @click.option("--fit", is_flag=True, help="Find their vectors on this slide.")
@@ -63,7 +66,7 @@ if TYPE_CHECKING:
 def command(  # noqa: PLR0913 - one for each flag
     slide: str,
     boxes: tuple[tuple[int, int, int, int], ...],
-    stains: str,
+    stains: str | None,
     stain: str,
     *,
     fit: bool,
@@ -83,7 +86,7 @@ def command(  # noqa: PLR0913 - one for each flag
         raise click.BadParameter(message, param_hint="--out")
     areas = {",".join(map(str, each)): Box(*each) for each in boxes} or None
     with open_slide(slide, mpp=mpp) as opened:
-        found = _stains(opened, stains, fit=fit)
+        found = _stains(opened, stains or _seen_on(opened), fit=fit)
         question = Question.of(found, stain, thresholds=thresholds)
         table = quantify(opened, areas, question=question, mpp=at_mpp)
     table.insert(0, "slide", Path(slide).name)
@@ -91,6 +94,16 @@ def command(  # noqa: PLR0913 - one for each flag
     for name, value in zip(("weak", "moderate", "strong"), thresholds, strict=True):
         table[f"{name}_from_od"] = value
     _write(table, out)
+
+
+def _seen_on(slide: Slide) -> str:
+    """Return the stains that are scored where none are named: only those seen."""
+    staining = slide_staining(slide)
+    if staining.kind != _SCORED:
+        message = f"'{slide.path}' is not scored for DAB: {staining.reason}."
+        remedy = f"Say --stains {_SCORED} to measure it as if it were stained with DAB."
+        raise StainError(message, remedy)
+    return _SCORED
 
 
 def _stains(slide: Slide, name: str, *, fit: bool) -> StainSet:

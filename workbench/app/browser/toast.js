@@ -1,0 +1,29 @@
+// What has just been done, for some seconds, with a button to take it back.
+
+const SHOWN_MS = 8000;
+
+export function toast(stage) {
+  const { model } = stage;
+  const line = stage.add("div", "toast", { role: "status" });
+  let timer = null;
+  const leave = () => {
+    clearTimeout(timer);
+    line.replaceChildren();
+  };
+  model.on("told", () => {
+    const { text = "", undo = false } = model.told;
+    leave();
+    if (!text) return;
+    line.append(text);
+    if (undo) {
+      const back = line.appendChild(document.createElement("button"));
+      Object.assign(back, { type: "button", textContent: "Undo" });
+      back.addEventListener("click", () => {
+        leave();
+        stage.undo();
+      });
+    }
+    timer = setTimeout(leave, SHOWN_MS);
+  });
+  stage.onClose(() => clearTimeout(timer));
+}
