@@ -88,7 +88,6 @@ class WorkbenchApp(pn.viewable.Viewer):
             changed=self._run_changed,
             annotations=self._marked,
         )
-        self.stain.param.watch(self.runs.tell_colours, "asked")
         self.history = History()
         self.annotations = AnnotationPanel(
             site.shelf.folder / _ANNOTATIONS,
@@ -113,7 +112,18 @@ class WorkbenchApp(pn.viewable.Viewer):
         self._base: LayerHandle | None = None
         self._last_failure = ""
         self._raw: LayerHandle | None = None
+        self._watch()
+        self.restorer = Restorer(self)
+        self.bookmarks = BookmarkPanel(
+            Bookmarks(site.shelf.folder / _BOOKMARKS),
+            lambda: self.restorer.address,
+            self._go_back,
+        )
+
+    def _watch(self) -> None:
+        """Hear of what panels change, and tell those that come after."""
         self.slides.param.watch(lambda _: self._show_slide(), "slide")
+        self.stain.param.watch(self.runs.tell_colours, "asked")
         self.stain.param.watch(lambda _: self._paint(), ["fitted", "look"])
         self.compare.param.watch(lambda _: self._paint(), "swiped")
         self.compare.param.watch(lambda _: self._arrange(), "beside")
@@ -126,12 +136,6 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.annotations.param.watch(lambda _: self._count(), "annotation")
         self.annotations.param.watch(lambda _: self._wire_marking(), "marking")
         self.instances.param.watch(lambda _: self._wire_objects(), "shown")
-        self.restorer = Restorer(self)
-        self.bookmarks = BookmarkPanel(
-            Bookmarks(site.shelf.folder / _BOOKMARKS),
-            lambda: self.restorer.address,
-            self._go_back,
-        )
 
     def __panel__(self) -> Any:
         """Return the app in a frame of fixed height, as in a notebook's cell."""
