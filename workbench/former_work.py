@@ -20,11 +20,12 @@ from workbench.slide.former import is_former
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from workbench.slide.slide import Slide
 
 _ANSWERS: Final = "former-ids"
+_BESIDE_RUNS: Final = ("annotations", "bookmarks")
 _LOCK_S: Final = 20.0
 
 
@@ -126,6 +127,54 @@ class FormerWork:
         except (OSError, ValueError):
             return {}
         return found
+
+
+def unclaimed(folder: str | os.PathLike[str], slide: Slide) -> list[str]:
+    """Return what is saved beside some runs that may be of a slide, or of another.
+
+    Parameters
+    ----------
+    folder : path
+        Of the runs; annotations and bookmarks are below it.
+
+    Returns
+    -------
+    list of str
+        Such as ["annotations", "2 runs"]; empty if there is nothing to ask.
+    """
+    root = Path(folder)
+    found = []
+    for name in _BESIDE_RUNS:
+        there = [file.stem for file in (root / name).glob("*.json*")]
+        if FormerWork(root / name, slide).asked(there):
+            found.append(name)
+    work = FormerWork(root, slide)
+    runs = sum(work.is_ours(record) is None for record in _records(root))
+    if runs:
+        found.append(f"{runs} run{'s' * (runs > 1)}")
+    return found
+
+
+def claim(folder: str | os.PathLike[str], slide: Slide, *, take: bool) -> None:
+    """Keep whether all that `unclaimed` names is of a slide.
+
+    Raises
+    ------
+    RunFolderError
+        If the disk refuses.
+    """
+    for place in (Path(folder), *(Path(folder) / name for name in _BESIDE_RUNS)):
+        FormerWork(place, slide).answer(take=take)
+
+
+def _records(folder: Path) -> Iterator[dict[str, Any]]:
+    for file in folder.glob("*/run.json"):
+        try:
+            record = dict(json.loads(file.read_text(encoding="utf-8")))
+            if is_former(str(record["slide"]["id"])):
+                yield record
+        except (OSError, ValueError, TypeError, KeyError):  # damaged, or not ours
+            continue
 
 
 def _was_at(path: str, slide: Slide, moment: str) -> bool:

@@ -130,6 +130,7 @@ def stage(app: WorkbenchApp) -> Any:
     """Return the slide, with the way around over it and notices above it."""
     return pmui.Column(
         app.notice,
+        app.notices,
         pn.Column(
             app.stage,
             app.overlays.offered,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.app.background import Background
-    from workbench.app.library import Library
+    from workbench.app.library import Entry, Library
     from workbench.slide.slide import Slide
 
 _HERE: Final = Path(__file__).parent
@@ -37,6 +37,10 @@ th { text-align: left; font-weight: 500; width: 38%; vertical-align: top }
 th, td { padding: 3px 8px 3px 0; overflow-wrap: anywhere;
   border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent) }
 """
+_REFRESH_MS: Final = 15_000
+_LISTED_S: Final = 10.0
+"""A list that another session has asked for is good for so long."""
+
 _SEARCH_FROM: Final = 8
 """Slides in a library from which on a search field is worth its place."""
 
@@ -123,6 +127,10 @@ class SlidePanel(pn.viewable.Viewer):
         """Open the slide of that name, as a click on it does."""
         self._list.value = name
 
+    def reopen(self) -> None:
+        """Open the slide again, whose file has changed."""
+        self._open(self._open_name, again=True)
+
     @property
     def chosen(self) -> str:
         """The name that the open slide is served under; empty before one is open."""
@@ -156,6 +164,25 @@ class SlidePanel(pn.viewable.Viewer):
         """
         self._shows = True
         self._draw_wanted()
+        self._background.every(_REFRESH_MS, self.refresh)
+
+    def refresh(self) -> None:
+        """List what has come since; draw anew what has changed."""
+        self._background.do(
+            lambda: self._library.entries(max_age_s=_LISTED_S),
+            self._listed,
+            slot="entries",
+        )
+
+    def _listed(self, entries: list[Entry]) -> None:
+        if entries == self._entries:
+            return
+        gone = {entry.name for entry in set(self._entries) - set(entries)}
+        self._entries = entries
+        for name in gone & self._drawn & set(self.names):
+            self._background.quietly(functools.partial(self._draw, name, again=True))
+        self._search.visible = len(entries) >= _SEARCH_FROM
+        self._fill()
 
     def _draw_wanted(self) -> None:
         for name in self._list.wanted if self._shows else ():
@@ -163,8 +190,8 @@ class SlidePanel(pn.viewable.Viewer):
                 self._drawn.add(name)
                 self._background.quietly(functools.partial(self._draw, name))
 
-    def _draw(self, name: str) -> None:
-        if name not in self._list.wanted:  # scrolled past meanwhile
+    def _draw(self, name: str, *, again: bool = False) -> None:
+        if name not in self._list.wanted and not again:  # scrolled past meanwhile
             self._drawn.discard(name)
             return
         url = _data_url(self._library.open(name).thumbnail(_THUMBNAIL_PX).pixels)

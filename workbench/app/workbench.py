@@ -24,6 +24,7 @@ from workbench.app.overlay_panel import OverlayPanel
 from workbench.app.page import compact, full_page
 from workbench.app.restoring import Restorer
 from workbench.app.run_panel import RunPanel
+from workbench.app.slide_notices import SlideNotices
 from workbench.app.slide_panel import SlidePanel
 from workbench.app.slide_stain import NORMALIZED, SCANNED
 from workbench.app.snapshots import SnapshotPanel
@@ -105,6 +106,12 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.instances.counts.annotations = self._marked
         self.table = InstanceTable(self.instances)
         self.compare = ComparePanel(site.library, self.background)
+        self.notices = SlideNotices(
+            site.shelf.folder,
+            self.background,
+            reopen=self.slides.reopen,
+            claimed=self._take_over,
+        )
         self.snapshots = SnapshotPanel(self.background, self._marks_shown)
         self.stage = pn.Row(
             pmui.Typography("Choose a slide.", margin=24), sizing_mode="stretch_both"
@@ -179,6 +186,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.instances.close()
         self.background.close()
         self.compare.close()
+        self.notices.close()
         if self.viewer is not None:
             self.viewer.close()
 
@@ -194,6 +202,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.compare.attach(viewer)
         self.snapshots.attach(viewer)
         self.bookmarks.attach(slide)
+        self.notices.attach(slide)
         self._arrange()
         self.overlays.attach(viewer, overlay_pyramid(slide.size))
         self.instances.attach(slide, viewer, overlay_pyramid(slide.size))
@@ -347,6 +356,14 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.background.do(
             lambda: self.site.shelf.saved(slide), self._offer, slot="saved"
         )
+
+    def _take_over(self) -> None:
+        """Show what an earlier version saved, now that it is known whose it is."""
+        if self.viewer is not None:
+            slide = self.viewer.slide
+            self.annotations.attach(slide, self.viewer)
+            self.bookmarks.attach(slide)
+            self._list_saved()
 
     def _go_back(self, address: Address) -> None:
         # The file may be served under another name by now.

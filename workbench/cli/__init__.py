@@ -13,6 +13,7 @@ main = Verbs(
         "annotations": "Bring what is marked on a slide in and out, as GeoJSON.",
         "demo": "Make demo slides, run a model on one, and open the app on it.",
         "export": "Write a run in the format of another tool.",
+        "former": "Say whose the work is that an earlier version saved of a slide.",
         "info": "Tell what a slide file says of itself.",
         "models": "List the models that can be run by name.",
         "normalize": "Write an image of a slide in the colours of a reference.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from workbench.cli.flags import image_flag, json_flag, mpp_flag
+from workbench.errors import SeveralSlidesError
 from workbench.geometry import objective_of_mpp
 from workbench.slide.slide import open_slide
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _NOTHING_TO_COMPARE: Final = 2
 
 
-@click.command("info")
+@click.command("info", epilog="Of a folder with several slides it lists them.")
 @click.argument("slide")
 @mpp_flag
 @image_flag
@@ -47,7 +48,12 @@ def command(
     if verify:
         _verify(slide, image, as_json=as_json)
         return
-    with open_slide(slide, mpp=mpp, image=image) as opened:
+    try:
+        opened = open_slide(slide, mpp=mpp, image=image)
+    except SeveralSlidesError as error:
+        click.echo(_choices(error, as_json=as_json))
+        return
+    with opened:
         facts = _facts(opened)
         if properties:
             facts["properties"] = dict(sorted(opened.properties.items()))
@@ -83,6 +89,15 @@ def _table(found: Sequence[Comparison]) -> str:
     if any(each.verdict == "differs" and not each.decides for each in found):
         rows.append("(tiffslide composes no areas and fills no gaps: not counted)")
     return "\n".join(rows)
+
+
+def _choices(error: SeveralSlidesError, *, as_json: bool) -> str:
+    """Return the slides of a folder that holds several."""
+    if as_json:
+        rows = [{"path": path, "is": what} for path, what in error.choices.items()]
+        return json.dumps({"slides": rows}, indent=2)
+    lines = [f"{path}: {what}" for path, what in error.choices.items()]
+    return "\n".join([error.message, *lines])
 
 
 def _facts(slide: Slide) -> dict[str, Any]:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _WHOLE_SLIDE: Final = "1.2.840.10008.5.1.4.1.1.77.1.6"
 """SOP class of VL Whole Slide Microscopy Image Storage."""
 
+_INDEX: Final = "1.2.840.10008.1.3.10"
+"""SOP class of a DICOMDIR, which lists what lies below its folder."""
+
 _DEFLATED: Final = b"1.2.840.10008.1.2.1.99"
 _BESIDE: Final = frozenset({"LABEL", "OVERVIEW"})
 """Photographs of the glass, third value of Image Type; all others are of the tissue."""
@@ -112,6 +115,8 @@ def slide_at(path: str) -> DicomSlide:
     own = _instance(place)
     if own is None:
         raise BrokenSlideError(path, "its DICOM header is cut off or unreadable")
+    if own.sop_class == _INDEX:
+        return slide_at(str(place.parent))
     if not own.is_slide:
         raise UnsupportedSlideError(
             path,
@@ -277,6 +282,8 @@ def _parsed(path: str, data: bytes) -> Instance | None:
             stop_when=lambda tag, *_: tag > _LAST_TAG,
             specific_tags=_TAGS,
         )
+        if header.file_meta.get("MediaStorageSOPClassUID") == _INDEX:
+            return Instance(path, _INDEX, "", "", "")
         if "SeriesInstanceUID" not in header:
             return None
         shows: Any = header.get("ImageType") or ()

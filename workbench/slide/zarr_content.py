@@ -16,7 +16,7 @@ import numpy as np
 
 from workbench.slide.identity import GOLDEN, WHOLE_BYTES, Content
 from workbench.slide.location import is_absent
-from workbench.slide.zarr_group import default_of, open_store, pictures_in
+from workbench.slide.zarr_group import METADATA, default_of, open_store, pictures_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,7 +38,6 @@ _LARGE: Final = 4 << 20
 
 _MOST_WHOLE: Final = 20_000
 _WATCHED: Final = 64
-_METADATA: Final = ("zarr.json", ".zgroup", ".zattrs", ".zmetadata", ".zarray")
 
 _Chunk = tuple[str, int | None]
 """A key, and where to begin to read: None for the whole."""
@@ -79,7 +78,7 @@ def zarr_content(location: Location, image: int | None = None) -> Content:
 def _watched(store: Store, picture: ZarrPicture, chunks: list[_Chunk]) -> _Files:
     """Return what is looked at for changes: metadata, some chunks and their folders."""
     groups = [picture.key, *(_join(picture.key, path) for path in picture.paths)]
-    metadata = [store.path(_join(key, name)) for key in groups for name in _METADATA]
+    metadata = [store.path(_join(key, name)) for key in groups for name in METADATA]
     some = [store.path(key) for key, _ in chunks[:: len(chunks) // _WATCHED + 1]]
     folders = dict.fromkeys(path.rpartition("/")[0] for path in some)
     return (*metadata, *some, *folders)

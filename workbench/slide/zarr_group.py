@@ -13,13 +13,19 @@ import fsspec
 import zarr
 from fsspec.implementations.zip import ZipFileSystem
 
-from workbench.errors import BrokenSlideError, SlideError, UnsupportedSlideError
-from workbench.slide.location import reaching
+from workbench.errors import BrokenSlideError, UnsupportedSlideError
+from workbench.slide.location import is_absent, reaching
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workbench.slide.location import Location
+
+METADATA: Final = ("zarr.json", ".zgroup", ".zattrs", ".zmetadata", ".zarray")
+"""Names of the files that describe groups and arrays."""
+
+_MISFITS: Final = (TypeError, ValueError, LookupError, AttributeError)
+"""What metadata that are not as they should be provoke."""
 
 _MOST_IMAGES: Final = 64
 _CONTAINER: Final = "bioformats2raw.layout"
@@ -96,6 +102,22 @@ class Store:
         return "/".join(part for part in (self.root, key) if part)
 
 
+class _RemoteStore(zarr.storage.FsspecStore):  # type: ignore[misc] # untyped here
+    """A store that may say "forbidden" of metadata that it does not hold.
+
+    Buckets that may not be listed do so. Of chunks that stays an error: it may be that
+    the permission has run out, and no part of a slide is to be made up.
+    """
+
+    async def get(self, key: str, *how: Any, **more: Any) -> Any:
+        try:
+            return await super().get(key, *how, **more)
+        except Exception as error:
+            if key.rpartition("/")[2] in METADATA and is_absent(error):
+                return None
+            raise
+
+
 def open_store(location: Location) -> Store:
     """Open the group at a folder, a ZIP file or a URL.
 
@@ -104,21 +126,22 @@ def open_store(location: Location) -> Store:
     SlideNotFoundError, UnsupportedSlideError, BrokenSlideError, SlideReadError
     """
     path = location.path
-    try:
-        with reaching(path):
+    with reaching(path):
+        try:
             if location.is_remote:
                 system, root = fsspec.core.url_to_fs(path)
-                group = zarr.open_group(path.rstrip("/"), mode="r")
+                remote = _RemoteStore.from_url(path.rstrip("/"), read_only=True)
+                group = zarr.open_group(remote, mode="r")
                 return Store(group, system, root.rstrip("/"), ())
             if os.path.isfile(path):  # noqa: PTH113
                 return _zipped(path)
             root = str(Path(path).absolute())
             system = fsspec.filesystem("file")
             return Store(zarr.open_group(root, mode="r"), system, root, ())
-    except SlideError:
-        raise
-    except Exception as error:
-        raise BrokenSlideError(path, str(error) or type(error).__name__) from error
+        except (*_MISFITS, zipfile.BadZipFile) as error:
+            if "rotocol" in str(error):  # of the address
+                raise
+            raise _broken(path, error) from error
 
 
 def _zipped(path: str) -> Store:
@@ -148,18 +171,20 @@ def pictures_in(store: Store, path: str) -> list[ZarrPicture]:
     BrokenSlideError
         If what it says does not agree.
     """
-    try:
-        with reaching(path):
+    with reaching(path):
+        try:
             found = _pictures(store.group, path)
-    except SlideError:
-        raise
-    except Exception as error:
-        reason = str(error) or type(error).__name__
-        raise BrokenSlideError(path, f"its OME-Zarr metadata: {reason}") from error
+        except _MISFITS as error:
+            raise _broken(path, error) from error
     if not found:
         reason = "it is a Zarr group without an OME image ('multiscales')"
         raise UnsupportedSlideError(path, reason)
     return found
+
+
+def _broken(path: str, error: Exception) -> BrokenSlideError:
+    reason = str(error) or type(error).__name__
+    return BrokenSlideError(path, f"its OME-Zarr metadata: {reason}")
 
 
 def _pictures(group: Any, path: str) -> list[ZarrPicture]:
