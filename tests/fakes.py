@@ -49,7 +49,7 @@ class FakeSlide:
         self.broken = list(broken)
         self.reads = 0
 
-    def require_unchanged(self):
+    def require_unchanged(self, *, lately=False):
         pass
 
     def require_mpp(self):

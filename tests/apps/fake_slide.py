@@ -46,7 +46,7 @@ class FakeSlide:
     def pixels_id(self):
         return self.id
 
-    def require_unchanged(self):
+    def require_unchanged(self, *, lately=False):
         pass
 
     def encoded_tile(self, level, column, row, *, wait=True):

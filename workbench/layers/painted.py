@@ -72,7 +72,7 @@ class PaintedLayer:
         SlideChangedError
             If it is not: tiles that were drawn before are of another slide.
         """
-        self._slide.require_unchanged()
+        self._slide.require_unchanged(lately=True)
 
     @property
     def drawing(self) -> str:

@@ -57,7 +57,7 @@ class SlideLayer:
         SlideChangedError
             If it is not: tiles that were drawn before are of another slide.
         """
-        self._slide.require_unchanged()
+        self._slide.require_unchanged(lately=True)
 
     @property
     def drawing(self) -> str:

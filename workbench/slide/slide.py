@@ -155,15 +155,17 @@ class Slide:
         """The ids under which earlier versions knew it."""
         return self._source.former
 
-    def require_unchanged(self) -> None:
+    def require_unchanged(self, *, lately: bool = False) -> None:
         """Look whether its file is still the one that was opened; reading does.
+
+        A look made `lately` (1 s) will do where that is said and looking is slow.
 
         Raises
         ------
         SlideChangedError
             If it is another one, or has been cut or written to.
         """
-        self._source.require_unchanged()
+        self._source.require_unchanged(lately=lately)
 
     @property
     def image_number(self) -> int:

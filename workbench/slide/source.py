@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from workbench.slide.reader import EncodedTile, Reader
 
 _SLOW_S: Final = 0.0002
-"""Where looking takes longer (a network disk), it is done once a second at most."""
+_SLOW_LOOKS: Final = 8
+"""Where so many looks in a row take longer, it is a network disk, not a busy machine."""
 
 _PAUSE_S: Final = 1.0
 
@@ -65,6 +66,7 @@ class SlideSource:
         )
         self._lock = threading.Lock()
         self._look_again = 0.0
+        self._slow = 0
         self._changed = False
         with reaching(path):
             self._content = content_of(self.location)
@@ -93,8 +95,13 @@ class SlideSource:
         """The ids under which earlier versions knew it."""
         return former_ids(self._content)
 
-    def require_unchanged(self) -> None:
+    def require_unchanged(self, *, lately: bool = False) -> None:
         """Look whether the files are still those that were opened.
+
+        Parameters
+        ----------
+        lately : bool
+            A look within the last second will do, on a disk where looking is slow.
 
         Raises
         ------
@@ -103,12 +110,12 @@ class SlideSource:
         """
         if not self._changed:
             began = time.monotonic()
-            if began < self._look_again:
+            if lately and self._slow >= _SLOW_LOOKS and began < self._look_again:
                 return
             same = self._is_same(_stamp(self._content.files))
             ended = time.monotonic()
-            if ended - began > _SLOW_S:
-                self._look_again = ended + _PAUSE_S
+            self._slow = self._slow + 1 if ended - began > _SLOW_S else 0
+            self._look_again = ended + _PAUSE_S
             if same:
                 return
             self._compare()
@@ -177,19 +184,19 @@ class _CheckedReader:
         try:
             return self._reader.read_batch(*place, **how)
         finally:
-            self._source.require_unchanged()
+            self._source.require_unchanged(lately=True)
 
     def encoded_tile(self, *place: Any, **how: Any) -> EncodedTile | None:
         try:
             return self._reader.encoded_tile(*place, **how)
         finally:
-            self._source.require_unchanged()
+            self._source.require_unchanged(lately=True)
 
     def associated(self, name: str) -> NDArray[np.uint8]:
         try:
             return self._reader.associated(name)
         finally:
-            self._source.require_unchanged()
+            self._source.require_unchanged(lately=True)
 
 
 def content_of(location: Location, *image: int) -> Content:
