@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _SLOW_S: Final = 0.0002
 _SLOW_LOOKS: Final = 8
-"""Where so many looks in a row take longer, it is a network disk, not a busy machine."""
+"""So many looks in a row that take longer mean a network disk, not a busy machine."""
 
 _PAUSE_S: Final = 1.0
 
