@@ -28,6 +28,7 @@ from workbench.annotations.geojson import (
 )
 from workbench.annotations.summary import summarise
 from workbench.errors import AnnotationError, OutOfBoundsError
+from workbench.geometry import FileFrame
 from workbench.results import Heatmap
 from workbench.slide.slide import open_slide
 
@@ -105,13 +106,15 @@ def test_what_is_written_is_read_as_it_was(tmp_path, shape, suffix):
     )
     two = marked()
     path = tmp_path / f"x{suffix}"
-    write_geojson([one, two], path, origin=(50, 60), mpp=0.5)
-    assert read_geojson(path, origin=(50, 60)) == [one, two]
+    write_geojson([one, two], path, frame=FileFrame(origin=(50, 60)), mpp=0.5)
+    assert read_geojson(path, frame=FileFrame(origin=(50, 60))) == [one, two]
 
 
 def test_a_feature_is_what_qupath_reads():
     one = feature_of(
-        marked(name="n", classification="Tumour"), origin=(100, 200), mpp=1
+        marked(name="n", classification="Tumour"),
+        frame=FileFrame(origin=(100, 200)),
+        mpp=1,
     )
     properties = one["properties"]
     assert str(uuid.UUID(one["id"])) == one["id"]

@@ -18,6 +18,7 @@ from workbench.annotations import geojson
 from workbench.annotations.annotation import Annotation
 from workbench.annotations.geojson import read_geojson, to_geojson
 from workbench.errors import AnnotationError
+from workbench.geometry import FileFrame
 
 RING = [[100, 100], [300, 100], [300, 300], [100, 300], [100, 100]]
 SMALL = [[0, 0], [10, 0], [10, 10], [0, 10], [0, 0]]
@@ -323,16 +324,16 @@ BYTES = st.integers(0, 255)
         properties=st.dictionaries(st.sampled_from(["a", "µ", "measurements"]), JSON),
     ),
     st.sampled_from([None, 0.25]),
-    st.sampled_from([(0, 0), (300, -20)]),
+    st.sampled_from([FileFrame(), FileFrame((1.0, 2.0), (300, -20))]),
 )
-def test_reading_is_the_inverse_of_writing(shape, values, mpp, origin):
+def test_reading_is_the_inverse_of_writing(shape, values, mpp, frame):
     properties = values.pop("properties")
     properties.pop("measurements", None)
     try:
         one = Annotation(geometry=shape, properties=properties, **values)
     except AnnotationError:
         return
-    [again] = read(to_geojson([one], mpp=mpp, origin=origin), origin=origin)
+    [again] = read(to_geojson([one], mpp=mpp, frame=frame), frame=frame)
     assert again == one
 
 

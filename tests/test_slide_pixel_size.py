@@ -231,3 +231,24 @@ def near(found, wanted):
     """Return the median distance from what was found to the nearest that is there."""
     apart = np.linalg.norm((found[:, None] - wanted[None]) * (X, Y), axis=2) / X
     return float(np.median(apart.min(axis=1)))
+
+
+def test_annotations_are_in_stored_pixels_on_disk(tmp_path):
+    path = disc_slide(tmp_path)
+    ring = [[100, 50], [300, 50], [300, 250], [100, 250], [100, 50]]
+    geometry = {"type": "Polygon", "coordinates": [ring]}
+    (tmp_path / "in.geojson").write_text(json.dumps(geometry))
+    with wb.open_slide(path) as square, wb.open_slide(path, square=False) as stored:
+        marks = wb.open_annotations(square, folder=tmp_path / "marks")
+        marks.read(tmp_path / "in.geojson", by="somebody")
+        [mark] = marks
+        assert mark.geometry.bounds == (100, 100, 300, 500)
+        assert mark.measures(square.mpp)["Area µm²"] == pytest.approx(50 * 100)
+        marks.write(tmp_path / "out.geojson")
+        again = wb.open_annotations(square, folder=tmp_path / "marks")
+        assert next(iter(again)).geometry.equals(mark.geometry)
+        raw = wb.open_annotations(stored, folder=tmp_path / "marks")
+        assert next(iter(raw)).geometry.bounds == (100, 50, 300, 250)
+    [feature] = json.loads((tmp_path / "out.geojson").read_text())["features"]
+    found = np.array(feature["geometry"]["coordinates"][0])
+    assert sorted(map(tuple, found)) == sorted(map(tuple, ring))

@@ -148,6 +148,10 @@ class FileFrame:
         return np.asarray(points, np.float64) * self.scale + self.origin
 
 
+SLIDE_FRAME: Final = FileFrame()
+"""The frame of the slide itself."""
+
+
 def believable_mpp(mpp: float | None) -> bool:
     """Tell whether `mpp` (micrometres per pixel) can be that of a slide."""
     return (

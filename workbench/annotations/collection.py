@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from workbench.geometry import FileFrame
     from workbench.slide.slide import Slide
 
 FOLDER: Final = "runs/annotations"
@@ -83,7 +84,7 @@ class Annotations(Collection[Annotation]):
     def __init__(self, slide: Slide, folder: str | os.PathLike[str] = FOLDER) -> None:
         self.slide = slide
         self.path = Path(folder) / f"{slide.id}{_SUFFIX}"
-        self._state = _State()
+        self._state = _State(slide.frame)
         self._log = LineLog(self.path, self._state)
         self._guard = threading.RLock()
         self._damaged_before: list[str] = []
@@ -179,7 +180,7 @@ class Annotations(Collection[Annotation]):
         ]
         with self._guard:
             self.slide.require_unchanged()
-            self._log.append(lambda: [{"put": feature_of(each)} for each in signed])
+            self._log.append(lambda: [self._state.line(each) for each in signed])
             for each in signed:
                 self._state.set(each)
         return signed
@@ -255,7 +256,7 @@ class Annotations(Collection[Annotation]):
         AnnotationError
             If the file cannot be used; then nothing has changed.
         """
-        found = read_geojson(source, origin=self.origin, name=name)
+        found = read_geojson(source, frame=self.slide.scanned_frame, name=name)
         self.put(*found, by=by)
         return found
 
@@ -264,13 +265,8 @@ class Annotations(Collection[Annotation]):
     ) -> list[Annotation]:
         """Write them, or those of a class, as GeoJSON that QuPath opens."""
         chosen = self.select(classification=classification)
-        write_geojson(chosen, path, origin=self.origin, mpp=self.slide.mpp)
+        write_geojson(chosen, path, frame=self.slide.scanned_frame, mpp=self.slide.mpp)
         return chosen
-
-    @property
-    def origin(self) -> tuple[int, int]:
-        """Where QuPath's frame begins: the upper left corner of what was scanned."""
-        return self.slide.bounds.x0, self.slide.bounds.y0
 
     def to_frame(self) -> pd.DataFrame:
         """Return them as a table: a row each, with what can be measured."""
@@ -296,7 +292,9 @@ class Annotations(Collection[Annotation]):
 class _State:
     """The annotations that the lines of a file come to; those of later lines hold."""
 
-    def __init__(self) -> None:
+    def __init__(self, frame: FileFrame) -> None:
+        self.frame = frame
+        """Of the file: that of the stored pixels, however the slide is shown."""
         self.held: dict[str, Annotation] = {}
         self.changed: set[str] = set()
         self.former: set[str] = set()
@@ -311,7 +309,11 @@ class _State:
     def lines(self) -> list[Any]:
         """Return a line for each annotation."""
         marks = [{"former": each} for each in sorted(self.former)]
-        return [*({"put": feature_of(each)} for each in self.held.values()), *marks]
+        return [*(self.line(each) for each in self.held.values()), *marks]
+
+    def line(self, annotation: Annotation) -> dict[str, Any]:
+        """Return what is written of an annotation."""
+        return {"put": feature_of(annotation, frame=self.frame)}
 
     def take(self, lines: list[Any]) -> list[str]:
         """Take in changes; return for each what is wrong with it, or ""."""
@@ -320,7 +322,7 @@ class _State:
             for line in lines
         ]
         there = [each for each in puts if isinstance(each, dict)]
-        made = iter(annotations_of(there))
+        made = iter(annotations_of(there, frame=self.frame))
         return [
             self._put(next(made)) if isinstance(put, dict) else self._delete(line)
             for line, put in zip(lines, puts, strict=True)

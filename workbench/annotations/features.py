@@ -2,7 +2,7 @@
 
 What QuPath's parser asks for: `objectType` inside `properties`, an id that is a UUID, a
 colour with each classification, text in `metadata` and numbers in `measurements`. Its
-frame begins at the scanned part of a slide, which `origin` allows for. What the
+frame begins at the scanned part of a slide, which `frame` allows for. What the
 workbench does not read of a feature's properties it keeps, and writes again.
 """
 
@@ -12,18 +12,20 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
-from shapely.affinity import translate
+import shapely
 from shapely.geometry import mapping
 
 from workbench.annotations.annotation import Annotation
 from workbench.annotations.classes import colour_of
 from workbench.annotations.shapes import shapes_of
 from workbench.errors import AnnotationError
+from workbench.geometry import SLIDE_FRAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workbench.annotations.annotation import Colour
+    from workbench.geometry import FileFrame
 
 MISFITS: Final = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
 """What values that are not as GeoJSON has them lead to."""
@@ -46,15 +48,15 @@ _BYTE: Final = 0xFF
 def feature_of(
     annotation: Annotation,
     *,
-    origin: tuple[float, float] = (0, 0),
+    frame: FileFrame = SLIDE_FRAME,
     mpp: float | None = None,
 ) -> dict[str, Any]:
     """Return an annotation as a GeoJSON feature that QuPath 0.4 and later reads.
 
     Parameters
     ----------
-    origin : (x, y)
-        Where the frame of the file begins, in level-0 pixels.
+    frame : FileFrame
+        That of the file: QuPath's begins at the scanned part of a slide.
     mpp : float, optional
         Adds what can be measured, in micrometres.
     """
@@ -80,9 +82,9 @@ def feature_of(
     if any(said.values()):
         metadata = {key: text for key, text in said.items() if text}
         properties["metadata"] = {**(kept.get("metadata") or {}), **metadata}
-    x, y = origin
-    geometry = annotation.geometry
-    moved = translate(geometry, -x, -y) if x or y else geometry
+    moved = annotation.geometry
+    if frame != SLIDE_FRAME:
+        moved = shapely.transform(moved, frame.of_slide)
     return {
         "type": "Feature",
         "id": annotation.id,
@@ -92,7 +94,7 @@ def feature_of(
 
 
 def annotation_of(
-    feature: dict[str, Any], *, origin: tuple[float, float] = (0, 0)
+    feature: dict[str, Any], *, frame: FileFrame = SLIDE_FRAME
 ) -> Annotation:
     """Return the annotation that a GeoJSON feature describes.
 
@@ -101,14 +103,14 @@ def annotation_of(
     AnnotationError
         If it has no geometry that can be drawn.
     """
-    [found] = annotations_of([feature], origin=origin)
+    [found] = annotations_of([feature], frame=frame)
     if isinstance(found, AnnotationError):
         raise found
     return found[0]
 
 
 def annotations_of(
-    features: Sequence[dict[str, Any]], *, origin: tuple[float, float] = (0, 0)
+    features: Sequence[dict[str, Any]], *, frame: FileFrame = SLIDE_FRAME
 ) -> list[tuple[Annotation, str] | AnnotationError]:
     """Return what each of many features describes, or why it cannot be used.
 
@@ -117,7 +119,7 @@ def annotations_of(
     list
         For each feature its annotation and what was mended of it, or the error.
     """
-    shapes = shapes_of([feature.get("geometry") for feature in features], origin)
+    shapes = shapes_of([feature.get("geometry") for feature in features], frame)
     found: list[tuple[Annotation, str] | AnnotationError] = []
     for feature, shape in zip(features, shapes, strict=True):
         problem = shape.problem

@@ -21,12 +21,14 @@ from workbench.annotations.features import (
 from workbench.annotations.files import features_in, json_of
 from workbench.durable import replace_file
 from workbench.errors import AnnotationError
+from workbench.geometry import SLIDE_FRAME
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from pathlib import Path
 
     from workbench.annotations.annotation import Annotation
+    from workbench.geometry import FileFrame
 
 __all__ = [
     "MAX_BYTES",
@@ -186,7 +188,7 @@ class _Features:
 
 
 def read_geojson(
-    source: Path | bytes, *, origin: tuple[float, float] = (0, 0), name: str = ""
+    source: Path | bytes, *, frame: FileFrame = SLIDE_FRAME, name: str = ""
 ) -> Imported:
     """Read annotations from a file of QuPath, or of any program that writes GeoJSON.
 
@@ -199,8 +201,8 @@ def read_geojson(
     ----------
     source : Path or bytes
         The file, or what is in it.
-    origin : (x, y)
-        Where the frame of the file begins, in level-0 pixels.
+    frame : FileFrame
+        That of the file: QuPath's begins at the scanned part of a slide.
     name : str
         Of the file, for messages, where only its content is given.
 
@@ -223,7 +225,7 @@ def read_geojson(
     features = _Features(called)
     for number, feature in enumerate(listed, 1):
         features.add(feature, f"feature {number}")
-    found = _distinct(features, origin)
+    found = _distinct(features, frame)
     for key, count in features.unread.items():
         said = f"had '{key!s:.60}' outside of their properties, which was left out"
         features.note(f"{count:,} feature{'s' * (count != 1)}", said, "left out")
@@ -233,12 +235,10 @@ def read_geojson(
     return Imported(found, features.notes)
 
 
-def _distinct(
-    features: _Features, origin: tuple[float, float]
-) -> Collection[Annotation]:
+def _distinct(features: _Features, frame: FileFrame) -> Collection[Annotation]:
     """Return the annotations, each of an id of its own."""
     found: dict[str, Annotation] = {}
-    made = annotations_of(features.found, origin=origin)
+    made = annotations_of(features.found, frame=frame)
     for where, each in zip(features.where, made, strict=True):
         if isinstance(each, AnnotationError):
             reason = each.message.partition(" cannot be used as annotations: ")[2]
@@ -284,23 +284,23 @@ def write_geojson(
     annotations: Iterable[Annotation],
     path: Path,
     *,
-    origin: tuple[float, float] = (0, 0),
+    frame: FileFrame = SLIDE_FRAME,
     mpp: float | None = None,
 ) -> None:
     """Write a FeatureCollection, one feature a line; compressed if it ends in .gz."""
-    data = to_geojson(annotations, origin=origin, mpp=mpp)
+    data = to_geojson(annotations, frame=frame, mpp=mpp)
     replace_file(path, gzip.compress(data) if path.suffix.lower() == ".gz" else data)
 
 
 def to_geojson(
     annotations: Iterable[Annotation],
     *,
-    origin: tuple[float, float] = (0, 0),
+    frame: FileFrame = SLIDE_FRAME,
     mpp: float | None = None,
 ) -> bytes:
     """Return a FeatureCollection, one feature a line."""
     lines = b",\n".join(
-        json_line(feature_of(annotation, origin=origin, mpp=mpp))
+        json_line(feature_of(annotation, frame=frame, mpp=mpp))
         for annotation in annotations
     )
     return b'{"type":"FeatureCollection","features":[\n' + lines + b"\n]}\n"

@@ -17,6 +17,7 @@ from shapely.errors import ShapelyError
 
 from workbench.annotations.annotation import FARTHEST_PX, as_kept
 from workbench.crossings import refuse_tangled
+from workbench.geometry import SLIDE_FRAME, FileFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from shapely.geometry.base import BaseGeometry
 
-    Origin = tuple[float, float]
 
 _MISFITS: Final = (
     TypeError,
@@ -58,15 +58,15 @@ class Shape:
     """What was done to it; empty if it is as it was."""
 
 
-def shapes_of(geometries: Sequence[Any], origin: Origin = (0, 0)) -> list[Shape]:
+def shapes_of(geometries: Sequence[Any], frame: FileFrame = SLIDE_FRAME) -> list[Shape]:
     """Return the shapes of GeoJSON geometries, in their order.
 
     Parameters
     ----------
     geometries : sequence
         What stands under "geometry" in each feature, whatever that is.
-    origin : (x, y)
-        Where their frame begins, in level-0 pixels.
+    frame : FileFrame
+        In which they are; by default that of the slide.
     """
     polygons = [
         number
@@ -76,20 +76,20 @@ def shapes_of(geometries: Sequence[Any], origin: Origin = (0, 0)) -> list[Shape]
     found: dict[int, Shape] = {}
     for start in range(0, len(polygons), _AT_ONCE):
         numbers = polygons[start : start + _AT_ONCE]
-        kept = _plain_polygons([geometries[number] for number in numbers], origin)
+        kept = _plain_polygons([geometries[number] for number in numbers], frame)
         found |= {
             number: Shape(each)
             for number, each in zip(numbers, kept, strict=True)
             if each is not None
         }
     return [
-        found[number] if number in found else _shape(each, origin)
+        found[number] if number in found else _shape(each, frame)
         for number, each in enumerate(geometries)
     ]
 
 
 def _plain_polygons(
-    geometries: Sequence[dict[str, Any]], origin: Origin
+    geometries: Sequence[dict[str, Any]], frame: FileFrame
 ) -> list[BaseGeometry | None]:
     """Return those that need no mending; None for all others."""
     none: list[BaseGeometry | None] = [None] * len(geometries)
@@ -107,7 +107,7 @@ def _plain_polygons(
         return none
     if points.ndim != _PLANE or points.shape[1] < _PLANE or not len(points):
         return none
-    points = np.round(points[:, :_PLANE] + origin, 2) + 0.0
+    points = np.round(frame.to_slide(points[:, :_PLANE]), 2) + 0.0
     length, owner = np.array(lengths), np.array(owners)
     usable = _usable(points, length)
     bad = np.ones(len(geometries), bool)
@@ -141,7 +141,7 @@ def _usable(points: NDArray[np.float64], length: NDArray[np.int64]) -> Any:
     return usable
 
 
-def _shape(geometry: Any, origin: Origin) -> Shape:
+def _shape(geometry: Any, frame: FileFrame) -> Shape:
     """Return one shape, mended if need be."""
     said: list[str] = []
     try:
@@ -149,7 +149,7 @@ def _shape(geometry: Any, origin: Origin) -> Shape:
         if build is None:
             kind = f"{geometry['type']!s:.40}"
             return Shape(None, f"'{kind}' is no geometry that is known")
-        built = build(geometry["coordinates"], np.array(origin, float), said)
+        built = build(geometry["coordinates"], frame, said)
         kept = as_kept(built)
     except _MISFITS as error:
         return Shape(None, _reason(error))
@@ -164,7 +164,7 @@ def _reason(error: Exception) -> str:
     return f"it is not GeoJSON ({error!r:.200})"
 
 
-def _positions(coordinates: Any, origin: NDArray[np.float64]) -> NDArray[np.float64]:
+def _positions(coordinates: Any, frame: FileFrame) -> NDArray[np.float64]:
     """Return positions, of any dimension, as (N, 2) on the slide."""
     try:
         points = np.array(coordinates, np.float64)
@@ -176,7 +176,7 @@ def _positions(coordinates: Any, origin: NDArray[np.float64]) -> NDArray[np.floa
     if points.ndim != _PLANE or points.shape[1] != _PLANE:
         message = "it is not GeoJSON: a position is not two numbers"
         raise ValueError(message)
-    return points + origin
+    return frame.to_slide(points)
 
 
 def _finite(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -187,10 +187,10 @@ def _finite(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _ring(
-    coordinates: Any, origin: NDArray[np.float64], said: list[str]
+    coordinates: Any, frame: FileFrame, said: list[str]
 ) -> NDArray[np.float64] | None:
     """Return a closed ring; None if it is a line, a point or nothing."""
-    points = _finite(_positions(coordinates, origin))
+    points = _finite(_positions(coordinates, frame))
     few = points[:_LARGE]
     if len(np.unique(few, axis=0)) < _CORNERS - 1 > len(np.unique(points, axis=0)):
         return None
@@ -200,10 +200,8 @@ def _ring(
     return points
 
 
-def _polygon(
-    coordinates: Any, origin: NDArray[np.float64], said: list[str]
-) -> BaseGeometry:
-    rings = [_ring(each, origin, said) for each in coordinates]
+def _polygon(coordinates: Any, frame: FileFrame, said: list[str]) -> BaseGeometry:
+    rings = [_ring(each, frame, said) for each in coordinates]
     if not rings or rings[0] is None:
         message = "its outline encloses nothing"
         raise ValueError(message)
@@ -217,13 +215,11 @@ def _polygon(
     return polygon
 
 
-def _polygons(
-    coordinates: Any, origin: NDArray[np.float64], said: list[str]
-) -> BaseGeometry:
+def _polygons(coordinates: Any, frame: FileFrame, said: list[str]) -> BaseGeometry:
     parts, problem = [], "its outline encloses nothing"
     for each in coordinates:
         try:
-            part = as_kept(_polygon(each, origin, said))
+            part = as_kept(_polygon(each, frame, said))
         except ValueError as error:
             problem = str(error)
             said.append(f"a part was left out: {error}")
@@ -238,23 +234,19 @@ def _polygons(
     return together
 
 
-def _line(
-    coordinates: Any, origin: NDArray[np.float64], _said: list[str]
-) -> BaseGeometry:
-    points = _finite(_positions(coordinates, origin))
+def _line(coordinates: Any, frame: FileFrame, _said: list[str]) -> BaseGeometry:
+    points = _finite(_positions(coordinates, frame))
     if len(np.unique(np.round(points, 2), axis=0)) < _PLANE:
         message = "its points are all in one place"
         raise ValueError(message)
     return shapely.LineString(points)
 
 
-def _lines(
-    coordinates: Any, origin: NDArray[np.float64], said: list[str]
-) -> BaseGeometry:
+def _lines(coordinates: Any, frame: FileFrame, said: list[str]) -> BaseGeometry:
     parts, problem = [], "it has no points"
     for each in coordinates:
         try:
-            parts.append(_line(each, origin, said))
+            parts.append(_line(each, frame, said))
         except ValueError as error:
             problem = str(error)
             said.append(f"a part was left out: {error}")
@@ -263,16 +255,12 @@ def _lines(
     return shapely.MultiLineString(parts)
 
 
-def _point(
-    coordinates: Any, origin: NDArray[np.float64], said: list[str]
-) -> BaseGeometry:
-    return _points([coordinates], origin, said)
+def _point(coordinates: Any, frame: FileFrame, said: list[str]) -> BaseGeometry:
+    return _points([coordinates], frame, said)
 
 
-def _points(
-    coordinates: Any, origin: NDArray[np.float64], said: list[str]
-) -> BaseGeometry:
-    points = _positions(coordinates, origin)
+def _points(coordinates: Any, frame: FileFrame, said: list[str]) -> BaseGeometry:
+    points = _positions(coordinates, frame)
     finite = points[np.isfinite(points).all(axis=1)]
     if len(finite) < len(points):
         said.append("points that are not finite were left out")
@@ -283,9 +271,7 @@ def _points(
     return shapely.MultiPoint(finite)
 
 
-_BUILDERS: Final[
-    dict[str, Callable[[Any, NDArray[np.float64], list[str]], BaseGeometry]]
-] = {
+_BUILDERS: Final[dict[str, Callable[[Any, FileFrame, list[str]], BaseGeometry]]] = {
     "Point": _point,
     "MultiPoint": _points,
     "LineString": _line,
@@ -293,4 +279,4 @@ _BUILDERS: Final[
     "Polygon": _polygon,
     "MultiPolygon": _polygons,
 }
-"""What makes a geometry of the coordinates, the origin and a list of what was done."""
+"""What makes a geometry of the coordinates, the frame and a list of what was done."""

@@ -285,7 +285,7 @@ class AnnotationPanel(pn.viewable.Viewer):
             return io.BytesIO()
         found = marking.edits.annotations
         self._download.filename = f"{Path(found.slide.name).stem}.geojson"
-        data = to_geojson(found, origin=found.origin, mpp=found.slide.mpp)
+        data = to_geojson(found, frame=found.slide.scanned_frame, mpp=found.slide.mpp)
         return io.BytesIO(data)
 
     def _uploaded(self) -> None:

@@ -75,6 +75,5 @@ def command(
 
 def _area(slide: Slide, file: Path) -> Area:
     """Return what the polygons of a file enclose on a slide."""
-    origin = (slide.bounds.x0, slide.bounds.y0)
-    found = read_geojson(file, origin=origin)
+    found = read_geojson(file, frame=slide.scanned_frame)
     return Area.of([each for each in found if each.kind == "area"])

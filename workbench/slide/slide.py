@@ -197,6 +197,11 @@ class Slide:
         return FileFrame(self.pixel_size.scale if self._square else (1.0, 1.0))
 
     @property
+    def scanned_frame(self) -> FileFrame:
+        """The frame of QuPath: stored pixels from the corner of what was scanned."""
+        return FileFrame(self.frame.scale, (self.bounds.x0, self.bounds.y0))
+
+    @property
     def mpp(self) -> float | None:
         """Micrometres per pixel of level 0: given, or declared and believable."""
         return self._mpp
