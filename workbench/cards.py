@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 Task = Literal[
     "classification", "segmentation", "measurement", "instances", "embedding"
@@ -49,6 +57,15 @@ _PRESETS: Final[dict[Any, dict[str, Any]]] = {
 """What decoders do where a card says nothing else. Mask R-CNN does what is common in
 articles on whole slides: it takes what it is 0.7 sure of, and masks that overlap are
 one object."""
+
+
+_LATER: Final = ("options", "checkpoint", "output")
+"""Fields that are written only where they say something, so that the records of earlier
+runs stay equal to those of the same model now."""
+
+
+def _name_of_output(value: Any) -> Any:
+    return str(value) if type(value) is int and value >= 0 else value
 
 
 class ModelCard(BaseModel):
@@ -126,6 +143,19 @@ class ModelCard(BaseModel):
     "workbench:small-cnn" or, with trust, "package.module:factory", a function that
     takes this card and returns the network."""
 
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    """For what builds the network of `architecture`, such as {"transform_input": true}
+    for torchvision's inception_v3."""
+
+    checkpoint: Annotated[str, Field(max_length=200)] = ""
+    """Of a checkpoint with several sets of weights the name of the one to take, such
+    as "ema"."""
+
+    output: Annotated[str, BeforeValidator(_name_of_output), Field(max_length=200)] = ""
+    """Of a network that answers several tensors the one that counts: its key or index,
+    such as "logits" or 0; parts of a path are joined by dots. Empty: the only one of
+    the right shape."""
+
     weights: str = ""
     """The file of the weights, relative to the card; empty: needs none."""
 
@@ -139,6 +169,11 @@ class ModelCard(BaseModel):
 
     source: str = ""
     """Where it comes from: paper, training script, data."""
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = write(self)
+        return {k: v for k, v in fields.items() if v or k not in _LATER}
 
     @model_validator(mode="before")
     @classmethod

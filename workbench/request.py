@@ -21,6 +21,7 @@ from workbench.errors import RecipeError
 from workbench.former_work import FormerWork
 from workbench.grid import Grid
 from workbench.inference import Inference
+from workbench.models.architectures import assumed
 from workbench.models.disagreement import Disagreement
 from workbench.models.registry import find_model
 from workbench.stain.normalizer import Normalizer, fit_normalizer
@@ -210,6 +211,8 @@ class Request:
                 f" has {self.slide.mpp:g}, so its tiles were enlarged {enlarged:.2g}"
                 " times."
             )
+        if doubt := assumed(self.inference.card):
+            warnings.append(doubt)
         if problem := self.inference.not_compiled:
             warnings.append(f"The network was not compiled: {problem}")
         return warnings

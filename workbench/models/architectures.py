@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 import torchvision
-from torch import nn
+from torch import Tensor, nn
 
 from workbench.errors import InvalidCardError, UntrustedModelError
 from workbench.models.maskrcnn import build_maskrcnn, is_maskrcnn
@@ -69,20 +69,103 @@ def _our_factory(card: ModelCard, name: str) -> tuple[str, str]:
 def _from_torchvision(card: ModelCard, name: str) -> nn.Module:
     if is_maskrcnn(name):
         return build_maskrcnn(card, name)
-    if not is_torchvision(name):
-        reason = f"torchvision has no classifier or Mask R-CNN '{name}'"
+    if not is_torchvision(name) and name not in _segmentations():
+        reason = f"torchvision has no classifier, segmentation or Mask R-CNN '{name}'"
         raise InvalidCardError(card.name, reason)
-    network: nn.Module = torchvision.models.get_model(
-        name, weights=None, num_classes=len(card.classes)
+    is_segmentation = name in _segmentations()
+    try:
+        made: nn.Module = torchvision.models.get_model(
+            name,
+            weights=None,
+            num_classes=len(card.classes),
+            **({"weights_backbone": None} if is_segmentation else {}),
+            **_options(card, name),
+        )
+    except (TypeError, ValueError, AssertionError) as error:
+        reason = f"options = {card.options} do not build '{card.architecture}': {error}"
+        raise InvalidCardError(card.name, reason) from error
+    if is_segmentation:
+        return MainOutput(made)
+    return _without_head(made, card) if card.task == "embedding" else made
+
+
+def _segmentations() -> list[str]:
+    return list(torchvision.models.list_models(module=torchvision.models.segmentation))
+
+
+def _options(card: ModelCard, name: str) -> dict[str, Any]:
+    """Return what a network of torchvision is built with, beside its classes.
+
+    As it is used: without the heads that answer in training alone, and with what
+    torchvision itself sets when it starts from its weights.
+    """
+    usual: dict[str, Any] = {}
+    if name in _RESCALING:
+        usual = {"init_weights": False, "transform_input": _rescales(card)}
+    never: dict[str, Any] = {"aux_logits": False} if name in _RESCALING else {}
+    if name.startswith(("fcn_", "deeplabv3_")):
+        never = {"aux_loss": False}
+    return {**usual, **card.options, **never}
+
+
+def sized(card: ModelCard) -> ModelCard:
+    """Return a card whose options say the size of its tiles, where that is built in."""
+    side = card.input_px or card.tile_px
+    name = card.architecture.partition(":")[2]
+    options: dict[str, Any] = {}
+    if name.startswith("vit_"):
+        options = {"image_size": side}
+    elif name.startswith("maxvit"):
+        options = {"input_size": (side, side)}
+    return card.model_copy(update={"options": {**options, **card.options}})
+
+
+_RESCALING: Final = ("inception_v3", "googlenet")
+"""Networks that bring what was normalized with ImageNet's mean to -1 to 1 themselves,
+where they have been started from torchvision's weights."""
+
+_HALF: Final = 0.02
+
+
+def _rescales(card: ModelCard) -> bool:
+    """Tell if such a network is given pixels of ImageNet's mean, not of -1 to 1."""
+    return any(abs(value - 0.5) > _HALF for value in (*card.mean, *card.std))
+
+
+def assumed(card: ModelCard) -> str:
+    """Return what had to be assumed of a network, as a sentence; empty: nothing."""
+    name = card.architecture.partition(":")[2]
+    if name not in _RESCALING or "transform_input" in card.options:
+        return ""
+    taken = str(_rescales(card)).lower()
+    return (
+        f"The weights of '{name}' do not say if it was built with transform_input;"
+        f" {taken} was taken, as follows from mean and std. If that is wrong, write"
+        ' options = {"transform_input": ...} into the card.'
     )
-    return _without_head(network, card) if card.task == "embedding" else network
+
+
+class MainOutput(nn.Module):
+    """A segmentation of torchvision, which answers a dict, as its main output.
+
+    Parameters
+    ----------
+    weighted : nn.Module
+        What takes the weights.
+    """
+
+    def __init__(self, weighted: nn.Module) -> None:
+        super().__init__()
+        self.weighted = weighted
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return float32 (N, C, h, w)."""
+        answer: Tensor = self.weighted(inputs)["out"]
+        return answer
 
 
 class NoHead(nn.Identity):
     """Stands where a classifier had its last layer; weights may still have that."""
-
-    def _load_from_state_dict(self, *_: Any, **__: Any) -> None:
-        """Take nothing, and miss nothing."""
 
 
 def _without_head(network: nn.Module, card: ModelCard) -> nn.Module:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from pathlib import Path, PurePath
@@ -21,17 +20,15 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from workbench.cards import ModelCard
-from workbench.errors import InvalidCardError
+from workbench.errors import InvalidCardError, ModelError
 from workbench.models import wsinfer
+from workbench.models.onnx_files import external_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MAX_CARD_BYTES: Final = 4 << 20
 """More than 10,000 classes with long names; what is larger is no card."""
-
-_LOCATION: Final = re.compile(rb"\n\x08location\x12([\x01-\x7f])", re.DOTALL)
-"""How an ONNX file says where a tensor lies: the key, then the length of the name."""
 
 _BLOCK: Final = 1 << 20
 
@@ -90,16 +87,26 @@ def read_card(path: Path) -> ModelCard:
 
 
 def external_data(weights: Path) -> list[Path]:
-    """Return the files beside an ONNX file that hold its large tensors, by name."""
+    """Return the files beside an ONNX file that hold its large tensors, by name.
+
+    Raises
+    ------
+    ModelError
+        If it is no ONNX file.
+    """
     if weights.suffix != ".onnx" or not weights.stat().st_size:
         return []
-    with (
-        weights.open("rb") as file,
-        mmap(file.fileno(), 0, access=ACCESS_READ) as graph,
-    ):
-        entries = _LOCATION.finditer(graph)
-        names = {graph[e.end() : e.end() + e[1][0]].decode() for e in entries}
-    return [weights.parent / name for name in sorted(names)]
+    try:
+        with (
+            weights.open("rb") as file,
+            mmap(file.fileno(), 0, access=ACCESS_READ) as graph,
+        ):
+            names = external_names(graph)
+    except (OSError, ValueError) as error:
+        message = f"'{weights}' is no ONNX file that can be read: {error}."
+        remedy = "Copy the file again, or export the model again."
+        raise ModelError(message, remedy) from error
+    return [weights.parent / name for name in sorted(names) if "\0" not in name]
 
 
 def sha256_of(weights: Path) -> str:
@@ -143,7 +150,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         if path.stat().st_size > _MAX_CARD_BYTES:
             raise InvalidCardError(path, "it is too large to be one")
         fields = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidCardError(path, f"it cannot be read ({error})") from error
     if not isinstance(fields, dict):
         raise InvalidCardError(path, "it is not a JSON object")

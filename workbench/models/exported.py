@@ -15,17 +15,23 @@ Nothing is ever downloaded.
 
 from __future__ import annotations
 
+import logging
 import pickle
 import zipfile
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
-from workbench.errors import InvalidCardError, ModelError, UntrustedModelError
-from workbench.models.architectures import build_network
+from workbench.errors import (
+    InvalidCardError,
+    ModelError,
+    UntrustedModelError,
+    WorkbenchError,
+)
+from workbench.models.architectures import NoHead, build_network, sized
+from workbench.models.checkpoints import AmbiguousError, weights_for
 from workbench.models.fixed_batch import FixedBatch
 from workbench.models.onnx_network import load_onnx
 from workbench.models.packaged import is_packaged, load_packaged
@@ -35,18 +41,10 @@ if TYPE_CHECKING:
 
     from workbench.cards import ModelCard
 
-_DAMAGE: Final = (
-    RuntimeError,
-    OSError,
-    EOFError,
-    ImportError,
-    AttributeError,
-    KeyError,
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-    SafetensorError,
-)
-"""What the loaders raise for files that are damaged, or pickled with other code."""
+_MISFITS: Final = (RuntimeError, TypeError, ValueError, KeyError, AttributeError)
+"""What networks raise for weights that are not theirs."""
+
+_log = logging.getLogger(__name__)
 
 Kind = Literal["onnx", "safetensors", "torchscript", "export", "pickle"]
 
@@ -79,7 +77,11 @@ def load_network(card: ModelCard, weights: Path, *, trust: bool) -> nn.Module:
         if kind == "export":
             return _exported(weights)
         return _bare(card, weights, kind, trust=trust)
-    except _DAMAGE as error:
+    except WorkbenchError:
+        raise
+    except Exception as error:
+        # Whatever the loaders raise for files that are damaged, or pickled with other
+        # code.
         message = f"'{weights}' cannot be loaded as {kind}: {_first_line(error)}."
         remedy = "Copy the file again, or export the model again."
         raise ModelError(message, remedy) from error
@@ -121,39 +123,59 @@ def _bare(card: ModelCard, weights: Path, kind: Kind, *, trust: bool) -> nn.Modu
         if kind == "safetensors"
         else _unpickled(weights, trust=trust)
     )
-    if isinstance(content, nn.Module):
-        return content
-    network = build_network(card, trust=trust)
+    if (module := _module(content, card.checkpoint)) is not None:
+        return module
+    network = build_network(sized(card), trust=trust)
+    holder = getattr(network, "weighted", network)
+    headless = [n for n, each in holder.named_modules() if isinstance(each, NoHead)]
     try:
-        network.load_state_dict(_state(content))
-    except (RuntimeError, TypeError) as error:
+        found = weights_for(holder, content, wanted=card.checkpoint, headless=headless)
+    except AmbiguousError as error:
+        reason = f"{error}; name one of them: checkpoint = '...'"
+        raise InvalidCardError(weights, reason) from error
+    except ValueError as error:
+        raise InvalidCardError(weights, str(error)) from error
+    try:
+        found.into(holder)
+    except _MISFITS as error:
         reason = (
-            f"architecture '{card.architecture}' with {len(card.classes)} classes"
-            f" does not fit the weights ({_first_line(error)})"
+            f"architecture '{card.architecture}' with {len(card.classes)} classes does"
+            f" not fit the weights ({found.problem or _first_line(error)})"
         )
         raise InvalidCardError(weights, reason) from error
+    if found.where or found.surplus:
+        left = f"; left over: {', '.join(found.surplus[:20])}" if found.surplus else ""
+        _log.info("%s: the weights lie under '%s'%s", weights.name, found.where, left)
     return network
+
+
+def _module(content: Any, wanted: str) -> nn.Module | None:
+    """Return the pickled network of a file, by itself or in a checkpoint."""
+    inner = content.items() if isinstance(content, dict) else ()
+    found = {"": content, **{str(name): each for name, each in inner}}
+    modules = {n: each for n, each in found.items() if isinstance(each, nn.Module)}
+    if not modules:
+        return None
+    if len(modules) > 1 and wanted not in modules:
+        message = f"it holds several networks: {', '.join(map(repr, modules))}"
+        remedy = "Name one of them in the card: checkpoint = '...'."
+        raise ModelError(message, remedy)
+    module = modules.get(wanted) or next(iter(modules.values()))
+    while isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        module = module.module
+    return module.float()
 
 
 def _unpickled(weights: Path, *, trust: bool) -> Any:
     try:
         return torch.load(weights, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+    except Exception as error:
+        if not trust and not isinstance(error, pickle.UnpicklingError):
+            raise
         if not trust:
             reason = "it is damaged, or holds more than weights"
             raise UntrustedModelError(weights, reason) from error
     return torch.load(weights, map_location="cpu", weights_only=False)
-
-
-def _state(content: Any) -> dict[str, Tensor]:
-    """Return the weights of a checkpoint, without the wrappers trainers add."""
-    if not isinstance(content, dict):
-        message = f"it holds a {type(content).__name__}"
-        raise TypeError(message)
-    content = content.get("state_dict", content)
-    if all(str(name).startswith("module.") for name in content):
-        content = {n.removeprefix("module."): value for n, value in content.items()}
-    return dict(content)
 
 
 def _first_line(error: Exception) -> str:

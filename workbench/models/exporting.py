@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor, nn
+from torch.jit import is_scripting  # type: ignore[attr-defined] # by its manual
 
 from workbench.errors import ModelError
 from workbench.models.card_files import sha256_of
 from workbench.models.maskrcnn import MaskRCNN
+from workbench.models.outputs import tensor_of
 from workbench.models.registry import find_model
 from workbench.stain.formula import quantized
 
@@ -51,6 +53,7 @@ class Deployed(nn.Module):
         super().__init__()
         self.channels, self.network = model.channels, model.network
         self.normalizer = normalizer
+        self.card = model.card
         activation = model.card.activation if _folds(model.card) else "none"
         self.activation = {
             "softmax": nn.Softmax(dim=1),
@@ -74,8 +77,11 @@ class Deployed(nn.Module):
             levels = quantized(
                 parts.kind, levels, parts.table, parts.constants, torch.float32
             ).round()
-        answer: Tensor = self.activation(self.network(self.channels(levels)).float())
-        return answer
+        answer = self.network(self.channels(levels))
+        if not is_scripting() and (self.card.output or not isinstance(answer, Tensor)):
+            answer = tensor_of(answer, self.card, len(tiles))
+        activated: Tensor = self.activation(answer.float())
+        return activated
 
 
 def export_model(

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class FixedBatch(nn.Module):
@@ -33,15 +38,30 @@ class FixedBatch(nn.Module):
         self.size = size
         self.divisible = size is None and not has_threads
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor) -> Any:
         """Return the network's answers for float32 (N, 3, h, w)."""
         size = self.size or len(inputs)
         missing = -len(inputs) % size
         filler = inputs[-1:].expand(missing, -1, -1, -1)
         parts = torch.split(torch.cat([inputs, filler]), size)
-        return torch.cat([self.network(part) for part in parts])[: len(inputs)]
+        answers = [self.network(part) for part in parts]
+        if self.size is None:
+            return answers[0]
+        return _joined(answers, len(inputs))
 
     def train(self, mode: bool = True) -> FixedBatch:  # noqa: FBT001, FBT002 - torch's own signature
         """Keep the mode in which the network was exported."""
         self.training = mode
         return self
+
+
+def _joined(parts: Sequence[Any], length: int) -> Any:
+    """Put the answers to the parts of a batch together, of whatever they are made."""
+    first = parts[0]
+    if isinstance(first, Tensor):
+        return torch.cat(list(parts))[:length]
+    if isinstance(first, dict):
+        return {key: _joined([each[key] for each in parts], length) for key in first}
+    if isinstance(first, tuple | list):
+        return [_joined(each, length) for each in zip(*parts, strict=True)]
+    return first

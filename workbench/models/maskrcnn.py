@@ -77,7 +77,9 @@ def build_maskrcnn(card: ModelCard, name: str) -> nn.Module:
     classes = len(card.classes) + 1
     if name in ("maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2"):
         builder = getattr(detection, name)
-        made = builder(weights=None, weights_backbone=None, num_classes=classes)
+        made = builder(
+            weights=None, weights_backbone=None, num_classes=classes, **card.options
+        )
         return MaskRCNN(made, card)
     return MaskRCNN(_on(found["backbone"], classes), card)
 
@@ -106,6 +108,8 @@ class MaskRCNN(nn.Module):
     card : ModelCard
     """
 
+    __jit_unused_properties__: Final = ("weighted",)
+
     def __init__(self, detector: nn.Module, card: ModelCard) -> None:
         super().__init__()
         self.detector = detector
@@ -116,9 +120,10 @@ class MaskRCNN(nn.Module):
         # TorchScript knows no constants of a module.
         self.rows, self.facts, self.values = MOST, _FACTS, _FACTS + _MASK**2
 
-    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """Take the weights of the detector, under the names that torchvision gives."""
-        return self.detector.load_state_dict(*args, **kwargs)
+    @property
+    def weighted(self) -> nn.Module:
+        """What takes weights, under the names that torchvision gives."""
+        return self.detector
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return what is found in each tile, the surest first.

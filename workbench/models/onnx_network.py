@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +18,14 @@ try:
     import onnxruntime
 except ImportError:
     onnxruntime = None
+
+
+_TYPES: Final = {
+    "tensor(float)": torch.float32,
+    "tensor(float16)": torch.float16,
+    "tensor(double)": torch.float64,
+}
+"""What an input may be, as onnxruntime calls it."""
 
 
 def load_onnx(path: Path) -> nn.Module:
@@ -46,22 +55,32 @@ class OnnxNetwork(nn.Module):
         self.path = path
         self._on = torch.device("cpu")
         self._session = _open_session(path, self._on)
-        batch = self._session.get_inputs()[0].shape[0]
+        taken = self._session.get_inputs()
+        if len(taken) != 1 or not taken[0].shape or taken[0].type not in _TYPES:
+            said = ", ".join(f"'{t.name}' {t.type} {t.shape}" for t in taken)
+            message = f"'{path}' takes {said or 'nothing'}, not one batch of tiles."
+            raise ModelError(message, "Export it with one input of float32 tiles.")
+        batch = taken[0].shape[0]
         self.batch = batch if isinstance(batch, int) else None
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return the file's first output for float32 (N, 3, h, w)."""
+    def forward(self, inputs: Tensor) -> Tensor | dict[str, Tensor]:
+        """Return the file's output for float32 (N, 3, h, w); several by their names."""
         if inputs.device != self._on:
             self._session = _open_session(self.path, inputs.device)
             self._on = inputs.device
         taken = self._session.get_inputs()[0]
-        half = taken.type == "tensor(float16)"
-        values = inputs.half() if half else inputs.float()
+        values = inputs.to(_TYPES[taken.type])
+        names = [each.name for each in self._session.get_outputs()]
         try:
-            answer = self._session.run(None, {taken.name: values.cpu().numpy()})[0]
+            answers = self._session.run(None, {taken.name: values.cpu().numpy()})
         except Exception as error:  # onnxruntime's classes have no public name
             raise RuntimeError(str(error)) from error
-        return torch.from_numpy(answer).to(inputs.device)
+        named = {
+            name: torch.from_numpy(answer).to(inputs.device)
+            for name, answer in zip(names, answers, strict=True)
+            if isinstance(answer, np.ndarray) and answer.dtype.kind in "fiub"
+        }
+        return named if len(names) > 1 else next(iter(named.values()))
 
 
 def _open_session(path: Path, device: torch.device) -> Any:

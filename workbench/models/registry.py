@@ -11,6 +11,7 @@ from workbench.models.card_files import ModelSource, read_source, sha256_of
 from workbench.models.catalogue import find_card, find_source, model_names
 from workbench.models.exported import load_network
 from workbench.models.maskrcnn import is_maskrcnn, taking_tiles
+from workbench.models.self_check import check_model
 from workbench.models.tile_model import TileModel
 
 if TYPE_CHECKING:
@@ -63,8 +64,9 @@ def find_model(
     UntrustedModelError
         If loading it could run code and `trust` is False.
     ModelError
-        If its weights are missing, damaged or not those that the card was made for; or
-        if `min_score` is given and it finds no objects.
+        If its weights are missing, damaged or not those that the card was made for; if
+        it fails the check of `workbench.models.self_check`; or if `min_score` is given
+        and it finds no objects.
     """
     source = _source(name_or_path, weights)
     card = source.card
@@ -75,10 +77,15 @@ def find_model(
         card = card.model_copy(update={"min_score": min_score})
     trust = trust or source.trusted
     if source.weights is None:
-        return TileModel(card, _without_weights(card, trust=trust))
+        return _checked(TileModel(card, _without_weights(card, trust=trust)))
     card = _verified(card, _existing(source.weights))
     network = load_network(card, source.weights, trust=trust)
-    return TileModel(card, taking_tiles(network, card))
+    return _checked(TileModel(card, taking_tiles(network, card)))
+
+
+def _checked(model: TileModel) -> TileModel:
+    check_model(model)
+    return model
 
 
 def _source(

@@ -12,6 +12,7 @@ from workbench.errors import InvalidCardError, ModelError
 from workbench.models.channels import InputChannels
 from workbench.models.compiled import CompiledNetwork
 from workbench.models.fixed_batch import FixedBatch
+from workbench.models.outputs import tensor_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +92,11 @@ class TileModel(nn.Module):
         ModelError
             If the network cannot take such tiles.
         """
+        return _activated(self.raw(tiles), self.card.activation)
+
+    @torch.inference_mode()
+    def raw(self, tiles: Tensor) -> Tensor:
+        """Return what the network answers, before the activation; see `forward`."""
         inputs = self.channels(tiles)
         try:
             with self._autocast(inputs.device):
@@ -99,7 +105,8 @@ class TileModel(nn.Module):
             if is_out_of_memory(error):
                 raise
             raise self._failed(inputs, error) from error
-        return _activated(self._checked(answer).float(), self.card.activation)
+        tensor = tensor_of(answer, self.card, len(tiles))
+        return self._checked(tensor, len(tiles)).float()
 
     def _autocast(self, device: torch.device) -> torch.autocast:
         precision = resolve_precision(self.precision, device)
@@ -114,7 +121,11 @@ class TileModel(nn.Module):
             "Compare tile_px and input_px of its card with what it was made for.",
         )
 
-    def _checked(self, answer: Tensor) -> Tensor:
+    def _checked(self, answer: Tensor, tiles: int) -> Tensor:
+        if not answer.ndim or len(answer) != tiles:
+            shape = tuple(answer.shape)
+            reason = f"the network answers with shape {shape} for {tiles} tiles"
+            raise InvalidCardError(self.card.name, reason)
         if self.card.task == "instances":
             return answer  # its decoder knows what it means
         if answer.ndim == 1:
