@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.errors import RunError
 from workbench.journal import read_records
 from workbench.overview import Overview
 
@@ -150,4 +151,9 @@ class Raster:
 def read_answers(journal: Path, start: int = 0) -> Iterator[tuple[int, Answers]]:
     """Read the answers in a journal, each with the end of its record in the file."""
     for end, record in read_records(journal, start):
-        yield end, Answers.decode(record)
+        try:
+            answers = Answers.decode(record)
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            message = f"'{journal}' holds what is no answer: {error!s:.200}."
+            raise RunError(message, "Run again into another folder.") from error
+        yield end, answers

@@ -168,6 +168,20 @@ class Recipe(BaseModel):
         except ValidationError as error:
             raise RecipeError(_sentence(error), "Correct it and run again.") from error
 
+    @classmethod
+    def of_json(cls, data: str | bytes) -> Recipe:
+        """Return the recipe that a JSON text holds, such as that of a saved run.
+
+        Raises
+        ------
+        RecipeError
+            If it is damaged, or a value is out of bounds; naming the field.
+        """
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as error:
+            raise RecipeError(_sentence(error), "Correct it and run again.") from error
+
     def replace(self, **options: object) -> Recipe:
         """Return this recipe with other values for `options`, checked."""
         return self.of(**{**self.model_dump(), **options})

@@ -25,19 +25,16 @@ from workbench.errors import RecipeMismatchError, RunError, SharedIdError
 from workbench.former_work import FormerWork
 from workbench.journal import Journal
 from workbench.objects import OBJECTS, write_objects
-from workbench.scores import part_of, write_scores
-from workbench.store import (
+from workbench.run_record import (
     FORMAT,
-    JOURNAL,
-    LOCK,
     RECORD,
-    SCORES,
     TILES,
-    VECTORS,
     grid_of,
     read_record,
     read_tiles,
 )
+from workbench.scores import part_of, write_scores
+from workbench.store import JOURNAL, LOCK, SCORES, VECTORS
 from workbench.vectors import write_vectors
 
 if TYPE_CHECKING:
@@ -313,7 +310,11 @@ class Recorder:
     def _write(self, **facts: Any) -> None:
         self.record = {**self.record, **facts}
         text = json.dumps(self.record, indent=2, ensure_ascii=False, allow_nan=False)
-        replace_file(self.path / RECORD, text.encode())
+        try:
+            data = text.encode()
+        except UnicodeEncodeError:  # names of files that are no Unicode
+            data = json.dumps(self.record, indent=2, allow_nan=False).encode()
+        replace_file(self.path / RECORD, data)
 
     def _attributes(self) -> dict[str, Any]:
         model, grid = self.record["model"], grid_of(self.record)

@@ -56,15 +56,21 @@ def write_scores(
     replace_folder(part, path)
 
 
-def read_scores(path: Path) -> NDArray[np.float32]:
-    """Return the scores, float32 (classes, rows, columns).
+def read_scores(
+    path: Path, shape: tuple[int, ...] | None = None
+) -> NDArray[np.float32]:
+    """Return the scores, float32 (classes, rows, columns), of a shape that is known.
 
     Raises
     ------
     OSError, ValueError or KeyError
         If they are not there, or damaged.
     """
-    return np.asarray(zarr.open_array(path, mode="r")[:], np.float32)
+    array = zarr.open_array(path, mode="r")
+    if shape is not None and array.shape != shape:
+        message = f"it has the shape {array.shape}, not {shape}"
+        raise ValueError(message)
+    return np.asarray(array[:], np.float32)
 
 
 def part_of(path: Path) -> Path:

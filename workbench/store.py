@@ -16,7 +16,6 @@ While there is a journal it is the truth. Nothing here needs torch.
 from __future__ import annotations
 
 import html
-import json
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,19 +27,26 @@ from workbench.answers import read_answers
 from workbench.blending import raster_of
 from workbench.cards import ModelCard
 from workbench.coverage import Coverage, region_of
-from workbench.errors import RunError
-from workbench.grid import Grid
+from workbench.errors import OutOfBoundsError, RecipeError, RunError
 from workbench.instances.store import InstanceStore, open_instances
 from workbench.objects import OBJECTS, LiveObjects
 from workbench.overview import Overview
 from workbench.recipe import Recipe
 from workbench.results import Heatmap
+from workbench.run_record import (
+    DAMAGE,
+    RECORD,
+    TILES,
+    grid_of,
+    read_record,
+    read_tiles,
+    unreadable,
+)
 from workbench.scores import read_scores
 from workbench.vectors import gather, read_vectors
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -50,11 +56,6 @@ if TYPE_CHECKING:
     from workbench.geometry import Box
     from workbench.results import Status
 
-FORMAT: Final = 1
-"""Of the folder; grows when older programs could no longer read it."""
-
-RECORD: Final = "run.json"
-TILES: Final = "tiles.npy"
 JOURNAL: Final = "journal"
 SCORES: Final = "scores.zarr"
 VECTORS: Final = "vectors.zarr"
@@ -77,12 +78,15 @@ class Run:
         self._record_stamp: tuple[int, int] = (0, 0)
         self._journal_end = 0
         record = self.record
-        self.recipe = Recipe.of(**record["recipe"])
-        """What was asked."""
-        self.card = ModelCard.model_validate(record["model"])
-        """Of the model that answered, with the SHA-256 of its weights."""
-        self.grid = grid_of(record)
-        """Where its tiles lie."""
+        try:
+            self.recipe = Recipe.of(**record["recipe"])
+            """What was asked."""
+            self.card = ModelCard.model_validate(record["model"])
+            """Of the model that answered, with the SHA-256 of its weights."""
+            self.grid = grid_of(record)
+            """Where its tiles lie."""
+        except (*DAMAGE, RecipeError, OutOfBoundsError) as error:
+            raise unreadable(path / RECORD, error) from error
         self._asked = self._asked_blocks()
         self._raster: Raster | None = None
         self._final: Heatmap | None = None
@@ -185,7 +189,7 @@ class Run:
         if self._follow() is None:
             try:
                 return read_vectors(file, self.grid, version)
-            except (OSError, ValueError, KeyError) as error:
+            except Exception as error:  # zarr's and its codecs' are many
                 raise unreadable(file, error) from error
         answers = (each for _, each in read_answers(self.path / JOURNAL))
         return gather(answers, self.grid, version)
@@ -235,7 +239,7 @@ class Run:
             # Looked for after reading: it may have gone while it was read.
             if journal.exists() or not (self.path / SCORES).exists():
                 return raster
-            scores = _scores(self.path / SCORES)
+            scores = _scores(self.path / SCORES, raster.values.shape)
             overview = Overview(scores)
             self._final = self._heatmap_of(scores, raster.version + 1, overview)
             self._raster = None
@@ -243,7 +247,11 @@ class Run:
 
     def _asked_blocks(self) -> NDArray[np.bool_]:
         asked = np.zeros(self.grid.rows * self.grid.columns, bool)
-        asked[read_tiles(self.path)] = True
+        tiles = read_tiles(self.path)
+        if len(tiles) and not 0 <= tiles.min() <= tiles.max() < len(asked):
+            error = ValueError("it names tiles that the slide does not have")
+            raise unreadable(self.path / TILES, error)
+        asked[tiles] = True
         return asked.reshape(self.grid.rows, self.grid.columns)
 
     def _heatmap_of(
@@ -310,51 +318,10 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     return Run(folder)
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """Return what `run.json` says.
-
-    Raises
-    ------
-    RunError
-        If it cannot be read, or is of a newer version of this program.
-    """
-    file = folder / RECORD
-    try:
-        record: dict[str, Any] = dict(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise unreadable(file, error) from error
-    if record.get("format") != FORMAT:
-        message = f"'{folder}' is a run of format {record.get('format')}, not {FORMAT}."
-        raise RunError(message, "Open it with the version of this program it is from.")
-    return record
-
-
-def read_tiles(folder: Path) -> NDArray[np.int64]:
-    """Return the numbers of the tiles that are asked for, int64 (N,).
-
-    Raises
-    ------
-    RunError
-        If they cannot be read.
-    """
-    file = folder / TILES
-    try:
-        tiles: NDArray[np.int64] = np.load(file)
-    except (OSError, ValueError) as error:
-        raise unreadable(file, error) from error
-    return tiles
-
-
 def _stamp(file: Path) -> tuple[int, int]:
     """Return what changes when a file is replaced."""
     facts = file.stat()
     return facts.st_mtime_ns, facts.st_ino
-
-
-def grid_of(record: Mapping[str, Any]) -> Grid:
-    """Return the grid that a record describes."""
-    facts = record["grid"]
-    return Grid(**{**facts, "slide_size": tuple(facts["slide_size"])})
 
 
 def is_locked(folder: Path) -> bool:
@@ -369,16 +336,8 @@ def is_locked(folder: Path) -> bool:
         return False
 
 
-def _scores(file: Path) -> NDArray[np.float32]:
+def _scores(file: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
     try:
-        return read_scores(file)
-    except (OSError, ValueError, KeyError) as error:
+        return read_scores(file, shape)
+    except Exception as error:  # zarr's and its codecs' are many
         raise unreadable(file, error) from error
-
-
-def unreadable(file: Path, error: Exception) -> RunError:
-    """Return the sentence for a damaged file of a run."""
-    return RunError(
-        f"'{file}' cannot be read: {error}.",
-        "Run again into another folder, or bring the file back from a copy.",
-    )

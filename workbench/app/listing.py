@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from workbench.store import RECORD
+from workbench.run_record import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

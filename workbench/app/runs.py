@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from workbench.errors import WorkbenchError
 from workbench.former_work import FormerWork
 from workbench.jobs import Job
-from workbench.store import RECORD, open_run
+from workbench.run_record import RECORD
+from workbench.store import open_run
 
 if TYPE_CHECKING:
     import os

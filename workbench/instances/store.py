@@ -45,7 +45,18 @@ _KNOWN: Final = OWN[:-1]
 _HELD: Final = 1 << 20
 """Objects of which the outlines stay in memory, about."""
 
-_DAMAGE: Final = (pa.ArrowException, OSError, ValueError, KeyError, TypeError)
+_DAMAGE: Final = (
+    pa.ArrowException,
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    MemoryError,
+)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -261,16 +272,25 @@ class InstanceStore:
         with self._lock, _reading(self.path):
             # So little is read that handing it to threads takes longer.
             read = self._file.read_row_group(number, ["outline"], use_threads=False)
-        return _group(first, on_raster(np.stack(centres, 1)), read["outline"])
+            return _group(first, on_raster(np.stack(centres, 1)), read["outline"])
 
     def _column(self, name: str) -> NDArray[Any]:
         with self._lock:
             if name not in self._columns:
                 with _reading(self.path):
                     column = self._file.read([name]).column(0).to_numpy()
+                    self._fits(name, column)
                 column.flags.writeable = False
                 self._columns[name] = column
             return self._columns[name]
+
+    def _fits(self, name: str, column: NDArray[Any]) -> None:
+        if column.dtype.kind not in "uif" or len(column) != len(self):
+            message = f"its column '{name}' holds no numbers"
+            raise ValueError(message)
+        if name == "class" and column.max(initial=0) >= max(1, len(self.classes)):
+            message = f"its column '{name}' names classes that there are not"
+            raise ValueError(message)
 
     def _checked(self, ids: NDArray[np.int64] | Iterable[int]) -> NDArray[np.int64]:
         numbers = np.asarray(

@@ -261,24 +261,28 @@ def _of_region(path: str, box: Box) -> Reference:
 def _of_image(path: Path) -> Reference:
     try:
         with Image.open(path) as image:
-            if image.width * image.height > _MAX_IMAGE_PX:
-                reason = f"its {image.width} x {image.height} pixels are too many"
-                raise _unusable(path, reason)
-            pixels = np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise _unusable(path, str(error)) from error
+            size = image.size
+            small = size[0] * size[1] <= _MAX_IMAGE_PX
+            pixels = np.asarray(image.convert("RGB")) if small else None
+    except Exception as error:  # Pillow's decoders raise many kinds
+        raise _unusable(path, str(error) or type(error).__name__) from error
+    if pixels is None:
+        reason = f"its {size[0]} x {size[1]} pixels are too many"
+        raise _unusable(path, reason)
     return Reference.of_pixels(pixels, name=path.name, provenance=f"Image {path.name}.")
 
 
 def _of_json(path: Path) -> Reference:
-    if path.stat().st_size > _MAX_JSON_BYTES:
-        raise _unusable(path, "it is too large to be one")
     try:
+        if path.stat().st_size > _MAX_JSON_BYTES:
+            raise _unusable(path, "it is too large to be one")
         return Reference.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "its content"
         raise _unusable(path, f"{field}: {first['msg']}") from error
+    except OSError as error:
+        raise _unusable(path, str(error)) from error
 
 
 def _unusable(path: Path, reason: str) -> StainError:
