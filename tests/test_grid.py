@@ -61,6 +61,22 @@ def test_tiles_are_square_and_hold_their_core(grid):
 
 @settings(deadline=None)
 @given(grids())
+def test_pixels_on_the_slide_are_those_that_its_edge_does_not_cut(grid):
+    for index in range(min(len(grid), 60)):
+        tile, inside = grid.tile(index), grid.on_slide(index)
+        scale = tile.width / grid.tile_px
+        at = np.arange(grid.tile_px)
+        for axis, length in enumerate(grid.slide_size):
+            low = (tile.x0, tile.y0)[axis] + at * scale
+            whole = at[(low >= -1e-6) & (low + scale <= length + 1e-6)]
+            first, end = [(inside.x0, inside.x1), (inside.y0, inside.y1)][axis]
+            if len(whole):
+                assert (first, end) == (whole[0], whole[-1] + 1)
+            assert 0 <= first < end <= grid.tile_px
+
+
+@settings(deadline=None)
+@given(grids())
 def test_places_and_centres_are_those_of_the_cores(grid):
     centres = grid.centres()
     assert centres.shape == (len(grid), 2)

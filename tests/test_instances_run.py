@@ -100,6 +100,7 @@ def test_the_same_objects_whatever_the_tiles(run_on, margin, core, batch, seen):
         "merged": 0,
         "repeated": 0,
         "rescued": 0,
+        "trimmed": 0,
     }
 
 
@@ -161,6 +162,65 @@ def test_a_network_that_wavers_at_seams_finds_each_object_once(
     assert abs(len(found) - labels.max()) <= 2  # at the slide's edge some move off it
     seams = run.record["objects"]
     assert seams["repeated"] + seams["rescued"] > 0
+
+
+class Swelling(Reading):
+    """Sees other surroundings in each tile: all it finds there is larger, or merged."""
+
+    def forward(self, rgb):
+        seen = super().forward(rgb)
+        grown = []
+        for each in seen:
+            side = 2 * int(self.random.integers(0, 3)) + 1
+            wide = torch.nn.functional.max_pool2d(each, side, 1, side // 2)
+            grown.append(torch.where(each > 0, each, wide))
+        labels = torch.stack(grown)
+        joined = self.random.integers(2, size=len(labels)).astype(bool)
+        labels[joined] = (labels[joined] / 2).ceil()  # by twos
+        return labels
+
+
+def overlaps(found):
+    """Return the areas that pairs of objects share."""
+    shapes = shapely.make_valid(found.polygons)
+    one, other = shapely.STRtree(shapes).query(shapes, predicate="intersects")
+    one, other = one[one < other], other[one < other]
+    return shapely.area(shapely.intersection(shapes[one], shapes[other]))
+
+
+@pytest.mark.parametrize(
+    ("tile", "margin", "mpp"), [(96, 32, 0.5), (80, 20, 0.5), (120, 44, 0.37)]
+)
+def test_no_two_objects_overlap_at_seams(run_on, monkeypatch, tile, margin, mpp):
+    labels = blobs((500, 400), 900, (4, 9), seed=tile)
+    Swelling.random = np.random.default_rng(margin)
+    monkeypatch.setattr("labelled_slides.Reading", Swelling)
+    card = {"tile_px": tile, "margin_px": margin}
+    run, card_mpp = run_on(slide_of(labels, mpp=mpp), card=card), 0.5
+    found = everything(run)
+    # Where tiles lie between pixels, neighbours in one tile may share a corner.
+    assert overlaps(found).max(initial=0) < (1e-6 if mpp == card_mpp else 0.2)
+    seams = run.record["objects"]
+    assert seams["trimmed"] > 0
+    assert len(found) == seams["count"] > 0.4 * labels.max()
+    assert shapely.is_valid(found.polygons).mean() > 0.99
+
+
+def test_objects_of_several_rasters_may_overlap_at_seams(run_on, monkeypatch):
+    """As a nucleus lies in its cell."""
+
+    class Nested(Reading):
+        def forward(self, rgb):
+            labels = super().forward(rgb)
+            wide = torch.nn.functional.max_pool2d(labels, 5, 1, 2)
+            return torch.cat([torch.where(labels > 0, labels, wide), labels], dim=1)
+
+    monkeypatch.setattr("labelled_slides.Reading", Nested)
+    labels = blobs((400, 300), 120, (3, 6), seed=8)
+    fields = {"classes": ("cell", "nucleus"), "tile_px": 96, "margin_px": 24}
+    run = run_on(slide_of(labels), card=fields)
+    counts = run.record["objects"]["classes"]
+    assert counts == {"cell": labels.max(), "nucleus": labels.max()}
 
 
 def test_density_along_borders_is_that_inside(run_on):

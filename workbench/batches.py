@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from workbench.cards import Border
     from workbench.grid import Grid
     from workbench.slide.encoded_boxes import EncodedBoxes
 
@@ -89,6 +90,7 @@ def read_batches(  # noqa: PLR0913 - options that have nothing to do with each o
     threads: int | tuple[int, int] = 1,
     allocate: Callable[[tuple[int, ...]], NDArray[np.uint8]] | None = None,
     encoded: Callable[[], bool] = lambda: False,
+    border: Border = "background",
 ) -> Generator[Batch, None, None]:
     """Read one batch for each chunk, ahead of whoever takes them.
 
@@ -117,6 +119,9 @@ def read_batches(  # noqa: PLR0913 - options that have nothing to do with each o
         Returns uint8 memory of a shape, such as pinned memory for a GPU.
     encoded : callable
         Whether the next batch is better left encoded, where it is stored as JPEG tiles.
+    border : Border
+        What tiles show beyond the slide's edge. If not its background, batches that
+        reach there are decoded here.
 
     Yields
     ------
@@ -131,7 +136,7 @@ def read_batches(  # noqa: PLR0913 - options that have nothing to do with each o
     """
     if isinstance(threads, int):
         threads = threads, threads
-    read = _Reading(slide, grid, threads, allocate, encoded)
+    read = _Reading(slide, grid, threads, allocate, encoded, border)
     ahead = _ReadAhead(read, slots=max(1, prefetch), order=order)
     thread = threading.Thread(
         target=ahead.produce, args=(chunks,), name="read-ahead", daemon=True
@@ -156,6 +161,7 @@ class _Reading:
 
     allocate: Callable[[tuple[int, ...]], NDArray[np.uint8]] | None
     encoded: Callable[[], bool]
+    border: Border
 
     def __call__(
         self, number: int, indices: NDArray[np.int64], *, awaited: bool
@@ -168,10 +174,13 @@ class _Reading:
         if not boxes:
             return Batch(number, tiles, pixels)
         try:
-            if self.encoded():
+            over = self._over_the_edge(tiles)
+            if self.encoded() and not over:
                 encoded = self.slide.read_encoded(boxes, (side, side))
             if encoded is None:
                 pixels = self._pixels(boxes, self.threads[awaited])
+                for number, inside in over.items():
+                    go_on(pixels[number], inside, self.border)
         except WorkbenchError:
             raise
         except Exception as error:
@@ -179,12 +188,45 @@ class _Reading:
             raise SlideReadError(self.slide.path, Box.hull(boxes), reason) from error
         return Batch(number, tiles, pixels, time.perf_counter() - began, encoded)
 
+    def _over_the_edge(self, tiles: NDArray[np.int64]) -> dict[int, Box]:
+        """Return what is on the slide of tiles that are to go on beyond its edge."""
+        if self.border == "background":
+            return {}
+        whole = Box(0, 0, self.grid.tile_px, self.grid.tile_px)
+        parts = map(self.grid.on_slide, tiles.tolist())
+        return {i: part for i, part in enumerate(parts) if part != whole}
+
     def _pixels(self, boxes: list[Box], threads: int) -> NDArray[np.uint8]:
         side = self.grid.tile_px
         if self.allocate is None:
             return self.slide.read_tiles(boxes, (side, side), threads=threads)
         out = self.allocate((len(boxes), side, side, 3))
         return self.slide.read_tiles(boxes, (side, side), threads=threads, out=out)
+
+
+def go_on(tile: NDArray[np.uint8], inside: Box, border: Border) -> None:
+    """Let a tile go on beyond the edge of the slide, in place.
+
+    Parameters
+    ----------
+    tile : uint8 (side, side, 3)
+    inside : Box
+        What of it is on the slide, in its own pixels.
+    border : Border
+        "mirror" or "edge".
+    """
+    rows = _shown(len(tile), inside.y0, inside.y1, border)
+    columns = _shown(len(tile), inside.x0, inside.x1, border)
+    tile[:] = tile[rows[:, None], columns]
+
+
+def _shown(side: int, first: int, end: int, border: Border) -> NDArray[np.int64]:
+    """Return which pixel between `first` and `end` is shown at each of a side."""
+    at, length = np.arange(side) - first, end - first
+    if border == "edge":
+        return first + np.clip(at, 0, length - 1)
+    back_and_forth = at % (2 * length)
+    return first + np.minimum(back_and_forth, 2 * length - 1 - back_and_forth)
 
 
 class _ReadAhead:

@@ -26,6 +26,14 @@ instances      : objects with outlines, each of one class
 embedding      : a vector, by which tiles are compared
 """
 
+Border = Literal["background", "mirror", "edge"]
+"""What a tile shows beyond the edge of a slide.
+
+background : the slide's own background, as if glass went on
+mirror     : the tissue within, mirrored at the edge
+edge       : the last row or column of pixels, repeated
+"""
+
 _Byte = Annotated[int, Field(ge=0, le=255)]
 Colour = tuple[_Byte, _Byte, _Byte]
 """sRGB, each 0 to 255."""
@@ -106,6 +114,9 @@ class ModelCard(BaseModel):
 
     margin_px: Annotated[int, Field(ge=0)] = 0
     """Border of a tile that gives context but gets no answer, in pixels at `mpp`."""
+
+    border: Border = "background"
+    """What it is shown of a tile beyond the edge of the slide: see `Border`."""
 
     cells: Annotated[int, Field(ge=1, le=1024)] = 1
     """Answers kept along each side of a tile's core: 1 for a classifier; for a

@@ -162,6 +162,7 @@ def _answer(
         threads=threads,
         allocate=inference.allocate,
         encoded=lambda: inference.decodes,
+        border=inference.card.border,
     )
     left, before = len(chunks) - len(recorder.chunks_done), request.slide.waited_s
     with report.stage("tiles"), closing(batches):

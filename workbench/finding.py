@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import cv2
 import numpy as np
 
+from workbench.geometry import Box
 from workbench.instances.claims_bytes import encode
 from workbench.instances.instances import Instances
 from workbench.instances.measure import measure
@@ -124,7 +125,7 @@ class Finder:
         if labels.shape != (side, side):  # the network saw the tile at another size
             labels = cv2.resize(labels, (side, side), interpolation=cv2.INTER_NEAREST)
         scale = box.width / side
-        whole, first = largest_parts(labels)
+        whole, first = largest_parts(_cleared(labels, grid.on_slide(tile)))
         core = grid.core(tile)
         edges = np.array([core.x0, core.y0, core.x1, core.y1], float)
         edges = (edges - [box.x0, box.y0, box.x0, box.y0]) / scale
@@ -157,6 +158,17 @@ class Finder:
         counts = np.zeros(shape, np.float32)
         np.add.at(counts, (own.classes.astype(int), row, column), 1)
         return counts / np.float32((cell * self._mpp) ** 2 / _UM2_PER_MM2)
+
+
+def _cleared(labels: NDArray[np.int32], inside: Box) -> NDArray[np.int32]:
+    """Return labels without those beyond the edge of the slide."""
+    height, width = labels.shape
+    if inside == Box(0, 0, width, height):
+        return labels
+    cleared = np.zeros_like(labels)
+    part = np.s_[inside.y0 : inside.y1, inside.x0 : inside.x1]
+    cleared[part] = labels[part]
+    return cleared
 
 
 def find_objects(

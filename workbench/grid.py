@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
+
+_WHOLE: Final = 1e-6
+"""Tile pixels this close to a whole number are whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,18 @@ class Grid:
         width, height = self.slide_size
         return self._edges(width), self._edges(height)
 
+    def on_slide(self, index: int) -> Box:
+        """Return the pixels of a tile that show the slide, in tile pixels.
+
+        Those that the slide's edge cuts are not among them, unless there are no others.
+        """
+        box = self.tile(index)
+        scale = box.width / self.tile_px
+        width, height = self.slide_size
+        x0, x1 = _within(-box.x0 / scale, (width - box.x0) / scale, self.tile_px)
+        y0, y1 = _within(-box.y0 / scale, (height - box.y0) / scale, self.tile_px)
+        return Box(x0, y0, x1, y1)
+
     def centres(self) -> NDArray[np.float64]:
         """Return the centres (x, y) of all cores, float64 of shape (len, 2)."""
         return np.stack(np.meshgrid(*self._middles()), axis=-1).reshape(-1, 2)
@@ -155,6 +170,12 @@ class Grid:
             np.arange(self._count(length) + 1) * self.step
         )
         return np.minimum(edges, length)
+
+
+def _within(first: float, last: float, side: int) -> tuple[int, int]:
+    """Return the whole pixels of a tile's side between two places, at least one."""
+    low = min(max(0, math.ceil(first - _WHOLE)), side - 1)
+    return low, max(low + 1, min(side, math.floor(last + _WHOLE)))
 
 
 def _missing(index: int, count: int) -> OutOfBoundsError:

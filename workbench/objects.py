@@ -6,7 +6,7 @@ Nothing here needs torch.
 from __future__ import annotations
 
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from workbench.coverage import Coverage, region_of, within
 from workbench.geometry import Box
 from workbench.grid import Grid
 from workbench.instances.claims_bytes import decode, held
+from workbench.instances.disjoint import Disjoint
 from workbench.instances.instances import Instances
 from workbench.instances.measure import SHAPES
 from workbench.instances.outlines import centroids
@@ -25,7 +26,7 @@ from workbench.instances.settle import settle
 from workbench.instances.writer import InstanceWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -82,7 +83,6 @@ def write_objects(
     covered = Coverage(grid, answered, region_of(record["recipe"]["region"]))
     counts = np.zeros(len(card.classes), np.int64)
     outside = 0
-    seams: list[Claims] = []
     with InstanceWriter(
         path,
         classes=card.classes,
@@ -99,15 +99,20 @@ def write_objects(
             file.append(kept := found.take(inside))
             counts[:] += np.bincount(kept.classes, minlength=len(counts))
 
-        for end, answers in read_answers(journal):
-            if latest[answers.chunk] != end or not answers.objects:
-                continue  # its tiles were tried again
-            claims = decode(answers.objects)
-            own = claims.kinds == Kind.OWN
-            write(claims.instances.take(own))
-            seams.append(claims.take(~own))
-        settled, report = settle(Claims.concatenate(seams), grid, tiles, mpp)
-        write(settled)
+        seams = [c.take(c.kinds != Kind.OWN) for c in _claims(journal, latest)]
+        layered = _layered(card)
+        settled, report = settle(
+            Claims.concatenate(seams), grid, tiles, mpp, layered=layered
+        )
+        disjoint = Disjoint(settled, mpp, layered=layered)
+        for claims in _claims(journal, latest):
+            own = claims.instances.take(claims.kinds == Kind.OWN)
+            disjoint.meet(own)
+            write(own)
+        parted, trimmed, dropped = disjoint.parted()
+        write(parted)
+    repeated = report.repeated + dropped
+    report = replace(report, trimmed=trimmed, repeated=repeated)
     by_class = dict(zip(card.classes, counts.tolist(), strict=True))
     found: dict[str, Any] = {"count": int(counts.sum()), "classes": by_class}
     if covered.region is not None:
@@ -127,6 +132,18 @@ def _answered(journal: Path) -> tuple[dict[int, int], NDArray[np.int64]]:
         failed = np.isin(answers.tiles, list(answers.failures))
         tiles[answers.chunk] = answers.tiles[~failed]
     return latest, np.sort(np.concatenate([np.empty(0, np.int64), *tiles.values()]))
+
+
+def _claims(journal: Path, latest: dict[int, int]) -> Iterator[Claims]:
+    """Return what was found chunk by chunk; of tiles tried again, the last."""
+    for end, answers in read_answers(journal):
+        if latest[answers.chunk] == end and answers.objects:
+            yield decode(answers.objects)
+
+
+def _layered(card: ModelCard) -> bool:
+    """Tell whether objects of different classes may overlap: each has its raster."""
+    return card.decoder == "labels" and len(card.classes) > 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ holds the anchor of an object (its centroid) decides which tile answers for it, 
 most objects need nobody else. Two kinds do, and are held back until all tiles are done:
 
 - near the edge of a core, where a network that sees other surroundings, or a raster
-  that lies a fraction of a pixel beside, can move an anchor to the other side: such
-  objects are claimed from both sides, and the better claim holds;
+  that lies a fraction of a pixel beside, can move an anchor to the other side, or across
+  it, where what another tile finds may overlap: such objects are claimed from both
+  sides, and the better claim holds;
 - as large as the margin, so that no tile may hold one whole: every tile whose core it
   reaches claims what it sees, and what is the same in the overlap of two tiles is
   united.
@@ -38,18 +39,17 @@ _NEAR_PX: Final = 2 * _WAVER_PX
 """An anchor farther than this inside a core is not claimed from outside: whoever
 claims one within `_WAVER_PX` beyond its own core must find its owner's claim too."""
 
-_NEARLY, _MORE_NEARLY = 0.8, 0.9
-"""Objects of this share of the margin may be as large as it in another tile's eyes;
-owners claim from the first, others from the second on, for the same reason."""
+_NEARLY: Final = 0.9
+"""Objects of this share of the margin may be as large as it in another tile's eyes."""
 
 
 class Kind(IntEnum):
     """What a tile says of an object that it found."""
 
     OWN = 0
-    """It lies in my core, and nobody else can think that it lies in theirs."""
+    """It lies wholly in my core, and nobody else can think that it lies in theirs."""
     NEAR = 1
-    """It lies in my core, but near its edge."""
+    """Its anchor lies in my core, but near its edge, or it reaches across that."""
     BEYOND = 2
     """It lies near my core, but beyond its edge: take mine if its owner missed it."""
     LARGE = 3
@@ -104,6 +104,8 @@ class Survey(NamedTuple):
     """Whether a pixel of it lies in the core: (n,)."""
     inside: NDArray[np.bool_]
     """Whether all of it lies in the core: (n,)."""
+    crosses: NDArray[np.bool_]
+    """Whether it comes within a pixel of the core's edge, or across it: (n,)."""
     cut: NDArray[np.bool_]
     """Whether it touches the edge of the tile: (n,)."""
 
@@ -135,6 +137,10 @@ def survey(labels: NDArray[np.int32], count: int, core: NDArray[np.float64]) -> 
         extent=np.maximum(x1 - x0, y1 - y0) + 1,
         in_core=sums[:, 3] > 0,
         inside=sums[:, 3] == area,
+        crosses=(x0 <= edges[0])
+        | (y0 <= edges[1])
+        | (x1 >= edges[2] - 1)
+        | (y1 >= edges[3] - 1),
         cut=(x0 == 0) | (y0 == 0) | (x1 == width - 1) | (y1 == height - 1),
     )
 
@@ -147,14 +153,13 @@ def kinds_of(seen: Survey, grid: Grid, tile: int) -> NDArray[np.int64]:
     beyond = _outside(anchors, core)
     reaches = ~seen.inside & seen.in_core
     nearly = reaches & (seen.extent >= _NEARLY * grid.margin_px)
-    more_nearly = reaches & (seen.extent >= _MORE_NEARLY * grid.margin_px)
-    near = beyond > -_NEAR_PX * scale
+    near = (beyond > -_NEAR_PX * scale) | seen.crosses
     kinds = np.full(len(seen.area), -1, np.int64)
     # A part says nothing of where the anchor of the whole is.
     visitor = (beyond > 0) & ~seen.cut
-    kinds[visitor & ((beyond <= _WAVER_PX * scale) | more_nearly)] = Kind.BEYOND
+    kinds[visitor & ((beyond <= _WAVER_PX * scale) | nearly)] = Kind.BEYOND
     kinds[beyond <= 0] = Kind.OWN
-    kinds[(beyond <= 0) & (near | nearly)] = Kind.NEAR
+    kinds[(beyond <= 0) & near] = Kind.NEAR
     kinds[seen.in_core & ~seen.inside & (seen.extent >= grid.margin_px)] = Kind.LARGE
     kinds[seen.area == 0] = -1
     return kinds

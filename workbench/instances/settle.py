@@ -10,8 +10,8 @@ import shapely
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from workbench.instances.instances import STEPS_PER_PX, Instances
-from workbench.instances.measure import SHAPES, shapes_of
+from workbench.instances.disjoint import outlined
+from workbench.instances.instances import Instances
 from workbench.instances.seams import Claims, Kind
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _SAME: Final = 0.5
 """Claims speak of the same object if they share this part of the smaller one, within
 what both tiles see."""
+
+_RIGHT: Final = np.array([1, 1, 2, 0])
+"""To what objects share, by `Kind`: the lowest has the best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,17 @@ class SeamReport:
     rescued: int = 0
     """Objects that only a tile beside the one with their anchor found."""
 
+    trimmed: int = 0
+    """Objects that lost what they shared with one of another tile."""
+
 
 def settle(
-    claims: Claims, grid: Grid, tiles: NDArray[np.int64], mpp: float
+    claims: Claims,
+    grid: Grid,
+    tiles: NDArray[np.int64],
+    mpp: float,
+    *,
+    layered: bool = False,
 ) -> tuple[Instances, SeamReport]:
     """Return each object that is claimed at the seams once, and whole.
 
@@ -52,24 +63,33 @@ def settle(
         Tiles of the run; what belongs to others is not rescued.
     mpp : float
         Micrometres per level-0 pixel.
+    layered : bool
+        Claims of different classes never speak of the same object.
 
     Returns
     -------
     (Instances, SeamReport)
-        The same for the same claims, whatever their order.
+        The same for the same claims, whatever their order; those with the better right
+        to what they share come first.
     """
     if not len(claims):
         return claims.instances, SeamReport()
     claims = claims.take(np.lexsort((*claims.instances.boxes.T, claims.tiles)))
     shapes = shapely.make_valid(claims.instances.polygons)
     pairs = _same(claims, shapes, grid)
+    if layered:
+        classes = claims.instances.classes[pairs]
+        pairs = pairs[classes[:, 0] == classes[:, 1]]
     large = claims.kinds == Kind.LARGE
     groups = _groups(len(claims), pairs[large[pairs].all(axis=1)])
     parts = [members for members in groups if len(members) > 1]
     whole = [_united(claims.instances, shapes, members, mpp) for members in parts]
     kept, report = _awarded(claims, pairs, _asked(shapes, grid, tiles))
     kept[[i for members in parts for i in members]] = False
-    settled = Instances.concatenate([claims.instances.take(kept), *whole])
+    rank = np.flatnonzero(kept)
+    scores = claims.instances.scores[rank]
+    rank = rank[np.lexsort((-scores, _RIGHT[claims.kinds[rank]]))]
+    settled = Instances.concatenate([*whole, claims.instances.take(rank)])
     return settled, SeamReport(len(whole), *report)
 
 
@@ -122,23 +142,16 @@ def _united(
     areas = shapely.area(shapes[members])
     union = shapely.union_all(shapes[members])
     outer = max(shapely.get_parts(union), key=lambda part: float(part.area))
-    ring = np.asarray(shapely.get_coordinates(shapely.simplify(outer.exterior, 0)))[:-1]
-    points = (np.rint(ring * STEPS_PER_PX) / STEPS_PER_PX).astype(np.float32)
     parts = instances.take(members)
-    largest = int(areas.argmax())
-    whole = Instances(
-        points=points,
-        ends=np.array([len(points)]),
-        classes=parts.classes[[largest]],
-        scores=parts.scores.max(keepdims=True),
-    )
+    largest = parts.take(areas.argmax(keepdims=True))
     measures = {
         name: np.average(column, weights=areas, keepdims=True).astype(np.float32)
         for name, column in parts.measures.items()
     }
-    if set(SHAPES) <= set(measures):
-        measures |= shapes_of(whole, mpp)
-    return replace(whole, measures=measures)
+    whole = replace(
+        largest, scores=parts.scores.max(keepdims=True), measures=measures
+    )
+    return outlined(outer, whole, mpp)
 
 
 def _awarded(

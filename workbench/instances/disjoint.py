@@ -1,0 +1,137 @@
+"""Objects of different tiles that overlap: the weaker loses what they share.
+
+Two tiles see an object near their seam with other surroundings, and may draw it, or
+what lies beside it, differently. An object that lies wholly in its tile's core keeps
+all; one that crosses a seam loses what it shares with it, and of two that cross seams
+the later in the order given loses. What keeps less than half of itself is dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import shapely
+
+from workbench.instances.instances import STEPS_PER_PX, Instances
+from workbench.instances.measure import SHAPES, shapes_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_LEAST: Final = 1e-6
+"""Area in pixels from which two objects overlap; below, they touch."""
+
+_GAP: Final = 1 / STEPS_PER_PX
+"""Between an object and what it lost: corners move by less when they are rounded."""
+
+_LEFT: Final = 0.5
+"""Least share of an object that is left of it."""
+
+
+class Disjoint:
+    """Objects that cross seams, to be parted from all others.
+
+    Parameters
+    ----------
+    crossing : Instances
+        In the order of their right to what they share.
+    mpp : float
+        Micrometres per level-0 pixel.
+    layered : bool
+        Objects of different classes may overlap, as a nucleus lies in its cell.
+    """
+
+    def __init__(self, crossing: Instances, mpp: float, *, layered: bool) -> None:
+        self._crossing, self._mpp, self._layered = crossing, mpp, layered
+        self._tree = shapely.STRtree(_boxes(crossing))
+        self._inner: list[Instances] = []
+
+    def meet(self, inner: Instances) -> None:
+        """Take notice of objects that lie wholly in the core of their tile."""
+        if len(self._crossing) and len(inner):
+            near = np.unique(self._tree.query(_boxes(inner), "intersects")[0])
+            self._inner.append(inner.take(near))
+
+    def parted(self) -> tuple[Instances, int, int]:
+        """Return the crossing objects, and how many were trimmed and dropped.
+
+        The same whatever the order in which they met the others.
+        """
+        inner = Instances.concatenate(self._inner)
+        inner = inner.take(np.lexsort((inner.classes, *inner.boxes.T)))
+        first = len(inner)
+        every = Instances.concatenate([inner, self._crossing]) if first else None
+        every = every or self._crossing
+        shapes = shapely.make_valid(every.polygons)
+        kept = np.ones(len(every), bool)
+        trimmed: dict[int, Instances] = {}
+        for loser, winners in self._conflicts(every, shapes, first).items():
+            stronger = [shapes[i] for i in winners if kept[i]]
+            left = _without(shapes[loser], stronger)
+            kept[loser] = left.area >= _LEFT * shapely.area(shapes[loser])
+            if kept[loser] and left is not shapes[loser]:
+                shapes[loser] = left
+                trimmed[loser] = outlined(left, every.take(np.array([loser])), self._mpp)
+        untouched = kept.copy()
+        untouched[[*range(first), *trimmed]] = False
+        parts = [every.take(untouched), *trimmed.values()]
+        return Instances.concatenate(parts), len(trimmed), int((~kept).sum())
+
+    def _conflicts(
+        self, every: Instances, shapes: NDArray[np.object_], first: int
+    ) -> dict[int, list[int]]:
+        """Return what each crossing object overlaps that is stronger, in order."""
+        loser, winner = shapely.STRtree(shapes).query(shapes[first:], "intersects")
+        loser += first
+        weaker = winner < loser
+        if self._layered:
+            weaker &= every.classes[winner] == every.classes[loser]
+        loser, winner = loser[weaker], winner[weaker]
+        shared = shapely.area(shapely.intersection(shapes[loser], shapes[winner]))
+        conflicts: dict[int, list[int]] = {}
+        order = np.lexsort((winner, loser))
+        for i in order[shared[order] > _LEAST].tolist():
+            conflicts.setdefault(int(loser[i]), []).append(int(winner[i]))
+        return conflicts
+
+
+def outlined(shape: shapely.Geometry, like: Instances, mpp: float) -> Instances:
+    """Return one object with another outline, and its shape measured again.
+
+    Parameters
+    ----------
+    shape : Polygon
+        Its outer ring is the outline.
+    like : Instances
+        One object, from which all else is taken.
+    mpp : float
+    """
+    ring = shapely.get_coordinates(shapely.simplify(shape.exterior, 0))[:-1]
+    points = (np.rint(ring * STEPS_PER_PX) / STEPS_PER_PX).astype(np.float32)
+    changed = replace(like, points=points, ends=np.array([len(points)]))
+    if set(SHAPES) <= set(like.measures):
+        measures = {**like.measures, **shapes_of(changed, mpp)}
+        changed = replace(changed, measures=measures)
+    return changed
+
+
+def _without(
+    shape: shapely.Geometry, stronger: list[shapely.Geometry]
+) -> shapely.Geometry:
+    """Return the largest part of a shape that is left beside others.
+
+    Nothing where it would go around one of them: an outline has no hole.
+    """
+    if not stronger:
+        return shape
+    taken = shapely.buffer(shapely.union_all(stronger), _GAP, quad_segs=2)
+    left = shapely.get_parts(shapely.difference(shape, taken))
+    left = [part for part in left if part.geom_type == "Polygon"]
+    largest = max(left, key=shapely.area, default=shapely.Polygon())
+    return largest if not largest.interiors else shapely.Polygon()
+
+
+def _boxes(instances: Instances) -> NDArray[np.object_]:
+    return np.asarray(shapely.box(*instances.boxes.astype(float).T))
