@@ -51,6 +51,7 @@ CARD = {
     "colours": COLOURS,
     "mpp": MPP,
     "tile_px": TILE,
+    "border": "mirror",
     "mean": (0.75, 0.60, 0.72),
     "std": (0.20, 0.25, 0.18),
     "activation": "softmax",
