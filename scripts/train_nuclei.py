@@ -61,6 +61,7 @@ MEAN, STD = (0.72, 0.58, 0.75), (0.20, 0.22, 0.16)
 SHARES = (0.85, 0.15, 0.0, 0.0)
 """Of the crops: from pictures, made slides, varied pictures and made fields."""
 BROAD = (0.0, 0.1, 0.5, 0.4)
+EVEN = (0.35, 0.1, 0.3, 0.25)
 FIELDS = 320
 FIELD_PX = 320
 VARIED = 12
@@ -111,6 +112,7 @@ STAGES = (
     Stage(300, 192, 16, (6e-4, 2e-3)),
     Stage(200, 192, 16, (4e-4, 1.5e-3)),
     Stage(600, 192, 16, (3e-4, 1.2e-3), shares=BROAD),
+    Stage(300, 192, 16, (2e-4, 8e-4), shares=EVEN),
 )
 """Those that the bundled weights went through."""
 
@@ -122,6 +124,7 @@ CARD: dict[str, Any] = {
     "mpp": 0.25,
     "tile_px": 768,
     "margin_px": 64,
+    "border": "median",
     "mean": MEAN,
     "std": STD,
     "activation": "sigmoid",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
+import shapely
 import tifffile
 import torch
 from hypothesis import given, settings
@@ -11,9 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import load_file
 from scipy import ndimage
+from skimage.draw import polygon
 from skimage.morphology import local_maxima
 from skimage.segmentation import watershed
 
+import workbench as wb
 from workbench.instances.agreement import Agreement, agreement
 from workbench.models.card_files import sha256_of
 from workbench.models.catalogue import find_source
@@ -174,3 +178,60 @@ def test_on_pictures_it_never_saw_it_agrees_with_people(shared_data):
     assert mean.f1 > 0.75
     assert mean.aji > 0.58
     assert mean.f1 > Agreement.mean(theirs).f1 + 0.1
+
+
+def filled(found, shape):
+    """Return the objects of a run as labels, int32: pixels whose centre each holds."""
+    labels = np.zeros(shape, np.int32)
+    for number, outline in enumerate(found.polygons, 1):
+        x, y = np.asarray(outline.exterior.coords).T - 0.5
+        labels[polygon(y, x, shape)] = number
+    return labels
+
+
+@pytest.mark.parametrize("name", ["nuclei", "nuclei-watershed"])
+def test_a_run_over_a_small_picture_finds_what_the_network_does(
+    name, shared_data, tmp_path
+):
+    """What a tile shows beyond the picture costs nothing."""
+    folder, model = shared_data / "nuclei_dsb2018_tissue", find_model(name)
+    alone, in_run = [], []
+    for start in ["15039b3acccc4257", "4e23ec", "718751", "be771d", "ed5be4", "6c67b7"]:
+        path = next((folder / "img").glob(f"{start}*.png"))
+        drawn = tifffile.imread(folder / "label" / f"{path.stem}.tif")
+        scale = 0.25 / model.card.mpp
+        pixels = np.asarray(Image.open(path).convert("RGB"))
+        size = tuple(round(side * scale) for side in pixels.shape[1::-1])
+        small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+        tiles = torch.from_numpy(small).permute(2, 0, 1)[None]
+        labels = decoder_of(model.card)(model(tiles)[0].numpy())[0]
+        near = cv2.INTER_NEAREST_EXACT
+        labels = cv2.resize(labels.astype(np.float32), drawn.shape[::-1], None, 0, 0, near)
+        alone.append(agreement(drawn, labels.astype(np.int32)))
+        with wb.open_slide(path, mpp=0.25) as slide:
+            options = {"tissue_only": False, "device": "cpu", "precision": "float32"}
+            run = wb.run(slide, model=name, out=tmp_path / start, **options)
+            found = run.instances.within(slide.box)[1]
+            assert len(found) == len(run.instances)
+        assert found.boxes.min() >= 0  # nothing lies beyond the picture
+        assert (found.boxes.max(axis=0)[2:] <= drawn.shape[::-1]).all()
+        in_run.append(agreement(drawn, filled(found, drawn.shape)))
+    assert Agreement.mean(in_run).f1 > Agreement.mean(alone).f1 - 0.01
+    assert Agreement.mean(in_run).aji > Agreement.mean(alone).aji - 0.02
+
+
+@pytest.mark.parametrize("name", ["nuclei", "nuclei-watershed"])
+def test_on_a_slide_no_two_nuclei_overlap_at_seams(name, shared_data, tmp_path):
+    path = shared_data / "mosaic_cc0_nuclei" / "dsb_mosaic.tif"
+    with wb.open_slide(path) as slide:
+        options = {"tissue_only": False, "device": "cpu", "batch_size": 1}
+        side = 2000 if name == "nuclei" else 4200
+        where = wb.Box(800, 800, 800 + side, 800 + side)
+        run = wb.run(slide, model=name, region=where, out=tmp_path / "r", **options)
+        found = run.instances.within(slide.box)[1]
+    assert run.tiles_total >= 4
+    assert len(found) > 300
+    shapes = shapely.make_valid(found.polygons)
+    one, other = shapely.STRtree(shapes).query(shapes, predicate="intersects")
+    one, other = one[one < other], other[one < other]
+    assert shapely.area(shapely.intersection(shapes[one], shapes[other])).max() < 1e-6

@@ -213,19 +213,23 @@ def go_on(tile: NDArray[np.uint8], inside: Box, border: Border) -> None:
     inside : Box
         What of it is on the slide, in its own pixels.
     border : Border
-        "mirror" or "edge".
+        "mirror" or "median".
     """
-    rows = _shown(len(tile), inside.y0, inside.y1, border)
-    columns = _shown(len(tile), inside.x0, inside.x1, border)
+    if border == "median":
+        part = np.s_[inside.y0 : inside.y1, inside.x0 : inside.x1]
+        shown = tile[part].copy()
+        tile[:] = np.rint(np.median(shown, axis=(0, 1)))
+        tile[part] = shown
+        return
+    rows = _mirrored(len(tile), inside.y0, inside.y1)
+    columns = _mirrored(len(tile), inside.x0, inside.x1)
     tile[:] = tile[rows[:, None], columns]
 
 
-def _shown(side: int, first: int, end: int, border: Border) -> NDArray[np.int64]:
+def _mirrored(side: int, first: int, end: int) -> NDArray[np.int64]:
     """Return which pixel between `first` and `end` is shown at each of a side."""
-    at, length = np.arange(side) - first, end - first
-    if border == "edge":
-        return first + np.clip(at, 0, length - 1)
-    back_and_forth = at % (2 * length)
+    length = end - first
+    back_and_forth = (np.arange(side) - first) % (2 * length)
     return first + np.minimum(back_and_forth, 2 * length - 1 - back_and_forth)
 
 

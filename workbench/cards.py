@@ -26,12 +26,12 @@ instances      : objects with outlines, each of one class
 embedding      : a vector, by which tiles are compared
 """
 
-Border = Literal["background", "mirror", "edge"]
+Border = Literal["background", "mirror", "median"]
 """What a tile shows beyond the edge of a slide.
 
 background : the slide's own background, as if glass went on
-mirror     : the tissue within, mirrored at the edge
-edge       : the last row or column of pixels, repeated
+mirror     : what it shows within, mirrored at the edge
+median     : the median colour of what it shows within
 """
 
 _Byte = Annotated[int, Field(ge=0, le=255)]
