@@ -206,7 +206,9 @@ def test_a_run_over_a_small_picture_finds_what_the_network_does(
         tiles = torch.from_numpy(small).permute(2, 0, 1)[None]
         labels = decoder_of(model.card)(model(tiles)[0].numpy())[0]
         near = cv2.INTER_NEAREST_EXACT
-        labels = cv2.resize(labels.astype(np.float32), drawn.shape[::-1], None, 0, 0, near)
+        labels = cv2.resize(
+            labels.astype(np.float32), drawn.shape[::-1], None, 0, 0, near
+        )
         alone.append(agreement(drawn, labels.astype(np.int32)))
         with wb.open_slide(path, mpp=0.25) as slide:
             options = {"tissue_only": False, "device": "cpu", "precision": "float32"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,11 +46,10 @@ def test_one_command_goes_through_all_stages(script, tmp_path, monkeypatch):
     pictures_in(tmp_path / "pictures")
     monkeypatch.setattr(script, "BUNDLED", tmp_path / "bundled")
     script.BUNDLED.mkdir()
-    small = [
-        script.Stage(2, 64, 2, stage.rates, stage.rising) for stage in script.STAGES
-    ]
+    small = [replace(stage, steps=2, crop=64, batch=2) for stage in script.STAGES]
     monkeypatch.setattr(script, "STAGES", tuple(small))
-    monkeypatch.setattr(script, "STAINS", 1)
+    for name, few in (("STAINS", 1), ("VARIED", 2), ("FIELDS", 6)):
+        monkeypatch.setattr(script, name, few)
     monkeypatch.setattr(script, "is_held_out", lambda name: name == "held")
     monkeypatch.setattr(
         script,

@@ -179,8 +179,8 @@ class _Reading:
                 encoded = self.slide.read_encoded(boxes, (side, side))
             if encoded is None:
                 pixels = self._pixels(boxes, self.threads[awaited])
-                for number, inside in over.items():
-                    go_on(pixels[number], inside, self.border)
+                for i, inside in over.items():
+                    go_on(pixels[i], inside, self.border)
         except WorkbenchError:
             raise
         except Exception as error:

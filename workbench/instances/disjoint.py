@@ -73,7 +73,8 @@ class Disjoint:
             kept[loser] = left.area >= _LEFT * shapely.area(shapes[loser])
             if kept[loser] and left is not shapes[loser]:
                 shapes[loser] = left
-                trimmed[loser] = outlined(left, every.take(np.array([loser])), self._mpp)
+                like = every.take(np.array([loser]))
+                trimmed[loser] = outlined(left, like, self._mpp)
         untouched = kept.copy()
         untouched[[*range(first), *trimmed]] = False
         parts = [every.take(untouched), *trimmed.values()]

@@ -4,10 +4,10 @@ Tiles overlap by twice their margin, and their cores partition the slide. The co
 holds the anchor of an object (its centroid) decides which tile answers for it, so
 most objects need nobody else. Two kinds do, and are held back until all tiles are done:
 
-- near the edge of a core, where a network that sees other surroundings, or a raster
-  that lies a fraction of a pixel beside, can move an anchor to the other side, or across
-  it, where what another tile finds may overlap: such objects are claimed from both
-  sides, and the better claim holds;
+- near the edge of a core or across it, where a network that sees other surroundings,
+  or a raster that lies a fraction of a pixel beside, can move an anchor to the other
+  side, and where what another tile finds may overlap: such objects are claimed from
+  both sides, and the better claim holds;
 - as large as the margin, so that no tile may hold one whole: every tile whose core it
   reaches claims what it sees, and what is the same in the overlap of two tiles is
   united.

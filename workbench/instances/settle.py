@@ -148,9 +148,7 @@ def _united(
         name: np.average(column, weights=areas, keepdims=True).astype(np.float32)
         for name, column in parts.measures.items()
     }
-    whole = replace(
-        largest, scores=parts.scores.max(keepdims=True), measures=measures
-    )
+    whole = replace(largest, scores=parts.scores.max(keepdims=True), measures=measures)
     return outlined(outer, whole, mpp)
 
 

@@ -144,20 +144,29 @@ def draw_field(
 _GRAINS_UM: Final = (0.2, 0.4, 0.7)
 
 
+_KINDS: Final = {
+    # share, amount, fill, rim, clump, nucleoli at most
+    "dark": (0.25, (0.7, 1.4), (0.8, 1.0), (0.0, 0.2), (0.05, 0.25), 0),
+    "clumped": (0.25, (0.6, 1.1), (0.45, 0.8), (0.0, 0.4), (0.4, 1.0), 2),
+    "vesicular": (0.3, (0.45, 1.0), (0.2, 0.5), (0.3, 0.9), (0.2, 0.7), 3),
+    "pale": (0.2, (0.25, 0.6), (0.6, 1.0), (0.0, 0.35), (0.1, 0.4), 1),
+}
+"""Populations of nuclei: how often, and the least and most of each part of `_Look`."""
+
+
 def _look(rng: np.random.Generator, *, brown: bool) -> _Look:
-    """Return one population: dark, clumped, vesicular or pale."""
-    kind = rng.choice(4, p=[0.25, 0.25, 0.3, 0.2])
-    amount = float(rng.uniform(*((0.7, 1.4), (0.6, 1.1), (0.45, 1.0), (0.25, 0.6))[kind]))
-    fill = rng.uniform(*((0.8, 1.0), (0.45, 0.8), (0.2, 0.5), (0.6, 1.0))[kind])
-    rim = rng.uniform(*((0.0, 0.2), (0.0, 0.4), (0.3, 0.9), (0.0, 0.35))[kind])
-    clump = rng.uniform(*((0.05, 0.25), (0.4, 1.0), (0.2, 0.7), (0.1, 0.4))[kind])
+    """Return the look of one population."""
+    kinds = list(_KINDS.values())
+    number = rng.choice(len(kinds), p=[kind[0] for kind in kinds])
+    _, *ranges, nucleoli = kinds[number]
+    amount, fill, rim, clump = (float(rng.uniform(*each)) for each in ranges)
     return _Look(
         amount=amount * (float(rng.uniform(0.4, 0.9)) if brown else 1.0),
-        fill=float(fill),
-        rim=float(rim),
-        clump=float(clump),
+        fill=fill,
+        rim=rim,
+        clump=clump,
         grain_um=float(rng.choice(_GRAINS_UM)),
-        nucleoli=int(rng.integers(0, (1, 3, 4, 2)[kind])),
+        nucleoli=int(rng.integers(0, nucleoli + 1)),
         halo=float(rng.uniform(0, 0.8) if rng.uniform() < 0.3 else 0),  # noqa: PLR2004
     )
 
@@ -238,8 +247,7 @@ class _Painter:
         if not mask.any():
             return
         part = np.s_[y0:y1, x0:x1]
-        wide = np.pad(mask, 1)  # cut by the field, it goes on: no edge
-        wide[0], wide[-1], wide[:, 0], wide[:, -1] = wide[1], wide[-2], wide[:, 1], wide[:, -2]
+        wide = np.pad(mask, 1, mode="edge")  # cut by the field, it goes on: no edge
         inward = cv2.distanceTransform(wide, cv2.DIST_L2, 5)[1:-1, 1:-1] * self.mpp
         edge = max(0.4, float(rng.uniform(0.08, 0.3)) / self.mpp)
         soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), edge)

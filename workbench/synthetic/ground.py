@@ -139,7 +139,8 @@ def _add_red_cells(
         radius = float(rng.uniform(2.6, 3.8) / mpp)
         disc = np.zeros((side, side), np.uint8)
         axes = (2 * radius, 2 * radius * float(rng.uniform(0.6, 1)))
-        cv2.ellipse(disc, ((float(x), float(y)), axes, float(rng.uniform(0, 180))), 1, -1)
+        centre, angle = (float(x), float(y)), float(rng.uniform(0, 180))
+        cv2.ellipse(disc, (centre, axes, angle), 1, -1)
         soft = cv2.GaussianBlur(disc.astype(np.float32), (0, 0), 1.0)
         here = amounts[..., _E]
         here += soft * (amount * rng.uniform(0.8, 1.2) - here)

@@ -38,11 +38,11 @@ class NucleusDecoder:
     inside: float = 0.5
     """Least probability of a pixel of a nucleus."""
 
-    dynamic: float = 0.18
+    dynamic: float = 0.2
     """How far the summits of two nuclei stand above the saddle between them; depth is
     0 on the edge of a nucleus and 1 in its middle."""
 
-    deepest: float = 0.55
+    deepest: float = 0.5
     """Depth that a nucleus reaches somewhere."""
 
     @classmethod
