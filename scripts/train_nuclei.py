@@ -141,8 +141,8 @@ CARD: dict[str, Any] = {
         " pictures, most of them violet on violet, from made colours and from made"
         " nuclei: look at its outlines on your own stain before you count. Pale,"
         " out-of-focus and crowded nuclei are still missed or joined. Of DAB over"
-        " hematoxylin it saw made pictures only. It does not tell kinds of nuclei apart."
-        " Not a diagnosis."
+        " hematoxylin it saw made pictures only. It does not tell kinds of nuclei"
+        " apart. Not a diagnosis."
     ),
     "source": (
         "scripts/train_nuclei.py: 38 of the 54 pictures of stained tissue in BBBC038"

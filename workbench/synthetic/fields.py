@@ -62,7 +62,7 @@ class Field:
         """
         density = self.amounts @ vectors.astype(np.float32)
         light = np.exp(-density) * white.astype(np.float32)
-        return np.clip(np.rint(light), 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(np.rint(light), 0, 255), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
