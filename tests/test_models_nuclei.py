@@ -189,11 +189,13 @@ def filled(found, shape):
     return labels
 
 
-@pytest.mark.parametrize("name", ["nuclei", "nuclei-watershed"])
+@pytest.mark.parametrize(
+    ("name", "less"), [("nuclei", 0.03), ("nuclei-watershed", 0.01)]
+)
 def test_a_run_over_a_small_picture_finds_what_the_network_does(
-    name, shared_data, tmp_path
+    name, less, shared_data, tmp_path
 ):
-    """What a tile shows beyond the picture costs nothing."""
+    """What a tile shows beyond the picture costs little: white cost 0.3."""
     folder, model = shared_data / "nuclei_dsb2018_tissue", find_model(name)
     alone, in_run = [], []
     for start in ["15039b3acccc4257", "4e23ec", "718751", "be771d", "ed5be4", "6c67b7"]:
@@ -218,8 +220,8 @@ def test_a_run_over_a_small_picture_finds_what_the_network_does(
         assert found.boxes.min() >= 0  # nothing lies beyond the picture
         assert (found.boxes.max(axis=0)[2:] <= drawn.shape[::-1]).all()
         in_run.append(agreement(drawn, filled(found, drawn.shape)))
-    assert Agreement.mean(in_run).f1 > Agreement.mean(alone).f1 - 0.01
-    assert Agreement.mean(in_run).aji > Agreement.mean(alone).aji - 0.02
+    assert Agreement.mean(in_run).f1 > Agreement.mean(alone).f1 - less
+    assert Agreement.mean(in_run).aji > Agreement.mean(alone).aji - less
 
 
 @pytest.mark.parametrize("name", ["nuclei", "nuclei-watershed"])
