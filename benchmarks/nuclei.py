@@ -91,7 +91,9 @@ def measured(model, drawn_pictures, mpp, scale):
 
 
 def interval(each):
-    """Return the 95 % interval of the mean F1, by resampling pictures."""
+    """Return the 95 % interval of the mean F1, by resampling pictures; none of one."""
+    if len(each) == 1:
+        return ""
     scores = np.array([one.f1 for one in each])
     chosen = np.random.default_rng(0).integers(
         len(scores), size=(RESAMPLED, len(scores))
