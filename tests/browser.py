@@ -176,14 +176,19 @@ def chromium_path() -> str:
 
 
 @contextlib.contextmanager
-def app_served(slides: Path, runs: Path) -> Iterator[str]:
+def app_served(
+    slides: Path, runs: Path, *, env: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """Serve the app as `workbench serve` does; yields its address."""
     port = free_port()
     command = [sys.executable, "-m", "workbench.cli", "serve"]
     command += ["--slides", str(slides), "--runs", str(runs), "--port", str(port)]
     root = f"http://127.0.0.1:{port}"
-    env = {"OMP_NUM_THREADS": "1"}
-    with running(command, f"{root}/liveness", runs / "log", env=env):
+    told = {"OMP_NUM_THREADS": "1", **(env or {})}
+    if "PYTHONPATH" in told:
+        paths = [told["PYTHONPATH"], os.environ.get("PYTHONPATH", "")]
+        told["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    with running(command, f"{root}/liveness", runs / "log", env=told):
         yield f"{root}/workbench"
 
 

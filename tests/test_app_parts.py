@@ -6,7 +6,6 @@ import io
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -423,6 +422,8 @@ def test_labels_are_shown_to_nobody_where_they_may_name_a_patient(
         properties={},
         reader_name="",
         levels=(),
+        notes=(),
+        images=(),
         id="",
     )
     pictures, _ = _details(slide, labels=labels)
@@ -476,7 +477,9 @@ for secret in (server.prefix, server.answer, "Jane"):
 
 
 def test_the_log_of_a_kernels_server_is_private_and_has_no_secret(tmp_path):
-    env = {**os.environ, "HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "s")}
+    (tmp_path / "tmp").mkdir()
+    places = {"HOME": "", "XDG_STATE_HOME": "state", "TMPDIR": "tmp"}
+    env = os.environ | {name: str(tmp_path / each) for name, each in places.items()}
     done = subprocess.run(
         [sys.executable, "-c", _KERNEL_LOG],
         check=False,
@@ -486,8 +489,7 @@ def test_the_log_of_a_kernels_server_is_private_and_has_no_secret(tmp_path):
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    shared = Path(tempfile.gettempdir())
-    assert not list(shared.glob("workbench-*.log"))
+    assert list((tmp_path / "tmp").iterdir()) == []
     assert "Jane" not in done.stdout + done.stderr
 
 

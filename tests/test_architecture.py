@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 
@@ -86,3 +87,86 @@ def test_nothing_of_a_machine_is_in_the_repository(repository):
             continue
         text = path.read_text(errors="replace")
         assert str(repository) + "/" not in text, name
+
+
+NAMES = (
+    "a b i p br hr em td th tr ul ol li dl dt dd h1 h2 h3 div img pre svg sub sup link"
+    " meta body head html code base form rect line path text span style table title"
+    " input label embed small video audio strong object button script iframe figure"
+    " details summary canvas option select template figcaption blockquote"
+)
+TAG = re.compile(rf"</?(?:{NAMES.replace(' ', '|')})(?=[\s/>])", re.IGNORECASE)
+NO_TAGS = {"<path"}
+"""What is left out of a line of the log, which nobody shows as HTML."""
+
+NO_TEXT = (
+    "innerHTML",
+    "outerHTML",
+    "insertAdjacentHTML",
+    "document.write",
+    "dangerouslySetInnerHTML",
+    "createContextualFragment",
+    "setHTMLUnsafe",
+    "new Function",
+    " eval(",
+    "javascript:",
+)
+
+
+def strings(tree):
+    """Return the strings of a module that are no docstrings, with their lines."""
+    said = set()
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        for child in body if isinstance(body, list) else []:
+            if isinstance(child, ast.Expr):
+                said.add(id(child.value))
+    return [
+        (node.lineno, node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in said
+    ]
+
+
+def test_html_is_made_by_templates_alone(repository):
+    """No other string in Python holds a tag, so nothing can be put into one."""
+    found = [
+        f"{path.name}:{line}: {tag}"
+        for path in modules(repository)
+        if path.name != "headers.py"  # which marks the scripts of a finished page
+        for line, text in strings(ast.parse(path.read_text()))
+        for tag in TAG.findall(text)
+        if tag.lower() not in NO_TAGS
+    ]
+    assert found == []
+
+
+def test_templates_escape_everything(repository):
+    found = [
+        f"{path.name}: {word}"
+        for path in sorted((repository / "workbench" / "templates").iterdir())
+        for word in (
+            r"\|\s*safe",
+            "autoescape",
+            "Markup",
+            r"\son\w+\s*=",
+            "javascript:",
+        )
+        if re.search(word, path.read_text())
+    ]
+    assert found == []
+
+
+def test_our_javascript_writes_text_and_no_markup(repository):
+    scripts = sorted((repository / "workbench" / "app").rglob("*.js"))
+    assert len(scripts) > 20
+    found = [
+        f"{path.name}: {word}"
+        for path in [*scripts, *modules(repository)]
+        for word in NO_TEXT
+        # A page that the server has made is handed on as a whole.
+        if word in path.read_text().replace("page.documentElement.outerHTML", "")
+    ]
+    assert found == []

@@ -15,7 +15,6 @@ While there is a journal it is the truth. Nothing here needs torch.
 
 from __future__ import annotations
 
-import html
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -29,6 +28,7 @@ from workbench.cards import ModelCard
 from workbench.coverage import Coverage, region_of
 from workbench.errors import OutOfBoundsError, RecipeError, RunError
 from workbench.instances.store import InstanceStore, open_instances
+from workbench.markup import facts
 from workbench.objects import OBJECTS, LiveObjects
 from workbench.overview import Overview
 from workbench.recipe import Recipe
@@ -290,12 +290,7 @@ class Run:
             + (f", {failed} without an answer" if failed else ""),
             "Folder": str(self.path),
         }
-        cells = "".join(
-            f"<tr><th style='text-align:left'>{name}</th>"
-            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
-            for name, value in rows.items()
-        )
-        return f"<table>{cells}</table>"
+        return str(facts(rows))
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,13 +11,17 @@ import panel_material_ui as pmui
 from workbench.app.advice_plot import advice_plot
 from workbench.app.controls import button, note, side_by_side, stack
 from workbench.app.swatch import bar, table_of
+from workbench.app.text import Html
 from workbench.errors import StainError
 from workbench.layers.colour import hex_colour
+from workbench.markup import render
 from workbench.stain.advise import advise
 from workbench.stain.optical_density import swatches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from markupsafe import Markup
 
     from workbench.app.background import Background
     from workbench.app.library import Library
@@ -58,7 +61,7 @@ class AdvicePanel(pn.viewable.Viewer):
         self._status = note()
         self._cancel = button("Cancel", icon="stop", sizing_mode=None)
         self._plot = stack()
-        self._table = pn.pane.HTML("", sizing_mode="stretch_width")
+        self._table = Html("", sizing_mode="stretch_width")
         self._agree = button(
             "Take it as the reference", icon="check", main=True, sizing_mode=None
         )
@@ -152,20 +155,15 @@ class AdvicePanel(pn.viewable.Viewer):
             self._take(medoid.reference)
 
 
-def _table_of(advice: Advice) -> str:
+def _table_of(advice: Advice) -> Markup:
     head = ["slide", "hematoxylin", "R G B", "", "eosin", "R G B", "", "outlier"]
     rows = [_row(each, proposed=each is advice.medoid) for each in advice.slides]
-    return (
-        '<div style="max-height:220px;overflow:auto;scrollbar-width:thin">'
-        f"{table_of(head, rows)}</div>"
-    )
+    return render("advice", table=table_of(head, rows))
 
 
 def _row(slide: SlideStains, *, proposed: bool) -> list[str]:
-    name = html.escape(slide.name)
-    reasons = html.escape("; ".join(map(str, slide.findings)))
-    wrapped = f'<div style="white-space:normal;min-width:160px">{reasons}</div>'
-    cells = [f"<b>{name}</b> ◉" if proposed else name]
+    wrapped = render("advice_reasons", reasons="; ".join(map(str, slide.findings)))
+    cells: list[str] = [render("advice_name", name=slide.name, proposed=proposed)]
     if slide.fit is None:
         return [*cells, *[""] * 6, wrapped]
     colours = swatches(slide.fit.stains, slide.fit.max_concentrations)

@@ -8,8 +8,10 @@ import holoviews as hv
 import pandas as pd
 from bokeh.embed import components
 from bokeh.resources import Resources
+from markupsafe import Markup
 
 from workbench.layers.colour import hex_colour
+from workbench.markup import render
 from workbench.stain.optical_density import swatches
 
 if TYPE_CHECKING:
@@ -69,8 +71,9 @@ def save_plot(advice: Advice, path: Path) -> None:
     # Not file_html: that asks for the files of whatever else has been imported.
     script, plot = components(hv.render(advice_plot(advice), "bokeh"))
     code = "\n".join(Resources(mode="inline", components=["bokeh"]).js_raw)
-    head = '<!doctype html><meta charset="utf-8"><title>Stains</title>'
-    page = f"{head}<script>{code}</script>{plot}{script}"
+    # Bokeh's own, in which it has escaped what the plot is of.
+    own = {"code": Markup(code), "plot": Markup(plot), "script": Markup(script)}  # noqa: S704
+    page = render("plot_page", **own)
     path.write_text(page, encoding="utf-8")
 
 

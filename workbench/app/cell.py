@@ -8,7 +8,6 @@ notebook's own connection along (`tunnel.py`).
 
 from __future__ import annotations
 
-import html
 import json
 import logging
 import os
@@ -17,7 +16,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from markupsafe import Markup
+
 from workbench.app.tunnel import Relay
+from workbench.markup import render
 
 if TYPE_CHECKING:
     from workbench.app.kernel_server import KernelServer
@@ -69,13 +71,16 @@ class Cell:
     def html(self) -> str:
         """Return the frame, which finds its own address once it stands in a page."""
         facts = json.dumps(self.facts).replace("<", "\\u003c")
-        sentence = html.escape(_NO_DOOR)
-        return (
-            f'<iframe id="{self.name}" title="Slide Workbench"'
-            f' height="{self.facts["height"]}" style="{_STYLE}"'
-            f' allow="fullscreen"></iframe><p hidden>{sentence}</p>'
-            f"<script>(() => {{ {_SCRIPT} ({_FILL})({facts}); }})();</script>"
+        script = f"(() => {{ {_SCRIPT} ({_FILL})({facts}); }})();"
+        page = render(
+            "frame",
+            name=self.name,
+            height=self.facts["height"],
+            style=_STYLE,
+            sentence=_NO_DOOR,
+            script=Markup(script),  # noqa: S704 - our own, and JSON without "<"
         )
+        return str(page)
 
     def show(self, text: str) -> None:
         """Show the frame in the notebook's present cell; `text` is for consoles."""

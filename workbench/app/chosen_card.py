@@ -10,10 +10,13 @@ import panel_material_ui as pmui
 from workbench.app.controls import STYLE, button, side_by_side, stack
 from workbench.app.shown_instances import facts_of
 from workbench.app.swatch import facts_table
+from workbench.app.text import Html
+from workbench.markup import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from markupsafe import Markup
     from shapely.geometry.base import BaseGeometry
 
     from workbench.app.background import Background
@@ -39,7 +42,7 @@ class ChosenCard(pn.viewable.Viewer):
         self._marking = marking
         self._shown: ShownInstances | None = None
         self._filling = False
-        self._facts = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 0))
+        self._facts = Html("", sizing_mode="stretch_width", margin=(2, 0))
         self._class = pmui.AutocompleteInput(
             label="Class of the chosen", options=[], restrict=False, **STYLE
         )
@@ -121,5 +124,5 @@ class ChosenCard(pn.viewable.Viewer):
             shown.add(geometry, self._class.value or shown.now.classes[0])
 
 
-def _quiet(text: str) -> str:
-    return f"<div style='font-size:12px;opacity:.7'>{text}</div>"
+def _quiet(text: str) -> Markup:
+    return render("quiet", text=text)

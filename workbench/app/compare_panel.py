@@ -9,6 +9,7 @@ import panel_material_ui as pmui
 import param
 
 from workbench.app.controls import STYLE, button, choice, note, side_by_side, stack
+from workbench.app.text import Text
 from workbench.app.viewer import Viewer
 from workbench.layers.slide import SlideLayer
 
@@ -47,9 +48,7 @@ class Beside(pn.viewable.Viewer):
         return pn.Column(
             self.viewer,
             pmui.Paper(
-                pmui.Typography(
-                    self.slide.name, variant="caption", margin=(0, 4), sx=_CLIPPED
-                ),
+                Text(self.slide.name, variant="caption", margin=(0, 4), sx=_CLIPPED),
                 self._close,
                 direction="row",
                 elevation=2,

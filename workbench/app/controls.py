@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import panel_material_ui as pmui
 
+from workbench.app.text import Text
 from workbench.recipe import options
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def note(text: str = "", **more: Any) -> Any:
     look: dict[str, Any] = {"variant": "caption", "margin": (0, 2)}
     look |= {"sizing_mode": "stretch_width", **more}
     sx = {"color": "text.secondary", "overflowWrap": "anywhere", "lineHeight": 1.4}
-    return pmui.Typography(text, sx=sx, **look)
+    return Text(text, sx=sx, **look)
 
 
 def stack(*children: Any, **more: Any) -> Any:

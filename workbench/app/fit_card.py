@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING, Final
 
 import cv2
@@ -10,10 +9,12 @@ import cv2
 from workbench.app.gallery import picture_url
 from workbench.app.swatch import bar, table_of
 from workbench.layers.colour import hex_colour
+from workbench.markup import render
 from workbench.stain.optical_density import swatches
 
 if TYPE_CHECKING:
     import numpy as np
+    from markupsafe import Markup
     from numpy.typing import NDArray
 
     from workbench.app.slide_stain import SlideStain
@@ -38,31 +39,26 @@ def sampled_picture(stain: SlideStain) -> NDArray[np.uint8]:
     return pixels
 
 
-def picture_of_sample(stain: SlideStain) -> str:
+def picture_of_sample(stain: SlideStain) -> Markup:
     """Return that picture as HTML."""
     url = picture_url(sampled_picture(stain))
     alt = "The slide, with frames where its colours were looked at"
-    return (
-        f'<img src="{url}" alt="{alt}" style="display:block;max-width:100%;'
-        f'max-height:180px;margin:6px auto;border-radius:6px">'
-    )
+    return render("sampled", url=url, alt=alt)
 
 
 def _seen(stain: SlideStain) -> str:
     """Return what was looked at, and what was found there."""
     quality = stain.quality
     tiles = len(stain.sample.boxes)
-    text = (
+    return (
         f"Looked at {quality.seen_px:,} pixels in {tiles} tiles all over the tissue;"
         f" {quality.stained_px:,} of them are stained. The two stains are"
         f" {quality.angle:.0f}° apart and explain {quality.explained:.1%} of the"
         " colour."
     )
-    style = "font-size:11px;line-height:1.45;opacity:.8;margin-top:4px"
-    return f'<div style="{style}">{text}</div>'
 
 
-def fit_of(stain: SlideStain) -> str:
+def fit_of(stain: SlideStain) -> Markup:
     """Return the stains of the slide and of the reference in numbers, as HTML."""
     rows = _rows("slide", stain.fit)
     if stain.reference is not None:
@@ -72,9 +68,9 @@ def fit_of(stain: SlideStain) -> str:
         rows += _rows("reference", known)
     head = ["", "", "R", "G", "B", "max"]
     table = table_of(head, rows)
-    if stain.normalizer is not None and stain.normalizer.method == "reinhard":
-        table += _lab_of(stain)
-    return table + _seen(stain)
+    by_lab = stain.normalizer is not None and stain.normalizer.method == "reinhard"
+    more = _lab_of(stain) if by_lab else ""
+    return render("fit", table=table, more=more, seen=_seen(stain))
 
 
 def warnings_of(stain: SlideStain) -> str:
@@ -90,14 +86,14 @@ def _rows(whose: str, fit: StainFit) -> list[list[str]]:
     gradients = swatches(fit.stains, fit.max_concentrations)
     for index, name in enumerate(_NAMES):
         colours = [hex_colour(colour) for colour in gradients[index]]
-        label = f"{html.escape(whose)} {name[0].upper()}"
+        label = f"{whose} {name[0].upper()}"
         vector = [f"{part:.2f}" for part in fit.stains[index]]
         most = f"{fit.max_concentrations[index]:.2f}"
         rows.append([label, bar(colours, width=44), *vector, most])
     return rows
 
 
-def _lab_of(stain: SlideStain) -> str:
+def _lab_of(stain: SlideStain) -> Markup:
     """Return what Reinhard's method goes by."""
     record = {} if stain.normalizer is None else stain.normalizer.to_dict()
     rows = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,9 +10,11 @@ import panel_material_ui as pmui
 
 from workbench.app.controls import STYLE, button, note, stack
 from workbench.app.slide_stain import staining_of_slide
+from workbench.app.text import Html
 from workbench.area import Area
 from workbench.instances.counts import GRADES, count, positivity
 from workbench.instances.stains import measure_stains
+from workbench.markup import render
 from workbench.stain.deconvolution import find_stains
 from workbench.tissue import find_tissue
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     import pandas as pd
+    from markupsafe import Markup
     from numpy.typing import NDArray
 
     from workbench.annotations.annotation import Annotation
@@ -38,7 +40,6 @@ _ALL_OF_IT: Final = 1e-3
 """What is missing of a place and yet means that all of it was computed."""
 
 _PLACE: Final = ("place", "area_mm2", "place_mm2")
-_CELL: Final = "padding:1px 6px 1px 0;text-align:right;white-space:nowrap"
 
 
 class CountCard(pn.viewable.Viewer):
@@ -63,7 +64,7 @@ class CountCard(pn.viewable.Viewer):
         self._staining: Staining | None = None
         self._assumed = False
         self._measured: NDArray[np.float32] | None = None
-        self._table = pn.pane.HTML("", sizing_mode="stretch_width", margin=(6, 0))
+        self._table = Html("", sizing_mode="stretch_width", margin=(6, 0))
         self._measure = button(
             f"Measure as if stained with {_STAIN}", icon="colorize", visible=False
         )
@@ -253,40 +254,27 @@ def _numbers(text: str) -> tuple[float, ...]:
     return found if rising and found[0] > 0 else GRADES
 
 
-def _html(table: pd.DataFrame) -> str:
+def _html(table: pd.DataFrame) -> Markup:
     place, area, whole = (table[name].iloc[0] for name in _PLACE)
-    where = f"<div style='font-size:12px'><b>In {escape(str(place))}</b>"
-    if not area:
-        return f"{where}: not computed here.</div>"
-    head = "".join(
-        f"<th style='{_CELL};font-weight:500'>{name}</th>"
-        for name in ("", "objects", "to a mm²", "share")
-    )
-    counted: list[Any] = table.to_dict("records")
-    rows = "".join(map(_row, counted))
+    rows = [_row(each) for each in table.to_dict("records")] if area else []
     part = area < (1 - _ALL_OF_IT) * whole
     size = f"{area:.3g} of {whole:.3g} mm² computed" if part else f"{area:.3g} mm²"
-    return (
-        f"{where}, {size}"
-        f"<table style='width:100%;border-collapse:collapse'><tr style='opacity:.65'>"
-        f"{head}</tr>{rows}</table></div>"
-    )
+    return render("counts", place=str(place), size=size if area else "", rows=rows)
 
 
-def _row(row: dict[str, Any]) -> str:
+def _row(row: Any) -> dict[str, str]:
     low, high = row["per_mm2_low"], row["per_mm2_high"]
     known = not np.isnan(row["share"])
-    share = f"{row['share']:.0%}" if known else ""
     interval = f"{_plain(low)} to {_plain(high)} to a mm²"
     if known:
         interval += f", share {row['share_low']:.1%} to {row['share_high']:.1%}"
-    spread = f"{_plain(row['per_mm2'])} ± {_plain((high - low) / 2)}"
-    cells = (
-        f"<td style='{_CELL};text-align:left'>{escape(row['class'])}</td>"
-        f"<td style='{_CELL}'>{row['count']:,}</td>"
-        f"<td style='{_CELL}'>{spread}</td><td style='{_CELL}'>{share}</td>"
-    )
-    return f"<tr title='{interval} (95 %)'>{cells}</tr>"
+    return {
+        "name": row["class"],
+        "number": f"{row['count']:,}",
+        "spread": f"{_plain(row['per_mm2'])} ± {_plain((high - low) / 2)}",
+        "share": f"{row['share']:.0%}" if known else "",
+        "interval": interval,
+    }
 
 
 def _sentence(row: Any) -> str:

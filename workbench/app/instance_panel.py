@@ -25,6 +25,7 @@ from workbench.app.instance_counts import CountCard
 from workbench.app.instance_plots import Histogram
 from workbench.app.shown_instances import ShownInstances, noun_and_unit, store_of
 from workbench.app.swatch import legend_of
+from workbench.app.text import Html
 from workbench.layers.colour import COLORMAPS
 from workbench.objects import OBJECTS
 
@@ -96,7 +97,7 @@ class InstancePanel(pn.viewable.Viewer):
         self._opacity = _slider(PromptSlider, "Opacity", start=0, end=1, value=_OPACITY)
         self._by = pmui.Select(label="Colour by", options=["class"], **STYLE)
         self._colormap = pmui.Select(label="Colours", options=[*COLORMAPS], **STYLE)
-        self._legend = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 0))
+        self._legend = Html("", sizing_mode="stretch_width", margin=(4, 0))
         self._classes = pmui.CheckBoxGroup(
             label="Classes", options=[], inline=True, size="small", margin=(0, 0)
         )

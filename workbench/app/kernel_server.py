@@ -21,6 +21,7 @@ from platformdirs import user_log_path
 from tornado.web import RequestHandler
 
 from workbench.app.door import APP, Door, server_options
+from workbench.app.text import Text
 from workbench.app.traffic import OURS, DiscreetFormatter
 from workbench.errors import WorkbenchError
 from workbench.tileserver.headers import SELF, guard_page
@@ -145,7 +146,7 @@ class KernelServer:
         guard_page(pn.state.curdoc, self.frames)
         key = pn.state.session_args.get("app", [b""])[0].decode(errors="replace")
         if key not in self._apps:
-            return pn.pane.Str("This app is gone: run its cell again.")
+            return Text("This app is gone: run its cell again.")
         return self._apps[key].open_session()
 
 

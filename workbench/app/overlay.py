@@ -13,6 +13,7 @@ from workbench.annotations.summary import summarise
 from workbench.app.address import OverlayLook
 from workbench.app.controls import STYLE, PromptRangeSlider, PromptSlider, side_by_side
 from workbench.app.histogram import histogram_of, shares_of
+from workbench.app.text import Html
 from workbench.layers.class_map import ClassMapLayer
 from workbench.layers.colour import COLORMAPS, class_colour, hex_colour
 from workbench.layers.heatmap import HeatmapLayer, HeatmapStyle
@@ -105,7 +106,7 @@ class Overlay(pn.viewable.Viewer):
             description="What a pixel shows where many cells lie under it",
             **STYLE,
         )
-        self._seen = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 0))
+        self._seen = Html("", sizing_mode="stretch_width", margin=(4, 0))
         self._drawn = self._layer()
         self.handle = viewer.add_layer(self._drawn, opacity=self.opacity.value)
         self._offer()

@@ -12,11 +12,13 @@ import signal
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod
 
 import panel as pn
 from panel.io.application import build_applications
 
 from workbench.app.address import Address
+from workbench.app.closed_pages import forget
 from workbench.app.door import APP, server_options
 from workbench.app.gate import Gate
 from workbench.app.health import HealthHandler
@@ -41,10 +43,24 @@ def session(site: Site, *, first: str = "") -> WorkbenchApp:
     """
     asked = Address.parse(pn.state.session_args)
     app = WorkbenchApp(site)
-    pn.config.exception_handler = app.background.failed
+    # Panel keeps it by the document, and forgets a document that nothing else keeps.
+    failed = WeakMethod(app.background.failed)
+    pn.config.exception_handler = lambda error: _tell_of(failed(), error)
     pn.state.onload(lambda: app.begin_at(replace(asked, slide=asked.slide or first)))
-    pn.state.on_session_destroyed(lambda _: app.close())
+    document = pn.state.curdoc
+
+    def over(_: object) -> None:
+        app.close()
+        if document is not None:
+            forget(document)
+
+    pn.state.on_session_destroyed(over)
     return app
+
+
+def _tell_of(failed: Callable[[Exception], None] | None, error: Exception) -> None:
+    if failed is not None:
+        failed(error)
 
 
 def _page(site: Site) -> Any:

@@ -8,6 +8,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workbench.app.controls import button
+from workbench.app.text import Text
 from workbench.errors import SlideChangedError
 from workbench.former_work import claim, unclaimed
 
@@ -60,8 +61,8 @@ class SlideNotices(pn.viewable.Viewer):
         self.reopen = button("Open it again", icon="refresh", sizing_mode=None)
         self.take = button("Yes, take them over", icon="check", sizing_mode=None)
         self.leave = button("No, leave them", icon="close", sizing_mode=None)
-        self._question = pmui.Typography("", variant="body2")
-        self.changed = _bar(pmui.Typography(_CHANGED, variant="body2"), self.reopen)
+        self._question = Text("", variant="body2")
+        self.changed = _bar(Text(_CHANGED, variant="body2"), self.reopen)
         self.former = _bar(self._question, self.take, self.leave)
         self.reopen.on_click(lambda _: reopen())
         self.take.on_click(lambda _: self._answer(take=True))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import functools
-import html
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 import param
@@ -16,12 +16,13 @@ from panel.custom import JSComponent
 from PIL import Image
 
 from workbench.app.controls import STYLE, button, floating, note, stack
+from workbench.app.text import Html, Notice, Text
 from workbench.errors import OutOfBoundsError
 from workbench.geometry import objective_of_mpp
+from workbench.markup import facts, render
 from workbench.slide.pixel_size import Mpp, mpp_text, parse_mpp
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from workbench.app.background import Background
@@ -90,7 +91,7 @@ class SlidePanel(pn.viewable.Viewer):
             placeholder="0.25 is typical of 40x, 0.5 of 20x",
             **STYLE,
         )
-        self._mpp_alert = pmui.Alert(
+        self._mpp_alert = Notice(
             severity="warning", variant="outlined", margin=(4, 0), sx={"py": 0}
         )
         self._ask = stack(self._mpp_alert, self._mpp, visible=False)
@@ -101,7 +102,7 @@ class SlidePanel(pn.viewable.Viewer):
         self._dialog = pmui.Dialog(
             self._more_body, title="Slide", show_close_button=True, width_option="md"
         )
-        self._opening = pmui.Typography("", variant="body2", margin=(0, 8))
+        self._opening = Text("", variant="body2", margin=(0, 8))
         self._cancel = button("Cancel", sizing_mode=None, margin=0)
         self.opening = pmui.Paper(
             pmui.CircularProgress(size=20, margin=(0, 4)),
@@ -283,8 +284,8 @@ def _details(slide: Slide, *, labels: bool) -> list[Any]:
     associated = sorted(slide.associated.items()) if labels else []
     pictures = [
         pmui.Column(
-            pmui.Typography(name.capitalize(), variant="subtitle2"),
-            pn.pane.Image(_small(pixels), alt_text=name),
+            Text(name.capitalize(), variant="subtitle2"),
+            Html(render("picture", url=_data_url(_small(pixels)), alt=name)),
         )
         for name, pixels in associated
         if name != "thumbnail"
@@ -297,14 +298,10 @@ def _details(slide: Slide, *, labels: bool) -> list[Any]:
         ("Levels", ", ".join(f"{w:,} x {h:,}" for w, h in _sizes(slide))),
         *sorted(slide.properties.items()),
     ]
-    table = "".join(
-        f"<tr><th>{html.escape(key)}</th><td>{html.escape(value)}</td></tr>"
-        for key, value in rows
-    )
     return [
         pmui.Row(*pictures, sx={"flexWrap": "wrap", "gap": "16px"}),
-        pn.pane.HTML(
-            f"<table>{table}</table>",
+        Html(
+            facts(rows),
             stylesheets=[_TABLE],
             sizing_mode="stretch_width",
         ),
@@ -315,10 +312,10 @@ def _sizes(slide: Slide) -> list[tuple[int, int]]:
     return [level.size for level in slide.levels]
 
 
-def _small(pixels: NDArray[np.uint8]) -> Image.Image:
+def _small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     image = Image.fromarray(pixels)
     image.thumbnail((_ASSOCIATED_PX, _ASSOCIATED_PX))
-    return image
+    return np.asarray(image)
 
 
 def _data_url(pixels: NDArray[np.uint8]) -> str:

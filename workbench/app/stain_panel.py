@@ -21,6 +21,7 @@ from workbench.app.slide_stain import (
     fit_slide,
 )
 from workbench.app.swatch import legend_of
+from workbench.app.text import Html, Notice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +75,7 @@ class StainPanel(pn.viewable.Viewer):
         self._look.stylesheets = [*self._look.stylesheets, _IN_THREES]
         self._legend = _html(visible=False)
         self._status = note()
-        self._doubts = pmui.Alert(
+        self._doubts = Notice(
             "",
             severity="warning",
             variant="outlined",
@@ -216,4 +217,4 @@ class StainPanel(pn.viewable.Viewer):
 
 
 def _html(**more: Any) -> Any:
-    return pn.pane.HTML("", margin=(2, 0), sizing_mode="stretch_width", **more)
+    return Html("", margin=(2, 0), sizing_mode="stretch_width", **more)

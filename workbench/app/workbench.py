@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import panel as pn
-import panel_material_ui as pmui
 import param
 
 from workbench.app.address import Address
@@ -29,6 +28,7 @@ from workbench.app.slide_panel import SlidePanel
 from workbench.app.slide_stain import NORMALIZED, SCANNED
 from workbench.app.snapshots import SnapshotPanel
 from workbench.app.stain_panel import StainPanel
+from workbench.app.text import Notice, Text
 from workbench.app.viewer import Viewer
 from workbench.layers.layer import overlay_pyramid
 from workbench.layers.slide import SlideLayer
@@ -68,7 +68,7 @@ class WorkbenchApp(pn.viewable.Viewer):
     def __init__(self, site: Site) -> None:
         super().__init__()
         self.site = site
-        self.notice = pmui.Alert(
+        self.notice = Notice(
             "",
             severity="warning",
             closeable=True,
@@ -114,7 +114,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         )
         self.snapshots = SnapshotPanel(self.background, self._marks_shown)
         self.stage = pn.Row(
-            pmui.Typography("Choose a slide.", margin=24), sizing_mode="stretch_both"
+            Text("Choose a slide.", margin=24), sizing_mode="stretch_both"
         )
         self._base: LayerHandle | None = None
         self._last_failure = ""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import io
 from typing import TYPE_CHECKING, Any
 
 from workbench.geometry import objective_of_mpp
+from workbench.markup import facts, png_url, render
 
 if TYPE_CHECKING:
     from workbench.slide.slide import Slide
@@ -17,17 +16,8 @@ def mimebundle(slide: Slide) -> dict[str, Any]:
     """Return the slide as text and as HTML, for Jupyter."""
     buffer = io.BytesIO()
     slide.thumbnail(512).image().save(buffer, "PNG")
-    picture = base64.b64encode(buffer.getvalue()).decode()
-    rows = "".join(
-        f"<tr><th style='text-align:left'>{key}</th>"
-        f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
-        for key, value in _facts(slide).items()
-    )
-    return {
-        "text/plain": repr(slide),
-        "text/html": f"<img alt='thumbnail' src='data:image/png;base64,{picture}'>"
-        f"<table>{rows}</table>",
-    }
+    page = render("slide", url=png_url(buffer.getvalue()), facts=facts(_facts(slide)))
+    return {"text/plain": repr(slide), "text/html": str(page)}
 
 
 def _facts(slide: Slide) -> dict[str, str]:

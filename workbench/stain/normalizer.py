@@ -6,9 +6,7 @@ colour everywhere, and there is no seam between tiles.
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import html
 import json
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -19,6 +17,7 @@ from numba.core import config as numba_config
 from torch import nn
 
 from workbench.errors import StainError
+from workbench.markup import png_url, render
 from workbench.stain.formula import CONSTANTS, TABLE_SHAPE, compiled, quantized
 from workbench.stain.fused import FusedPass
 from workbench.stain.lookup import ColourTable, LearntPass
@@ -254,18 +253,14 @@ class Normalizer(nn.Module):
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        text = f"<pre>{html.escape(self.summary())}</pre>"
-        if not isinstance(self.colour_map, MacenkoMap | VahadaneMap):
-            return text
-        rows = [
-            swatches(fit.stains, fit.max_concentrations)
-            for fit in (self.colour_map.source, self.colour_map.reference)
-        ]
-        picture = base64.b64encode(swatch_png(np.concatenate(rows))).decode("ascii")
-        return (
-            '<img alt="hematoxylin and eosin of the slide, then of the reference"'
-            f' src="data:image/png;base64,{picture}">{text}'
-        )
+        url = ""
+        if isinstance(self.colour_map, MacenkoMap | VahadaneMap):
+            rows = [
+                swatches(fit.stains, fit.max_concentrations)
+                for fit in (self.colour_map.source, self.colour_map.reference)
+            ]
+            url = png_url(swatch_png(np.concatenate(rows)))
+        return str(render("normalizer", url=url, summary=self.summary()))
 
     def extra_repr(self) -> str:
         """Return the method, for the module's text."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import io
 import re
 from pathlib import Path
@@ -15,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from workbench.errors import StainError
 from workbench.geometry import Box
+from workbench.markup import png_url, render
 from workbench.stain.macenko import StainFit, fit_macenko
 from workbench.stain.optical_density import ColourHistogram, swatches
 from workbench.stain.reinhard import LabFit, fit_reinhard
@@ -134,13 +133,9 @@ class Reference(BaseModel):
         return swatch_png(self.swatches())
 
     def _repr_html_(self) -> str:
-        picture = base64.b64encode(self._repr_png_()).decode("ascii")
-        return (
-            f'<figure><img alt="hematoxylin and eosin of {html.escape(self.name)}"'
-            f' src="data:image/png;base64,{picture}">'
-            f"<figcaption>{html.escape(self.name)}: {html.escape(self.provenance)}"
-            "</figcaption></figure>"
-        )
+        url = png_url(self._repr_png_())
+        told = {"name": self.name, "provenance": self.provenance}
+        return str(render("reference", url=url, **told))
 
 
 def swatch_png(colours: NDArray[np.uint8]) -> bytes:
