@@ -132,3 +132,53 @@ def test_the_table_in_the_docs_is_the_one_in_the_code():
     text = (Path(__file__).parents[1] / "docs" / "formats.md").read_text()
     for vendor in (*VENDORS, GENERIC):
         assert f"| {vendor.title} | {vendor.library} | {vendor.why} |" in text
+
+
+def properties_of(reader, monkeypatch, **changed):
+    """Open again, while OpenSlide says something else of the file."""
+    real = openslide.OpenSlide
+
+    class Said(real):
+        @property
+        def properties(self):
+            return {**super().properties, **changed}
+
+    monkeypatch.setattr("workbench.slide.openslide.openslide.OpenSlide", Said)
+    return reader()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"openslide.mpp-x": "wide", "openslide.mpp-y": ""},
+        {"openslide.background-color": "papaya"},
+        {"openslide.bounds-x": "left", "openslide.bounds-y": "0"},
+        {
+            "openslide.bounds-x": "-500",
+            "openslide.bounds-y": "0",
+            "openslide.bounds-width": "99999999",
+            "openslide.bounds-height": "-1",
+        },
+    ],
+)
+def test_nonsense_in_what_openslide_says_costs_no_slide(changed, tmp_path, monkeypatch):
+    picture = made_tiffs.place_picture(1024, 512)
+    path = made_tiffs.write_ndpi(tmp_path / "made.ndpi", [(picture, 32)])
+    slide = properties_of(lambda: wb.open_slide(path), monkeypatch, **changed)
+    with slide:
+        assert slide.background == (255, 255, 255)
+        assert slide.box.intersection(slide.bounds) == slide.bounds
+        assert off(slide.read(wb.Box(0, 0, 99, 99)).pixels, picture[:99, :99]) < 2
+
+
+def test_levels_of_odd_scale_are_read_at_their_own_pixels(tmp_path):
+    """Their downsample is no whole number, so level-0 places are no exact address."""
+    noise = np.random.default_rng(0).integers(0, 255, (1301, 1501, 3), np.uint8)
+    path = made_tiffs.write_pyramid(tmp_path / "odd.tif", noise, compression="zlib")
+    with wb.open_slide(path) as slide, tifffile.TiffFile(path) as file:
+        for number, by in ((1, 2), (2, 4)):
+            stored = file.pages[number].asarray()
+            for x, y in ((0, 0), (101, 57), (281, 203)):
+                box = wb.Box.at(x * by, y * by, 64 * by, 64 * by)
+                seen = slide.read(box, size=(64, 64)).pixels
+                np.testing.assert_array_equal(seen, stored[y : y + 64, x : x + 64])

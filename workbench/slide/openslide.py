@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 import openslide
 
+from workbench.errors import OutOfBoundsError, SlideReadError
 from workbench.geometry import Box
 from workbench.slide.reader import BoxReader, Level, mpp_pair
 from workbench.slide.samples import Samples, blended
@@ -64,10 +65,12 @@ class OpenSlideReader(BoxReader):
                 openslide.PROPERTY_NAME_BOUNDS_HEIGHT,
             )
         ]
-        if None in sides:
-            return Box(0, 0, *self.levels[0].size)
-        x, y, width, height = (int(side) for side in sides if side is not None)
-        return Box.at(x, y, width, height)
+        whole = Box(0, 0, *self.levels[0].size)
+        try:
+            x, y, width, height = (int(side or "") for side in sides)
+            return whole.intersection(Box.at(x, y, width, height))
+        except (ValueError, OutOfBoundsError):
+            return whole
 
     def read_inside(
         self, level: int, x: int, y: int, width: int, height: int
@@ -80,7 +83,12 @@ class OpenSlideReader(BoxReader):
 
     def associated(self, name: str) -> NDArray[np.uint8]:
         """Return an associated image; see `Reader.associated`."""
-        return self._flat(self._slide.associated_images[name], None)
+        try:
+            return self._flat(self._slide.associated_images[name], None)
+        except (openslide.OpenSlideError, ValueError, MemoryError) as error:
+            raise SlideReadError(
+                self.path, f"its image '{name}'", str(error)
+            ) from error
 
     def showing(self, samples: Samples) -> Self:
         """Take the levels for what they are, where their file calls that RGB."""

@@ -114,4 +114,6 @@ def try_openslide(path: str) -> Reader | None:
         reader: Reader = module.OpenSlideReader(path)
     except module.openslide.OpenSlideError:
         return None
+    except (ValueError, TypeError, ArithmeticError, MemoryError, OSError) as error:
+        raise BrokenSlideError(path, str(error) or type(error).__name__) from error
     return reader
