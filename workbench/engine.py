@@ -13,7 +13,12 @@ import numpy as np
 
 from workbench.answers import Answers
 from workbench.batches import read_batches
-from workbench.errors import ModelError, SlideReadError, WorkbenchError
+from workbench.errors import (
+    ModelError,
+    NoTissueError,
+    SlideReadError,
+    WorkbenchError,
+)
 from workbench.finding import Finder, find_objects
 from workbench.recipe import Recipe
 from workbench.recorder import Recorder
@@ -49,6 +54,7 @@ def run(
     progress: Callable[[Progress], None] | bool | None = None,
     cancel: threading.Event | None = None,
     focus: Callable[[], Box | None] | None = None,
+    need_tiles: bool = False,
     **options: Any,
 ) -> Run:
     """Run a model over a slide.
@@ -73,6 +79,8 @@ def run(
     focus : callable, optional
         Returns the `Box` that somebody looks at, or None; its tiles come first. It
         is called from another thread.
+    need_tiles : bool
+        Whether a run without any tile is an error; else it is finished at once.
     **options
         Fields of `Recipe`, in place of those of `recipe`.
 
@@ -94,6 +102,8 @@ def run(
     SlideReadError
         If the slide cannot be read any more, or nowhere; single damaged tiles are left
         out.
+    NoTissueError
+        If no tissue is found and `need_tiles` is set; nothing is kept then.
     RecipeMismatchError
         If the folder holds another run.
     RunError
@@ -107,7 +117,7 @@ def run(
             recorder.adopt(slide)
             recorder.check(request.asked)
             if not recorder.finished:
-                _begin(request, recorder, report)
+                _begin(request, recorder, report, need_tiles=need_tiles)
                 status = _answer(request, recorder, report, cancel=cancel, focus=focus)
                 recorder.close(status, timings=report.seconds)
                 if status == "failed":
@@ -117,13 +127,19 @@ def run(
     return done
 
 
-def _begin(request: Request, recorder: Recorder, report: Reporter) -> None:
+def _begin(
+    request: Request, recorder: Recorder, report: Reporter, *, need_tiles: bool
+) -> None:
     """Make the folder of a new run; take up what an earlier session decided."""
     if recorder.record:
         recorder.resume(request.session)
     else:
         with report.stage("finding tissue"):
             tiles = request.tiles()
+        if need_tiles and not len(tiles):
+            everywhere = request.recipe.region is None
+            where = "on" if everywhere else "in the chosen region of"
+            raise NoTissueError(request.slide.name, where)
         with report.stage("fitting stains"):
             normalizer = request.normalizer() if len(tiles) else None
         with report.part("preparing"):

@@ -259,6 +259,17 @@ class RunError(WorkbenchError):
     """A run folder that cannot be opened or continued."""
 
 
+class NoTissueError(RunError):
+    """No tissue was found where a run was asked for."""
+
+    def __init__(self, slide: object, where: str) -> None:
+        super().__init__(
+            f"No tissue was found {where} '{slide}', so there is nothing to run on.",
+            "Look at the slide; lower tissue_threshold, say where tissue is"
+            " (tissue_in), keep ink, or run without tissue_only.",
+        )
+
+
 class RecipeMismatchError(RunError):
     """The folder holds a run of another recipe, slide or model."""
 

@@ -195,6 +195,7 @@ class Job:
                 progress=self._hear,
                 cancel=self._stop,
                 focus=lambda: self._focus,
+                need_tiles=True,
             )
         except WorkbenchError as error:
             self._fail(error, str(error))

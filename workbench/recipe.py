@@ -124,6 +124,32 @@ class Recipe(BaseModel):
             description="Share of a tile's core that must be tissue (0 to 1).",
         ),
     ] = 0.1
+    tissue_threshold: Annotated[
+        float | None,
+        Field(
+            ge=0.01,
+            le=1,
+            description="Optical density by which tissue is coloured, or absorbs and"
+            " has texture. Default: chosen for each slide, between 0.05 and 0.12.",
+        ),
+    ] = None
+    ink: Annotated[
+        Literal["remove", "keep"],
+        Field(description="Whether what looks like ink is left out."),
+    ] = "remove"
+    tissue_in: Annotated[
+        Corners | Polygons | None,
+        BeforeValidator(_region),
+        Field(
+            description="This is tissue, whatever it looks like: x0,y0,x1,y1 in level-0"
+            " pixels, or the polygons of a GeoJSON file."
+        ),
+    ] = None
+    no_tissue_in: Annotated[
+        Corners | Polygons | None,
+        BeforeValidator(_region),
+        Field(description="The same for what is no tissue, such as ink."),
+    ] = None
     min_score: Annotated[
         float | None,
         Field(

@@ -7,6 +7,7 @@ goes only when the scores and the record that replace it are on disk.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
@@ -122,6 +123,8 @@ class Recorder:
             if self._journal is not None:
                 self._journal.abandon()
             self._lock.release()
+            if not self.record:  # nothing was begun, so nothing is left behind
+                _forget(self.path)
 
     @property
     def finished(self) -> bool:
@@ -338,6 +341,14 @@ def _refuse_foreign(path: Path) -> None:
     if foreign:
         message = f"'{path}' holds other files, such as '{foreign[0]}'."
         raise RunError(message, "Choose a new or empty folder for the run.")
+
+
+def _forget(path: Path) -> None:
+    """Remove a run folder in which nothing was begun."""
+    with contextlib.suppress(OSError):  # another run has begun there since, or holds it
+        if [each.name for each in path.iterdir()] == [LOCK]:
+            (path / LOCK).unlink()
+        path.rmdir()
 
 
 def _differences(there: Any, here: Any, name: str = "") -> Iterator[str]:

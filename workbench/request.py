@@ -29,7 +29,7 @@ from workbench.stain.references import load_reference
 from workbench.stain.sample import slide_histogram
 from workbench.stain.several import SeveralNormalizers
 from workbench.team import Team
-from workbench.tissue import find_tissue
+from workbench.tissue import TissueChoice, find_tissue
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,6 +43,9 @@ _FREE: Final = {"model", "weights", "trust", "device", "precision", "compile"}
 """Options that may differ when a run goes on: each changes no answer but by rounding,
 or only by what it leads to, and that is compared (the card with its SHA-256, the
 precision)."""
+
+_ADDED: Final = {"tissue_threshold", "ink", "tissue_in", "no_tissue_in"}
+"""Options that older runs do not name: at their defaults they are not compared."""
 
 _PACKAGES: Final = ("slide-workbench", "torch", "numpy", "opencv-python-headless")
 _ENLARGED: Final = 1.1
@@ -91,11 +94,16 @@ class Request:
                 "size": list(self.slide.size),
                 "mpp": self.slide.mpp,
             },
-            "recipe": self.recipe.model_dump(mode="json", exclude=_FREE),
+            "recipe": self.recipe.model_dump(mode="json", exclude=_FREE | self._plain),
             "model": self.inference.card.model_dump(mode="json"),
             "grid": {**asdict(self.grid), "slide_size": list(self.grid.slide_size)},
             "precision": self.inference.precision,
         }
+
+    @property
+    def _plain(self) -> set[str]:
+        fields = type(self.recipe).model_fields
+        return {n for n in _ADDED if getattr(self.recipe, n) == fields[n].default}
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -162,7 +170,7 @@ class Request:
         tiles = self._in_region()
         if not self.recipe.tissue_only:
             return tiles
-        tissue = find_tissue(self.slide)
+        tissue = find_tissue(self.slide, choice=TissueChoice.of(self.recipe))
         share = tissue.fractions([self.grid.core(i) for i in tiles.tolist()])
         return tiles[(share >= self.recipe.min_tissue) & (share > 0)]
 
@@ -178,9 +186,12 @@ class Request:
             return None
         method = self.recipe.normalize
         aims = [load_reference(name) for name in _references(self.recipe)]
-        if len(aims) == 1:
+        choice = TissueChoice.of(self.recipe)
+        if len(aims) == 1 and choice == TissueChoice():
             return fit_normalizer(self.slide, aims[0], method=method)
-        colours = slide_histogram(self.slide)
+        colours = slide_histogram(self.slide, choice)
+        if len(aims) == 1:
+            return fit_normalizer(colours, aims[0], method=method)
         return SeveralNormalizers(
             [fit_normalizer(colours, aim, method=method) for aim in aims]
         )

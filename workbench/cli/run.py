@@ -50,18 +50,20 @@ def command(
 ) -> None:
     """Run a model on a slide; continue if the folder holds such a run.
 
-    Interrupted with Ctrl-C it keeps what is done; the same command goes on.
+    Interrupted with Ctrl-C it keeps what is done; the same command goes on. Where no
+    tissue is found it says so, ends with an error and keeps nothing.
     """
-    file = recipe.pop("region") if isinstance(recipe["region"], Path) else None
-    asked = Recipe.of(**recipe)
+    files = {name: at for name, at in recipe.items() if isinstance(at, Path)}
+    asked = Recipe.of(**{n: value for n, value in recipe.items() if n not in files})
     with (
         open_slide(slide, mpp=mpp, image=image) as opened,
         stop_on_signal() as cancel,
         progress_bar(wanted=progress) as bar,
     ):
-        if file is not None:
-            asked = asked.replace(region=_area(opened, file))
-        run = engine.run(opened, asked, out=out, progress=bar, cancel=cancel)
+        asked = asked.replace(**{n: _area(opened, at) for n, at in files.items()})
+        run = engine.run(
+            opened, asked, out=out, progress=bar, cancel=cancel, need_tiles=True
+        )
     click.echo(json.dumps(told_of(run), indent=2) if as_json else run.path)
     if (counts := counts_of(run)) and not as_json:
         click.echo(counts, err=True)

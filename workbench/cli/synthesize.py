@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from workbench.synthetic import SCANNERS, write_slide
+from workbench.synthetic import SCANNERS, STAININGS, write_slide
 
 
 @click.command("synthesize")
@@ -21,12 +21,20 @@ from workbench.synthetic import SCANNERS, write_slide
     show_default=True,
     help="Whose colours it has.",
 )
-def command(out: Path, *, width: int, height: int, seed: int, scanner: str) -> None:
+@click.option(
+    "--stain",
+    type=click.Choice(sorted(STAININGS)),
+    help="How it is stained. Default: H&E in the scanner's own colours.",
+)
+def command(
+    out: Path, *, width: int, height: int, seed: int, scanner: str, stain: str | None
+) -> None:
     """Write a made slide whose truth is known.
 
     A pyramidal TIFF at OUT, with its truth beside it; the same seed gives the same
     slide.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_slide(out, size=(width, height), seed=seed, scanner=scanner)
+    size = (width, height)
+    write_slide(out, size=size, seed=seed, scanner=scanner, stain=stain or "")
     click.echo(out)

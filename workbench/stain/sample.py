@@ -11,7 +11,7 @@ from workbench.errors import StainError
 from workbench.geometry import Box
 from workbench.grid import Grid
 from workbench.stain.optical_density import ColourHistogram, colour_codes
-from workbench.tissue import artefact_mask, find_tissue
+from workbench.tissue import TissueChoice, artefact_mask, find_tissue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,8 @@ nuclei are several pixels wide."""
 _RELATIVE_DOWNSAMPLE: Final = 4.0
 """The same for a slide whose mpp is not known."""
 
+_FOUND: Final = TissueChoice()
+
 _MIN_TISSUE: Final = 0.5
 """Share of a tile that should be tissue."""
 
@@ -44,7 +46,7 @@ class TissueSample:
     """Tiles, in level-0 pixels."""
 
 
-def sample_tissue(slide: Slide) -> TissueSample:
+def sample_tissue(slide: Slide, choice: TissueChoice = _FOUND) -> TissueSample:
     """Look at the colours of a slide's tissue, in up to 64 tiles all over it.
 
     The choice is deterministic. Ink, and tiles with little tissue where others have
@@ -56,7 +58,7 @@ def sample_tissue(slide: Slide) -> TissueSample:
     StainError
         If the slide has no tissue.
     """
-    boxes = _tissue_tiles(slide, _stored_downsample(slide))
+    boxes = _tissue_tiles(slide, _stored_downsample(slide), choice=choice)
     if not boxes:
         message = f"There is no tissue on '{slide.path}' whose stains could be found."
         raise StainError(message, "Run it without normalization, or check the slide.")
@@ -64,9 +66,9 @@ def sample_tissue(slide: Slide) -> TissueSample:
     return TissueSample(replace(histogram, white=slide_white(slide)), tuple(boxes))
 
 
-def slide_histogram(slide: Slide) -> ColourHistogram:
+def slide_histogram(slide: Slide, choice: TissueChoice = _FOUND) -> ColourHistogram:
     """Return the colours that `sample_tissue` finds."""
-    return sample_tissue(slide).histogram
+    return sample_tissue(slide, choice).histogram
 
 
 def slide_white(slide: Slide) -> NDArray[np.float64] | None:
@@ -109,10 +111,16 @@ def _codes(slide: Slide, boxes: list[Box]) -> Iterator[NDArray[np.uint32]]:
             yield colour_codes(tile)[~artefact_mask(tile)]
 
 
-def _tissue_tiles(slide: Slide, downsample: float, most: int = _TILES) -> list[Box]:
+def _tissue_tiles(
+    slide: Slide,
+    downsample: float,
+    most: int = _TILES,
+    *,
+    choice: TissueChoice = _FOUND,
+) -> list[Box]:
     """Return the boxes of tiles on tissue, spread evenly over the slide."""
     grid = Grid(slide.size, downsample, _TILE_PX)
-    tissue = find_tissue(slide)
+    tissue = find_tissue(slide, choice=choice)
     boxes = [grid.tile(index) for index in range(len(grid))]
     share = tissue.fractions(boxes)
     eligible = np.flatnonzero(share >= _MIN_TISSUE)

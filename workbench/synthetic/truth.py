@@ -42,6 +42,10 @@ class Truth:
     """One row a nucleus: x, y (level-0 pixels), class, hematoxylin, outline (x and y
     in turn, level-0 pixels)."""
 
+    stain: str = "he"
+    """How it is stained; where it is not H&E, `concentrations` are of the two stains of
+    `workbench.synthetic.stains.STAININGS`."""
+
     @property
     def tissue(self) -> NDArray[np.bool_]:
         """Where tissue is, bool (rows, columns)."""
@@ -64,7 +68,11 @@ class Truth:
             concentrations=self.concentrations,
         )
         self.nuclei.to_parquet(folder / "nuclei.parquet", index=False)
-        about = {"classes": self.classes, "downsample": self.downsample}
+        about = {
+            "classes": self.classes,
+            "downsample": self.downsample,
+            "stain": self.stain,
+        }
         (folder / "truth.json").write_text(json.dumps(about))
         return folder
 
@@ -91,6 +99,7 @@ def load_truth(slide: str | os.PathLike[str]) -> Truth:
         return Truth(
             classes=tuple(about["classes"]),
             downsample=about["downsample"],
+            stain=about.get("stain", "he"),  # older ones are all H&E
             nuclei=pd.read_parquet(folder / "nuclei.parquet"),
             **{name: rasters[name] for name in rasters.files},
         )

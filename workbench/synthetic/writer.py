@@ -21,6 +21,7 @@ from workbench.synthetic.nuclei import NUCLEUS_CLASSES
 from workbench.synthetic.plan import CELL, Plan
 from workbench.synthetic.render import concentrations, nuclei_near, soft_mask
 from workbench.synthetic.scanners import SCANNERS, Scanner
+from workbench.synthetic.stains import STAININGS
 from workbench.synthetic.truth import Truth, empty_truth
 
 if TYPE_CHECKING:
@@ -47,9 +48,10 @@ def write_slide(
     size: tuple[int, int] = (8192, 8192),
     seed: int = 0,
     scanner: str = "aurora",
+    stain: str = "",
     mpp: float = 0.5,
 ) -> Truth:
-    """Write a made H&E slide as a pyramidal TIFF, and its truth beside it.
+    """Write a made slide as a pyramidal TIFF, and its truth beside it.
 
     The same seed and size give the same tissue, whatever the scanner; memory does
     not grow with the size of the slide but for the truth's rasters.
@@ -64,25 +66,33 @@ def write_slide(
         Of the tissue.
     scanner : str
         A name in `SCANNERS`: stains, white, blur and noise.
+    stain : str
+        A name in `STAININGS`; default: H&E in the scanner's own colours.
     mpp : float
         Micrometres per pixel.
 
     Raises
     ------
     OutOfBoundsError
-        If there is no such scanner, or size or mpp are impossible.
+        If there is no such scanner or stain, or size or mpp are impossible.
     """
     if scanner not in SCANNERS:
         message = f"There is no scanner '{scanner}'."
         raise OutOfBoundsError(message, f"There are: {', '.join(SCANNERS)}.")
+    if stain and stain not in STAININGS:
+        message = f"There is no stain '{stain}'."
+        raise OutOfBoundsError(message, f"There are: {', '.join(STAININGS)}.")
     if min(size) < _TILE or not believable_mpp(mpp) or seed < 0:
         message = f"No slide of {size} pixels at {mpp} µm and seed {seed} can be made."
         remedy = f"Give {_TILE} pixels or more, 0.05 to 20 µm, and a seed from 0 on."
         raise OutOfBoundsError(message, remedy)
     layout = Layout(seed, size[0] * mpp, size[1] * mpp)
-    truth = empty_truth(size, CELL)
+    truth = replace(empty_truth(size, CELL), stain=stain or "he")
+    seen = SCANNERS[scanner]
+    if stain:
+        seen = STAININGS[stain].seen_by(seen)
     tables: list[pd.DataFrame] = []
-    bands = _bands(layout, SCANNERS[scanner], mpp, truth, tables)
+    bands = _bands(layout, seen, mpp, truth, tables)
     unfinished = Path(path).with_name(f".{Path(path).name}.part")
     try:
         _write_bands(unfinished, bands, size, mpp=mpp)

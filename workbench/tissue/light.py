@@ -1,0 +1,194 @@
+"""What light says of each pixel of a picture: how much of it is absorbed, and how.
+
+All is relative to the slide's own glass, in optical density (natural logarithm), and
+kept as bytes, so that a raster over a large slide takes a few megabytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+DENSITY_STEP: Final = 0.01
+"""Of `Light.density` and `Light.chroma`: optical density for each step of a byte."""
+
+TEXTURE_STEP: Final = 0.0005
+"""Of `Light.texture`."""
+
+_DENSEST: Final = 2.2
+"""Optical density beyond which there is only the noise of the sensor."""
+
+_GLASS_MIN: Final = 190
+_GLASS_MAX_SPREAD: Final = 14
+_GLASS_MAX_TEXTURE: Final = 0.003
+_GLASS_MIN_SHARE: Final = 0.005
+_GLASS_DEFAULT: Final = 243.0
+"""Glass is bright and grey (grey levels), without texture, and some of it is seen."""
+
+_GLASS_BANDS: Final = 4
+"""Bands of a picture in which glass is looked for, evenly spread, or few more."""
+
+_DARK: Final = 60
+_DARK_SHARE: Final = 0.4
+_DARK_FIELD_MAX: Final = 110
+"""A dark field is a picture without glass, much of it dark, in which next to nothing
+is bright in all channels (grey levels)."""
+
+_BAND: Final = 256
+_REACH: Final = 24
+"""Rows that are looked at at once, and rows beyond which nothing of them depends."""
+
+_BLUR: Final = 1.2
+"""Sigma in pixels of the blur against noise and JPEG's blocks."""
+
+_FINE: Final = 2.0
+"""Sigma in pixels: texture is what differs from a blur by it..."""
+
+_MEDIAN: Final = 9
+"""...at half of the pixels of a square of this side, so that an edge is none."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Light:
+    """What each pixel of a picture does to light; all arrays are (H, W)."""
+
+    chroma: NDArray[np.uint8]
+    """By how much the channels differ, in steps of `DENSITY_STEP`."""
+
+    density: NDArray[np.uint8]
+    """Mean of the channels, in steps of `DENSITY_STEP`."""
+
+    texture: NDArray[np.uint8]
+    """By how much the densest channel varies from pixel to pixel, in steps of
+    `TEXTURE_STEP`: 0 to 0.13."""
+
+    relative: NDArray[np.uint8]
+    """The same as a share of the density itself, in thousandths."""
+
+    signs: NDArray[np.uint8]
+    """What `signs_of` says of the densities of each pixel."""
+
+
+def measure(
+    pixels: NDArray[np.uint8],
+    signs_of: Callable[[NDArray[np.float32]], NDArray[np.uint8]],
+) -> Light:
+    """Measure a picture band by band.
+
+    Parameters
+    ----------
+    pixels : uint8 (H, W, 3)
+        sRGB; bright field, or fluorescence on a dark field, which is inverted.
+    signs_of : callable
+        Takes densities, float32 (h, W, 3), and returns uint8 (h, W).
+    """
+    inverted = is_dark_field(pixels)
+    glass = np.full(3, 255.0) if inverted else bare_glass(pixels)
+    shape = pixels.shape[:2]
+    light = Light(*(np.empty(shape, np.uint8) for _ in range(5)))
+    for rows, part, inner in _bands(pixels):
+        density = _density(_smooth(255 - part if inverted else part), glass)
+        high, low = density.max(axis=2), density.min(axis=2)
+        texture = _texture(high)
+        light.chroma[rows] = _bytes(high - low, DENSITY_STEP)[inner]
+        light.density[rows] = _bytes(density.mean(axis=2), DENSITY_STEP)[inner]
+        light.texture[rows] = texture[inner]
+        relative = texture * TEXTURE_STEP / np.clip(high, 0.01, _DENSEST)
+        light.relative[rows] = _bytes(relative, 0.001)[inner]
+        light.signs[rows] = signs_of(density[inner])
+    return light
+
+
+def is_dark_field(pixels: NDArray[np.uint8]) -> bool:
+    """Tell fluorescence on black from light that shines through a section."""
+    sample = _sample(pixels)
+    low, high = sample.min(axis=2), sample.max(axis=2)
+    return bool(
+        sample.size
+        and _bare(sample).mean() < _GLASS_MIN_SHARE
+        and (high < _DARK).mean() >= _DARK_SHARE
+        and np.percentile(low, 95) < _DARK_FIELD_MAX
+        and high.max() >= _DARK  # else it is all black, and nothing shines
+    )
+
+
+def bare_glass(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the colour of glass, float64 (3,): the median of what looks like it.
+
+    Pale tissue is bright and grey as well, but has texture. Without at least half a
+    percent of glass there is none to be seen, and it is taken to be nearly white.
+    """
+    counts, looked_at = np.zeros((3, 256), np.int64), 0
+    step = 1 + len(pixels) // (_BAND * _GLASS_BANDS)
+    for _, part, inner in islice(_bands(pixels), 0, None, step):
+        smooth = _smooth(part)
+        density = _density(smooth, np.full(3, 255.0)).max(axis=2)
+        flat = _texture(density) <= _GLASS_MAX_TEXTURE / TEXTURE_STEP
+        bare = (_bare(smooth) & flat)[inner]
+        looked_at += bare.size
+        for channel in range(3):
+            levels = part[inner][..., channel][bare]
+            counts[channel] += np.bincount(levels, minlength=256)
+    if counts[0].sum() < _GLASS_MIN_SHARE * looked_at:
+        return np.full(3, _GLASS_DEFAULT)
+    half = counts.sum(axis=1, keepdims=True) / 2
+    middle: NDArray[np.float64] = (np.cumsum(counts, axis=1) < half).sum(axis=1) * 1.0
+    return middle
+
+
+def _sample(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return pixels[:: 1 + len(pixels) // 1024, :: 1 + pixels.shape[1] // 1024]
+
+
+def _bare(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    low, high = pixels.min(axis=2), pixels.max(axis=2)
+    bare: NDArray[np.bool_] = (low >= _GLASS_MIN) & (high - low <= _GLASS_MAX_SPREAD)
+    return bare
+
+
+def _bands(
+    pixels: NDArray[np.uint8],
+) -> Iterator[tuple[slice, NDArray[np.uint8], slice]]:
+    """Yield rows, the pixels of these and of some around them, and where they lie."""
+    for top in range(0, len(pixels), _BAND):
+        above = min(top, _REACH)
+        part = pixels[top - above : top + _BAND + _REACH]
+        count = min(_BAND, len(pixels) - top)
+        yield slice(top, top + count), part, slice(above, above + count)
+
+
+def _smooth(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    blurred: NDArray[np.uint8] = cv2.GaussianBlur(pixels, (0, 0), _BLUR)
+    return blurred
+
+
+def _density(
+    pixels: NDArray[np.uint8], glass: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Return the optical density relative to `glass`, not below 0, float32."""
+    levels = np.arange(1, 257)[:, None]
+    table = np.maximum(np.log((glass + 1) / levels), 0).astype(np.float32)
+    return np.stack([table[pixels[..., c], c] for c in range(3)], axis=2)
+
+
+def _texture(density: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return how much a density varies finely, in steps of `TEXTURE_STEP`."""
+    held = np.minimum(density, np.float32(_DENSEST))
+    rest = cv2.absdiff(held, cv2.GaussianBlur(held, (0, 0), _FINE))
+    median: NDArray[np.uint8] = cv2.medianBlur(_bytes(rest, TEXTURE_STEP), _MEDIAN)
+    return median
+
+
+def _bytes(values: NDArray[np.float32], step: float) -> NDArray[np.uint8]:
+    """Return values in steps, rounded, as bytes; what is too large as 255."""
+    scaled: NDArray[np.uint8] = cv2.convertScaleAbs(values, alpha=1 / step)
+    return scaled.reshape(values.shape)
