@@ -20,7 +20,7 @@ from workbench.cards import ModelCard
 from workbench.errors import InvalidCardError, ModelError, UntrustedModelError
 from workbench.models.architectures import assumed
 from workbench.models.card_files import external_data, sha256_of
-from workbench.models.registry import find_model
+from workbench.models.registry import find_model, model_names
 from workbench.models.self_check import check_model
 from workbench.models.tile_model import TileModel
 
@@ -648,3 +648,8 @@ def test_a_segmentation_of_torchvision_answers_its_main_output(tmp_path):
         wanted = network(inputs_of(tiles))["out"].softmax(1)
     answer = find_model(path)(tiles)
     torch.testing.assert_close(answer, wanted, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_the_bundled_models_pass_the_check_that_is_spared_them(name):
+    check_model(find_model(name))

@@ -231,3 +231,37 @@ def test_a_slide_whose_name_is_no_unicode_can_be_recorded(tmp_path):
         recorder.append(answers_of(0, range(15)))
         recorder.close("finished", {})
     assert open_run(tmp_path / "run").record["slide"]["name"] == "a\udcff.tif"
+
+
+@pytest.mark.parametrize("zeros", [1, 9, 200, 4096])
+@pytest.mark.parametrize("chunk", [0, 1, 2])
+def test_what_follows_a_damaged_part_of_a_journal_is_kept(tmp_path, chunk, zeros):
+    path = tmp_path / "run"
+    ends = []
+    recorder = Recorder(path).__enter__()
+    recorder.create(FACTS, np.arange(15), {})
+    live = open_run(path)
+    for number in range(4):
+        ends.append((path / "journal").stat().st_size)
+        tiles = range(3 * number, 3 * number + 3)
+        recorder.append(answers_of(number, tiles))
+    recorder._journal.abandon()
+    recorder._lock.release()
+    assert live.tiles_done == 12
+    data = bytearray((path / "journal").read_bytes())
+    stop = min(ends[chunk] + zeros, ends[3] - 1)
+    data[ends[chunk] : stop] = bytes(stop - ends[chunk])
+    (path / "journal").write_bytes(data)
+    lost = sum(ends[chunk] < end <= stop for end in ends) + 1
+    run = open_run(path)
+    assert run.tiles_done == 3 * (4 - lost)
+    assert np.isnan(run.heatmap.values[0]).sum() == 4 * (3 + 3 * lost)
+    with Recorder(path) as again:
+        again.resume({})
+        assert len(again.chunks_done) == 4 - lost
+        for number in set(range(4)) - again.chunks_done:
+            again.append(answers_of(number, range(3 * number, 3 * number + 3)))
+        again.append(answers_of(4, range(12, 15)))
+        again.close("finished", {})
+    values = open_run(path).heatmap.values
+    assert sorted(np.unique(values)) == list(range(15))

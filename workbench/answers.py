@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.grid import Grid
+
+
+BEGINS: Final = b'{"chunk": '
+"""With what every record of answers begins."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -150,7 +154,7 @@ class Raster:
 
 def read_answers(journal: Path, start: int = 0) -> Iterator[tuple[int, Answers]]:
     """Read the answers in a journal, each with the end of its record in the file."""
-    for end, record in read_records(journal, start):
+    for end, record in read_records(journal, start, begins=BEGINS):
         try:
             answers = Answers.decode(record)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:

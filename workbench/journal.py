@@ -2,12 +2,14 @@
 
 Each record is framed by its length and its CRC-32, so that whoever reads the file
 knows how much of it is whole: after a kill, a full disk or a power cut the records
-before the damage are all there, and what follows is cut off.
+before the damage are all there. What follows it is kept where records can be told by
+their beginning, and cut off otherwise.
 """
 
 from __future__ import annotations
 
 import io
+import logging
 import os
 import struct
 import time
@@ -25,6 +27,9 @@ _MAGIC: Final = b"WBJOURNAL1\r\n"
 _FRAME: Final = struct.Struct("<II")
 """Length of the record in bytes, and its CRC-32."""
 
+_BLOCK: Final = 1 << 20
+_log = logging.getLogger(__name__)
+
 _SYNC_S: Final = 1.0
 """A kill loses nothing that was written; only a power cut needs the disk to have it,
 and waiting for the disk at each record would hold up a GPU."""
@@ -32,7 +37,9 @@ and waiting for the disk at each record would hold up a GPU."""
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 
 
-def read_records(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
+def read_records(
+    path: Path, start: int = 0, *, begins: bytes = b""
+) -> Iterator[tuple[int, bytes]]:
     """Read the whole records of a journal, also while another process appends.
 
     Parameters
@@ -41,6 +48,9 @@ def read_records(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
         A journal; one that does not exist has no records.
     start : int
         Where an earlier reading ended, in bytes; 0: from the first record.
+    begins : bytes
+        With what every record begins, if with anything: then one that is damaged is
+        skipped where whole ones follow it.
 
     Yields
     ------
@@ -59,9 +69,17 @@ def read_records(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
             message = f"'{path}' is not the journal of a run."
             raise RunError(message, "Choose another output folder.")
         start = start or len(head)
-        while (record := _whole_record(file, start)) is not None:
-            start += _FRAME.size + len(record)
-            yield start, record
+        while True:
+            record = _whole_record(file, start)
+            if record is not None:
+                start += _FRAME.size + len(record)
+                yield start, record
+                continue
+            following = _next_whole(file, start, begins) if begins else None
+            if following is None:
+                return
+            _log.warning("A damaged part of a journal is left out.")
+            start = following
 
 
 class Journal:
@@ -71,6 +89,8 @@ class Journal:
     ----------
     path : Path
         Made if there is none; otherwise cut behind its last whole record.
+    begins : bytes
+        See `read_records`.
 
     Raises
     ------
@@ -78,9 +98,10 @@ class Journal:
         If the file is no journal, or cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, begins: bytes = b"") -> None:
         self.path = path
-        self._end = max((end for end, _ in read_records(path)), default=len(_MAGIC))
+        found = read_records(path, begins=begins)
+        self._end = max((end for end, _ in found), default=len(_MAGIC))
         with disk_errors(path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666)
             self._file = os.fdopen(descriptor, "r+b", buffering=0)
@@ -138,6 +159,29 @@ def _opened(path: Path) -> BinaryIO:
         return path.open("rb")
     except FileNotFoundError:
         return io.BytesIO()
+
+
+def _next_whole(file: BinaryIO, start: int, begins: bytes) -> int | None:
+    """Return where the next whole record after some damage is framed, if there is one.
+
+    What looks like a beginning, but is none, is told by its checksum.
+    """
+    at = start + 1
+    kept = b""
+    file.seek(at)
+    while block := file.read(_BLOCK):
+        data = kept + block
+        first = at - len(kept)
+        found = data.find(begins)
+        while found >= 0:
+            place = first + found - _FRAME.size
+            if place > start and _whole_record(file, place) is not None:
+                return place
+            found = data.find(begins, found + 1)
+        at += len(block)
+        kept = data[-len(begins) + 1 :] if len(begins) > 1 else b""
+        file.seek(at)
+    return None
 
 
 def _whole_record(file: BinaryIO, start: int) -> bytes | None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import filelock
 import numpy as np
 
-from workbench.answers import read_answers
+from workbench.answers import BEGINS, read_answers
 from workbench.blending import raster_of
 from workbench.cards import ModelCard
 from workbench.durable import disk_errors, replace_file
@@ -171,7 +171,7 @@ class Recorder:
         self.tiles = tiles
         self._drop_journal()  # of one that was killed before it had a record
         replace_file(self.path / TILES, _npy(tiles))
-        self._journal = Journal(self.path / JOURNAL)
+        self._journal = Journal(self.path / JOURNAL, begins=BEGINS)
         self._write(
             format=FORMAT,
             status="running",
@@ -196,7 +196,7 @@ class Recorder:
             (self.path / OBJECTS).unlink(missing_ok=True)
         for _, answers in read_answers(self.path / JOURNAL):
             self._count(answers)
-        self._journal = Journal(self.path / JOURNAL)
+        self._journal = Journal(self.path / JOURNAL, begins=BEGINS)
         sessions = [*self.record["sessions"], {"started": _now(), **session}]
         self._write(status="running", message="", ended=None, sessions=sessions)
 

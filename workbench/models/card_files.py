@@ -44,6 +44,9 @@ class ModelSource:
     trusted: bool = False
     """Came with an installed package, so that its code has been trusted already."""
 
+    checked: bool = False
+    """Came with this package, whose own tests check what it answers."""
+
 
 def read_source(path: Path) -> ModelSource:
     """Return the model that a file or folder holds.

@@ -6,6 +6,7 @@ Nothing here needs torch, so that an app can list models at once.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -72,7 +73,7 @@ def find_source(name_or_path: str | os.PathLike[str]) -> ModelSource:
     """
     name = str(name_or_path)
     if name in {path.stem for path in _BUNDLED.glob("*.json")}:
-        return read_source(_BUNDLED / f"{name}.json")
+        return replace(read_source(_BUNDLED / f"{name}.json"), checked=True)
     if offered := _offered().get(name):
         return _from_package(offered)
     path = Path(name).expanduser()

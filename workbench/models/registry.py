@@ -77,14 +77,13 @@ def find_model(
         card = card.model_copy(update={"min_score": min_score})
     trust = trust or source.trusted
     if source.weights is None:
-        return _checked(TileModel(card, _without_weights(card, trust=trust)))
-    card = _verified(card, _existing(source.weights))
-    network = load_network(card, source.weights, trust=trust)
-    return _checked(TileModel(card, taking_tiles(network, card)))
-
-
-def _checked(model: TileModel) -> TileModel:
-    check_model(model)
+        network = _without_weights(card, trust=trust)
+    else:
+        card = _verified(card, _existing(source.weights))
+        network = taking_tiles(load_network(card, source.weights, trust=trust), card)
+    model = TileModel(card, network)
+    if not source.checked:
+        check_model(model)
     return model
 
 
