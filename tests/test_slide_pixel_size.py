@@ -243,7 +243,7 @@ def test_annotations_are_in_stored_pixels_on_disk(tmp_path):
         marks.read(tmp_path / "in.geojson", by="somebody")
         [mark] = marks
         assert mark.geometry.bounds == (100, 100, 300, 500)
-        assert mark.measures(square.mpp)["Area µm²"] == pytest.approx(50 * 100)
+        assert mark.measures(square.mpp)["Area µm^2"] == pytest.approx(50 * 100)
         marks.write(tmp_path / "out.geojson")
         again = wb.open_annotations(square, folder=tmp_path / "marks")
         assert next(iter(again)).geometry.equals(mark.geometry)
