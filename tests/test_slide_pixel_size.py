@@ -6,9 +6,12 @@ import json
 
 import numpy as np
 import pytest
+import tifffile
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
+import made_dicom
 import made_slides
 import workbench as wb
 from workbench.errors import MissingMppError, OutOfBoundsError
@@ -252,3 +255,48 @@ def test_annotations_are_in_stored_pixels_on_disk(tmp_path):
     [feature] = json.loads((tmp_path / "out.geojson").read_text())["features"]
     found = np.array(feature["geometry"]["coordinates"][0])
     assert sorted(map(tuple, found)) == sorted(map(tuple, ring))
+
+
+def zarr_slide(folder):
+    """Write an OME-Zarr of oblong pixels."""
+    path = folder / "oblong.zarr"
+    group = zarr.open_group(path, mode="w", zarr_format=2)
+    planes = np.full((3, 100, 200), 200, np.uint8)
+    group.create_array("0", shape=planes.shape, chunks=planes.shape, dtype="uint8")[
+        :
+    ] = planes
+    units = [{"name": name, "type": "space", "unit": "micrometer"} for name in "yx"]
+    scale = [{"type": "scale", "scale": [1.0, Y, X]}]
+    image = {
+        "version": "0.4",
+        "axes": [{"name": "c", "type": "channel"}, *units],
+        "datasets": [{"path": "0", "coordinateTransformations": scale}],
+    }
+    group.attrs["multiscales"] = [image]
+    return path
+
+
+def dicom_slide(folder):
+    """Write a DICOM instance of oblong pixels."""
+    pixels = np.full((100, 200, 3), 200, np.uint8)
+    return made_dicom.write_instance(folder / "oblong.dcm", pixels, mpp=(X, Y))
+
+
+def ome_slide(folder):
+    """Write an OME-TIFF of oblong pixels, sized in nanometres and millimetres."""
+    path = folder / "oblong.ome.tif"
+    sizes = {"PhysicalSizeX": X * 1000, "PhysicalSizeXUnit": "nm"}
+    sizes |= {"PhysicalSizeY": Y / 1000, "PhysicalSizeYUnit": "mm"}
+    pixels = np.full((100, 200, 3), 200, np.uint8)
+    metadata = {"axes": "YXS", **sizes}
+    tifffile.imwrite(path, pixels, ome=True, photometric="rgb", metadata=metadata)
+    return path
+
+
+@pytest.mark.parametrize("write", [zarr_slide, dicom_slide, ome_slide])
+def test_every_format_tells_both_sides(write, tmp_path):
+    with wb.open_slide(write(tmp_path)) as slide:
+        assert slide.pixel_size.xy == pytest.approx((X, Y))
+        assert slide.size == (200, 200)
+        assert slide.mpp == pytest.approx(X)
+        assert (slide.read(slide.box).pixels == 200).all()
