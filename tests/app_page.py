@@ -92,10 +92,10 @@ class AppPage:
         field.press("Enter")
 
     def wheel(self, x, y, steps):
-        """Zoom in around a level-0 point."""
+        """Zoom in around a level-0 point; with negative steps, out."""
         self.page.mouse.move(*self.figure.screen(x, y))
-        for _ in range(steps):
-            self.page.mouse.wheel(0, -120)
+        for _ in range(abs(steps)):
+            self.page.mouse.wheel(0, -120 if steps > 0 else 120)
 
     def drag(self, box):
         """Drag the mouse from one corner of a box of level-0 pixels to the other."""

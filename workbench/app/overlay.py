@@ -41,6 +41,9 @@ _SUMMARIES: Final = {"their mean": "mean", "the highest": "highest"}
 _MOST_COUNTED: Final = 200_000
 """Of more values in view only as many are counted, evenly spread."""
 
+_ALL_OF_IT: Final = 0.995
+"""Share of an annotation from which on it counts as computed as a whole."""
+
 _QUIET_MS: Final = 120
 """So long after the view came to rest, its values are counted."""
 
@@ -200,8 +203,10 @@ class Overlay(pn.viewable.Viewer):
         row = table[table["class"] == channel].iloc[0]
         if not row["cells"]:
             return f"{channel}: not computed here."
+        part = row["computed"] < _ALL_OF_IT
+        what = f"what was computed ({row['computed']:.0%} of it)" if part else "it"
         return (
-            f"{channel}: mean {_number(row['mean'])}, {row['above']:.0%} of it at"
+            f"{channel}: mean {_number(row['mean'])}, {row['above']:.0%} of {what} at"
             f" {_number(self.threshold.value)} or more."
         )
 
