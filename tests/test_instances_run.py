@@ -484,15 +484,14 @@ def test_a_layer_under_way_is_drawn_anew_every_two_seconds_at_most(monkeypatch):
     assert versions == ["1", "1", "3", "3"]
 
 
-def test_a_model_that_gives_no_number_fails_the_tile(run_on, monkeypatch):
+def test_a_model_that_gives_no_number_is_refused(run_on, monkeypatch):
     class Broken(torch.nn.Module):
         def forward(self, rgb):
             return torch.full((len(rgb), 1, *rgb.shape[2:]), torch.nan)
 
     monkeypatch.setattr("labelled_slides.Reading", Broken)
-    run = run_on(slide_of(LABELS))
-    assert run.tiles_failed == run.tiles_total
-    assert len(run.instances) == 0
+    with pytest.raises(ModelError, match="not a finite number"):
+        run_on(slide_of(LABELS))
 
 
 def test_a_slide_without_objects(run_on):
