@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+import made_slides
 from workbench.errors import SlideError, StainError
 from workbench.stain.lookup import rounded
 from workbench.stain.normalizer import fit_normalizer
@@ -148,3 +149,19 @@ def test_references_show_themselves():
     assert "<img" in fit_normalizer(tissue(), reference)._repr_html_()
     by_colour = fit_normalizer(tissue(), reference, method="reinhard")
     assert "reinhard" in by_colour._repr_html_()
+
+
+def test_a_picture_is_taken_in_the_colours_that_it_means(tmp_path):
+    pixels = np.array(made_slides.tissue_like(120, 160))
+    clear = np.dstack([pixels, np.full((120, 160), 255, np.uint8)])
+    clear[:20] = 0  # transparent, and black below
+    white = pixels.copy()
+    white[:20] = 255
+    Image.fromarray(clear).save(tmp_path / "clear.png")
+    Image.fromarray(white).save(tmp_path / "white.png")
+    found = [load_reference(str(tmp_path / f"{n}.png")) for n in ("clear", "white")]
+    assert found[0].lab_mean == found[1].lab_mean
+    deep = pixels[..., 0].astype(np.uint16) * 16
+    Image.fromarray(deep).save(tmp_path / "12-bit.png")
+    with pytest.raises(StainError, match="which value is white"):
+        load_reference(str(tmp_path / "12-bit.png"))

@@ -6,7 +6,7 @@ import hashlib
 import io
 from typing import TYPE_CHECKING, Final
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from workbench.errors import StainError
 
@@ -70,7 +70,11 @@ def _decoded(content: bytes) -> Image.Image:
             if image.width * image.height > _MAX_PIXELS:
                 message = f"The picture has {image.width} x {image.height} pixels."
                 raise StainError(message, "Give one below 50 megapixels.")
-            return image.convert("RGB")
+            if image.mode[0] in "IF":  # conversion would cut its values off
+                message = "The picture has more than 8 bits for each sample."
+                raise StainError(message, "Convert it to 8-bit RGB.")
+            upright = ImageOps.exif_transpose(image)
+            return upright.convert("RGB")
     except _UNREADABLE as error:
         message = "The file is not a picture that can be read."
         raise StainError(message, "Give a PNG, JPEG or TIFF image.") from error

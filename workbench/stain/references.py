@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from workbench.errors import StainError
+from workbench.errors import StainError, WorkbenchError
 from workbench.geometry import Box
 from workbench.markup import png_url, render
 from workbench.stain.macenko import StainFit, fit_macenko
@@ -254,15 +254,18 @@ def _of_region(path: str, box: Box) -> Reference:
 
 
 def _of_image(path: Path) -> Reference:
+    """Read a picture as a slide is read, so that its colours are what they mean."""
+    from workbench.slide.slide import open_slide  # noqa: PLC0415 - not there yet
+
     try:
-        with Image.open(path) as image:
-            size = image.size
-            small = size[0] * size[1] <= _MAX_IMAGE_PX
-            pixels = np.asarray(image.convert("RGB")) if small else None
-    except Exception as error:  # Pillow's decoders raise many kinds
-        raise _unusable(path, str(error) or type(error).__name__) from error
+        with open_slide(path) as slide:
+            width, height = slide.size
+            small = width * height <= _MAX_IMAGE_PX
+            pixels = slide.read(slide.box).pixels if small else None
+    except WorkbenchError as error:
+        raise _unusable(path, error.message.rstrip(".")) from error
     if pixels is None:
-        reason = f"its {size[0]} x {size[1]} pixels are too many"
+        reason = f"its {width} x {height} pixels are too many"
         raise _unusable(path, reason)
     return Reference.of_pixels(pixels, name=path.name, provenance=f"Image {path.name}.")
 
