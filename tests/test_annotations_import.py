@@ -11,13 +11,17 @@ import zipfile
 import numpy as np
 import pytest
 import shapely
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from made_slides import tissue_like, write_tiff
 from workbench.annotations import geojson
 from workbench.annotations.annotation import Annotation
 from workbench.annotations.geojson import read_geojson, to_geojson
-from workbench.errors import AnnotationError
+from workbench.app.upload import Upload
+from workbench.cli import main as cli
+from workbench.errors import AnnotationError, WorkbenchError
 from workbench.geometry import FileFrame
 
 RING = [[100, 100], [300, 100], [300, 300], [100, 300], [100, 100]]
@@ -375,3 +379,32 @@ def test_an_outline_that_crosses_itself_too_often_is_left_out_and_said(points):
     found = read([feature(polygon(star.tolist())), *GOOD])
     assert len(found) == 3
     assert "crosses itself more than 10,000 times" in found.report()
+
+
+def test_the_command_line_says_what_was_left_out(tmp_path):
+    slide, file = tmp_path / "a.tif", tmp_path / "b.geojson"
+    write_tiff(slide, tissue_like(), mpp=0.5)
+    flat = feature(polygon([[0, 0]]), name="flat")
+    file.write_text(json.dumps([*GOOD, flat]))
+    folder = ["--annotations", str(tmp_path / "marks")]
+    command = ["annotations", "import", str(slide), str(file), *folder]
+    done = CliRunner().invoke(cli, command)
+    assert done.exit_code == 0, done.output
+    assert "3 annotations added" in done.output
+    assert "feature 4 ('flat') was left out: its outline encloses" in done.output
+
+
+def test_an_upload_that_is_too_large_is_refused_with_its_limit():
+    field = Upload(max_file_size=2_000_000)
+    with pytest.raises(WorkbenchError, match="at most 2 MB"):
+        field._handle_msg({"status": "error", "error": "'x' exceeds maximum file size"})
+    with pytest.raises(WorkbenchError, match="not uploaded: gone"):
+        field._handle_msg({"status": "error", "error": "gone"})
+    part = {"status": "upload_event", "name": "x", "mime_type": "", "total_chunks": 3}
+    field._handle_msg({**part, "chunk": 1, "data": b"0" * 1_500_000})
+    with pytest.raises(WorkbenchError, match="at most 2 MB"):
+        field._handle_msg({**part, "chunk": 2, "data": b"0" * 600_000})
+    small = {**part, "total_chunks": 1, "chunk": 1, "data": b"[]"}
+    field._handle_msg(small)
+    field._handle_msg({"status": "finished"})
+    assert field.value == b"[]"

@@ -78,4 +78,6 @@ def command(
 def _area(slide: Slide, file: Path) -> Area:
     """Return what the polygons of a file enclose on a slide."""
     found = read_geojson(file, frame=slide.scanned_frame)
+    if found.notes:
+        click.echo(found.report(), err=True)
     return Area.of([each for each in found if each.kind == "area"])
