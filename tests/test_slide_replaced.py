@@ -253,3 +253,29 @@ def test_slides_that_come_are_listed(tmp_path):
     app.site.library.entries()
     app.slides.refresh()
     assert "later.tif" not in app.slides.names
+
+
+def test_a_file_that_is_not_complete_yet_is_said_so(tmp_path):
+    whole = first(tmp_path).read_bytes()
+    path = tmp_path / "coming.tif"
+    for share in (0.2, 0.6, 0.99):
+        path.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(wb.WorkbenchError, match="written to just now"):
+            wb.open_slide(path)
+    path.write_bytes(whole)
+    with wb.open_slide(path) as slide:
+        assert slide.read(BOX).pixels.any()
+
+
+def test_a_file_that_is_written_while_it_is_opened_is_refused(tmp_path, monkeypatch):
+    path = first(tmp_path)
+    made = wb.slide.source.id_of
+
+    def slowly(content):
+        found = made(content)
+        write_over(path)
+        return found
+
+    monkeypatch.setattr("workbench.slide.source.id_of", slowly)
+    with pytest.raises(SlideChangedError):
+        wb.open_slide(path)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import fsspec
 
-from workbench.slide.identity import FEW, MANY, WHOLE_BYTES, Content
+from workbench.slide.identity import FEW, MANY, WHOLE_BYTES, WHOLE_PLAIN_BYTES, Content
 from workbench.slide.parts import LocalPart, RemotePart
 from workbench.slide.tiff_structure import TiffStructure
 
@@ -44,11 +44,13 @@ def file_content(location: Location) -> Content:
         compressed = location.kind == "image"
         return Content(parts, compressed=compressed, files=files, doors=files[:1])
     tiff = TiffStructure(parts[0])
+    whole = WHOLE_BYTES if tiff.compressed else WHOLE_PLAIN_BYTES
     told_apart = tiff.compressed and tiff.tiles >= _ENOUGH_TILES
     return Content(
         parts,
         # Part of what is hashed whole anyway.
-        tiff.data if parts[0].size > WHOLE_BYTES else b"",
+        tiff.data if parts[0].size > whole else b"",
+        whole=whole,
         samples=FEW if told_apart else MANY,
         compressed=tiff.compressed,
         files=files,

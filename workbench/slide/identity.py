@@ -2,9 +2,10 @@
 
 The id is a hash of content alone: neither name, place nor time is in it, so that
 copies, links, moved files and URLs have one id. Up to `WHOLE_BYTES` every byte is
-hashed. Of more there are hashed: all sizes; all that describes the file (of a TIFF
-every tag of every page, with the place and length of each stored tile; of DICOM every
-header); and samples, one at a random but fixed place in each of many equal parts.
+hashed, of pixels without compression up to `WHOLE_PLAIN_BYTES`. Of more there are
+hashed: all sizes; all that describes the file (of a TIFF every tag of every page, with
+the place and length of each stored tile; of DICOM every header); the ends of each file;
+and samples, one at a random but fixed place in each of many equal parts.
 
 For compressed pictures the lengths of thousands of tiles tell two slides apart by
 themselves; `FEW` samples are added. Where sizes say nothing, as in uncompressed files,
@@ -31,9 +32,16 @@ ALGORITHM: Final = "2"
 WHOLE_BYTES: Final = 64 << 20
 """Up to this size in all, every byte is hashed (50 ms for each 64 MB)."""
 
+WHOLE_PLAIN_BYTES: Final = 256 << 20
+"""The same for pixels that are not compressed, whose sizes tell nothing."""
+
 FEW: Final = 256
 MANY: Final = 2048
 _SAMPLE: Final = 8192
+_END: Final = 1 << 16
+"""Of each file the first and the last bytes, where checksums and tables are."""
+
+_MOST_ENDS: Final = 256
 _BLOCK: Final = 4 << 20
 _THREADS: Final = 8
 GOLDEN: Final = 0x9E3779B97F4A7C15
@@ -54,6 +62,9 @@ class Content:
 
     samples: int = MANY
     """How many are taken where the parts are too large to be hashed whole."""
+
+    whole: int = WHOLE_BYTES
+    """Up to this size in all, every byte is hashed."""
 
     compressed: bool = False
     """Whether all pixels are, so that equal sizes hardly ever hold other pixels."""
@@ -77,12 +88,16 @@ def id_of(content: Content) -> str:
     digest.update(f" {len(content.facts)} ".encode() + content.facts)
     for part in content.parts:
         digest.update(f" {part.size}".encode())
-    if sum(part.size for part in content.parts) <= WHOLE_BYTES:
+    if sum(part.size for part in content.parts) <= content.whole:
         for part in content.parts:
             for start in range(0, part.size, _BLOCK):
                 length = min(_BLOCK, part.size - start)
                 digest.update(part.read([(start, length)])[0])
     else:
+        for part in content.parts[:_MOST_ENDS]:
+            length = min(_END, part.size)
+            for end in part.read([(0, length), (part.size - length, length)]):
+                digest.update(end)
         for sample in _samples(content):
             digest.update(sample)
     return f"{ALGORITHM}-{digest.hexdigest()[:_DIGITS]}"

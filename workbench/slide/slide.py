@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
-from workbench.errors import MissingMppError, OutOfBoundsError, SlideChangedError
+from workbench.errors import (
+    MissingMppError,
+    OutOfBoundsError,
+    SlideChangedError,
+    SlideError,
+)
 from workbench.geometry import Box, FileFrame
 from workbench.region import Region
 from workbench.slide.associated import AssociatedImages
@@ -82,7 +87,11 @@ def open_slide(
         If `icc`, and the file's profile is damaged or not one for RGB.
     """
     source = SlideSource(os.fspath(path))
-    reader = checked(open_reader(source.location, image), source)
+    try:
+        reader = checked(open_reader(source.location, image), source)
+    except SlideError as error:
+        source.explain(error)
+        raise
     try:
         return Slide(source, reader, mpp=mpp, icc=icc, exact=exact, square=square)
     except BaseException:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from workbench.errors import (
     BrokenSlideError,
     SlideChangedError,
+    SlideError,
     SlideNotFoundError,
     WorkbenchError,
 )
@@ -30,6 +31,7 @@ _SLOW_LOOKS: Final = 8
 """So many looks in a row that take longer mean a network disk, not a busy machine."""
 
 _PAUSE_S: Final = 1.0
+_JUST_S: Final = 10.0
 
 _CONTENTS: Final = {"dicom": ("dicom_content", "dicom"), "zarr": ("zarr_content", "")}
 """Which module knows the content of a kind, and the extra that it needs."""
@@ -121,6 +123,13 @@ class SlideSource:
             self._compare()
         if self._changed:
             raise SlideChangedError(self.path)
+
+    def explain(self, error: SlideError) -> None:
+        """Add to why a file cannot be opened that it may not be complete yet."""
+        written = max((each[1] for each in self._stamp if each), default=0) / 1e9
+        if 0 <= time.time() - written < _JUST_S:
+            hint = "It was written to just now: if that goes on, wait for its end."
+            WorkbenchError.__init__(error, error.message, f"{hint} {error.remedy}")
 
     def _is_same(self, stamp: _Stamp) -> bool:
         """Tell whether files look as they did.
