@@ -11,7 +11,6 @@ from workbench.errors import (
     MissingMppError,
     OutOfBoundsError,
     SlideChangedError,
-    SlideError,
 )
 from workbench.geometry import Box, FileFrame
 from workbench.region import Region
@@ -87,11 +86,8 @@ def open_slide(
         If `icc`, and the file's profile is damaged or not one for RGB.
     """
     source = SlideSource(os.fspath(path))
-    try:
+    with source.explained():
         reader = checked(open_reader(source.location, image), source)
-    except SlideError as error:
-        source.explain(error)
-        raise
     try:
         return Slide(source, reader, mpp=mpp, icc=icc, exact=exact, square=square)
     except BaseException:
@@ -165,9 +161,7 @@ class Slide:
         return self._source.former
 
     def require_unchanged(self, *, lately: bool = False) -> None:
-        """Look whether its file is still the one that was opened; reading does.
-
-        A look made `lately` (1 s) will do where that is said and looking is slow.
+        """Look whether its file is still what was opened; see `SlideSource`.
 
         Raises
         ------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -20,6 +21,8 @@ from workbench.slide.identity import id_of, image_id
 from workbench.slide.location import Location, locate, optional, reaching
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -124,12 +127,17 @@ class SlideSource:
         if self._changed:
             raise SlideChangedError(self.path)
 
-    def explain(self, error: SlideError) -> None:
+    @contextmanager
+    def explained(self) -> Iterator[None]:
         """Add to why a file cannot be opened that it may not be complete yet."""
-        written = max((each[1] for each in self._stamp if each), default=0) / 1e9
-        if 0 <= time.time() - written < _JUST_S:
-            hint = "It was written to just now: if that goes on, wait for its end."
-            WorkbenchError.__init__(error, error.message, f"{hint} {error.remedy}")
+        try:
+            yield
+        except SlideError as error:
+            written = max((each[1] for each in self._stamp if each), default=0) / 1e9
+            if 0 <= time.time() - written < _JUST_S:
+                hint = "It was written to just now: if that goes on, wait for its end."
+                WorkbenchError.__init__(error, error.message, f"{hint} {error.remedy}")
+            raise
 
     def _is_same(self, stamp: _Stamp) -> bool:
         """Tell whether files look as they did.
