@@ -87,7 +87,9 @@ def _table(found: Sequence[Comparison]) -> str:
         what = each.problem or f"{numbers:<32}"
         rows.append(f"{head} {what} {each.verdict}")
     if any(each.verdict == "differs" and not each.decides for each in found):
-        rows.append("(tiffslide composes no areas and fills no gaps: not counted)")
+        rows.append(
+            "(tiffslide fills no gaps, joins no areas, converts no colour: not counted)"
+        )
     return "\n".join(rows)
 
 

@@ -65,7 +65,8 @@ class Comparison:
     def decides(self) -> bool:
         """Tell whether a difference speaks against the reader that opens the slide.
 
-        tiffslide composes no areas and fills no gaps, so it only speaks for it.
+        tiffslide composes no areas, fills no gaps and converts no colours, so it only
+        speaks for it.
         """
         return not self.reader.startswith("tiffslide")
 
