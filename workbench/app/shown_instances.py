@@ -331,7 +331,11 @@ def facts_of(rows: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def noun_and_unit(name: str) -> tuple[str, str]:
-    """Return the name of a column for people: "area_um2" is an area in µm²."""
+    """Return the name of a column for people: "area_um2" is an area in µm².
+
+    Brown is called so: that it is DAB is not said of every slide.
+    """
+    name = {"dab_od": "brown_od"}.get(name, name)
     units = {"um2": "µm²", "um": "µm", "od": "OD", "px": "px"}
     noun, _, unit = name.rpartition("_")
     if noun and unit in units:
