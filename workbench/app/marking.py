@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -86,6 +87,8 @@ class Marking(param.Parameterized):
         stage.link(self, annotation_chosen="chosen", bidirectional=True)
         stage.link(self, annotation_tool="tool", bidirectional=True)
         stage.link(self, annotations_shown="shown", bidirectional=True)
+        # Last: now the browser tells again what a page before this one left unsaved.
+        stage.annotation_slot = edits.annotations.slide.id
 
     @property
     def annotation(self) -> Annotation | None:
@@ -191,6 +194,8 @@ class Marking(param.Parameterized):
             if edit["number"] > self._done:
                 self._done = edit["number"]
                 self._guard(self._edited, edit)
+        # Done, or refused and told: either way the browser waits no longer.
+        self._viewer.stage.annotation_answered = {"number": self._done}
 
     def _edited(self, edit: dict[str, Any]) -> None:
         """Save what was done in the browser; what cannot be is shown as it was."""
@@ -214,6 +219,10 @@ class Marking(param.Parameterized):
             raise
 
     def _add(self, edit: dict[str, Any]) -> None:
+        key = _key_of(edit)
+        if self.edits.annotations.get(key) is not None:
+            self.show([key])  # saved before, and the answer was lost on its way
+            return
         geometry = geometry_of(edit)
         if edit["kind"] == "area":
             fine = _FINENESS * float(edit["downsample"])
@@ -225,7 +234,7 @@ class Marking(param.Parameterized):
             take(geometry)
             return
         annotation = Annotation(
-            geometry=geometry, classification=self._classification()
+            id=key, geometry=geometry, classification=self._classification()
         )
         self.put(annotation)
         self.chosen = annotation.id
@@ -260,6 +269,14 @@ def mark_of(annotation: Annotation) -> dict[str, Any]:
         "label": annotation.name,
         "locked": annotation.locked,
     }
+
+
+def _key_of(edit: dict[str, Any]) -> str:
+    """Return the id that the browser has given; a new one for what is none."""
+    try:
+        return str(uuid.UUID(edit["key"]))
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return str(uuid.uuid4())
 
 
 def geometry_of(edit: dict[str, Any]) -> BaseGeometry:

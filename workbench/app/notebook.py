@@ -116,6 +116,8 @@ class Workbench:
         """Return the page of a session that a frame opens; the server calls this."""
         first = "" if self._opened is None else self._opened.name
         self._app = session(self.site, first=first)
+        watch = self._app.restorer.connection
+        watch.param.update(alive="here", notebook=True)
         return self._app.page()
 
     def __repr__(self) -> str:

@@ -137,6 +137,7 @@ def stage(app: WorkbenchApp) -> Any:
             app.runs.progress_card,
             app.slides.opening,
             app.restorer.bar,
+            app.restorer.connection,
             sizing_mode="stretch_both",
             styles={"position": "relative"},
         ),

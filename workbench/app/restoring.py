@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar
 
 import param
 from panel.custom import JSComponent
 
 from workbench.app.address import NAMES, Address
 from workbench.app.compare_panel import OFF
+from workbench.app.connection import NOWHERE, Connection
 from workbench.app.slide_stain import NORMALIZED, SCANNED
 
 if TYPE_CHECKING:
@@ -27,14 +28,6 @@ class AddressBar(JSComponent):
     _esm: ClassVar[Path] = Path(__file__).parent / "address_bar.js"
 
 
-_NOWHERE: Final[dict[str, Any]] = {
-    "width": 0,
-    "height": 0,
-    "margin": 0,
-    "styles": {"position": "absolute"},
-}
-
-
 class Restorer:
     """Keeps the address of an app, and brings the app to where an address says.
 
@@ -44,7 +37,8 @@ class Restorer:
     """
 
     def __init__(self, app: WorkbenchApp) -> None:
-        self.bar = AddressBar(**_NOWHERE)
+        self.bar = AddressBar(**NOWHERE)
+        self.connection = Connection(**NOWHERE)
         self._app = app
         self._awaited: Address | None = None
         app.stain.param.watch(self._note, ["fitted", "look"])

@@ -51,6 +51,12 @@ class TileStage(JSComponent):
     told = param.Dict(default={}, doc="A sentence, whether it can be undone, numbered.")
     markable = param.Boolean(default=False, doc="Whether somebody keeps what is drawn.")
     annotation_edits = param.List(doc="What was drawn or changed, in order, numbered.")
+    annotation_answered = param.Dict(
+        default={}, doc="The `number` of the last edit that was done or refused."
+    )
+    annotation_slot = param.String(
+        doc="Under which the browser keeps what is not saved yet; names nobody."
+    )
     annotations_shown = param.Boolean(default=True)
     pointed = param.Dict(default={}, doc="Where the pointer rests, numbered.")
     readings = param.Dict(default={}, doc="What layers say there: `number`, `texts`.")

@@ -10,6 +10,7 @@ import { Mark } from "./mark.js";
 import { MarkSheet } from "./mark_sheet.js";
 import { areaText, lengthText } from "./numbers.js";
 import { Pencil } from "./pencil.js";
+import { newId, Unsaved } from "./unsaved.js";
 
 const STILL_PX = 4; // a click may move so far
 const DOT_PX = 2; // what is smaller on screen is a dot
@@ -48,15 +49,15 @@ class AnnotationCanvas {
     );
     this.number = 0;
     this.told = [];
-    this.pending = null;
+    this.unsaved = new Unsaved("");
     stage.element.addEventListener("painted", () => this.paint());
     this.bar = stage.add("div", "bar marks", { role: "toolbar", "aria-label": "Annotations", "aria-orientation": "vertical" });
   }
 
   /** One drawing at a time, so that it can be corrected at once; points by the dozen. */
   drawn(kind, parts) {
-    this.tell({ do: "add", kind, parts, downsample: this.stage.camera.place.downsample });
-    this.pending = new Mark({ id: "", kind, parts }); // until Python has answered
+    const { downsample } = this.stage.camera.place;
+    this.tell({ do: "add", key: newId(), kind, parts, downsample });
     if (kind !== "point") this.stage.model.annotation_tool = "";
   }
 
@@ -65,8 +66,31 @@ class AnnotationCanvas {
     if (this.stage.closed) return;
     const now = Date.now();
     this.number = Math.max(now, this.number + 1);
-    this.told = [...this.told.filter(({ number }) => now - number < TOLD_MS), { ...edit, number: this.number }];
+    const numbered = { ...edit, number: this.number };
+    this.told = [...this.told.filter(({ number }) => now - number < TOLD_MS), numbered];
+    if (["add", "change", "delete"].includes(edit.do)) this.unsaved.keep(numbered);
     this.stage.model.annotation_edits = this.told;
+    this.changed();
+  }
+
+  /** Marks that are drawn and that nobody has saved yet. */
+  get pending() {
+    return this.unsaved.edits.filter((edit) => edit.do === "add").map(({ kind, parts }) => new Mark({ id: "", kind, parts }));
+  }
+
+  answered({ number = 0 }) {
+    this.unsaved.answered(number);
+    this.changed();
+  }
+
+  /** Tell again what was not answered, of this page or of the one before it. */
+  retell(slot) {
+    const waiting = slot ? new Unsaved(slot).edits : [];
+    this.unsaved = new Unsaved(slot);
+    this.unsaved.answered(Infinity);
+    this.told = [];
+    for (const edit of waiting) this.tell(edit);
+    this.told = this.unsaved.edits;
   }
 
   replace(specs) {
@@ -75,7 +99,6 @@ class AnnotationCanvas {
   }
 
   change({ put = [], gone = [] }) {
-    this.pending = null;
     for (const id of gone) this.marks.delete(id);
     for (const spec of put) this.marks.set(spec.id, new Mark(spec));
     this.choose(this.chosen);
@@ -117,7 +140,7 @@ class AnnotationCanvas {
     const { stage, canvas } = this;
     const { place, box } = stage.camera.place ? stage.camera : {};
     if (!place || stage.closed) return;
-    const empty = !(this.shown && this.marks.size) && !this.handles && !this.pencil.tool?.busy && !this.pending;
+    const empty = !(this.shown && this.marks.size) && !this.handles && !this.pencil.tool?.busy && !this.unsaved.edits.length;
     if (empty && this.empty) return;
     this.empty = empty;
     const ratio = window.devicePixelRatio;
@@ -133,7 +156,7 @@ class AnnotationCanvas {
     if (this.shown && this.marks.size) this.sheet.show(ctx, frame, box);
     if (this.handles) this.paintChosen(view);
     if (this.pencil.tool?.busy) this.paintDraft(view, this.pencil.tool.outline);
-    else if (this.pending) this.paintPending(view);
+    if (this.unsaved.edits.length) this.paintPending(view);
     this.say();
   }
 
@@ -227,7 +250,9 @@ class AnnotationCanvas {
 
   paintPending({ ctx, toSlide, downsample }) {
     toSlide();
-    this.paintMark(ctx, this.pending, downsample);
+    ctx.setLineDash([6 * downsample, 4 * downsample]);
+    for (const mark of this.pending) this.paintMark(ctx, mark, downsample);
+    ctx.setLineDash([]);
   }
 
   paintDraft({ ctx, toSlide, downsample }, outline) {
@@ -469,6 +494,16 @@ export function annotations(stage) {
   model.on("annotation_changes", () => canvas.change(model.annotation_changes));
   stage.undo = () => canvas.tell({ do: "undo" });
   stage.markAt = (x, y) => canvas.meant(x, y);
+  model.on("annotation_answered", () => canvas.answered(model.annotation_answered));
+  stage.watch("annotation_slot", () => canvas.retell(model.annotation_slot));
+  const finish = () => canvas.pencil.tool?.busy && canvas.pencil.end();
+  const again = () => canvas.retell(model.annotation_slot);
+  window.addEventListener("workbench-lost", finish);
+  window.addEventListener("workbench-found", again);
+  stage.onClose(() => {
+    window.removeEventListener("workbench-lost", finish);
+    window.removeEventListener("workbench-found", again);
+  });
   stage.watch("annotation_chosen", () => canvas.choose(model.annotation_chosen));
   model.on("objects_chosen", () => canvas.say());
   stage.watch("annotations_shown", () => {
