@@ -109,7 +109,7 @@ def sections(app: WorkbenchApp) -> Any:
     return pmui.Accordion(
         ("Slide", app.slides),
         ("Stain", stack(app.stain, app.advice)),
-        ("Model", app.runs),
+        ("Model", stack(app.runs, app.tissue)),
         ("Overlays", app.overlays),
         ("Objects", pmui.Column(app.table.switch, app.instances, margin=0)),
         ("Annotations", app.annotations),

@@ -66,7 +66,7 @@ class RunPanel(pn.viewable.Viewer):
     shelf : Shelf
     background : Background
     stain_options : callable
-        Returns the method and reference of the moment, for the recipe.
+        Returns what is chosen of stain and tissue at the moment, for the recipe.
     show : callable
         Takes a run whose answer has begun, and the class to show of it.
     changed : callable
@@ -80,7 +80,7 @@ class RunPanel(pn.viewable.Viewer):
         shelf: Shelf,
         background: Background,
         *,
-        stain_options: Callable[[], dict[str, str]],
+        stain_options: Callable[[], dict[str, Any]],
         show: Callable[[Run, str], None],
         changed: Callable[[Progress], None],
         annotations: Callable[[], Iterable[Annotation]] = tuple,
@@ -182,11 +182,13 @@ class RunPanel(pn.viewable.Viewer):
             | {_SURENESS: self._sureness()},
         )
 
-    def _colour_options(self) -> dict[str, str]:
+    def _colour_options(self) -> dict[str, Any]:
         """Return in which colours is run: those that are shown, or as scanned."""
+        asked = dict(self._stain_options())
         if self._as_scanned.value:
-            return {"normalize": "none"}
-        return self._stain_options()
+            asked.pop("reference", None)
+            asked["normalize"] = "none"
+        return asked
 
     def tell_colours(self, *_: object) -> None:
         """Say in which colours the model would see the slide."""

@@ -29,6 +29,7 @@ from workbench.app.slide_stain import NORMALIZED, SCANNED
 from workbench.app.snapshots import SnapshotPanel
 from workbench.app.stain_panel import StainPanel
 from workbench.app.text import Notice, Text
+from workbench.app.tissue_panel import TissuePanel
 from workbench.app.viewer import Viewer
 from workbench.layers.layer import overlay_pyramid
 from workbench.layers.slide import SlideLayer
@@ -81,10 +82,11 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.stain = StainPanel(self.background, site.shelf.folder / _UPLOADS)
         self.advice = AdvicePanel(site.library, self.background, self._take_medoid)
         self.overlays = OverlayPanel(self.background, self._resume)
+        self.tissue = TissuePanel(self.background, self._chosen)
         self.runs = RunPanel(
             site.shelf,
             self.background,
-            stain_options=lambda: self.stain.options,
+            stain_options=lambda: {**self.stain.options, **self.tissue.options},
             show=self._show_run,
             changed=self._run_changed,
             annotations=self._marked,
@@ -103,7 +105,6 @@ class WorkbenchApp(pn.viewable.Viewer):
             marking=lambda: self.annotations.marking,
             history=self.history,
         )
-        self.instances.counts.annotations = self._marked
         self.table = InstanceTable(self.instances)
         self.compare = ComparePanel(site.library, self.background)
         self.notices = SlideNotices(
@@ -130,6 +131,7 @@ class WorkbenchApp(pn.viewable.Viewer):
     def _watch(self) -> None:
         """Hear of what panels change, and tell those that come after."""
         self.slides.param.watch(lambda _: self._show_slide(), "slide")
+        self.instances.counts.annotations = self._marked
         self.stain.param.watch(self.runs.tell_colours, "asked")
         self.stain.param.watch(lambda _: self._paint(), ["fitted", "look"])
         self.compare.param.watch(lambda _: self._paint(), "swiped")
@@ -206,6 +208,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         self._arrange()
         self.overlays.attach(viewer, overlay_pyramid(slide.size))
         self.instances.attach(slide, viewer, overlay_pyramid(slide.size))
+        self.tissue.attach(slide, viewer)
         self.runs.attach(slide, viewer)
         self.stain.attach(slide)
         self.annotations.attach(slide, viewer)
@@ -350,6 +353,10 @@ class WorkbenchApp(pn.viewable.Viewer):
         path: Path = folder / f"{name}-{secrets.token_hex(4)}.json"
         reference.save(path)
         return path
+
+    def _chosen(self) -> Annotation | None:
+        chosen: Annotation | None = self.annotations.annotation
+        return chosen
 
     def _list_saved(self) -> None:
         slide = self.slides.slide

@@ -1,0 +1,71 @@
+"""Tissue in the app: what is shown, what is said of it, and what a run does with it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from stained_slide import write_stained
+
+from workbench.app.site import Site
+from workbench.app.workbench import WorkbenchApp
+from workbench.slide.slide import open_slide
+from workbench.synthetic import write_pyramid
+from workbench.tissue import TissueChoice, find_tissue
+
+MODEL = "stain-concentration"
+
+
+def opened(folder, runs):
+    app = WorkbenchApp(Site.of([folder], runs))
+    app.begin(model=MODEL)
+    return app
+
+
+@pytest.fixture
+def app(tmp_path):
+    write_stained(tmp_path / "tissue.tif", width=1280, height=1024)
+    return opened(tmp_path, tmp_path / "runs")
+
+
+def test_tissue_is_shown_with_its_area_and_goes_again(app):
+    before = len(app.viewer.layers)
+    app.tissue._shown.value = True
+    assert len(app.viewer.layers) == before + 1
+    area = find_tissue(app.slide).area_mm2(app.slide.mpp)
+    assert f"{area:,.3g} mm²" in app.tissue._facts.object
+    app.tissue._shown.value = False
+    assert len(app.viewer.layers) == before
+
+
+def test_what_is_said_of_a_place_is_shown_and_in_the_recipe(app):
+    place = (0.0, 0.0, 300.0, 300.0)
+    app.tissue._annotation = lambda: SimpleNamespace(area=place)
+    app.tissue.mark(tissue=False)
+    recipe = app.runs.recipe
+    chosen = TissueChoice.of(recipe)
+    assert chosen.no_tissue_in.box.width == 300
+    expected = find_tissue(app.slide, choice=chosen).area_mm2(app.slide.mpp)
+    assert f"{expected:,.3g} mm²" in app.tissue._facts.object
+    app.tissue.forget()
+    assert app.runs.recipe.no_tissue_in is None
+
+
+def test_without_an_annotation_that_is_said(app):
+    app.tissue._is_ink.clicks += 1
+    assert "No annotation is chosen" in app.notice.object
+
+
+def test_a_run_over_nothing_says_so_and_leaves_no_run(tmp_path):
+    blank = np.full((1024, 1024, 3), 243, np.uint8)
+    write_pyramid(tmp_path / "blank.tif", blank, mpp=0.5)
+    app = opened(tmp_path, tmp_path / "runs")
+    app.runs.start()
+    job = app.runs.job
+    assert job.wait(60)
+    app.runs.poll()
+    assert "No tissue was found on 'blank.tif'" in app.notice.object
+    with open_slide(tmp_path / "blank.tif") as slide:
+        assert app.site.shelf.saved(slide) == []
+    assert not list((tmp_path / "runs").glob("blank*"))
