@@ -42,6 +42,7 @@ objects = st.builds(
 addresses = st.builds(
     Address,
     slide=words,
+    image=st.none() | st.integers(0, 99),
     view=st.none() | views,
     turn=st.integers(0, 3),
     mirrored=st.booleans(),

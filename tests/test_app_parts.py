@@ -16,6 +16,8 @@ import pytest
 from PIL import Image
 from stained_slide import write_stained
 
+import made_tiffs
+from workbench.app.address import Address
 from workbench.app.background import Background, explain
 from workbench.app.controls import recipe_widgets
 from workbench.app.door import Door, server_options
@@ -361,6 +363,37 @@ def test_a_slide_of_unknown_pixel_size_is_looked_at_but_not_run(tmp_path):
     app.background.guard(app.runs.start)
     assert "µm per pixel" in app.notice.object
     assert app.runs.job is None
+
+
+def test_another_image_of_a_file_can_be_chosen_and_is_in_the_address(tmp_path):
+    scan, macro = (
+        made_tiffs.place_picture(*size) for size in [(2048, 1024), (400, 200)]
+    )
+    images = [("overview", macro, {}), ("scan", scan, {"PhysicalSizeX": 0.5})]
+    made_tiffs.write_ome(tmp_path / "two.ome.tif", images)
+    app = WorkbenchApp(Site.of([tmp_path], tmp_path / "runs"))
+    app.begin(model=MODEL)
+    assert app.slides.slide.size == (2048, 1024)
+    assert app.restorer.address.image is None
+    chooser = app.slides._image
+    assert chooser.visible
+    assert list(chooser.options) == ["1: macro (400 x 200)", "2: scan (2,048 x 1,024)"]
+    chooser.value = 0
+    assert app.slides.slide.size == (400, 200)
+    query = app.restorer.address.query
+    assert "image=0" in query
+    other = WorkbenchApp(app.site)
+    other.begin(model=MODEL)
+    other.restorer.go(Address.parse(query))
+    assert other.slides.slide.size == (400, 200)
+    other.restorer.go(Address.parse("slide=two.ome.tif"))
+    assert other.slides.slide.size == (2048, 1024)
+    other.restorer.go(Address.parse("slide=two.ome.tif&image=7"))
+    assert other.notice.visible
+    assert "7" in other.notice.object
+    assert other.slides.slide.size == (2048, 1024)
+    chooser.value = 1
+    assert app.slides.slide.size == (2048, 1024)
 
 
 # --- doors

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _TURN: Final = re.compile("([0-3]?)(m?)")
+_IMAGE: Final = re.compile("[0-9]{1,4}")
 _PLACES: Final = 5
 """Significant digits of a downsample: the same to less than a pixel of any screen."""
 
@@ -146,6 +147,9 @@ class Address:
     slide: str = ""
     """The name it is served under."""
 
+    image: int | None = None
+    """Which image of its file; None: the scan."""
+
     view: View | None = None
     turn: int = 0
     """Quarters by which the slide is turned clockwise, after mirroring."""
@@ -185,6 +189,7 @@ class Address:
         divider, _, at = one("divider").partition("@")
         return cls(
             slide=one("slide"),
+            image=int(one("image")) if _IMAGE.fullmatch(one("image")) else None,
             view=_view(one("at")),
             turn=turn,
             mirrored=mirrored,
@@ -206,6 +211,7 @@ class Address:
         """The query of a URL that shows the same; without a question mark."""
         pairs = [
             ("slide", self.slide),
+            ("image", "" if self.image is None else str(self.image)),
             ("at", "" if self.view is None else _view_text(self.view)),
             ("turn", _turn_text(self.turn, mirrored=self.mirrored)),
             ("normalize", self.normalize),
@@ -225,7 +231,7 @@ class Address:
 
 
 NAMES: Final = (
-    *("slide", "at", "turn", "normalize", "reference", "look", "raw", "model"),
+    *("slide", "image", "at", "turn", "normalize", "reference", "look", "raw", "model"),
     *("overlay", "objects", "divider", "beside", "alone"),
 )
 """The parameters of a query that are an address's own."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from workbench.slide.pixel_size import Mpp
 
+    _Key = tuple[str, Mpp | None, int | None]
+
 _MAX_LISTED: Final = 2_000
 _MAX_OPEN: Final = 16
 
@@ -66,7 +68,7 @@ class Library:
     ) -> None:
         self._given = {slide.name: slide for slide in slides}
         self.roots = tuple(dict.fromkeys(_existing(root) for root in roots))
-        self._open: OrderedDict[tuple[str, Mpp | None], Future[Slide]] = OrderedDict()
+        self._open: OrderedDict[_Key, Future[Slide]] = OrderedDict()
         self._lock = threading.Lock()
         self._listing = threading.Lock()
         self._listed: list[Entry] = []
@@ -118,7 +120,9 @@ class Library:
             raise AccessError(name)
         raise SlideNotFoundError(name)
 
-    def open(self, name: str, *, mpp: Mpp | None = None) -> Slide:
+    def open(
+        self, name: str, *, mpp: Mpp | None = None, image: int | None = None
+    ) -> Slide:
         """Open a slide, or return it if it is open already.
 
         The slide is shared by all who open it: do not close it. One whose file has
@@ -129,7 +133,7 @@ class Library:
             given = self._given[name]
             return given if mpp is None else given.with_mpp(mpp)
         path = self.path(name)
-        key = (str(path), mpp)
+        key = (str(path), mpp, image)
         with self._lock:
             first = key not in self._open
             opened = self._open.setdefault(key, Future())
@@ -147,14 +151,14 @@ class Library:
             with self._lock:
                 if self._open.get(key) is opened:
                     del self._open[key]
-            return self.open(name, mpp=mpp)
+            return self.open(name, mpp=mpp, image=image)
         return slide
 
-    def _begin(self, key: tuple[str, Mpp | None], opened: Future[Slide]) -> None:
+    def _begin(self, key: _Key, opened: Future[Slide]) -> None:
         """Open a slide for all who wait for it; a failure is not kept."""
-        path, mpp = key
+        path, mpp, image = key
         try:
-            opened.set_result(open_slide(path, mpp=mpp))
+            opened.set_result(open_slide(path, mpp=mpp, image=image))
         except BaseException as error:
             with self._lock:
                 if self._open.get(key) is opened:

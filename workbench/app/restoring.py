@@ -56,6 +56,7 @@ class Restorer:
         compare, viewer = app.compare, app.viewer
         return Address(
             slide=app.slides.chosen,
+            image=app.slides.image,
             view=None if viewer is None else viewer.view,
             turn=0 if viewer is None else viewer.turn,
             mirrored=viewer is not None and viewer.mirrored,
@@ -81,11 +82,12 @@ class Restorer:
             look=address.look,
         )
         self._awaited = address
-        if address.slide == app.slides.chosen and app.viewer is not None:
+        shown = app.slides.chosen, app.slides.image
+        if (address.slide, address.image) == shown and app.viewer is not None:
             self.arrived(app.viewer)
             self.listed()
         else:
-            app.slides.choose(address.slide)
+            app.slides.choose(address.slide, image=address.image)
 
     def arrived(self, viewer: Viewer) -> None:
         """Go on once the slide is open; the app calls this."""

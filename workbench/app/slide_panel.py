@@ -77,6 +77,8 @@ class SlidePanel(pn.viewable.Viewer):
         self._entries = library.entries()
         self._open_name = ""
         self._mpp_given: dict[str, Mpp] = {}
+        self._images_given: dict[str, int] = {}
+        self._described: Slide | None = None
         self._drawn: set[str] = set()
         self._shows = False
         self._list = SlideList(sizing_mode="stretch_width", margin=(4, 0))
@@ -86,6 +88,7 @@ class SlidePanel(pn.viewable.Viewer):
             **STYLE,
         )
         self._facts = note()
+        self._image = pmui.Select(label="Image of the file", visible=False, **STYLE)
         self._mpp = pmui.TextInput(
             label="µm per pixel",
             placeholder="0.25 is typical of 40x, 0.5 of 20x",
@@ -121,11 +124,26 @@ class SlidePanel(pn.viewable.Viewer):
     def __panel__(self) -> Any:
         """Return what Panel shows."""
         return stack(
-            self._search, self._list, self._facts, self._ask, self._more, self._dialog
+            self._search,
+            self._list,
+            self._image,
+            self._facts,
+            self._ask,
+            self._more,
+            self._dialog,
         )
 
-    def choose(self, name: str) -> None:
-        """Open the slide of that name, as a click on it does."""
+    def choose(self, name: str, *, image: int | None = None) -> None:
+        """Open the slide of that name, as a click on it does.
+
+        Or another image of its file than the scan.
+        """
+        other = image != self._images_given.get(name)
+        self._images_given.pop(name, None)
+        if image is not None:
+            self._images_given[name] = image
+        if other and name == self._open_name:
+            self._open(name, again=True)
         self._list.value = name
 
     def reopen(self) -> None:
@@ -138,6 +156,11 @@ class SlidePanel(pn.viewable.Viewer):
         return self._open_name
 
     @property
+    def image(self) -> int | None:
+        """Which image of its file is open; None: the scan."""
+        return None if self.slide is None else self.slide.image
+
+    @property
     def names(self) -> list[str]:
         """The slides one can choose from."""
         return [entry.name for entry in self._entries]
@@ -148,6 +171,7 @@ class SlidePanel(pn.viewable.Viewer):
         self._cancel.on_click(lambda _: self._give_up())
         self._search.param.watch(lambda _: self._fill(), "value_input")
         self._mpp.param.watch(self._mpp_changed, "value")
+        self._image.param.watch(self._image_changed, "value")
         self._more.on_click(lambda _: self._show_more())
 
     def _fill(self) -> None:
@@ -208,11 +232,11 @@ class SlidePanel(pn.viewable.Viewer):
     def _open(self, name: str, *, again: bool = False) -> None:
         if not name or (name == self._open_name and not again):
             return
-        mpp = self._mpp_given.get(name)
+        mpp, image = self._mpp_given.get(name), self._images_given.get(name)
         self._opening.object = f"Opening {name} ..."
         self.opening.visible = True
         self._background.do(
-            lambda: self._library.open(name, mpp=mpp),
+            lambda: self._library.open(name, mpp=mpp, image=image),
             lambda slide: self._opened(name, slide),
             slot="slide",
             otherwise=self._give_up,
@@ -222,6 +246,7 @@ class SlidePanel(pn.viewable.Viewer):
         """Go on showing what was open; what is being opened never comes."""
         self._background.forget("slide")
         self.opening.visible = False
+        self._images_given.pop(self._list.value, None)
         self._list.value = self._open_name
 
     def _opened(self, name: str, slide: Slide) -> None:
@@ -240,6 +265,7 @@ class SlidePanel(pn.viewable.Viewer):
         if slide.notes:  # their words are the file's: shown as text, in the dialog
             facts += f". {len(slide.notes)} remark(s) on this file: see Properties"
         self._facts.object = facts
+        self._show_images(slide)
         given = self._mpp_given.get(self._list.value)
         self._ask.visible = slide.mpp is None or given is not None
         self._mpp.param.update(value="" if given is None else mpp_text(given))
@@ -249,6 +275,26 @@ class SlidePanel(pn.viewable.Viewer):
             if given is None
             else "Pixel size as given here, not by the file."
         )
+
+    def _show_images(self, slide: Slide) -> None:
+        """Offer the images of the file where it holds more than one."""
+        self._described = slide
+        names = [
+            f"{number + 1}: {each.name} ({each.size[0]:,} x {each.size[1]:,})"
+            for number, each in enumerate(slide.images)
+        ]
+        self._image.param.update(
+            options=dict(zip(names, range(len(names)), strict=True)),
+            value=slide.image_number if names else None,
+            visible=len(names) > 1,
+        )
+
+    def _image_changed(self, event: param.parameterized.Event) -> None:
+        slide = self._described
+        if slide is None or event.new in (None, slide.image_number):
+            return
+        self._images_given[self._open_name] = event.new
+        self._open(self._open_name, again=True)
 
     def _mpp_changed(self, event: param.parameterized.Event) -> None:
         if not event.new:
