@@ -115,8 +115,9 @@ class Worker:
             lines.put(line)
         lines.put("")
 
-    def _answer(self, cpu_s: float = CPU_S) -> dict:
+    def _answer(self, cpu_s: float | None = None) -> dict:
         """Wait for a line; by the processor's time, as the machine may be busy."""
+        cpu_s = CPU_S if cpu_s is None else cpu_s
         started, used = time.monotonic(), self._cpu()
         while True:
             try:

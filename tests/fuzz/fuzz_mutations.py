@@ -30,9 +30,47 @@ def mutated(tree: Tree, rng: np.random.Generator) -> Tree:
         return {key: value for key, value in tree.items() if key != name}
     if _is_json(data) and rng.random() < 0.8:
         return {**tree, name: _json_changed(data, rng)}
+    if data[:4] in _TIFF and rng.random() < 0.7:
+        return {**tree, name: _tag_changed(data, rng)}
     for _ in range(1 + rng.integers(_MOST)):
         data = _CHANGES[rng.integers(len(_CHANGES))](data, rng)
     return {**tree, name: data}
+
+
+def _tag_changed(data: bytes, rng: np.random.Generator) -> bytes:
+    """Change the type, count or value of tags of a little-endian TIFF."""
+    big = data[:4] == _TIFF[1]
+    at = struct.unpack_from("<Q" if big else "<I", data, 8 if big else 4)[0]
+    head, entry = (8, 20) if big else (2, 12)
+    changed = bytearray(data)
+    for _ in range(4):  # pages
+        if at + head > len(data) or (at and rng.random() < 0.4):
+            break
+        count = struct.unpack_from("<Q" if big else "<H", data, at)[0]
+        after = at + head + count * entry
+        if after + 8 > len(data) or not count:
+            break
+        following = struct.unpack_from("<Q" if big else "<I", data, after)[0]
+        if not following:
+            break
+        at = following
+    count = struct.unpack_from("<Q" if big else "<H", data, at)[0]
+    for _ in range(1 + rng.integers(3)):
+        place = at + head + int(rng.integers(max(1, count))) * entry
+        value = (_NUMBERS + _LARGE)[rng.integers(len(_NUMBERS + _LARGE))]
+        field, code = _FIELDS[big][rng.integers(3)]
+        if place + entry <= len(data):
+            width = 8 * struct.calcsize(code)
+            struct.pack_into(code, changed, place + field, value % (1 << width))
+    return bytes(changed)
+
+
+_TIFF = (b"II*\0", b"II+\0")
+_FIELDS = (
+    ((2, "<H"), (4, "<I"), (8, "<I")),
+    ((2, "<H"), (4, "<Q"), (12, "<Q")),
+)
+"""Where in an entry the type, count and value lie, of TIFF and of BigTIFF."""
 
 
 def _is_json(data: bytes) -> bool:

@@ -14,6 +14,7 @@ import tifffile
 import zarr
 from PIL import Image
 
+import made_dicom
 import made_slides
 
 SIDE = (150, 200)
@@ -119,6 +120,19 @@ def zarr_seeds(folder: Path) -> list[Path]:
         group.attrs.update({"ome": about} if version == 3 else about)
         paths.append(path)
     return paths
+
+
+def dicom_seeds(folder: Path) -> list[Path]:
+    """A level in a file, stored and as JPEG, and a folder of two levels."""
+    pixels = _pixels()
+    stored = made_dicom.write_instance(folder / "stored.dcm", pixels, uid="1")
+    jpeg = made_dicom.write_instance(folder / "jpeg.dcm", pixels, jpeg=True, uid="2")
+    both = folder / "both"
+    both.mkdir()
+    for number, level in enumerate(made_slides.halves(pixels, 2)):
+        named = {"mpp": (0.5 * 2**number,) * 2, "uid": f"3.{number}"}
+        made_dicom.write_instance(both / f"{number}.dcm", level, **named)
+    return [stored, jpeg, both]
 
 
 def geojson_seeds(folder: Path) -> list[Path]:
@@ -241,6 +255,7 @@ SEEDS = {
     "tiff": tiff_seeds,
     "image": image_seeds,
     "zarr": zarr_seeds,
+    "dicom": dicom_seeds,
     "geojson": geojson_seeds,
     "journal": journal_seeds,
     "reference": reference_seeds,
