@@ -66,6 +66,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     file = folder / RECORD
     try:
         record: dict[str, Any] = dict(json.loads(file.read_text(encoding="utf-8")))
+        json.dumps(record, ensure_ascii=False).encode()  # halves of letters: unusable
     except DAMAGE as error:
         raise unreadable(file, error) from error
     if record.get("format") != FORMAT:

@@ -31,6 +31,7 @@ from workbench.instances.store import InstanceStore, open_instances
 from workbench.markup import facts
 from workbench.objects import OBJECTS, LiveObjects
 from workbench.overview import Overview
+from workbench.paths import is_file
 from workbench.recipe import Recipe
 from workbench.results import Heatmap
 from workbench.run_record import (
@@ -307,7 +308,7 @@ def open_run(path: str | os.PathLike[str]) -> Run:
         If it holds no run, or one of a newer version of this program.
     """
     folder = Path(path)
-    if not (folder / RECORD).is_file():
+    if not is_file(folder / RECORD):
         message = f"There is no run at '{folder}'."
         raise RunError(message, f"Give a folder that holds '{RECORD}'.")
     return Run(folder)

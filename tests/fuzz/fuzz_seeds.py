@@ -186,6 +186,7 @@ def model_seeds(folder: Path) -> list[Path]:
 
     paths = []
     card = {"name": "fuzzed", "task": "classification", "classes": ["a", "b"]}
+    card["activation"] = "softmax"
     card |= {"mpp": 0.5, "tile_px": 32}
     network = torch.nn.Sequential(
         torch.nn.Conv2d(3, 2, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()

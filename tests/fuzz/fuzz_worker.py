@@ -44,8 +44,10 @@ def tried(kind: str, tree: dict[str, bytes]) -> dict[str, object]:
         path = write_tree(tree, Path(folder))
         try:
             answer = outcome(kind, path)
-        except BaseException:  # noqa: BLE001 - what is looked for
-            answer = {"outcome": "untyped", "error": traceback.format_exc()[-3000:]}
+        except BaseException as error:  # noqa: BLE001 - what is looked for
+            stack = "".join(traceback.format_tb(error.__traceback__)[-6:])
+            told = f"{stack}{type(error).__name__}: {error!s:.300}"
+            answer = {"outcome": "untyped", "error": told}
     return {**answer, "grown": max(0, status("VmHWM") - before)}
 
 

@@ -12,7 +12,7 @@ CASES = {
     "geojson": 1000,
     "image": 1000,
     "journal": 300,
-    "model": 200,
+    "model": 250,
     "reference": 1000,
     "run": 200,
     "tiff": 1500,

@@ -27,6 +27,7 @@ from workbench.errors import RunError
 from workbench.instances.instances import STEPS_PER_PX, Instances
 from workbench.instances.outlines import boxes_of, off_raster, on_raster, unpack
 from workbench.instances.writer import FORMAT, KEY, OWN, InstanceWriter
+from workbench.paths import is_file
 
 if TYPE_CHECKING:
     import os
@@ -317,7 +318,7 @@ def open_instances(path: str | os.PathLike[str]) -> InstanceStore:
         If there is none, it is damaged, or of a newer version of this program.
     """
     file = Path(path)
-    if not file.is_file():
+    if not is_file(file):
         message = f"There are no instances at '{file}'."
         raise RunError(message, "Run a model whose task is instances.")
     return InstanceStore(file)

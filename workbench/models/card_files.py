@@ -23,6 +23,7 @@ from workbench.cards import ModelCard
 from workbench.errors import InvalidCardError, ModelError
 from workbench.models import wsinfer
 from workbench.models.onnx_files import external_names
+from workbench.paths import is_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -134,7 +135,7 @@ def _card_of(path: Path) -> Path:
 def _first(candidates: Iterable[Path], path: Path) -> Path:
     names = []
     for candidate in candidates:
-        if candidate.is_file():
+        if is_file(candidate):
             return candidate
         names.append(f"'{candidate.name}'")
     raise InvalidCardError(path, f"it has none; expected {' or '.join(names)}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from workbench.errors import InvalidCardError, ModelError, ModelNotFoundError
 from workbench.models.card_files import ModelSource, read_source
+from workbench.paths import exists
 
 if TYPE_CHECKING:
     import os
@@ -77,7 +78,7 @@ def find_source(name_or_path: str | os.PathLike[str]) -> ModelSource:
     if offered := _offered().get(name):
         return _from_package(offered)
     path = Path(name).expanduser()
-    if not path.exists():
+    if not exists(path):
         raise ModelNotFoundError(name, model_names())
     return read_source(path)
 

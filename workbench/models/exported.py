@@ -95,8 +95,12 @@ def kind_of(weights: Path) -> Kind:
         return "safetensors"
     if not zipfile.is_zipfile(weights):
         return "pickle"
-    with zipfile.ZipFile(weights) as archive:
-        names = archive.namelist()
+    try:
+        with zipfile.ZipFile(weights) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        message = f"'{weights}' is damaged: {error}."
+        raise ModelError(message, "Copy the file again.") from error
     if any("/code/" in name for name in names):
         return "torchscript"
     if any("/models/" in n or n.endswith("exported_program.json") for n in names):

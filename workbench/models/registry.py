@@ -13,6 +13,7 @@ from workbench.models.exported import load_network
 from workbench.models.maskrcnn import is_maskrcnn, taking_tiles
 from workbench.models.self_check import check_model
 from workbench.models.tile_model import TileModel
+from workbench.paths import is_file
 
 if TYPE_CHECKING:
     import os
@@ -108,7 +109,7 @@ def _source(
 
 
 def _existing(weights: Path) -> Path:
-    if not weights.is_file():
+    if not is_file(weights):
         message = f"There is no file of weights at '{weights}'."
         remedy = "Put it there, or give another with weights=..."
         raise ModelError(message, remedy)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from workbench.errors import StainError, WorkbenchError
 from workbench.geometry import Box
 from workbench.markup import png_url, render
+from workbench.paths import is_file
 from workbench.stain.macenko import StainFit, fit_macenko
 from workbench.stain.optical_density import ColourHistogram, swatches
 from workbench.stain.reinhard import LabFit, fit_reinhard
@@ -228,7 +229,7 @@ def load_reference(text: str) -> Reference:
         edges = [int(edge) for edge in region["box"].split(",")]
         return _of_region(region["slide"], Box(*edges))
     path = Path(text)
-    if not path.is_file():
+    if not is_file(path):
         message = f"There is no reference '{text}'."
         remedy = (
             f"Built in: {', '.join(REFERENCES)}. Or give an image file, a saved"
