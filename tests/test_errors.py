@@ -5,7 +5,10 @@ import pickle
 
 import pytest
 
+import workbench as wb
 from workbench import errors
+from workbench.instances.store import open_instances
+from workbench.models.registry import find_model
 
 CLASSES = [
     kind
@@ -61,3 +64,25 @@ def test_a_message_that_quotes_a_file_stays_short():
     assert len(str(error)) < 10_000
     assert str(error).startswith("begins ")
     assert str(error).endswith(" ends Do this.")
+
+
+NAMES = ["x" * 5000, "a\0b", "\ud800", "x" * 5000 + ".json", "a/" * 3000 + "b.tif"]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+@pytest.mark.parametrize(
+    "use",
+    [
+        wb.open_slide,
+        wb.open_run,
+        wb.load_reference,
+        find_model,
+        open_instances,
+        lambda name: wb.open_slide(f"file://{name}"),
+        lambda name: find_model("resnet18", weights=name),
+    ],
+)
+def test_names_that_no_disk_can_hold_are_refused(use, name):
+    with pytest.raises(errors.WorkbenchError) as caught:
+        use(name)
+    assert str(caught.value).encode()

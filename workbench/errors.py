@@ -20,6 +20,7 @@ WorkbenchError
 │   └── SharedIdError       work is saved under an id that several slides may have
 ├── RecipeError             options that do not go together
 ├── RunError                a run folder cannot be used
+│   ├── NoTissueError       no tissue was found where a run was asked for
 │   ├── RecipeMismatchError
 │   └── RunFolderError      the disk is full, or fails
 └── AccessError             a path outside the folders that are served
