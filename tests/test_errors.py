@@ -70,18 +70,18 @@ NAMES = ["x" * 5000, "a\0b", "\ud800", "x" * 5000 + ".json", "a/" * 3000 + "b.ti
 
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
-@pytest.mark.parametrize(
-    "use",
-    [
-        wb.open_slide,
-        wb.open_run,
-        wb.load_reference,
-        find_model,
-        open_instances,
-        lambda name: wb.open_slide(f"file://{name}"),
-        lambda name: find_model("resnet18", weights=name),
-    ],
-)
+USES = {
+    "slide": wb.open_slide,
+    "run": wb.open_run,
+    "reference": wb.load_reference,
+    "model": find_model,
+    "instances": open_instances,
+    "address": lambda name: wb.open_slide(f"file://{name}"),
+    "weights": lambda name: find_model("resnet18", weights=name),
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
 def test_names_that_no_disk_can_hold_are_refused(use, name):
     with pytest.raises(errors.WorkbenchError) as caught:
         use(name)
