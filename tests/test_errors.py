@@ -67,9 +67,6 @@ def test_a_message_that_quotes_a_file_stays_short():
 
 
 NAMES = ["x" * 5000, "a\0b", "\ud800", "x" * 5000 + ".json", "a/" * 3000 + "b.tif"]
-
-
-@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 USES = {
     "slide": wb.open_slide,
     "run": wb.open_run,
@@ -81,6 +78,7 @@ USES = {
 }
 
 
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
 def test_names_that_no_disk_can_hold_are_refused(use, name):
     with pytest.raises(errors.WorkbenchError) as caught:
