@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import subprocess
 import sys
 import threading
 import time
+import uuid
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +19,7 @@ from PIL import Image
 from stained_slide import write_stained
 
 import made_tiffs
+from workbench.annotations.collection import open_annotations
 from workbench.app.address import Address
 from workbench.app.background import Background, explain
 from workbench.app.controls import recipe_widgets
@@ -345,6 +348,34 @@ def test_a_job_is_found_again_by_another_session_and_can_be_paused(app, monkeypa
     assert app.runs.progress_card.offers == "Pause"
     go_on.set()
     assert job.wait(60)
+
+
+def test_a_drawing_that_the_disk_refuses_is_shown_nowhere(app, monkeypatch):
+    stage, marking = app.viewer.stage, app.annotations.marking
+    square = [[[10, 10, 90, 10, 90, 90, 10, 90]]]
+    box = {"do": "add", "kind": "area", "parts": square, "downsample": 1}
+    first, second = (str(uuid.uuid4()) for _ in range(2))
+
+    def refuse(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr("workbench.line_log.os.fsync", refuse)
+        stage.annotation_edits = [{**box, "key": first, "number": 1}]
+    assert app.notice.visible
+    assert "No space left on device" in app.notice.object
+    assert stage.annotation_answered == {"number": 1}  # no longer shown as unsaved
+    app.annotations.poll()
+    assert not [*marking.edits.annotations, *stage.annotation_changes.get("put", [])]
+    assert marking.chosen == ""
+    assert not marking.history.can_undo
+
+    stage.annotation_edits = [{**box, "key": second, "number": 2}]
+    assert stage.annotation_answered == {"number": 2}
+    assert [mark["id"] for mark in stage.annotation_changes["put"]] == [second]
+    slide, folder = app.slide, marking.edits.annotations.path.parent
+    kept = open_annotations(slide, folder=folder)
+    assert [each.id for each in kept] == [second]
 
 
 def test_a_region_that_was_not_drawn_is_refused_in_a_sentence(app):

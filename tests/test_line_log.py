@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 
 import numpy as np
@@ -173,3 +174,24 @@ def test_a_disk_that_refuses_is_a_sentence(tmp_path):
     (tmp_path / "folder.jsonl").mkdir()
     with pytest.raises(WorkbenchError, match="disk refuses"):
         opened(tmp_path / "folder.jsonl")[0].refresh()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
+def test_a_line_that_the_disk_refuses_does_not_come_back(code, tmp_path, monkeypatch):
+    path = tmp_path / "a.jsonl"
+    (one, mine), (two, other) = opened(path), opened(path)
+    add(one, mine, {"n": 1})
+
+    def refuse(_):
+        raise OSError(code, "refused")
+
+    with monkeypatch.context() as full:
+        full.setattr("workbench.line_log.os.fsync", refuse)
+        with pytest.raises(AnnotationError, match="disk refuses"):
+            add(one, mine, {"n": 2})
+    one.refresh()
+    two.refresh()
+    assert mine.read == other.read == [{"n": 1}]
+    add(one, mine, {"n": 3})
+    two.refresh()
+    assert mine.read == other.read == [{"n": 1}, {"n": 3}]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import filelock
@@ -120,16 +120,25 @@ class LineLog:
             if anew:
                 self._end = self._lines = 0
             data = b"".join(map(_encoded, lines))
-            file.truncate(self._end)  # a line that a kill has left unfinished
-            file.seek(self._end)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            self._write(file, data)
             self._end += len(data)
             self._lines += len(lines)
             self._file_id = os.fstat(file.fileno()).st_ino
             self._tail = self._before_end(file)
         return made
+
+    def _write(self, file: BinaryIO, data: bytes) -> None:
+        """Write behind the whole lines; what is refused does not stay there."""
+        file.truncate(self._end)  # a line that a kill has left unfinished
+        file.seek(self._end)
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(file.fileno(), self._end)
+            raise
 
     @contextmanager
     def _opened(self) -> Iterator[BinaryIO]:

@@ -7,6 +7,7 @@ page would leave its whole app alive.
 
 from __future__ import annotations
 
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -25,6 +26,15 @@ def forget(document: Document) -> None:
     views = pn.state._views  # noqa: SLF001 - nothing public empties it
     for key in [key for key, view in views.items() if view[2] is document]:
         views.pop(key, None)
+
+
+def begin_upkeep() -> None:
+    """Begin what Panel repeats for as long as the server runs, outside of any page.
+
+    Panel begins it in the page that is the first to ask for something, and a task keeps
+    the context in which it was begun: that page would never be let go of.
+    """
+    Context().run(pn.state._schedule_busy_cleanup)  # noqa: SLF001 - nothing public
 
 
 def _by_document() -> Iterator[WeakKeyDictionary[Any, Any]]:

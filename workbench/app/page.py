@@ -84,10 +84,11 @@ def full_page(app: WorkbenchApp) -> Any:
         sx=_SLIM,
         busy_indicator=None,
     )
-    # Without that, each move of the pointer tells the browser twice; what takes long is
-    # said in words.
+    # It follows Panel's state, which would keep the page for as long as the server runs
+    # and tell the browser twice of each move of the pointer; what takes long is said in
+    # words. A plain value would leave it watched: only another reference ends that.
     with edit_readonly(page):
-        page.busy = False
+        page.busy = page.param.loading
     return page
 
 

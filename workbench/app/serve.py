@@ -18,7 +18,7 @@ import panel as pn
 from panel.io.application import build_applications
 
 from workbench.app.address import Address
-from workbench.app.closed_pages import forget
+from workbench.app.closed_pages import begin_upkeep, forget
 from workbench.app.door import APP, server_options
 from workbench.app.gate import Gate
 from workbench.app.health import HealthHandler
@@ -42,12 +42,14 @@ def session(site: Site, *, first: str = "") -> WorkbenchApp:
     `Address` has all of it. `first` is the slide otherwise.
     """
     asked = Address.parse(pn.state.session_args)
+    document = pn.state.curdoc
+    if document is not None:
+        begin_upkeep()
     app = WorkbenchApp(site)
     # Panel keeps it by the document, and forgets a document that nothing else keeps.
     failed = WeakMethod(app.background.failed)
     pn.config.exception_handler = lambda error: _tell_of(failed(), error)
     pn.state.onload(lambda: app.begin_at(replace(asked, slide=asked.slide or first)))
-    document = pn.state.curdoc
 
     def over(_: object) -> None:
         app.close()
