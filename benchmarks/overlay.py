@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -37,6 +38,9 @@ HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "tests"))
 
 from made_instances import made_instances  # noqa: E402 - the tests' objects
+
+if TYPE_CHECKING:
+    from workbench.coverage import Coverage
 
 TILE_PX = 256
 SIDE = 40_000
@@ -67,7 +71,12 @@ def read_polygons(path: Path) -> tuple[Instances, list[str]]:
     return objects, names.tolist()
 
 
-def build(path: Path, objects: Instances, classes: list[str]) -> float:
+def build(
+    path: Path,
+    objects: Instances,
+    classes: list[str],
+    covered: Coverage | None = None,
+) -> float:
     """Write a store as a run does, part by part; return the seconds it took."""
     parts = [
         objects.take(np.arange(at, min(len(objects), at + _PART)))
@@ -75,7 +84,8 @@ def build(path: Path, objects: Instances, classes: list[str]) -> float:
     ]
     start = time.perf_counter()
     measures = list(objects.measures)
-    with InstanceWriter(path, classes=classes, measures=measures, mpp=0.25) as file:
+    about = {"classes": classes, "measures": measures, "mpp": 0.25}
+    with InstanceWriter(path, **about, covered=covered) as file:
         for part in parts:
             file.append(part)
     return time.perf_counter() - start

@@ -25,6 +25,7 @@ import tifffile
 
 import workbench as wb
 from overlay import SIDE, build, read_polygons
+from workbench.coverage import Coverage
 from workbench.objects import OBJECTS
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -119,7 +120,8 @@ def prepare(folder: Path, objects: Instances, classes: list[str]) -> np.ndarray:
             tissue_only=False,
             out=runs / "a-run-0001",
         )
-    build(run.path / OBJECTS, objects, classes)
+    everywhere = Coverage(run.grid, np.arange(len(run.grid)))
+    build(run.path / OBJECTS, objects, classes, everywhere)
     first = objects.points[np.concatenate([[0], objects.ends[:-1]])]
     cells, counts = np.unique(first // TILE, axis=0, return_counts=True)
     return (cells[counts.argmax()] + 0.5) * TILE

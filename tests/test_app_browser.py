@@ -58,9 +58,9 @@ def test_the_whole_job_under_workbench_serve(watched, url, slide, runs):
 
     again = AppPage.open(watched, url, slide=slide.name)
     again.press("Show")
-    again.frame.get_by_label("Remove").wait_for()
+    again.frame.get_by_role("button", name="Remove", exact=True).wait_for()
     again.shows_heatmap(slide, run)
-    again.frame.get_by_label("Remove").click()
+    again.frame.get_by_role("button", name="Remove", exact=True).click()
     again.shows(slide)
     again.is_clean()
 

@@ -274,7 +274,7 @@ def test_the_address_restores_place_colours_overlays_and_comparison(watched, url
     watched.page.goto("about:blank")
     again = App(watched, address)
     again.page.get_by_label(f"Close {SECOND}").wait_for()
-    again.page.get_by_label("Remove").wait_for()
+    again.page.get_by_role("button", name="Remove", exact=True).wait_for()
 
     def is_restored():
         again.settle()

@@ -263,7 +263,7 @@ def test_what_others_have_written_of_a_slide_is_text(page):
     app.is_harmless()
     app.page.keyboard.press("Escape")
     app.press("Show")
-    app.frame.get_by_label("Remove").first.wait_for()
+    app.frame.get_by_role("button", name="Remove", exact=True).first.wait_for()
     app.figure.settle()
     app.shows_text(TEXT)
     app.page.mouse.move(*app.figure.screen(500, 500))
