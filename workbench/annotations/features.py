@@ -81,7 +81,11 @@ def feature_of(
     said = {key: getattr(annotation, key) for key in _SIGNED}
     if any(said.values()):
         metadata = {key: text for key, text in said.items() if text}
-        properties["metadata"] = {**(kept.get("metadata") or {}), **metadata}
+        more = kept.get("metadata")
+        properties["metadata"] = {
+            **(more if isinstance(more, dict) else {}),
+            **metadata,
+        }
     moved = annotation.geometry
     if frame != SLIDE_FRAME:
         moved = shapely.transform(moved, frame.of_slide)
