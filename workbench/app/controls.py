@@ -90,6 +90,7 @@ def note(text: str = "", **more: Any) -> Any:
     look: dict[str, Any] = {"variant": "caption", "margin": (0, 2)}
     look |= {"sizing_mode": "stretch_width", **more}
     sx = {"color": "text.secondary", "overflowWrap": "anywhere", "lineHeight": 1.4}
+    sx |= {"display": "block"}  # in a line of its own height, not of the page's
     return Text(text, sx=sx, **look)
 
 
