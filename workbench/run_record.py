@@ -66,7 +66,8 @@ def read_record(folder: Path) -> dict[str, Any]:
     file = folder / RECORD
     try:
         record: dict[str, Any] = dict(json.loads(file.read_text(encoding="utf-8")))
-        json.dumps(record, ensure_ascii=False).encode()  # halves of letters: unusable
+        # Half a letter is unusable, but a name that is no Unicode is kept by os.fsdecode.
+        json.dumps(record, ensure_ascii=False).encode(errors="surrogateescape")
     except DAMAGE as error:
         raise unreadable(file, error) from error
     if record.get("format") != FORMAT:
