@@ -33,6 +33,7 @@ from workbench.instances.store import InstanceStore
 from workbench.instances.trace import trace
 from workbench.instances.writer import InstanceWriter
 from workbench.layers import live_instances
+from workbench.layers.heatmap import HeatmapLayer
 from workbench.layers.layer import Pyramid
 from workbench.layers.live_instances import LiveInstanceLayer
 from workbench.models.instance_decoders import LabelsDecoder, decoder_of
@@ -252,8 +253,14 @@ def test_a_run_says_how_many_there_are_from_afar(run_on):
     run = run_on(slide_of(LABELS))
     heatmap = run.heatmap
     assert heatmap.unit == "1/mm²"
-    cell_mm2 = (heatmap.cell * 0.5e-3) ** 2
-    assert heatmap.values.sum() * cell_mm2 == pytest.approx(LABELS.max(), rel=1e-4)
+    _, rows, columns = heatmap.values.shape
+    down, right = (
+        np.diff(np.minimum(np.arange(n + 1) * heatmap.cell, side))
+        for n, side in zip((rows, columns), SIZE[::-1], strict=True)
+    )
+    mm2 = np.outer(down, right) * 0.5e-3**2  # of what of a cell lies on the slide
+    counted = np.nansum(heatmap.values[0] * mm2)
+    assert counted == pytest.approx(LABELS.max(), rel=1e-4)
 
 
 def test_each_raster_of_labels_is_a_class(run_on):
@@ -321,6 +328,52 @@ def test_what_is_found_so_far_lies_in_the_region_too(run_on):
     assert live
     assert 0 < number == len(there)
     assert within(wb.Box(*box), *centroids(there).T).all()
+
+
+@pytest.mark.parametrize(
+    "place",
+    [wb.Box(75, 50, 213, 197), Area.of(shapely.Point(180, 140).buffer(93.3))],
+    ids=["box", "area"],
+)
+def test_the_density_of_cells_is_of_their_part_in_the_region(run_on, place):
+    """Cells that the slide's edge or the region's cuts, and nothing outside it."""
+    region = place.coordinates if isinstance(place, Area) else place
+    card = {"tile_px": 96, "margin_px": 24, "cells": 4}
+    run = run_on(slide_of(LABELS), region=region, card=card)
+    heatmap = run.heatmap
+    density, cell = heatmap.values[0], heatmap.cell
+    edges = [np.arange(n + 1) * cell for n in density.shape]
+    shape = Area.of(place).shape
+    slide = shapely.box(0, 0, *SIZE)
+    covered = np.zeros(density.shape)
+    for row, column in np.ndindex(density.shape):
+        (x0, x1), (y0, y1) = edges[1][column:][:2], edges[0][row:][:2]
+        part = shapely.box(x0, y0, x1, y1).intersection(shape)
+        covered[row, column] = part.intersection(slide).area
+    np.testing.assert_array_equal(np.isnan(density), covered == 0)
+    mm2 = covered * 0.25e-6
+    known = covered > 0
+    columns = run.instances.columns(["x", "y"])
+    counts, *_ = np.histogram2d(columns["y"], columns["x"], edges)
+    found = density[known] * mm2[known]
+    # What lies on the edge of two cores may be counted with its anchor.
+    assert np.abs(found - counts[known]).sum() <= 0.05 * counts.sum()
+    assert found.sum() == pytest.approx(len(run.instances), rel=0.01)
+    assert len(run.covered.tiles) == run.tiles_total
+
+    layer = HeatmapLayer(run, Pyramid(SIZE, 64))
+    for x, y in np.random.default_rng(4).uniform(0, SIZE, (200, 2)):
+        inside = bool(within(place, np.array([x]), np.array([y]))[0])
+        assert (layer.value_at(x, y) is not None) == inside
+    top = layer.pyramid.max_zoom
+    for x, y in np.ndindex(layer.pyramid.shape(top)[::-1]):
+        tile = layer.tile(top, x, y)
+        at = [np.arange(64) + 0.5 + 64 * n for n in (x, y)]
+        drawn = np.zeros((64, 64), bool)
+        if tile is not None:
+            image = Image.open(io.BytesIO(tile.data)).convert("RGBA")
+            drawn = np.asarray(image)[..., 3] > 0
+        np.testing.assert_array_equal(drawn, Area.of(place).lattice(*at))
 
 
 def test_a_density_is_of_what_was_looked_at(run_on, tmp_path):
@@ -498,7 +551,8 @@ def test_a_slide_without_objects(run_on):
     run = run_on(slide_of(np.zeros(SIZE[::-1], np.int32)))
     assert len(run.instances) == 0
     assert run.record["objects"]["count"] == 0
-    assert (run.heatmap.values == 0).all()
+    values = run.heatmap.values
+    assert (values[np.isfinite(values)] == 0).all()
 
 
 def test_a_run_of_another_task_has_no_objects(tmp_path, monkeypatch):

@@ -48,12 +48,14 @@ class Coverage:
         ----------
         grid : Grid
         values : float32 (classes, rows, columns)
-            With a whole number of cells along each tile; NaN: there is no answer.
+            With a whole number of cells along each tile. NaN: there is no answer, or
+            the cell lies outside the region.
         region : Box or Area, optional
             What was asked for.
         """
         cells = values.shape[1] // grid.rows
-        answered = np.isfinite(values[0, ::cells, ::cells])
+        known = np.isfinite(values[0]).reshape(grid.rows, cells, grid.columns, cells)
+        answered = known.any(axis=(1, 3))
         return cls(grid, np.flatnonzero(answered), region)
 
     @classmethod
@@ -143,6 +145,34 @@ def within(
     return on
 
 
+def covered_px(
+    right: NDArray[np.float64], down: NDArray[np.float64], region: Box | Area | None
+) -> NDArray[np.float64]:
+    """Return how much of each cell a region covers, in level-0 pixels: (rows, columns).
+
+    Parameters
+    ----------
+    right, down : float64 (columns + 1,) and (rows + 1,)
+        Edges of the cells along x and y, in growing order.
+    region : Box or Area, optional
+        None: the cells count whole.
+    """
+    if isinstance(region, Box):
+        right = np.clip(right, region.x0, region.x1)
+        down = np.clip(down, region.y0, region.y1)
+    whole = np.outer(np.diff(down), np.diff(right))
+    if not isinstance(region, Area):
+        return whole
+    # First what is near: an outline may have very many points.
+    hull = shapely.box(right[0], down[0], right[-1], down[-1])
+    near = _shared(hull, region.shape)
+    if near.area >= hull.area:
+        return whole
+    cells = shapely.box(right[:-1], down[:-1, None], right[1:], down[1:, None])
+    areas: NDArray[np.float64] = shapely.area(_shared(cells, near))
+    return areas
+
+
 def shape_of(place: Box | Area | Tissue) -> BaseGeometry:
     """Return the outline of a place, in level-0 pixels."""
     if isinstance(place, Box):
@@ -165,6 +195,5 @@ def _strips(
     return shapely.unary_union(boxes)
 
 
-def _shared(one: BaseGeometry, other: BaseGeometry) -> BaseGeometry:
-    shared: BaseGeometry = shapely.intersection(one, other)
-    return shared
+def _shared(one: Any, other: BaseGeometry) -> Any:
+    return shapely.intersection(one, other)

@@ -13,6 +13,7 @@ import numpy as np
 
 from workbench.answers import Answers
 from workbench.batches import read_batches
+from workbench.coverage import region_of
 from workbench.errors import (
     ModelError,
     NoTissueError,
@@ -231,7 +232,8 @@ def _with_objects(
         for batch, values in answered:
             yield batch, values, b""
         return
-    finder = Finder(card, request.grid, request.slide.require_mpp())
+    region = region_of(request.recipe.region)
+    finder = Finder(card, request.grid, request.slide.require_mpp(), region)
     with closing(find_objects(answered, finder)) as found:
         for batch, density, objects, seconds in found:
             report.spent("finding", seconds)
@@ -246,10 +248,10 @@ def _answers(
     source: Salvage,
 ) -> Answers:
     """Return the model's answers, without those that mean nothing."""
-    failures = {
-        int(batch.indices[i]): _NOT_FINITE
-        for i in np.flatnonzero(~np.isfinite(values).all(axis=(1, 2, 3)))
-    }
+    known = np.isfinite(values)
+    # Of objects, cells outside the region have no density.
+    told = known.any(axis=(1, 2, 3)) if objects else known.all(axis=(1, 2, 3))
+    failures = {int(tile): _NOT_FINITE for tile in batch.indices[~told]}
     for tile in batch.indices.tolist() if source.failures else ():
         if reason := source.failures.get(grid.tile(tile)):
             failures[tile] = reason

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import cv2
 import numpy as np
 
+from workbench.coverage import covered_px, within
 from workbench.geometry import Box
 from workbench.instances.claims_bytes import encode
 from workbench.instances.instances import Instances
 from workbench.instances.measure import measure
+from workbench.instances.outlines import centroids
 from workbench.instances.seams import Claims, Kind, kinds_of, survey
 from workbench.instances.trace import largest_parts, rings
 from workbench.models.instance_decoders import decoder_of
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from workbench.area import Area
     from workbench.batches import Batch
     from workbench.cards import ModelCard
     from workbench.grid import Grid
@@ -54,8 +57,8 @@ class Found(NamedTuple):
 
     batch: Batch
     density: NDArray[np.float32]
-    """Objects for each mm², float32 (N, classes, cells, cells); NaN for a tile for
-    which the network gave no number."""
+    """Objects for each mm² covered, float32 (N, classes, cells, cells); NaN for cells
+    outside the region, and for a tile for which the network gave no number."""
     objects: bytes
     """Claims, encoded."""
     seconds: float
@@ -71,10 +74,19 @@ class Finder:
     grid : Grid
     mpp : float
         Micrometres per level-0 pixel.
+    region : Box or Area, optional
+        What was asked for; None: the whole slide.
     """
 
-    def __init__(self, card: ModelCard, grid: Grid, mpp: float) -> None:
+    def __init__(
+        self,
+        card: ModelCard,
+        grid: Grid,
+        mpp: float,
+        region: Box | Area | None = None,
+    ) -> None:
         self._card, self._grid, self._mpp = card, grid, mpp
+        self._region = region
         self.classes = len(card.classes)
         self._decode = decoder_of(card)
         self._stains = {
@@ -145,19 +157,30 @@ class Finder:
         return Claims(instances, tiles, kinds[which].astype(np.uint8))
 
     def density(self, tile: int, claims: Claims | None) -> NDArray[np.float32]:
-        """Return objects for each mm² of a tile's core: (classes, cells, cells)."""
+        """Return objects for each mm² that is covered: (classes, cells, cells).
+
+        Of a cell only what lies on the slide and in the region is covered; where that
+        is nothing the density is NaN.
+        """
         card, core = self._card, self._grid.core(tile)
         shape = len(card.classes), card.cells, card.cells
         if claims is None:
             return np.full(shape, np.nan, np.float32)
         own = claims.instances.take(claims.kinds != Kind.BEYOND)
-        boxes = own.boxes
-        middle = (boxes[:, :2] + boxes[:, 2:]) / 2 - [core.x0, core.y0]
+        places = centroids(own)
+        if self._region is not None:
+            inside = within(self._region, *places.T)
+            own, places = own.take(inside), places[inside]
         cell = self._grid.step / card.cells
-        column, row = np.clip(middle // cell, 0, card.cells - 1).astype(int).T
+        at = (places - [core.x0, core.y0]) // cell
+        column, row = np.clip(at, 0, card.cells - 1).astype(int).T
         counts = np.zeros(shape, np.float32)
         np.add.at(counts, (own.classes.astype(int), row, column), 1)
-        return counts / np.float32((cell * self._mpp) ** 2 / _UM2_PER_MM2)
+        steps = np.arange(card.cells + 1) * cell
+        right, down = np.minimum(core.x0 + steps, core.x1), core.y0 + steps
+        covered = covered_px(right, np.minimum(down, core.y1), self._region)
+        mm2 = np.where(covered > 0, covered, np.nan) * (self._mpp**2 / _UM2_PER_MM2)
+        return (counts / mm2).astype(np.float32)
 
 
 def _cleared(labels: NDArray[np.int32], inside: Box) -> NDArray[np.int32]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from workbench.area import Area
     from workbench.overview import Overview
 
 Status = Literal[
@@ -139,6 +140,10 @@ class Heatmap:
     overview: Overview | None = None
     """The values at coarser cells, kept by whoever adds to them; None: not kept."""
 
+    region: Area | None = None
+    """What the values are of: cells that its outline cuts have those of the part
+    inside. None: cells count whole."""
+
     def channel(self, name: str) -> NDArray[np.float32]:
         """Return the raster (rows, columns) of one class.
 
@@ -155,6 +160,8 @@ class Heatmap:
 
     def at(self, x: float, y: float) -> dict[str, float] | None:
         """Return the value of each class at a level-0 point, None outside."""
+        if self.region is not None and not self.region.holds([x], [y])[0]:
+            return None
         row, column = int(y // self.cell), int(x // self.cell)
         _, rows, columns = self.values.shape
         if not (0 <= row < rows and 0 <= column < columns):

@@ -23,6 +23,7 @@ import filelock
 import numpy as np
 
 from workbench.answers import read_answers
+from workbench.area import Area
 from workbench.blending import raster_of
 from workbench.cards import ModelCard
 from workbench.coverage import Coverage, region_of
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.answers import Raster
-    from workbench.area import Area
     from workbench.embeddings import Embeddings
     from workbench.geometry import Box
     from workbench.results import Status
@@ -89,6 +89,8 @@ class Run:
         except (*DAMAGE, RecipeError, OutOfBoundsError) as error:
             raise unreadable(path / RECORD, error) from error
         self._asked = self._asked_blocks()
+        counted = self.card.task == "instances" and self.region is not None
+        self._bounds = Area.of(self.region) if counted else None
         self._raster: Raster | None = None
         self._final: Heatmap | None = None
         self._live = (
@@ -269,6 +271,7 @@ class Run:
             version=version,
             asked=self._asked,
             overview=overview,
+            region=self._bounds,
         )
 
     def __repr__(self) -> str:

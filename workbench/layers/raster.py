@@ -112,6 +112,9 @@ class Under:
     asked: NDArray[np.bool_]
     """Which pixels are asked for, bool (tile_px, tile_px)."""
 
+    inside: NDArray[np.bool_] | None = None
+    """Which pixels the values are of, bool (tile_px, tile_px); None: all."""
+
     @property
     def pending(self) -> NDArray[np.bool_]:
         """Which are asked for and have no value, bool (tile_px, tile_px)."""
@@ -120,8 +123,10 @@ class Under:
         return pending
 
     def spread(self, cells: NDArray[Each]) -> NDArray[Each]:
-        """Return what is known of each cell for each pixel."""
+        """Return what is known of each cell for each pixel; 0 where that is nothing."""
         spread: NDArray[Each] = _spread(cells, self.down, self.right)
+        if self.inside is not None:
+            spread[~self.inside] = 0
         return spread
 
 
@@ -176,7 +181,8 @@ class Values:
             take_cells(raster, own_rows, own_columns, outside=np.nan)
             for raster in (overview.at(level, i, self._summary) for i in channels)
         ]
-        return Under(np.stack(values), down, right, self._asked(heatmap, place))
+        asked, inside = self._asked(heatmap, place), self._inside(heatmap, place)
+        return Under(np.stack(values), down, right, asked, inside)
 
     def _overview(self, heatmap: Heatmap) -> Overview:
         if heatmap.overview is not None:
@@ -184,6 +190,14 @@ class Values:
         if not self._own.is_of(heatmap.values):
             self._own = Overview(heatmap.values)
         return self._own
+
+    def _inside(self, heatmap: Heatmap, place: Place) -> NDArray[np.bool_] | None:
+        if heatmap.region is None:
+            return None
+        box = self._pyramid.box(*place)
+        centres = np.arange(self._pyramid.tile_px) + 0.5
+        at = centres * self._pyramid.downsample(place[0])
+        return heatmap.region.lattice(box.x0 + at, box.y0 + at)
 
     def _asked(self, heatmap: Heatmap, place: Place) -> NDArray[np.bool_]:
         asked = heatmap.asked
