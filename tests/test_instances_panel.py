@@ -47,7 +47,7 @@ def panel(saved):
     made.offer([SavedRun.of(found)])
     made.told = told
     yield made
-    assert told == []
+    assert told == [], told
     made.close()
     assert len(made.registry) == 0
 
@@ -159,3 +159,22 @@ def test_a_look_is_told_and_restored(panel):
     assert panel._range.value[0] == 0.5
     panel.restore(ObjectsLook(run="another", by="nothing"))
     assert panel.look == kept
+
+
+def test_damaged_edits_are_told_and_the_others_hold(panel):
+    panel.shown.choose([3])
+    panel.shown.delete()
+    panel.shown.choose([5])
+    panel.shown.delete()
+    file = panel.shown.edits.path
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([*lines[:-1], b"\0" * 40 + b"\n", lines[-1]]))
+    viewer, pyramid, runs = panel._viewer, panel._pyramid, [*panel._runs.values()]
+    panel.attach(panel._slide, viewer, pyramid)
+    panel.offer(runs)
+    assert panel.shown.now.gone.tolist() == [3, 5]
+    told = panel.told.pop()
+    number = len(lines)
+    assert told.startswith("The file of object edits is damaged: line")
+    assert f"line {number} is damaged" in told
+    assert told.endswith("All other object edits are shown.")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
+import shapely
 from stained_slide import write_stained
 
+from workbench.annotations.annotation import Annotation
 from workbench.app.site import Site
 from workbench.app.workbench import WorkbenchApp
+from workbench.errors import OutOfBoundsError
 from workbench.slide.slide import open_slide
 from workbench.synthetic import write_pyramid
 from workbench.tissue import TissueChoice, find_tissue
@@ -40,8 +41,10 @@ def test_tissue_is_shown_with_its_area_and_goes_again(app):
 
 
 def test_what_is_said_of_a_place_is_shown_and_in_the_recipe(app):
-    place = (0.0, 0.0, 300.0, 300.0)
-    app.tissue._annotation = lambda: SimpleNamespace(area=place)
+    place = shapely.box(0, 0, 300, 300)
+    app.tissue.mark_chosen(Annotation(geometry=place, name="Stamp"))
+    assert not app.tissue._is_ink.disabled
+    assert app.tissue._of.object == "'Stamp' is chosen:"
     app.tissue.mark(tissue=False)
     recipe = app.runs.recipe
     chosen = TissueChoice.of(recipe)
@@ -52,9 +55,14 @@ def test_what_is_said_of_a_place_is_shown_and_in_the_recipe(app):
     assert app.runs.recipe.no_tissue_in is None
 
 
-def test_without_an_annotation_that_is_said(app):
-    app.tissue._is_ink.clicks += 1
-    assert "No annotation is chosen" in app.notice.object
+@pytest.mark.parametrize("chosen", [None, Annotation(geometry=shapely.Point(9, 9))])
+def test_without_an_area_that_is_chosen_that_is_said(app, chosen):
+    app.tissue.mark_chosen(chosen)
+    assert app.tissue._is_ink.disabled
+    assert app.tissue._is_tissue.disabled
+    assert "click an annotation there" in app.tissue._of.object
+    with pytest.raises(OutOfBoundsError, match="No annotation is chosen"):
+        app.tissue.mark(tissue=True)
 
 
 def test_a_run_over_nothing_says_so_and_leaves_no_run(tmp_path):
@@ -65,7 +73,18 @@ def test_a_run_over_nothing_says_so_and_leaves_no_run(tmp_path):
     job = app.runs.job
     assert job.wait(60)
     app.runs.poll()
-    assert "No tissue was found on 'blank.tif'" in app.notice.object
+    bar = app.notices.no_tissue
+    assert bar.visible
+    assert "No tissue was found on 'blank.tif'" in app.notices._nowhere.object
     with open_slide(tmp_path / "blank.tif") as slide:
         assert app.site.shelf.saved(slide) == []
     assert not list((tmp_path / "runs").glob("blank*"))
+    app.notices.everywhere.clicks += 1
+    assert not bar.visible
+    assert app.runs.job.wait(60)
+    app.runs.poll()
+    saved = app.runs.job.run
+    assert saved.status == "finished"
+    assert saved.tiles_total == len(saved.grid)
+    # For this once: the next run looks for tissue again.
+    assert app.runs.recipe.tissue_only

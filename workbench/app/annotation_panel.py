@@ -15,6 +15,7 @@ from workbench.annotations.classes import CLASSES
 from workbench.annotations.collection import Annotations
 from workbench.annotations.edits import Edits
 from workbench.annotations.geojson import to_geojson
+from workbench.app.background import explain_damage
 from workbench.app.controls import STYLE, button, note, side_by_side, stack
 from workbench.app.history import History
 from workbench.app.marking import Marking
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 _POLL_MS: Final = 2000
 _LISTED: Final = 300
-_SAID: Final = 5
-"""Damaged lines that are told one by one."""
-
 _UPLOAD_BYTES: Final = 30_000_000
 _WHOLE_FROM: Final = 100
 """Numbers from which on digits after the point say nothing."""
@@ -167,11 +165,8 @@ class AnnotationPanel(pn.viewable.Viewer):
         )
         marking.param.watch(lambda _: self._fill(), ["chosen", "version"])
         self.marking = marking
-        if found.damaged:
-            lost = "; ".join(found.damaged[:_SAID])
-            self._background.say(
-                f"The file of annotations is damaged: {lost}. All others are shown."
-            )
+        if damage := explain_damage("annotations", found.damaged):
+            self._background.say(damage)
         self._stop_polling = self._background.every(_POLL_MS, self.poll)
         self._fill()
 

@@ -14,7 +14,7 @@ from panel.io.state import set_curdoc
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from bokeh.document import Document
 
@@ -22,6 +22,9 @@ T = TypeVar("T")
 
 _log = logging.getLogger("workbench.app")
 _SETTLED_MS: Final = 150
+_SAID: Final = 5
+"""Damaged lines that are told one by one."""
+
 _WORKERS: Final = ThreadPoolExecutor(8, thread_name_prefix="workbench-app")
 _IDLERS: Final = ThreadPoolExecutor(2, thread_name_prefix="workbench-idle")
 """For what is only nice to have: it never keeps waiting what somebody asked for."""
@@ -41,6 +44,23 @@ def explain(error: BaseException) -> str:
         "Something went wrong that should not have. Nothing that was saved is lost;"
         f" try again, and if it comes back report it with the number {number}."
     )
+
+
+def explain_damage(what: str, lines: Sequence[str]) -> str:
+    """Return what to tell a user of damaged lines in a file; empty if there are none.
+
+    Parameters
+    ----------
+    what : str
+        What the file holds, such as "annotations".
+    lines : sequence of str
+        What is wrong with each line.
+    """
+    if not lines:
+        return ""
+    said = "; ".join(lines[:_SAID])
+    more = f"; and {len(lines) - _SAID:,} more" if len(lines) > _SAID else ""
+    return f"The file of {what} is damaged: {said}{more}. All other {what} are shown."
 
 
 class Background:

@@ -10,6 +10,7 @@ import panel_material_ui as pmui
 import param
 
 from workbench.app.address import ObjectsLook
+from workbench.app.background import explain_damage
 from workbench.app.chosen_card import ChosenCard
 from workbench.app.controls import (
     STYLE,
@@ -210,6 +211,8 @@ class InstancePanel(pn.viewable.Viewer):
         self._fill()
         self._look()
         self._resume()
+        if damage := explain_damage("object edits", shown.edits.damaged):
+            self._background.say(damage)
 
     def _resume(self) -> None:
         """Show objects as they were when somebody kept the address."""

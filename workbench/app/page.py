@@ -41,7 +41,9 @@ def _theme(primary: str, bar: str) -> dict[str, Any]:
         "components": {
             "MuiButton": _QUIET,
             "MuiToggleButton": _QUIET,
-            "MuiAppBar": {"styleOverrides": {"root": {"backgroundColor": bar}}},
+            "MuiAppBar": {
+                "styleOverrides": {"root": {"backgroundColor": bar, "color": "#ffffff"}}
+            },
         },
     }
 

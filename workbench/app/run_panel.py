@@ -218,7 +218,7 @@ class RunPanel(pn.viewable.Viewer):
             self._run.disabled = True
             self._follow(job)
 
-    def mark(self, annotation: Annotation | None) -> None:
+    def mark_chosen(self, annotation: Annotation | None) -> None:
         """Take notice of the annotation that is chosen on the slide."""
         self._annotation = annotation
 
@@ -242,6 +242,13 @@ class RunPanel(pn.viewable.Viewer):
         slide.require_mpp()
         user = self._user
         self._begin(lambda: self._shelf.start(slide, recipe, user=user))
+
+    def start_anyway(self) -> None:
+        """Run what was run last once more, where no tissue is found as well."""
+        job, user = self._job, self._user
+        if job is not None:
+            recipe = job.recipe.replace(tissue_only=False)
+            self._begin(lambda: self._shelf.start(job.slide, recipe, user=user))
 
     def resume(self, slide: Slide, run: Run) -> None:
         """Let a saved run go on, and watch it."""

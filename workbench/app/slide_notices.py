@@ -1,4 +1,7 @@
-"""What has to be said of the open slide: its file changed, or it had another id."""
+"""What is said of the open slide with buttons that answer it.
+
+Its file changed, work under a former id may be its own, or no tissue is found on it.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,9 @@ _FORMER: Final = (
     "An earlier version saved {} of a slide that it could not tell from others of the"
     " same size. Are they of this slide?"
 )
+_CHANGE_TISSUE: Final = (
+    "Change what counts as tissue under Model, Tissue, and run again; or:"
+)
 
 
 class SlideNotices(pn.viewable.Viewer):
@@ -40,6 +46,8 @@ class SlideNotices(pn.viewable.Viewer):
     background : Background
     reopen : callable
         Opens the slide again.
+    anyway : callable
+        Runs what was run last where no tissue is found as well.
     claimed : callable
         Called when somebody has said whose the work of an earlier version is.
     """
@@ -51,11 +59,13 @@ class SlideNotices(pn.viewable.Viewer):
         *,
         reopen: Callable[[], None],
         claimed: Callable[[], None],
+        anyway: Callable[[], None],
     ) -> None:
         super().__init__()
         self._runs = runs
         self._background = background
         self._claimed = claimed
+        self._anyway = anyway
         self._slide: Slide | None = None
         self._stop: Callable[[], None] = lambda: None
         self.reopen = button("Open it again", icon="refresh", sizing_mode=None)
@@ -64,25 +74,45 @@ class SlideNotices(pn.viewable.Viewer):
         self._question = Text("", variant="body2")
         self.changed = _bar(Text(_CHANGED, variant="body2"), self.reopen)
         self.former = _bar(self._question, self.take, self.leave)
+        self._nowhere = Text("", variant="body2")
+        self.everywhere = button("Run on all tiles", icon="grid_on", sizing_mode=None)
+        self._dismiss = button("Not now", icon="close", sizing_mode=None)
+        self.no_tissue = _bar(self._nowhere, self.everywhere, self._dismiss)
         self.reopen.on_click(lambda _: reopen())
         self.take.on_click(lambda _: self._answer(take=True))
         self.leave.on_click(lambda _: self._answer(take=False))
+        self.everywhere.on_click(lambda _: background.guard(self._run_anyway))
+        self._dismiss.on_click(lambda _: self.no_tissue.param.update(visible=False))
 
     def __panel__(self) -> Any:
         """Return what Panel shows."""
         return pmui.Column(
-            self.changed, self.former, sizing_mode="stretch_width", margin=0
+            self.changed,
+            self.former,
+            self.no_tissue,
+            sizing_mode="stretch_width",
+            margin=0,
         )
 
     def attach(self, slide: Slide) -> None:
         """Speak of another slide from now on."""
         self.close()
         self._slide = slide
-        self.changed.visible = self.former.visible = False
+        for bar in (self.changed, self.former, self.no_tissue):
+            bar.visible = False
         self._background.do(
             lambda: unclaimed(self._runs, slide), self._ask, slot="former"
         )
         self._stop = self._background.every(_POLL_MS, self.poll)
+
+    def nothing_to_run(self, sentence: str) -> None:
+        """Say that a run has found no tissue, and offer to run on all of it."""
+        self._nowhere.object = f"{sentence} {_CHANGE_TISSUE}"
+        self.no_tissue.visible = True
+
+    def _run_anyway(self) -> None:
+        self.no_tissue.visible = False
+        self._anyway()
 
     def close(self) -> None:
         """Look no longer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import io
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -23,6 +24,8 @@ from workbench.markup import facts, render
 from workbench.slide.pixel_size import Mpp, mpp_text, parse_mpp
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from workbench.app.background import Background
@@ -38,9 +41,18 @@ th { text-align: left; font-weight: 500; width: 38%; vertical-align: top }
 th, td { padding: 3px 8px 3px 0; overflow-wrap: anywhere;
   border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent) }
 """
+_ALERT: Final[dict[str, Any]] = {
+    "variant": "outlined",
+    "margin": (4, 0),
+    "sx": {"py": 0},
+}
 _REFRESH_MS: Final = 15_000
 _LISTED_S: Final = 10.0
 """A list that another session has asked for is good for so long."""
+
+_REMARKS: Final = 2
+_REMARK: Final = 240
+"""Remarks on a file that are shown at once, and letters of each."""
 
 _SEARCH_FROM: Final = 8
 """Slides in a library from which on a search field is worth its place."""
@@ -88,15 +100,14 @@ class SlidePanel(pn.viewable.Viewer):
             **STYLE,
         )
         self._facts = note()
+        self._remarks = Notice("", severity="info", visible=False, **_ALERT)
         self._image = pmui.Select(label="Image of the file", visible=False, **STYLE)
         self._mpp = pmui.TextInput(
             label="µm per pixel",
             placeholder="0.25 is typical of 40x, 0.5 of 20x",
             **STYLE,
         )
-        self._mpp_alert = Notice(
-            severity="warning", variant="outlined", margin=(4, 0), sx={"py": 0}
-        )
+        self._mpp_alert = Notice(severity="warning", **_ALERT)
         self._ask = stack(self._mpp_alert, self._mpp, visible=False)
         self._more_body = stack()
         self.labels = labels
@@ -128,6 +139,7 @@ class SlidePanel(pn.viewable.Viewer):
             self._list,
             self._image,
             self._facts,
+            self._remarks,
             self._ask,
             self._more,
             self._dialog,
@@ -262,9 +274,9 @@ class SlidePanel(pn.viewable.Viewer):
             facts += f", {slide.mpp:.3g} µm/px ({objective_of_mpp(slide.mpp):.3g}x)"
         if slide.frame.scaled:
             facts += f"; stored pixels of {slide.pixel_size} shown as squares"
-        if slide.notes:  # their words are the file's: shown as text, in the dialog
-            facts += f". {len(slide.notes)} remark(s) on this file: see Properties"
         self._facts.object = facts
+        self._remarks.object = _remarks(slide.notes)
+        self._remarks.visible = bool(slide.notes)
         self._show_images(slide)
         given = self._mpp_given.get(self._list.value)
         self._ask.visible = slide.mpp is None or given is not None
@@ -324,6 +336,13 @@ class SlidePanel(pn.viewable.Viewer):
 
     def _show_details(self, details: list[Any]) -> None:
         self._more_body.objects = details
+
+
+def _remarks(notes: Sequence[str]) -> str:
+    """Return what is to be said of a file at once; its properties say all of it."""
+    said = " ".join(textwrap.shorten(each, _REMARK) for each in notes[:_REMARKS])
+    more = len(notes) - _REMARKS
+    return f"{said} {more} more under Properties." if more > 0 else said
 
 
 def _details(slide: Slide, *, labels: bool) -> list[Any]:

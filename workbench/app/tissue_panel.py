@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import panel as pn
 import panel_material_ui as pmui
@@ -16,8 +16,6 @@ from workbench.recipe import Recipe
 from workbench.tissue import TissueChoice, find_tissue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from workbench.annotations.annotation import Annotation
     from workbench.app.background import Background
     from workbench.app.layer_handle import LayerHandle
@@ -26,22 +24,23 @@ if TYPE_CHECKING:
     from workbench.tissue import Tissue
 
 
+_NOTHING_CHOSEN: Final = (
+    "Draw around a place on the slide, or click an annotation there, to say what it is."
+)
+
+
 class TissuePanel(pn.viewable.Viewer):
     """Shows where tissue is found, and lets the user change it.
 
     Parameters
     ----------
     background : Background
-    annotation : callable
-        Returns the annotation that is chosen, or None.
     """
 
-    def __init__(
-        self, background: Background, annotation: Callable[[], Annotation | None]
-    ) -> None:
+    def __init__(self, background: Background) -> None:
         super().__init__()
         self._background = background
-        self._annotation = annotation
+        self._annotation: Annotation | None = None
         self._slide: Slide | None = None
         self._viewer: Viewer | None = None
         self._handle: LayerHandle | None = None
@@ -62,8 +61,10 @@ class TissuePanel(pn.viewable.Viewer):
         self._ink = choice("Ink", ["remove", "keep"], "remove")
         self._is_tissue = button("This is tissue")
         self._is_ink = button("This is ink")
+        self._of = note()
         self._reset = button("Forget both", visible=False)
         self._facts = note()
+        self.mark_chosen(None)
         self._is_tissue.on_click(lambda _: self._guarded(tissue=True))
         self._is_ink.on_click(lambda _: self._guarded(tissue=False))
         self._reset.on_click(lambda _: self.forget())
@@ -78,7 +79,7 @@ class TissuePanel(pn.viewable.Viewer):
             self._facts,
             self._threshold,
             self._ink,
-            note("Of the annotation that is chosen:"),
+            self._of,
             side_by_side(self._is_tissue, self._is_ink),
             self._reset,
         )
@@ -90,6 +91,16 @@ class TissuePanel(pn.viewable.Viewer):
             sizing_mode="stretch_width",
             margin=(4, 0),
         )
+
+    def mark_chosen(self, annotation: Annotation | None) -> None:
+        """Take notice of the annotation that is chosen on the slide."""
+        area = annotation is not None and annotation.kind == "area"
+        self._annotation = chosen = annotation if area else None
+        said = _NOTHING_CHOSEN if chosen is None else f"'{chosen.title}' is chosen:"
+        self._of.object = said
+        for widget in (self._is_tissue, self._is_ink):
+            widget.disabled = chosen is None
+            widget.description = _NOTHING_CHOSEN if chosen is None else ""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -117,7 +128,7 @@ class TissuePanel(pn.viewable.Viewer):
         OutOfBoundsError
             If no annotation with an area is chosen.
         """
-        annotation = self._annotation()
+        annotation = self._annotation
         if annotation is None:
             message = "No annotation is chosen."
             raise OutOfBoundsError(message, "Draw around the place, or choose one.")

@@ -31,6 +31,7 @@ from workbench.app.stain_panel import StainPanel
 from workbench.app.text import Notice, Text
 from workbench.app.tissue_panel import TissuePanel
 from workbench.app.viewer import Viewer
+from workbench.errors import NoTissueError
 from workbench.layers.layer import overlay_pyramid
 from workbench.layers.slide import SlideLayer
 from workbench.stain.within import reference_within
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from workbench.stain.references import Reference
     from workbench.store import Run
 
+_FILLING: Final[dict[str, Any]] = {"sizing_mode": "stretch_both"}
 _UPLOADS: Final = "references"
 _BOOKMARKS: Final = "bookmarks"
 _ANNOTATIONS: Final = "annotations"
@@ -82,7 +84,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.stain = StainPanel(self.background, site.shelf.folder / _UPLOADS)
         self.advice = AdvicePanel(site.library, self.background, self._take_medoid)
         self.overlays = OverlayPanel(self.background, self._resume)
-        self.tissue = TissuePanel(self.background, self._chosen)
+        self.tissue = TissuePanel(self.background)
         self.runs = RunPanel(
             site.shelf,
             self.background,
@@ -112,11 +114,10 @@ class WorkbenchApp(pn.viewable.Viewer):
             self.background,
             reopen=self.slides.reopen,
             claimed=self._take_over,
+            anyway=self.runs.start_anyway,
         )
         self.snapshots = SnapshotPanel(self.background, self._marks_shown)
-        self.stage = pn.Row(
-            Text("Choose a slide.", margin=24), sizing_mode="stretch_both"
-        )
+        self.stage = pn.Row(Text("Choose a slide.", margin=24), **_FILLING)
         self._base: LayerHandle | None = None
         self._last_failure = ""
         self._raw: LayerHandle | None = None
@@ -139,10 +140,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         self.compare.param.watch(self._listen_beside, "beside")
         self.overlays.param.watch(lambda _: self._swipe_overlays(), "overlays")
         self.overlays.param.watch(lambda _: self.annotations.refill(), "overlays")
-        self.annotations.param.watch(
-            lambda event: self.runs.mark(event.new), "annotation"
-        )
-        self.annotations.param.watch(lambda _: self._count(), "annotation")
+        self.annotations.param.watch(lambda _: self._marked_one(), "annotation")
         self.annotations.param.watch(lambda _: self._wire_marking(), "marking")
         self.instances.param.watch(lambda _: self._wire_objects(), "shown")
 
@@ -280,6 +278,11 @@ class WorkbenchApp(pn.viewable.Viewer):
         names = ", ".join(dict.fromkeys(f"'{name}'" for name in same))
         return f"The run {names} keeps its own copy of the outline." if names else ""
 
+    def _marked_one(self) -> None:
+        for panel in (self.runs, self.tissue):
+            panel.mark_chosen(self.annotations.annotation)
+        self._count()
+
     def _count(self) -> None:
         """Count objects where the user points at."""
         if self.viewer is not None:
@@ -354,10 +357,6 @@ class WorkbenchApp(pn.viewable.Viewer):
         reference.save(path)
         return path
 
-    def _chosen(self) -> Annotation | None:
-        chosen: Annotation | None = self.annotations.annotation
-        return chosen
-
     def _list_saved(self) -> None:
         slide = self.slides.slide
         self.background.do(
@@ -391,7 +390,10 @@ class WorkbenchApp(pn.viewable.Viewer):
 
     def _run_changed(self, progress: Progress) -> None:
         self.overlays.refresh()
-        if progress.status == "failed":
+        job = self.runs.job
+        if job is not None and isinstance(job.error, NoTissueError):
+            self.notices.nothing_to_run(self.site.without_folders(job.error.message))
+        elif progress.status == "failed":
             self.tell(progress.message)
         if progress.status not in ("waiting", "running"):
             self._list_saved()
