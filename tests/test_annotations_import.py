@@ -247,6 +247,7 @@ def test_a_bomb_is_not_unpacked(monkeypatch, parts):
         json.dumps(GOOD[0]).encode() + b"\n{",
         "Müller".encode("latin-1"),
     ],
+    ids=range(11),  # zips hold the time, and names must be the same in each process
 )
 def test_what_is_no_such_file_is_a_sentence(data):
     with pytest.raises(AnnotationError, match=r"file\.geojson"):
