@@ -115,24 +115,25 @@ def signs(density: NDArray[np.float32]) -> NDArray[np.uint8]:
 
     Parameters
     ----------
-    density : float32 (H, W, 3)
-        Optical density, natural logarithm.
+    density : float32 (3, H, W)
+        Optical density of red, green and blue, natural logarithm.
 
     Returns
     -------
     uint8 (H, W)
         A level for each kind; see `Kind.level`.
     """
-    red, green, blue = density[..., 0], density[..., 1], density[..., 2]
-    high, low = density.max(axis=2), density.min(axis=2)
+    red, green, blue = density
+    high = np.maximum(np.maximum(red, green), blue)
+    low = np.minimum(np.minimum(red, green), blue)
     mean = (red + green + blue) / 3
-    found = np.zeros(density.shape[:2], np.uint8)
+    found = np.zeros(red.shape, np.uint8)
 
     def note(kind: Kind, *levels: NDArray[np.bool_]) -> None:
         reached = levels[0]
         for each in levels:
             reached = reached & each
-            found[reached] += np.uint8(1 << kind.shift)
+            found[:] += reached.view(np.uint8) << np.uint8(kind.shift)
 
     excess = red - green
     note(
@@ -153,7 +154,7 @@ def signs(density: NDArray[np.float32]) -> NDArray[np.uint8]:
         black | (mean > _BLACK_LEVELS[0]),
         mean > _BLACK_LEVELS[1],
     )
-    found[mean > _DENSE] |= np.uint8(DENSE)
+    found |= (mean > _DENSE).view(np.uint8) * np.uint8(DENSE)
     return found
 
 
@@ -181,7 +182,7 @@ def _ink(
 ) -> NDArray[np.bool_]:
     """Return what of one kind is ink, where `total` pixels of the picture absorb."""
     hue = level >= HUE
-    covered = np.bincount(level.ravel(), minlength=4)[::-1].cumsum()[::-1] / total
+    covered = np.array([np.count_nonzero(level >= each) for each in range(4)]) / total
     if not covered[HUE]:
         return hue
     objects = Objects.of(hue)
