@@ -31,6 +31,7 @@ from workbench.recipe import Recipe
 from workbench.slide.slide import open_slide
 from workbench.stain.normalizer import Normalizer, fit_normalizer
 from workbench.store import open_run
+from workbench.tissue import find_tissue
 
 WHOLE = Recipe(tissue_only=False, batch_size=16, device="cpu")
 
@@ -225,6 +226,23 @@ def test_only_tissue_is_answered_and_a_blank_slide_has_none(tmp_path):
     found = ~np.isnan(scores(run)[0])
     assert found[:, :15].all()
     assert not found[:, 17:].any()
+
+
+@pytest.mark.parametrize("options", [{}, {"tissue_threshold": 0.06}])
+def test_a_normalized_run_finds_tissue_once(slide, tmp_path, monkeypatch, options):
+    found = []
+
+    def counted(slide, **options):
+        found.append(find_tissue(slide, **options))
+        return found[-1]
+
+    for user in ("workbench.request", "workbench.stain.sample"):
+        monkeypatch.setattr(f"{user}.find_tissue", counted)
+    asked = WHOLE.replace(normalize="macenko", tissue_only=True, **options)
+    run = engine.run(slide, asked, out=tmp_path / "run")
+    assert run.status == "finished"
+    assert len(found) == 1
+    assert found[0].mask.any()
 
 
 def test_what_is_looked_at_comes_first(tmp_path):

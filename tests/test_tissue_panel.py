@@ -9,9 +9,11 @@ from stained_slide import write_stained
 
 from workbench.annotations.annotation import Annotation
 from workbench.app.site import Site
+from workbench.app.slide_stain import fit_slide
 from workbench.app.workbench import WorkbenchApp
 from workbench.errors import OutOfBoundsError
 from workbench.slide.slide import open_slide
+from workbench.stain.references import load_reference
 from workbench.synthetic import write_pyramid
 from workbench.tissue import TissueChoice, find_tissue
 
@@ -38,6 +40,22 @@ def test_tissue_is_shown_with_its_area_and_goes_again(app):
     assert f"{area:,.3g} mm²" in app.tissue._facts.object
     app.tissue._shown.value = False
     assert len(app.viewer.layers) == before
+
+
+def test_tissue_is_found_once_for_all_parts_of_the_app(app, monkeypatch):
+    found = []
+
+    def counted(slide, **options):
+        found.append(slide)
+        return find_tissue(slide, **options)
+
+    for user in ("workbench.app.slide_tissue", "workbench.stain.sample"):
+        monkeypatch.setattr(f"{user}.find_tissue", counted)
+    fitted = fit_slide(app.slide, "macenko", load_reference("he-standard"))
+    app.tissue._shown.value = True
+    assert "mm²" in app.tissue._facts.object
+    assert len(fitted.sample.boxes) > 0
+    assert found == [app.slide]
 
 
 def test_what_is_said_of_a_place_is_shown_and_in_the_recipe(app):

@@ -7,6 +7,7 @@ import json
 import platform
 import re
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from workbench.models.tile_model import TileModel
     from workbench.recipe import Recipe
     from workbench.slide.slide import Slide
+    from workbench.tissue import Tissue
 
 _FOLDER: Final = "runs"
 _FREE: Final = {"model", "weights", "trust", "device", "precision", "compile"}
@@ -141,6 +143,11 @@ class Request:
             "packages": _versions(),
         }
 
+    @cached_property
+    def tissue(self) -> Tissue:
+        """Where on the slide there is tissue, found once for all that need it."""
+        return find_tissue(self.slide, choice=TissueChoice.of(self.recipe))
+
     @property
     def folder(self) -> Path:
         """Where the run goes by default: the same for the same request."""
@@ -170,8 +177,7 @@ class Request:
         tiles = self._in_region()
         if not self.recipe.tissue_only:
             return tiles
-        tissue = find_tissue(self.slide, choice=TissueChoice.of(self.recipe))
-        share = tissue.fractions([self.grid.core(i) for i in tiles.tolist()])
+        share = self.tissue.fractions([self.grid.core(i) for i in tiles.tolist()])
         return tiles[(share >= self.recipe.min_tissue) & (share > 0)]
 
     def normalizer(self) -> Normalizer | SeveralNormalizers | None:
@@ -186,10 +192,7 @@ class Request:
             return None
         method = self.recipe.normalize
         aims = [load_reference(name) for name in _references(self.recipe)]
-        choice = TissueChoice.of(self.recipe)
-        if len(aims) == 1 and choice == TissueChoice():
-            return fit_normalizer(self.slide, aims[0], method=method)
-        colours = slide_histogram(self.slide, choice)
+        colours = slide_histogram(self.slide, tissue=self.tissue)
         if len(aims) == 1:
             return fit_normalizer(colours, aims[0], method=method)
         return SeveralNormalizers(

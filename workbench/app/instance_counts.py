@@ -10,13 +10,13 @@ import panel_material_ui as pmui
 
 from workbench.app.controls import STYLE, button, note, stack
 from workbench.app.slide_stain import staining_of_slide
+from workbench.app.slide_tissue import tissue_of_slide
 from workbench.app.text import Html
 from workbench.area import Area
 from workbench.instances.counts import GRADES, count, positivity
 from workbench.instances.stains import measure_stains
 from workbench.markup import render
 from workbench.stain.deconvolution import find_stains
-from workbench.tissue import find_tissue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -206,7 +206,7 @@ class CountCard(pn.viewable.Viewer):
 
     def _by_tissue(self, slide: Slide) -> dict[str, Any]:
         if self._tissue is None:
-            self._tissue = find_tissue(slide)
+            self._tissue = tissue_of_slide(slide)
         if not self._tissue.mask.any():
             return {"slide": slide.box}
         return {"tissue": self._tissue}

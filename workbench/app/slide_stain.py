@@ -7,6 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from workbench.app.slide_tissue import tissue_of_slide
 from workbench.layers.difference import DifferenceLayer
 from workbench.layers.normalized import NormalizedLayer
 from workbench.layers.slide import SlideLayer
@@ -149,7 +150,7 @@ def _known(slide: Slide) -> _Known:
         if key in _slides:
             _slides.move_to_end(key)
             return _slides[key]
-    known = _Known(sample_tissue(slide))
+    known = _Known(sample_tissue(slide, tissue=tissue_of_slide(slide)))
     with _lock:
         known = _slides.setdefault(key, known)
         while len(_slides) > _KEPT:

@@ -8,12 +8,13 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workbench.app.controls import STYLE, button, choice, note, side_by_side, stack
+from workbench.app.slide_tissue import tissue_of_slide
 from workbench.area import Area
 from workbench.errors import OutOfBoundsError
 from workbench.layers.layer import overlay_pyramid
 from workbench.layers.tissue import TissueLayer
 from workbench.recipe import Recipe
-from workbench.tissue import TissueChoice, find_tissue
+from workbench.tissue import TissueChoice
 
 if TYPE_CHECKING:
     from workbench.annotations.annotation import Annotation
@@ -166,7 +167,7 @@ class TissuePanel(pn.viewable.Viewer):
         self._facts.object = "Finding tissue..."
         wanted = TissueChoice.of(Recipe.of(**self.options))
         self._background.do(
-            lambda: find_tissue(slide, choice=wanted), self._found, slot="tissue"
+            lambda: tissue_of_slide(slide, wanted), self._found, slot="tissue"
         )
 
     def _found(self, tissue: Tissue) -> None:

@@ -11,7 +11,7 @@ from workbench.errors import StainError
 from workbench.geometry import Box
 from workbench.grid import Grid
 from workbench.stain.optical_density import ColourHistogram, colour_codes
-from workbench.tissue import TissueChoice, artefact_mask, find_tissue
+from workbench.tissue import artefact_mask, find_tissue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.slide.slide import Slide
+    from workbench.tissue import Tissue
 
 _TILES: Final = 64
 _TILE_PX: Final = 256
@@ -30,8 +31,6 @@ nuclei are several pixels wide."""
 
 _RELATIVE_DOWNSAMPLE: Final = 4.0
 """The same for a slide whose mpp is not known."""
-
-_FOUND: Final = TissueChoice()
 
 _MIN_TISSUE: Final = 0.5
 """Share of a tile that should be tissue."""
@@ -46,19 +45,25 @@ class TissueSample:
     """Tiles, in level-0 pixels."""
 
 
-def sample_tissue(slide: Slide, choice: TissueChoice = _FOUND) -> TissueSample:
+def sample_tissue(slide: Slide, *, tissue: Tissue | None = None) -> TissueSample:
     """Look at the colours of a slide's tissue, in up to 64 tiles all over it.
 
     The choice is deterministic. Ink, and tiles with little tissue where others have
     more, are left out; glass between tissue stays, as it does in a region. The colour
     of bare glass is that of the whole slide.
 
+    Parameters
+    ----------
+    slide : Slide
+    tissue : Tissue, optional
+        Where its tissue is, if that is known. Default: it is found.
+
     Raises
     ------
     StainError
         If the slide has no tissue.
     """
-    boxes = _tissue_tiles(slide, _stored_downsample(slide), choice=choice)
+    boxes = _tissue_tiles(slide, _stored_downsample(slide), tissue=tissue)
     if not boxes:
         message = f"There is no tissue on '{slide.path}' whose stains could be found."
         raise StainError(message, "Run it without normalization, or check the slide.")
@@ -66,9 +71,9 @@ def sample_tissue(slide: Slide, choice: TissueChoice = _FOUND) -> TissueSample:
     return TissueSample(replace(histogram, white=slide_white(slide)), tuple(boxes))
 
 
-def slide_histogram(slide: Slide, choice: TissueChoice = _FOUND) -> ColourHistogram:
+def slide_histogram(slide: Slide, *, tissue: Tissue | None = None) -> ColourHistogram:
     """Return the colours that `sample_tissue` finds."""
-    return sample_tissue(slide, choice).histogram
+    return sample_tissue(slide, tissue=tissue).histogram
 
 
 def slide_white(slide: Slide) -> NDArray[np.float64] | None:
@@ -116,11 +121,11 @@ def _tissue_tiles(
     downsample: float,
     most: int = _TILES,
     *,
-    choice: TissueChoice = _FOUND,
+    tissue: Tissue | None = None,
 ) -> list[Box]:
     """Return the boxes of tiles on tissue, spread evenly over the slide."""
     grid = Grid(slide.size, downsample, _TILE_PX)
-    tissue = find_tissue(slide, choice=choice)
+    tissue = find_tissue(slide) if tissue is None else tissue
     boxes = [grid.tile(index) for index in range(len(grid))]
     share = tissue.fractions(boxes)
     eligible = np.flatnonzero(share >= _MIN_TISSUE)

@@ -178,7 +178,7 @@ def _smooth(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _density(
     pixels: NDArray[np.uint8], glass: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """Return the optical density relative to `glass`, not below 0, float32 (3, H, W)."""
+    """Return the optical density relative to `glass`, float32 (3, H, W)."""
     levels = np.arange(1, 257)[:, None]
     tables = np.maximum(np.log((glass + 1) / levels), 0).astype(np.float32)
     density = np.empty((3, *pixels.shape[:2]), np.float32)

@@ -1,0 +1,35 @@
+"""The tissue of the slides that are shown: found once for all parts of the app."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+from workbench.tissue import TissueChoice, find_tissue
+
+if TYPE_CHECKING:
+    from workbench.slide.slide import Slide
+    from workbench.tissue import Tissue
+
+_FOUND: Final = TissueChoice()
+
+_found: WeakKeyDictionary[Slide, tuple[float | None, Tissue]] = WeakKeyDictionary()
+_lock: Final = threading.Lock()
+
+
+def tissue_of_slide(slide: Slide, choice: TissueChoice = _FOUND) -> Tissue:
+    """Return the tissue of a slide; without a choice it is found once.
+
+    It is kept as long as the slide is. What somebody has chosen changes with each
+    move of a slider, and is looked for each time.
+    """
+    if choice != _FOUND:
+        return find_tissue(slide, choice=choice)
+    with _lock:
+        known = _found.get(slide)
+    if known is None or known[0] != slide.mpp:
+        known = slide.mpp, find_tissue(slide)
+        with _lock:
+            _found[slide] = known
+    return known[1]
