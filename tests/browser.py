@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from patience import LONG_S
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import sync_playwright
 
@@ -40,10 +41,8 @@ _FLAGS = [
     "--disable-sync",
 ]
 _LOCAL = {"127.0.0.1", "localhost", ""}
-TIMEOUT_MS = 60_000
+TIMEOUT_MS = LONG_S * 1000
 """Of any wait: other work may keep the machine busy."""
-
-_WAIT_S = 45.0
 
 _PROBES = """
 window.probe = {
@@ -105,7 +104,7 @@ def running(
     *,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    timeout: float = 90,
+    timeout: float = LONG_S,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the block ends; enter it once `url` answers."""
     with log.open("wb") as output:
@@ -231,7 +230,7 @@ class Figure:
 
     def eventually(self, check: Callable[[], T]) -> T:
         """Return what a check returns once it holds; it may take its time."""
-        end = time.monotonic() + _WAIT_S
+        end = time.monotonic() + LONG_S
         while True:
             self.settle()
             try:

@@ -10,6 +10,8 @@ from hypothesis import settings
 
 from browser import chromium, profile, watched  # noqa: F401 - one browser for all
 
+pytest_plugins = ["reruns"]
+
 # Before torch is loaded, and for all that is started from here: threads that wait for
 # each other by spinning take the processor from the tests and servers beside them.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -28,17 +30,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Let whoever has the time kill more runs."""
     about = "random moments at which runs of embeddings and segmentations are killed"
     parser.addoption("--kills", type=int, default=None, help=about)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give a test in a browser other tries; the summary names those that took one.
-
-    Browser, server and test share the machine with other tests, and a test gives up
-    after seconds. What is really broken fails each time.
-    """
-    for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 def _shared_data() -> Path:

@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 import shapely
+from patience import eventually
 from stained_slide import write_stained
 
 from browser import Watched, app_served
@@ -92,14 +93,17 @@ class Marker:
 
     def wait_until(self, holds):
         """Wait until what is saved is as it should be, and return it."""
-        for _ in range(200):
+
+        def found():
             self.saved.refresh()
-            found = list(self.saved)
-            if holds(found):
-                return found
-            self.page.wait_for_timeout(50)
-        message = f"never: {found}, {self.watched.errors}"
-        raise AssertionError(message)
+            return list(self.saved)
+
+        eventually(
+            lambda: holds(found()),
+            pause=lambda: self.page.wait_for_timeout(50),
+            state=lambda: (found(), self.watched.errors),
+        )
+        return found()
 
     def wait_for(self, number):
         return self.wait_until(lambda found: len(found) == number)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gc
 import itertools
+import sys
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 from fakes import FakeSlide
+from patience import LONG_S, eventually
 
 from workbench.batches import read_batches
 from workbench.errors import SlideReadError, StainError
@@ -52,13 +55,6 @@ def chunks(count=6, each=8):
         yield number, np.arange(number * each, (number + 1) * each)
 
 
-def wait_until(condition):
-    deadline = time.monotonic() + 10
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.002)
-    assert condition()
-
-
 def reading_threads():
     return [t for t in threading.enumerate() if t.name == "read-ahead"]
 
@@ -79,20 +75,40 @@ def test_batches_answer_chunks_in_order(prefetch):
 
 
 def test_all_threads_read_what_somebody_waits_for():
-    slide = PlainSlide()
-    batches = read_batches(slide, GRID, chunks(3), prefetch=3, threads=(1, 4))
-    next(batches)
-    wait_until(lambda: slide.reads == 3)
-    used = [threads for _, threads in slide.asked]
-    assert used[0] == 4  # the first is waited for
-    assert used[-1] == 1  # now one is ready
-    batches.close()
+    taken = threading.Event()
+
+    class Gated(PlainSlide):
+        def read_tiles(self, boxes, size, *, threads=1):
+            assert self.reads == 0 or taken.wait(LONG_S)
+            return super().read_tiles(boxes, size, threads=threads)
+
+    slide = Gated()
+    with closing(
+        read_batches(slide, GRID, chunks(3), prefetch=3, threads=(1, 4))
+    ) as batches:
+        next(batches)
+        taken.set()  # nobody waits any more, and nothing is ready
+        eventually(lambda: slide.reads == 3)
+        used = [threads for _, threads in slide.asked]
+        assert used[0] == 4  # the first is waited for
+        assert used[-1] == 1  # now one is ready
+
+
+def waits_for_a_batch(thread):
+    """Tell whether a thread is asleep in the wait for the next batch."""
+    frame, names = sys._current_frames()[thread], set()
+    while frame is not None:
+        names.add(frame.f_code.co_name)
+        frame = frame.f_back
+    return {"take", "wait_for", "wait"} <= names
 
 
 def test_all_threads_read_as_long_as_somebody_waits():
+    taker = threading.get_ident()
+
     class Slow(PlainSlide):
         def read_tiles(self, boxes, size, *, threads=1):
-            time.sleep(0.02)
+            eventually(lambda: waits_for_a_batch(taker))
             return super().read_tiles(boxes, size, threads=threads)
 
     slide = Slow()
@@ -112,16 +128,28 @@ def test_any_order_and_any_size_of_chunk():
 
 
 def test_what_hurries_is_read_although_others_wait_and_is_given_first():
-    looked_at = [None]
-    schedule = Schedule(GRID, [t for _, t in chunks()], focus=lambda: looked_at[0])
+    looked_at, ready = [None], []
+
+    class Noted(Schedule):
+        """Notes which batches are ready, each time that it is asked about them."""
+
+        def hurries(self, numbers):
+            ready[:] = numbers
+            return super().hurries(numbers)
+
+    schedule = Noted(GRID, [t for _, t in chunks()], focus=lambda: looked_at[0])
     slide = PlainSlide()
-    batches = read_batches(slide, GRID, schedule, order=schedule, prefetch=2)
-    first = next(batches)
-    wait_until(lambda: slide.reads == 3)
-    looked_at[0] = GRID.core(47)
-    wait_until(lambda: slide.reads == 4)
-    assert 47 in next(batches).indices
-    rest = [batch.number for batch in batches]
+    with closing(
+        read_batches(slide, GRID, schedule, order=schedule, prefetch=2)
+    ) as batches:
+        first = next(batches)
+        eventually(lambda: len(ready) == 2)
+        assert slide.reads == 3
+        looked_at[0] = GRID.core(47)
+        eventually(lambda: len(ready) == 3)
+        assert slide.reads == 4
+        assert 47 in next(batches).indices
+        rest = [batch.number for batch in batches]
     assert sorted([first.number, 5, *rest]) == list(range(6))
 
 
@@ -157,13 +185,12 @@ def test_the_reader_is_at_most_prefetch_batches_ahead():
     endless = (
         (n, np.array([n % 48])) for n in itertools.count() if not drawn.append(n)
     )
-    batches = read_batches(slide, GRID, endless, prefetch=3)
-    next(batches)
-    wait_until(lambda: slide.reads == 4)
-    time.sleep(0.05)
-    assert slide.reads == 4
-    assert len(drawn) == 4
-    batches.close()
+    with closing(read_batches(slide, GRID, endless, prefetch=3)) as batches:
+        next(batches)
+        eventually(lambda: slide.reads == 4)
+        time.sleep(0.05)  # in which one that does not wait would read on
+        assert slide.reads == 4
+        assert len(drawn) == 4
 
 
 def test_closing_stops_the_thread():
@@ -182,7 +209,7 @@ def test_dropping_the_iterator_stops_the_thread():
     next(batches)
     del batches
     gc.collect()
-    wait_until(lambda: not reading_threads())
+    eventually(lambda: not reading_threads())
 
 
 def test_an_error_of_the_consumer_stops_the_thread():
@@ -194,15 +221,18 @@ def test_an_error_of_the_consumer_stops_the_thread():
     with pytest.raises(MemoryError):
         consume()
     gc.collect()
-    wait_until(lambda: not reading_threads())
+    eventually(lambda: not reading_threads())
 
 
 def test_an_error_comes_in_its_turn_and_names_the_place():
-    batches = read_batches(PlainSlide(GRID.tile(17)), GRID, chunks(), prefetch=4)
-    assert [next(batches).number, next(batches).number] == [0, 1]
-    with pytest.raises(SlideReadError, match=r"x0=0, y0=16.*plain\.tif.*disk is gone"):
-        next(batches)
-    assert not reading_threads()
+    said = r"x0=0, y0=16.*plain\.tif.*disk is gone"
+    with closing(
+        read_batches(PlainSlide(GRID.tile(17)), GRID, chunks(), prefetch=4)
+    ) as batches:
+        assert [next(batches).number, next(batches).number] == [0, 1]
+        with pytest.raises(SlideReadError, match=said):
+            next(batches)
+        assert not reading_threads()
 
 
 def test_typed_errors_pass_unchanged():
@@ -217,10 +247,10 @@ def test_an_error_of_the_schedule_reaches_the_consumer():
         message = "no plan"
         raise RuntimeError(message)
 
-    batches = read_batches(PlainSlide(), GRID, schedule())
-    next(batches)
-    with pytest.raises(RuntimeError, match="no plan"):
+    with closing(read_batches(PlainSlide(), GRID, schedule())) as batches:
         next(batches)
+        with pytest.raises(RuntimeError, match="no plan"):
+            next(batches)
 
 
 BEYOND = Grid((64, 48), 1.0, 32, margin_px=6)

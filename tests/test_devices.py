@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from fakes import FakeSlide, MeanColour, fake_model
+from patience import LONG_S
 from torch import nn
 
 from workbench import engine
@@ -27,7 +28,6 @@ from workbench.team import Team
 
 WHOLE = Recipe(tissue_only=False, batch_size=16, device="cpu")
 TWO = WHOLE.replace(device="cpu:0,cpu:1")
-LONG = 30
 
 
 class Rounding(nn.Module):
@@ -90,7 +90,7 @@ class Together(Rounding):
 
     def forward(self, rgb):
         if len(self.batches) < 2:
-            self.met.wait(LONG)
+            self.met.wait(LONG_S)
         return super().forward(rgb)
 
 
@@ -288,4 +288,4 @@ def test_memory_and_time_are_those_of_the_process():
     assert memory_in_use(devices)["host"] - before > held.nbytes // 2
     clock = Clock(devices[0])
     first = clock.now()
-    assert 0 <= clock.between(first, clock.now()) < LONG
+    assert 0 <= clock.between(first, clock.now()) < LONG_S

@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 from fakes import FakeSlide, MeanColour, fake_model
+from patience import LONG_S
 
 from workbench.errors import ModelError, ModelNotFoundError
 from workbench.geometry import Box
@@ -14,7 +15,6 @@ from workbench.jobs import Job, Jobs
 from workbench.recipe import Recipe
 
 RECIPE = Recipe(tissue_only=False, batch_size=16, device="cpu")
-LONG = 30
 
 
 class Gate(MeanColour):
@@ -24,15 +24,26 @@ class Gate(MeanColour):
         super().__init__()
         self.tickets = threading.Semaphore(0)
         self.reached = threading.Semaphore(0)
+        self.is_shut = False
 
     def forward(self, rgb):
         self.reached.release()
-        assert self.tickets.acquire(timeout=LONG)
+        assert self.tickets.acquire(timeout=LONG_S)
+        assert not self.is_shut, "the test is over"
         return super().forward(rgb)
+
+    def begun(self):
+        """Wait until the next batch is in its hands."""
+        assert self.reached.acquire(timeout=LONG_S)
 
     def open(self):
         for _ in range(1000):
             self.tickets.release()
+
+    def shut(self):
+        """Let no run go on for which a test that failed has left it."""
+        self.is_shut = True
+        self.open()
 
 
 pytestmark = pytest.mark.usefixtures("undivided")
@@ -40,13 +51,19 @@ pytestmark = pytest.mark.usefixtures("undivided")
 
 @pytest.fixture
 def use(monkeypatch):
+    gates = []
+
     def use(network):
         monkeypatch.setattr(
             "workbench.request.find_model", lambda *_, **__: fake_model(network)
         )
+        if isinstance(network, Gate):
+            gates.append(network)
         return network
 
-    return use
+    yield use
+    for gate in gates:
+        gate.shut()
 
 
 @pytest.fixture
@@ -61,7 +78,7 @@ def test_a_job_runs_and_tells(use, slide, tmp_path):
     job.subscribe(heard.append)
     assert (job.progress.status, job.run, job.wait(0)) == ("waiting", None, False)
     job.start()
-    assert job.wait(LONG)
+    assert job.wait(LONG_S)
     assert job.progress.status == "finished"
     assert job.progress.fraction == 1
     assert job.run.status == "finished"
@@ -79,7 +96,7 @@ def test_it_tells_of_each_stage_but_not_of_each_chunk(
     job = Job(slide, RECIPE, tmp_path / "run", jobs=Jobs())
     job.subscribe(heard.append)
     job.start()
-    assert job.wait(LONG)
+    assert job.wait(LONG_S)
     told = [(p.status, p.stage) for p in heard]
     assert len(told) == len(set(told))
     assert told[-1] == ("finished", "done")
@@ -91,16 +108,16 @@ def test_its_run_can_be_looked_at_while_it_grows(use, slide, tmp_path):
     job = Job(slide, RECIPE, tmp_path / "run", jobs=Jobs())
     job.start()
     gate.tickets.release()
-    gate.reached.acquire(timeout=LONG)
-    gate.reached.acquire(timeout=LONG)  # the second chunk begins: the first is kept
+    gate.begun()
+    gate.begun()  # the second chunk begins: the first is kept
     before = job.run.heatmap
     assert job.run.status == "running"
     assert np.isfinite(before.values[0]).sum() == 16
     gate.tickets.release()
-    gate.reached.acquire(timeout=LONG)
+    gate.begun()
     assert job.run.heatmap.version > before.version
     gate.open()
-    assert job.wait(LONG)
+    assert job.wait(LONG_S)
     assert np.isfinite(job.run.heatmap.values).all()
 
 
@@ -109,16 +126,16 @@ def test_a_cancelled_job_goes_on_in_another(use, slide, tmp_path):
     job = Job(slide, RECIPE, tmp_path / "run", jobs=Jobs())
     job.start()
     gate.tickets.release()
-    gate.reached.acquire(timeout=LONG)
-    gate.reached.acquire(timeout=LONG)
+    gate.begun()
+    gate.begun()
     job.cancel()
     gate.tickets.release()
-    assert job.wait(LONG)
+    assert job.wait(LONG_S)
     assert (job.progress.status, job.run.tiles_done) == ("cancelled", 32)
     gate.open()
     again = Job(slide, RECIPE, tmp_path / "run", jobs=Jobs())
     again.start()
-    assert again.wait(LONG)
+    assert again.wait(LONG_S)
     assert again.progress.status == "finished"
     assert sum(gate.batches) == 176
 
@@ -130,12 +147,12 @@ def test_the_focus_of_a_job_is_done_first(use, tmp_path):
     job.focus(Box.around(1700, 1700, 60, 60))
     job.start()
     gate.tickets.release()
-    gate.reached.acquire(timeout=LONG)
-    gate.reached.acquire(timeout=LONG)
+    gate.begun()
+    gate.begun()
     assert np.isfinite(job.run.heatmap.at(1700, 1700)["red"])
     job.cancel()
     gate.open()
-    assert job.wait(LONG)
+    assert job.wait(LONG_S)
 
 
 def test_jobs_wait_in_line_and_see_their_place(use, slide, tmp_path):
@@ -146,7 +163,7 @@ def test_jobs_wait_in_line_and_see_their_place(use, slide, tmp_path):
     jobs[3].subscribe(lambda p: heard.append(p.message))
     for job in jobs:
         job.start()
-    gate.reached.acquire(timeout=LONG)
+    gate.begun()
     assert [job.place for job in jobs] == [0, 1, 2, 3]
     assert list(line) == jobs
     assert jobs[3].progress.message == "Waiting for 3 runs before it."
@@ -155,7 +172,7 @@ def test_jobs_wait_in_line_and_see_their_place(use, slide, tmp_path):
     assert jobs[1].wait(0)
     assert [job.place for job in jobs] == [0, 0, 1, 2]
     gate.open()
-    assert all(job.wait(LONG) for job in jobs)
+    assert all(job.wait(LONG_S) for job in jobs)
     assert [j.progress.status for j in jobs] == [
         "finished",
         "cancelled",
@@ -174,14 +191,14 @@ def test_a_line_that_was_empty_takes_jobs_again(use, slide, tmp_path):
     for i in range(3):
         job = Job(slide, RECIPE, tmp_path / str(i), jobs=line)
         job.start()
-        assert job.wait(LONG)
+        assert job.wait(LONG_S)
         assert job.progress.status == "finished"
 
 
 def test_what_a_user_can_mend_is_said_as_it_is(slide, tmp_path):
     job = Job(slide, RECIPE.replace(model="no-such"), tmp_path / "r", jobs=Jobs())
     job.start()
-    assert job.wait(LONG)
+    assert job.wait(LONG_S)
     assert job.progress.status == "failed"
     assert "There is no model 'no-such'" in job.progress.message
     assert isinstance(job.error, ModelNotFoundError)
@@ -198,14 +215,14 @@ def test_what_nobody_expected_is_logged_and_said(
         patch.setattr("workbench.engine._answers", lambda *_: 1 / 0)
         job = Job(slide, RECIPE, tmp_path / "run", jobs=line)
         job.start()
-        assert job.wait(LONG)
+        assert job.wait(LONG_S)
     assert job.progress.status == "failed"
     assert "unexpected error (ZeroDivisionError: " in job.progress.message
     assert job.run.status == "failed"
     assert "Traceback" in caplog.text
     after = Job(slide, RECIPE, tmp_path / "after", jobs=line)
     after.start()
-    assert after.wait(LONG)
+    assert after.wait(LONG_S)
     assert after.progress.status == "finished"
 
 
@@ -223,7 +240,7 @@ def test_a_listener_that_fails_or_leaves_does_not_matter(use, slide, tmp_path, c
     leave()
     leave()
     job.start()
-    assert job.wait(LONG)
+    assert job.wait(LONG_S)
     assert job.progress.status == "finished"
     assert heard == []
     assert "a listener's own fault" in caplog.text
@@ -233,20 +250,15 @@ def test_a_device_that_is_not_there_fails_the_job_alone(use, slide, tmp_path):
     use(MeanColour())
     job = Job(slide, RECIPE.replace(device="cuda:77"), tmp_path / "r", jobs=Jobs())
     job.start()
-    assert job.wait(LONG)
+    assert job.wait(LONG_S)
     assert "cuda:77" in job.progress.message
-
-
-def begun(gate):
-    """Wait until the next chunk is in the model's hands."""
-    gate.reached.acquire(timeout=LONG)
 
 
 def until(job, status):
     """Wait for a job to come to a status, and hear of it."""
     there = threading.Event()
     leave = job.subscribe(lambda p: p.status == status and there.set())
-    assert job.progress.status == status or there.wait(LONG)
+    assert job.progress.status == status or there.wait(LONG_S)
     leave()
 
 
@@ -256,8 +268,8 @@ def test_a_paused_job_gives_the_device_back_and_goes_on(use, slide, tmp_path):
     jobs = [Job(slide, RECIPE, tmp_path / str(i), jobs=line) for i in range(2)]
     jobs[0].start()
     gate.tickets.release()
-    begun(gate)
-    begun(gate)
+    gate.begun()
+    gate.begun()
     jobs[1].start()
     jobs[0].pause()
     gate.tickets.release()
@@ -265,14 +277,14 @@ def test_a_paused_job_gives_the_device_back_and_goes_on(use, slide, tmp_path):
     assert jobs[0].run.tiles_done == 32
     assert not jobs[0].wait(0)
     assert jobs[0].place == 0
-    begun(gate)  # the other has the device
+    gate.begun()  # the other has the device
     assert list(line) == [jobs[1]]
     jobs[0].resume()
     jobs[0].resume()
     assert jobs[0].place == 1
     assert jobs[0].progress.message == "Waiting for 1 run before it."
     gate.open()
-    assert all(job.wait(LONG) for job in jobs)
+    assert all(job.wait(LONG_S) for job in jobs)
     assert [job.progress.status for job in jobs] == ["finished"] * 2
     assert sum(gate.batches) == 2 * 176  # nothing was answered twice
 
@@ -285,54 +297,56 @@ def test_a_job_that_waits_can_be_paused_and_cancelled(use, slide, tmp_path):
     )
     for job in (first, second, third):
         job.start()
-    begun(gate)
+    gate.begun()
     second.pause()
     assert second.progress.status == "paused"
     assert third.place == 1
     second.cancel()
-    assert second.wait(LONG)
+    assert second.wait(LONG_S)
     second.resume()
     second.pause()
     assert second.progress.status == "cancelled"
     gate.open()
-    assert first.wait(LONG)
-    assert third.wait(LONG)
+    assert first.wait(LONG_S)
+    assert third.wait(LONG_S)
 
 
 def test_pausing_and_resuming_within_one_chunk_changes_nothing(use, slide, tmp_path):
     gate = use(Gate())
     job = Job(slide, RECIPE, tmp_path / "run", jobs=Jobs())
     job.start()
-    begun(gate)
+    gate.begun()
     job.pause()
     job.resume()
     gate.open()
-    assert job.wait(LONG)
+    assert job.wait(LONG_S)
     assert job.progress.status == "finished"
     assert sum(gate.batches) == 176
 
 
 def test_users_take_turns_and_nothing_is_answered_twice(use, slide, tmp_path):
     gate = use(Gate())
-    line = Jobs(turn_s=0)
+    seconds = [0.0]
+    line = Jobs(turn_s=10, clock=lambda: seconds[0])
     names = {"a": "ada", "b": "ada", "c": "ben"}
     jobs = {
         name: Job(slide, RECIPE, tmp_path / name, user=user, jobs=line)
         for name, user in names.items()
     }
     jobs["a"].start()
-    begun(gate)
+    gate.begun()
     jobs["b"].start()
+    seconds[0] = 10
     gate.tickets.release()
-    begun(gate)  # a goes on: who waits is the same user's
+    gate.begun()  # a goes on: who waits is the same user's
     jobs["c"].start()
     assert [jobs[name].place for name in "abc"] == [0, 2, 1]
     gate.tickets.release()
-    begun(gate)
+    gate.begun()
     until(jobs["a"], "waiting")
     assert jobs["a"].run.tiles_done == 32
     assert [jobs[name].place for name in "abc"] == [1, 2, 0]
     gate.open()
-    assert all(job.wait(LONG) for job in jobs.values())
+    assert all(job.wait(LONG_S) for job in jobs.values())
     assert {job.progress.status for job in jobs.values()} == {"finished"}
     assert sum(gate.batches) == 3 * 176

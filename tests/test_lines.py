@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patience import LONG_S, eventually
 
 from workbench.lines import Jobs
-
-LONG = 30
 
 
 class Work:
@@ -29,7 +27,7 @@ class Work:
             assert not self.devices & self.office.busy
             self.office.busy |= self.devices
             self.office.log.append(self)
-        self.office.door.wait(LONG)
+        self.office.door.wait(LONG_S)
         with self.office.lock:
             self.office.busy -= self.devices
         self.turns -= 1
@@ -57,10 +55,7 @@ class Office:
         return work
 
     def wait_for(self, count):
-        ends = time.monotonic() + LONG
-        while len(self.log) < count:
-            assert time.monotonic() < ends
-            time.sleep(0.001)
+        eventually(lambda: len(self.log) >= count)
 
 
 def test_one_run_of_a_user_does_not_wait_for_fifty_of_another():
@@ -70,7 +65,7 @@ def test_one_run_of_a_user_does_not_wait_for_fifty_of_another():
     assert office.line.place(one) == 1
     assert office.line.place(many[1]) == 2
     office.door.set()
-    assert all(work.ended.wait(LONG) for work in [*many, one])
+    assert all(work.ended.wait(LONG_S) for work in [*many, one])
     assert office.log[:3] == [many[0], one, many[1]]
     assert office.log[1:].index(one) == 0
     assert [work for work in office.log if work is not one] == many
@@ -80,8 +75,8 @@ def test_long_runs_of_two_users_alternate():
     office = Office()
     first, second = (office.add(user, turns=4) for user in ("ada", "ben"))
     office.door.set()
-    assert first.ended.wait(LONG)
-    assert second.ended.wait(LONG)
+    assert first.ended.wait(LONG_S)
+    assert second.ended.wait(LONG_S)
     assert office.log == [first, second] * 4
 
 
@@ -115,8 +110,8 @@ def test_devices_work_side_by_side_and_nobody_overtakes():
     assert set(office.log) == {first, other}
     assert [office.line.place(w) for w in (first, both, second, other)] == [0, 1, 1, 0]
     office.door.set()
-    assert both.ended.wait(LONG)
-    assert second.ended.wait(LONG)
+    assert both.ended.wait(LONG_S)
+    assert second.ended.wait(LONG_S)
     assert office.log.index(both) < office.log.index(second)
 
 
@@ -136,7 +131,7 @@ def test_everybody_is_served_and_no_device_does_two_things(given_works):
     office = Office()
     office.door.set()
     done = [office.add(user, devices, turns=t) for user, devices, t in given_works]
-    assert all(work.ended.wait(LONG) for work in done)
+    assert all(work.ended.wait(LONG_S) for work in done)
     assert len(office.log) == sum(turns for *_, turns in given_works)
 
 
@@ -160,7 +155,7 @@ def test_a_run_gives_way_to_those_who_serve_pages():
     before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
     job = Told(office, "ann", ["cpu"])
     office.line.add(job)
-    assert job.ended.wait(LONG)
+    assert job.ended.wait(LONG_S)
     assert priorities == [before + 10]
     now = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
     assert now == before

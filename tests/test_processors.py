@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import gc
 import threading
-import time
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import LONG_S
 
 from workbench.processors import Processors
-
-LONG = 60
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def test_parts_are_alike_and_as_many_for_each(number, most, count):
 
 @pytest.mark.usefixtures("three")
 def test_parts_are_answered_at_the_same_time_each_by_one_thread():
-    meeting = threading.Barrier(3, timeout=LONG)
+    meeting = threading.Barrier(3, timeout=LONG_S)
 
     def answer(part):
         meeting.wait()
@@ -65,7 +64,7 @@ def test_others_use_all_threads_meanwhile_and_later():
         other.join()
         return heard[0]
 
-    meeting = threading.Barrier(2, timeout=LONG)
+    meeting = threading.Barrier(2, timeout=LONG_S)
     processors = Processors(2)
     with processors.joined():
         processors.answers(lambda _: meeting.wait(), "ab")  # both have begun
@@ -89,7 +88,7 @@ def test_an_error_of_a_part_is_told():
 
 @pytest.mark.usefixtures("three")
 def test_the_threads_end_with_their_owner():
-    meeting = threading.Barrier(3, timeout=LONG)
+    meeting = threading.Barrier(3, timeout=LONG_S)
     before = set(threading.enumerate())
     processors = Processors(3)
     with processors.joined():
@@ -99,7 +98,7 @@ def test_the_threads_end_with_their_owner():
     del processors
     gc.collect()
     for thread in others:
-        thread.join(LONG)
+        thread.join(LONG_S)
         assert not thread.is_alive()
 
 
@@ -111,7 +110,23 @@ def test_with_one_part_at_once_torch_calculates_as_it_does():
 
 
 @pytest.mark.usefixtures("three")
-def test_what_costs_nothing_is_done_by_one_and_what_costs_more_by_all_again():
+def test_what_costs_nothing_is_done_by_one_and_what_costs_more_by_all_again(
+    monkeypatch,
+):
+    seconds, lock = [0.0], threading.Lock()
+    clock = SimpleNamespace(perf_counter=lambda: seconds[0])
+    monkeypatch.setattr("workbench.processors.time", clock)
+
+    def costs():
+        with lock:
+            seconds[0] += 0.02
+
+    def costs_and_meets():
+        costs()
+        meeting.wait()
+
+    meeting = threading.Barrier(3, timeout=LONG_S)
+
     def threads_of(task):
         seen = set()
 
@@ -126,5 +141,5 @@ def test_what_costs_nothing_is_done_by_one_and_what_costs_more_by_all_again():
     processors = Processors(3)
     threads_of(lambda: None)
     assert threads_of(lambda: None) == 1
-    threads_of(lambda: time.sleep(0.02))
-    assert threads_of(lambda: time.sleep(0.02)) == 3
+    threads_of(costs)
+    assert threads_of(costs_and_meets) == 3

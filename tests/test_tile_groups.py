@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import http.client
 import threading
-import time
 import urllib.parse
 from types import SimpleNamespace
 
 import pytest
+from patience import LONG_S, eventually
 from tile_frames import frames_in
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -51,7 +51,7 @@ class Layer:
             self.most_drawing = max(self.most_drawing, self.drawing)
         try:
             if (x, y) in self.gates:
-                assert self.gates[x, y].wait(20)
+                assert self.gates[x, y].wait(LONG_S)
             if (x, y) in self.problems:
                 raise self.problems[x, y]
             return EncodedTile(f"{z}/{x}/{y}".encode(), "image/jpeg")
@@ -87,14 +87,14 @@ def serve():
             loop.run_forever()
 
         threading.Thread(target=work, daemon=True).start()
-        assert ready.wait(10)
+        assert ready.wait(LONG_S)
         return state["port"]
 
     run.loops = loops
     yield run
     for loop, thread in loops:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(LONG_S)
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def served(serve, layer):
 
 def begin(served, tiles, *, user="ann", key=None, z=TOP):
     """Ask, and return the response as soon as its head has come."""
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=LONG_S)
     path = f"/tiles/{key or served.key}/{z}?v=0.1&tiles={tiles}"
     connection.request("GET", path, headers={"User": user} if user else {})
     return connection.getresponse()
@@ -126,18 +126,11 @@ def ask(served, tiles, **options):
 
 def ask_one(served, place, *, user="ann", query="?v=0.1"):
     """Return (status, headers, body) of a tile that is asked for alone."""
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=LONG_S)
     path = f"/tiles/{served.key}/{TOP}/{place.replace('.', '/')}{query}"
     connection.request("GET", path, headers={"User": user} if user else {})
     response = connection.getresponse()
     return response.status, response.headers, response.read()
-
-
-def eventually(condition):
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_tiles_come_as_they_would_alone(served):
@@ -327,15 +320,19 @@ def test_only_its_owner_has_a_layer(serve, layer, provider):
     assert layer.asked == [(1, 1), (4, 4)]
 
 
+def let_it_hear(served):
+    """Let a server hear of what has happened, on the loop that also answers these."""
+    for _ in range(5):
+        assert ask(served, "0.0,1.0")[0] == 200
+
+
 def test_nothing_more_is_drawn_for_who_has_gone(served, layer):
     gate = threading.Event()
     layer.gates = {(0, 1): gate, (1, 1): gate}
     response = begin(served, ",".join(f"{x}.1" for x in range(MOST)))
     eventually(lambda: len(layer.asked) == 2)
     response.close()
-    # The server hears of it on its loop; a request after it is answered later.
-    time.sleep(0.1)
-    assert ask(served, "0.0,1.0")[0] == 200
+    let_it_hear(served)
     gate.set()
     eventually(lambda: layer.drawing == 0)
     assert ask(served, "0.0,1.0")[0] == 200
@@ -356,8 +353,7 @@ def test_nothing_more_is_drawn_of_what_a_notebook_cancels(serve, layer):
     relay.take({"calls": [{"kind": "get", "id": "1", "path": path}]})
     eventually(lambda: len(layer.asked) == 2)
     relay.take({"calls": [{"kind": "cancel", "id": "1"}]})
-    time.sleep(0.1)  # as above
-    assert ask(served, "0.0,1.0")[0] == 200
+    let_it_hear(served)
     gate.set()
     eventually(lambda: layer.drawing == 0)
     assert ask(served, "0.0,1.0")[0] == 200

@@ -8,6 +8,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from patience import LONG_S
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
@@ -92,13 +93,13 @@ def served():
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(LONG_S)
     said = Said()
     relay = Relay(f"http://127.0.0.1:{state['port']}/p", state["loop"], said)
     relay.seen = seen
     yield relay, said
     state["loop"].call_soon_threadsafe(state["loop"].stop)
-    thread.join(10)
+    thread.join(LONG_S)
 
 
 class Said:
@@ -117,7 +118,7 @@ class Said:
 
     def wait(self, number):
         with self.changed:
-            assert self.changed.wait_for(lambda: len(self.calls) >= number, 20)
+            assert self.changed.wait_for(lambda: len(self.calls) >= number, LONG_S)
             return self.calls[number - 1]
 
 
@@ -140,10 +141,10 @@ def test_text_comes_squeezed_and_pictures_as_they_are(served):
 def test_the_server_learns_that_nobody_waits_any_more(served, query):
     relay, said = served
     ask(relay, "get", path=f"/p/slow{query}")
-    assert relay.seen.here.wait(20)
+    assert relay.seen.here.wait(LONG_S)
     assert not relay.seen.gone.is_set()
     ask(relay, "cancel")
-    assert relay.seen.gone.wait(20)
+    assert relay.seen.gone.wait(LONG_S)
     ask(relay, "get", path="/p/binary")
     assert said.wait(1)[1] == BINARY, "and nothing is said of what was cancelled"
 

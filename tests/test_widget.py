@@ -7,6 +7,7 @@ from pathlib import Path
 
 import ipywidgets
 import pytest
+from patience import eventually
 
 sys.path.insert(0, str(Path(__file__).parent / "apps"))
 
@@ -29,11 +30,7 @@ def shown(chromium, widget):
 
 
 def wait(page, condition):
-    for _ in range(200):
-        if condition():
-            return
-        page.wait_for_timeout(50)
-    pytest.fail("it never came")
+    eventually(condition, pause=lambda: page.wait_for_timeout(50))
 
 
 def ready(page):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from patience import eventually
 
 from browser import Watched, panel_serve
 from made_slides import write_tiff
@@ -60,25 +62,20 @@ class Page:
         box.press("Enter")
         box.fill("")
         box.press("Enter")
-        for _ in range(200):
-            if self.state().get("orders", 0) > before:
-                return
-            self.page.wait_for_timeout(50)
-        message = f"never obeyed: {words}"
-        raise AssertionError(message)
+        self._wait_until(lambda: self.state().get("orders", 0) > before)
 
     def state(self):
         return json.loads(self.page.locator(".said pre").inner_text())
 
     def wait_for(self, wanted):
-        for _ in range(100):
-            state = self.state()
-            if wanted(state):
-                self.watched.settle()
-                return state
-            self.page.wait_for_timeout(50)
-        message = f"never: {self.state()}"
-        raise AssertionError(message)
+        states = []
+        self._wait_until(lambda: states.append(self.state()) or wanted(states[-1]))
+        self.watched.settle()
+        return states[-1]
+
+    def _wait_until(self, condition):
+        pause = partial(self.page.wait_for_timeout, 50)
+        eventually(condition, pause=pause, state=self.state)
 
     def go(self, x, y, downsample):
         self.order("go", x, y, downsample)
