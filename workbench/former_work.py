@@ -20,7 +20,7 @@ from workbench.slide.former import is_former
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from workbench.slide.slide import Slide
 
@@ -74,23 +74,6 @@ class FormerWork:
         ):
             return True
         return stands
-
-    def found(self, name: Callable[[str], str]) -> Path | None:
-        """Return the folder of a run that an earlier version made, if it is ours.
-
-        Parameters
-        ----------
-        name : callable
-            Takes an id and returns how a run of a slide of that id is called.
-        """
-        for former in self._ids:
-            there = self.folder / name(former)
-            record = there / "run.json"
-            if not record.is_file():
-                continue
-            if self.is_ours(json.loads(record.read_text(encoding="utf-8"))):
-                return there
-        return None
 
     def answer(self, *, take: bool) -> None:
         """Keep whether what was saved under the slide's former ids is of this slide.

@@ -26,6 +26,7 @@ from workbench.errors import RecipeMismatchError, RunError, SharedIdError
 from workbench.former_work import FormerWork
 from workbench.journal import Journal
 from workbench.objects import OBJECTS, write_objects
+from workbench.run_folder import differences
 from workbench.run_record import (
     FORMAT,
     RECORD,
@@ -39,7 +40,7 @@ from workbench.store import JOURNAL, LOCK, SCORES, VECTORS
 from workbench.vectors import write_vectors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -53,7 +54,6 @@ _LOCK_WAIT_S: Final = 2.0
 """Whoever asks whether a run is under way holds its lock for an instant."""
 
 _LISTED_FAILURES: Final = 1000
-_SHORT: Final = 60
 
 _log = logging.getLogger(__name__)
 
@@ -225,8 +225,7 @@ class Recorder:
         RecipeMismatchError
             If the record differs from `facts`, naming the first difference.
         """
-        here = json.loads(json.dumps(facts))
-        if self.record and (difference := next(_differences(self.record, here), "")):
+        if self.record and (difference := next(differences(self.record, facts), "")):
             raise RecipeMismatchError(self.path, difference)
 
     def append(self, answers: Answers) -> None:
@@ -351,24 +350,9 @@ def _forget(path: Path) -> None:
         path.rmdir()
 
 
-def _differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
-    """Say in words where a record differs from what is in `here`."""
-    if isinstance(there, dict) and isinstance(here, dict):
-        for key in here:
-            inner = f"{name}.{key}" if name else key
-            yield from _differences(there.get(key), here.get(key), inner)
-    elif there != here:
-        yield f"its {name} is {_short(there)}, not {_short(here)}"
-
-
 def _summed(*each: Mapping[str, float]) -> dict[str, float]:
     names = dict.fromkeys(name for timings in each for name in timings)
     return {name: round(sum(t.get(name, 0.0) for t in each), 3) for name in names}
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
 
 
 def _acquire(lock: filelock.BaseFileLock, path: Path) -> None:

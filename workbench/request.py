@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import platform
-import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,12 +16,11 @@ from workbench.area import Area
 from workbench.coverage import region_of
 from workbench.devices import resolve_devices
 from workbench.errors import RecipeError
-from workbench.former_work import FormerWork
-from workbench.grid import Grid
 from workbench.inference import Inference
 from workbench.models.architectures import assumed
 from workbench.models.disagreement import Disagreement
 from workbench.models.registry import find_model
+from workbench.run_identity import RunIdentity, grid_for, references_of
 from workbench.stain.normalizer import Normalizer, fit_normalizer
 from workbench.stain.references import load_reference
 from workbench.stain.sample import slide_histogram
@@ -35,20 +31,13 @@ from workbench.tissue import TissueChoice, find_tissue
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from workbench.grid import Grid
     from workbench.models.tile_model import TileModel
     from workbench.recipe import Recipe
     from workbench.slide.slide import Slide
     from workbench.tissue import Tissue
 
 _FOLDER: Final = "runs"
-_FREE: Final = {"model", "weights", "trust", "device", "precision", "compile"}
-"""Options that may differ when a run goes on: each changes no answer but by rounding,
-or only by what it leads to, and that is compared (the card with its SHA-256, the
-precision)."""
-
-_ADDED: Final = {"tissue_threshold", "ink", "tissue_in", "no_tissue_in"}
-"""Options that older runs do not name: at their defaults they are not compared."""
-
 _PACKAGES: Final = ("slide-workbench", "torch", "numpy", "opencv-python-headless")
 _ENLARGED: Final = 1.1
 """Tiles may be enlarged by this much without a warning."""
@@ -77,35 +66,25 @@ class Request:
             If this machine has no such device.
         """
         slide.require_unchanged()
-        mpp = slide.require_mpp()
+        slide.require_mpp()
         members = [
             Inference(_model(recipe), recipe, device)
             for device in resolve_devices(recipe.device)
         ]
-        card = members[0].card
-        grid = Grid(slide.size, card.mpp / mpp, card.tile_px, card.margin_px)
+        grid = grid_for(slide, members[0].card)
         inference = members[0] if len(members) == 1 else Team(members)
         return cls(slide, recipe, inference, grid)
 
     @property
     def asked(self) -> dict[str, Any]:
         """What must be the same for a run to go on, ready for JSON."""
-        return {
-            "slide": {
-                "id": self.slide.id,
-                "size": list(self.slide.size),
-                "mpp": self.slide.mpp,
-            },
-            "recipe": self.recipe.model_dump(mode="json", exclude=_FREE | self._plain),
-            "model": self.inference.card.model_dump(mode="json"),
-            "grid": {**asdict(self.grid), "slide_size": list(self.grid.slide_size)},
-            "precision": self.inference.precision,
-        }
+        return self.identity.asked
 
     @property
-    def _plain(self) -> set[str]:
-        fields = type(self.recipe).model_fields
-        return {n for n in _ADDED if getattr(self.recipe, n) == fields[n].default}
+    def identity(self) -> RunIdentity:
+        """What decides which folder is that of the run."""
+        inference = self.inference
+        return RunIdentity(self.slide, self.recipe, inference.card, inference.precision)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -151,20 +130,7 @@ class Request:
     @property
     def folder(self) -> Path:
         """Where the run goes by default: the same for the same request."""
-        here = Path(_FOLDER) / self._name(self.slide.id)
-        if here.exists():
-            return here
-        return FormerWork(_FOLDER, self.slide).found(self._name) or here
-
-    def _name(self, known: str) -> str:
-        """Return the name of its folder, for a slide that is known by an id."""
-        asked = self.asked
-        text = json.dumps(
-            {**asked, "slide": {**asked["slide"], "id": known}}, sort_keys=True
-        )
-        fingerprint = hashlib.sha256(text.encode()).hexdigest()[:10]
-        names = (Path(self.slide.name).stem, self.inference.card.name, fingerprint)
-        return "-".join(re.sub(r"[^\w.-]+", "_", name)[:80] for name in names)
+        return self.identity.folder(Path(_FOLDER))
 
     def tiles(self) -> NDArray[np.int64]:
         """Return the tiles that are asked for, in order, int64 of shape (N,).
@@ -191,7 +157,7 @@ class Request:
         if self.recipe.normalize == "none":
             return None
         method = self.recipe.normalize
-        aims = [load_reference(name) for name in _references(self.recipe)]
+        aims = [load_reference(name) for name in references_of(self.recipe)]
         colours = slide_histogram(self.slide, tissue=self.tissue)
         if len(aims) == 1:
             return fit_normalizer(colours, aims[0], method=method)
@@ -232,12 +198,6 @@ class Request:
         return warnings
 
 
-def _references(recipe: Recipe) -> list[str]:
-    """Return the names of all references, each once."""
-    names = [recipe.reference, *recipe.references.split(";")]
-    return list(dict.fromkeys(name.strip() for name in names if name.strip()))
-
-
 def _model(recipe: Recipe) -> TileModel | Disagreement:
     model = find_model(
         recipe.model,
@@ -245,13 +205,8 @@ def _model(recipe: Recipe) -> TileModel | Disagreement:
         weights=recipe.weights or None,
         min_score=recipe.min_score,
     )
-    references = _references(recipe)
-    if len(references) == 1:
-        return model
-    if recipe.normalize == "none":
-        message = "Several references are named, but nothing is normalized to them."
-        raise RecipeError(message, "Choose a method, such as normalize='vahadane'.")
-    return Disagreement(model, len(references))
+    references = len(references_of(recipe))
+    return model if references == 1 else Disagreement(model, references)
 
 
 def _hardware(device: torch.device) -> str:

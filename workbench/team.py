@@ -9,6 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench.devices import memory_in_use
+from workbench.models.tile_model import shared_precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -44,10 +45,9 @@ class Team:
         self.device = first.device
         self.devices = tuple(member.device for member in self._members)
         self.card = first.card
-        if len({member.precision for member in self._members}) > 1:
-            for member in self._members:
-                member.set_precision("float32")  # the one that all devices have
-        self.precision = first.precision
+        self.precision = shared_precision(m.precision for m in self._members)
+        for member in self._members:
+            member.set_precision(self.precision)
 
     @property
     def not_compiled(self) -> str:

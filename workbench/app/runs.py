@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from workbench.errors import WorkbenchError
 from workbench.former_work import FormerWork
 from workbench.jobs import Job
+from workbench.run_identity import RunIdentity
 from workbench.run_record import RECORD
 from workbench.store import open_run
 
@@ -52,9 +51,10 @@ class SavedRun:
 class Shelf:
     """A folder of runs, one folder for each slide and recipe.
 
-    The same slide and recipe always lead to the same folder: so an interrupted run
-    is found and continued, a finished one is shown, and two users who ask for the
-    same share one job. Safe from any number of threads.
+    The same request leads to the same folder, by the rule of `workbench.run_folder`:
+    so an interrupted run is found and continued, one of the command line included, a
+    finished one is shown, and two users who ask for the same share one job. Safe from
+    any number of threads.
 
     Parameters
     ----------
@@ -68,12 +68,14 @@ class Shelf:
         self._lock = threading.Lock()
 
     def place(self, slide: Slide, recipe: Recipe) -> Path:
-        """Return where the run of a recipe on a slide is saved."""
-        here = self.folder / _name(slide, recipe, slide.id)
-        if here.exists():
-            return here
-        former = FormerWork(self.folder, slide)
-        return former.found(lambda known: _name(slide, recipe, known)) or here
+        """Return where the run of a recipe on a slide is saved; see `run_folder`.
+
+        Raises
+        ------
+        WorkbenchError
+            If such a run cannot be: of the model, the device or the slide's mpp.
+        """
+        return RunIdentity.of(slide, recipe).folder(self.folder)
 
     def saved(self, slide: Slide) -> list[SavedRun]:
         """Return the runs of a slide, the newest first; at most 50."""
@@ -139,20 +141,5 @@ class Shelf:
             job.wait(10)
 
 
-def _name(slide: Slide, recipe: Recipe, known: str) -> str:
-    """Return the name of the folder of a run, the same for the same request.
-
-    `known` is the slide's id.
-    """
-    asked = f"{recipe.model_dump_json()} {known} {slide.mpp}"
-    number = hashlib.sha256(asked.encode()).hexdigest()[:10]
-    names = (_plain(Path(slide.name).stem), _plain(Path(recipe.model).stem))
-    return "-".join([*names, number])
-
-
 def _age(path: Path) -> float:
     return -path.stat().st_mtime
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", name).strip("._")[:80] or "slide"

@@ -44,15 +44,9 @@ class Disagreement(nn.Module):
 
     def __init__(self, model: TileModel, references: int) -> None:
         super().__init__()
-        if model.card.task not in _TASKS:
-            message = (
-                f"'{model.card.name}' answers {model.card.task}, of which several"
-                " references have no mean."
-            )
-            raise RecipeError(message, "Leave `references` out.")
         self.model = model
         self.references = references
-        self.card = _with_disagreement(model.card)
+        self.card = with_disagreement(model.card)
 
     @property
     def precision(self) -> Precision:
@@ -95,7 +89,20 @@ class Disagreement(nn.Module):
         return torch.cat([views.mean(0), spread], 1)
 
 
-def _with_disagreement(card: ModelCard) -> ModelCard:
+def with_disagreement(card: ModelCard) -> ModelCard:
+    """Return the card of a model that is asked in several colours.
+
+    Raises
+    ------
+    RecipeError
+        If the answers are objects or vectors, of which there is no mean.
+    """
+    if card.task not in _TASKS:
+        message = (
+            f"'{card.name}' answers {card.task}, of which several references have no"
+            " mean."
+        )
+        raise RecipeError(message, "Leave `references` out.")
     colours = card.colours or tuple(
         PALETTE[i % len(PALETTE)] for i in range(len(card.classes))
     )

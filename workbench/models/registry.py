@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from workbench.cards import ModelCard
 
-__all__ = ["find_card", "find_model", "model_names"]
+__all__ = ["find_card", "find_model", "identify_model", "model_names"]
 
 
 def find_model(
@@ -69,6 +70,41 @@ def find_model(
         it fails the check of `workbench.models.self_check`; or if `min_score` is given
         and it finds no objects.
     """
+    source = _identified(name_or_path, weights, min_score)
+    card = source.card
+    trust = trust or source.trusted
+    if source.weights is None:
+        network = _without_weights(card, trust=trust)
+    else:
+        network = taking_tiles(load_network(card, source.weights, trust=trust), card)
+    model = TileModel(card, network)
+    if not source.checked:
+        check_model(model)
+    return model
+
+
+def identify_model(
+    name_or_path: str | os.PathLike[str],
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    min_score: float | None = None,
+) -> ModelCard:
+    """Return the card of the model that `find_model` returns, without loading it.
+
+    Raises
+    ------
+    ModelNotFoundError, InvalidCardError, ModelError
+        As `find_model`, of what is seen without the network.
+    """
+    return _identified(name_or_path, weights, min_score).card
+
+
+def _identified(
+    name_or_path: str | os.PathLike[str],
+    weights: str | os.PathLike[str] | None,
+    min_score: float | None,
+) -> ModelSource:
+    """Return where a model lies, with the options and the SHA-256 in its card."""
     source = _source(name_or_path, weights)
     card = source.card
     if min_score is not None:
@@ -76,16 +112,9 @@ def find_model(
             message = f"'{card.name}' finds no objects that could have a least score."
             raise ModelError(message, "Leave min_score out, or choose another model.")
         card = card.model_copy(update={"min_score": min_score})
-    trust = trust or source.trusted
-    if source.weights is None:
-        network = _without_weights(card, trust=trust)
-    else:
+    if source.weights is not None:
         card = _verified(card, _existing(source.weights))
-        network = taking_tiles(load_network(card, source.weights, trust=trust), card)
-    model = TileModel(card, network)
-    if not source.checked:
-        check_model(model)
-    return model
+    return replace(source, card=card)
 
 
 def _source(

@@ -15,7 +15,7 @@ from workbench.models.fixed_batch import FixedBatch
 from workbench.models.outputs import tensor_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from workbench.cards import ModelCard
     from workbench.recipe import Precision
@@ -162,6 +162,12 @@ def resolve_precision(precision: Precision, device: torch.device) -> Precision:
         return "float32"
     capable = torch.cuda.get_device_capability(device) >= _BFLOAT16_SINCE
     return "bfloat16" if capable else "float16"
+
+
+def shared_precision(precisions: Iterable[Precision]) -> Precision:
+    """Return the arithmetic of devices that share a run: float32, if theirs differ."""
+    found = set(precisions)
+    return found.pop() if len(found) == 1 else "float32"
 
 
 def _cpu_has_bfloat16() -> bool:
