@@ -149,3 +149,21 @@ def test_where_a_run_is_saved_is_known_without_its_network(slide, monkeypatch):
     monkeypatch.setattr("workbench.models.registry.load_network", loaded)
     monkeypatch.setattr("workbench.models.registry._without_weights", loaded)
     assert Shelf("runs").place(slide, Recipe.of(model=MODEL)) == done.path
+
+
+def test_no_method_is_none_and_references_are_a_tuple(slide):
+    plain = Recipe.of(normalize="none", references="he-rose; he-pale;he-rose")
+    assert plain.normalize is None
+    assert plain.references == ("he-rose", "he-pale")
+    assert Recipe.of(references=["he-rose", "he-pale"]).references == plain.references
+    assert Recipe.of_json(plain.model_dump_json()) == plain
+
+
+def test_a_record_holds_the_words_that_earlier_versions_read(slide):
+    options = {"normalize": "macenko", "references": ("he-rose",)}
+    for asked, words in ({}, ["none", ""]), (options, ["macenko", "he-rose"]):
+        run = wb.run(slide, model=MODEL, **asked)
+        recipe = run.record["recipe"]
+        assert [recipe["normalize"], recipe["references"]] == words
+        assert open_run(run.path).recipe == run.recipe
+        assert of_the_app(slide, **asked).path.samefile(run.path)

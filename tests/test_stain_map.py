@@ -193,7 +193,7 @@ def test_every_pixel_alone_says_what_it_says_among_others(
 
 def test_none_changes_nothing_and_gives_a_copy():
     picture = tissue()
-    same = fit_normalizer(picture, "he-standard", method="none")
+    same = fit_normalizer(picture, "he-standard", method=None)
     mapped = same(picture)
     np.testing.assert_array_equal(mapped, picture)
     assert not np.shares_memory(mapped, picture)

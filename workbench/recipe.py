@@ -21,7 +21,14 @@ from typing import (
     get_origin,
 )
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+)
 
 from workbench.area import Area, Polygons
 from workbench.errors import OutOfBoundsError, RecipeError
@@ -30,8 +37,11 @@ from workbench.geometry import Box
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-StainMethod = Literal["none", "reinhard", "macenko", "vahadane"]
+StainMethod = Literal["reinhard", "macenko", "vahadane"]
 """How a slide is brought into the colours of a reference."""
+
+NO_METHOD: Final = "none"
+"""What flags, widgets and records write where there is no method."""
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 """Arithmetic of the model; auto: what the device does fastest and well."""
@@ -57,6 +67,28 @@ def _region(what: object) -> object:
         return Area.of(what).coordinates
     except OutOfBoundsError as error:
         raise ValueError(error.message) from error
+
+
+def _method(what: object) -> object:
+    return None if what == NO_METHOD else what
+
+
+def _method_text(method: str | None) -> str:
+    return method or NO_METHOD
+
+
+def _names(what: object) -> object:
+    """Return names as a tuple, each once; of a text, what its semicolons part."""
+    parts = what.split(";") if isinstance(what, str) else what
+    if not isinstance(parts, list | tuple):
+        return what
+    if not all(isinstance(part, str) for part in parts):
+        return what
+    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+
+
+def _names_text(names: tuple[str, ...]) -> str:
+    return ";".join(names)
 
 
 class Recipe(BaseModel):
@@ -86,8 +118,11 @@ class Recipe(BaseModel):
         Field(description="Load model files that could run code when loaded."),
     ] = False
     normalize: Annotated[
-        StainMethod, Field(description="Stain normalization method.")
-    ] = "none"
+        StainMethod | None,
+        BeforeValidator(_method),
+        PlainSerializer(_method_text, when_used="json"),
+        Field(description="Stain normalization method."),
+    ] = None
     reference: Annotated[
         str,
         Field(
@@ -96,14 +131,16 @@ class Recipe(BaseModel):
         ),
     ] = "he-standard"
     references: Annotated[
-        str,
+        tuple[str, ...],
+        BeforeValidator(_names),
+        PlainSerializer(_names_text, when_used="json"),
         Field(
-            max_length=4000,
-            description="More references, separated by semicolons. The model answers"
-            " in the colours of each; the mean of its answers is kept and, as one more"
-            " class, their disagreement: how much depends on the stain.",
+            max_length=100,
+            description="More references; in a text, separated by semicolons. The model"
+            " answers in the colours of each; the mean of its answers is kept and, as"
+            " one more class, their disagreement: how much depends on the stain.",
         ),
-    ] = ""
+    ] = ()
     region: Annotated[
         Corners | Polygons | None,
         BeforeValidator(_region),
@@ -249,10 +286,15 @@ def _option(name: str, field: FieldInfo) -> Option:
     if get_origin(kind) is Annotated:
         kind, info = get_args(kind)
         limits += info.metadata
+    default = field.default
+    if kind is Literal and default is None:
+        choices, default = (NO_METHOD, *choices), NO_METHOD
+    if default == ():
+        kind, default = str, ""
     return Option(
         name=name,
         kind=_KINDS[get_origin(kind) or kind],
-        default=field.default,
+        default=default,
         help=field.description or "",
         choices=choices,
         bounds=(_bound(limits, "ge"), _bound(limits, "le")),

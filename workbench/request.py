@@ -154,7 +154,7 @@ class Request:
         StainError
             If the slide or the reference has no stain to fit.
         """
-        if self.recipe.normalize == "none":
+        if self.recipe.normalize is None:
             return None
         method = self.recipe.normalize
         aims = [load_reference(name) for name in references_of(self.recipe)]

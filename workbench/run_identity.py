@@ -96,9 +96,8 @@ def references_of(recipe: Recipe) -> list[str]:
     RecipeError
         If there are several, and no method that normalizes to them.
     """
-    names = [recipe.reference, *recipe.references.split(";")]
-    found = list(dict.fromkeys(name.strip() for name in names if name.strip()))
-    if len(found) > 1 and recipe.normalize == "none":
+    found = list(dict.fromkeys([recipe.reference.strip(), *recipe.references]))
+    if len(found) > 1 and recipe.normalize is None:
         message = "Several references are named, but nothing is normalized to them."
         raise RecipeError(message, "Choose a method, such as normalize='vahadane'.")
     return found

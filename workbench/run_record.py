@@ -66,7 +66,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     file = folder / RECORD
     try:
         record: dict[str, Any] = dict(json.loads(file.read_text(encoding="utf-8")))
-        # Half a letter is unusable, but a name that is no Unicode is kept by os.fsdecode.
+        # Half a letter is unusable; os.fsdecode keeps names that are no Unicode.
         json.dumps(record, ensure_ascii=False).encode(errors="surrogateescape")
     except DAMAGE as error:
         raise unreadable(file, error) from error

@@ -288,7 +288,7 @@ class Run:
         rows = {
             "Slide": f"{record['slide']['name']} ({record['slide']['mpp']:g} µm/px)",
             "Model": self.card.name,
-            "Normalization": self.recipe.normalize,
+            "Normalization": self.recipe.normalize or "none",
             "Status": self.status,
             "Tiles": f"{self.tiles_done} of {self.tiles_total}"
             + (f", {failed} without an answer" if failed else ""),

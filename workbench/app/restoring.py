@@ -12,6 +12,7 @@ from workbench.app.address import NAMES, Address
 from workbench.app.compare_panel import OFF
 from workbench.app.connection import NOWHERE, Connection
 from workbench.app.slide_stain import NORMALIZED, SCANNED
+from workbench.recipe import NO_METHOD
 
 if TYPE_CHECKING:
     from workbench.app.overlay import Overlay
@@ -51,7 +52,7 @@ class Restorer:
         """What is shown now."""
         app = self._app
         method = app.stain.options["normalize"]
-        normalizes = method != "none"
+        normalizes = method is not None
         usual = NORMALIZED if normalizes else SCANNED
         compare, viewer = app.compare, app.viewer
         return Address(
@@ -60,7 +61,7 @@ class Restorer:
             view=None if viewer is None else viewer.view,
             turn=0 if viewer is None else viewer.turn,
             mirrored=viewer is not None and viewer.mirrored,
-            normalize=method if normalizes else "",
+            normalize=method or "",
             reference=app.stain.references.address if normalizes else "",
             look="" if app.stain.look == usual else app.stain.look,
             model=app.runs.model,
@@ -77,7 +78,7 @@ class Restorer:
         app = self._app
         app.runs.preset(model=address.model)
         app.stain.preset(
-            method=address.normalize or "none",
+            method=address.normalize or NO_METHOD,
             reference=address.reference,
             look=address.look,
         )

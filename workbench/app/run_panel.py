@@ -187,19 +187,19 @@ class RunPanel(pn.viewable.Viewer):
         asked = dict(self._stain_options())
         if self._as_scanned.value:
             asked.pop("reference", None)
-            asked["normalize"] = "none"
+            asked["normalize"] = None
         return asked
 
     def tell_colours(self, *_: object) -> None:
         """Say in which colours the model would see the slide."""
         shown = self._stain_options()
-        normalizes = shown["normalize"] != "none"
+        normalizes = shown["normalize"] is not None
         self._as_scanned.visible = self._colours.visible = normalizes
         if not normalizes:
             self._as_scanned.value = False
         asked = self._colour_options()
         text = "as scanned"
-        if asked["normalize"] != "none":
+        if asked["normalize"] is not None:
             reference = Path(asked["reference"]).stem
             text = f"{asked['normalize']} → {reference}, as shown"
         self._colours.object = f"Colours for the model: {text}"
@@ -395,6 +395,6 @@ def _title(job: Job, annotations: Iterable[Annotation]) -> str:
         areas = (each for each in annotations if each.kind == "area")
         same = next((each.title for each in areas if each.area == area), None)
         where = "region" if same is None else f"in {same}"
-    colours = "" if recipe.normalize == "none" else recipe.normalize
+    colours = recipe.normalize or ""
     parts = [Path(recipe.model).stem, colours, where, job.user]
     return " · ".join(filter(None, parts))

@@ -39,7 +39,7 @@ class SavedRun:
         """Read what a list has to know of a run."""
         status, recipe = run.status, run.recipe
         parts = [run.card.name]
-        if recipe.normalize != "none":
+        if recipe.normalize is not None:
             parts.append(recipe.normalize)
         parts.append("whole slide" if recipe.region is None else "region")
         if status != "finished":

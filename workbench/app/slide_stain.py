@@ -22,6 +22,7 @@ from workbench.stain.sample import TissueSample, sample_tissue
 
 if TYPE_CHECKING:
     from workbench.layers.layer import Layer
+    from workbench.recipe import StainMethod
     from workbench.slide.slide import Slide
     from workbench.stain.references import Reference
 
@@ -67,14 +68,16 @@ class SlideStain:
         return SlideLayer(self.slide)
 
 
-def fit_slide(slide: Slide, method: str, reference: Reference) -> SlideStain:
+def fit_slide(
+    slide: Slide, method: StainMethod | None, reference: Reference
+) -> SlideStain:
     """Find the stains of a slide, and how to bring them into those of a reference.
 
     Parameters
     ----------
     slide : Slide
-    method : str
-        Of `METHODS`, or "none": then only the slide's own stains are found.
+    method : str, optional
+        Of `METHODS`; None: only the slide's own stains are found.
     reference : Reference
         In whose colours the slide shall be.
 
@@ -84,7 +87,7 @@ def fit_slide(slide: Slide, method: str, reference: Reference) -> SlideStain:
         If the slide has no two stains.
     """
     known = _known(slide)
-    if method == "none":
+    if method is None:
         fit, quality = known.own("macenko")
         return SlideStain(slide, known.sample, fit, quality)
     normalizer = known.normalizer(method, reference)
@@ -112,15 +115,11 @@ class _Known:
         self._maps: dict[str, Any] = {}
         self._own: dict[str, tuple[StainFit, Quality]] = {}
 
-    def normalizer(self, method: str, reference: Reference) -> Normalizer:
+    def normalizer(self, method: StainMethod, reference: Reference) -> Normalizer:
         """Return the normalizer to a reference; the slide itself is fitted once."""
         known = self._maps.get(method)
         if known is None:
-            fitted = fit_normalizer(
-                self.sample.histogram,
-                reference,
-                method=method,  # type: ignore[arg-type] # checked there
-            )
+            fitted = fit_normalizer(self.sample.histogram, reference, method=method)
             self._maps[method] = fitted.colour_map
             return fitted
         return Normalizer(replace(known, reference=METHODS[method].known(reference)))

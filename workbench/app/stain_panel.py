@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import panel as pn
 import panel_material_ui as pmui
@@ -22,16 +22,17 @@ from workbench.app.slide_stain import (
 )
 from workbench.app.swatch import legend_of
 from workbench.app.text import Html, Notice
+from workbench.recipe import NO_METHOD
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.app.background import Background
     from workbench.geometry import Box
+    from workbench.recipe import StainMethod
     from workbench.slide.slide import Slide
     from workbench.stain.normalizer import Normalizer
 
-_NONE: Final = "none"
 _OWN: Final = (SCANNED, *STAINS)
 """Looks that need no reference."""
 
@@ -70,7 +71,7 @@ class StainPanel(pn.viewable.Viewer):
         self._slide: Slide | None = None
         self.references = ReferencePanel(background, folder)
         methods = recipe_widgets(["normalize"])["normalize"].options
-        self._method = choice("Method", methods, _NONE)
+        self._method = choice("Method", methods, NO_METHOD)
         self._look = choice("Show", _OWN, SCANNED)
         self._look.stylesheets = [*self._look.stylesheets, _IN_THREES]
         self._legend = _html(visible=False)
@@ -117,12 +118,18 @@ class StainPanel(pn.viewable.Viewer):
         return None if fitted is None else fitted.normalizer
 
     @property
-    def options(self) -> dict[str, str]:
-        """What a recipe needs to know: method and reference."""
-        if self._method.value == _NONE:
-            return {"normalize": _NONE}
+    def method(self) -> StainMethod | None:
+        """The method that is chosen, if any."""
+        chosen: str = self._method.value
+        return None if chosen == NO_METHOD else cast("StainMethod", chosen)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What a recipe needs to know: method, or None, and reference."""
+        if self.method is None:
+            return {"normalize": None}
         return {
-            "normalize": self._method.value,
+            "normalize": self.method,
             "reference": self.references.choice.text,
         }
 
@@ -138,7 +145,7 @@ class StainPanel(pn.viewable.Viewer):
     def take(self, path: Path) -> None:
         """Normalize to a reference that is saved as a file."""
         self.references.take(path)
-        if self._method.value == _NONE:
+        if self.method is None:
             self._method.value = "macenko"
 
     def preset(self, *, method: str = "", reference: str = "", look: str = "") -> None:
@@ -151,7 +158,7 @@ class StainPanel(pn.viewable.Viewer):
 
     def _chosen(self) -> None:
         """Offer what the method can show; show what it is for, if nothing else is."""
-        normalizes, look = self._method.value != _NONE, self._look.value
+        normalizes, look = self.method is not None, self._look.value
         self.references.visible = normalizes
         if normalizes and look == SCANNED:
             look = NORMALIZED
@@ -175,9 +182,9 @@ class StainPanel(pn.viewable.Viewer):
 
     def _refit(self) -> None:
         self.asked = self.options
-        slide, method = self._slide, self._method.value
+        slide, method = self._slide, self.method
         reference = self.references.choice.reference
-        if slide is None or (method == _NONE and self.look not in STAINS):
+        if slide is None or (method is None and self.look not in STAINS):
             self._background.forget("stain")
             self._settle(None, "")
             return

@@ -59,7 +59,7 @@ def _serve(out: Path, run: Run, *, port: int, browser: bool) -> None:
     recipe = run.recipe
     page = (
         f"?slide={quote(run.record['slide']['name'])}"
-        f"&model={quote(recipe.model)}&normalize={recipe.normalize}"
+        f"&model={quote(recipe.model)}&normalize={recipe.normalize or ''}"
     )
 
     def started(url: str) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 import click
 
 from workbench.cli.flags import json_flag, mpp_flag, reference_flag
 from workbench.models.catalogue import known_cards
-from workbench.recipe import StainMethod
+from workbench.recipe import NO_METHOD, StainMethod
 
 if TYPE_CHECKING:
     from workbench.slide.pixel_size import Mpp
@@ -50,8 +50,8 @@ def command(context: click.Context, *, as_json: bool) -> None:
 )
 @click.option(
     "--normalize",
-    type=click.Choice(get_args(StainMethod)),
-    default="none",
+    type=click.Choice((NO_METHOD, *get_args(StainMethod))),
+    default=NO_METHOD,
     show_default=True,
     help="Stain normalization that goes into the file; needs --slide.",
 )
@@ -64,7 +64,7 @@ def export(  # noqa: PLR0913 - a flag each
     model: str,
     path: Path,
     *,
-    normalize: StainMethod,
+    normalize: str,
     slide: str,
     reference: str,
     mpp: Mpp | None,
@@ -80,10 +80,11 @@ def export(  # noqa: PLR0913 - a flag each
         export_model,
     )
 
-    if (normalize != "none") != bool(slide):
+    method = None if normalize == NO_METHOD else cast("StainMethod", normalize)
+    if (method is None) != (not slide):
         message = "--normalize and --slide need each other."
         raise click.UsageError(message)
-    normalizer = _fitted(slide, normalize, reference, mpp) if slide else None
+    normalizer = _fitted(slide, method, reference, mpp) if method else None
     click.echo(
         export_model(model, path, normalizer=normalizer, weights=weights, trust=trust)
     )

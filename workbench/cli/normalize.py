@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from workbench.region import Region
     from workbench.slide.pixel_size import Mpp
     from workbench.slide.slide import Slide
-    from workbench.stain.methods import Method
 
-_METHODS = [name for name in get_args(StainMethod) if name != "none"]
+_METHODS = get_args(StainMethod)
 _HELP = {option.name: option.help for option in options()}
 
 
@@ -53,7 +52,7 @@ _HELP = {option.name: option.help for option in options()}
 def command(
     slide: str,
     out: Path,
-    method: Method,
+    method: StainMethod,
     *,
     reference: str,
     region: tuple[int, int, int, int] | None,

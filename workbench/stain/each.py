@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from workbench.stain.methods import Method
+    from workbench.recipe import StainMethod
     from workbench.stain.places import Places
 
 
@@ -45,7 +45,7 @@ def normalize_each(
     pictures: NDArray[np.uint8],
     reference: Places = "he-standard",
     *,
-    method: Method = "macenko",
+    method: StainMethod | None = "macenko",
     **options: Any,
 ) -> NDArray[np.uint8]:
     """Bring pictures into the colours of a reference, each by a fit of its own.
@@ -56,7 +56,7 @@ def normalize_each(
         sRGB. Left alone.
     reference : Slide, Region, uint8 (..., 3), Reference or str, or several of those
         As in `fit_normalizer`.
-    method : {"macenko", "vahadane", "reinhard", "none"}
+    method : {"macenko", "vahadane", "reinhard"}, optional
         As there.
     **options
         As there.
@@ -88,7 +88,7 @@ def normalize_each(
 
 
 def _normalized_by(
-    reference: Places, method: Method, options: dict[str, Any]
+    reference: Places, method: StainMethod | None, options: dict[str, Any]
 ) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
     """Return what normalizes one picture."""
     constants = {k: v for k, v in options.items() if k in METHODS["macenko"].constants}

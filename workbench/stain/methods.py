@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import numpy as np
 
@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from workbench.recipe import StainMethod
     from workbench.stain.optical_density import ColourHistogram
     from workbench.stain.references import Reference
-
-Method = Literal["none", "reinhard", "macenko", "vahadane"]
-"""How colours are brought into those of a reference."""
 
 Fit: TypeAlias = StainFit | LabFit
 """What a method measures in a picture."""
@@ -82,7 +80,7 @@ class Parts:
         return self.map_type(source, reference, **chosen)  # type: ignore[call-arg, arg-type] # IdentityMap has no parts
 
 
-METHODS: Final[Mapping[str, Parts]] = {
+METHODS: Final[Mapping[StainMethod, Parts]] = {
     "reinhard": Parts(
         reinhard.fit_reinhard,
         lambda reference: reference.lab_fit,
@@ -110,7 +108,7 @@ METHODS: Final[Mapping[str, Parts]] = {
         },
     ),
 }
-"""Every method but "none", by its name."""
+"""Every method, by its name."""
 
 _BOUNDS: Final = {
     "io": (100.0, 300.0),
@@ -131,8 +129,8 @@ def find_method(name: str) -> Parts:
     """
     if name not in METHODS:
         message = f"There is no normalization method '{name}'."
-        raise StainError(message, f"Choose one of: none, {', '.join(METHODS)}.")
-    return METHODS[name]
+        raise StainError(message, f"Choose one of: {', '.join(METHODS)}; or None.")
+    return METHODS[cast("StainMethod", name)]
 
 
 def checked_constants(name: str, given: Mapping[str, float]) -> dict[str, float]:

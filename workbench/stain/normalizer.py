@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch import nn
 
 from workbench.errors import StainError
 from workbench.markup import png_url, render
+from workbench.recipe import NO_METHOD
 from workbench.stain.formula import CONSTANTS, TABLE_SHAPE, compiled, quantized
 from workbench.stain.fused import FusedPass
 from workbench.stain.lookup import ColourTable, LearntPass
@@ -26,7 +27,6 @@ from workbench.stain.methods import (
     METHODS,
     FittedMap,
     IdentityMap,
-    Method,
     checked_constants,
     find_method,
 )
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from workbench.recipe import StainMethod
     from workbench.stain.formula import Formula, Kind
     from workbench.stain.places import Places
 
@@ -48,7 +49,7 @@ def fit_normalizer(
     source: Places,
     reference: Places = "he-standard",
     *,
-    method: Method = "macenko",
+    method: StainMethod | None = "macenko",
     keep_residual: bool = False,
     keep_background: bool | None = None,
     measure_white: bool | None = None,
@@ -66,9 +67,10 @@ def fit_normalizer(
         What it shall look like; text as in `load_reference`. A list (of these, and
         of sources too) is one: pixels are pooled with the same weight for each
         place, and references are averaged.
-    method : {"macenko", "vahadane", "reinhard", "none"}
-        See `workbench.stain.macenko`, `workbench.stain.vahadane` and
-        `workbench.stain.reinhard` for papers and definitions.
+    method : {"macenko", "vahadane", "reinhard"}, optional
+        None: every colour stays as it is. See `workbench.stain.macenko`,
+        `workbench.stain.vahadane` and `workbench.stain.reinhard` for papers and
+        definitions.
     keep_residual : bool
         Of Macenko's and Vahadane's methods: keep what two stains do not explain
         instead of dropping it as published; then a slide normalized to itself is
@@ -96,7 +98,7 @@ def fit_normalizer(
         If one of the two has no tissue or only one stain, or if a constant is
         unknown or out of bounds.
     """
-    if method == "none":
+    if method is None:
         return Normalizer(IdentityMap())
     limits = checked_constants(method, constants)
     parts = find_method(method)
@@ -191,11 +193,11 @@ class Normalizer(nn.Module):
         return self._on_cpu.of_array(pixels)
 
     @property
-    def method(self) -> Method:
-        """The method by which it was fitted."""
+    def method(self) -> StainMethod | None:
+        """The method by which it was fitted; None: every colour stays as it is."""
         kind = type(self.colour_map)
         names = [name for name, parts in METHODS.items() if parts.map_type is kind]
-        return cast("Method", names[0] if names else "none")
+        return names[0] if names else None
 
     @property
     def fingerprint(self) -> str:
@@ -205,7 +207,7 @@ class Normalizer(nn.Module):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fitted numbers, ready for JSON; `from_dict` takes them."""
-        return {"method": self.method, **_plain(self.colour_map)}
+        return {"method": self.method or NO_METHOD, **_plain(self.colour_map)}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Normalizer:
@@ -218,7 +220,7 @@ class Normalizer(nn.Module):
         """
         values = dict(record)
         try:
-            if (method := values.pop("method")) == "none":
+            if (method := values.pop("method")) == NO_METHOD:
                 return cls(IdentityMap(**values))
             parts = METHODS[method]
             for side in ("source", "reference"):
@@ -242,7 +244,7 @@ class Normalizer(nn.Module):
 
     def summary(self) -> str:
         """Return the fitted numbers as a few lines of text."""
-        lines = [f"{self.method}, {self.fingerprint[:12]}"]
+        lines = [f"{self.method or NO_METHOD}, {self.fingerprint[:12]}"]
         for side in ("source", "reference"):
             numbers = self.to_dict().get(side, {})
             lines += [

@@ -10,7 +10,7 @@ import click
 from workbench.cli.flags import json_flag, mpp_flag, reference_flag
 from workbench.slide.slide import open_slide
 from workbench.stain.consistency import Comparison, check_consistency
-from workbench.stain.methods import METHODS, Method
+from workbench.stain.methods import METHODS
 from workbench.stain.normalizer import fit_normalizer
 from workbench.stain.references import load_reference
 from workbench.stain.sample import sample_tiles
@@ -18,10 +18,11 @@ from workbench.stain.sample import sample_tiles
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from workbench.recipe import StainMethod
     from workbench.slide.pixel_size import Mpp
 
 _TILES: Final = 16
-_METHODS: Final = cast("tuple[Method, ...]", tuple(METHODS))
+_METHODS: Final = cast("tuple[StainMethod, ...]", tuple(METHODS))
 
 
 @click.command("check")
@@ -36,7 +37,7 @@ _METHODS: Final = cast("tuple[Method, ...]", tuple(METHODS))
 @json_flag
 def command(
     slide: str,
-    method: Method | None,
+    method: StainMethod | None,
     *,
     reference: str,
     mpp: Mpp | None,
