@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 from stained_slide import write_stained
 
+import made_slides
 import made_tiffs
 from workbench.annotations.collection import open_annotations
 from workbench.app.address import Address
@@ -30,7 +31,7 @@ from workbench.app.progress_card import costs, sentence
 from workbench.app.reference_image import MAX_BYTES, save_reference_image
 from workbench.app.runs import Shelf
 from workbench.app.site import Site
-from workbench.app.slide_panel import _details
+from workbench.app.slide_panel import _details, _remarks
 from workbench.app.workbench import WorkbenchApp
 from workbench.cli.serve import command as serve_command
 from workbench.errors import StainError
@@ -576,3 +577,19 @@ def test_only_the_notebook_that_asked_may_frame_the_app(origin, allowed):
     server._notebooks = set()
     server.allow(origin)
     assert list(server.frames()) == ["'self'", *allowed]
+
+
+def test_remarks_on_a_file_are_said_at_once(tmp_path):
+    picture = made_slides.tissue_like(300, 400)
+    sizes = {"PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
+    half = (20000, 20000)  # to a centimetre
+    path = tmp_path / "a.ome.tif"
+    made_tiffs.write_ome(path, [("scan", picture, sizes)], resolution=half)
+    app = WorkbenchApp(Site.of([tmp_path], tmp_path / "runs"))
+    app.begin()
+    (remark,) = app.slide.notes
+    assert app.slides._remarks.visible
+    assert app.slides._remarks.object == remark
+    assert "0.25" in remark
+    assert _remarks(["one."] * 5) == "one. one. 3 more under Properties."
+    assert len(_remarks(["word " * 1000])) < 300

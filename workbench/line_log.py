@@ -259,8 +259,8 @@ def _decoded(line: bytes | None) -> tuple[list[Any], str]:
     for piece in pieces:
         try:
             found.append(json.loads(piece))
-        except _UNREADABLE as error:
-            problem = f"{error!s:.100}"
+        except _UNREADABLE:
+            problem = "it cannot be read as JSON"
     return found, problem
 
 

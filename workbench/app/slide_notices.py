@@ -155,6 +155,8 @@ def has_changed(slide: Slide) -> bool:
 
 
 def _bar(text: Any, *buttons: Any) -> Any:
+    # The text takes what room there is; where that is little, buttons go below it.
+    text.styles = {"flex": "1 1 320px", "width": "auto"}
     return pmui.Paper(
         text,
         *buttons,
@@ -163,5 +165,5 @@ def _bar(text: Any, *buttons: Any) -> Any:
         margin=8,
         visible=False,
         sizing_mode="stretch_width",
-        sx={"alignItems": "center", "p": "8px 12px", "gap": "8px"},
+        sx={"alignItems": "center", "flexWrap": "wrap", "p": "8px 12px", "gap": "8px"},
     )

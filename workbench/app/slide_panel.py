@@ -44,7 +44,7 @@ th, td { padding: 3px 8px 3px 0; overflow-wrap: anywhere;
 _ALERT: Final[dict[str, Any]] = {
     "variant": "outlined",
     "margin": (4, 0),
-    "sx": {"py": 0},
+    "sx": {"pt": 0, "pb": "4px"},
 }
 _REFRESH_MS: Final = 15_000
 _LISTED_S: Final = 10.0
