@@ -1,20 +1,26 @@
 """How well nuclei are found: every engine against nuclei outlined by people.
 
     python benchmarks/nuclei.py [--data ../shared/data] [--models nuclei ...]
+    python benchmarks/nuclei.py --groups --models FOLDER/nuclei.json ...
 
 Sets: the pictures of DSB2018 tissue that `scripts/train_nuclei.py` never trains on
 (they do not say their scale and are taken for 40x, 0.25 µm), the same at half their
 size (20x, 0.5 µm), the picture of histolytics (20x, outlines made by a model, hence
 agreement with that model), and made fields of view from seeds that no training sees,
-in H&E and with DAB, photographed badly. Prints the mean over pictures, as a table in
-markdown; F1 with the interval in which 95 % of means over resampled pictures lie.
+in H&E and with DAB, photographed badly. With `--groups`, what a training can leave out
+(`scripts/train_nuclei.py --short --without GROUP`): pictures of people by their look,
+those that are never trained on and all, made fields with DAB, and a made slide of the
+scanner "zephyr". Prints the mean over pictures, as a table in markdown, each with the
+interval in which 95 % of means over resampled pictures lie.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from dataclasses import astuple
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -23,14 +29,14 @@ import tifffile
 import torch
 from PIL import Image
 
-from workbench.instances.agreement import Agreement, agreement
+from workbench.instances.agreement import agreement
 from workbench.models.catalogue import known_cards
 from workbench.models.instance_decoders import decoder_of
 from workbench.models.registry import find_model
 from workbench.synthetic.fields import TISSUES, draw_field
 
 sys.path.append(str(Path(__file__).parents[1] / "scripts"))
-from train_nuclei import is_held_out, photographed, stain_vectors
+from train_nuclei import is_held_out, look_of, parts_of, photographed, stain_vectors
 
 PEOPLE, MODEL = "nuclei_dsb2018_tissue", "nuclei_hgsc_nest"
 SETS = {
@@ -42,16 +48,27 @@ SETS = {
 
 MADE = {"made fields, H&E": False, "made fields, DAB": True}
 SEED, FIELDS, FIELD_PX, FIELD_MPP = 4242, 20, 320, 0.25
+UNSEEN, STRIDE, MADE_MPP = "zephyr", 4, 0.4
+"""Scanner that can be left out, and each how many parts of its slide are taken."""
 RESAMPLED = 2000
 
 
-def pictures(folder: Path):
-    """Return names, pixels and labels; of DSB2018 only what is held out."""
+def pictures(folder: Path, look="", *, trained_on=False):
+    """Return names, pixels and labels; of DSB2018 what is held out, or all."""
     for path in sorted((folder / "img").iterdir()):
-        if folder.name != PEOPLE or is_held_out(path.stem):
+        if folder.name != PEOPLE or trained_on or is_held_out(path.stem):
             labels = tifffile.imread(folder / "label" / f"{path.stem}.tif")
             pixels = np.asarray(Image.open(path).convert("RGB"))
-            yield path.stem, pixels, labels.astype(np.int32)
+            if look in ("", look_of(pixels)):
+                yield path.stem, pixels, labels.astype(np.int32)
+
+
+def made_slide(scanner):
+    """Return names, pixels and labels of the parts of a made slide."""
+    with tempfile.TemporaryDirectory() as folder:
+        parts = parts_of(Path(folder), scanner, seed=SEED)
+    for number, part in enumerate(parts[::STRIDE]):
+        yield f"{scanner} {number}", part.stains[0], part.labels
 
 
 def fields(brown):
@@ -90,16 +107,40 @@ def measured(model, drawn_pictures, mpp, scale):
     }
 
 
-def interval(each):
-    """Return the 95 % interval of the mean F1, by resampling pictures; none of one."""
-    if len(each) == 1:
-        return ""
-    scores = np.array([one.f1 for one in each])
-    chosen = np.random.default_rng(0).integers(
-        len(scores), size=(RESAMPLED, len(scores))
-    )
-    low, high = np.quantile(scores[chosen].mean(1), [0.025, 0.975])
-    return f"{low:.3f} to {high:.3f}"
+def intervals(each):
+    """Return means, each with its 95 % interval by resampling pictures; none of one."""
+    scores = np.array([astuple(one) for one in each])
+    means = [f"{mean:.3f}" for mean in scores.mean(0)]
+    if len(scores) == 1:
+        return means
+    rng, count = np.random.default_rng(0), len(scores)
+    chosen = scores[rng.integers(count, size=(RESAMPLED, count))].mean(1)
+    limits = np.quantile(chosen, [0.025, 0.975], axis=0).T
+    return [
+        f"{mean} ({low:.3f} to {high:.3f})"
+        for mean, (low, high) in zip(means, limits, strict=True)
+    ]
+
+
+def sets_of(data, *, groups):
+    """Return by title what gives the pictures, their mpp and size."""
+    sets = {}
+    if groups:
+        for look in ("violet", "glass", "pink"):
+            for trained_on, which in ((False, "held out"), (True, "all")):
+                options = {"look": look, "trained_on": trained_on}
+                sets[f"DSB2018, {look}, {which}"] = (
+                    partial(pictures, data / PEOPLE, **options),
+                    *(0.25, 1.0),
+                )
+        sets[f"made slide, {UNSEEN}"] = partial(made_slide, UNSEEN), MADE_MPP, 1.0
+        sets["HGSC of histolytics, 20x"] = partial(pictures, data / MODEL), 0.5, 1.0
+    else:
+        for title, (folder, mpp, scale) in SETS.items():
+            sets[title] = partial(pictures, data / folder), mpp, scale
+    for title, brown in MADE.items():
+        sets[title] = partial(fields, brown), FIELD_MPP, 1.0
+    return sets
 
 
 def main() -> None:
@@ -109,25 +150,23 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=root.parent / "shared" / "data")
     parser.add_argument("--models", nargs="*", help="names or paths; default: bundled")
     parser.add_argument("--each", action="store_true", help="every picture, too")
+    parser.add_argument("--groups", action="store_true", help="what can be left out")
     options = parser.parse_args()
     names = options.models or [c.name for c in known_cards() if c.task == "instances"]
-    print("| set | engine | pictures | F1@0.5 | AJI | PQ | Dice | 95 % of F1 |")
-    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |")
-    sets = {
-        title: (lambda folder=folder: pictures(options.data / folder), mpp, scale)
-        for title, (folder, mpp, scale) in SETS.items()
-    }
-    for title, brown in MADE.items():
-        sets[title] = (lambda brown=brown: fields(brown), FIELD_MPP, 1.0)
-    for title, (drawn_pictures, mpp, scale) in sets.items():
+    print("| set | engine | pictures | F1@0.5 | AJI | PQ | Dice |")
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
+    for title, (drawn, mpp, scale) in sets_of(
+        options.data, groups=options.groups
+    ).items():
         for name in names:
-            each = measured(find_model(name), drawn_pictures(), mpp, scale)
-            rows = {"": Agreement.mean(list(each.values()))}
-            rows |= each if options.each else {}
-            for picture, one in rows.items():
-                numbers = " | ".join(f"{value:.3f}" for value in astuple(one))
-                spread = "" if picture else interval(each.values())
-                row = f"{title} {picture} | {name} | {len(each)} | {numbers} | {spread}"
+            each = measured(find_model(name), drawn(), mpp, scale)
+            rows = {"": intervals(each.values())}
+            if options.each:
+                rows |= {picture: intervals([one]) for picture, one in each.items()}
+            for picture, numbers in rows.items():
+                row = (
+                    f"{title} {picture} | {name} | {len(each)} | {' | '.join(numbers)}"
+                )
                 print(f"| {row} |", flush=True)
 
 

@@ -13,7 +13,8 @@ turned, scaled, blurred and compressed, so that no scanner, stain or magnificati
 special. In the last stage nuclei are faded, hollowed and stained brown too, and made
 fields are added, with nuclei of many kinds and with what is none
 (`workbench.synthetic.fields`). One command goes through all `STAGES`, each from where
-the one before it ended; `--first 2` goes on with the second, from the checkpoint. What
+the one before it ended; `--first 2` goes on with the second, from the checkpoint.
+`--short --without glass --out FOLDER` trains for minutes and leaves a group out. What
 is saved is a mean of the weights before and after the last stage, which is better on
 what either is good at (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR
 2022). All numbers come from seeds,
@@ -56,7 +57,7 @@ from workbench.synthetic import SCANNERS, load_truth, write_slide
 from workbench.synthetic.fields import TISSUES, draw_field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -81,6 +82,9 @@ DIAMETERS = (10.0, 72.0)
 SCALES = (0.5, 2.0)
 GLASS = 185
 """Grey level above which all channels are on bare glass."""
+SOME_GLASS = 0.02
+"""Share of a picture that is bare glass, from which on it shows some."""
+
 FRAME = 24
 USUAL_PX = 32
 """Diameter of nuclei where there are none."""
@@ -120,6 +124,13 @@ STAGES = (
 )
 """Those that the bundled weights went through."""
 
+SHORT = (Stage(300, 160, 8, (6e-4, 2.5e-3), rising=0.2, shares=(0.3, 0.1, 0.35, 0.25)),)
+"""A training of a few minutes, to compare what is left out of it."""
+
+GROUPS = ("violet", "glass", "pink", "brown", *SCANNERS)
+"""What can be left out: pictures of people by their look, all DAB, made slides of a
+scanner."""
+
 CARD: dict[str, Any] = {
     "name": "nuclei",
     "task": "instances",
@@ -128,7 +139,7 @@ CARD: dict[str, Any] = {
     "mpp": 0.25,
     "tile_px": 768,
     "margin_px": 64,
-    "border": "median",
+    "border": "cut",
     "mean": MEAN,
     "std": STD,
     "activation": "sigmoid",
@@ -207,13 +218,24 @@ def picture_of(stains: list[NDArray[np.uint8]], labels: NDArray[Any]) -> Picture
     return Picture(stains, inside, depth, seam * 255, labels, diameter)
 
 
-def drawn_by_people(folder: Path, rng: np.random.Generator) -> list[Picture]:
+def look_of(pixels: NDArray[np.uint8]) -> str:
+    """Tell whether a picture of people is violet on violet, on glass, or pink too."""
+    if pixels[..., 0].mean() > pixels[..., 2].mean():
+        return "pink"
+    return "glass" if (pixels.min(2) > GLASS).mean() > SOME_GLASS else "violet"
+
+
+def drawn_by_people(
+    folder: Path, rng: np.random.Generator, without: Collection[str] = ()
+) -> list[Picture]:
     """Return the training pictures in their own and in other stains."""
     pictures = []
     for path in sorted((folder / "img").iterdir()):
         if is_held_out(path.stem):
             continue
         pixels = np.asarray(Image.open(path).convert("RGB"))
+        if look_of(pixels) in without:
+            continue
         labels = tifffile.imread(folder / "label" / f"{path.stem}.tif")
         pictures.append(picture_of([pixels, *restained(pixels, rng)], labels))
     return pictures
@@ -227,8 +249,8 @@ def restained(
     Most of the pictures are violet on violet: without glass and with one stain. Theirs
     is taken for hematoxylin and eosin is added; Macenko's method needs two.
     """
-    glass = (pixels.min(2) > GLASS).mean() > 0.02  # noqa: PLR2004
-    pink = pixels[..., 0].mean() > pixels[..., 2].mean()
+    look = look_of(pixels)
+    glass, pink = look == "glass", look == "pink"
     for _ in range(STAINS):
         reference = list(REFERENCES.values())[rng.integers(len(REFERENCES))]
         stains = np.abs(np.array(reference.stains) + 0.04 * rng.standard_normal((2, 3)))
@@ -265,7 +287,9 @@ def with_eosin(
     return np.uint8(np.clip(np.rint(245 * np.exp(-mixed)), 0, 255))
 
 
-def varied(drawn: list[Picture], rng: np.random.Generator) -> list[Picture]:
+def varied(
+    drawn: list[Picture], rng: np.random.Generator, *, brown: bool = True
+) -> list[Picture]:
     """Return pictures with paler, hollow and brown nuclei besides those they show."""
     pictures = []
     for picture in drawn:
@@ -274,7 +298,7 @@ def varied(drawn: list[Picture], rng: np.random.Generator) -> list[Picture]:
         stains = list(picture.stains)
         for i in range(VARIED):
             stained = stains[rng.integers(len(picture.stains)) if i % 2 else 0]
-            kind = faded if i % 3 else with_dab
+            kind = with_dab if brown and i % 3 == 0 else faded
             stains.append(kind(stained, picture, rng))
         pictures += [replace(picture, stains=stains)] * (PINK_TIMES if pink else 1)
     return pictures
@@ -358,13 +382,13 @@ def stain_vectors(rng: np.random.Generator) -> NDArray[np.float64]:
     return vectors * (np.array(strength) * rng.uniform(0.6, 1.4, 4))[:, None]
 
 
-def made_fields(rng: np.random.Generator) -> list[Picture]:
+def made_fields(rng: np.random.Generator, *, brown: bool = True) -> list[Picture]:
     """Return made fields of view; one in five shows DAB, one in ten no nuclei."""
     pictures = []
     for number in range(FIELDS):
         tissue = "empty" if number % 10 == 0 else TISSUES[number % (len(TISSUES) - 1)]
-        brown = number % 5 == 4  # noqa: PLR2004
-        field = draw_field(rng, side=FIELD_PX, tissue=tissue, brown=brown)
+        dab = brown and number % 5 == 4  # noqa: PLR2004
+        field = draw_field(rng, side=FIELD_PX, tissue=tissue, brown=dab)
         white = rng.uniform(228, 254) * rng.uniform(0.97, 1, 3)
         seen = [field.seen(stain_vectors(rng), white) for _ in range(3)]
         pictures.append(picture_of(seen, field.labels))
@@ -378,24 +402,33 @@ def cloud(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float3
     return cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC)
 
 
-def made(folder: Path) -> list[Picture]:
+def made(folder: Path, without: Collection[str] = ()) -> list[Picture]:
     """Return parts of made slides, one slide for each scanner."""
+    return [
+        part
+        for seed, scanner in enumerate(SCANNERS, 300)
+        if scanner not in without
+        for part in parts_of(folder, scanner, seed)
+    ]
+
+
+def parts_of(folder: Path, scanner: str, seed: int) -> list[Picture]:
+    """Return those parts of a made slide that hold many nuclei."""
+    path = folder / f"{scanner}.tif"
+    write_slide(path, size=(3072, 3072), seed=seed, scanner=scanner, mpp=0.4)
+    nuclei = load_truth(path).nuclei
+    labels = np.zeros((3072, 3072), np.int32)
+    for number, outline in enumerate(nuclei["outline"], 1):
+        corners = np.rint(np.reshape(outline, (1, -1, 2)) * 16 - 8).astype(np.int32)
+        cv2.fillPoly(labels, list(corners), number, shift=4)
+    with wb.open_slide(path) as slide:
+        pixels = slide.read(slide.box).pixels
     pictures = []
-    for seed, scanner in enumerate(SCANNERS, 300):
-        path = folder / f"{scanner}.tif"
-        write_slide(path, size=(3072, 3072), seed=seed, scanner=scanner, mpp=0.4)
-        nuclei = load_truth(path).nuclei
-        labels = np.zeros((3072, 3072), np.int32)
-        for number, outline in enumerate(nuclei["outline"], 1):
-            corners = np.rint(np.reshape(outline, (1, -1, 2)) * 16 - 8).astype(np.int32)
-            cv2.fillPoly(labels, list(corners), number, shift=4)
-        with wb.open_slide(path) as slide:
-            pixels = slide.read(slide.box).pixels
-        for y, x in np.ndindex(6, 6):
-            part = np.s_[y * 512 : y * 512 + 512, x * 512 : x * 512 + 512]
-            own = np.unique(labels[part], return_inverse=True)[1].reshape(512, 512)
-            if own.max() > 40:  # noqa: PLR2004 -- enough to learn from
-                pictures.append(picture_of([pixels[part].copy()], own))
+    for y, x in np.ndindex(6, 6):
+        part = np.s_[y * 512 : y * 512 + 512, x * 512 : x * 512 + 512]
+        own = np.unique(labels[part], return_inverse=True)[1].reshape(512, 512)
+        if own.max() > 40:  # noqa: PLR2004 -- enough to learn from
+            pictures.append(picture_of([pixels[part].copy()], own))
     return pictures
 
 
@@ -596,53 +629,69 @@ def mixed(before: dict[str, Tensor], after: dict[str, Tensor]) -> dict[str, Tens
     }
 
 
-def save(weights: dict[str, Tensor]) -> None:
+def save(weights: dict[str, Tensor], folder: Path) -> None:
     """Write weights, in half precision, and card."""
-    path = BUNDLED / CARD["weights"]
+    path = folder / CARD["weights"]
     halves = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
     save_file({k: v.contiguous() for k, v in halves.items()}, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     card = ModelCard.model_validate({**CARD, "sha256": digest})
     text = card.model_dump_json(indent=2, exclude_defaults=True)
-    (BUNDLED / "nuclei.json").write_text(text + "\n")
+    (folder / "nuclei.json").write_text(text + "\n")
     print(path, path.stat().st_size, "bytes")
+
+
+def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return what is asked on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=Path, required=True)
+    parser.add_argument("--encoder", type=Path, required=True)
+    parser.add_argument("--first", type=int, default=1, help="stage to begin with")
+    parser.add_argument("--workers", type=int, default=2, help="processes on a CPU")
+    parser.add_argument("--checkpoint", type=Path, default=Path("nuclei.pt"))
+    parser.add_argument("--out", type=Path, default=BUNDLED, help="folder of the model")
+    parser.add_argument("--short", action="store_true", help="train for minutes only")
+    parser.add_argument(
+        "--without", nargs="*", choices=GROUPS, default=[], help="leave these out"
+    )
+    options = parser.parse_args(arguments)
+    if options.out == BUNDLED and (options.short or options.without):
+        parser.error("what is bundled leaves out nothing: give another --out")
+    return options
+
+
+def gathered(pictures: Path, without: Collection[str]) -> tuple[list[Picture], ...]:
+    """Return what is learned from: see `SHARES`."""
+    drawn = drawn_by_people(pictures, np.random.default_rng(0), without)
+    with tempfile.TemporaryDirectory() as folder:
+        synthetic = made(Path(folder), without)
+    rng, brown = np.random.default_rng(1), "brown" not in without
+    return (
+        drawn,
+        synthetic,
+        varied(drawn, rng, brown=brown),
+        made_fields(rng, brown=brown),
+    )
 
 
 def main() -> None:
     """Gather the pictures, train, save."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=Path, required=True)
-    parser.add_argument("--encoder", type=Path, required=True)
-    parser.add_argument(
-        "--first",
-        type=int,
-        choices=range(1, len(STAGES) + 1),
-        default=1,
-        help="stage to begin with; a later one begins from the checkpoint",
-    )
-    parser.add_argument("--workers", type=int, default=2, help="processes on a CPU")
-    parser.add_argument("--checkpoint", type=Path, default=Path("nuclei.pt"))
-    parser.add_argument(
-        "--save", action="store_true", help="save a checkpoint, no more"
-    )
-    options = parser.parse_args()
+    options = options_of()
+    options.out.mkdir(parents=True, exist_ok=True)
+    stages = SHORT if options.short else STAGES
     before = options.checkpoint.with_suffix(".before.pt")
-    if not options.save:
-        drawn = drawn_by_people(options.pictures, np.random.default_rng(0))
-        with tempfile.TemporaryDirectory() as folder:
-            synthetic = made(Path(folder))
-        rng = np.random.default_rng(1)
-        sources = drawn, synthetic, varied(drawn, rng), made_fields(rng)
-        print(*map(len, sources), "pictures", flush=True)
-        workers = 1 if torch.cuda.is_available() else options.workers
-        plan = Plan(sources, options.encoder, workers, options.checkpoint)
-        for number, stage in list(enumerate(STAGES, 1))[options.first - 1 :]:
-            if number == len(STAGES):
-                shutil.copy(options.checkpoint, before)
-            torch.multiprocessing.spawn(train, (plan, number, stage), workers)
-    save(
-        mixed(*(torch.load(p, weights_only=True) for p in (before, options.checkpoint)))
-    )
+    sources = gathered(options.pictures, options.without)
+    print(*map(len, sources), "pictures", flush=True)
+    workers = 1 if torch.cuda.is_available() else options.workers
+    plan = Plan(sources, options.encoder, workers, options.checkpoint)
+    for number, stage in list(enumerate(stages, 1))[options.first - 1 :]:
+        if number == len(stages) > 1:
+            shutil.copy(options.checkpoint, before)
+        torch.multiprocessing.spawn(train, (plan, number, stage), workers)
+    weights = torch.load(options.checkpoint, weights_only=True)
+    if len(stages) > 1:
+        weights = mixed(torch.load(before, weights_only=True), weights)
+    save(weights, options.out)
 
 
 if __name__ == "__main__":

@@ -79,6 +79,10 @@ class Batch:
     encoded: EncodedBoxes | None = None
     """What becomes the pixels, where that was asked for and can be."""
 
+    shown: tuple[Box, ...] = ()
+    """What of each tile is on the slide, in its own pixels, if the slide's edge is to
+    cut tiles and cuts some of these; else none."""
+
 
 def read_batches(  # noqa: PLR0913 - options that have nothing to do with each other
     slide: TileSource,
@@ -121,7 +125,8 @@ def read_batches(  # noqa: PLR0913 - options that have nothing to do with each o
         Whether the next batch is better left encoded, where it is stored as JPEG tiles.
     border : Border
         What tiles show beyond the slide's edge. If not its background, batches that
-        reach there are decoded here.
+        reach there are decoded here. With "cut" they show the background, and say
+        what of them is on the slide.
 
     Yields
     ------
@@ -171,6 +176,7 @@ class _Reading:
         boxes = self.grid.tiles(tiles.tolist())
         side = self.grid.tile_px
         pixels, encoded = np.empty((0, side, side, 3), np.uint8), None
+        shown: tuple[Box, ...] = ()
         if not boxes:
             return Batch(number, tiles, pixels)
         try:
@@ -179,14 +185,18 @@ class _Reading:
                 encoded = self.slide.read_encoded(boxes, (side, side))
             if encoded is None:
                 pixels = self._pixels(boxes, self.threads[awaited])
-                for i, inside in over.items():
-                    go_on(pixels[i], inside, self.border)
+                if self.border == "cut" and over:
+                    shown = tuple(map(self.grid.on_slide, tiles.tolist()))
+                else:
+                    for i, inside in over.items():
+                        go_on(pixels[i], inside, self.border)
         except WorkbenchError:
             raise
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise SlideReadError(self.slide.path, Box.hull(boxes), reason) from error
-        return Batch(number, tiles, pixels, time.perf_counter() - began, encoded)
+        spent = time.perf_counter() - began
+        return Batch(number, tiles, pixels, spent, encoded, shown)
 
     def _over_the_edge(self, tiles: NDArray[np.int64]) -> dict[int, Box]:
         """Return what is on the slide of tiles that are to go on beyond its edge."""

@@ -26,12 +26,15 @@ instances      : objects with outlines, each of one class
 embedding      : a vector, by which tiles are compared
 """
 
-Border = Literal["background", "mirror", "median"]
+Border = Literal["background", "mirror", "median", "cut"]
 """What a tile shows beyond the edge of a slide.
 
 background : the slide's own background, as if glass went on
 mirror     : what it shows within, mirrored at the edge
 median     : the median colour of what it shows within
+cut        : nothing; the network sees the part that is on the slide, as if it were a
+             picture of its own. For networks that take tiles of any size and answer
+             pixel for pixel
 """
 
 _Byte = Annotated[int, Field(ge=0, le=255)]
@@ -217,6 +220,9 @@ class ModelCard(BaseModel):
             raise ValueError(message)
         if self.task == "instances" and not self.margin_px:
             message = "margin_px must hold the largest object whole"
+            raise ValueError(message)
+        if self.task != "instances" and self.border == "cut":
+            message = "border = 'cut' is for a model that finds objects"
             raise ValueError(message)
         return self
 

@@ -17,6 +17,7 @@ from workbench.decode import decode
 from workbench.device_jpegs import DeviceJpegs, cuda_decoder
 from workbench.devices import Clock, is_out_of_memory, memory_in_use, resolve_device
 from workbench.errors import RunError
+from workbench.models.cut_tiles import CutTiles, maps_of
 from workbench.models.tile_model import resolve_precision
 from workbench.processors import Processors
 from workbench.slide.encoded_boxes import EncodedBoxes
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from workbench.stain.normalizer import Normalizer
     from workbench.stain.several import SeveralNormalizers
 
-_Tiles: TypeAlias = "NDArray[np.uint8] | EncodedBoxes"
+_Tiles: TypeAlias = "NDArray[np.uint8] | EncodedBoxes | CutTiles"
 
 _MAX_READING_THREADS: Final = 8
 _IN_FLIGHT: Final = 1
@@ -252,8 +253,7 @@ class Inference:
         begun: deque[tuple[Batch, Pending]] = deque()
         with self._processors.joined():
             for batch in batches:
-                tiles = batch.pixels if batch.encoded is None else batch.encoded
-                begun.append((batch, self._begin(tiles)))
+                begun.append((batch, self._begin(_tiles_of(batch))))
                 while len(begun) > self._in_flight:
                     yield self._finish(*begun.popleft())
             while begun:
@@ -304,7 +304,10 @@ class Inference:
         if self._normalizer is not None:
             tiles = self._normalizer(tiles)
         moments.append(self._clock.now())
-        raw = self.model(tiles)
+        if isinstance(given, CutTiles):
+            raw = maps_of(self.model, tiles, given.shown)
+        else:
+            raw = self.model(tiles)
         moments.append(self._clock.now())
         answers = self._download(decode(raw, self.card))
         moments.append(self._clock.now())
@@ -316,6 +319,8 @@ class Inference:
             if (decoded := self._jpegs.tiles(tiles)) is not None:
                 return decoded
             tiles = tiles.read()
+        elif isinstance(tiles, CutTiles):
+            tiles = tiles.pixels
         return self._upload(torch.from_numpy(tiles)).permute(0, 3, 1, 2)
 
     def _upload(self, tiles: Tensor) -> Tensor:
@@ -334,6 +339,13 @@ class Inference:
             return answers.cpu()
         host = torch.empty(answers.shape, dtype=answers.dtype, pin_memory=True)
         return host.copy_(answers, non_blocking=True)
+
+
+def _tiles_of(batch: Batch) -> _Tiles:
+    """Return what is to be answered of a batch."""
+    if batch.encoded is not None:
+        return batch.encoded
+    return CutTiles(batch.pixels, batch.shown) if batch.shown else batch.pixels
 
 
 def fastest_batch(attempt: Callable[[int], tuple[int, float]], most: int) -> int:

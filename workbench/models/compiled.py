@@ -20,7 +20,8 @@ class CompiledNetwork(nn.Module):
     """A network that `torch.compile` makes faster, if this machine can.
 
     It compiles at the first call, which takes from seconds to minutes; any size of
-    batch is answered by the same code, but for single tiles. Answers differ from those
+    batch is answered by the same code, but for single tiles; tiles of other sizes than
+    the first are answered by the network as it is. Answers differ from those
     of the network itself by rounding. Where there is no compiler, or the network cannot
     be compiled, a warning says so once and the network answers as it is.
 
@@ -39,11 +40,14 @@ class CompiledNetwork(nn.Module):
         super().__init__()
         self.network = network
         self.problem = ""
+        self._size: torch.Size | None = None
+        """Height and width of the input that the code is made for."""
         self._run: Callable[[Tensor], Any] = torch.compile(_own(network))
 
     def forward(self, inputs: Tensor) -> Any:
         """Return what the network answers to float32 (N, C, h, w)."""
-        if self.problem:
+        self._size = self._size or inputs.shape[-2:]
+        if self.problem or inputs.shape[-2:] != self._size:
             return self.network(inputs)
         torch._dynamo.maybe_mark_dynamic(inputs, 0)  # noqa: SLF001 - documented in torch.compiler
         try:

@@ -250,6 +250,8 @@ def _card(card: ModelCard, path: Path, *, normalized: bool) -> str:
         "weights": path.name,
         "sha256": sha256_of(path),
     }
+    if card.border == "cut":
+        changes["border"] = "median"  # the file takes whole tiles alone
     if _folds(card):
         changes["activation"] = "none"
     if normalized:

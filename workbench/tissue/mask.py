@@ -58,7 +58,9 @@ _MIN_SHARE: Final = 2e-5
 """Objects and holes smaller than this share of the raster are noise..."""
 
 _MIN_OBJECT_MM2: Final = 0.01
-"""...or smaller than this, where the mpp is known."""
+_MOST_SHARE: Final = 0.005
+"""...or smaller than this, where the mpp is known; of a small picture no more than this
+share is noise, since what it shows goes on beyond it."""
 
 
 def tissue_mask(
@@ -182,4 +184,5 @@ def _smallest_object(shape: tuple[int, ...], mpp: float | None) -> int:
     """Return the area in pixels below which an object or a hole is noise."""
     if mpp is None:
         return max(16, round(_MIN_SHARE * shape[0] * shape[1]))
-    return max(4, round(_MIN_OBJECT_MM2 * 1e6 / mpp**2))
+    smallest = min(_MIN_OBJECT_MM2 * 1e6 / mpp**2, _MOST_SHARE * shape[0] * shape[1])
+    return max(4, round(smallest))

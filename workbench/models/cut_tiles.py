@@ -1,0 +1,93 @@
+"""Tiles cut at the edge of the slide: a network sees what is on it, and no more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+
+from workbench.errors import InvalidCardError
+from workbench.geometry import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from workbench.cards import ModelCard
+
+
+class Answering(Protocol):
+    """A model that answers tiles of any size."""
+
+    card: ModelCard
+
+    def __call__(self, tiles: Tensor) -> Tensor:
+        """Return maps of tiles uint8 (N, 3, H, W)."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class CutTiles:
+    """Tiles of which the slide's edge cuts some."""
+
+    pixels: NDArray[np.uint8]
+    """uint8 (N, side, side, 3)."""
+
+    shown: tuple[Box, ...]
+    """What of each tile is on the slide, in its own pixels."""
+
+    def __len__(self) -> int:
+        """Return the number of tiles."""
+        return len(self.shown)
+
+    def __getitem__(self, part: slice) -> CutTiles:
+        """Return some of the tiles."""
+        return CutTiles(self.pixels[part], self.shown[part])
+
+
+def maps_of(model: Answering, tiles: Tensor, shown: Sequence[Box]) -> Tensor:
+    """Return a model's maps of tiles, each cut to what is shown of it.
+
+    Parameters
+    ----------
+    model : Answering
+        Answers pixel for pixel.
+    tiles : uint8 (N, 3, side, side)
+    shown : sequence of Box
+        Of each tile the part to answer, in its pixels.
+
+    Returns
+    -------
+    float32 (N, C, side, side)
+        0 beyond what is shown.
+
+    Raises
+    ------
+    InvalidCardError
+        If the model does not answer pixel for pixel.
+    """
+    height, width = tiles.shape[-2:]
+    whole = [i for i, part in enumerate(shown) if part == Box(0, 0, width, height)]
+    groups = [whole] if whole else []
+    groups += [[i] for i in range(len(shown)) if i not in set(whole)]
+    maps = None
+    for group in groups:
+        part = shown[group[0]]
+        rows, columns = slice(part.y0, part.y1), slice(part.x0, part.x1)
+        answer = model(tiles[group, :, rows, columns])
+        if answer.shape[-2:] != (part.height, part.width):
+            size = f"{part.height} x {part.width} pixels"
+            reason = (
+                "border = 'cut' is for a network that answers pixel for pixel, but"
+                f" this one answers {size} with shape {tuple(answer.shape)}"
+            )
+            raise InvalidCardError(model.card.name, reason)
+        if maps is None:
+            maps = answer.new_zeros(len(shown), answer.shape[1], height, width)
+        maps[torch.tensor(group), :, rows, columns] = answer
+    if maps is None:
+        return model(tiles)
+    return maps
