@@ -43,6 +43,7 @@ class FakeSlide:
         self.pixels = (texture + ramp).astype(np.uint8)
         self.levels = (Level(size, 1.0),)
         self.id = hashlib.sha256(self.pixels.tobytes()).hexdigest()[:32]
+        self.pixels_id = self.id
         self.name = "fake.tiff"
         self.path = "fake.tiff"
         self.box = self.bounds = Box(0, 0, *size)

@@ -185,7 +185,7 @@ def test_a_normalized_run_resumes_with_the_matrices_it_began_with(
     assert not np.array_equal(scores(whole), scores(plain))
     progress, cancel = stop_after(3)
     engine.run(slide, recipe, out=tmp_path / "run", progress=progress, cancel=cancel)
-    monkeypatch.setattr("workbench.request.fit_normalizer", None)  # is not needed
+    monkeypatch.setattr("workbench.request.slide_normalizer", None)  # is not needed
     done = engine.run(slide, recipe, out=tmp_path / "run")
     assert np.array_equal(scores(done), scores(whole))
 
@@ -236,7 +236,8 @@ def test_a_normalized_run_finds_tissue_once(slide, tmp_path, monkeypatch, option
         found.append(find_tissue(slide, **options))
         return found[-1]
 
-    for user in ("workbench.request", "workbench.stain.sample"):
+    users = "request", "stain.sample", "stain.slide_fit"
+    for user in [f"workbench.{each}" for each in users]:
         monkeypatch.setattr(f"{user}.find_tissue", counted)
     asked = WHOLE.replace(normalize="macenko", tissue_only=True, **options)
     run = engine.run(slide, asked, out=tmp_path / "run")

@@ -151,7 +151,7 @@ def test_where_a_run_is_saved_is_known_without_its_network(slide, monkeypatch):
     assert Shelf("runs").place(slide, Recipe.of(model=MODEL)) == done.path
 
 
-def test_no_method_is_none_and_references_are_a_tuple(slide):
+def test_no_method_is_none_and_references_are_a_tuple():
     plain = Recipe.of(normalize="none", references="he-rose; he-pale;he-rose")
     assert plain.normalize is None
     assert plain.references == ("he-rose", "he-pale")

@@ -12,12 +12,13 @@ from stained_slide import write_stained
 
 from app_page import AppPage
 from browser import app_served
-from workbench.app.slide_stain import fit_slide
+from workbench.app.slide_stain import layer_of
 from workbench.geometry import Box
 from workbench.layers.difference import difference_picture
 from workbench.slide.slide import open_slide
 from workbench.stain.normalizer import fit_normalizer
 from workbench.stain.references import REFERENCES, Reference, load_reference
+from workbench.stain.slide_fit import fit_slide
 from workbench.synthetic import write_slide
 
 pytestmark = pytest.mark.browser
@@ -124,7 +125,7 @@ def test_reference_method_and_look_repaint_the_slide_as_computed(watched, url, s
     stains = fit_slide(slide, "macenko", REFERENCES["he-deep"])
     for look in ("hematoxylin", "eosin", "residual"):
         app.press(look)
-        layer = stains.layer(look)
+        layer = layer_of(stains, look)
         shows(app, layer._paint(pixels), unlike=before)
     app.press("as scanned")
     shows(app, pixels, unlike=before)
@@ -134,7 +135,7 @@ def test_reference_method_and_look_repaint_the_slide_as_computed(watched, url, s
 
 def test_an_address_brings_back_method_reference_and_look(watched, url, slide):
     app = opened(watched, url, normalize="vahadane", reference="he-rose", look="eosin")
-    layer = fit_slide(slide, "vahadane", REFERENCES["he-rose"]).layer("eosin")
+    layer = layer_of(fit_slide(slide, "vahadane", REFERENCES["he-rose"]), "eosin")
     pixels = slide.read(BOX).pixels
     shows(app, layer._paint(pixels), unlike=pixels)
     chosen = app.frame.get_by_role("radio", name="he-rose")
@@ -238,7 +239,7 @@ def test_the_adviser_compares_all_slides_and_its_medoid_is_taken(
     name = FIRST if FIRST in proposed else SECOND
     take.click()
     with open_slide(folder / name) as medoid:
-        aim = fit_slide(medoid, "none", REFERENCES["he-rose"]).sample.histogram
+        aim = fit_slide(medoid, None, REFERENCES["he-rose"]).sample.histogram
     known = Reference.of_histogram(aim, name=name)
     pixels = slide.read(BOX).pixels
     shows(app, fit_normalizer(slide, known)(pixels))

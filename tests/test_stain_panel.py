@@ -12,13 +12,18 @@ from stained_slide import stained_pixels, write_stained
 from workbench.app.background import Background
 from workbench.app.fit_card import fit_of, picture_of_sample
 from workbench.app.reference_shelf import ReferenceShelf
-from workbench.app.slide_stain import LOOKS, fit_slide
+from workbench.app.slide_stain import LOOKS, layer_of
 from workbench.app.stain_panel import StainPanel
 from workbench.errors import StainError
 from workbench.geometry import Box
+from workbench.recipe import Recipe
+from workbench.request import Request
 from workbench.slide.slide import open_slide
+from workbench.stain.methods import METHODS
 from workbench.stain.normalizer import fit_normalizer
 from workbench.stain.references import REFERENCES, load_reference
+from workbench.stain.sample import sample_tissue
+from workbench.stain.slide_fit import fit_slide
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +62,13 @@ def test_to_switch_gives_what_a_fit_from_the_beginning_gives(slide, method):
 
 def test_every_look_is_a_layer_of_its_own(slide):
     stain = fit_slide(slide, "macenko", REFERENCES["he-rose"])
-    layers = [stain.layer(look) for look in LOOKS]
+    layers = [layer_of(stain, look) for look in LOOKS]
     assert len({layer.version for layer in layers}) == len(LOOKS)
-    alone = fit_slide(slide, "none", REFERENCES["he-rose"])
+    alone = fit_slide(slide, None, REFERENCES["he-rose"])
     np.testing.assert_array_equal(alone.fit.stains, stain.fit.stains)
-    assert alone.layer("normalized").version == alone.layer("as scanned").version
+    assert (
+        layer_of(alone, "normalized").version == layer_of(alone, "as scanned").version
+    )
 
 
 def test_the_fit_says_what_was_found_and_where(slide):
@@ -143,3 +150,24 @@ def test_saved_references_are_offered_by_name(tmp_path):
         shelf.save(REFERENCES["he-rose"], "our lab: deep")
     with pytest.raises(StainError, match="name"):
         shelf.save(REFERENCES["he-rose"], " .. ")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_takes_the_fit_that_the_app_has_made(method, tmp_path, monkeypatch):
+    seed = 80 + list(METHODS).index(method)  # a slide that nobody has looked at
+    file = write_stained(tmp_path / "slide.tif", width=640, height=512, seed=seed)
+    looks = []
+
+    def looked(slide, *, tissue):
+        looks.append(tissue)
+        return sample_tissue(slide, tissue=tissue)
+
+    monkeypatch.setattr("workbench.stain.slide_fit.sample_tissue", looked)
+    with open_slide(file) as slide:
+        shown = fit_slide(slide, method, REFERENCES["he-rose"]).normalizer
+        recipe = Recipe(normalize=method, reference="he-rose", device="cpu")
+        for options in {}, {}, {"ink": "keep"}, {"references": "he-pale"}:
+            asked = Request.of(slide, recipe.replace(**options)).normalizer()
+            if not options:
+                assert asked.to_dict() == shown.to_dict()
+    assert len(looks) == 2  # for the ink, once more

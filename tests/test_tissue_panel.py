@@ -9,11 +9,9 @@ from stained_slide import write_stained
 
 from workbench.annotations.annotation import Annotation
 from workbench.app.site import Site
-from workbench.app.slide_stain import fit_slide
 from workbench.app.workbench import WorkbenchApp
 from workbench.errors import OutOfBoundsError
 from workbench.slide.slide import open_slide
-from workbench.stain.references import load_reference
 from workbench.synthetic import write_pyramid
 from workbench.tissue import TissueChoice, find_tissue
 
@@ -49,9 +47,10 @@ def test_tissue_is_found_once_for_all_parts_of_the_app(app, monkeypatch):
         found.append(slide)
         return find_tissue(slide, **options)
 
-    for user in ("workbench.app.slide_tissue", "workbench.stain.sample"):
-        monkeypatch.setattr(f"{user}.find_tissue", counted)
-    fitted = fit_slide(app.slide, "macenko", load_reference("he-standard"))
+    for user in ("app.slide_tissue", "stain.sample", "stain.slide_fit"):
+        monkeypatch.setattr(f"workbench.{user}.find_tissue", counted)
+    app.stain.preset(method="macenko")
+    fitted = app.stain.fitted
     app.tissue._shown.value = True
     assert "mm²" in app.tissue._facts.object
     assert len(fitted.sample.boxes) > 0

@@ -21,10 +21,9 @@ from workbench.models.architectures import assumed
 from workbench.models.disagreement import Disagreement
 from workbench.models.registry import find_model
 from workbench.run_identity import RunIdentity, grid_for, references_of
-from workbench.stain.normalizer import Normalizer, fit_normalizer
 from workbench.stain.references import load_reference
-from workbench.stain.sample import slide_histogram
 from workbench.stain.several import SeveralNormalizers
+from workbench.stain.slide_fit import slide_normalizer
 from workbench.team import Team
 from workbench.tissue import TissueChoice, find_tissue
 
@@ -33,8 +32,10 @@ if TYPE_CHECKING:
 
     from workbench.grid import Grid
     from workbench.models.tile_model import TileModel
-    from workbench.recipe import Recipe
+    from workbench.recipe import Recipe, StainMethod
     from workbench.slide.slide import Slide
+    from workbench.stain.normalizer import Normalizer
+    from workbench.stain.references import Reference
     from workbench.tissue import Tissue
 
 _FOLDER: Final = "runs"
@@ -158,11 +159,13 @@ class Request:
             return None
         method = self.recipe.normalize
         aims = [load_reference(name) for name in references_of(self.recipe)]
-        colours = slide_histogram(self.slide, tissue=self.tissue)
-        if len(aims) == 1:
-            return fit_normalizer(colours, aims[0], method=method)
-        return SeveralNormalizers(
-            [fit_normalizer(colours, aim, method=method) for aim in aims]
+        found = [self._normalizer_to(aim, method) for aim in aims]
+        return found[0] if len(found) == 1 else SeveralNormalizers(found)
+
+    def _normalizer_to(self, aim: Reference, method: StainMethod) -> Normalizer:
+        choice = TissueChoice.of(self.recipe)
+        return slide_normalizer(
+            self.slide, method, aim, choice, tissue=lambda: self.tissue
         )
 
     def _in_region(self) -> NDArray[np.int64]:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from numpy.typing import NDArray
 
-    from workbench.app.slide_stain import SlideStain
     from workbench.stain.macenko import StainFit
+    from workbench.stain.slide_fit import SlideStain
 
 _OVERVIEW_PX: Final = 312
 _FRAME: Final = (10, 132, 255)

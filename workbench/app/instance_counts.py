@@ -9,7 +9,6 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workbench.app.controls import STYLE, button, note, stack
-from workbench.app.slide_stain import staining_of_slide
 from workbench.app.slide_tissue import tissue_of_slide
 from workbench.app.text import Html
 from workbench.area import Area
@@ -17,6 +16,7 @@ from workbench.instances.counts import GRADES, count, positivity
 from workbench.instances.stains import measure_stains
 from workbench.markup import render
 from workbench.stain.deconvolution import find_stains
+from workbench.stain.slide_fit import staining_of_slide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -1,157 +1,32 @@
-"""What is known of a slide's stains, and how the slide looks by it."""
+"""How a slide can be drawn by what is known of its stains."""
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from workbench.app.slide_tissue import tissue_of_slide
 from workbench.layers.difference import DifferenceLayer
 from workbench.layers.normalized import NormalizedLayer
 from workbench.layers.slide import SlideLayer
 from workbench.layers.stain import StainLayer
-from workbench.stain.deconvolution import LIGHT, StainSet
-from workbench.stain.kind import Staining, slide_staining
-from workbench.stain.macenko import StainFit, fit_macenko
-from workbench.stain.methods import METHODS
-from workbench.stain.normalizer import Normalizer, fit_normalizer
-from workbench.stain.quality import Quality, judge
-from workbench.stain.sample import TissueSample, sample_tissue
+from workbench.stain.slide_fit import STAINS
 
 if TYPE_CHECKING:
     from workbench.layers.layer import Layer
-    from workbench.recipe import StainMethod
-    from workbench.slide.slide import Slide
-    from workbench.stain.references import Reference
+    from workbench.stain.slide_fit import SlideStain
 
 SCANNED: Final = "as scanned"
 NORMALIZED: Final = "normalized"
 DIFFERENCE: Final = "difference"
-STAINS: Final = ("hematoxylin", "eosin", "residual")
 LOOKS: Final = (SCANNED, NORMALIZED, DIFFERENCE, *STAINS)
 """How a slide can be drawn."""
 
-_KEPT: Final = 12
-"""Slides whose colours are kept: some megabytes each."""
 
-
-@dataclass(frozen=True, eq=False, slots=True)
-class SlideStain:
-    """What is known of a slide's stains."""
-
-    slide: Slide
-    sample: TissueSample
-    fit: StainFit
-    """The slide's own two stains; Macenko's, where the method finds none."""
-
-    quality: Quality
-    reference: Reference | None = None
-    normalizer: Normalizer | None = None
-    """To the reference; None: no method was chosen."""
-
-    @property
-    def stains(self) -> StainSet:
-        """The stains as colour deconvolution takes them."""
-        white = LIGHT if self.fit.white is None else tuple(self.fit.white.tolist())
-        return StainSet.of_two(STAINS[:2], self.fit.stains, white=white)
-
-    def layer(self, look: str) -> Layer:
-        """Return the slide as it looks; as scanned, where it cannot look so."""
-        if look in STAINS:
-            return StainLayer(self.slide, self.stains, look)
-        if self.normalizer is not None and look == NORMALIZED:
-            return NormalizedLayer(self.slide, self.normalizer)
-        if self.normalizer is not None and look == DIFFERENCE:
-            return DifferenceLayer(self.slide, self.normalizer)
-        return SlideLayer(self.slide)
-
-
-def fit_slide(
-    slide: Slide, method: StainMethod | None, reference: Reference
-) -> SlideStain:
-    """Find the stains of a slide, and how to bring them into those of a reference.
-
-    Parameters
-    ----------
-    slide : Slide
-    method : str, optional
-        Of `METHODS`; None: only the slide's own stains are found.
-    reference : Reference
-        In whose colours the slide shall be.
-
-    Raises
-    ------
-    StainError
-        If the slide has no two stains.
-    """
-    known = _known(slide)
-    if method is None:
-        fit, quality = known.own("macenko")
-        return SlideStain(slide, known.sample, fit, quality)
-    normalizer = known.normalizer(method, reference)
-    fit, quality = known.own(method if method == "vahadane" else "macenko")
-    return SlideStain(slide, known.sample, fit, quality, reference, normalizer)
-
-
-def staining_of_slide(slide: Slide) -> Staining:
-    """Say with what a slide is stained, once for all who ask; see `stain.kind`."""
-    key = slide.pixels_id, slide.mpp
-    with _lock:
-        known = _stainings.get(key)
-    if known is None:
-        known = slide_staining(slide)
-        with _lock:
-            _stainings[key] = known
-    return known
-
-
-class _Known:
-    """What has been measured of one slide; the rest when it is asked for."""
-
-    def __init__(self, sample: TissueSample) -> None:
-        self.sample = sample
-        self._maps: dict[str, Any] = {}
-        self._own: dict[str, tuple[StainFit, Quality]] = {}
-
-    def normalizer(self, method: StainMethod, reference: Reference) -> Normalizer:
-        """Return the normalizer to a reference; the slide itself is fitted once."""
-        known = self._maps.get(method)
-        if known is None:
-            fitted = fit_normalizer(self.sample.histogram, reference, method=method)
-            self._maps[method] = fitted.colour_map
-            return fitted
-        return Normalizer(replace(known, reference=METHODS[method].known(reference)))
-
-    def own(self, method: str) -> tuple[StainFit, Quality]:
-        """Return the slide's two stains by a method, and how good they are."""
-        if method not in self._own:
-            known = self._maps.get(method)
-            histogram = self.sample.histogram
-            fit = fit_macenko(histogram) if known is None else known.source
-            self._own[method] = fit, judge(histogram, fit)
-        return self._own[method]
-
-
-_slides: OrderedDict[tuple[str, float | None], _Known] = OrderedDict()
-_stainings: dict[tuple[str, float | None], Staining] = {}
-_lock: Final = threading.Lock()
-
-
-def _known(slide: Slide) -> _Known:
-    """Return what is known of a slide's content, whoever has looked at it.
-
-    So another reference costs no reading and no fit, and another method one fit.
-    """
-    key = slide.pixels_id, slide.mpp
-    with _lock:
-        if key in _slides:
-            _slides.move_to_end(key)
-            return _slides[key]
-    known = _Known(sample_tissue(slide, tissue=tissue_of_slide(slide)))
-    with _lock:
-        known = _slides.setdefault(key, known)
-        while len(_slides) > _KEPT:
-            _slides.popitem(last=False)
-    return known
+def layer_of(stain: SlideStain, look: str) -> Layer:
+    """Return the slide as it looks; as scanned, where it cannot look so."""
+    if look in STAINS:
+        return StainLayer(stain.slide, stain.stains, look)
+    if stain.normalizer is not None and look == NORMALIZED:
+        return NormalizedLayer(stain.slide, stain.normalizer)
+    if stain.normalizer is not None and look == DIFFERENCE:
+        return DifferenceLayer(stain.slide, stain.normalizer)
+    return SlideLayer(stain.slide)

@@ -16,13 +16,13 @@ from workbench.app.slide_stain import (
     LOOKS,
     NORMALIZED,
     SCANNED,
-    STAINS,
-    SlideStain,
-    fit_slide,
+    layer_of,
 )
+from workbench.app.slide_tissue import tissue_of_slide
 from workbench.app.swatch import legend_of
 from workbench.app.text import Html, Notice
 from workbench.recipe import NO_METHOD
+from workbench.stain.slide_fit import STAINS, SlideStain, fit_slide
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,7 +190,9 @@ class StainPanel(pn.viewable.Viewer):
             return
         self._status.object = "Fitting stains..."
         self._background.do(
-            lambda: fit_slide(slide, method, reference),
+            lambda: fit_slide(
+                slide, method, reference, tissue=lambda: tissue_of_slide(slide)
+            ),
             lambda fitted: self._settle(fitted, "Fitted to the whole slide."),
             slot="stain",
             otherwise=lambda: self._settle(None, "The stains could not be fitted."),
@@ -218,7 +220,7 @@ class StainPanel(pn.viewable.Viewer):
 
     def _tell_legend(self) -> None:
         fitted: SlideStain | None = self.fitted
-        legend = None if fitted is None else fitted.layer(self.look).legend
+        legend = None if fitted is None else layer_of(fitted, self.look).legend
         self._legend.visible = legend is not None
         self._legend.object = "" if legend is None else legend_of(legend)
 

@@ -25,7 +25,7 @@ from workbench.app.restoring import Restorer
 from workbench.app.run_panel import RunPanel
 from workbench.app.slide_notices import SlideNotices
 from workbench.app.slide_panel import SlidePanel
-from workbench.app.slide_stain import NORMALIZED, SCANNED
+from workbench.app.slide_stain import NORMALIZED, SCANNED, layer_of
 from workbench.app.snapshots import SnapshotPanel
 from workbench.app.stain_panel import StainPanel
 from workbench.app.text import Notice, Text
@@ -305,7 +305,7 @@ class WorkbenchApp(pn.viewable.Viewer):
         if swiped and look == SCANNED:
             look = NORMALIZED
         if fitted is not None and fitted.slide is slide and look != SCANNED:
-            base.layer = fitted.layer(look)
+            base.layer = layer_of(fitted, look)
         elif not isinstance(base.layer, SlideLayer):
             base.layer = SlideLayer(slide)
         self._lay_raw_under(base, swiped=swiped)
