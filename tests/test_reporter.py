@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.reporter import Reporter
+from workbench.reporter import ProgressBar, Reporter
 from workbench.results import Progress
 
 
@@ -120,3 +120,17 @@ def test_the_memory_is_asked_for_four_times_a_second(clock, tmp_path):
     told = [progress.memory["host"] for progress in heard[-10:]]
     assert told == sorted(told)
     assert 3 <= len(set(told)) <= 5
+
+
+def test_a_bar_says_what_is_done_and_closes_with_its_block(capsys):
+    with ProgressBar("slides") as bar:
+        bar(Progress("running", "fitting stains", 1, 4, message="core 7.svs"))
+        assert bar._bar is not None
+    said = capsys.readouterr().err
+    assert "fitting stains" in said
+    assert "1/4" in said
+    assert "core 7.svs" in said
+    assert bar._bar is None
+    with ProgressBar(wanted=False) as bar:
+        bar(Progress("running", "tiles", 1, 4))
+    assert capsys.readouterr().err == ""

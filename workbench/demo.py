@@ -89,7 +89,7 @@ def run_demo(
     slide: Path,
     runs: Path,
     *,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[Progress], None] | bool | None = None,
     cancel: threading.Event | None = None,
 ) -> Run:
     """Do the main job on a demo slide, without an app.

@@ -29,6 +29,9 @@ _WINDOW_S: Final = 5.0
 _FEWEST: Final = 3
 """...but of no fewer marks than these, however slow the model."""
 
+_MESSAGE: Final = 36
+"""Characters of a message that stand beside a bar: its last."""
+
 _MEMORY_S: Final = 0.25
 """How often the memory in use is asked for: each time costs as much as two tiles."""
 
@@ -57,7 +60,7 @@ class Reporter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if listen is True:
-            listen = Bar()
+            listen = ProgressBar()
         self.seconds: dict[str, float] = {}
         self._listen = listen or (lambda _: None)
         self._clock = clock
@@ -155,21 +158,49 @@ class Reporter:
         self._listen(self._now)
 
 
-class Bar:
-    """A progress bar: a line in a terminal, a widget in a notebook."""
+class ProgressBar:
+    """A progress bar: a line in a terminal, a widget in a notebook.
 
-    def __init__(self) -> None:
+    A context manager, for what does not say that it has ended.
+
+    Parameters
+    ----------
+    unit : str
+        What is counted.
+    wanted : bool
+        Whether it is drawn at all.
+    """
+
+    def __init__(self, unit: str = "tiles", *, wanted: bool = True) -> None:
+        self._unit = unit
+        self._wanted = wanted
         self._bar: tqdm[Any] | None = None
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the bar as it is."""
+        self.close()
 
     def __call__(self, progress: Progress) -> None:
         """Draw how far it is; the first call makes the bar, the last closes it."""
         if self._bar is None:
-            self._bar = tqdm(unit=" tiles", dynamic_ncols=True)
+            self._bar = tqdm(
+                unit=f" {self._unit}", dynamic_ncols=True, disable=not self._wanted
+            )
         label = progress.stage if progress.status == "running" else progress.status
         self._bar.set_description(label, refresh=False)
+        self._bar.set_postfix_str(progress.message[-_MESSAGE:], refresh=False)
         self._bar.total = progress.total or None
         self._bar.n = progress.done
         self._bar.refresh()
         if progress.status != "running":
+            self.close()
+
+    def close(self) -> None:
+        """Draw no more; another call makes another bar."""
+        if self._bar is not None:
             self._bar.close()
             self._bar = None

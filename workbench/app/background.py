@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import panel as pn
 from panel.io.state import set_curdoc
 
+from workbench.app.debounce import Debounce
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _log = logging.getLogger("workbench.app")
-_SETTLED_MS: Final = 150
 _SAID: Final = 5
 """Damaged lines that are told one by one."""
 
@@ -81,6 +81,7 @@ class Background:
         self._tell = tell
         self._document = document or pn.state.curdoc
         self._newest: dict[str, object] = {}
+        self._settling: dict[str, Debounce] = {}
         self._closed = threading.Event()
 
     def do(
@@ -186,18 +187,12 @@ class Background:
 
         For what may come after that which is looked at.
         """
-        document = self._document
-        if document is None or document.session_context is None:
-            call()
-            return
-        ticket = self._newest[slot] = object()
 
         def inside() -> None:
-            if self._newest.get(slot) is ticket and not self._closed.is_set():
-                with set_curdoc(document):
-                    self.guard(call)
+            if not self._closed.is_set():
+                self.guard(call)
 
-        document.add_timeout_callback(inside, _SETTLED_MS)
+        self._settling.setdefault(slot, Debounce(self._document))(inside)
 
     def every(self, milliseconds: int, call: Callable[[], None]) -> Callable[[], None]:
         """Call in the session's document again and again; return what ends it."""
@@ -217,6 +212,8 @@ class Background:
     def forget(self, slot: str) -> None:
         """Let nothing come back that was begun in a slot."""
         self._newest.pop(slot, None)
+        if slot in self._settling:
+            self._settling[slot].forget()
 
     def close(self) -> None:
         """Bring nothing back any more: the session is over."""

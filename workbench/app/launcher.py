@@ -14,6 +14,13 @@ from typing import Any, Final
 
 from jupyter_server.serverapp import ServerApp
 
+from workbench.app.environment import (
+    RUNS_VARIABLE,
+    SLIDES_VARIABLE,
+    runs_from_environment,
+    slides_from_environment,
+)
+
 _ICON: Final = Path(__file__).parent / "icon.svg"
 
 
@@ -31,8 +38,8 @@ def server() -> dict[str, Any]:
             *("--address", "unix:{unix_socket}", "--origin", "*"),
         ],
         "environment": {
-            "WORKBENCH_SLIDES": os.environ.get("WORKBENCH_SLIDES", folder),
-            "WORKBENCH_RUNS": os.environ.get("WORKBENCH_RUNS", f"{folder}/runs"),
+            SLIDES_VARIABLE: os.pathsep.join(slides_from_environment(folder)),
+            RUNS_VARIABLE: runs_from_environment(f"{folder}/runs"),
         },
         "unix_socket": True,
         "absolute_url": False,

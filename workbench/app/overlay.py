@@ -12,6 +12,7 @@ import panel_material_ui as pmui
 from workbench.annotations.summary import summarise
 from workbench.app.address import OverlayLook
 from workbench.app.controls import STYLE, PromptRangeSlider, PromptSlider, side_by_side
+from workbench.app.debounce import Debounce
 from workbench.app.histogram import histogram_of, shares_of
 from workbench.app.text import Html
 from workbench.layers.class_map import ClassMapLayer
@@ -44,7 +45,6 @@ _MOST_COUNTED: Final = 200_000
 _ALL_OF_IT: Final = 0.995
 """Share of an annotation from which on it counts as computed as a whole."""
 
-_QUIET_MS: Final = 120
 """So long after the view came to rest, its values are counted."""
 
 
@@ -81,6 +81,7 @@ class Overlay(pn.viewable.Viewer):
         self._viewer = viewer
         self._pyramid = pyramid
         self._counted: object = None
+        self._resting = Debounce()
         low, high = run.heatmap.value_range
         channels = self._channels()
         self.visible = pmui.Switch(
@@ -311,17 +312,12 @@ class Overlay(pn.viewable.Viewer):
 
     def _moved(self) -> None:
         """Count what is in view, once it has come to rest."""
-        document = pn.state.curdoc
-        if document is None or document.session_context is None:
-            self._count()
-            return
-        wanted = self._viewer.viewport
 
         def rested() -> None:
-            if self._viewer.viewport == wanted and self.handle in self._viewer.layers:
+            if self.handle in self._viewer.layers:
                 self._count()
 
-        document.add_timeout_callback(rested, _QUIET_MS)
+        self._resting(rested)
 
     def _watch(self, remove: Callable[[Overlay], None]) -> None:
         for widget in (self.channel, self.colormap, self.summary):

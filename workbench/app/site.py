@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from workbench.app.environment import (
+    runs_from_environment,
+    slides_from_environment,
+)
 from workbench.app.library import Library
 from workbench.app.runs import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-SLIDES_VARIABLE: Final = "WORKBENCH_SLIDES"
-"""Environment variable with the folders of slides, separated as in PATH."""
-
-RUNS_VARIABLE: Final = "WORKBENCH_RUNS"
-"""Environment variable with the folder where runs are saved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +56,4 @@ def site_from_environment() -> Site:
     Slides come from `WORKBENCH_SLIDES` (else the present folder), runs go to
     `WORKBENCH_RUNS` (else `runs` in the present folder).
     """
-    slides = os.environ.get(SLIDES_VARIABLE, "").split(os.pathsep)
-    folders = [folder for folder in slides if folder] or ["."]
-    return Site.of(folders, os.environ.get(RUNS_VARIABLE) or "runs")
+    return Site.of(slides_from_environment(), runs_from_environment())

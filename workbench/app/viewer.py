@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import panel as pn
 import param
 
+from workbench.app.debounce import call_after
 from workbench.app.layer_handle import LayerHandle, Service
 from workbench.app.stage import TileStage, slide_figure
 from workbench.geometry import Box
@@ -223,12 +224,8 @@ class Viewer(pn.viewable.Viewer):
         """Take a layer away, and stop serving it."""
         self.layers.remove(handle)
         self._publish()
-        document = pn.state.curdoc
-        if document is not None and document.session_context:
-            # What the browser has just asked for is still answered.
-            document.add_timeout_callback(handle.release, _GRACE_MS)
-        else:
-            handle.release()
+        # What the browser has just asked for is still answered.
+        call_after(_GRACE_MS, handle.release)
 
     def clear(self) -> None:
         """Take all layers away, as `remove_layer` does."""

@@ -7,12 +7,9 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workbench.results import Progress
     from workbench.store import Run
 
 
@@ -52,27 +49,3 @@ def stop_on_signal() -> Iterator[threading.Event]:
     finally:
         for kind, handler in zip(kinds, before, strict=True):
             signal.signal(kind, handler)
-
-
-class ProgressBar:
-    """Progress of a run as a line on standard error."""
-
-    def __init__(self, bar: tqdm[Any]) -> None:
-        self._bar = bar
-
-    def __call__(self, progress: Progress) -> None:
-        """Draw it."""
-        self._bar.set_description(progress.stage, refresh=False)
-        self._bar.total = progress.total or None
-        self._bar.n = progress.done
-        self._bar.refresh()
-
-
-@contextmanager
-def progress_bar(*, wanted: bool = True) -> Iterator[ProgressBar | None]:
-    """Show progress while the block runs."""
-    if not wanted:
-        yield None
-        return
-    with tqdm(unit=" tiles", dynamic_ncols=True) as bar:
-        yield ProgressBar(bar)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import click
 
-from workbench.cli.console import progress_bar, stop_on_signal, told_of
+from workbench.cli.console import stop_on_signal, told_of
 from workbench.demo import RUNS, SLIDES, make_slides, run_demo
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def command(out: Path, *, serve: bool, port: int, browser: bool) -> None:
 
 def _work(out: Path) -> Run:
     slides = make_slides(out / SLIDES, said=partial(click.echo, err=True))
-    with stop_on_signal() as cancel, progress_bar() as progress:
-        run = run_demo(slides[0], out / RUNS, progress=progress, cancel=cancel)
+    with stop_on_signal() as cancel:
+        run = run_demo(slides[0], out / RUNS, progress=True, cancel=cancel)
     if run.status == "cancelled":
         raise click.Abort
     return run

@@ -11,7 +11,7 @@ import click
 from workbench import engine
 from workbench.annotations.geojson import read_geojson
 from workbench.area import Area
-from workbench.cli.console import counts_of, progress_bar, stop_on_signal, told_of
+from workbench.cli.console import counts_of, stop_on_signal, told_of
 from workbench.cli.flags import image_flag, json_flag, mpp_flag, recipe_flags
 from workbench.recipe import Recipe
 from workbench.slide.slide import open_slide
@@ -58,11 +58,10 @@ def command(
     with (
         open_slide(slide, mpp=mpp, image=image) as opened,
         stop_on_signal() as cancel,
-        progress_bar(wanted=progress) as bar,
     ):
         asked = asked.replace(**{n: _area(opened, at) for n, at in files.items()})
         run = engine.run(
-            opened, asked, out=out, progress=bar, cancel=cancel, need_tiles=True
+            opened, asked, out=out, progress=progress, cancel=cancel, need_tiles=True
         )
     click.echo(json.dumps(told_of(run), indent=2) if as_json else run.path)
     if (counts := counts_of(run)) and not as_json:

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from workbench.app.environment import (
+    RUNS_VARIABLE,
+    SLIDES_VARIABLE,
+    slides_from_environment,
+)
+
 if TYPE_CHECKING:
     from workbench.app.door import Door
 
-RUNS_VARIABLE: Final = "WORKBENCH_RUNS"
-SLIDES_VARIABLE: Final = "WORKBENCH_SLIDES"
 _SECRETS: Final = ("PANEL_OAUTH_KEY", "PANEL_OAUTH_SECRET")
 
 
@@ -129,7 +133,7 @@ def command(
             " slides; give --basic-auth or --oauth-provider, or put a login in front.",
             err=True,
         )
-    site = Site.of(slides or _named(), runs, labels=not no_label)
+    site = Site.of(slides or slides_from_environment(), runs, labels=not no_label)
     serve(site, door, started=_announce)
 
 
@@ -173,11 +177,6 @@ def _pair(text: str) -> tuple[str, str]:
         message = f"'{text}' is not NAME=VALUE"
         raise click.BadParameter(message, param_hint="--oauth-extra")
     return name, value
-
-
-def _named() -> list[str]:
-    named = os.environ.get(SLIDES_VARIABLE, "").split(os.pathsep)
-    return [folder for folder in named if folder] or ["."]
 
 
 def _announce(url: str) -> None:

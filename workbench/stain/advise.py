@@ -179,7 +179,13 @@ def _measured(
                 continue
             if progress is not None:
                 progress(
-                    Progress("running", "tiles", done, len(sources), message=each.name)
+                    Progress(
+                        "running",
+                        "fitting stains",
+                        done,
+                        len(sources),
+                        message=each.name,
+                    )
                 )
             yield each
 

@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
-import tqdm
 
 from workbench.app.library import Library
 from workbench.cli.flags import json_flag
 from workbench.errors import StainError
+from workbench.reporter import ProgressBar
 from workbench.stain.advise import Advice, SlideStains, advise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from workbench.results import Progress
 
 _WIDTH: Final = 36
 
@@ -67,13 +66,8 @@ def _slides(places: Iterable[str]) -> Iterable[str]:
 
 
 def _advised(slides: list[str], *, quiet: bool) -> Advice:
-    with tqdm.tqdm(total=len(slides), unit="slide", disable=quiet or None) as bar:
-
-        def show(progress: Progress) -> None:
-            bar.set_postfix_str(progress.message[-_WIDTH:])
-            bar.update()
-
-        return advise(slides, progress=show)
+    with ProgressBar("slides", wanted=not quiet) as bar:
+        return advise(slides, progress=bar)
 
 
 def _save(advice: Advice, out: Path) -> None:
