@@ -28,11 +28,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.batches import Batch
-    from workbench.models.disagreement import Disagreement
-    from workbench.models.tile_model import TileModel
+    from workbench.models.tile_model import TileAnswerer
     from workbench.recipe import Recipe
-    from workbench.stain.normalizer import Normalizer
-    from workbench.stain.several import SeveralNormalizers
+    from workbench.stain.several import PixelNormalizer
 
 _Tiles: TypeAlias = "NDArray[np.uint8] | EncodedBoxes | CutTiles"
 
@@ -113,7 +111,7 @@ class Inference:
 
     def __init__(
         self,
-        model: TileModel | Disagreement,
+        model: TileAnswerer,
         recipe: Recipe,
         device: torch.device | None = None,
     ) -> None:
@@ -128,7 +126,7 @@ class Inference:
         self._most = 1 << 30 if recipe.batch_size == "auto" else recipe.batch_size
         self.not_compiled = ""
         self._jpegs = DeviceJpegs(cuda_decoder(self.device), self.device)
-        self._normalizer: Normalizer | SeveralNormalizers | None = None
+        self._normalizer: PixelNormalizer | None = None
         self._clock = Clock(self.device)
         self._cuda = self.device.type == "cuda"
         self._in_flight = _IN_FLIGHT if self._cuda else 0
@@ -174,7 +172,7 @@ class Inference:
         """Bytes in use by name: "host", and the device unless it is the host."""
         return memory_in_use(self.devices)
 
-    def use(self, normalizer: Normalizer | SeveralNormalizers) -> None:
+    def use(self, normalizer: PixelNormalizer) -> None:
         """Normalize tiles from now on, on the device."""
         self._normalizer = normalizer.to(self.device)
 

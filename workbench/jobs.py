@@ -12,7 +12,7 @@ from workbench.devices import resolve_devices
 from workbench.engine import run
 from workbench.errors import RecipeError, WorkbenchError
 from workbench.lines import Jobs
-from workbench.results import Progress
+from workbench.results import ENDED, Progress
 from workbench.store import open_run
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from workbench.store import Run
 
 _TELL_EVERY_S: Final = 0.2
-_ENDED: Final = ("finished", "cancelled", "failed")
 
 _log = logging.getLogger(__name__)
 
@@ -263,7 +262,7 @@ class Job:
     def _tell(self, progress: Progress) -> None:
         with self._lock:
             before, self._progress = self._progress, progress
-            if progress.status in _ENDED:
+            if progress.status in ENDED:
                 self._ended.set()
             now = time.monotonic()
             news = (before.status, before.stage) != (progress.status, progress.stage)

@@ -15,7 +15,6 @@ from workbench.answers import read_answers
 from workbench.cards import ModelCard
 from workbench.coverage import Coverage, region_of, within
 from workbench.geometry import Box
-from workbench.grid import Grid
 from workbench.instances.claims_bytes import decode, held
 from workbench.instances.disjoint import Disjoint
 from workbench.instances.instances import Instances
@@ -24,6 +23,7 @@ from workbench.instances.outlines import centroids
 from workbench.instances.seams import Claims, Kind
 from workbench.instances.settle import settle
 from workbench.instances.writer import InstanceWriter
+from workbench.run_record import grid_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from workbench.answers import Answers
     from workbench.area import Area
+    from workbench.grid import Grid
 
 OBJECTS: Final = "instances.parquet"
 
@@ -77,8 +78,7 @@ def write_objects(
     """
     card = ModelCard.model_validate(record["model"])
     mpp = record["slide"]["mpp"]
-    facts = record["grid"]
-    grid = Grid(**{**facts, "slide_size": tuple(facts["slide_size"])})
+    grid = grid_of(record)
     latest, answered = _answered(journal)
     covered = Coverage(grid, answered, region_of(record["recipe"]["region"]))
     counts = np.zeros(len(card.classes), np.int64)

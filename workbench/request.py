@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.grid import Grid
-    from workbench.models.tile_model import TileModel
+    from workbench.models.tile_model import TileAnswerer
+    from workbench.prediction import Predictor
     from workbench.recipe import Recipe, StainMethod
     from workbench.slide.slide import Slide
     from workbench.stain.normalizer import Normalizer
     from workbench.stain.references import Reference
+    from workbench.stain.several import PixelNormalizer
     from workbench.tissue import Tissue
 
 _FOLDER: Final = "runs"
@@ -50,7 +52,7 @@ class Request:
 
     slide: Slide
     recipe: Recipe
-    inference: Inference | Team
+    inference: Predictor
     grid: Grid
 
     @classmethod
@@ -147,7 +149,7 @@ class Request:
         share = self.tissue.fractions([self.grid.core(i) for i in tiles.tolist()])
         return tiles[(share >= self.recipe.min_tissue) & (share > 0)]
 
-    def normalizer(self) -> Normalizer | SeveralNormalizers | None:
+    def normalizer(self) -> PixelNormalizer | None:
         """Fit what brings the slide into the colours of the reference, or of several.
 
         Raises
@@ -201,7 +203,7 @@ class Request:
         return warnings
 
 
-def _model(recipe: Recipe) -> TileModel | Disagreement:
+def _model(recipe: Recipe) -> TileAnswerer:
     model = find_model(
         recipe.model,
         trust=recipe.trust,

@@ -24,6 +24,11 @@ Status = Literal[
 that is "cancelled". Interrupted: its process ended without a word, as when it was
 killed. All but a finished one go on when the same is asked of the same folder."""
 
+ENDED: Final[frozenset[Status]] = frozenset(
+    ("finished", "cancelled", "interrupted", "failed")
+)
+"""Of a run on which nothing works, and nothing will unless it is asked for again."""
+
 Stage = Literal["preparing", "fitting stains", "finding tissue", "tiles", "done"]
 """What a run is doing."""
 

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from workbench.answers import Raster
     from workbench.embeddings import Embeddings
     from workbench.geometry import Box
+    from workbench.instances.source import InstanceSource
     from workbench.results import Status
 
 JOURNAL: Final = "journal"
@@ -198,7 +199,7 @@ class Run:
         return gather(answers, self.grid, version)
 
     @property
-    def instances(self) -> InstanceStore | LiveObjects:
+    def instances(self) -> InstanceSource:
         """The objects so far, of a model that finds some.
 
         While the run is under way they are as the tiles saw them, and read from its

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from workbench.batches import Batch
     from workbench.inference import Inference
-    from workbench.stain.normalizer import Normalizer
-    from workbench.stain.several import SeveralNormalizers
+    from workbench.stain.several import PixelNormalizer
 
 _WAITING: Final = 2
 """Batches for each device that may be begun, or answered and not yet taken."""
@@ -83,7 +82,7 @@ class Team:
             added.update(member.seconds)
         return dict(added)
 
-    def use(self, normalizer: Normalizer | SeveralNormalizers) -> None:
+    def use(self, normalizer: PixelNormalizer) -> None:
         """Normalize tiles from now on, on each device."""
         for member in self._members:
             member.use(copy.deepcopy(normalizer))

@@ -22,6 +22,7 @@ from workbench.area import Area
 from workbench.errors import OutOfBoundsError
 from workbench.models.catalogue import find_card, model_names
 from workbench.recipe import Recipe
+from workbench.results import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,7 +56,6 @@ _CALM_MS: Final = 900
 _EAGER: Final = 30
 """Looks after which a run is followed calmly: each costs the page and its server as
 much as a move of the mouse."""
-_ENDED: Final = ("finished", "cancelled", "interrupted", "failed")
 
 
 class RunPanel(pn.viewable.Viewer):
@@ -365,7 +365,7 @@ class RunPanel(pn.viewable.Viewer):
         if job.run is not None and not self._shown and progress.done:
             self._shown = True
             self._show(job.run, self._class.value)
-        if progress.status in _ENDED:
+        if progress.status in ENDED:
             self._leave()
             self._rest()
             self._outcome.object = sentence(progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,35 @@ _BFLOAT16_SINCE: Final = (8, 0)
 
 _FAILURES: Final = (RuntimeError, AssertionError, ValueError, TypeError, IndexError)
 """What networks of the several kinds raise for tiles that they cannot take."""
+
+
+class TileAnswerer(Protocol):
+    """What answers tiles: a model, or one that is asked in several colours."""
+
+    precision: Precision
+    """Arithmetic of the network; set before the first call."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What is taken and answered."""
+        ...
+
+    @property
+    def divisible(self) -> bool:
+        """Whether several threads may answer parts of a batch, each by itself."""
+        ...
+
+    def compile_network(self) -> CompiledNetwork:
+        """Let the network be compiled at the next call; return what says if it was."""
+        ...
+
+    def to(self, device: torch.device) -> Self:
+        """Move to a device."""
+        ...
+
+    def __call__(self, tiles: Tensor) -> Any:
+        """Return the answers to uint8 tiles (N, 3, H, W), a float32 tensor."""
+        ...
 
 
 class TileModel(nn.Module):

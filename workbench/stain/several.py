@@ -7,7 +7,7 @@ them says how far its answers lie apart (`workbench.models.disagreement`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,28 @@ from workbench.stain.normalizer import Normalizer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+class PixelNormalizer(Protocol):
+    """What brings tiles into other colours: one normalizer, or several."""
+
+    def __call__(self, tiles: Tensor) -> Any:
+        """Return tiles, uint8 (N, 3, H, W), in the colours of each reference.
+
+        Returns
+        -------
+        Tensor
+            uint8 (references * N, 3, H, W).
+        """
+        ...
+
+    def to(self, device: torch.device) -> Self:
+        """Move to a device."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fitted numbers, ready for JSON; `normalizer_of` takes them."""
+        ...
 
 
 class SeveralNormalizers(nn.Module):
@@ -66,7 +88,7 @@ class SeveralNormalizers(nn.Module):
         return cls([Normalizer.from_dict(each) for each in record["several"]])
 
 
-def normalizer_of(record: Mapping[str, Any]) -> Normalizer | SeveralNormalizers:
+def normalizer_of(record: Mapping[str, Any]) -> PixelNormalizer:
     """Return the normalizer, or the several, of a record made by their `to_dict`.
 
     Raises
@@ -74,5 +96,6 @@ def normalizer_of(record: Mapping[str, Any]) -> Normalizer | SeveralNormalizers:
     StainError
         If the record is of neither.
     """
-    kind = SeveralNormalizers if "several" in record else Normalizer
-    return kind.from_dict(record)
+    if "several" in record:
+        return SeveralNormalizers.from_dict(record)
+    return Normalizer.from_dict(record)
