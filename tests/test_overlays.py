@@ -138,13 +138,17 @@ def test_what_is_read_out_is_what_is_shown(overlay):
     values = shown.run.heatmap.at(x, y)
     most = max(values, key=values.get)
 
-    def read():
-        app.viewer._stage.pointed = {"x": x, "y": y, "number": read.number}
+    def read(layers=None):
+        if layers is None:
+            layers = [each.shown.id for each in app.viewer.layers]
+        pointed = {"x": x, "y": y, "number": read.number, "layers": layers}
+        app.viewer._stage.pointed = pointed
         read.number += 1
         return app.viewer.stage.readings["texts"]
 
     read.number = 1
     assert read() == [f"Most likely class {most}"]
+    assert read(layers=[]) == []  # where the divider uncovers the slide
     shown.channel.value = "green"
     assert read() == [f"green {values['green']:.4g}"]
     shown.channel.value = "red"

@@ -296,7 +296,8 @@ class Viewer(pn.viewable.Viewer):
 
     def _pointed(self, event: param.parameterized.Event) -> None:
         at = event.new
-        texts = [handle.reading(at["x"], at["y"]) for handle in reversed(self.layers)]
+        there = [each for each in self.layers if each.shown.id in at["layers"]]
+        texts = [handle.reading(at["x"], at["y"]) for handle in reversed(there)]
         said = {"number": at["number"], "texts": [text for text in texts if text]}
         self._stage.readings = said
 

@@ -120,6 +120,7 @@ export function swipe(stage) {
     model.swipe = at;
   });
   stack.clip = (frame, swiped) => divider.clip(frame, swiped, stage.turn);
+  stack.uncovers = (clientX) => divider.at !== null && clientX < stage.bounds.left + divider.at * stage.bounds.width;
   stage.watch("swipe", () => divider.show(model.swipe));
 }
 

@@ -36,25 +36,39 @@ export function placeOf(text, mpp) {
 
 /** What layers say at the pointer: Python has the values, the browser only colours. */
 function readings(stage, pointer, show) {
-  const { model } = stage;
-  let [timer, number] = [null, 0];
-  const ask = () => {
+  const { model, stack } = stage;
+  let [timer, asked, number] = [null, "", model.readings.number ?? 0];
+  let since = number + 1; // what was said before that is of something else
+  /** Ids of the layers that have something to say and are painted at the pointer. */
+  const painted = () => {
     const at = pointer();
-    if (stage.closed || !at) return;
-    const [x, y] = stage.toSlide(...at);
+    const there = at ? stack.shown.map(({ spec }) => spec) : [];
+    return there
+      .filter(({ readable, opacity, swiped }) => readable && opacity > 0 && !(swiped && stack.uncovers(at[0])))
+      .map(({ id }) => id);
+  };
+  const ask = () => {
+    const layers = painted();
+    if (stage.closed || !layers.length) return;
+    const [x, y] = stage.toSlide(...pointer());
     number += 1;
-    model.pointed = { x, y, number };
+    model.pointed = { x, y, number, layers };
   };
   const later = () => {
     clearTimeout(timer);
-    if (model.layers.some((spec) => spec.readable && spec.visible)) timer = setTimeout(ask, STILL_MS);
-    else if (model.readings.texts?.length) model.readings = {};
+    const layers = painted().join();
+    // What others have said, or are about to, holds no longer.
+    if (layers !== asked) since = number + 1;
+    asked = layers;
+    if (layers) timer = setTimeout(ask, STILL_MS);
+    show();
   };
   stage.onMoved(later);
   stage.watch("layers", later);
+  stage.element.addEventListener("painted", () => painted().join() !== asked && later());
   stage.watch("readings", show);
   stage.onClose(() => clearTimeout(timer));
-  return later;
+  return { later, texts: () => (model.readings.number >= since ? model.readings.texts : []) };
 }
 
 /** Where the pointer is and what layers say there; pressed, it takes a place to go to. */
@@ -75,7 +89,7 @@ export function coordinates(stage) {
     const [x, y] = pointer ? stage.toSlide(...pointer) : [camera.place.x, camera.place.y];
     const micrometres = mpp ? `  ·  ${Math.round(x * mpp)}, ${Math.round(y * mpp)} µm` : "";
     const scale = mpp ? `${unit.toPrecision(3)} µm/px` : `1:${unit.toPrecision(3)}`;
-    const said = pointer ? (model.readings.texts ?? []).map((each) => `  ·  ${each}`).join("") : "";
+    const said = pointer ? read.texts().map((each) => `  ·  ${each}`).join("") : "";
     text.textContent = `x ${Math.floor(x)}  y ${Math.floor(y)}${micrometres}  ·  ${scale}${said}`;
   });
   const ask = (open) => {
@@ -103,7 +117,7 @@ export function coordinates(stage) {
   const follow = (event) => {
     pointer = [event.clientX, event.clientY];
     show();
-    read();
+    read.later();
   };
   const read = readings(stage, () => pointer, show);
   stage.element.addEventListener("pointermove", follow, { capture: true });

@@ -26,6 +26,7 @@ export class TileStack {
     this.loader = new Loader((layer, place) => this.arrived(layer, place));
     this.changed = () => {};
     this.clip = (frame) => frame; // what of the frame a layer may be painted on
+    this.uncovers = () => false; // whether there, across the window, no swiped layer is painted
     this.bare = false;
     this.frame = 0;
     this.paintTimer = null;
