@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import made_slides
 import workbench as wb
 from workbench.slide import identity
-from workbench.slide.file_content import file_content
+from workbench.slide.file_content import content_of as file_content
 from workbench.slide.identity import Content, id_of
 from workbench.slide.location import locate
 from workbench.slide.parts import LocalPart

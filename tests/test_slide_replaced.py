@@ -267,15 +267,66 @@ def test_a_file_that_is_not_complete_yet_is_said_so(tmp_path):
         assert slide.read(BOX).pixels.any()
 
 
-def test_a_file_that_is_written_while_it_is_opened_is_refused(tmp_path, monkeypatch):
+@ways
+def test_a_file_that_changes_while_it_is_opened_is_refused(
+    change, tmp_path, monkeypatch
+):
+    path = first(tmp_path)
+    made = wb.slide.slide.open_reader
+
+    def slowly(*place):
+        found = made(*place)
+        change(path)
+        return found
+
+    monkeypatch.setattr("workbench.slide.slide.open_reader", slowly)
+    with pytest.raises(SlideChangedError):
+        wb.open_slide(path)
+
+
+@ways
+def test_a_file_that_changes_while_its_id_is_made_has_none(
+    change, tmp_path, monkeypatch
+):
     path = first(tmp_path)
     made = wb.slide.source.id_of
 
     def slowly(content):
         found = made(content)
-        write_over(path)
+        change(path)
         return found
 
     monkeypatch.setattr("workbench.slide.source.id_of", slowly)
+    slide = wb.open_slide(path)
     with pytest.raises(SlideChangedError):
-        wb.open_slide(path)
+        slide.read(BOX)
+    monkeypatch.undo()
+    for ask in (lambda: slide.id, lambda: slide.read(BOX), slide.require_unchanged):
+        with pytest.raises(SlideChangedError):
+            ask()
+
+
+@ways
+def test_a_file_that_changes_before_its_id_is_made_has_none(change, tmp_path):
+    path = first(tmp_path)
+    for ask in (
+        lambda slide: slide.id,
+        lambda slide: slide.read(BOX),
+        lambda slide: slide.require_unchanged(),
+        pickle.dumps,
+    ):
+        slide = wb.open_slide(path)
+        change(path)
+        with pytest.raises(SlideChangedError):
+            ask(slide)
+        path.unlink()
+        first(tmp_path)
+
+
+def test_the_id_is_that_of_the_file_wherever_the_process_goes(tmp_path, monkeypatch):
+    path = first(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    slide = wb.open_slide(path.name)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert slide.id == wb.open_slide(path).id

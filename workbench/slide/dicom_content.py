@@ -20,7 +20,13 @@ _HEAD: Final = 4 << 20
 """Where the header and the table of places of the frames lie."""
 
 
-def dicom_content(location: Location) -> Content:
+def files_of(location: Location) -> tuple[str, ...]:
+    """Return the files of a slide and their folders; raises what `content_of` does."""
+    files = _ordered_files(location)
+    return (*files, *sorted({str(Path(file).parent) for file in files}))
+
+
+def content_of(location: Location) -> Content:
     """Return the content of the slide that a file belongs to or a folder holds.
 
     Raises
@@ -29,9 +35,7 @@ def dicom_content(location: Location) -> Content:
     OSError
         If it cannot be read.
     """
-    slide = slide_at(location.path)
-    ordered = sorted(slide.instances, key=_order)
-    files = tuple(str(Path(each.path).absolute()) for each in ordered)
+    files = _ordered_files(location)
     parts = tuple(LocalPart(file) for file in files)
     total = sum(part.size for part in parts)
     heads = b""
@@ -43,9 +47,13 @@ def dicom_content(location: Location) -> Content:
         heads,
         samples=MANY,
         compressed=all(_is_compressed(file) for file in files),
-        files=(*files, *sorted({str(Path(file).parent) for file in files})),
         doors=(folder, *files),
     )
+
+
+def _ordered_files(location: Location) -> tuple[str, ...]:
+    ordered = sorted(slide_at(location.path).instances, key=_order)
+    return tuple(str(Path(each.path).absolute()) for each in ordered)
 
 
 def _order(instance: Instance) -> tuple[str, int]:

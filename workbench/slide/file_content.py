@@ -23,7 +23,15 @@ _ENOUGH_TILES: Final = 64
 """The lengths of so many compressed tiles tell pictures apart."""
 
 
-def file_content(location: Location) -> Content:
+def files_of(location: Location) -> tuple[str, ...]:
+    """Return the local files that a slide consists of."""
+    if location.is_remote:
+        return ()
+    path = Path(location.path).absolute()
+    return tuple(str(each) for each in (path, *_companions(path)))
+
+
+def content_of(location: Location) -> Content:
     """Return the content of a slide that is a file.
 
     Raises
@@ -31,18 +39,14 @@ def file_content(location: Location) -> Content:
     OSError
         If it cannot be read.
     """
-    parts: tuple[Part, ...]
-    files: tuple[str, ...] = ()
+    files = files_of(location)
+    parts: tuple[Part, ...] = tuple(LocalPart(file) for file in files)
     if location.is_remote:
         system, root = fsspec.core.url_to_fs(location.path)
         parts = (RemotePart(system, root),)
-    else:
-        path = Path(location.path).absolute()
-        files = tuple(str(each) for each in (path, *_companions(path)))
-        parts = tuple(LocalPart(file) for file in files)
     if location.kind != "tiff":
         compressed = location.kind == "image"
-        return Content(parts, compressed=compressed, files=files, doors=files[:1])
+        return Content(parts, compressed=compressed, doors=files[:1])
     tiff = TiffStructure(parts[0])
     whole = WHOLE_BYTES if tiff.compressed else WHOLE_PLAIN_BYTES
     told_apart = tiff.compressed and tiff.tiles >= _ENOUGH_TILES
@@ -53,7 +57,6 @@ def file_content(location: Location) -> Content:
         whole=whole,
         samples=FEW if told_apart else MANY,
         compressed=tiff.compressed,
-        files=files,
         doors=files[:1],
     )
 

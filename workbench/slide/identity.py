@@ -42,7 +42,6 @@ _END: Final = 1 << 16
 """Of each file the first and the last bytes, where checksums and tables are."""
 
 _MOST_ENDS: Final = 256
-_BLOCK: Final = 4 << 20
 _THREADS: Final = 8
 GOLDEN: Final = 0x9E3779B97F4A7C15
 """Of 2^64 the golden section: multiples of it fall evenly, in step with nothing."""
@@ -69,9 +68,6 @@ class Content:
     compressed: bool = False
     """Whether all pixels are, so that equal sizes hardly ever hold other pixels."""
 
-    files: tuple[str, ...] = ()
-    """Local files and folders; when none of them has changed, nor has the slide."""
-
     doors: tuple[str, ...] = ()
     """Local paths by which an earlier version could open it, each with another id."""
 
@@ -90,9 +86,8 @@ def id_of(content: Content) -> str:
         digest.update(f" {part.size}".encode())
     if sum(part.size for part in content.parts) <= content.whole:
         for part in content.parts:
-            for start in range(0, part.size, _BLOCK):
-                length = min(_BLOCK, part.size - start)
-                digest.update(part.read([(start, length)])[0])
+            for block in part.blocks():
+                digest.update(block)
     else:
         for part in content.parts[:_MOST_ENDS]:
             length = min(_END, part.size)

@@ -139,7 +139,8 @@ def _rgb(image: Image.Image, path: str) -> NDArray[np.uint8]:
             rgba = np.asarray(band.convert("RGBA"))
             out[top:bottom] = blended(rgba[..., :3], rgba[..., 3], _WHITE, "straight")
         else:
-            out[top:bottom] = np.asarray(band.convert("RGB"))
+            plain = band if band.mode == "RGB" else band.convert("RGB")
+            out[top:bottom] = np.asarray(plain)
     return out
 
 

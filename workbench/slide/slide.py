@@ -89,10 +89,12 @@ def open_slide(
     with source.explained():
         reader = checked(open_reader(source.location, image), source)
     try:
-        return Slide(source, reader, mpp=mpp, icc=icc, exact=exact, square=square)
+        slide = Slide(source, reader, mpp=mpp, icc=icc, exact=exact, square=square)
+        source.require_untouched()
     except BaseException:
         reader.close()
         raise
+    return slide
 
 
 class Slide:
@@ -125,7 +127,7 @@ class Slide:
         self._exact = exact
         self._scales = scales(reader.levels)
         self._profile = to_srgb(reader.icc_profile, path) if icc else None
-        self.id = source.id_of(self._stored)
+        self._id = ""
         self.levels: tuple[Level, ...] = reader.levels
         self.size: tuple[int, int] = reader.levels[0].size
         self.bounds: Box = reader.bounds
@@ -154,6 +156,19 @@ class Slide:
     def close(self) -> None:
         """Give back the file."""
         self._reader.close()
+
+    @property
+    def id(self) -> str:
+        """What identifies its content; made, by reading the file, when first needed.
+
+        Raises
+        ------
+        SlideChangedError
+            If it is made for the first time, and the file changed since it was opened.
+        """
+        if not self._id:
+            self._id = self._source.id_of(self._stored)
+        return self._id
 
     @property
     def former(self) -> FormerIds:
@@ -274,7 +289,7 @@ class Slide:
         if size is None or size == (width, height):
             self._check(1, width, height)
             pixels = self._read_stored([(box.x0, box.y0)], width, height)[0]
-            return Region(pixels, box, self._mpp, self.id)
+            return Region(pixels, box, self._mpp, self._id or self.id)
         pixels = self.read_tiles([box], size)[0]
         return Region(pixels, box, self._mpp and self._mpp * width / size[0], self.id)
 

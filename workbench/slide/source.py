@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
+from operator import attrgetter
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from workbench.errors import (
@@ -21,7 +23,7 @@ from workbench.slide.identity import id_of, image_id
 from workbench.slide.location import Location, locate, optional, reaching
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -39,6 +41,10 @@ _JUST_S: Final = 10.0
 _CONTENTS: Final = {"dicom": ("dicom_content", "dicom"), "zarr": ("zarr_content", "")}
 """Which module knows the content of a kind, and the extra that it needs."""
 
+_FACTS: Final[Callable[[os.stat_result], tuple[int, ...]]] = attrgetter(
+    "st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev"
+)
+
 _Stamp = tuple[tuple[int, ...] | None, ...]
 
 
@@ -47,7 +53,9 @@ class SlideSource:
 
     Files are looked at (size, time, inode, device) whenever something is read or saved.
     Where one looks otherwise than before, the id is made again: another id means
-    another slide. Safe from any number of threads.
+    another slide. The id is first made when something is read or saved, not at opening;
+    files that look otherwise before that count as another slide, for lack of an id to
+    compare. Safe from any number of threads.
 
     Parameters
     ----------
@@ -66,25 +74,60 @@ class SlideSource:
     def __init__(self, path: str) -> None:
         self.path = path
         self.location: Location = locate(path)
-        self._where = (
-            path if self.location.is_remote else os.path.abspath(self.location.path)  # noqa: PTH100
-        )
+        self._where = self.location
+        if not self.location.is_remote:  # wherever the process goes
+            place = os.path.abspath(self.location.path)  # noqa: PTH100
+            self._where = replace(self.location, path=place)
         self._lock = threading.Lock()
         self._look_again = 0.0
         self._slow = 0
-        self._changed = False
+        self._id: str | None = None
         with reaching(path):
-            self._content = content_of(self.location)
-        self._stamp = _stamp(self._content.files)
+            self._files = files_of(self._where)
+        self._stamp: _Stamp | None = _stamp(self._files)
+        """How the files looked; None once they are known to be others."""
+
+    @property
+    def id(self) -> str:
+        """What identifies the content; see `identity.id_of`.
+
+        Raises
+        ------
+        SlideChangedError
+            If the files changed before it was made.
+        """
+        return self._id or self._identified()
+
+    def _identified(self) -> str:
+        with self._lock:
+            if self._id is None:
+                self._id = self._first_id()
+            return self._id
+
+    def _first_id(self) -> str:
+        try:
+            found = self._made_id(self._content)
+        except (WorkbenchError, OSError):
+            self.require_untouched()
+            raise
+        self.require_untouched()
+        return found
+
+    def require_untouched(self) -> None:
+        """Refuse files that look otherwise than when they were opened, without reading.
+
+        Raises
+        ------
+        SlideChangedError
+        """
+        if _stamp(self._files) != self._stamp:
+            self._stamp = None
+            raise SlideChangedError(self.path)
 
     @cached_property
-    def id(self) -> str:
-        """What identifies the content; see `identity.id_of`."""
-        found = self._made_id(self._content)
-        if _stamp(self._content.files) != self._stamp:
-            self._changed = True
-            raise SlideChangedError(self.path)
-        return found
+    def _content(self) -> Content:
+        with reaching(self.path):
+            return content_of(self._where)
 
     def id_of(self, reader: Reader) -> str:
         """Return the id of the image that a reader shows: of the scan, the file's."""
@@ -92,7 +135,9 @@ class SlideSource:
         if image is None:
             return self.id
         if self.location.kind == "zarr":  # a picture of its own, opened by its path too
-            return self._made_id(content_of(self.location, image))
+            found = self._made_id(content_of(self._where, image))
+            self.require_unchanged()
+            return found
         return image_id(self.id, image)
 
     @cached_property
@@ -113,19 +158,20 @@ class SlideSource:
         SlideChangedError
             If they are not: whatever is known of the slide speaks of what was there.
         """
-        if not self._changed:
-            began = time.monotonic()
-            if lately and self._slow >= _SLOW_LOOKS and began < self._look_again:
-                return
-            same = self._is_same(_stamp(self._content.files))
-            ended = time.monotonic()
-            self._slow = self._slow + 1 if ended - began > _SLOW_S else 0
-            self._look_again = ended + _PAUSE_S
-            if same:
-                return
-            self._compare()
-        if self._changed:
-            raise SlideChangedError(self.path)
+        began = monotonic()
+        if lately and began < self._look_again:
+            return
+        stamp = _stamp(self._files)
+        ended = monotonic()
+        if self._slow or ended - began > _SLOW_S:
+            self._time(began, ended)
+        if stamp != self._stamp or self._id is None:
+            self._compare(stamp)
+
+    def _time(self, began: float, ended: float) -> None:
+        """Look less often where looking was slow several times in a row."""
+        self._slow = self._slow + 1 if ended - began > _SLOW_S else 0
+        self._look_again = ended + _PAUSE_S if self._slow >= _SLOW_LOOKS else 0.0
 
     @contextmanager
     def explained(self) -> Iterator[None]:
@@ -133,8 +179,10 @@ class SlideSource:
         try:
             yield
         except SlideError as error:
-            written = max((each[1] for each in self._stamp if each), default=0) / 1e9
-            if 0 <= time.time() - written < _JUST_S:
+            written = (
+                max((each[1] for each in self._stamp or () if each), default=0) / 1e9
+            )
+            if 0 <= time() - written < _JUST_S:
                 hint = "It was written to just now: if that goes on, wait for its end."
                 WorkbenchError.__init__(error, error.message, f"{hint} {error.remedy}")
             raise
@@ -145,29 +193,37 @@ class SlideSource:
         One that is deleted while it is open can be read to its end; but not the chunks
         of a Zarr, which are opened one by one.
         """
-        if stamp == self._stamp:
+        before = self._stamp
+        if stamp == before:
             return True
-        if self.location.kind == "zarr":
+        if before is None or self.location.kind == "zarr":
             return False
-        pairs = zip(stamp, self._stamp, strict=True)
-        return all(now is None or now == before for now, before in pairs)
+        pairs = zip(stamp, before, strict=True)
+        return all(now is None or now == then for now, then in pairs)
 
-    def _compare(self) -> None:
-        """Make the id again: a file may have been touched, or be back as it was."""
+    def _compare(self, stamp: _Stamp) -> None:
+        """Make the id, again if a file was touched or is back as it was."""
+        if not self._is_same(stamp):
+            self._make_again()
+        elif self._id is None:
+            self._identified()
+
+    def _make_again(self) -> None:
         with self._lock:
-            stamp = _stamp(self._content.files)
-            if self._changed or self._is_same(stamp):
+            stamp = _stamp(self._files)
+            if self._is_same(stamp):
                 return
-            known = self.__dict__.get("id")
-            try:
-                content = content_of(locate(self._where))
-                same = known == self._made_id(content)
-            except (WorkbenchError, OSError):
-                same = False
-            if same and _stamp(self._content.files) == stamp:
-                self._content, self._stamp = content, stamp
-            else:
-                self._changed = True
+            if self._stamp is not None and self._id is not None:
+                try:
+                    content = content_of(locate(self._where.path))
+                    same = self._id == self._made_id(content)
+                except (WorkbenchError, OSError):
+                    same = False
+                if same and _stamp(self._files) == stamp:
+                    self._stamp = stamp
+                    return
+            self._stamp, self._look_again = None, 0.0
+        raise SlideChangedError(self.path)
 
     def _made_id(self, content: Content) -> str:
         try:
@@ -192,28 +248,54 @@ class _CheckedReader:
 
     def __init__(self, reader: Reader, source: SlideSource) -> None:
         self._reader = reader
-        self._source = source
+        self._look = source.require_unchanged
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._reader, name)
 
-    def read_batch(self, *place: Any, **how: Any) -> NDArray[np.uint8]:
+    def read_batch(
+        self,
+        level: int,
+        origins: Sequence[tuple[int, int]],
+        width: int,
+        height: int,
+        *,
+        reduction: int = 1,
+        threads: int = 1,
+        out: NDArray[np.uint8] | None = None,
+    ) -> NDArray[np.uint8]:
         try:
-            return self._reader.read_batch(*place, **how)
+            return self._reader.read_batch(
+                level,
+                origins,
+                width,
+                height,
+                reduction=reduction,
+                threads=threads,
+                out=out,
+            )
         finally:
-            self._source.require_unchanged(lately=True)
+            self._look(lately=True)
 
-    def encoded_tile(self, *place: Any, **how: Any) -> EncodedTile | None:
+    def encoded_tile(
+        self, level: int, column: int, row: int, *, wait: bool = True
+    ) -> EncodedTile | None:
         try:
-            return self._reader.encoded_tile(*place, **how)
+            return self._reader.encoded_tile(level, column, row, wait=wait)
         finally:
-            self._source.require_unchanged(lately=True)
+            self._look(lately=True)
 
     def associated(self, name: str) -> NDArray[np.uint8]:
         try:
             return self._reader.associated(name)
         finally:
-            self._source.require_unchanged(lately=True)
+            self._look(lately=True)
+
+
+def files_of(location: Location) -> tuple[str, ...]:
+    """Return the local files and folders that change with a slide."""
+    found: tuple[str, ...] = _module_of(location).files_of(location)
+    return found
 
 
 def content_of(location: Location, *image: int) -> Content:
@@ -221,21 +303,25 @@ def content_of(location: Location, *image: int) -> Content:
 
     Or what one of its images does, of an OME-Zarr.
     """
-    name, extra = _CONTENTS.get(location.kind, ("file_content", ""))
-    module = optional(f"workbench.slide.{name}", location.path, extra)
-    content: Content = getattr(module, name)(location, *image)
+    content: Content = _module_of(location).content_of(location, *image)
     return content
+
+
+def _module_of(location: Location) -> Any:
+    name, extra = _CONTENTS.get(location.kind, ("file_content", ""))
+    return optional(f"workbench.slide.{name}", location.path, extra)
 
 
 def _stamp(files: tuple[str, ...]) -> _Stamp:
     """Return what changes when a file is replaced, written over, cut or removed."""
-    return tuple(map(_looks, files))
+    try:
+        return tuple(map(_FACTS, map(os.stat, files)))  # at every read
+    except OSError:
+        return tuple(map(_looks, files))
 
 
 def _looks(file: str) -> tuple[int, ...] | None:
     try:
-        facts = os.stat(file)  # noqa: PTH116 - at every read
+        return _FACTS(os.stat(file))  # noqa: PTH116 - a plain string
     except OSError:
         return None
-    times = facts.st_mtime_ns, facts.st_ctime_ns
-    return facts.st_size, *times, facts.st_ino, facts.st_dev

@@ -157,15 +157,14 @@ class StoredTiles:
         """
         if not self.is_jpeg or not self._counts[index]:
             return None
-        start = len(self._front)
-        data = bytearray(start + self._counts[index] - _START_OF_IMAGE)
-        data[:start] = self._front
-        part, offset = memoryview(data)[start:], self._offsets[index] + _START_OF_IMAGE
+        encoded, start = self._scratch.encoded, len(self._front)
+        stop = start + self._counts[index] - _START_OF_IMAGE
+        part, offset = encoded[start:stop], self._offsets[index] + _START_OF_IMAGE
         if wait:
             self._file.pread_into(part, offset)
         elif not self._file.pread_cached_into(part, offset):
             return None
-        return bytes(data)
+        return bytes(encoded[:stop])
 
     def whole(self, x: int, y: int, width: int, height: int) -> int | None:
         """Return the tile that a box is exactly, None where it is not one tile."""

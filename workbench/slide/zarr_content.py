@@ -42,10 +42,26 @@ _WATCHED: Final = 64
 _Chunk = tuple[str, int | None]
 """A key, and where to begin to read: None for the whole."""
 
-_Files = tuple[str, ...]
+
+def files_of(location: Location) -> tuple[str, ...]:
+    """Return what is looked at for changes: metadata, some chunks and their folders.
+
+    Or the ZIP file that it lies in. It raises what `content_of` does.
+    """
+    store = open_store(location)
+    if location.is_remote or store.files:
+        return store.files
+    pictures = pictures_in(store, location.path)
+    picture = pictures[default_of(pictures)]
+    groups = [picture.key, *(_join(picture.key, path) for path in picture.paths)]
+    metadata = [store.path(_join(key, name)) for key in groups for name in METADATA]
+    chunks = list(_chunks(picture))
+    some = [store.path(key) for key, _ in chunks[:: len(chunks) // _WATCHED + 1]]
+    folders = dict.fromkeys(path.rpartition("/")[0] for path in some)
+    return (*metadata, *some, *folders)
 
 
-def zarr_content(location: Location, image: int | None = None) -> Content:
+def content_of(location: Location, image: int | None = None) -> Content:
     """Return the content of the slide that a group holds, or of one of its pictures.
 
     Raises
@@ -58,30 +74,19 @@ def zarr_content(location: Location, image: int | None = None) -> Content:
     store = open_store(location)
     pictures = pictures_in(store, location.path)
     picture = pictures[default_of(pictures) if image is None else image]
-    chunks = list(_chunks(picture))
     said = {
         "about": picture.about,
         "arrays": [array.metadata.to_dict() for array in picture.arrays],
     }
     facts = [json.dumps(said, sort_keys=True, default=str).encode()]
-    facts += _digests(store, chunks)
+    facts += _digests(store, _chunks(picture))
     local = not location.is_remote and not store.files
     return Content(
         (),
         b"\n".join(facts),
         compressed=all(bool(array.compressors) for array in picture.arrays),
-        files=_watched(store, picture, chunks) if local else store.files,
         doors=(store.root, store.path(picture.key)) if local else (),
     )
-
-
-def _watched(store: Store, picture: ZarrPicture, chunks: list[_Chunk]) -> _Files:
-    """Return what is looked at for changes: metadata, some chunks and their folders."""
-    groups = [picture.key, *(_join(picture.key, path) for path in picture.paths)]
-    metadata = [store.path(_join(key, name)) for key in groups for name in METADATA]
-    some = [store.path(key) for key, _ in chunks[:: len(chunks) // _WATCHED + 1]]
-    folders = dict.fromkeys(path.rpartition("/")[0] for path in some)
-    return (*metadata, *some, *folders)
 
 
 def _join(*parts: str) -> str:
