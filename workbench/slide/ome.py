@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
+from workbench.slide.ome_channels import against_rgb
 from workbench.slide.tiff_directory import ClaimError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _TO_UM: Final = {
     "Mm": 1e12,
@@ -41,6 +45,8 @@ _TO_UM: Final = {
 """Micrometres; units that are no lengths (pixel, reference frame) are not here."""
 
 _MAX_IMAGES: Final = 4096
+_COLOURS: Final = 3
+"""Red, green and blue; the places of more channels are not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +60,23 @@ class OmeImage:
     planes: int
     """Focal planes and times: pictures of which one is shown."""
 
-    directory: int | None
-    """Number of its first plane in the chain; None if that lies in another file."""
+    directories: tuple[int | None, ...]
+    """Number of its first plane in the chain, and that of each channel where there are
+    three; None if it lies in another file."""
+
+    against_rgb: str
+    """Why its channels are not red, green and blue, as a clause; "" if they are."""
 
     physical: tuple[str, str]
     """What the XML says of its pixel size along x and y, in words; "" if nothing."""
 
     mpp: tuple[float | None, float | None]
     """Micrometres per pixel along x and y, where that is a length."""
+
+    @property
+    def directory(self) -> int | None:
+        """Number of its first plane in the chain; None if that lies in another file."""
+        return self.directories[0]
 
 
 def read_ome(text: str) -> tuple[OmeImage, ...]:
@@ -70,10 +85,14 @@ def read_ome(text: str) -> tuple[OmeImage, ...]:
     Raises
     ------
     ClaimError
-        If it is no XML, or defines entities.
+        If it is no XML, defines entities, or leaves open which file it speaks of.
     """
     root = parse_xml(text)
     own = root.get("UUID", "")
+    named = {(uuid.text or "").strip() for uuid in root.iter() if _is(uuid, "UUID")}
+    if not own and len(named - {""}) > 1:
+        reason = "its OME-XML speaks of several files and does not say which it is"
+        raise ClaimError(reason)
     images: list[OmeImage] = []
     following = 0
     for image in _named(root, "Image")[:_MAX_IMAGES]:
@@ -104,21 +123,30 @@ def parse_xml(text: str) -> ET.Element:
 
 def _named(element: ET.Element, name: str) -> list[ET.Element]:
     """Return the children of a name, in whichever version of the schema."""
-    return [each for each in element if each.tag.rpartition("}")[2] == name]
+    return [each for each in element if _is(each, name)]
+
+
+def _is(element: ET.Element, name: str) -> bool:
+    return element.tag.rpartition("}")[2] == name
 
 
 def _image(name: str, pixels: ET.Element, own: str, following: int) -> OmeImage:
-    samples = [
-        _whole(each.get("SamplesPerPixel"), 1) for each in _named(pixels, "Channel")
-    ]
-    channels = len(samples) or _whole(pixels.get("SizeC"), 1)
+    described = _named(pixels, "Channel")
+    channels = len(described) or _whole(pixels.get("SizeC"), 1)
     planes = _whole(pixels.get("SizeZ"), 1) * _whole(pixels.get("SizeT"), 1)
     said = [_physical(pixels, axis) for axis in "XY"]
     return OmeImage(
         name=name,
         channels=channels,
         planes=planes,
-        directory=_first_directory(pixels, own, following),
+        directories=(
+            _first_directory(pixels, own, following),
+            *(
+                _directory_of(pixels, channel, own, following)
+                for channel in range(1, channels if channels == _COLOURS else 1)
+            ),
+        ),
+        against_rgb=against_rgb(described, channels),
         physical=(said[0][0], said[1][0]),
         mpp=(said[0][1], said[1][1]),
     )
@@ -134,10 +162,48 @@ def _first_directory(pixels: ET.Element, own: str, following: int) -> int | None
         return tuple(_whole(part.get(f"First{axis}"), 0) for axis in "TZC")
 
     first = min(parts, key=place)
-    for uuid in _named(first, "UUID"):
-        if own and (uuid.text or "").strip() not in {"", own}:
-            return None
+    if _is_elsewhere(first, own):
+        return None
     return _whole(first.get("IFD"), following if len(first.attrib) == 0 else 0)
+
+
+def _directory_of(
+    pixels: ET.Element, channel: int, own: str, following: int
+) -> int | None:
+    """Return where a channel's plane of the first depth and time is.
+
+    None where that is not said, or it lies in another file.
+    """
+    wanted = _number_of_plane(pixels, {"C": channel})
+    parts = _named(pixels, "TiffData")
+    if not parts:
+        return following + wanted
+    found: int | None = None
+    for part in parts:
+        places = {axis: _whole(part.get(f"First{axis}"), 0) for axis in "CZT"}
+        beyond = wanted - _number_of_plane(pixels, places)
+        count = part.get("PlaneCount", None if part.get("IFD") is None else "1")
+        if beyond < 0 or (count is not None and beyond >= _whole(count, 1)):
+            continue
+        start = _whole(part.get("IFD"), following if len(part.attrib) == 0 else 0)
+        found = None if _is_elsewhere(part, own) else start + beyond
+    return found
+
+
+def _number_of_plane(pixels: ET.Element, place: Mapping[str, int]) -> int:
+    """Return which plane one is, in the order in which the image stores them."""
+    number, step = 0, 1
+    for axis in pixels.get("DimensionOrder", "XYCZT")[2:5]:
+        number += place.get(axis, 0) * step
+        many = len(_named(pixels, "Channel")) if axis == "C" else 0
+        step *= many or max(1, _whole(pixels.get(f"Size{axis}"), 1))
+    return number
+
+
+def _is_elsewhere(part: ET.Element, own: str) -> bool:
+    """Tell whether planes are said to lie in another file than that of an id."""
+    texts = [(uuid.text or "").strip() for uuid in _named(part, "UUID")]
+    return bool(own) and any(text not in {"", own} for text in texts)
 
 
 def _physical(pixels: ET.Element, axis: str) -> tuple[str, float | None]:

@@ -29,12 +29,18 @@ from workbench.slide.tiff_directory import (
     Directory,
     read_directories,
 )
-from workbench.slide.tiff_images import TiffImage, images_of, names_of, scan_of
+from workbench.slide.tiff_images import (
+    TiffImage,
+    TiffLevel,
+    images_of,
+    names_of,
+    scan_of,
+)
 from workbench.slide.tiff_samples import (
     JPEG_2000,
     first_bytes,
     is_subsampled_jpeg_2000,
-    samples_of_page,
+    samples_of_pages,
 )
 from workbench.slide.tiff_vendors import vendor_of
 
@@ -47,6 +53,10 @@ if TYPE_CHECKING:
 _CHANNELS = 3
 _WHITE = (255, 255, 255)
 _PHILIPS: Final = "philips"
+_NAME_CHANNELS: Final = (
+    "If they are red, green and blue, name them Red, Green and Blue in its OME-XML (for"
+    " example with tiffcomment); fluorescence is not shown."
+)
 
 
 class NotReadDirectlyError(UnsupportedSlideError):
@@ -109,10 +119,11 @@ class TiffReader:
 
     def _describe_levels(self, shown: TiffImage, size: int) -> None:
         first = shown.levels[0].directory
-        for level in shown.levels:
-            level.directory.check()
+        for directory in (d for level in shown.levels for d in level.directories):
+            directory.check()
         if shown.problem:
-            raise UnsupportedSlideError(self._path, shown.problem)
+            remedy = _NAME_CHANNELS if shown.ome and shown.ome.against_rgb else ""
+            raise UnsupportedSlideError(self._path, shown.problem, remedy)
         self.background = _WHITE
         self.icc_profile = first.raw(ICC_PROFILE) or None
         self.bounds = Box(0, 0, *shown.size)
@@ -120,9 +131,7 @@ class TiffReader:
         self.declared_mpp_xy = declared.mpp
         self.declared_mpp = declared.mpp and declared.mpp[0]
         self.properties: Mapping[str, str] = _properties(first, self._vendor.name)
-        self._stored = [
-            self._tiles(level.directory, level.size) for level in shown.levels
-        ]
+        self._stored = [self._tiles(level) for level in shown.levels]
         if (end := max(stored.end for stored in self._stored)) > size:
             reason = f"it ends after {size:,} of {end:,} bytes"
             raise BrokenSlideError(self._path, reason)
@@ -164,16 +173,22 @@ class TiffReader:
                 f"The file holds {others} images; this is"
                 f" '{self.images[self.image].name}'."
             )
+        if shown.levels[0].apart:
+            notes.append("Red, green and blue are stored as three pictures.")
         if shown.ome is not None and shown.ome.planes > 1:
             notes.append(
                 f"It has {shown.ome.planes} focal planes or times; the first is shown."
             )
         return notes
 
-    def _tiles(
-        self, directory: Directory, size: tuple[int, int] | None = None
-    ) -> StoredTiles:
-        """Return the tiles of a directory, once it is known what they mean."""
+    def _tiles(self, level: TiffLevel) -> StoredTiles:
+        """Return the tiles of a level, once it is known what they mean."""
+        pages = [self._page(directory) for directory in level.directories]
+        samples = samples_of_pages(pages, self._path)
+        return StoredTiles(pages, self._file, _WHITE, samples, level.size)
+
+    def _page(self, directory: Directory) -> tifffile.TiffPage:
+        """Return a directory as tifffile parses it, if its pixels are decoded here."""
         if directory.compression not in COMPRESSIONS:
             reason = f"its compression is number {directory.compression}"
             raise NotReadDirectlyError(self._path, reason)
@@ -182,12 +197,11 @@ class TiffReader:
         if int(page.imagedepth) != 1:
             reason = f"it is a volume of {page.imagedepth} planes"
             raise UnsupportedSlideError(self._path, reason)
-        samples = samples_of_page(page, self._path)
         is_jpeg_2000 = directory.compression in JPEG_2000
         if is_jpeg_2000 and is_subsampled_jpeg_2000(first_bytes(page)):
             reason = "it is JPEG 2000 with reduced colour"
             raise NotReadDirectlyError(self._path, reason)
-        return StoredTiles([page], self._file, _WHITE, samples, size)
+        return page
 
     @property
     def is_trusted(self) -> bool:
@@ -243,12 +257,13 @@ class TiffReader:
     def associated(self, name: str) -> NDArray[np.uint8]:
         """Return an associated image; see `Reader.associated`."""
         numbers = {each.name: number for number, each in enumerate(self.images)}
-        directory = self._images[numbers[name]].levels[-1].directory
-        width, height = directory.size
+        level = self._images[numbers[name]].levels[-1]
+        width, height = level.size
         try:
-            directory.check()
+            for directory in level.directories:
+                directory.check()
             out = empty_pixels((1, height, width, _CHANNELS))
-            fill(out, self._tiles(directory), [(0, 0)], 1)
+            fill(out, self._tiles(level), [(0, 0)], 1)
         except WorkbenchError:
             raise
         except Exception as error:

@@ -167,6 +167,13 @@ class Directory:
         """What its samples are said to mean."""
         return self.number(_PHOTOMETRIC, -1)
 
+    @cached_property
+    def form(self) -> tuple[object, ...]:
+        """How its samples are stored; equal for pictures that are stored alike."""
+        rows = self.number(_ROWS_PER_STRIP, self.size[1])
+        bits = self.number(_BITS, 1)
+        return self.tile, rows, self.samples, bits, self.compression, self.photometric
+
     def check(self) -> None:
         """Refuse sizes that cannot be, or are more than is allowed.
 

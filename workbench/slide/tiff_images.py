@@ -46,6 +46,14 @@ class TiffLevel:
     size: tuple[int, int]
     """Width and height of what was scanned: without padding to whole tiles."""
 
+    apart: tuple[Directory, ...] = ()
+    """Green and blue, where these and red are stored as pictures of their own."""
+
+    @property
+    def directories(self) -> tuple[Directory, ...]:
+        """All that it is stored in."""
+        return (self.directory, *self.apart)
+
 
 @dataclass(frozen=True, slots=True)
 class TiffImage:
@@ -107,25 +115,47 @@ def _by_ome(directories: Sequence[Directory]) -> tuple[TiffImage, ...]:
         if image.directory is None or image.directory >= len(directories):
             continue
         first = directories[image.directory]
-        found.append(
-            TiffImage(
-                image.name,
-                _levels(first, first.children),
-                _is_beside(image.name),
-                _problem(image, first),
-                image,
-            )
-        )
+        levels, problem = _levels(first, first.children), ""
+        if image.channels > 1 and first.samples == 1:
+            problem = image.against_rgb or _problem_apart(image, directories)
+            levels = levels if problem else _levels_apart(image, directories)
+        beside = _is_beside(image.name)
+        found.append(TiffImage(image.name, levels, beside, problem, image))
     if not found:
         reason = "its OME-XML names no picture that is in this file"
         raise ClaimError(reason)
     return tuple(found)
 
 
-def _problem(image: OmeImage, first: Directory) -> str:
-    if image.channels > 1 and first.samples == 1:
-        return f"it has {image.channels} channels, each a picture of its own"
-    return ""
+def _problem_apart(image: OmeImage, directories: Sequence[Directory]) -> str:
+    """Return why red, green and blue make no picture, as a clause; "" if they do."""
+    numbers = image.directories
+    if any(each is None or each >= len(directories) for each in numbers):
+        return "its channels lie in several files"
+    if len(set(numbers)) < len(numbers):
+        return "its OME-XML gives one plane to two of its channels"
+    forms = {
+        tuple((level.size, level.directory.form) for level in levels)
+        for levels in _levels_of_channels(image, directories)
+    }
+    return "" if len(forms) == 1 else "its channels are not stored alike"
+
+
+def _levels_apart(
+    image: OmeImage, directories: Sequence[Directory]
+) -> tuple[TiffLevel, ...]:
+    """Return the levels of an image whose colours are stored as pictures."""
+    return tuple(
+        TiffLevel(red.directory, red.size, tuple(each.directory for each in others))
+        for red, *others in zip(*_levels_of_channels(image, directories), strict=True)
+    )
+
+
+def _levels_of_channels(
+    image: OmeImage, directories: Sequence[Directory]
+) -> list[tuple[TiffLevel, ...]]:
+    firsts = [directories[number] for number in image.directories if number is not None]
+    return [_levels(first, first.children) for first in firsts]
 
 
 def _by_philips(directories: Sequence[Directory]) -> tuple[TiffImage, ...]:

@@ -21,6 +21,8 @@ from workbench.slide.samples import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 _PHOTOMETRIC, _ORIENTATION, _INK_SET, _YCBCR, _REFERENCE = 262, 274, 332, 529, 532
@@ -84,6 +86,23 @@ def samples_of_page(page: Any, path: str) -> Samples:
     palette = _palette(page, path) if coded == "palette" else None
     bits = int(page.bitspersample)
     return Samples(coded, alpha_of(path, extra), bits, palette)
+
+
+def samples_of_pages(pages: Sequence[Any], path: str) -> Samples:
+    """Return what the samples of pages are together: of red, green and blue, or of one.
+
+    Raises
+    ------
+    UnsupportedSlideError
+        As `samples_of_page`; or if one of several is no plain grey picture.
+    """
+    each = [samples_of_page(page, path) for page in pages]
+    if len(each) == 1:
+        return each[0]
+    if any((one.meaning, one.bits, one.alpha) != ("grey", 8, None) for one in each):
+        reason = "its channels are no grey pictures of 8 bit"
+        raise refuse(path, reason)
+    return Samples("rgb")
 
 
 def is_screen_jpeg(page: Any, samples: Samples, first: bytes) -> bool:
