@@ -201,3 +201,97 @@ def test_channels_that_are_not_alike_are_refused(tmp_path):
     tifffile.tiffcomment(path, text.encode())
     with pytest.raises(SlideError, match="not stored alike"):
         wb.open_slide(path)
+
+
+TISSUE = np.random.default_rng(3).normal(0, 25, PICTURE.shape) + PICTURE
+TISSUE = TISSUE.clip(0, 255).astype(np.uint8)
+
+
+def decimated(picture, by):
+    """Return every so many pixels, as Bio-Formats shrinks."""
+    height, width = (side // by for side in picture.shape[:2])
+    return picture[: height * by : by, : width * by : by]
+
+
+def write_series(path, pictures, *, mpps=(), names=(), **how):
+    """Write images one after another, as levels were before Bio-Formats 6."""
+    how = {"photometric": "rgb", "tile": (256, 256), **how}
+    with tifffile.TiffWriter(path, ome=True) as file:
+        for n, picture in enumerate(pictures):
+            said = {"PhysicalSizeX": mpps[n], "PhysicalSizeY": mpps[n]} if mpps else {}
+            name = {"Name": names[n]} if names else {}
+            file.write(picture, metadata={"axes": "YXS", **said, **name}, **how)
+    return str(path)
+
+
+@pytest.mark.parametrize("shrink", [made_tiffs.shrunk, decimated])
+@pytest.mark.parametrize("mpps", [(), (0.25, 0.5, 1.0, 4.0)])
+@pytest.mark.parametrize("how", [{}, made_tiffs.jpeg(80), {"tile": None}])
+def test_levels_that_are_images_of_their_own_are_one_pyramid(
+    shrink, mpps, how, tmp_path
+):
+    levels = [TISSUE, *(shrink(TISSUE, by) for by in (2, 4, 16))]
+    path = write_series(tmp_path / "a.ome.tif", levels, mpps=mpps, **how)
+    with wb.open_slide(path) as slide:
+        sizes = [(1100, 700), (550, 350), (275, 175), (68, 43)]
+        assert [level.size for level in slide.levels] == sizes
+        assert len(slide.images) == 1
+        assert slide.mpp == (0.25 if mpps else None)
+        assert any("images of their own" in note for note in slide.notes)
+        if not how:
+            half = slide.read(slide.box, size=(550, 350)).pixels
+            np.testing.assert_array_equal(half, levels[1])
+
+
+def test_pyramids_and_overviews_beside_each_other(tmp_path):
+    other = np.ascontiguousarray(255 - TISSUE[:, ::-1])
+    pictures = [TISSUE, made_tiffs.shrunk(TISSUE, 2), other, PICTURE[:200, :300]]
+    pictures.insert(3, made_tiffs.shrunk(other, 2))
+    names = ["a #1", "a #2", "b #1", "b #2", "macro"]
+    path = write_series(tmp_path / "a.ome.tif", pictures, names=names)
+    with wb.open_slide(path) as slide:
+        told = [(image.name, image.size) for image in slide.images]
+        assert told == [
+            ("a #1", (1100, 700)),
+            ("b #1", (1100, 700)),
+            ("macro", (300, 200)),
+        ]
+        np.testing.assert_array_equal(slide.associated["macro"], PICTURE[:200, :300])
+    with wb.open_slide(path, image="b #1") as slide:
+        np.testing.assert_array_equal(slide.read(slide.box).pixels, other)
+        assert len(slide.levels) == 2
+
+
+@pytest.mark.parametrize(
+    ("second", "mpps", "names"),
+    [
+        (255 - made_tiffs.shrunk(TISSUE, 2), (), ()),
+        (np.ascontiguousarray(made_tiffs.shrunk(TISSUE, 2)[:, ::-1]), (), ()),
+        (np.full((350, 550, 3), 255, np.uint8), (), ()),
+        (made_tiffs.shrunk(TISSUE, 2), (0.25, 0.25), ()),
+        (made_tiffs.shrunk(TISSUE, 2), (), ("a", "label")),
+        (made_tiffs.shrunk(TISSUE, 2)[:, :540], (), ()),
+        (made_tiffs.shrunk(TISSUE, 3), (), ()),
+        (TISSUE, (), ()),
+    ],
+)
+def test_images_that_may_be_others_stay_apart(second, mpps, names, tmp_path):
+    pictures = [TISSUE, second]
+    path = write_series(tmp_path / "a.ome.tif", pictures, mpps=mpps, names=names)
+    with wb.open_slide(path) as slide:
+        assert len(slide.levels) == 1
+        assert len(slide.images) == 2
+
+
+def test_pictures_of_two_things_are_told_apart(tmp_path):
+    """Small tissue on white glass at two places, of which each is half the size."""
+    one = np.full((1024, 1024, 3), 255, np.uint8)
+    two = one.copy()
+    one[100:300, 100:300] = TISSUE[:200, :200]
+    two[700:900, 600:800] = TISSUE[:200, :200]
+    pictures = [one, made_tiffs.shrunk(two, 2)]
+    with wb.open_slide(write_series(tmp_path / "a.ome.tif", pictures)) as slide:
+        assert len(slide.images) == 2
+    pictures = [one, made_tiffs.shrunk(one, 2)]
+    with wb.open_slide(write_series(tmp_path / "b.ome.tif", pictures)) as slide:
+        assert len(slide.images) == 1

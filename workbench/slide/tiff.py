@@ -42,6 +42,7 @@ from workbench.slide.tiff_samples import (
     is_subsampled_jpeg_2000,
     samples_of_pages,
 )
+from workbench.slide.tiff_series import put_together, shows_the_same
 from workbench.slide.tiff_vendors import vendor_of
 
 if TYPE_CHECKING:
@@ -99,7 +100,10 @@ class TiffReader:
         size = self._handle.seek(0, 2)
         directories = read_directories(self._file, size)
         vendor = self._vendor = vendor_of(directories)
-        self._images = images_of(directories, vendor.name)
+        self._handle.seek(0)
+        self._tiff = tifffile.TiffFile(self._handle)
+        images = images_of(directories, vendor.name)
+        self._images = put_together(images, self._are_alike)
         names = names_of(self._images)
         self.images: Sequence[ImageInfo] = tuple(
             ImageInfo(name, each.size, is_beside=each.is_beside)
@@ -113,8 +117,6 @@ class TiffReader:
             if number != self.image and _is_small(self._images[number])
         )
         self.name = f"tifffile {tifffile.__version__}"
-        self._handle.seek(0)
-        self._tiff = tifffile.TiffFile(self._handle)
         self._describe_levels(self._images[self.image], size)
 
     def _describe_levels(self, shown: TiffImage, size: int) -> None:
@@ -167,6 +169,8 @@ class TiffReader:
                 )
                 if count
             ]
+        if shown.from_series:
+            notes.append("Its levels are stored as images of their own.")
         others = sum(not each.is_beside for each in self._images)
         if others > 1:
             notes.append(
@@ -180,6 +184,13 @@ class TiffReader:
                 f"It has {shown.ome.planes} focal planes or times; the first is shown."
             )
         return notes
+
+    def _are_alike(self, *levels: TiffLevel) -> bool:
+        """Tell whether the second of two levels shows what the first does."""
+        for level in levels:
+            for directory in level.directories:
+                directory.check()
+        return shows_the_same(*map(self._tiles, levels))
 
     def _tiles(self, level: TiffLevel) -> StoredTiles:
         """Return the tiles of a level, once it is known what they mean."""

@@ -72,6 +72,8 @@ class TiffImage:
     """Why it cannot be shown, as a clause; empty if nothing is known against it."""
 
     ome: OmeImage | None = None
+    from_series: bool = False
+    """Whether its levels are listed as images of their own."""
 
     @property
     def size(self) -> tuple[int, int]:

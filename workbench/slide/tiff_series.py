@@ -36,13 +36,16 @@ _PLACES: Final = 6
 _SIDE: Final = 32
 """Pixels of the smaller level, at each place."""
 
+_WHOLE_PX: Final = 1 << 22
+"""Pixels of a larger level that is compared as a whole."""
+
 _BLOCK: Final = 4
 """Pixels that are averaged, since some writers shrink by leaving pixels out."""
 
 _LOSS: Final = 4.0
 """Grey levels by which levels differ that are stored with loss."""
 
-_ALIKE: Final = 0.4
+_ALIKE: Final = 0.3
 """Mean difference of pictures of one thing, as a share of that of all from their mean.
 
 Of pictures of two things it is 1 or more.
@@ -112,26 +115,29 @@ def _agree(one: float, other: float) -> bool:
 def shows_the_same(fine: StoredTiles, coarse: StoredTiles) -> bool:
     """Tell whether the pixels of a smaller level are those of a larger one, shrunk."""
     factor = _factor(fine.limit, coarse.limit)
-    small = _boxes(coarse, 1, coarse.limit)
-    large = _boxes(fine, factor, coarse.limit)
+    whole = fine.limit[0] * fine.limit[1] <= _WHOLE_PX
+    sides = [-(-side // _PLACES) if whole else _SIDE for side in coarse.limit]
+    box = tuple(map(min, sides, coarse.limit))
+    small = _boxes(coarse, 1, coarse.limit, box)
+    large = _boxes(fine, factor, coarse.limit, box)
     spread = float(np.abs(large - large.mean((0, 1, 2))).mean())
     apart = float(np.abs(large - small).mean())
     return apart <= max(_LOSS, _ALIKE * spread)
 
 
 def _boxes(
-    stored: StoredTiles, factor: int, size: tuple[int, int]
+    stored: StoredTiles, factor: int, size: tuple[int, int], box: tuple[int, ...]
 ) -> NDArray[np.float32]:
     """Return boxes of a level at places of a smaller one, averaged, (N, h, w, 3)."""
-    width, height = (min(_SIDE, side) for side in size)
+    width, height = box
     places = [
-        [round(n * (side - box) / (_PLACES - 1)) for n in range(_PLACES)]
-        for side, box in zip(size, (width, height), strict=True)
+        [round(n * (side - part) / (_PLACES - 1)) for n in range(_PLACES)]
+        for side, part in zip(size, box, strict=True)
     ]
     shape = max(1, width // _BLOCK), max(1, height // _BLOCK)
     found = []
     for x, y in ((x, y) for y in places[1] for x in places[0]):
-        box = empty_pixels((1, height * factor, width * factor, 3))
-        fill(box, stored, [(x * factor, y * factor)], 1)
-        found.append(cv2.resize(box[0], shape, interpolation=cv2.INTER_AREA))
+        pixels = empty_pixels((1, height * factor, width * factor, 3))
+        fill(pixels, stored, [(x * factor, y * factor)], 1)
+        found.append(cv2.resize(pixels[0], shape, interpolation=cv2.INTER_AREA))
     return np.stack(found).astype(np.float32)
