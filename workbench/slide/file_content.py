@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import fsspec
 
+from workbench.slide.archived import ArchivedPart, archive_of, is_archived
 from workbench.slide.identity import FEW, MANY, WHOLE_BYTES, WHOLE_PLAIN_BYTES, Content
+from workbench.slide.location import is_url, on_disk
 from workbench.slide.parts import LocalPart, RemotePart
 from workbench.slide.tiff_structure import TiffStructure
 
@@ -25,6 +28,9 @@ _ENOUGH_TILES: Final = 64
 
 def files_of(location: Location) -> tuple[str, ...]:
     """Return the local files that a slide consists of."""
+    if is_archived(location.path):
+        archive = on_disk(archive_of(location.path))
+        return () if is_url(archive) else (os.path.abspath(archive),)  # noqa: PTH100
     if location.is_remote:
         return ()
     path = Path(location.path).absolute()
@@ -40,13 +46,18 @@ def content_of(location: Location) -> Content:
         If it cannot be read.
     """
     files = files_of(location)
-    parts: tuple[Part, ...] = tuple(LocalPart(file) for file in files)
-    if location.is_remote:
+    parts: tuple[Part, ...]
+    if is_archived(location.path):
+        parts = (ArchivedPart(location.path),)
+    elif location.is_remote:
         system, root = fsspec.core.url_to_fs(location.path)
         parts = (RemotePart(system, root),)
+    else:
+        parts = tuple(LocalPart(file) for file in files)
+    doors = () if location.is_remote else files[:1]
     if location.kind != "tiff":
         compressed = location.kind == "image"
-        return Content(parts, compressed=compressed, doors=files[:1])
+        return Content(parts, compressed=compressed, doors=doors)
     tiff = TiffStructure(parts[0])
     whole = WHOLE_BYTES if tiff.compressed else WHOLE_PLAIN_BYTES
     told_apart = tiff.compressed and tiff.tiles >= _ENOUGH_TILES
@@ -57,7 +68,7 @@ def content_of(location: Location) -> Content:
         whole=whole,
         samples=FEW if told_apart else MANY,
         compressed=tiff.compressed,
-        doors=files[:1],
+        doors=doors,
     )
 
 

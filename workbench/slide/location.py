@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from urllib.parse import unquote
 
 import fsspec
+from fsspec.archive import AbstractArchiveFileSystem
 
 from workbench.errors import (
     BrokenSlideError,
@@ -19,6 +20,7 @@ from workbench.errors import (
     UnsupportedSlideError,
     WorkbenchError,
 )
+from workbench.slide.archived import is_archived
 
 Kind = Literal["tiff", "dicom", "zarr", "image", "openslide"]
 
@@ -63,7 +65,7 @@ def locate(path: str) -> Location:
     ------
     SlideNotFoundError, UnsupportedSlideError, BrokenSlideError, SlideReadError
     """
-    path = _on_disk(path)
+    path = on_disk(path)
     if is_url(path):
         return Location(path, _remote_kind(path))
     try:
@@ -89,7 +91,7 @@ def is_url(path: str) -> bool:
     return "://" in path and not os.path.exists(path)  # noqa: PTH110 - any text
 
 
-def _on_disk(path: str) -> str:
+def on_disk(path: str) -> str:
     """Return the path that a file URL means; everything else as it is."""
     for prefix in _LOCAL:
         if path.startswith(prefix) and "::" not in path:
@@ -127,6 +129,9 @@ def _remote_kind(url: str) -> Kind:
         head = _head(system, root)
         kind = _kind_of(head)
         if kind == "tiff":
+            if isinstance(system, AbstractArchiveFileSystem) and not is_archived(url):
+                reason = "it lies in an archive, and of these only ZIP is read in place"
+                raise UnsupportedSlideError(url, reason, "Unpack it and open the file.")
             return kind
         if _is_group(system, root):
             return "zarr"

@@ -17,6 +17,7 @@ from workbench.errors import (
 )
 from workbench.geometry import Box
 from workbench.slide import limits, tiff_scale
+from workbench.slide.archived import is_archived, open_archived
 from workbench.slide.filling import fill
 from workbench.slide.memory import empty_pixels
 from workbench.slide.missing_tiles import MissingTiles
@@ -293,14 +294,18 @@ def open_file(path: str) -> Any:
 
     Raises
     ------
-    SlideNotFoundError, BrokenSlideError
+    SlideNotFoundError, BrokenSlideError, UnsupportedSlideError
     """
     try:
+        if is_archived(path):
+            return open_archived(path)
         if "://" in path:
             return fsspec.open(path, "rb").open()
         return open(path, "rb")  # noqa: PTH123 - closed by the reader
     except FileNotFoundError as error:
         raise SlideNotFoundError(path) from error
+    except WorkbenchError:
+        raise
     except Exception as error:
         raise BrokenSlideError(path, str(error) or type(error).__name__) from error
 

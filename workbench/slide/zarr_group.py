@@ -148,7 +148,9 @@ def _zipped(path: str) -> Store:
     with zipfile.ZipFile(path) as archive:
         names = [n for n in archive.namelist() if n.endswith(("zarr.json", ".zgroup"))]
     if not names:
-        raise UnsupportedSlideError(path, "it is a ZIP file without an OME-Zarr in it")
+        reason = "it is a ZIP file without an OME-Zarr in it"
+        remedy = "Unpack it; or open a TIFF in it that is not compressed there, by"
+        raise UnsupportedSlideError(path, reason, f"{remedy} zip://NAME::{path}.")
     root = min(names, key=lambda name: (name.count("/"), name)).rpartition("/")[0]
     store = zarr.storage.ZipStore(path, mode="r", read_only=True)
     group = zarr.open_group(store, path=root, mode="r")
