@@ -1,16 +1,25 @@
-"""Philips TIFF: how much of each level was scanned, and how large its pixels are."""
+"""Philips TIFF: what was scanned of each level, pixel sizes, pictures in the XML."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import math
 import re
 from typing import TYPE_CHECKING, Final
+
+import simplejpeg
+
+from workbench.slide import limits
+from workbench.slide.ome import parse_xml
+from workbench.slide.tiff_directory import ClaimError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SPACING: Final = re.compile(r'Name="DICOM_PIXEL_SPACING"[^>]*>([^<]*)<', re.IGNORECASE)
 _NUMBER: Final = re.compile(r"[\d.]+(?:[eE][-+]?\d+)?")
+_BESIDE: Final = {"LABELIMAGE": "label", "MACROIMAGE": "macro"}
 _UM: Final = 1000.0
 _SAME: Final = 0.02
 
@@ -53,3 +62,34 @@ def cut_to_scan(
             )
         )
     return cut
+
+
+def pictures_beside(description: str) -> dict[str, bytes]:
+    """Return the label and macro that lie in the XML, by name: each a JPEG.
+
+    What is empty, damaged or larger than `limits.MAX_ASSOCIATED_PX` is left out.
+    """
+    if not any(kind in description for kind in _BESIDE):
+        return {}
+    try:
+        root = parse_xml(description)
+    except ClaimError:
+        return {}
+    found: dict[str, bytes] = {}
+    for element in root.iter("DataObject"):
+        told = {each.get("Name"): each.text for each in element.iterfind("Attribute")}
+        name = _BESIDE.get((told.get("PIM_DP_IMAGE_TYPE") or "").strip())
+        data = _jpeg(told.get("PIM_DP_IMAGE_DATA") or "")
+        if name and data:
+            found.setdefault(name, data)
+    return found
+
+
+def _jpeg(text: str) -> bytes:
+    """Return a JPEG in base 64 that is small enough to be shown; else nothing."""
+    try:
+        data = base64.b64decode(text)
+        height, width, *_ = simplejpeg.decode_jpeg_header(data)
+    except (binascii.Error, ValueError):
+        return b""
+    return data if 0 < width * height <= limits.MAX_ASSOCIATED_PX else b""

@@ -6,6 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 import fsspec
+import simplejpeg
 import tifffile
 
 from workbench.errors import (
@@ -21,6 +22,7 @@ from workbench.slide.archived import is_archived, open_archived
 from workbench.slide.filling import fill
 from workbench.slide.memory import empty_pixels
 from workbench.slide.missing_tiles import MissingTiles
+from workbench.slide.philips import pictures_beside
 from workbench.slide.positioned import PositionedFile
 from workbench.slide.reader import EncodedTile, ImageInfo, Level, number_of
 from workbench.slide.sampling import scales
@@ -112,10 +114,17 @@ class TiffReader:
         )
         self.default_image = scan_of(self._images)
         self.image = number_of(self._path, self.images, image, self.default_image)
-        self.associated_names: Sequence[str] = tuple(
+        stored = [
             name
             for number, name in enumerate(names)
             if number != self.image and _is_small(self._images[number])
+        ]
+        self._beside: Mapping[str, bytes] = {}
+        if vendor.name == _PHILIPS:
+            self._beside = pictures_beside(directories[0].description)
+        self.associated_names: Sequence[str] = (
+            *stored,
+            *(name for name in self._beside if name not in stored),
         )
         self.name = f"tifffile {tifffile.__version__}"
         self._describe_levels(self._images[self.image], size)
@@ -269,18 +278,23 @@ class TiffReader:
     def associated(self, name: str) -> NDArray[np.uint8]:
         """Return an associated image; see `Reader.associated`."""
         numbers = {each.name: number for number, each in enumerate(self.images)}
-        level = self._images[numbers[name]].levels[-1]
-        width, height = level.size
         try:
-            for directory in level.directories:
-                directory.check()
-            out = empty_pixels((1, height, width, _CHANNELS))
-            fill(out, self._tiles(level), [(0, 0)], 1)
+            if name not in numbers:
+                return _decoded(self._beside[name])
+            return self._whole(self._images[numbers[name]].levels[-1])
         except WorkbenchError:
             raise
         except Exception as error:
             reason = str(error) or type(error).__name__
             raise SlideReadError(self._path, f"its image '{name}'", reason) from error
+
+    def _whole(self, level: TiffLevel) -> NDArray[np.uint8]:
+        """Return all of a level, uint8 (height, width, 3)."""
+        for directory in level.directories:
+            directory.check()
+        width, height = level.size
+        out = empty_pixels((1, height, width, _CHANNELS))
+        fill(out, self._tiles(level), [(0, 0)], 1)
         picture: NDArray[np.uint8] = out[0]
         return picture
 
@@ -308,6 +322,11 @@ def open_file(path: str) -> Any:
         raise
     except Exception as error:
         raise BrokenSlideError(path, str(error) or type(error).__name__) from error
+
+
+def _decoded(jpeg: bytes) -> NDArray[np.uint8]:
+    pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(jpeg, "RGB")
+    return pixels
 
 
 def _is_small(image: TiffImage) -> bool:
