@@ -10,7 +10,7 @@ import tifffile
 
 import made_tiffs
 import workbench as wb
-from workbench.errors import BrokenSlideError, SlideError, UnsupportedSlideError
+from workbench.errors import SlideError, UnsupportedSlideError
 
 PICTURE = made_tiffs.place_picture(1100, 700)
 RED, GREEN, BLUE = -16776961, 16711935, 65535
@@ -179,8 +179,52 @@ def test_channels_in_several_files_are_refused(tmp_path):
 
 def test_a_file_that_may_be_any_of_several_is_refused(tmp_path):
     path = in_several_files(tmp_path / "a.ome.tif", own="", elsewhere={1})
-    with pytest.raises((BrokenSlideError, UnsupportedSlideError), match="which it is"):
+    with pytest.raises(UnsupportedSlideError, match="which it is") as caught:
         wb.open_slide(path)
+    assert "into one OME-TIFF" in caught.value.remedy
+
+
+def test_a_file_whose_xml_is_elsewhere_says_where(tmp_path):
+    path = write_apart(tmp_path / "a.ome.tif", names=["R", "G", "B"])
+    text = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"'
+        ' UUID="urn:uuid:a"><BinaryOnly MetadataFile="set.companion.ome"'
+        ' UUID="urn:uuid:b"/></OME>'
+    )
+    with pytest.raises(UnsupportedSlideError, match=r"set\.companion\.ome") as caught:
+        wb.open_slide(rewritten(path, lambda _: text))
+    assert "into one OME-TIFF" in caught.value.remedy
+
+
+def test_of_several_files_each_shows_and_is_known_by_its_own(tmp_path):
+    """What lies in the others is neither shown nor part of the id."""
+    paths, other = [], tmp_path / "c.ome.tif"
+    for n, name in enumerate("ab"):
+        path = write_series(tmp_path / f"{name}.ome.tif", [PICTURE, 255 - PICTURE])
+        places = "".join(
+            f'<Image ID="Image:{k}" Name="{own}"><Pixels ID="Pixels:{k}"'
+            ' DimensionOrder="XYCZT" Type="uint8" SizeX="1100" SizeY="700" SizeC="3"'
+            ' SizeZ="1" SizeT="1"><Channel ID="Channel:0" SamplesPerPixel="3"/>'
+            f'<TiffData IFD="{n}"><UUID FileName="{own}.ome.tif">urn:uuid:{own}</UUID>'
+            "</TiffData></Pixels></Image>"
+            for k, own in enumerate("ab")
+        )
+        text = (
+            '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"'
+            f' UUID="urn:uuid:{name}">{places}</OME>'
+        )
+        paths.append(rewritten(path, lambda _, text=text: text))
+    for path, name, picture in zip(paths, "ab", (PICTURE, 255 - PICTURE), strict=True):
+        with wb.open_slide(path) as slide:
+            assert [image.name for image in slide.images] == [name]
+            np.testing.assert_array_equal(slide.read(slide.box).pixels, picture)
+    with wb.open_slide(paths[0]) as slide:
+        known = slide.id
+        write_series(other, [255 - PICTURE])
+        other.replace(paths[1])
+        np.testing.assert_array_equal(slide.read(slide.box).pixels, PICTURE)
+    with wb.open_slide(paths[0]) as slide:
+        assert slide.id == known
 
 
 def test_channels_that_are_not_alike_are_refused(tmp_path):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
 from workbench.slide.ome_channels import against_rgb
-from workbench.slide.tiff_directory import ClaimError
+from workbench.slide.tiff_directory import ClaimError, SeveralFilesError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,14 +85,20 @@ def read_ome(text: str) -> tuple[OmeImage, ...]:
     Raises
     ------
     ClaimError
-        If it is no XML, defines entities, or leaves open which file it speaks of.
+        If it is no XML, or defines entities.
+    SeveralFilesError
+        If it lies in another file, or leaves open which of several files this is.
     """
     root = parse_xml(text)
     own = root.get("UUID", "")
     named = {(uuid.text or "").strip() for uuid in root.iter() if _is(uuid, "UUID")}
     if not own and len(named - {""}) > 1:
         reason = "its OME-XML speaks of several files and does not say which it is"
-        raise ClaimError(reason)
+        raise SeveralFilesError(reason)
+    for pointer in _named(root, "BinaryOnly"):
+        name = pointer.get("MetadataFile", "")
+        reason = f"its OME-XML lies in another file ({name[:80] or 'without a name'})"
+        raise SeveralFilesError(reason)
     images: list[OmeImage] = []
     following = 0
     for image in _named(root, "Image")[:_MAX_IMAGES]:

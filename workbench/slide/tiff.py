@@ -30,6 +30,7 @@ from workbench.slide.stored_tiles import COMPRESSIONS, StoredTiles
 from workbench.slide.tiff_directory import (
     ICC_PROFILE,
     Directory,
+    SeveralFilesError,
     read_directories,
 )
 from workbench.slide.tiff_images import (
@@ -57,6 +58,9 @@ if TYPE_CHECKING:
 _CHANNELS = 3
 _WHITE = (255, 255, 255)
 _PHILIPS: Final = "philips"
+_ONE_FILE: Final = (
+    "Put the files together into one OME-TIFF (for example with bfconvert)."
+)
 _NAME_CHANNELS: Final = (
     "If they are red, green and blue, name them Red, Green and Blue in its OME-XML (for"
     " example with tiffcomment); fluorescence is not shown."
@@ -94,6 +98,9 @@ class TiffReader:
         except WorkbenchError:
             self.close()
             raise
+        except SeveralFilesError as error:
+            self.close()
+            raise UnsupportedSlideError(path, str(error), _ONE_FILE) from error
         except Exception as error:
             self.close()
             raise BrokenSlideError(path, str(error) or type(error).__name__) from error

@@ -58,6 +58,10 @@ class ClaimError(ValueError):
     """A TIFF claims what cannot be, or more than is allowed; says what."""
 
 
+class SeveralFilesError(ClaimError):
+    """What a TIFF speaks of lies in other files than itself; says what."""
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One entry of a directory: where its values lie, not yet read."""

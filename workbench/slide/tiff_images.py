@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from workbench.slide.ome import OmeImage, read_ome
 from workbench.slide.philips import cut_to_scan
-from workbench.slide.tiff_directory import ClaimError
+from workbench.slide.tiff_directory import SeveralFilesError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -88,6 +88,8 @@ def images_of(directories: Sequence[Directory], vendor: str) -> tuple[TiffImage,
     ------
     ClaimError
         If the file's XML cannot be used.
+    SeveralFilesError
+        If that lies in other files, or all that it speaks of does.
     """
     if vendor == "ome":
         return _by_ome(directories)
@@ -125,7 +127,7 @@ def _by_ome(directories: Sequence[Directory]) -> tuple[TiffImage, ...]:
         found.append(TiffImage(image.name, levels, beside, problem, image))
     if not found:
         reason = "its OME-XML names no picture that is in this file"
-        raise ClaimError(reason)
+        raise SeveralFilesError(reason)
     return tuple(found)
 
 
