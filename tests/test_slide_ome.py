@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -339,3 +340,22 @@ def test_pictures_of_two_things_are_told_apart(tmp_path):
     pictures = [one, made_tiffs.shrunk(one, 2)]
     with wb.open_slide(write_series(tmp_path / "b.ome.tif", pictures)) as slide:
         assert len(slide.images) == 1
+
+
+def test_a_damaged_level_costs_no_slide(tmp_path):
+    path = write_series(
+        tmp_path / "a.ome.tif",
+        [TISSUE, made_tiffs.shrunk(TISSUE, 2)],
+        compression="zlib",
+    )
+    with tifffile.TiffFile(path) as file:
+        page = file.pages[1]
+        places = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    with Path(path).open("r+b") as file:
+        for offset, count in places:
+            file.seek(offset)
+            file.write(bytes(count))
+    with wb.open_slide(path) as slide:
+        assert len(slide.levels) == 1
+        assert len(slide.images) == 2
+        np.testing.assert_array_equal(slide.read(slide.box).pixels, TISSUE)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _POLL_MS: Final = 2_000
 _CHANGED: Final = (
-    "The file changed on disk. What is shown is the slide as it was; nothing more is"
+    "The file changed. What is shown is the slide as it was; nothing more is"
     " saved for it. Open it again."
 )
 _FORMER: Final = (

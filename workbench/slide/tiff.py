@@ -203,11 +203,16 @@ class TiffReader:
         return notes
 
     def _are_alike(self, *levels: TiffLevel) -> bool:
-        """Tell whether the second of two levels shows what the first does."""
-        for level in levels:
-            for directory in level.directories:
+        """Tell whether the second of two levels shows what the first does.
+
+        A picture that cannot be read is a level of none.
+        """
+        try:
+            for directory in (d for level in levels for d in level.directories):
                 directory.check()
-        return shows_the_same(*map(self._tiles, levels))
+            return shows_the_same(*map(self._tiles, levels))
+        except Exception:  # noqa: BLE001 - of any decoder
+            return False
 
     def _tiles(self, level: TiffLevel) -> StoredTiles:
         """Return the tiles of a level, once it is known what they mean."""

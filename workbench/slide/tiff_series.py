@@ -134,10 +134,9 @@ def _boxes(
         [round(n * (side - part) / (_PLACES - 1)) for n in range(_PLACES)]
         for side, part in zip(size, box, strict=True)
     ]
+    origins = [(x * factor, y * factor) for y in places[1] for x in places[0]]
+    pixels = empty_pixels((len(origins), height * factor, width * factor, 3))
+    fill(pixels, stored, origins, 1)
     shape = max(1, width // _BLOCK), max(1, height // _BLOCK)
-    found = []
-    for x, y in ((x, y) for y in places[1] for x in places[0]):
-        pixels = empty_pixels((1, height * factor, width * factor, 3))
-        fill(pixels, stored, [(x * factor, y * factor)], 1)
-        found.append(cv2.resize(pixels[0], shape, interpolation=cv2.INTER_AREA))
-    return np.stack(found).astype(np.float32)
+    small = [cv2.resize(each, shape, interpolation=cv2.INTER_AREA) for each in pixels]
+    return np.stack(small).astype(np.float32)
