@@ -141,7 +141,9 @@ class TiffReader:
         for directory in (d for level in shown.levels for d in level.directories):
             directory.check()
         if shown.problem:
-            remedy = _NAME_CHANNELS if shown.ome and shown.ome.against_rgb else ""
+            ome = shown.ome
+            colours = ome is not None and ome.channels == _CHANNELS and ome.against_rgb
+            remedy = _NAME_CHANNELS if colours else ""
             raise UnsupportedSlideError(self._path, shown.problem, remedy)
         self.background = _WHITE
         self.icc_profile = first.raw(ICC_PROFILE) or None
