@@ -8,13 +8,13 @@ import os
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from patience import LONG_S, eventually
 from PIL import Image
 from stained_slide import write_stained
 
@@ -65,7 +65,7 @@ def app(folder, tmp_path):
 
 def finished(app):
     job = app.runs.job
-    assert job.wait(60)
+    assert job.wait(LONG_S)
     app.runs.poll()
     return job.run
 
@@ -114,8 +114,8 @@ def test_only_the_newest_answer_of_a_slot_comes_back():
     background = Background(got.append, document)
     background.do(lambda: "old", got.append, slot="one")
     background.do(lambda: "new", got.append, slot="one")
-    assert document.arrived.acquire(timeout=10)
-    assert document.arrived.acquire(timeout=10)
+    assert document.arrived.acquire(timeout=LONG_S)
+    assert document.arrived.acquire(timeout=LONG_S)
     for call in document.calls:
         call()
     assert got == ["new"]
@@ -226,7 +226,7 @@ def test_one_request_is_one_job_and_one_folder(slide, tmp_path):
     recipe = Recipe.of(model=MODEL)
     first, second = shelf.start(slide, recipe), shelf.start(slide, recipe)
     assert first is second or first.wait(0)
-    assert first.wait(60)
+    assert first.wait(LONG_S)
     assert shelf.active() == []
     (saved,) = shelf.saved(slide)
     assert saved.run.path == shelf.place(slide, recipe)
@@ -239,7 +239,7 @@ def test_runs_of_other_slides_and_other_files_are_not_offered(slide, tmp_path):
     shelf = Shelf(tmp_path)
     other = write_stained(tmp_path / "other.tif", width=640, height=512, seed=5)
     with open_slide(other) as opened:
-        shelf.start(opened, Recipe.of(model=MODEL)).wait(60)
+        shelf.start(opened, Recipe.of(model=MODEL)).wait(LONG_S)
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "run.json").write_text("not json")
     assert shelf.saved(slide) == []
@@ -330,28 +330,25 @@ def test_a_job_is_found_again_by_another_session_and_can_be_paused(app, monkeypa
 
     monkeypatch.setattr("workbench.jobs.run", run)
     app.runs.start()
-    assert begun.acquire(timeout=60)
+    assert begun.acquire(timeout=LONG_S)
     job = app.runs.job
     other = WorkbenchApp(app.site)
     other.begin(model=MODEL)
     assert other.runs.job is job
     other.runs.pause()
-    until = time.monotonic() + 60
-    while job.progress.status != "paused":
-        assert time.monotonic() < until
-        time.sleep(0.005)
+    eventually(lambda: job.progress.status == "paused")
     app.runs.poll()
     assert app.runs.progress_card.text == "Paused at 0 of 100 tiles."
     assert app.runs.progress_card.offers == "Resume"
     app.runs.pause()
-    assert begun.acquire(timeout=60)
+    assert begun.acquire(timeout=LONG_S)
     app.runs.poll()
     assert app.runs.progress_card.offers == "Pause"
     go_on.set()
-    assert job.wait(60)
+    assert job.wait(LONG_S)
 
 
-def test_a_drawing_that_the_disk_refuses_is_shown_nowhere(app, monkeypatch):
+def test_drawings_that_the_disk_refuses_are_saved_once_it_has_room(app, monkeypatch):
     stage, marking = app.viewer.stage, app.annotations.marking
     square = [[[10, 10, 90, 10, 90, 90, 10, 90]]]
     box = {"do": "add", "kind": "area", "parts": square, "downsample": 1}
@@ -363,20 +360,51 @@ def test_a_drawing_that_the_disk_refuses_is_shown_nowhere(app, monkeypatch):
     with monkeypatch.context() as full:
         full.setattr("workbench.line_log.os.fsync", refuse)
         stage.annotation_edits = [{**box, "key": first, "number": 1}]
-    assert app.notice.visible
-    assert "No space left on device" in app.notice.object
-    assert stage.annotation_answered == {"number": 1}  # no longer shown as unsaved
-    app.annotations.poll()
-    assert not [*marking.edits.annotations, *stage.annotation_changes.get("put", [])]
-    assert marking.chosen == ""
-    assert not marking.history.can_undo
+        assert app.notice.visible
+        assert "No space left on device" in app.notice.object
+        assert "kept in this tab" in app.notice.object
+        app.notice.visible = False
+        undo = {"do": "undo", "number": 3}
+        stage.annotation_edits = [{**box, "key": second, "number": 2}, undo]
+        assert "Nothing can be undone" in stage.told["text"]
+        app.annotations.poll()
+        assert not app.notice.visible, "it is said once"
+        assert stage.annotation_answered == {"number": 0}  # both are shown as unsaved
+        assert not marking.edits.annotations
+        assert not stage.annotation_changes.get("put")
+        assert marking.chosen == ""
+        assert not marking.history.can_undo
 
-    stage.annotation_edits = [{**box, "key": second, "number": 2}]
+    app.annotations.poll()
     assert stage.annotation_answered == {"number": 2}
-    assert [mark["id"] for mark in stage.annotation_changes["put"]] == [second]
+    assert "saved now" in stage.told["text"]
     slide, folder = app.slide, marking.edits.annotations.path.parent
     kept = open_annotations(slide, folder=folder)
-    assert [each.id for each in kept] == [second]
+    assert [each.id for each in kept] == [first, second]
+    assert marking.history.can_undo
+
+
+def test_a_change_that_the_disk_refuses_stays_as_it_was_drawn(app, monkeypatch):
+    stage, marking = app.viewer.stage, app.annotations.marking
+    area = {"kind": "area", "downsample": 1}
+    ring, moved = ([[[x, 10, 90, 10, 90, 90, x, 90]]] for x in (10, 30))
+    key = str(uuid.uuid4())
+    made = {**area, "do": "add", "key": key, "parts": ring, "number": 1}
+    stage.annotation_edits = [made]
+
+    def refuse(_):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    shown = stage.annotation_changes
+    with monkeypatch.context() as full:
+        full.setattr("workbench.line_log.os.fsync", refuse)
+        change = {**area, "do": "change", "id": key, "parts": moved, "number": 2}
+        stage.annotation_edits = [change]
+        assert stage.annotation_changes == shown, "nothing takes its place"
+        assert stage.annotation_answered == {"number": 1}
+    app.annotations.poll()
+    assert stage.annotation_answered == {"number": 2}
+    assert marking.edits.annotations.get(key).geometry.bounds[0] == 30
 
 
 def test_a_region_that_was_not_drawn_is_refused_in_a_sentence(app):

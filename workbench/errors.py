@@ -239,6 +239,13 @@ class AnnotationError(WorkbenchError):
         )
 
 
+class UnsavedError(AnnotationError):
+    """What was done to annotations could not be written, and may be again later."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(path, reason, "Make room, or repair the disk.")
+
+
 class SharedIdError(AnnotationError):
     """An earlier version saved work under an id that other slides may share."""
 

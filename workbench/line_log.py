@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import filelock
 
-from workbench.errors import AnnotationError
+from workbench.errors import UnsavedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +79,7 @@ class LineLog:
 
         Raises
         ------
-        AnnotationError
+        UnsavedError
             If the disk refuses.
         """
         try:
@@ -105,7 +105,7 @@ class LineLog:
 
         Raises
         ------
-        AnnotationError
+        UnsavedError
             If the disk refuses; then nothing has changed.
         """
         with self._opened() as file:
@@ -195,9 +195,9 @@ class LineLog:
         self.damaged.append(f"line {number} is damaged ({problem})")
         _log.warning("Line %d of a file of changes is damaged and left out.", number)
 
-    def _disk(self, error: Exception) -> AnnotationError:
+    def _disk(self, error: Exception) -> UnsavedError:
         reason = f"the disk refuses: {getattr(error, 'strerror', '') or error}"
-        return AnnotationError(self.path, reason, "Make room, or repair the disk.")
+        return UnsavedError(self.path, reason)
 
 
 def read_lines(path: Path) -> tuple[list[Any], list[str]]:

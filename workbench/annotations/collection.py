@@ -165,7 +165,7 @@ class Annotations(Collection[Annotation]):
         ------
         SlideChangedError
             If the slide's file is no longer what was marked; then nothing has changed.
-        AnnotationError
+        UnsavedError
             If the disk refuses; then nothing has changed.
         """
         now = datetime.now(UTC).isoformat(timespec="milliseconds")

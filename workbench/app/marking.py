@@ -15,7 +15,7 @@ from shapely.errors import ShapelyError
 from workbench.annotations.annotation import Annotation
 from workbench.annotations.classes import colour_of
 from workbench.app.history import History, Step
-from workbench.errors import AnnotationError
+from workbench.errors import AnnotationError, UnsavedError, WorkbenchError
 from workbench.layers.colour import hex_colour
 
 if TYPE_CHECKING:
@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     from workbench.app.viewer import Viewer
 
 TOOLS: Final = ("box", "polygon", "freehand", "line", "point")
+_DRAWINGS: Final = ("add", "change", "delete")
+"""Edits that the browser keeps until they are saved."""
+
+_KEPT: Final = (
+    "Make room, or repair the disk. What is drawn until then is dashed: it is kept in"
+    " this tab, and saved by itself as soon as that is possible."
+)
 _MOST_POINTS: Final = 100_000
 """Of one drawing: a hand does not draw more."""
 
@@ -78,6 +85,10 @@ class Marking(param.Parameterized):
         self.taker: Callable[[BaseGeometry], None] | None = None
         """Takes the next area that is drawn, if it is to be no annotation."""
         self._done = 0.0
+        self._waiting: list[dict[str, Any]] = []
+        """What was done in the browser and is not saved yet, in order."""
+        self._refused = ""
+        """Why the disk has refused the first of these, if it has."""
         self._numbers = itertools.count(1)
         stage = viewer.stage
         stage.markable = True
@@ -107,7 +118,8 @@ class Marking(param.Parameterized):
         self._changed()
 
     def refresh(self) -> None:
-        """Show what others have done since."""
+        """Save what the disk has refused, if it can be now; show what others did."""
+        self._save_waiting()
         self.show(self.edits.annotations.refresh())
 
     def show(self, keys: Iterable[str]) -> None:
@@ -190,33 +202,62 @@ class Marking(param.Parameterized):
 
     def _heard(self, edits: list[dict[str, Any]]) -> None:
         """Do what has not been done yet, in order."""
-        for edit in edits:
-            if edit["number"] > self._done:
-                self._done = edit["number"]
-                self._guard(self._edited, edit)
-        # Done, or refused and told: either way the browser waits no longer.
+        last = max([self._done, *(edit["number"] for edit in self._waiting)])
+        self._waiting += [edit for edit in edits if edit["number"] > last]
+        self._save_waiting()
+        drawings = [edit for edit in self._waiting if edit["do"] in _DRAWINGS]
+        if len(drawings) < len(self._waiting):
+            self.tell("Nothing can be undone before what is drawn is saved.")
+        self._waiting = drawings
+
+    def _save_waiting(self) -> None:
+        """Do what waits, up to what the disk refuses: that is tried again later."""
+        refused_before, self._refused = self._refused, ""
+        while self._waiting:
+            self._guard(self._edited, self._waiting[0])
+            if self._refused:
+                break
+            self._done = self._waiting.pop(0)["number"]
+        # Done, or wrong and told: either way the browser waits no longer.
         self._viewer.stage.annotation_answered = {"number": self._done}
+        if self._refused and not refused_before:
+            self._guard(self._say_refused)
+        elif refused_before and not self._refused:
+            self.tell("What was drawn in the meantime is saved now.")
+
+    def _say_refused(self) -> None:
+        raise WorkbenchError(self._refused, _KEPT)
 
     def _edited(self, edit: dict[str, Any]) -> None:
-        """Save what was done in the browser; what cannot be is shown as it was."""
+        """Save what was done in the browser; what cannot be is shown as it was.
+
+        What the disk refuses to keep is noted, and stays as it was drawn.
+        """
         try:
-            match edit.get("do"):
-                case "add":
-                    self._add(edit)
-                case "change":
-                    self._reshape(edit)
-                case "delete":
-                    self.delete(edit["id"])
-                case "delete objects":
-                    self.delete_objects()
-                case "undo":
-                    self.undo()
-                case "redo":
-                    self.redo()
+            self._do(edit)
+        except UnsavedError as error:
+            if edit["do"] not in _DRAWINGS:
+                raise
+            self._refused = error.message
         except Exception:
             if "id" in edit:
                 self.show([edit["id"]])
             raise
+
+    def _do(self, edit: dict[str, Any]) -> None:
+        match edit.get("do"):
+            case "add":
+                self._add(edit)
+            case "change":
+                self._reshape(edit)
+            case "delete":
+                self.delete(edit["id"])
+            case "delete objects":
+                self.delete_objects()
+            case "undo":
+                self.undo()
+            case "redo":
+                self.redo()
 
     def _add(self, edit: dict[str, Any]) -> None:
         key = _key_of(edit)

@@ -75,7 +75,8 @@ class AnnotationCanvas {
 
   /** Marks that are drawn and that nobody has saved yet. */
   get pending() {
-    return this.unsaved.edits.filter((edit) => edit.do === "add").map(({ kind, parts }) => new Mark({ id: "", kind, parts }));
+    const drawn = this.unsaved.edits.filter((edit) => edit.do !== "delete");
+    return drawn.map(({ kind, parts }) => new Mark({ id: "", kind, parts }));
   }
 
   answered({ number = 0 }) {
