@@ -13,6 +13,7 @@ from stained_slide import write_stained
 import slow_model
 from app_page import AppPage, do_the_whole_job
 from browser import free_port, running
+from workbench.annotations.collection import open_annotations
 from workbench.slide.slide import open_slide
 
 pytestmark = pytest.mark.browser
@@ -26,6 +27,7 @@ CELLS = [
 runs = [run.status for run in app.runs]
 print(json.dumps({"size": app.slide.size, "x": app.view.x, "runs": runs}))""",
 ]
+BOXES = [(300, 300, 600, 500), (700, 600, 900, 750)]
 READY = """() => {
   const widget = window.jupyterapp?.shell.currentWidget;
   const kernel = widget?.sessionContext?.session?.kernel;
@@ -102,8 +104,9 @@ def test_the_app_works_in_a_cell_while_the_notebook_goes_on(watched, lab, folder
     app = AppPage(watched, page.app_frame("/proxy/"))
     app.frame.frame_element().scroll_into_view_if_needed()
     app.choose("Model", slow_model.NAME)
+    gate = slow_model.Gate(folder.parent / "package" / "gate")
     with open_slide(folder / SLIDE) as slide:
-        do_the_whole_job(app, slide, folder / "runs")
+        do_the_whole_job(app, slide, folder / "runs", gate)
 
     page.command("notebook:move-cursor-down")
     page.command("notebook:run-cell")
@@ -129,3 +132,46 @@ def test_the_launcher_has_a_card_that_opens_the_app(watched, lab, folder):
     with open_slide(folder / SLIDE) as slide:
         app.shows(slide)
     assert watched.external == []
+
+
+def begin_box(app, x0, y0, x1, y1):
+    app.press("Mark a box")
+    app.page.mouse.move(*app.figure.screen(x0, y0))
+    app.page.mouse.down()
+    app.page.mouse.move(*app.figure.screen(x1, y1), steps=5)
+
+
+def test_a_cell_outlives_its_kernel_and_loses_no_drawing(watched, lab, folder):
+    page = Lab(watched, lab, "/tree/app.ipynb")
+    page.page.wait_for_function(READY)
+    page.command("notebook:run-cell")
+    app = AppPage(watched, page.app_frame("/proxy/"))
+    app.frame.frame_element().scroll_into_view_if_needed()
+    app.frame.get_by_role("button", name="Mark a box").wait_for()
+    begin_box(app, *BOXES[0])
+    app.page.mouse.up()
+    app.frame.get_by_label("1 annotations").first.wait_for()
+    begin_box(app, *BOXES[1])
+    page.page.evaluate(
+        """async () => {
+          const { sessionContext } = jupyterapp.shell.currentWidget;
+          await sessionContext.session.kernel.restart();
+        }"""
+    )
+    veil = app.frame.get_by_role("alertdialog", name="Connection lost")
+    veil.wait_for()
+    assert "run this cell again" in veil.inner_text()
+    app.page.mouse.up()
+    page.page.screenshot(path=folder.parent / "restarted.png")
+    page.page.wait_for_function(READY)
+    page.command("notebook:run-cell")
+    veil.wait_for(state="detached")
+    app = AppPage(watched, page.app_frame("/proxy/"))
+    app.frame.get_by_label("2 annotations").first.wait_for()
+    page.page.screenshot(path=folder.parent / "again.png")
+    with open_slide(folder / SLIDE) as slide:
+        found = list(open_annotations(slide, folder=folder / "runs" / "annotations"))
+    boxes = sorted(each.geometry.bounds for each in found)
+    assert len(boxes) == len(BOXES)
+    for box, right in zip(boxes, BOXES, strict=True):
+        assert box == pytest.approx(right, abs=5)
