@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 from stained_slide import write_stained
@@ -41,6 +42,11 @@ def environment(tmp_path_factory):
     return slow_model.offer(tmp_path_factory.mktemp("package"))
 
 
+@pytest.fixture
+def gate(environment):
+    return slow_model.Gate(Path(environment[slow_model.GATE]))
+
+
 @pytest.fixture(scope="module")
 def url(folder, runs, environment):
     port = free_port()
@@ -51,9 +57,9 @@ def url(folder, runs, environment):
         yield f"{root}/workbench"
 
 
-def test_the_whole_job_under_workbench_serve(watched, url, slide, runs):
+def test_the_whole_job_under_workbench_serve(watched, url, slide, runs, gate):
     app = AppPage.open(watched, url, slide=slide.name, model=slow_model.NAME)
-    run = do_the_whole_job(app, slide, runs)
+    run = do_the_whole_job(app, slide, runs, gate)
     app.is_clean()
 
     again = AppPage.open(watched, url, slide=slide.name)
@@ -73,9 +79,9 @@ def panel_url(folder, environment, tmp_path, repository):
         yield url
 
 
-def test_the_whole_job_under_panel_serve(watched, panel_url, slide, tmp_path):
+def test_the_whole_job_under_panel_serve(watched, panel_url, slide, tmp_path, gate):
     app = AppPage.open(watched, panel_url, slide=slide.name, model=slow_model.NAME)
-    do_the_whole_job(app, slide, tmp_path)
+    do_the_whole_job(app, slide, tmp_path, gate)
     app.is_clean()
 
 

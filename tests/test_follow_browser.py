@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
-import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+from patience import eventually
 from stained_slide import write_stained
 
 import slow_model
@@ -22,7 +24,7 @@ pytestmark = pytest.mark.browser
 
 SIDE = 4096
 BATCH_S = 2.5
-"""So slow is a batch of one tile that what is seen between two of them is told."""
+"""So slow is a batch of one tile that the reader looks where the focus is meanwhile."""
 
 _GO = """([x, y, downsample]) => {
   const { x_range, y_range } = probe.figure().model;
@@ -49,17 +51,26 @@ def slides(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory, runs, slides):
+def model(tmp_path_factory):
+    env = slow_model.offer(tmp_path_factory.mktemp("package") / "model")
+    return {**env, slow_model.PAUSE: str(BATCH_S)}
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory, runs, slides, model):
     folder = tmp_path_factory.mktemp("follow")
     write_stained(slides / "tissue.tif", width=SIDE, height=SIDE)
-    env = slow_model.offer(folder / "model")
-    env[slow_model.PAUSE] = str(BATCH_S)
     port = free_port()
     command = [sys.executable, "-m", "workbench.cli", "serve", "--port", str(port)]
     command += ["--slides", str(slides), "--runs", str(runs)]
     root = f"http://127.0.0.1:{port}"
-    with running(command, f"{root}/liveness", folder / "log", env=env):
+    with running(command, f"{root}/liveness", folder / "log", env=model):
         yield f"{root}/workbench"
+
+
+@pytest.fixture
+def gate(model):
+    return slow_model.Gate(Path(model[slow_model.GATE]))
 
 
 def go(app, x, y, downsample=1.0):
@@ -87,37 +98,36 @@ def coloured(app, before, box):
     return (np.abs(now[part] - before[part]).max(-1) > 12).mean() > 0.4
 
 
-def wait_for(check, app, seconds=60):
-    end = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < end
-        app.page.wait_for_timeout(60)
-    return found
+def wait_for(check, app):
+    return eventually(check, pause=lambda: app.page.wait_for_timeout(60))
 
 
-def test_what_is_in_view_is_painted_first_and_panning_away_reorders(watched, url, runs):
+def test_what_is_in_view_is_painted_first_and_panning_away_reorders(
+    watched, url, runs, gate
+):
     app = AppPage.open(watched, url, slide="tissue.tif", model=slow_model.NAME)
     app.press("More options")
     app.fill("Batch size", "1")
     view = go(app, 2900, 2500)  # neither where the tissue begins nor its middle
     app.figure.settle()
     before = app.figure.canvas().astype(int)
-    app.press("Run")
+    with gate:
+        app.press("Run")
+        gate.let_one_through()
+        run, done = wait_for(lambda: all(answered(runs)) and answered(runs), app)
+        first = run.grid.core(done[0])
+        assert first.intersection(view), "the first tile is in view"
+        # It is painted as soon as it is answered: there is no second one yet.
+        wait_for(lambda: coloured(app, before, first.intersection(view)), app)
+        _, done = answered(runs)
+        assert len(done) == 1
 
-    run, done = wait_for(lambda: all(answered(runs)) and answered(runs), app)
-    first = run.grid.core(done[0])
-    assert first.intersection(view), "the first tile is in view"
-    wait_for(lambda: coloured(app, before, first.intersection(view)), app)
-    _, done = answered(runs)
-    assert len(done) <= 2, "within two batches of pressing Run"
-
-    view = go(app, 1300, 1500)
-    _, done = answered(runs)
-    in_hand = len(done)
-    _, done = wait_for(
-        lambda: len(answered(runs)[1]) >= in_hand + 4 and answered(runs), app
-    )
-    after = [bool(run.grid.core(t).intersection(view)) for t in done[in_hand:]]
+        view = go(app, 1300, 1500)
+        app.page.wait_for_url(re.compile(r"[?&]at=1300[.,]"))  # the server has heard
+        for _ in range(4):
+            gate.let_one_through()
+        _, done = wait_for(lambda: len(answered(runs)[1]) >= 5 and answered(runs), app)
+    after = [bool(run.grid.core(t).intersection(view)) for t in done[1:]]
     assert after[1:4] == [True] * 3, "only the batch in hand is elsewhere"
     assert len(set(done)) == len(done), "nothing is computed twice"
 

@@ -12,6 +12,7 @@ import shapely
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from patience import LONG_S, eventually
 from PIL import Image
 
 import workbench as wb
@@ -587,7 +588,7 @@ def test_the_network_is_only_so_far_ahead():
     drawn, blocked = [], threading.Event()
 
     def slowly(*_):
-        blocked.wait(5)
+        assert blocked.wait(LONG_S)
 
     finder.find = slowly
 
@@ -601,7 +602,8 @@ def test_the_network_is_only_so_far_ahead():
     found = find_objects(answered(), finder)
     thread = threading.Thread(target=lambda: next(found))
     thread.start()
-    time.sleep(0.3)
+    eventually(lambda: drawn)
+    time.sleep(0.3)  # in which one that does not wait would draw on
     assert len(drawn) <= 4
     blocked.set()
     thread.join()

@@ -18,6 +18,7 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
+from patience import LONG_S
 
 from browser import free_port, running
 from workbench.app.door import Door
@@ -66,7 +67,7 @@ def opener():
 
 def opened(who, url):
     try:
-        with who.open(url, timeout=30) as response:
+        with who.open(url, timeout=LONG_S) as response:
             return response.status, response.geturl(), response.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.geturl(), error.read().decode(errors="replace")
@@ -105,7 +106,7 @@ def test_health_is_told_below_the_prefix_without_names(served):
 
 def test_an_interrupt_ends_it_well(served):
     served.process.send_signal(signal.SIGINT)
-    assert served.process.wait(30) == 0
+    assert served.process.wait(LONG_S) == 0
     assert "Traceback" not in served.log.read_text()
 
 

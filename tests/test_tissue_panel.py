@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
+from patience import LONG_S
 from stained_slide import write_stained
 
 from workbench.annotations.annotation import Annotation
@@ -88,7 +89,7 @@ def test_a_run_over_nothing_says_so_and_leaves_no_run(tmp_path):
     app = opened(tmp_path, tmp_path / "runs")
     app.runs.start()
     job = app.runs.job
-    assert job.wait(60)
+    assert job.wait(LONG_S)
     app.runs.poll()
     bar = app.notices.no_tissue
     assert bar.visible

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from patience import eventually
 from stained_slide import write_stained
 
 from browser import panel_serve
@@ -17,8 +18,21 @@ MANY = 200
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("waiting")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("waiting")
+
+
+@pytest.fixture
+def shut(folder):
+    """Return what lets no slow slide be opened before it is removed."""
+    shut = folder / "shut"
+    shut.touch()
+    yield shut
+    shut.unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="module")
+def url(folder):
     slides = folder / "slides"
     slides.mkdir()
     write_stained(slides / "a-quick.tif", width=2048, height=1536)
@@ -26,24 +40,29 @@ def url(tmp_path_factory):
     small = write_stained(folder / "small.tif", width=512, height=512)
     for number in range(MANY):
         (slides / f"case-{number:03}.tif").hardlink_to(small)
-    env = {"SLIDES": str(slides), "RUNS": str(folder / "runs"), "SLOW_S": "6"}
+    env = {"SLIDES": str(slides), "RUNS": str(folder / "runs"), "SLOW": str(folder)}
     with panel_serve(APP, folder / "log", env=env) as address:
         yield address
 
 
-def test_a_slide_that_is_slow_to_open_can_be_left_and_keeps_nobody(watched, url):
+def test_a_slide_that_is_slow_to_open_can_be_left_and_keeps_nobody(
+    watched, url, folder, shut
+):
     page = watched.page
     page.goto(f"{url}?slide=a-quick.tif")
     watched.settle()
     page.get_by_role("option", name="a-slow.tif").click()
     page.get_by_text("Opening a-slow.tif").wait_for()
+
     # The page goes on: zooming brings new tiles, and another slide opens.
-    before = len([each for each in watched.requests if "/tiles/" in each])
+    def tiles():
+        return len([each for each in watched.requests if "/tiles/" in each])
+
+    before = tiles()
     page.mouse.move(*watched.screen(1000, 700))
     page.mouse.wheel(0, -360)
-    page.wait_for_timeout(400)
+    eventually(lambda: tiles() > before, pause=lambda: page.wait_for_timeout(50))
     watched.settle()
-    assert len([each for each in watched.requests if "/tiles/" in each]) > before
     assert page.get_by_text("Opening a-slow.tif").is_visible()
 
     page.get_by_role("button", name="Cancel", exact=True).click()
@@ -53,9 +72,13 @@ def test_a_slide_that_is_slow_to_open_can_be_left_and_keeps_nobody(watched, url)
     page.get_by_role("option", name="a-slow.tif").click()
     page.get_by_text("Opening a-slow.tif").wait_for()
     page.get_by_role("option", name="case-000.tif").click()
-    page.get_by_text("512 x 512 px").wait_for(timeout=4000)
-    page.wait_for_timeout(6500)
-    # What was given up does not come back later.
+    page.get_by_text("512 x 512 px").wait_for()
+    # What was given up does not come back once it is open.
+    shut.unlink()
+    begun = (folder / "begun").stat().st_size
+    ended = folder / "ended"
+    eventually(lambda: ended.exists() and ended.stat().st_size >= begun)
+    page.wait_for_timeout(1000)
     assert "case-000.tif" in chosen.inner_text()
     assert page.get_by_text("512 x 512 px").is_visible()
     assert watched.errors == []
