@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+from functools import partial
 
 import nbformat
 import pytest
+from patience import eventually
 from stained_slide import write_stained
 
 import slow_model
@@ -164,8 +166,10 @@ def test_a_cell_outlives_its_kernel_and_loses_no_drawing(watched, lab, folder):
     app.page.mouse.up()
     page.page.screenshot(path=folder.parent / "restarted.png")
     page.page.wait_for_function(READY)
+    before = app.frame
     page.command("notebook:run-cell")
-    veil.wait_for(state="detached")
+    pause = partial(page.page.wait_for_timeout, 100)
+    eventually(before.is_detached, pause=pause)
     app = AppPage(watched, page.app_frame("/proxy/"))
     app.frame.get_by_label("2 annotations").first.wait_for()
     page.page.screenshot(path=folder.parent / "again.png")
