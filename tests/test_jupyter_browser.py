@@ -8,14 +8,16 @@ import sys
 from functools import partial
 
 import nbformat
+import numpy as np
 import pytest
 from patience import eventually
 from stained_slide import write_stained
 
 import slow_model
-from app_page import AppPage, do_the_whole_job
+from app_page import NEAR, AppPage, do_the_whole_job
 from browser import free_port, running
 from workbench.annotations.collection import open_annotations
+from workbench.geometry import Box
 from workbench.slide.slide import open_slide
 
 pytestmark = pytest.mark.browser
@@ -30,6 +32,19 @@ runs = [run.status for run in app.runs]
 print(json.dumps({"size": app.slide.size, "x": app.view.x, "runs": runs}))""",
 ]
 BOXES = [(300, 300, 600, 500), (700, 600, 900, 750)]
+DRAWING = [
+    "import holoviews as hv\nimport workbench as wb\nhv.extension('bokeh')",
+    f"""app = wb.Workbench('{SLIDE}', height=560)
+app.draw(hv.Rectangles([(300, 400, 380, 480)]).opts(color='#ff00ff', line_color=None))
+app""",
+    """app.app.viewer.draw(
+    hv.Rectangles([(700, 400, 780, 480)]).opts(color='#ffff00', line_color=None))
+app.draw(hv.Points([(1000.0, 440.0)]).opts(color='#00ffff', size=30))
+print('drawn')""",
+]
+DRAWN = {(340, 440): "#ff00ff", (740, 440): "#ffff00", (1000, 440): "#00ffff"}
+"""The colours to see around points of the slide."""
+
 READY = """() => {
   const widget = window.jupyterapp?.shell.currentWidget;
   const kernel = widget?.sessionContext?.session?.kernel;
@@ -42,11 +57,12 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab") / "root"
     folder.mkdir()
     write_stained(folder / SLIDE, width=1536, height=1280)
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
-    )
-    nbformat.write(notebook, folder / "app.ipynb")
+    for name, cells in (("app", CELLS), ("drawing", DRAWING)):
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        )
+        nbformat.write(notebook, folder / f"{name}.ipynb")
     return folder
 
 
@@ -121,6 +137,29 @@ def test_the_app_works_in_a_cell_while_the_notebook_goes_on(watched, lab, folder
     outside = [e for e in watched.errors if "/proxy/" in e]
     assert outside == []
     assert watched.external == []
+
+
+def test_cells_draw_over_the_slide_before_and_after_it_is_shown(watched, lab):
+    page = Lab(watched, lab, "/tree/drawing.ipynb")
+    page.page.wait_for_function(READY)
+    for _ in range(2):
+        page.command("notebook:run-cell-and-select-next")
+    app = AppPage(watched, page.app_frame("/proxy/"))
+    app.frame.frame_element().scroll_into_view_if_needed()
+
+    def shows(places):
+        colour = app.snapshot()
+        for x, y in places:
+            wanted = [int(DRAWN[x, y][i : i + 2], 16) for i in (1, 3, 5)]
+            assert np.abs(colour(Box.around(x, y, 8, 8)) - wanted).max() < NEAR, (x, y)
+
+    first, *later = DRAWN
+    app.eventually(lambda: shows([first]))
+    page.command("notebook:run-cell")
+    page.page.locator(".jp-OutputArea-output", has_text="drawn").last.wait_for()
+    errors = page.page.locator('[data-mime-type="application/vnd.jupyter.stderr"]')
+    assert errors.all_inner_texts() == []
+    app.eventually(lambda: shows([first, *later]))
 
 
 def test_the_launcher_has_a_card_that_opens_the_app(watched, lab, folder):

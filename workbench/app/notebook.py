@@ -16,12 +16,14 @@ from workbench.app.library import Library
 from workbench.app.runs import Shelf
 from workbench.app.serve import session
 from workbench.app.site import Site
+from workbench.app.viewer import renderers_of
+from workbench.errors import OutOfBoundsError
 from workbench.slide.slide import Slide, open_slide
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from workbench.app.viewer import View
+    from workbench.app.viewer import View, Viewer
     from workbench.app.workbench import WorkbenchApp
     from workbench.store import Run
 
@@ -64,6 +66,8 @@ class Workbench:
         self._opened = opened
         self._app: WorkbenchApp | None = None
         self._cell: Cell | None = None
+        self._drawn: list[tuple[str, Any]] = []
+        """What `draw` was given, each with the id of its slide."""
         self._server = kernel_server()
         self._page = self._server.add(self)
 
@@ -112,10 +116,42 @@ class Workbench:
         """The newest run of the slide, finished or not."""
         return next(iter(self.runs), None)
 
+    def draw(self, element: Any) -> None:
+        """Draw over the open slide what HoloViews or hvPlot make, at level-0 pixels.
+
+        Where the frame has not loaded yet it is drawn once it has, and again in each
+        later frame of the slide.
+
+        Parameters
+        ----------
+        element : HoloViews object
+            Points, polygons, paths, rectangles, labels, or an overlay of them.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If no slide is open yet, so that there is none to draw over.
+        """
+        slide = self.slide
+        if slide is None:
+            message = "No slide is open, so there is nothing to draw over."
+            raise OutOfBoundsError(message, "Wait for the app, or name its slide.")
+        renderers_of(element)  # what cannot be drawn is said here, to who asks
+        self._drawn.append((slide.id, element))
+        viewer = None if self._app is None else self._app.viewer
+        if viewer is not None:
+            viewer.draw(element)
+
+    def _draw_again(self, viewer: Viewer) -> None:
+        for slide, element in self._drawn:
+            if slide == viewer.slide.id:
+                viewer.draw(element)
+
     def open_session(self) -> Any:
         """Return the page of a session that a frame opens; the server calls this."""
         first = "" if self._opened is None else self._opened.name
         self._app = session(self.site, first=first)
+        self._app.param.watch(lambda event: self._draw_again(event.new), "viewer")
         watch = self._app.restorer.connection
         watch.param.update(alive="here", notebook=True)
         return self._app.page()

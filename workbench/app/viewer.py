@@ -210,10 +210,8 @@ class Viewer(pn.viewable.Viewer):
         element : HoloViews object
             Points, polygons, paths, rectangles, labels, or an overlay of them.
         """
-        import holoviews as hv  # noqa: PLC0415 - slow to load, and for this only
-
-        drawn = hv.renderer("bokeh").get_plot(element).state.renderers
-        document = pn.state.curdoc
+        drawn = renderers_of(element)
+        document = self.figure.document
         if document is not None and document.session_context:
             # Bokeh's own models are changed while the document is locked.
             document.add_next_tick_callback(lambda: self.figure.renderers.extend(drawn))
@@ -314,3 +312,13 @@ class Viewer(pn.viewable.Viewer):
     @param.depends("lock", watch=True)
     def _lock_changed(self) -> None:
         self._stage.lock = self.lock
+
+
+def renderers_of(element: Any) -> list[Any]:
+    """Return what Bokeh draws for what HoloViews or hvPlot make, new each time."""
+    from holoviews.plotting.bokeh import (  # noqa: PLC0415 - slow, for this only
+        BokehRenderer,
+    )
+
+    renderers: list[Any] = BokehRenderer.get_plot(element).state.renderers
+    return renderers
