@@ -111,9 +111,9 @@ def test_a_run_of_the_same_request_is_found_again(compressed, tmp_path, monkeypa
     options = {"model": MODEL, "tissue_only": False, "device": "cpu"}
     with wb.open_slide(compressed, mpp=0.5) as slide:
         (former,) = slide.former.ids
-        known, slide.id = slide.id, former
+        known, slide._id = slide.id, former
         first = wb.run(slide, **options)
-        slide.id = known
+        slide._id = known
         recipe = Recipe(model=MODEL, tissue_only=False)
         assert Shelf("runs").place(slide, recipe).samefile(first.path)
         assert wb.run(slide, **options).path == first.path

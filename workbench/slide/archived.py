@@ -16,7 +16,7 @@ import fsspec
 from workbench.errors import SlideNotFoundError, UnsupportedSlideError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from workbench.slide.parts import Range
 
@@ -26,6 +26,7 @@ _HEADER: Final = struct.Struct("<4s22xHH")
 
 _MARK: Final = b"PK\3\4"
 _ENCRYPTED: Final = 1
+_BLOCK: Final = 4 << 20
 
 
 def is_archived(path: str) -> bool:
@@ -158,3 +159,8 @@ class ArchivedPart:
             message = "its ZIP file ends too early"
             raise OSError(message)
         return found
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield all of it, in order; see `Part.blocks`."""
+        for start in range(0, self.size, _BLOCK):
+            yield self.read([(start, min(_BLOCK, self.size - start))])[0]

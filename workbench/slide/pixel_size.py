@@ -72,6 +72,14 @@ class PixelSize:
             return None
         return math.sqrt(self.xy[0] * self.xy[1]) if self.is_square else min(self.xy)
 
+    def problem_as(self, *, square: bool) -> str:
+        """Return why a slide with such pixels has no mpp; empty if it has one."""
+        if self.xy is None:
+            return self.problem
+        if square or self.is_square:
+            return ""
+        return f"its pixels are {self}, and are not shown as square ones (square=False)"
+
     @property
     def scale(self) -> tuple[float, float]:
         """How many square pixels a stored pixel is wide, and how many it is high."""

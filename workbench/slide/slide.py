@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from workbench.slide.associated import AssociatedImages
 from workbench.slide.blocks import Reading, read_sources
 from workbench.slide.colour import to_srgb
 from workbench.slide.encoded_boxes import EncodedBoxes, encoded_boxes
+from workbench.slide.limits import check_answer
 from workbench.slide.notebook_view import mimebundle
 from workbench.slide.opening import open_reader
 from workbench.slide.pixel_size import Mpp, PixelSize
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from workbench.slide.former import FormerIds
     from workbench.slide.reader import EncodedTile, ImageInfo, Level, Reader
 
-MAX_PIXELS: Final = 1 << 28
 """The most pixels one read may answer with."""
 
 
@@ -166,8 +166,7 @@ class Slide:
         SlideChangedError
             If it is made for the first time, and the file changed since it was opened.
         """
-        if not self._id:
-            self._id = self._source.id_of(self._stored)
+        self._id = self._id or self._source.id_of(self._stored)
         return self._id
 
     @property
@@ -232,12 +231,7 @@ class Slide:
     @property
     def mpp_problem(self) -> str:
         """Why `mpp` is None, as a sentence; empty where it is known."""
-        if self.mpp is not None:
-            return ""
-        if self.pixel_size.xy is not None:
-            size = f"its pixels are {self.pixel_size}"
-            return f"{size}, and are not shown as square ones (square=False)"
-        return self.pixel_size.problem
+        return self.pixel_size.problem_as(square=self._square)
 
     def require_mpp(self) -> float:
         """Return `mpp`.
@@ -277,7 +271,7 @@ class Slide:
         Raises
         ------
         OutOfBoundsError
-            If the box is empty or the answer would exceed `MAX_PIXELS`.
+            If the box is empty or the answer would exceed `limits.MAX_PIXELS`.
         MissingMppError, SlideReadError
         """
         if mpp is not None:
@@ -287,7 +281,7 @@ class Slide:
             size = self._size_at(box, mpp)
         width, height = box.x1 - box.x0, box.y1 - box.y0
         if size is None or size == (width, height):
-            self._check(1, width, height)
+            check_answer(self.path, 1, width, height)
             pixels = self._read_stored([(box.x0, box.y0)], width, height)[0]
             return Region(pixels, box, self._mpp, self._id or self.id)
         pixels = self.read_tiles([box], size)[0]
@@ -327,7 +321,7 @@ class Slide:
             Where to write, C-contiguous.
         """
         width, height = size
-        self._check(len(boxes), width, height)
+        check_answer(self.path, len(boxes), width, height)
         if all(box.x1 - box.x0 == width and box.y1 - box.y0 == height for box in boxes):
             origins = [(box.x0, box.y0) for box in boxes]
             return self._read_stored(origins, width, height, threads, out)
@@ -354,13 +348,6 @@ class Slide:
             size,
             read=lambda: self.read_tiles(boxes, size),
         )
-
-    def _check(self, count: int, width: int, height: int) -> None:
-        if width < 1 or height < 1 or width * height * (count or 1) > MAX_PIXELS:
-            asked = f"{count} x {width} x {height} pixels"
-            message = f"{asked} of '{self.path}' cannot be read at once."
-            remedy = f"Ask for at least one and at most {MAX_PIXELS:,} pixels."
-            raise OutOfBoundsError(message, remedy)
 
     def _read_stored(
         self,
@@ -400,9 +387,8 @@ class Slide:
 
     def __repr__(self) -> str:
         """Tell name, size and mpp."""
-        width, height = self.size
         mpp = f"{self.mpp:.4g}" if self.mpp else "unknown"
-        return f"Slide({self.name!r}, {width} x {height} px, mpp {mpp})"
+        return f"Slide({self.name!r}, {self.size[0]} x {self.size[1]} px, mpp {mpp})"
 
 
 def _reopen(path: str, known: str, *how: Any) -> Slide:
