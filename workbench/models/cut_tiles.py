@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 class Answering(Protocol):
     """A model that answers tiles of any size."""
 
-    card: ModelCard
+    @property
+    def card(self) -> ModelCard:
+        """What it expects and answers."""
 
     def __call__(self, tiles: Tensor) -> Tensor:
         """Return maps of tiles uint8 (N, 3, H, W)."""
