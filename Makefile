@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-.PHONY: demo test check bench lab serve format fuzz images clean help
+.PHONY: demo test check bench bundles lab serve format fuzz images clean help
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -24,6 +24,11 @@ help:  ## show this list
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+node_modules/.stamp: package.json package-lock.json
+	scripts/install_node.sh
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 demo: .venv/.all  ## make the demo slides and open the app on them
 	$(BIN)/workbench demo
 
@@ -37,11 +42,16 @@ test: check  ## all tests, in a real browser too
 	scripts/install_chromium.sh
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
-check: .venv/.dev  ## style, types and architecture
+check: .venv/.dev node_modules/.stamp  ## style, types and architecture
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	npm run --silent check
+	npm run --silent test
+
+bundles: node_modules/.stamp  ## make the browser's bundles anew from its modules
+	npm run --silent bundle
 
 format: .venv/.dev  ## put the code into its form
 	$(BIN)/ruff format .
@@ -63,4 +73,4 @@ images: .venv/.dev  ## take the screenshots of README and docs anew
 	$(BIN)/python scripts/viewer_shots.py
 
 clean:  ## remove what was made here, runs and demo slides excepted
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
@@ -22,9 +23,10 @@ from patience import LONG_S
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import sync_playwright
 
+import bundles
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext, Frame, Page
 
@@ -205,6 +207,9 @@ def launched() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """Return a browser for all tests; each takes a page of its own."""
+    old = bundles.stale(Path(__file__).resolve().parent.parent)
+    if old:
+        pytest.fail(f"{', '.join(old)}: older than the modules; run `make bundles`")
     with launched() as browser:
         yield browser
 

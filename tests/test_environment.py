@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -118,3 +119,12 @@ def test_every_make_target_of_the_readme_exists(repository):
     named = set(re.findall(r"`?make ([a-z]+)", (repository / "README.md").read_text()))
     assert named <= targets
     assert {"demo", "test", "check", "bench", "lab", "serve"} <= targets
+
+
+def test_locked_javascript_tools_name_no_registry(repository):
+    lock = json.loads((repository / "package-lock.json").read_text())
+    locked = {name: each for name, each in lock["packages"].items() if name}
+    assert len(locked) > 50
+    for name, each in locked.items():
+        assert "resolved" not in each, name
+        assert each["integrity"].startswith("sha512-"), name

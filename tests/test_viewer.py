@@ -15,7 +15,6 @@ sys.path.insert(0, str(Path(__file__).parent / "apps"))
 
 from fake_slide import FakeSlide
 
-from workbench.app.modules import bundle
 from workbench.app.viewer import View, Viewer
 from workbench.geometry import Box
 from workbench.layers.heatmap import HeatmapLayer, HeatmapStyle
@@ -170,21 +169,3 @@ def test_turning_is_shared_with_the_browser(viewer):
     assert (viewer._stage.turn, viewer._stage.mirrored) == (3, True)
     viewer._stage.turn = 1
     assert viewer.turn == 1
-
-
-def test_scripts_of_the_stage_share_no_scope(tmp_path):
-    (tmp_path / "one.js").write_text("const HERE = 1;\nexport const one = HERE;\n")
-    (tmp_path / "two.js").write_text(
-        'import { one } from "./one.js";\nconst HERE = 2;\n'
-        "export function two() {\n  return one + HERE;\n}\n"
-    )
-    entry = tmp_path / "entry.js"
-    entry.write_text(
-        'import { one } from "./one.js";\nimport { two } from "./two.js";\n'
-        "export const render = () => one + two();\n"
-    )
-    script = bundle(entry)
-    assert "import" not in script
-    assert script.count("const HERE") == 2
-    assert script.index("module_one =") < script.index("module_two =")
-    assert script.rstrip().endswith("export const render = () => one + two();")

@@ -2,10 +2,19 @@
 
 const CALM_MS = 400; // browsers refuse more than a few changes a second
 
+/**
+ * Of `AddressBar` in Python.
+ * @typedef {object} Properties
+ * @property {string[]} names of the fields that are the app's
+ * @property {string} query those fields, as they are now
+ */
+
+/** @param {RenderArguments<Properties>} component */
 export function render({ model }) {
-  let timer = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
   const write = () => {
-    timer = null;
+    timer = undefined;
     const query = new URLSearchParams(location.search);
     for (const name of model.names) query.delete(name);
     for (const [name, value] of new URLSearchParams(model.query)) query.append(name, value);

@@ -13,11 +13,11 @@ import logging
 import os
 import secrets
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
 
+from workbench.app.modules import bundle
 from workbench.app.tunnel import Relay
 from workbench.markup import render
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from workbench.app.kernel_server import KernelServer
 
 _log = logging.getLogger("workbench.app")
-_HERE: Final = Path(__file__).parent
 _HUB_VARIABLE: Final = "JUPYTERHUB_SERVICE_PREFIX"
 _PATIENCE_S: Final = 4.0
 _STYLE: Final = "width:100%;border:0;border-radius:8px;display:block"
@@ -71,7 +70,7 @@ class Cell:
     def html(self) -> str:
         """Return the frame, which finds its own address once it stands in a page."""
         facts = json.dumps(self.facts).replace("<", "\\u003c")
-        script = f"(() => {{ {_SCRIPT} ({_FILL})({facts}); }})();"
+        script = f"(() => {{ {_SCRIPT} workbenchCell.fill({facts}); }})();"
         page = render(
             "frame",
             name=self.name,
@@ -142,17 +141,7 @@ _NO_DOOR: Final = (
     " runs, or anywidget where the kernel runs, and run the cell again."
 )
 
-_SCRIPT: Final = (_HERE / "cell.js").read_text()
+_SCRIPT: Final = bundle("cell")
 
-FRAME_ESM: Final = f"{_SCRIPT}\n{(_HERE / 'tunnel.js').read_text()}"
+FRAME_ESM: Final = bundle("tunnel")
 """Module of a widget that shows a page of the server; it takes the trait `facts`."""
-
-_FILL: Final = """async (facts) => {
-  const frame = document.getElementById(facts.cell);
-  if (!frame || (await showApp(frame, facts))) return;
-  // By then the kernel would have sent what brings its own connection.
-  setTimeout(() => {
-    frame.height = 0;
-    frame.nextElementSibling.hidden = false;
-  }, 15000);
-}"""

@@ -1,12 +1,23 @@
-// Watches the page's connection: says at once when it is lost, lets nothing be done that
-// could not be saved, and comes back by itself once the server answers again.
+// Watches the connection of the page: while it is lost, a panel says so and blocks the page, so
+// that nothing is done that cannot be saved; the page comes back once the server answers.
 
 const ASK_MS = 1500;
-const REJOIN_MS = 1500; // so long the page's own socket has to come back by itself
+const REJOIN_MS = 1500; // for Bokeh's own socket to come back, before the page is loaded again
 const LOST = "workbench-lost";
 const FOUND = "workbench-found";
 
-function panel(model) {
+/**
+ * Of `Connection` in Python.
+ * @typedef {object} Properties
+ * @property {string} alive URL that the server answers while it runs
+ * @property {boolean} notebook whether the server is that of a kernel
+ */
+
+/**
+ * The panel over the page: what has happened, and a button.
+ * @param {Properties} model
+ */
+function veilOf(model) {
   const veil = document.createElement("div");
   veil.className = "veil";
   veil.setAttribute("role", "alertdialog");
@@ -29,69 +40,93 @@ function panel(model) {
   return veil;
 }
 
-export function render({ model, view, el }) {
-  const veil = panel(model);
-  const lifetime = new AbortController();
-  const { signal } = lifetime;
-  let lost = false;
-  let timer = null;
-  let leaving = false;
+/** Covers the page while its connection is lost. */
+class ConnectionWatch {
+  /** @param {RenderArguments<Properties>} component */
+  constructor({ model, view, el }) {
+    this.model = model;
+    this.host = el;
+    this.veil = veilOf(model);
+    this.lifetime = new AbortController();
+    this.lost = false;
+    this.leaving = false;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+    this.listen();
+    const page = view.model.document;
+    page.on_event("connection_lost", () => this.lose());
+    page.on_event("client_reconnected", () => this.find());
+    model.on("remove", () => this.close());
+  }
+
+  listen() {
+    const { signal } = this.lifetime;
+    const leave = () => {
+      this.leaving = true;
+    };
+    // The release of a drawing under way is let through: so it ends, and is kept.
+    for (const name of ["pointerdown", "click", "dblclick", "wheel", "keydown", "contextmenu"]) {
+      window.addEventListener(name, (event) => this.block(event), { capture: true, passive: false, signal });
+    }
+    window.addEventListener("pagehide", leave, { signal });
+    window.addEventListener("beforeunload", leave, { signal });
+  }
 
   /** Whether the server answers: itself, not a proxy in its place. */
-  async function answers() {
+  async answers() {
     try {
-      const answer = await fetch(new URL(model.alive, document.baseURI), { cache: "no-store" });
+      const answer = await fetch(new URL(this.model.alive, document.baseURI), { cache: "no-store" });
       return answer.ok;
     } catch {
       return false;
     }
   }
 
-  async function ask() {
-    timer = null;
-    if (!lost) return;
-    if (!(await answers())) {
-      timer = setTimeout(ask, ASK_MS);
+  /** Ask until the server answers; then the page's own socket has a moment to come back. */
+  async ask() {
+    this.timer = undefined;
+    if (!this.lost) return;
+    if (!(await this.answers())) {
+      this.timer = setTimeout(() => this.ask(), ASK_MS);
       return;
     }
     // The address says what was seen; the session of before may be gone.
-    timer = setTimeout(() => lost && location.reload(), REJOIN_MS);
+    this.timer = setTimeout(() => this.lost && location.reload(), REJOIN_MS);
   }
 
-  const lose = () => {
-    if (lost || leaving) return;
-    lost = true;
+  lose() {
+    if (this.lost || this.leaving) return;
+    this.lost = true;
     window.dispatchEvent(new Event(LOST));
-    el.append(veil);
-    veil.focus();
-    ask();
-  };
-  const find = () => {
-    if (!lost) return;
-    lost = false;
-    clearTimeout(timer);
-    veil.remove();
+    this.host.append(this.veil);
+    this.veil.focus();
+    this.ask();
+  }
+
+  find() {
+    if (!this.lost) return;
+    this.lost = false;
+    clearTimeout(this.timer);
+    this.veil.remove();
     window.dispatchEvent(new Event(FOUND));
-  };
-  const block = (event) => {
-    if (!lost || event.composedPath().includes(veil)) return;
+  }
+
+  /** @param {Event} event */
+  block(event) {
+    if (!this.lost || event.composedPath().includes(this.veil)) return;
     event.stopImmediatePropagation();
     if (event.cancelable && event.type !== "keydown") event.preventDefault();
-  };
-  // At a drawing under way the release is let through: so it ends, and is kept.
-  for (const name of ["pointerdown", "click", "dblclick", "wheel", "keydown", "contextmenu"]) {
-    window.addEventListener(name, block, { capture: true, passive: false, signal });
   }
-  window.addEventListener("pagehide", () => (leaving = true), { signal });
-  window.addEventListener("beforeunload", () => (leaving = true), { signal });
-  const page = view.model.document;
-  const hear = (name, act) => page.on_event(name, act);
-  hear("connection_lost", lose);
-  hear("client_reconnected", find);
-  model.on("remove", () => {
-    lifetime.abort();
-    clearTimeout(timer);
-    veil.remove();
-  });
+
+  close() {
+    this.lifetime.abort();
+    clearTimeout(this.timer);
+    this.veil.remove();
+  }
+}
+
+/** @param {RenderArguments<Properties>} component */
+export function render(component) {
+  new ConnectionWatch(component);
   return document.createElement("span");
 }

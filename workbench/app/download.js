@@ -1,10 +1,18 @@
-// Hands a file to the browser, which saves it where it saves what one downloads.
+// Hands a file to the browser, which saves it as it saves any download.
 
+/**
+ * Of `Download` in Python.
+ * @typedef {object} Properties
+ * @property {{name?: string, url?: string}} file
+ */
+
+/** @param {RenderArguments<Properties>} component */
 export function render({ model }) {
   model.on("file", () => {
-    if (!model.file.url) return;
+    const { name = "", url } = model.file;
+    if (!url) return;
     const link = document.createElement("a");
-    Object.assign(link, { href: model.file.url, download: model.file.name });
+    Object.assign(link, { href: url, download: name });
     link.click();
   });
   return document.createElement("span");

@@ -66,7 +66,7 @@ class TileStage(JSComponent):
     _busy__ignore: ClassVar[list[str]] = ["seen", "pointed", "object_pointed"]
     """What moves with the mouse tells nobody that the server has work."""
 
-    _esm: ClassVar[str] = bundle(_BROWSER / "stage.js")
+    _esm: ClassVar[str] = bundle("stage")
     _stylesheets: ClassVar[list[str]] = [(_BROWSER / "stage.css").read_text()]
 
     @classmethod

@@ -2,10 +2,33 @@
 
 const SWIPE_STEP = 0.02; // of the width, for each arrow key
 
+/**
+ * @import {Camera} from "./camera.js"
+ * @import {ViewPlace} from "./messages.js"
+ * @import {Stage} from "./stage.js"
+ * @import {Frame} from "./tile_stack.js"
+ * @import {Turn} from "./turn.js"
+ */
+
+/** @type {Record<string, number>} */
+const STEPS = { ArrowLeft: -SWIPE_STEP, ArrowRight: SWIPE_STEP };
+
 /** A divider over the slide: layers that are swiped are painted to its right only. */
 class Swipe {
+  /**
+   * Share of the width; null: there is none.
+   * @type {number | null}
+   */
+  at = null;
+
+  /**
+   * @param {HTMLElement} stage
+   * @param {() => void} moved
+   * @param {(at: number | null) => void} settled
+   */
   constructor(stage, moved, settled) {
-    Object.assign(this, { stage, moved, settled, at: null });
+    this.moved = moved;
+    this.settled = settled;
     this.bar = stage.appendChild(document.createElement("div"));
     this.bar.className = "swipe";
     this.bar.tabIndex = 0;
@@ -21,21 +44,24 @@ class Swipe {
     this.bar.addEventListener("pointermove", (event) => {
       if (!this.bar.hasPointerCapture(event.pointerId)) return;
       const { left, width } = stage.getBoundingClientRect();
-      this.move((event.clientX - left) / width);
+      this.show((event.clientX - left) / width);
     });
     this.bar.addEventListener("pointerup", () => this.settled(this.at));
     this.bar.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: -SWIPE_STEP, ArrowRight: SWIPE_STEP }[event.key];
-      if (!step) return;
+      const step = STEPS[event.key];
+      if (!step || this.at === null) return;
       event.preventDefault();
       event.stopPropagation();
-      this.move(this.at + step);
+      this.show(this.at + step);
       this.settled(this.at);
     });
     this.show(null);
   }
 
-  /** Put the divider at a share of the width; null: there is none. */
+  /**
+   * Put the divider at a share of the width; null: there is none.
+   * @param {number | null} at
+   */
   show(at) {
     this.at = at === null ? null : Math.min(1, Math.max(0, at));
     this.bar.style.display = this.at === null ? "none" : "";
@@ -44,34 +70,42 @@ class Swipe {
     this.moved();
   }
 
-  move(at) {
-    this.show(at);
-  }
 
-  /** Where a layer may be painted, of the figure's frame [left, top, width, height]. */
+  /**
+   * Where a layer may be painted, of the figure's frame [left, top, width, height].
+   * @param {Frame} frame
+   * @param {boolean} swiped
+   * @param {Turn} turn
+   */
   clip(frame, swiped, turn) {
     return this.at === null || !swiped ? frame : turn.rightOf(this.at, frame);
   }
 }
 
-/** Cameras that move together: each as far from where it stood when they were locked. */
-class Lock {
-  constructor() {
-    this.members = new Map(); // camera to {unit, anchor}
-  }
+/** Cameras that move together: each keeps its offset of the moment they were locked. */
+export class Lock {
+  /**
+   * The cameras, each with µm for each level-0 pixel (1: not known), and where it stood.
+   * @type {Map<Camera, {unit: number, anchor: ViewPlace | null}>}
+   */
+  members = new Map();
 
-  /** `unit`: µm for each level-0 pixel, 1 where it is not known. */
+  /**
+   * @param {Camera} camera
+   * @param {number} unit
+   */
   join(camera, unit) {
     this.members.set(camera, { unit, anchor: null });
     for (const member of this.members.values()) member.anchor = null;
     this.anchor();
   }
 
+  /** @param {Camera} camera */
   leave(camera) {
     this.members.delete(camera);
   }
 
-  /** Note where each stands; false while one of them stands nowhere yet. */
+  /** Keep the present view of each camera; false while one has none. */
   anchor() {
     for (const [camera, member] of this.members) {
       if (!camera.place) return false;
@@ -80,40 +114,53 @@ class Lock {
     return true;
   }
 
-  /** Move the others as this one has moved. */
+  /**
+   * Move the others as this one has moved.
+   * @param {Camera} leader
+   */
   lead(leader) {
-    if (!this.members.has(leader) || this.members.size < 2 || !this.anchor()) return;
-    const { unit, anchor } = this.members.get(leader);
-    const { x, y, downsample } = leader.place;
-    for (const [camera, own] of this.members) {
-      if (camera === leader || camera.closed) continue;
-      const scale = unit / own.unit;
+    const { place } = leader;
+    const own = this.members.get(leader);
+    if (!place || !own || this.members.size < 2 || !this.anchor() || !own.anchor) return;
+    for (const [camera, { unit, anchor }] of this.members) {
+      if (camera === leader || camera.closed || !anchor) continue;
+      const scale = own.unit / unit;
       camera.go({
-        x: own.anchor.x + (x - anchor.x) * scale,
-        y: own.anchor.y + (y - anchor.y) * scale,
-        downsample: (own.anchor.downsample * downsample) / anchor.downsample,
+        x: anchor.x + (place.x - own.anchor.x) * scale,
+        y: anchor.y + (place.y - own.anchor.y) * scale,
+        downsample: (anchor.downsample * place.downsample) / own.anchor.downsample,
         led: true,
       });
     }
   }
 }
 
-// Each component may have a module of its own; the page is what they share.
+// Each component may load its own copy of this module; the page is shared.
 const locks = (window.workbenchLocks ??= new Map()); // by name
 
-/** Let a camera move with all others of a lock's name; "" lets it go. */
+/**
+ * Let a camera move with all others of a lock's name; "" lets it go.
+ * @param {string} name
+ * @param {Camera} camera
+ * @param {number} unit µm for each level-0 pixel; 1 where it is not known
+ */
 function lockTo(name, camera, unit) {
-  for (const lock of locks.values()) lock.leave(camera);
+  for (const each of locks.values()) each.leave(camera);
   if (!name) return;
-  if (!locks.has(name)) locks.set(name, new Lock());
-  locks.get(name).join(camera, unit);
+  const joined = locks.get(name) ?? new Lock();
+  locks.set(name, joined);
+  joined.join(camera, unit);
 }
 
+/** @param {Camera} camera */
 function leadLocked(camera) {
-  if (!camera.led) for (const lock of locks.values()) lock.lead(camera);
+  if (!camera.led) for (const each of locks.values()) each.lead(camera);
 }
 
-/** The divider: which layers are swiped is for each to say. */
+/**
+ * The divider. Each layer says whether it is swiped.
+ * @param {Stage} stage
+ */
 export function swipe(stage) {
   const { model, stack } = stage;
   const divider = new Swipe(stage.element, () => stack.repaint(), (at) => {
@@ -124,10 +171,13 @@ export function swipe(stage) {
   stage.watch("swipe", () => divider.show(model.swipe));
 }
 
-/** Moving together with the other stages of the page that name the same lock. */
+/**
+ * Moving together with the other stages of the page that name the same lock.
+ * @param {Stage} stage
+ */
 export function lock(stage) {
   const { model, camera } = stage;
   stage.onMoved(() => leadLocked(camera));
   stage.watch("lock", () => lockTo(model.lock, camera, model.mpp ?? 1));
-  stage.onClose(() => lockTo("", camera));
+  stage.onClose(() => lockTo("", camera, 1));
 }

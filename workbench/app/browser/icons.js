@@ -1,5 +1,7 @@
 // Pictures of the buttons: strokes on a square of 24 units, in the colour of the text.
 
+/** @typedef {keyof typeof STROKES} IconName */
+
 const STROKES = {
   plus: "M12 5v14M5 12h14",
   minus: "M5 12h14",
@@ -18,6 +20,7 @@ const STROKES = {
   redo: "M15 5l5 5-5 5M20 10h-9a6 6 0 0 0 0 10h2",
 };
 
+/** @param {IconName} name */
 export function icon(name) {
   const drawing = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   drawing.setAttribute("viewBox", "0 0 24 24");
@@ -27,12 +30,16 @@ export function icon(name) {
   return drawing;
 }
 
-/** A button on a bar; its label is what a screen reader says and a mouse is shown. */
-export function button(bar, { label, act, text = "", picture = "" }) {
+/**
+ * A button on a bar; its label is its accessible name and its tooltip.
+ * @param {HTMLElement} bar
+ * @param {{label: string, act: () => void, text?: string, picture?: IconName}} options
+ */
+export function button(bar, { label, act, text = "", picture }) {
   const made = bar.appendChild(document.createElement("button"));
   made.type = "button";
   made.title = label;
-  // What is read on a button is its name; the title says more.
+  // The accessible name; the tooltip also names the key.
   if (picture) made.setAttribute("aria-label", label.split(" (")[0]);
   made.append(picture ? icon(picture) : text);
   made.addEventListener("click", act);

@@ -4,10 +4,16 @@ import { WHOLE } from "./camera.js";
 
 const PAN_STEP = 0.25; // of the view, for each arrow key
 
+/** @import {Stage} from "./stage.js" */
+
+/** @param {Stage} stage */
 export function keyboard(stage) {
   const { camera } = stage;
-  const pan = (right, down) => () => camera.pan(...stage.turn.onFigure(right, down));
-  const zoom = (factor) => () => camera.zoom(factor);
+  const pan = (/** @type {number} */ right, /** @type {number} */ down) => () => {
+    camera.pan(...stage.turn.onFigure(right, down));
+  };
+  const zoom = (/** @type {number} */ factor) => () => camera.zoom(factor);
+  /** @type {Record<string, () => void>} */
   const keys = {
     ArrowLeft: pan(-PAN_STEP, 0),
     ArrowRight: pan(PAN_STEP, 0),

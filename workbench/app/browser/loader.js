@@ -1,4 +1,4 @@
-// Fetching tiles: what is wanted now, and nothing else.
+// Fetching the tiles that are wanted now.
 
 import { framesOf } from "./frames.js";
 
@@ -9,19 +9,52 @@ const PATIENCE_MS = 60; // for a request, besides the way there and back
 const RETRIES = 4;
 const RETRY_MS = 250; // doubled each time
 
-/** Fetches what is wanted now, most wanted first; lets go of what no longer is. */
+/**
+ * @import {TilePlace} from "./messages.js"
+ * @import {TileLayer} from "./tile_layer.js"
+ */
+
+/** @typedef {Pick<TileLayer, "decode" | "entry" | "groupUrl" | "version">} Source */
+
+/**
+ * A tile that is wanted.
+ * @template {Source} L
+ * @typedef {object} TileRequest
+ * @property {string} url
+ * @property {L} layer
+ * @property {TilePlace} place
+ */
+
+/**
+ * Tiles of one layer and zoom that are asked for together.
+ * @template {Source} L
+ * @typedef {object} Group
+ * @property {L} layer
+ * @property {string} version
+ * @property {Set<TileRequest<L>>} left those that have not come
+ * @property {AbortController} abort
+ */
+
+/**
+ * Fetches the tiles that are wanted now, most wanted first, and cancels those that no longer are.
+ * @template {Source} L
+ */
 export class Loader {
+  /** @param {(layer?: L, place?: TilePlace) => void} arrived */
   constructor(arrived) {
     this.arrived = arrived;
-    this.running = new Set(); // groups {layer, left, abort}
+    /** @type {Set<Group<L>>} */
+    this.running = new Set();
+    /** @type {TileRequest<L>[]} */
     this.queue = [];
     this.most = GROUP; // tiles for a request: as many as come in time
     this.delay = Infinity; // ms until the first comes, if nothing else is to be done
   }
 
+  /** @param {TileRequest<L>[]} requests */
   want(requests) {
-    // What was asked for in an older version still comes, and the newer one after it:
-    // layers that change faster than tiles arrive would otherwise never be seen.
+    // A request for an older version goes on, and the newer version is asked for after it:
+    // a layer that changes faster than its tiles arrive would otherwise never be shown.
     const wanted = new Set(requests.map((request) => tileOf(request.url)));
     const coming = new Set();
     for (const { left, abort } of this.running) {
@@ -33,7 +66,10 @@ export class Loader {
     this.pump();
   }
 
-  /** Let go of all that was asked for a layer. */
+  /**
+   * Cancel all requests for a layer.
+   * @param {L} layer
+   */
   forget(layer) {
     this.queue = this.queue.filter((request) => request.layer !== layer);
     for (const { abort, layer: other } of this.running) if (other === layer) abort.abort();
@@ -47,7 +83,10 @@ export class Loader {
     while (this.running.size < LANES && this.queue.length) this.load(this.nextGroup());
   }
 
-  /** Take what is wanted most off the queue, with others of its layer and zoom. */
+  /**
+   * Take the most wanted tile off the queue, with others of its layer and zoom.
+   * @returns {Group<L>}
+   */
   nextGroup() {
     const [{ layer, place: [z] }] = this.queue;
     const version = layer.version(z);
@@ -57,16 +96,17 @@ export class Loader {
     return { layer, version, left: requests, abort: new AbortController() };
   }
 
+  /** @param {Group<L>} group */
   async load(group) {
     this.running.add(group);
     const requests = [...group.left];
     const works = [];
     const asked = performance.now();
-    let [first, last] = [null, null];
+    let [first, last] = [0, 0];
     try {
       for await (const { number, status, blob } of this.answers(group, requests)) {
         last = performance.now();
-        first ??= last;
+        first ||= last;
         works.push(this.take(group, requests[number], status, blob));
       }
       if (works.length) this.learn(works.length, asked, first, last);
@@ -81,33 +121,51 @@ export class Loader {
     }
   }
 
-  /** Ask for fewer at once where they come slowly: what is wanted then changes before they
-   * have come. But an answer may take as long as its way, so that the way is used. */
+  /**
+   * Adapt the number of tiles in a request to their speed: what is wanted changes before a slow
+   * answer is complete. An answer may take twice the latency beyond `PATIENCE_MS`.
+   * @param {number} tiles
+   * @param {number} asked
+   * @param {number} first when the first came
+   * @param {number} last when the last came
+   */
   learn(tiles, asked, first, last) {
     this.delay = Math.min(1.1 * this.delay, first - asked);
     const most = Math.floor((tiles * (PATIENCE_MS + 2 * this.delay)) / (last - asked));
     this.most = Math.max(LEAST, Math.min(GROUP, this.most + 2, most));
   }
 
-  /** Ask for the tiles of a group; yields their answers. */
+  /**
+   * Ask for the tiles of a group; yields their answers.
+   * @param {Group<L>} group
+   * @param {TileRequest<L>[]} requests
+   * @returns {AsyncGenerator<{number: number, status: number, blob: Blob}>}
+   */
   async *answers({ layer, abort }, requests) {
     const [{ url, place }] = requests;
+    /** @type {RequestInit} */
     const options = { credentials: "same-origin", signal: abort.signal };
     if (requests.length === 1) {
-      const response = await fetch(url, options); // which the browser may have
+      const response = await fetch(url, options); // which may be in the browser's cache
       yield { number: 0, status: response.status, blob: await response.blob() };
       return;
     }
     const response = await fetch(layer.groupUrl(place[0], requests.map((request) => request.place)), options);
-    if (!response.ok) throw statusError(response.status);
+    if (!response.ok || !response.body) throw new StatusError(response.status);
     yield* framesOf(response.body);
   }
 
-  /** Have a tile of a group: decode it, and hand it on. */
+  /**
+   * Decode a tile of a group and put it into its layer.
+   * @param {Group<L>} group
+   * @param {TileRequest<L>} request
+   * @param {number} status
+   * @param {Blob} blob
+   */
   async take(group, request, status, blob) {
     const { layer, version, left, abort } = group;
     try {
-      if (status !== 200) throw statusError(status);
+      if (status !== 200) throw new StatusError(status);
       const made = await layer.decode(blob, request.place);
       if (abort.signal.aborted) return made.image.close();
       const tile = layer.entry(...request.place);
@@ -120,11 +178,17 @@ export class Loader {
     this.arrived(layer, request.place);
   }
 
+  /**
+   * @param {Group<L>} group
+   * @param {TileRequest<L>} request
+   * @param {unknown} error
+   */
   failed({ layer, version, abort }, { place }, error) {
     if (abort.signal.aborted) return;
     const tile = layer.entry(...place);
     tile.failures += 1;
-    const waits = error.status >= 500 || error.status === 429; // busy, or asked too often
+    // The server is busy, or asked too often.
+    const waits = error instanceof StatusError && (error.status >= 500 || error.status === 429);
     if (!waits || tile.failures > RETRIES) {
       Object.assign(tile, { refused: version, failures: 0 });
       return;
@@ -135,11 +199,18 @@ export class Loader {
   }
 }
 
-function statusError(status) {
-  return Object.assign(new Error(`HTTP ${status}`), { status });
+class StatusError extends Error {
+  /** @param {number} status */
+  constructor(status) {
+    super(`HTTP ${status}`);
+    this.status = status;
+  }
 }
 
-/** The URL of a tile, whatever its version. */
+/**
+ * The URL of a tile, whatever its version.
+ * @param {string} url
+ */
 function tileOf(url) {
   return url.split("?", 1)[0];
 }

@@ -2,7 +2,11 @@
 
 const TOUCH_PX = 7; // how near to a line or a point a click must be
 
-/** Points of a ring, flat [x, y, x, y, ...], without those that fall together. */
+/**
+ * Points of a ring, flat [x, y, x, y, ...], without those nearer to each other than `grain`.
+ * @param {Ring} ring
+ * @param {number} grain
+ */
 function thinned(ring, grain) {
   const kept = [ring[0], ring[1]];
   for (let i = 2; i < ring.length - 2; i += 2) {
@@ -13,6 +17,14 @@ function thinned(ring, grain) {
   return kept;
 }
 
+/**
+ * @param {number} x
+ * @param {number} y
+ * @param {number} ax
+ * @param {number} ay
+ * @param {number} bx
+ * @param {number} by
+ */
 function distanceToEdge(x, y, ax, ay, bx, by) {
   const [dx, dy] = [bx - ax, by - ay];
   const along = dx || dy ? ((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy) : 0;
@@ -20,11 +32,20 @@ function distanceToEdge(x, y, ax, ay, bx, by) {
   return Math.hypot(x - ax - t * dx, y - ay - t * dy);
 }
 
+/** @import {Box, MarkSpec, Parts, Ring} from "./messages.js" */
+
 /** Coordinates are level-0 pixels; `parts` are polygons (or points, or lines) of rings. */
 export class Mark {
+  /** @param {Pick<MarkSpec, "id" | "kind" | "parts"> & Partial<MarkSpec>} spec */
   constructor({ id, kind, parts, colour = "#0a84ff", label = "", locked = false }) {
-    Object.assign(this, { id, kind, parts, colour, label, locked });
-    this.paths = new Map(); // level of detail to Path2D
+    this.id = id;
+    this.kind = kind;
+    this.parts = parts;
+    this.colour = colour;
+    this.label = label;
+    this.locked = locked;
+    /** @type {Map<number, Path2D>} */
+    this.paths = new Map(); // by level of detail
     const box = { x0: Infinity, y0: Infinity, x1: -Infinity, y1: -Infinity };
     for (const ring of parts.flat()) {
       for (let i = 0; i < ring.length; i += 2) {
@@ -37,19 +58,28 @@ export class Mark {
     this.box = box;
   }
 
-  /** Whether some of it may lie in a box that is `margin` wider on every side. */
+  /**
+   * Whether some of it may lie in a box that is `margin` wider on every side.
+   * @param {Box} box
+   * @param {number} margin
+   */
   isIn({ x0, y0, x1, y1 }, margin) {
-    const box = this.box;
+    const { box } = this;
     return box.x1 >= x0 - margin && box.x0 <= x1 + margin && box.y1 >= y0 - margin && box.y0 <= y1 + margin;
   }
 
-  /** Its outline, no finer than a screen of so many level-0 pixels per pixel shows. */
+  /**
+   * Its outline, no finer than what is visible at a downsample.
+   * @param {number} downsample
+   */
   path(downsample) {
     const level = Math.max(-1, Math.floor(Math.log2(downsample)));
-    if (!this.paths.has(level)) this.paths.set(level, this.trace(level < 0 ? 0 : 2 ** level));
-    return this.paths.get(level);
+    const path = this.paths.get(level) ?? this.trace(level < 0 ? 0 : 2 ** level);
+    this.paths.set(level, path);
+    return path;
   }
 
+  /** @param {number} grain */
   trace(grain) {
     const path = new Path2D();
     for (const ring of this.parts.flat()) {
@@ -61,14 +91,23 @@ export class Mark {
     return path;
   }
 
-  /** Whether a click there means it; `downsample`: level-0 pixels for each on screen. */
+  /**
+   * Whether a click at a point hits it; `downsample`: level-0 pixels for each on the screen.
+   * @param {number} x
+   * @param {number} y
+   * @param {number} downsample
+   */
   isAt(x, y, downsample) {
     const reach = TOUCH_PX * downsample;
     if (!this.isIn({ x0: x, y0: y, x1: x, y1: y }, reach)) return false;
     return this.outlineDistance(x, y) <= reach || (this.kind === "area" && this.contains(x, y));
   }
 
-  /** Crossings of a ray, holes included. */
+  /**
+   * Whether a point lies within, by the parity of a ray's crossings: holes are outside.
+   * @param {number} x
+   * @param {number} y
+   */
   contains(x, y) {
     let inside = false;
     for (const [ax, ay, bx, by] of this.edges()) {
@@ -77,16 +116,21 @@ export class Mark {
     return inside;
   }
 
+  /**
+   * @param {number} x
+   * @param {number} y
+   */
   outlineDistance(x, y) {
     let nearest = Infinity;
     for (const edge of this.edges()) nearest = Math.min(nearest, distanceToEdge(x, y, ...edge));
     return nearest;
   }
 
+  /** @returns {Generator<[ax: number, ay: number, bx: number, by: number]>} */
   *edges() {
     for (const ring of this.parts.flat()) {
       if (ring.length === 2) yield [ring[0], ring[1], ring[0], ring[1]];
-      for (let i = 0; i < ring.length - 2; i += 2) yield ring.slice(i, i + 4);
+      for (let i = 0; i < ring.length - 2; i += 2) yield [ring[i], ring[i + 1], ring[i + 2], ring[i + 3]];
     }
   }
 
@@ -111,14 +155,21 @@ export class Mark {
     return true;
   }
 
-  /** The same annotation with another outline. */
+  /**
+   * The same annotation with another outline.
+   * @param {Parts} parts
+   */
   shaped(parts) {
     const { id, kind, colour, label, locked } = this;
     return new Mark({ id, kind, parts, colour, label, locked });
   }
 
+  /**
+   * @param {number} dx
+   * @param {number} dy
+   */
   moved(dx, dy) {
-    const shift = (ring) => ring.map((value, i) => value + (i % 2 ? dy : dx));
+    const shift = (/** @type {Ring} */ ring) => ring.map((value, i) => value + (i % 2 ? dy : dx));
     return this.shaped(this.parts.map((rings) => rings.map(shift)));
   }
 }

@@ -1,36 +1,71 @@
 // All annotations as one picture, somewhat larger than the view.
 //
 // Thousands of outlines take longer to paint than a frame of a pan may. So where there are
-// many, the picture of a moment ago is moved and stretched while one moves, and painted
-// anew once one rests.
+// many, the last picture is moved and scaled during a pan or zoom, and painted anew after it.
+
+import { newContext } from "./dom.js";
+
+/** @import {Box} from "./messages.js" */
 
 const MARGIN = 0.25; // of the view, on every side
-const MANY = 4000; // points from which on a picture is not painted in passing
+const MANY = 4000; // points; with more, a picture is not painted during a pan
 const REST_MS = 120;
 
+/** @typedef {[a: number, b: number, c: number, d: number, e: number, f: number]} Matrix from the slide to pixels */
+
 export class MarkSheet {
-  /** `paint` takes a context, its frame (slide to pixels) and box; returns points painted. */
+  context = newContext();
+
+  /**
+   * Where the slide lies on the picture; null: it is out of date.
+   * @type {Matrix | null}
+   */
+  frame = null;
+
+  /** What of the slide is on it. */
+  box = { x0: 0, y0: 0, x1: 0, y1: 0 };
+
+  /** How many are on it. */
+  points = 0;
+
+  /** Whether the view has rested for `REST_MS`. */
+  resting = false;
+
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  timer;
+
+  /**
+   * @param {(ctx: CanvasRenderingContext2D, frame: Matrix, box: Box) => number} paint returns how many points it has painted
+   * @param {() => void} changed called when it is to be shown again
+   */
   constructor(paint, changed) {
-    Object.assign(this, { paint, changed, canvas: document.createElement("canvas"), frame: null, points: 0 });
+    this.paint = paint;
+    this.changed = changed;
   }
 
-  /** What is on it is no longer so. */
+  /** Have the picture painted anew. */
   outdate() {
     this.frame = null;
   }
 
-  /** Put it on a canvas on which the slide lies as `frame` says, and `box` of it is seen. */
+  /**
+   * Draw the picture on a canvas that shows `box` of the slide, as `frame` maps it.
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {Matrix} frame
+   * @param {Box} box
+   */
   show(ctx, frame, box) {
     const { width, height } = ctx.canvas;
     clearTimeout(this.timer);
-    if (!this.isFresh(frame, box)) {
-      const passing = this.frame && this.points > MANY;
-      if (!passing || this.resting) this.render(frame, box, width, height);
+    let painted = this.frame;
+    if (!painted || !this.isFresh(painted, frame, box)) {
+      const passing = this.points > MANY && !this.resting;
+      if (!painted || !passing) painted = this.render(frame, box, width, height);
       else this.timer = setTimeout(() => this.rest(), REST_MS);
     }
     this.resting = false;
-    ctx.setTransform(new DOMMatrix(frame).multiply(new DOMMatrix(this.frame).inverse()));
-    ctx.drawImage(this.canvas, 0, 0);
+    ctx.setTransform(new DOMMatrix(frame).multiply(new DOMMatrix(painted).inverse()));
+    ctx.drawImage(this.context.canvas, 0, 0);
   }
 
   rest() {
@@ -38,20 +73,36 @@ export class MarkSheet {
     this.changed();
   }
 
-  isFresh(frame, box) {
-    if (!this.frame || frame.slice(0, 4).some((slope, i) => Math.abs(slope - this.frame[i]) > 1e-9)) return false;
+  /**
+   * Whether the picture, painted in one frame, is right for a box in another one.
+   * @param {Matrix} painted
+   * @param {Matrix} frame
+   * @param {Box} box
+   */
+  isFresh(painted, frame, box) {
+    if (frame.slice(0, 4).some((slope, i) => Math.abs(slope - painted[i]) > 1e-9)) return false;
     const { x0, y0, x1, y1 } = this.box;
     return box.x0 >= x0 && box.y0 >= y0 && box.x1 <= x1 && box.y1 <= y1;
   }
 
+  /**
+   * @param {Matrix} frame
+   * @param {Box} box
+   * @param {number} width
+   * @param {number} height
+   */
   render(frame, { x0, y0, x1, y1 }, width, height) {
     const [dx, dy] = [MARGIN * (x1 - x0), MARGIN * (y1 - y0)];
     const [left, top] = [Math.round(MARGIN * width), Math.round(MARGIN * height)];
-    Object.assign(this.canvas, { width: width + 2 * left, height: height + 2 * top });
-    this.frame = [...frame.slice(0, 4), frame[4] + left, frame[5] + top];
+    const [a, b, c, d, e, f] = frame;
+    const { context } = this;
+    Object.assign(context.canvas, { width: width + 2 * left, height: height + 2 * top });
+    /** @type {Matrix} */
+    const painted = [a, b, c, d, e + left, f + top];
+    this.frame = painted;
     this.box = { x0: x0 - dx, y0: y0 - dy, x1: x1 + dx, y1: y1 + dy };
-    const ctx = this.canvas.getContext("2d");
-    ctx.lineJoin = "round";
-    this.points = this.paint(ctx, this.frame, this.box);
+    context.lineJoin = "round";
+    this.points = this.paint(context, painted, this.box);
+    return painted;
   }
 }

@@ -1,29 +1,42 @@
-// Measuring distances and areas on the slide: for the eye, kept nowhere.
+// Measuring distances and areas on the slide; they are not saved.
 
 import { lengthText, areaText } from "./numbers.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const NEAR_START_PX = 10; // so near the first corner, a click closes the outline
 
+/**
+ * @import {Point} from "./messages.js"
+ * @import {Stage} from "./stage.js"
+ */
+
 class Measure {
+  /** @type {Point[]} */
+  points = [];
+
+  /** @type {"distance" | "area" | ""} */
+  kind = "";
+
+  drawing = false;
+
+  /** @param {Stage} stage */
   constructor(stage) {
     this.stage = stage;
-    this.points = []; // [x, y] in level-0 pixels
-    this.kind = "";
-    this.drawing = false;
     this.sheet = stage.element.appendChild(document.createElementNS(SVG, "svg"));
     this.sheet.setAttribute("class", "measure");
     this.sheet.setAttribute("aria-hidden", "true");
     this.line = this.sheet.appendChild(document.createElementNS(SVG, "path"));
     this.said = stage.add("div", "measured", { role: "status" });
-    stage.onMoved(() => this.points.length && this.show());
+    stage.onMoved(() => {
+      if (this.points.length) this.show();
+    });
     stage.onKey("Escape", () => this.cancel());
     stage.onKey("Enter", () => this.finish());
     this.listen();
   }
 
   listen() {
-    const at = (event) => this.stage.toSlide(event.clientX, event.clientY);
+    const at = (/** @type {PointerEvent} */ event) => this.stage.toSlide(event.clientX, event.clientY);
     this.sheet.addEventListener("pointerdown", (event) => {
       if (event.button) return;
       this.sheet.setPointerCapture(event.pointerId);
@@ -39,6 +52,10 @@ class Measure {
     });
   }
 
+  /**
+   * @param {"distance" | "area"} kind
+   * @param {boolean} on
+   */
   use(kind, on) {
     if (!on && this.kind !== kind) return;
     this.kind = on ? kind : "";
@@ -46,37 +63,44 @@ class Measure {
     this.clear();
   }
 
+  /** @param {Point} point */
   press(point) {
     if (!this.drawing) this.points = [point, point];
-    else if (this.kind === "area" && this.isClosing(point)) return this.finish();
-    else if (this.kind === "area") this.points.push(point);
+    else if (this.kind === "area" && this.isClosing(point)) {
+      this.finish();
+      return;
+    } else if (this.kind === "area") this.points.push(point);
     this.drawing = true;
     this.show();
   }
 
+  /** @param {Point} point */
   drag(point) {
     this.points[this.points.length - 1] = point;
     this.show();
   }
 
-  /** A distance ends where the button is let go, or at the next click. */
+  /**
+   * A distance ends where the button is let go, or at the next click.
+   * @param {Point} point
+   */
   release(point) {
     if (!this.drawing || this.kind !== "distance" || this.screenLength(this.points[0], point) < NEAR_START_PX) return;
     this.drag(point);
     this.drawing = false;
   }
 
+  /** @param {Point} point */
   isClosing(point) {
     return this.points.length > 3 && this.screenLength(this.points[0], point) < NEAR_START_PX;
   }
 
   finish() {
     if (!this.drawing || this.kind !== "area") return;
-    const [x, y] = this.points.at(-2) ?? [];
-    const last = this.points.at(-1);
-    // What follows the pointer is not a corner, and a double click is one click.
+    // The last point follows the pointer and is no corner; a double click sets one corner.
     if (this.points.length > 3) this.points.pop();
-    if (last && this.points.length > 3 && this.screenLength([x, y], this.points.at(-2)) < 2) this.points.pop();
+    const [before, last] = this.points.slice(-2);
+    if (this.points.length > 3 && this.screenLength(before, last) < 2) this.points.pop();
     this.drawing = false;
     this.show();
   }
@@ -92,8 +116,12 @@ class Measure {
     this.show();
   }
 
+  /**
+   * @param {Point} from
+   * @param {Point} to
+   */
   screenLength([x0, y0], [x1, y1]) {
-    return Math.hypot(x1 - x0, y1 - y0) / this.stage.camera.place.downsample;
+    return Math.hypot(x1 - x0, y1 - y0) / (this.stage.camera.place?.downsample ?? 1);
   }
 
   get text() {
@@ -118,13 +146,15 @@ class Measure {
     this.line.setAttribute("d", path && path + (this.kind === "area" && !this.drawing ? "Z" : ""));
     this.line.classList.toggle("filled", this.kind === "area");
     this.said.textContent = this.text;
-    if (!places.length) return;
-    const [x, y] = places.at(-1);
+    const last = places.at(-1);
+    if (!last) return;
+    const [x, y] = last;
     this.said.style.left = `${x}px`;
     this.said.style.top = `${y}px`;
   }
 }
 
+/** @param {Stage} stage */
 export function measure(stage) {
   const ruler = new Measure(stage);
   stage.switch.add("distance", { label: "Measure a distance", picture: "distance" }, (on) => ruler.use("distance", on));

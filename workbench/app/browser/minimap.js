@@ -1,11 +1,36 @@
-// The whole slide in a corner: where one is on it, and a way to go elsewhere.
+// The whole slide in a corner: it shows the view, and moves it.
 
+import { contextOf } from "./dom.js";
 import { onceAFrame } from "./pacing.js";
 
 const LONGEST_PX = 160;
 const KEY_STEP = 0.05; // of the slide
 
+/** @import {Stage} from "./stage.js" */
+
+/** @type {Record<string, [dx: number, dy: number]>} */
+const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+/**
+ * @param {unknown[]} a
+ * @param {unknown[]} b
+ */
+const areSame = (a, b) => a.length === b.length && a.every((each, i) => each === b[i]);
+
 class Minimap {
+  /**
+   * What is painted: the tile of each layer that has the whole slide.
+   * @type {(ImageBitmap | null | undefined)[] | null}
+   */
+  images = null;
+
+  /**
+   * Opacity of each.
+   * @type {number[]}
+   */
+  look = [];
+
+  /** @param {Stage} stage */
   constructor(stage) {
     this.stage = stage;
     const [width, height] = stage.model.size;
@@ -20,12 +45,12 @@ class Minimap {
     this.frame.setAttribute("role", "button");
     this.frame.setAttribute("aria-label", "What is in view. Drag it, or press arrow keys, to go elsewhere.");
     stage.onMoved(onceAFrame(() => this.follow()));
-    stage.element.addEventListener("painted", () => this.paint());
+    stage.onPainted(() => this.paint());
     this.listen();
   }
 
   listen() {
-    const go = (event) => {
+    const go = (/** @type {PointerEvent} */ event) => {
       const { left, top, width, height } = this.canvas.getBoundingClientRect();
       const [x, y] = this.stage.turn.toFigure(event.clientX - left, event.clientY - top, width, height);
       this.go(x / this.scale, y / this.scale);
@@ -39,17 +64,21 @@ class Minimap {
       if (this.element.hasPointerCapture(event.pointerId)) go(event);
     });
     this.frame.addEventListener("keydown", (event) => {
-      const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [];
-      if (dx === undefined) return;
+      const way = STEPS[event.key];
+      const { place } = this.stage.camera;
+      if (!way || !place) return;
       event.preventDefault();
       event.stopPropagation();
-      const { place } = this.stage.camera;
       const step = KEY_STEP * Math.max(...this.stage.model.size);
-      const [right, down] = this.stage.turn.onFigure(dx, dy);
+      const [right, down] = this.stage.turn.onFigure(...way);
       this.go(place.x + right * step, place.y + down * step);
     });
   }
 
+  /**
+   * @param {number} x
+   * @param {number} y
+   */
   go(x, y) {
     const { camera } = this.stage;
     const [width, height] = this.stage.model.size;
@@ -57,7 +86,7 @@ class Minimap {
     camera.go({ ...camera.place, x: Math.min(width, Math.max(0, x)), y: Math.min(height, Math.max(0, y)) });
   }
 
-  /** Turn with the slide; the corner it stands in stays. */
+  /** Turn with the slide, in the same corner of the stage. */
   orient() {
     const { turn } = this.stage;
     const [width, height] = this.side;
@@ -78,29 +107,31 @@ class Minimap {
     });
   }
 
-  /** Paint the tile of each layer that has the whole slide, if one has come or gone. */
+  /** Paint the tile of each layer that shows the whole slide, if one of them has changed. */
   paint() {
     const shown = this.stage.stack.shown;
     const images = shown.map((layer) => layer.at(0, 0, 0)?.image);
     const look = shown.map(({ spec }) => spec.opacity);
-    const same = (a, b) => a?.length === b.length && a.every((each, i) => each === b[i]);
-    if (same(this.images, images) && same(this.look, look)) return;
-    Object.assign(this, { images, look });
+    if (this.images && areSame(this.images, images) && areSame(this.look, look)) return;
+    this.images = images;
+    this.look = look;
     const [width, height] = this.stage.model.size;
     const ratio = devicePixelRatio;
     this.canvas.width = Math.max(1, Math.round(width * this.scale * ratio));
     this.canvas.height = Math.max(1, Math.round(height * this.scale * ratio));
-    const ctx = this.canvas.getContext("2d");
+    const ctx = contextOf(this.canvas);
     ctx.imageSmoothingQuality = "high";
     shown.forEach((layer, i) => {
-      if (!images[i]) return;
-      const side = (layer.spec.tile_px * layer.resolution(0)) / images[i].width; // level-0 pixels for each of it
+      const image = images[i];
+      if (!image) return;
+      const side = (layer.spec.tile_px * layer.resolution(0)) / image.width; // level-0 pixels for each of it
       ctx.globalAlpha = layer.spec.opacity;
-      ctx.drawImage(images[i], 0, 0, width / side, height / side, 0, 0, this.canvas.width, this.canvas.height);
+      ctx.drawImage(image, 0, 0, width / side, height / side, 0, 0, this.canvas.width, this.canvas.height);
     });
   }
 }
 
+/** @param {Stage} stage */
 export function minimap(stage) {
   new Minimap(stage);
 }

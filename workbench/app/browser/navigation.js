@@ -1,20 +1,26 @@
-// Getting around by buttons: objectives, the whole slide, closer and further.
+// Buttons that move the view: objectives, the whole slide, closer and further.
 
 import { WHOLE } from "./camera.js";
 import { button } from "./icons.js";
 
+/** @import {Stage} from "./stage.js" */
+
 const POWERS = [1, 2.5, 5, 10, 20, 40];
 const MPP_AT_1X = 10;
-const NEAR = 0.02; // of an objective, and it counts as that one
+const NEAR = 0.02; // relative difference within which a view counts as that of an objective
 
+/** @param {Stage} stage */
 export function navigation(stage) {
   const { camera, model } = stage;
   const bar = stage.add("div", "bar objectives", { role: "toolbar", "aria-label": "Magnification" });
-  // Pressed before anything is seen, it is where one begins.
-  const go = (downsample) => camera.go({ ...camera.place, downsample });
-  const magnify = (power) => model.mpp && go(MPP_AT_1X / power / model.mpp);
+  // Pressed before the first view, it sets that view.
+  const go = (/** @type {number} */ downsample) => camera.go({ ...camera.place, downsample });
+  const magnify = (/** @type {number} */ power) => {
+    if (model.mpp) go(MPP_AT_1X / power / model.mpp);
+  };
 
   button(bar, { text: "Fit", label: "The whole slide (0)", act: () => camera.go(WHOLE) });
+  /** @type {Map<number, HTMLButtonElement>} */
   const objectives = new Map();
   POWERS.forEach((power, number) => {
     const label = `As at ${power}x (${number + 1})`;
@@ -23,11 +29,13 @@ export function navigation(stage) {
   });
   const native = button(bar, { text: "1:1", label: "As scanned: a pixel of the slide on a pixel of the screen", act: () => go(1 / devicePixelRatio) });
 
-  const mark = (made, near) => made.setAttribute("aria-pressed", String(near));
+  const mark = (/** @type {HTMLButtonElement} */ made, /** @type {boolean} */ near) => {
+    made.setAttribute("aria-pressed", String(near));
+  };
   const show = () => {
     const downsample = camera.place?.downsample ?? 0;
-    const is = (wanted) => Math.abs(downsample / wanted - 1) < NEAR;
-    for (const [power, made] of objectives) mark(made, Boolean(model.mpp) && is(MPP_AT_1X / power / model.mpp));
+    const is = (/** @type {number} */ wanted) => Math.abs(downsample / wanted - 1) < NEAR;
+    for (const [power, made] of objectives) mark(made, model.mpp ? is(MPP_AT_1X / power / model.mpp) : false);
     mark(native, is(1 / devicePixelRatio));
   };
   stage.onMoved(show);

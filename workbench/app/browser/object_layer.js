@@ -1,46 +1,104 @@
-// A layer of objects: its tiles say whose each pixel is, a table which colour each has.
+// A layer of objects: its tiles hold the object of each pixel, a table the colour of each object.
 //
 // `NumberLayer` and `ColourTable` in Python say how both are made. Another table, and
-// all tiles that are here are coloured anew: none of them has to come again. At coarse
+// the tiles of this page are coloured anew, without another request. At coarse
 // zooms, where a pixel holds many objects, tiles are pictures as those of any layer.
 
+import { contextOf } from "./dom.js";
 import { TileLayer } from "./tile_layer.js";
+
+/**
+ * @import {Objects, TilePlace} from "./messages.js"
+ * @import {Decoded, Tile} from "./tile_layer.js"
+ */
+
+/**
+ * A tile of object numbers; `ids` and `cells` as of `numbersIn`, null where it is a picture.
+ * @typedef {object} Numbers
+ * @property {Uint32Array | null} ids
+ * @property {Uint16Array | Uint32Array | null} cells
+ * @property {string | null} colouring URL of the table that it is painted with
+ */
+
+/** @typedef {Tile & Partial<Numbers>} ObjectTile */
 
 const HEAD = 2; // numbers of 32 bits before the ids
 
-/** The bytes of what was compressed with zlib. */
+/**
+ * The bytes of what was compressed with zlib.
+ * @param {Blob} blob
+ */
 async function inflate(blob) {
   const stream = blob.stream().pipeThrough(new DecompressionStream("deflate"));
   return new Response(stream).arrayBuffer();
 }
 
+/**
+ * The ids of the objects on a tile, and what each of its cells holds: 0, or twice the number
+ * of an object among them (from 1), plus 1 on its border.
+ * @param {ArrayBuffer} data
+ */
+export function numbersIn(data) {
+  const [count, wide] = new Uint32Array(data, 0, HEAD);
+  const ids = new Uint32Array(data, 4 * HEAD, count);
+  const Cells = wide ? Uint32Array : Uint16Array;
+  return { ids, cells: new Cells(data, 4 * (HEAD + count)) };
+}
+
 export class ObjectTileLayer extends TileLayer {
-  constructor(spec, changed) {
-    super(spec, changed);
-    this.table = null; // colour of each object, by id
-    this.colouring = null; // URL of the table that is here
-    this.asked = null;
-    this.palette = null;
+  /** Colour of each object, by id. */
+  table = /** @type {Uint8Array | null} */ (null);
+
+  /** URL of the table that is here. */
+  colouring = /** @type {string | null} */ (null);
+
+  /** URL of the table that was asked for last. */
+  asked = /** @type {string | null} */ (null);
+
+  /** Inside and border of each colour, as pixels. */
+  palette = new Uint32Array(0);
+
+  canvas = /** @type {OffscreenCanvas | null} */ (null);
+
+  /**
+   * The description of objects, for a zoom whose tiles hold object numbers; else null.
+   * @param {number} z
+   */
+  objectsOf(z) {
+    const { objects } = this.spec;
+    return objects && z >= objects.from_zoom ? objects : null;
   }
 
-  holdsObjects(z) {
-    return z >= this.spec.objects.from_zoom;
-  }
-
+  /**
+   * @override
+   * @param {number} z
+   */
   version(z) {
-    return this.holdsObjects(z) ? this.spec.objects.version : this.spec.version;
+    return this.objectsOf(z)?.version ?? super.version(z);
   }
 
+  /**
+   * @override
+   * @param {number} z
+   */
   address(z) {
-    return this.holdsObjects(z) ? this.spec.objects.url : super.address(z);
+    return this.objectsOf(z)?.url ?? super.address(z);
   }
 
-  /** Bring what tiles of a zoom are coloured with. */
+  /**
+   * Fetch the colour table of the tiles of a zoom, unless it is here.
+   * @override
+   * @param {number} z
+   */
   bring(z) {
-    if (this.holdsObjects(z) && this.asked !== this.spec.objects.colours_url) this.fetchColours(this.spec.objects);
+    const objects = this.objectsOf(z);
+    if (objects && this.asked !== objects.colours_url) this.fetchColours(objects);
   }
 
-  /** Bring the table that is wanted now; until it is here, the old one holds. */
+  /**
+   * Fetch a colour table; until it is here, the old one is used.
+   * @param {Objects} objects
+   */
   async fetchColours({ colours_url: url, palette }) {
     this.asked = url;
     try {
@@ -49,7 +107,8 @@ export class ObjectTileLayer extends TileLayer {
       const table = new Uint8Array(await inflate(await response.blob()));
       if (this.asked !== url) return; // another one is wanted by now
       this.palette = new Uint32Array(Uint8Array.from(palette).buffer);
-      Object.assign(this, { table, colouring: url });
+      this.table = table;
+      this.colouring = url;
       this.changed();
     } catch (error) {
       console.warn("workbench: the colours of objects did not come", error);
@@ -57,29 +116,39 @@ export class ObjectTileLayer extends TileLayer {
     }
   }
 
+  /**
+   * @override
+   * @param {Blob} blob
+   * @param {TilePlace} place
+   * @returns {Promise<Decoded & Partial<Numbers>>}
+   */
   async decode(blob, place) {
-    if (!this.holdsObjects(place[0])) return { ...(await super.decode(blob)), cells: null };
+    if (!this.objectsOf(place[0])) return { ...(await super.decode(blob, place)), cells: null };
     const data = await inflate(blob);
     if (data.byteLength <= 4 * HEAD) return { ...this.blank(), ids: new Uint32Array(0) };
-    const [count, wide] = new Uint32Array(data, 0, HEAD);
-    const ids = new Uint32Array(data, 4 * HEAD, count);
-    const Cells = wide ? Uint32Array : Uint16Array;
-    const tile = { ...this.blank(), ids, cells: new Cells(data, 4 * (HEAD + count)) };
+    const tile = { ...this.blank(), ...numbersIn(data) };
     this.prepare(tile);
     return tile;
   }
 
-  /** A tile on which nothing is painted yet. */
+  /**
+   * A tile on which nothing is painted yet.
+   * @returns {Decoded & Numbers}
+   */
   blank() {
     const canvas = new OffscreenCanvas(1, 1);
     canvas.getContext("2d"); // without one it has no image
     return { image: canvas.transferToImageBitmap(), ids: null, cells: null, colouring: null };
   }
 
-  /** Paint a tile in the colours that hold now, unless it is. */
+  /**
+   * Paint a tile in the colours that hold now, unless it is.
+   * @override
+   * @param {Pick<ObjectTile, "image" | "ids" | "cells" | "colouring">} tile
+   */
   prepare(tile) {
-    if (!tile.cells || !this.table || tile.colouring === this.colouring) return;
     const { cells, ids } = tile;
+    if (!cells || !ids || !this.table || tile.colouring === this.colouring) return;
     const colours = new Uint32Array(2 * ids.length + 2); // by what a cell holds
     for (let i = 0; i < ids.length; i++) {
       const colour = this.table[ids[i]];
@@ -92,26 +161,32 @@ export class ObjectTileLayer extends TileLayer {
     const pixels = new Uint32Array(picture.data.buffer);
     for (let i = 0; i < cells.length; i++) pixels[i] = colours[cells[i]];
     this.canvas ??= new OffscreenCanvas(side, side);
-    this.canvas.getContext("2d").putImageData(picture, 0, 0);
+    contextOf(this.canvas).putImageData(picture, 0, 0);
     tile.image?.close();
     tile.image = this.canvas.transferToImageBitmap();
     tile.colouring = this.colouring;
   }
 
-  /** The object that is painted at a level-0 point, and its level-0 pixels on that tile;
-   * null: none, or not known. */
+  /**
+   * The object that is painted at a level-0 point, and its level-0 pixels on that tile; null:
+   * none, or not known.
+   * @override
+   * @param {number} x
+   * @param {number} y
+   * @param {number} resolution
+   */
   objectAt(x, y, resolution) {
     const z = this.zoomFor(resolution);
-    if (!this.shown || !this.table || !this.holdsObjects(z)) return null;
+    if (!this.shown || !this.table || !this.objectsOf(z)) return null;
     const [column, row] = [x, y].map((at) => Math.floor(at / this.resolution(z)));
     const side = this.spec.tile_px;
-    const tile = this.at(z, Math.floor(column / side), Math.floor(row / side));
-    if (!tile?.cells || column < 0 || row < 0) return null;
+    const tile = /** @type {ObjectTile | undefined} */ (this.at(z, Math.floor(column / side), Math.floor(row / side)));
+    if (!tile?.cells || !tile.ids || column < 0 || row < 0) return null;
     const number = tile.cells[(row % side) * side + (column % side)] >> 1;
     const id = number ? tile.ids[number - 1] : null;
     if (id === null || !this.table[id]) return null;
     let cells = 0;
-    for (const cell of tile.cells) cells += cell >> 1 === number;
+    for (const cell of tile.cells) if (cell >> 1 === number) cells += 1;
     return { id, size: cells * this.resolution(z) ** 2 };
   }
 }

@@ -1,6 +1,9 @@
-// Doing things no more often than the browser shows them.
+// Doing things at most once in each frame that the browser shows.
 
-/** What has `act` called before the next frame is shown, however often it is called itself. */
+/**
+ * A function that has `act` called before the next frame, once however often it is called itself.
+ * @param {() => void} act
+ */
 export function onceAFrame(act) {
   let queued = false;
   return () => {

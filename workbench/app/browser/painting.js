@@ -1,14 +1,25 @@
-// The one place where Bokeh is taken by the hand: painting tiles in its own stack.
+// The one place that replaces methods of Bokeh: it paints tiles in Bokeh's own stack.
 //
 // Bokeh's TileRenderer holds the place in the figure's stack of renderers; the
 // painting of this one renderer (and of no other on the page) is replaced here.
-// Bokeh keeps what it is good at: tools, ranges, glyphs and annotations on top.
+// Tools, ranges, glyphs and annotations stay Bokeh's.
 
 import { onceAFrame } from "./pacing.js";
 
-/** Take over the painting of one TileRenderer; say so if Bokeh has changed. */
+/**
+ * @import {PlotView, TileRendererView} from "./bokeh.js"
+ * @import {Camera} from "./camera.js"
+ * @import {TileStack} from "./tile_stack.js"
+ */
+
+/**
+ * Take over the painting of one TileRenderer; say so if Bokeh has changed.
+ * @param {TileRendererView} renderer
+ * @param {Camera} camera
+ * @param {TileStack} stack
+ */
 export function adopt(renderer, camera, stack) {
-  for (const name of ["_paint", "has_finished", "request_paint"]) {
+  for (const name of /** @type {const} */ (["_paint", "has_finished", "request_paint"])) {
     if (typeof renderer[name] !== "function") {
       console.error(`workbench: Bokeh ${window.Bokeh?.version} has no TileRenderer.${name}; slides cannot be drawn`);
       return false;
@@ -37,10 +48,15 @@ export function adopt(renderer, camera, stack) {
   return true;
 }
 
-/** Let a figure be painted in each frame that is shown. Bokeh waits for 1000 / 60 ms by the clock
- * before it asks for a frame, which every second frame or so is a moment too late. */
+/**
+ * Let a figure be painted in each frame that is shown. Bokeh waits for 1000 / 60 ms by the clock
+ * before it asks for a frame, which every second frame or so is a moment too late.
+ * @param {PlotView} plot
+ */
 function paintEveryFrame(plot) {
-  let [done, finish] = [];
+  /** @type {Promise<void> | null} */
+  let done = null;
+  let finish = () => {};
   const paint = onceAFrame(() => {
     const told = finish;
     done = null; // what is asked for while it paints is for the next frame
@@ -57,7 +73,11 @@ function paintEveryFrame(plot) {
   };
 }
 
-/** Wait until a figure's view has built the view of one of its renderers. */
+/**
+ * Wait until a figure's view has built the view of one of its renderers.
+ * @param {PlotView} plot
+ * @param {object} renderer
+ */
 export async function rendererView(plot, renderer) {
   for (;;) {
     const found = plot.views?.find_one(renderer) ?? plot.renderer_views?.get(renderer);

@@ -1,40 +1,50 @@
-// What is known of the object at the pointer.
+// A tip with the measurements of the object at the pointer.
 
-const STILL_MS = 60; // a pointer that only passes asks for nothing
+const STILL_MS = 60; // for which the pointer must rest before Python is asked
 const AWAY_PX = 14;
 
-/** Ask Python for the row of the object at the pointer, and show it there. */
+import { isOn } from "./dom.js";
+
+/** @import {Stage} from "./stage.js" */
+
+/**
+ * Ask Python for the row of the object at the pointer, and show it there.
+ * @param {Stage} stage
+ */
 export function pointedObject(stage) {
   const { model, stack, camera } = stage;
   const tip = stage.add("div", "tip", { role: "status" });
-  let [pointed, timer, number] = [null, null, 0];
+  /** @type {{layer: string, id: number, number: number} | null} */
+  let pointed = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  let number = 0;
 
-  const find = (x, y) => {
+  stage.objectAt = (x, y) => {
     if (!camera.place) return null;
     const resolution = camera.place.downsample / window.devicePixelRatio;
     for (const layer of [...stack.shown].reverse()) {
-      const found = layer.objectAt?.(x, y, resolution);
+      const found = layer.objectAt(x, y, resolution);
       if (found) return { layer: layer.spec.id, ...found };
     }
     return null;
   };
-  stage.objectAt = find;
   const leave = () => {
     clearTimeout(timer);
     pointed = null;
     tip.replaceChildren();
   };
-  const look = (clientX, clientY) => {
-    const found = find(...stage.toSlide(clientX, clientY));
+  const look = (/** @type {number} */ clientX, /** @type {number} */ clientY) => {
+    const found = stage.objectAt(...stage.toSlide(clientX, clientY));
     if (!found) return leave();
     if (found.id === pointed?.id && found.layer === pointed.layer) return;
     tip.replaceChildren();
     pointed = { layer: found.layer, id: found.id, number: ++number };
     model.object_pointed = pointed;
   };
-  const follow = (event) => {
+  const follow = (/** @type {PointerEvent} */ event) => {
     clearTimeout(timer);
-    if (event.buttons || event.target.closest?.(".bar, .place, .minimap")) return leave();
+    if (event.buttons || isOn(event.target, ".bar, .place, .minimap")) return leave();
     const { left, top, width, height } = stage.bounds;
     const [x, y] = [event.clientX - left, event.clientY - top];
     // Towards the middle, where there is room.

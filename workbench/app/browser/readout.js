@@ -1,15 +1,23 @@
-// What the stage says in a corner: how long a stretch is, where the pointer is.
+// The scale bar, and the line with the pointer's coordinates and the values there.
 
 import { roundLength } from "./numbers.js";
 import { onceAFrame } from "./pacing.js";
 
-const LONGEST_PX = 140;
-const STILL_MS = 60; // a pointer that only passes asks for nothing
+/**
+ * @import {Point} from "./messages.js"
+ * @import {Stage} from "./stage.js"
+ */
 
-/** How long a stretch of the slide is on the screen. */
+const LONGEST_PX = 140;
+const STILL_MS = 60; // for which the pointer must rest before Python is asked
+
+/**
+ * The scale bar.
+ * @param {Stage} stage
+ */
 export function scaleBar(stage) {
   const bar = stage.add("div", "scale-bar");
-  let shown = null;
+  let shown = "";
   const show = () => {
     if (!stage.camera.place) return;
     const { mpp } = stage.model;
@@ -25,39 +33,52 @@ export function scaleBar(stage) {
   stage.watch("mpp", show);
 }
 
-/** Two numbers of "12000, 8000 px" or "3 mm 2.5 mm", in level-0 pixels; null: not a place. */
+/**
+ * Two numbers of "12000, 8000 px" or "3 mm 2.5 mm", in level-0 pixels; null: not a place.
+ * @param {string} text
+ * @param {number | null} mpp
+ */
 export function placeOf(text, mpp) {
   const found = text.replaceAll(",", " ").match(/-?\d+(\.\d+)?/g);
   if (found?.length !== 2) return null;
   const unit = /mm/.test(text) ? 1000 : /[µμu]m/.test(text) ? 1 : null;
   if (unit && !mpp) return null;
-  return found.map((number) => (unit ? (Number(number) * unit) / mpp : Number(number)));
+  return found.map((number) => (unit && mpp ? (Number(number) * unit) / mpp : Number(number)));
 }
 
-/** What layers say at the pointer: Python has the values, the browser only colours. */
+/**
+ * Ask Python for the values of layers at the pointer: the browser has their colours only.
+ * @param {Stage} stage
+ * @param {() => Point | null} pointer
+ * @param {() => void} show
+ */
 function readings(stage, pointer, show) {
   const { model, stack } = stage;
-  let [timer, asked, number] = [null, "", model.readings.number ?? 0];
-  let since = number + 1; // what was said before that is of something else
-  /** Ids of the layers that have something to say and are painted at the pointer. */
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  let asked = ""; // ids of the layers that were asked last
+  let number = model.readings.number ?? 0;
+  let since = number + 1; // answers before are of another place or of other layers
+  /** Ids of the layers that have values and are painted at the pointer. */
   const painted = () => {
     const at = pointer();
     const there = at ? stack.shown.map(({ spec }) => spec) : [];
     return there
-      .filter(({ readable, opacity, swiped }) => readable && opacity > 0 && !(swiped && stack.uncovers(at[0])))
+      .filter(({ readable, opacity, swiped }) => readable && opacity > 0 && !(at && swiped && stack.uncovers(at[0])))
       .map(({ id }) => id);
   };
   const ask = () => {
+    const at = pointer();
     const layers = painted();
-    if (stage.closed || !layers.length) return;
-    const [x, y] = stage.toSlide(...pointer());
+    if (stage.closed || !at || !layers.length) return;
+    const [x, y] = stage.toSlide(...at);
     number += 1;
     model.pointed = { x, y, number, layers };
   };
   const later = () => {
     clearTimeout(timer);
     const layers = painted().join();
-    // What others have said, or are about to, holds no longer.
+    // Answers of other layers, those to come included, hold no longer.
     if (layers !== asked) since = number + 1;
     asked = layers;
     if (layers) timer = setTimeout(ask, STILL_MS);
@@ -65,13 +86,22 @@ function readings(stage, pointer, show) {
   };
   stage.onMoved(later);
   stage.watch("layers", later);
-  stage.element.addEventListener("painted", () => painted().join() !== asked && later());
+  stage.onPainted(() => {
+    if (painted().join() !== asked) later();
+  });
   stage.watch("readings", show);
   stage.onClose(() => clearTimeout(timer));
-  return { later, texts: () => (model.readings.number >= since ? model.readings.texts : []) };
+  const texts = () => {
+    const { number: answered = 0, texts: told = [] } = model.readings;
+    return answered >= since ? told : [];
+  };
+  return { later, texts };
 }
 
-/** Where the pointer is and what layers say there; pressed, it takes a place to go to. */
+/**
+ * The line of coordinates and values; pressed, it becomes a field for a place to go to.
+ * @param {Stage} stage
+ */
 export function coordinates(stage) {
   const { model, camera } = stage;
   const place = stage.add("form", "place");
@@ -80,6 +110,7 @@ export function coordinates(stage) {
   Object.assign(text, { type: "button", className: "coordinates", title: "Go to a place" });
   Object.assign(field, { hidden: true, spellcheck: false, autocomplete: "off" });
   field.setAttribute("aria-label", "Place to go to: x and y, in px or µm");
+  /** @type {Point | null} */
   let pointer = null; // client coordinates
 
   const show = onceAFrame(() => {
@@ -92,7 +123,7 @@ export function coordinates(stage) {
     const said = pointer ? read.texts().map((each) => `  ·  ${each}`).join("") : "";
     text.textContent = `x ${Math.floor(x)}  y ${Math.floor(y)}${micrometres}  ·  ${scale}${said}`;
   });
-  const ask = (open) => {
+  const ask = (/** @type {boolean} */ open) => {
     field.hidden = !open;
     text.hidden = open;
     field.setCustomValidity("");
@@ -108,13 +139,14 @@ export function coordinates(stage) {
     const found = placeOf(field.value, model.mpp);
     if (found && camera.place) {
       camera.go({ ...camera.place, x: found[0], y: found[1] });
-      return ask(false);
+      ask(false);
+      return;
     }
     field.setCustomValidity(model.mpp ? "Two numbers, such as 12000, 8000 or 3000 2000 µm" : "Two numbers in pixels, such as 12000, 8000");
     field.reportValidity();
   });
   // Captured: Bokeh keeps what it drags with to itself.
-  const follow = (event) => {
+  const follow = (/** @type {PointerEvent} */ event) => {
     pointer = [event.clientX, event.clientY];
     show();
     read.later();

@@ -2,15 +2,33 @@
 
 const HANDLE_MS = 100; // of a handle that is being dragged
 
+/**
+ * @import {BoxAnnotation, Figure} from "./bokeh.js"
+ * @import {Stage} from "./stage.js"
+ */
+
 class Selection {
+  /** Whether it changes the mark itself. */
+  busy = false;
+
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  timer;
+
+  /**
+   * @param {Figure} figure
+   * @param {BoxAnnotation} mark
+   * @param {(box: number[]) => void} chosen
+   */
   constructor(figure, mark, chosen) {
-    Object.assign(this, { mark, chosen });
+    this.mark = mark;
+    this.chosen = chosen;
     figure.on_event("selectiongeometry", ({ geometry, final }) => {
       if (geometry.type === "rect" && final !== false) this.take(geometry);
     });
     figure.connect(mark.change, () => this.edited());
   }
 
+  /** @param {{x0: number, x1: number, y0: number, y1: number}} corners */
   take({ x0, x1, y0, y1 }) {
     if (x0 === x1 || y0 === y1) return;
     this.chosen([Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)].map(Math.round));
@@ -23,6 +41,7 @@ class Selection {
     this.timer = setTimeout(() => this.take({ x0, x1, y0, y1 }), HANDLE_MS);
   }
 
+  /** @param {number[] | null} box */
   show(box) {
     clearTimeout(this.timer);
     this.busy = true;
@@ -32,6 +51,7 @@ class Selection {
   }
 }
 
+/** @param {Stage} stage */
 export function selection(stage) {
   const { figure, model } = stage;
   const box = new Selection(figure, figure.select_one("selection"), (chosen) => {

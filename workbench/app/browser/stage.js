@@ -1,13 +1,14 @@
 // The browser's half of the viewer: deep zoom on a Bokeh figure, in slide pixels.
 //
 // A part of the stage is a function that takes it. Parts do not know each other; what
-// they share is the stage: where one looks (`camera`), what is painted (`stack`), what
-// Python says and hears (`model`). A new part is a file beside this one and a name in
-// PARTS. `modules.py` puts the files together.
+// they share is the stage: where one looks (`camera`), what is painted (`stack`),
+// the properties shared with Python (`model`). A new part is a file beside this one and a name in
+// PARTS. `make bundles` joins the files.
 
 import { annotations } from "./annotations.js";
 import { Camera } from "./camera.js";
 import { lock, swipe } from "./compare.js";
+import { isOn } from "./dom.js";
 import { keyboard } from "./keyboard.js";
 import { measure } from "./measure.js";
 import { minimap } from "./minimap.js";
@@ -22,6 +23,11 @@ import { toast } from "./toast.js";
 import { pointing, Tools } from "./tools.js";
 import { Turn, turning } from "./turn.js";
 
+/**
+ * @import {Figure, PlotView} from "./bokeh.js"
+ * @import {Point, StageModel, StageProperties} from "./messages.js"
+ */
+
 const PARTS = [
   layers, place, scaleBar, coordinates, minimap, navigation, selection, pointing, measure, turning, keyboard,
   status, theme, swipe, lock, annotations, pointedObject, toast,
@@ -30,18 +36,57 @@ const PUBLISH_MS = 100;
 const KEYS_SAID =
   "Slide. Arrow keys move, plus and minus zoom, 0 shows the whole slide, 1 to 6 are objectives, R turns, F flips, H hides overlays, G goes to a place.";
 
-const alive = new WeakMap(); // figure to the stage of its last rendering
+/** @type {WeakMap<Figure, Stage>} */
+const alive = new WeakMap(); // the stage of a figure's last rendering
 
 /** What all parts share. Frame: level-0 pixels of the slide, x right, y down. */
 export class Stage {
+  /**
+   * Called whenever one looks elsewhere.
+   * @type {(() => void)[]}
+   */
+  moved = [];
+
+  /** @type {(() => void)[]} */
+  closing = [];
+
+  /** @type {Map<string, ((event: KeyboardEvent) => void)[]>} */
+  keys = new Map();
+
+  closed = false;
+
+  /**
+   * Where the stage lies in the browser's window, for the rest of a frame.
+   * @type {DOMRect | null}
+   */
+  known = null;
+
+  /** Take the last change of an annotation back; what paints annotations sets it. */
+  undo = () => {};
+
+  /**
+   * Id of the annotation that a click means, empty for none; what paints annotations sets it.
+   * @type {(x: number, y: number) => string}
+   */
+  markAt = () => "";
+
+  /**
+   * The object at a point of the slide; what speaks of objects sets it.
+   * @type {(x: number, y: number) => {layer: string, id: number, size: number} | null}
+   */
+  objectAt = () => null;
+
+  /**
+   * @param {StageModel} model
+   * @param {RenderArguments<StageProperties>["view"]} view
+   */
   constructor(model, view) {
     this.model = model;
-    this.figure = view.model.data.figure; // Bokeh's, in slide pixels
+    /** @type {Figure} */
+    this.figure = view.model.data.figure; // in slide pixels
+    /** @type {PlotView} */
     this.plot = view.get_child_view(this.figure);
-    this.moved = [];
-    this.closing = [];
-    this.keys = new Map();
-    this.closed = false;
+    this.holder = document.createElement("div");
     this.element = this.build();
     this.turn = new Turn(this.holder);
     this.tools = this.add("div", "bar tools", { role: "toolbar", "aria-label": "Tools", "aria-orientation": "vertical" });
@@ -56,17 +101,23 @@ export class Stage {
     element.tabIndex = 0;
     element.setAttribute("role", "application");
     element.setAttribute("aria-label", KEYS_SAID);
-    this.holder = element.appendChild(document.createElement("div"));
     this.holder.className = "holder";
     this.holder.append(this.model.get_child("figure"));
+    element.append(this.holder);
     element.addEventListener("keydown", (event) => this.pressed(event));
-    element.addEventListener("pointerdown", (event) => {
-      if (!event.target.closest(".bar, .place, .minimap, .notice, .toast")) element.focus({ preventScroll: true });
+    element.addEventListener("pointerdown", ({ target }) => {
+      if (!isOn(target, ".bar, .place, .minimap, .notice, .toast")) element.focus({ preventScroll: true });
     });
     return element;
   }
 
-  /** Put an element over the slide. */
+  /**
+   * Put an element over the slide.
+   * @template {keyof HTMLElementTagNameMap} Tag
+   * @param {Tag} tag
+   * @param {string} className
+   * @param {Record<string, string>} attributes
+   */
   add(tag, className, attributes = {}) {
     const element = this.element.appendChild(document.createElement(tag));
     element.className = className;
@@ -74,60 +125,100 @@ export class Stage {
     return element;
   }
 
-  /** Call now, and whenever Python has changed a property of the model. */
+  /**
+   * Call now, and whenever Python has changed a property of the model.
+   * @param {keyof StageProperties} name
+   * @param {() => void} answer
+   */
   watch(name, answer) {
     this.model.on(name, answer);
     answer();
   }
 
-  /** Call whenever one looks elsewhere, or the stage has another size. */
+  /**
+   * Call whenever one looks elsewhere, or the stage has another size.
+   * @param {() => void} hear
+   */
   onMoved(hear) {
     this.moved.push(hear);
   }
 
-  /** Call when a key is pressed while the stage, and no field on it, has the focus. */
+  /**
+   * Call whenever the slide has been painted.
+   * @param {(told: {missing: number, refused: number}) => void} hear takes the number of tiles in view that are to come, and that were refused
+   */
+  onPainted(hear) {
+    this.element.addEventListener("painted", (event) => hear(/** @type {CustomEvent} */ (event).detail));
+  }
+
+  /**
+   * Call when a key is pressed while the stage, and no field on it, has the focus.
+   * @param {string} key
+   * @param {(event: KeyboardEvent) => void} act
+   */
   onKey(key, act) {
     this.keys.set(key, [...(this.keys.get(key) ?? []), act]);
   }
 
+  /** @param {() => void} act */
   onClose(act) {
     this.closing.push(act);
   }
 
+  /** @param {KeyboardEvent} event */
   pressed(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest?.("input, textarea, select, [contenteditable]")) return;
+    if (isOn(event.target, "input, textarea, select, [contenteditable]")) return;
     const acts = this.keys.get(event.key);
     if (!acts) return;
     event.preventDefault();
     for (const act of acts) act(event);
   }
 
-  /** Where a point of the browser's window lies on the slide. */
+  /**
+   * Where a point of the browser's window lies on the slide.
+   * @param {number} clientX
+   * @param {number} clientY
+   * @returns {Point}
+   */
   toSlide(clientX, clientY) {
     const { frame } = this.plot;
     const [x, y] = this.toFigure(clientX, clientY);
     return [frame.x_scale.invert(x), frame.y_scale.invert(y)];
   }
 
-  /** Where a point of the slide lies, in CSS pixels from the stage's corner. */
+  /**
+   * Where a point of the slide lies, in CSS pixels from the stage's corner.
+   * @param {number} x
+   * @param {number} y
+   * @returns {Point}
+   */
   toStage(x, y) {
     const { frame } = this.plot;
     const { offsetWidth, offsetHeight } = this.holder;
     return this.turn.toStage(frame.x_scale.compute(x), frame.y_scale.compute(y), offsetWidth, offsetHeight);
   }
 
-  /** Where the stage lies in the browser's window, looked up once a frame: asking for it
-   * after anything has been written makes the browser lay out the whole page. */
+  /**
+   * Where the stage lies in the browser's window, looked up once a frame: asking for it
+   * after anything has been written makes the browser lay out the whole page.
+   */
   get bounds() {
-    if (!this.known) {
-      this.known = this.element.getBoundingClientRect();
-      requestAnimationFrame(() => (this.known = null));
-    }
-    return this.known;
+    if (this.known) return this.known;
+    const bounds = this.element.getBoundingClientRect();
+    this.known = bounds;
+    requestAnimationFrame(() => {
+      this.known = null;
+    });
+    return bounds;
   }
 
-  /** Where a point of the browser's window lies on the figure, in CSS pixels. */
+  /**
+   * Where a point of the browser's window lies on the figure, in CSS pixels.
+   * @param {number} clientX
+   * @param {number} clientY
+   * @returns {Point}
+   */
   toFigure(clientX, clientY) {
     const { left, top, width, height } = this.bounds;
     return this.turn.toFigure(clientX - left, clientY - top, width, height);
@@ -140,17 +231,22 @@ export class Stage {
   }
 }
 
+/** @param {Stage} stage */
 function layers(stage) {
   const { model, stack } = stage;
   stage.watch("layers", () => stack.update(model.layers));
 }
 
-/** Going where Python says; saying where one is, not more often than it can use. */
+/**
+ * Move to the goals that Python sets; report the view, at most every `PUBLISH_MS`.
+ * @param {Stage} stage
+ */
 function place(stage) {
   const { model, camera } = stage;
-  let timer = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
   const tell = () => {
-    timer = null;
+    timer = undefined;
     const { x0, y0, x1, y1 } = camera.box;
     model.seen = { ...camera.place, box: [x0, y0, x1, y1] };
   };
@@ -161,11 +257,12 @@ function place(stage) {
     if (Object.keys(model.goal).length) camera.go(model.goal);
   };
   model.on("goal", go);
-  // Drawn anew, it shows what it showed; shown first, what Python asks for.
+  // A stage that is rendered again keeps its view.
   if (model.seen.box) camera.go(model.seen);
   else go();
 }
 
+/** @param {RenderArguments<StageProperties>} component */
 export function render({ model, view }) {
   alive.get(view.model.data.figure)?.close();
   const stage = new Stage(model, view);

@@ -1,5 +1,8 @@
-// How things stand: tiles on their way, tiles that did not come.
+// Progress of tiles, a notice of tiles that failed, and the theme of the page.
 
+/** @import {Stage} from "./stage.js" */
+
+/** @param {Stage} stage */
 export function status(stage) {
   stage.add("div", "progress", { role: "progressbar", "aria-label": "Tiles are loading" });
   const notice = stage.add("div", "notice", { role: "status" });
@@ -7,17 +10,20 @@ export function status(stage) {
   again.type = "button";
   again.textContent = "Try again";
   again.addEventListener("click", () => stage.stack.retry());
-  stage.element.addEventListener("painted", ({ detail }) => {
+  stage.onPainted((detail) => {
     if (Boolean(detail.refused) === notice.childNodes.length > 0) return;
     notice.replaceChildren(...(detail.refused ? ["Some of the picture did not come.", again] : []));
   });
 }
 
-/** Whether the page around is light or dark: told by the colour of its text. */
+/**
+ * Find whether the page is light or dark by the colour of its text.
+ * @param {Stage} stage
+ */
 export function theme(stage) {
   const probe = stage.add("i", "theme-probe", { "aria-hidden": "true" });
   const look = () => {
-    const [red, green, blue] = getComputedStyle(probe).color.match(/[\d.]+/g).map(Number);
+    const [red, green, blue] = (getComputedStyle(probe).color.match(/[\d.]+/g) ?? []).map(Number);
     stage.element.dataset.theme = 0.3 * red + 0.6 * green + 0.1 * blue > 140 ? "dark" : "light";
   };
   probe.addEventListener("transitionend", look);

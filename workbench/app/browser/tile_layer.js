@@ -1,40 +1,84 @@
-// One layer of a slide: which of its tiles lie where, and which of them are here.
+// One layer of a slide: where its tiles lie, and which of them this page has.
 
 import { clamp } from "./numbers.js";
 
 const SHARPNESS = 0.35; // log2 of how far a tile may be enlarged: 2 ** 0.35 = 1.27
 const STAND_IN_DEPTH = 2; // zooms below a missing tile that may stand in for it
 
+/** @import {Box, Corners, Shown, TilePlace} from "./messages.js" */
+
+/**
+ * A tile that has come, or has been asked for.
+ * @typedef {object} Tile
+ * @property {ImageBitmap | null} image
+ * @property {string | null} version of which it is; null: it has not come
+ * @property {string} [refused] the version that the server has refused
+ * @property {number} used number of the frame in which it was painted last
+ * @property {number} failures since it came last
+ * @property {number} retryAt when it may be asked for again; of `performance.now()`
+ */
+
+/**
+ * A tile to draw, and the tile that is drawn there: itself, or what stands in for it.
+ * @typedef {[z: number, x: number, y: number, fromZ: number, fromX: number, fromY: number]} Piece
+ */
+
+/** @typedef {{image: ImageBitmap}} Decoded */
+
 /** One layer and the tiles of it that this page has. */
 export class TileLayer {
+  /**
+   * @param {Shown} spec
+   * @param {() => void} changed called when it would be painted otherwise
+   */
   constructor(spec, changed) {
     this.spec = spec;
-    this.changed = changed; // called when it would be painted otherwise
-    this.tiles = new Map(); // "z/x/y" to {image, version, used, failures, retryAt}
+    this.changed = changed;
+    /** @type {Map<string, Tile>} */
+    this.tiles = new Map(); // by "z/x/y"
   }
 
   get shown() {
     return this.spec.visible && this.spec.opacity > 0;
   }
 
-  /** Level-0 pixels for each pixel of zoom z. */
+  /**
+   * Level-0 pixels for each pixel of zoom z.
+   * @param {number} z
+   */
   resolution(z) {
     return 2 ** (this.spec.max_zoom - z);
   }
 
-  /** Level-0 pixels [x0, y0, x1, y1] that a tile covers, beyond the slide too. */
+  /**
+   * Level-0 pixels [x0, y0, x1, y1] that a tile covers, beyond the slide too.
+   * @param {number} z
+   * @param {number} x
+   * @param {number} y
+   * @returns {Corners}
+   */
   boxOf(z, x, y) {
     const side = this.spec.tile_px * this.resolution(z);
     return [x * side, y * side, (x + 1) * side, (y + 1) * side];
   }
 
-  /** The zoom that is sharp on a screen of so many level-0 pixels per pixel. */
+  /**
+   * The zoom that is sharp on a screen of so many level-0 pixels per pixel.
+   * @param {number} resolution
+   */
   zoomFor(resolution) {
     const z = this.spec.max_zoom - Math.log2(resolution) - SHARPNESS;
     return clamp(Math.ceil(z), 0, this.spec.max_zoom);
   }
 
-  /** Tiles [z, x, y] that touch a box of level-0 pixels, centre first. */
+  /**
+   * Tiles [z, x, y] that touch a box of level-0 pixels, centre first.
+   * @param {number} z
+   * @param {Box} box
+   * @param {number[]} size of the slide
+   * @param {number} border tiles around the box
+   * @returns {Generator<TilePlace>}
+   */
   *touching(z, box, size, border = 0) {
     const side = this.spec.tile_px * this.resolution(z);
     const last = size.map((length) => Math.ceil(length / side) - 1);
@@ -42,29 +86,56 @@ export class TileLayer {
     const y0 = clamp(Math.floor(box.y0 / side) - border, 0, last[1] + 1);
     const x1 = clamp(Math.ceil(box.x1 / side) - 1 + border, -1, last[0]);
     const y1 = clamp(Math.ceil(box.y1 / side) - 1 + border, -1, last[1]);
+    /** @type {TilePlace[]} */
     const found = [];
     for (let y = y0; y <= y1; y++) for (let x = x0; x <= x1; x++) found.push([z, x, y]);
     const [cx, cy] = [(box.x0 + box.x1) / 2 / side - 0.5, (box.y0 + box.y1) / 2 / side - 0.5];
     yield* found.sort((a, b) => Math.hypot(a[1] - cx, a[2] - cy) - Math.hypot(b[1] - cx, b[2] - cy));
   }
 
+  /**
+   * @param {number} z
+   * @param {number} x
+   * @param {number} y
+   */
   at(z, x, y) {
     return this.tiles.get(`${z}/${x}/${y}`);
   }
 
+  /**
+   * @param {number} z
+   * @param {number} x
+   * @param {number} y
+   */
   entry(z, x, y) {
     const key = `${z}/${x}/${y}`;
-    if (!this.tiles.has(key)) this.tiles.set(key, { image: null, version: null, used: 0, failures: 0, retryAt: 0 });
-    return this.tiles.get(key);
+    const tile = this.tiles.get(key) ?? this.blankTile();
+    this.tiles.set(key, tile);
+    return tile;
   }
 
-  /** Whether a tile is still to come: never had, or of another version. */
+  /** @returns {Tile} */
+  blankTile() {
+    return { image: null, version: null, used: 0, failures: 0, retryAt: 0 };
+  }
+
+  /**
+   * Whether a tile is missing, or has another version.
+   * @param {number} z
+   * @param {number} x
+   * @param {number} y
+   */
   lacks(z, x, y) {
     const tile = this.at(z, x, y);
     if (tile === undefined) return true;
     return tile.version !== this.version(z) && tile.refused !== this.version(z);
   }
 
+  /**
+   * @param {number} z
+   * @param {number} x
+   * @param {number} y
+   */
   isRefused(z, x, y) {
     return this.at(z, x, y)?.refused === this.version(z);
   }
@@ -73,43 +144,81 @@ export class TileLayer {
     for (const tile of this.tiles.values()) tile.refused = undefined;
   }
 
-  /** Whether it may be asked for now, or has failed a moment ago. */
+  /**
+   * Whether a tile may be asked for now; one that has failed waits.
+   * @param {number} z
+   * @param {number} x
+   * @param {number} y
+   * @param {number} now
+   */
   isDue(z, x, y, now) {
     return (this.at(z, x, y)?.retryAt ?? 0) <= now;
   }
 
-  /** What tiles of a zoom have to be of. */
-  version() {
+  /** The version that tiles of a zoom must have. */
+  version(/** @type {number} */ _z) {
     return this.spec.version;
   }
 
   /** Where tiles of a zoom are served. */
-  address() {
+  address(/** @type {number} */ _z) {
     return this.spec.url;
   }
 
+  /**
+   * @param {number} z
+   * @param {number} x
+   * @param {number} y
+   */
   url(z, x, y) {
     return `${this.address(z)}/${z}/${x}/${y}?v=${encodeURIComponent(this.version(z))}`;
   }
 
-  /** The URL of several tiles of one zoom together. */
+  /**
+   * The URL of several tiles of one zoom together.
+   * @param {number} z
+   * @param {TilePlace[]} places
+   */
   groupUrl(z, places) {
     const tiles = places.map(([, x, y]) => `${x}.${y}`).join(",");
     return `${this.address(z)}/${z}?v=${encodeURIComponent(this.version(z))}&tiles=${tiles}`;
   }
 
-  /** What is kept of a tile that has come: its image at least. */
-  async decode(blob) {
+  /**
+   * What is kept of a tile that has come: its image at least.
+   * @param {Blob} blob
+   * @param {TilePlace} _place
+   * @returns {Promise<Decoded>}
+   */
+  async decode(blob, _place) {
     return { image: await createImageBitmap(blob) };
   }
 
-  /** Bring what tiles of a zoom need besides themselves. */
-  bring() {}
+  /** Fetch what tiles of a zoom need besides themselves. */
+  bring(/** @type {number} */ _z) {}
 
   /** Bring the image of a tile up to date, before it is painted. */
-  prepare() {}
+  prepare(/** @type {Tile} */ _tile) {}
 
-  /** What to draw for one tile: itself, or what stands in for it, never two at once. */
+  /**
+   * The object that is painted at a level-0 point, with its size; null: none, or not known.
+   * @param {number} _x
+   * @param {number} _y
+   * @param {number} _resolution
+   * @returns {{id: number, size: number} | null}
+   */
+  objectAt(_x, _y, _resolution) {
+    return null;
+  }
+
+  /**
+   * What to draw for one tile: itself, or what stands in for it, never two at once.
+   * @param {number} z
+   * @param {number} x
+   * @param {number} y
+   * @param {number[]} size
+   * @returns {Piece[]}
+   */
   pieces(z, x, y, size) {
     const finer = this.finer(z, x, y, size, STAND_IN_DEPTH);
     if (finer) return finer;
@@ -120,7 +229,15 @@ export class TileLayer {
     return [];
   }
 
-  /** The tile, or finer ones that cover all of it; null if there are not. */
+  /**
+   * The tile, or finer ones that cover all of it; null if there are not.
+   * @param {number} z
+   * @param {number} x
+   * @param {number} y
+   * @param {number[]} size
+   * @param {number} depth
+   * @returns {Piece[] | null}
+   */
   finer(z, x, y, size, depth) {
     if (this.at(z, x, y)?.image) return [[z, x, y, z, x, y]];
     if (depth === 0 || z === this.spec.max_zoom) return null;
@@ -135,7 +252,10 @@ export class TileLayer {
     return pieces;
   }
 
-  /** Take a new description; tiles stay until those of the new version have come. */
+  /**
+   * Take a new description; tiles stay until those of the new version have come.
+   * @param {Shown} spec
+   */
   describe(spec) {
     const { tile_px, max_zoom } = this.spec;
     if (spec.tile_px !== tile_px || spec.max_zoom !== max_zoom) this.drop();

@@ -6,30 +6,74 @@ import { ObjectTileLayer } from "./object_layer.js";
 import { TileLayer } from "./tile_layer.js";
 
 const CACHE_BYTES = 256 * 2 ** 20; // of decoded pixels
-const GATHER_MS = 60; // from the first tile that has come; to paint takes longer than a tile
-const SETTLE_MS = 20; // tiles passed at speed are not asked for
+const GATHER_MS = 60; // after the first tile that has come, others are painted with it: painting takes longer than a tile
+const SETTLE_MS = 20; // tiles that are passed faster are not asked for
 const IDLE_MS = 150;
-const PREFETCHED = 48; // tiles at most, each time one stays somewhere
+const PREFETCHED = 48; // tiles at most, each time the view rests
 
-/** What of a layer's description decides how the tiles that are here are painted. */
+/**
+ * @import {TileRequest} from "./loader.js"
+ * @import {Box, Shown, TilePlace} from "./messages.js"
+ * @import {SlidePlace} from "./painted.js"
+ * @import {Piece} from "./tile_layer.js"
+ */
+
+/** @typedef {number[]} Frame left, top, width and height, in device pixels */
+
+/**
+ * What of a layer's description decides how the tiles that are here are painted.
+ * @param {Shown} spec
+ */
 function lookOf({ id, opacity, visible, smooth, swiped, overlay, tile_px, max_zoom }) {
   return [id, opacity, visible, smooth, swiped, overlay, tile_px, max_zoom].join(" ");
 }
 
 /** Paints the layers, bottom first, and asks for the tiles that are missing. */
 export class TileStack {
+  /** @type {TileLayer[]} */
+  layers = [];
+
+  painted = new Painted();
+
+  /** What is in view: a box of the slide, level-0 pixels for each device pixel. */
+  view = { box: { x0: 0, y0: 0, x1: 0, y1: 0 }, resolution: 0 };
+
+  /** Whether overlays are hidden. */
+  bare = false;
+
+  /** How often it has painted. */
+  frame = 0;
+
+  paintTimer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
+
+  askTimer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
+
+  idleTimer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
+
+  /** Called when it would be painted otherwise. */
+  changed = () => {};
+
+  /**
+   * What of the frame a layer may be painted on.
+   * @type {(frame: Frame, swiped: boolean) => Frame}
+   */
+  clip = (frame) => frame;
+
+  /**
+   * Whether no layer that is swiped is painted at a place across the browser's window.
+   * @type {(clientX: number) => boolean}
+   */
+  uncovers = () => false;
+
+  /**
+   * @param {HTMLElement} stage
+   * @param {[width: number, height: number]} size of the slide
+   */
   constructor(stage, size) {
     this.stage = stage;
     this.size = size;
-    this.layers = [];
-    this.painted = new Painted();
+    /** @type {Loader<TileLayer>} */
     this.loader = new Loader((layer, place) => this.arrived(layer, place));
-    this.changed = () => {};
-    this.clip = (frame) => frame; // what of the frame a layer may be painted on
-    this.uncovers = () => false; // whether there, across the window, no swiped layer is painted
-    this.bare = false;
-    this.frame = 0;
-    this.paintTimer = null;
   }
 
   /** Layers that are painted, bottom first. */
@@ -38,12 +82,16 @@ export class TileStack {
     return this.bare ? visible.filter((layer) => !layer.spec.overlay) : visible;
   }
 
-  /** Paint the slide alone, or all layers again. */
+  /**
+   * Paint the slide alone, or all layers again.
+   * @param {boolean} bare
+   */
   bareSlide(bare) {
     this.bare = bare;
     this.repaint();
   }
 
+  /** @param {Shown[]} specs */
   update(specs) {
     const before = this.layers.map(({ spec }) => lookOf(spec));
     const known = new Map(this.layers.map((layer) => [layer.spec.id, layer]));
@@ -60,7 +108,7 @@ export class TileStack {
     // Another version alone changes nothing that is painted until its tiles are here.
     if (specs.map(lookOf).join() === before.join()) this.changed();
     else this.repaint();
-    if (this.view) this.fetch(); // nobody moves: there is nothing to wait for
+    if (this.frame) this.fetch(); // the view rests, so there is nothing to wait for
   }
 
   /** Paint all of it anew. */
@@ -69,25 +117,39 @@ export class TileStack {
     this.changed();
   }
 
+  /**
+   * @param {Shown} spec
+   * @returns {TileLayer}
+   */
   layerOf(spec) {
     const Kind = spec.objects ? ObjectTileLayer : TileLayer;
     return new Kind(spec, () => this.repaint());
   }
 
-  /** Paint what has come: at once if nothing else is to come, else with what follows it. */
+  /**
+   * Paint what has come: at once if nothing else is to come, else with what follows it.
+   * @param {TileLayer} [layer]
+   * @param {TilePlace} [place]
+   */
   arrived(layer, place) {
-    if (place) this.painted.spoilBox(...layer.boxOf(...place));
-    if (!this.loader.idle) return (this.paintTimer ??= setTimeout(() => this.paintArrived(), GATHER_MS));
-    this.paintArrived();
+    if (layer && place) this.painted.spoilBox(...layer.boxOf(...place));
+    if (this.loader.idle) this.paintArrived();
+    else this.paintTimer ??= setTimeout(() => this.paintArrived(), GATHER_MS);
   }
 
   paintArrived() {
     clearTimeout(this.paintTimer);
-    this.paintTimer = null;
+    this.paintTimer = undefined;
     this.changed();
   }
 
-  /** Paint on a canvas; `place` is where the slide lies in the frame, in device pixels. */
+  /**
+   * Paint on a canvas.
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {Box} box of the slide, in view
+   * @param {Frame} frame
+   * @param {SlidePlace} place
+   */
   paint(ctx, box, [left, top, width, height], place) {
     this.frame += 1;
     this.view = { box, resolution: 1 / place.across };
@@ -108,18 +170,29 @@ export class TileStack {
     this.ask();
   }
 
-  /** Paint all layers within a box of the slide. */
+  /**
+   * Paint all layers within a box of the slide.
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {Box} box
+   * @param {Frame} whole
+   */
   paintPart(ctx, box, whole) {
     for (const layer of this.shown) {
       ctx.save();
       ctx.beginPath();
-      ctx.rect(...this.clip(whole, layer.spec.swiped));
+      const [left, top, width, height] = this.clip(whole, layer.spec.swiped);
+      ctx.rect(left, top, width, height);
       ctx.clip();
       this.paintLayer(ctx, layer, box);
       ctx.restore();
     }
   }
 
+  /**
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {TileLayer} layer
+   * @param {Box} box
+   */
   paintLayer(ctx, layer, box) {
     const { resolution } = this.view;
     ctx.globalAlpha = layer.spec.opacity;
@@ -131,10 +204,16 @@ export class TileStack {
     }
   }
 
-  /** Paint the part of tile (sz, sx, sy) that lies in tile (z, x, y) and the slide. */
+  /**
+   * Paint the part of tile (sz, sx, sy) that lies in tile (z, x, y) and the slide.
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {TileLayer} layer
+   * @param {Piece} piece
+   */
   paintPiece(ctx, layer, [z, x, y, sz, sx, sy]) {
     const tile = layer.at(sz, sx, sy);
-    layer.prepare(tile);
+    if (tile) layer.prepare(tile);
+    if (!tile?.image) return;
     const { image } = tile;
     const [x0, y0, right0, bottom0] = layer.boxOf(z, x, y);
     const [x1, y1] = [Math.min(right0, this.size[0]), Math.min(bottom0, this.size[1])];
@@ -151,12 +230,12 @@ export class TileStack {
     );
   }
 
-  /** What is seen is not let go of, however long ago it was painted. */
+  /** Mark what is in view as used, however long ago it was painted. */
   keepShown() {
     const { box, resolution } = this.view;
     for (const layer of this.shown) {
       for (const place of layer.touching(layer.zoomFor(resolution), box, this.size)) {
-        for (const [, , , sz, sx, sy] of layer.pieces(...place, this.size)) layer.at(sz, sx, sy).used = this.frame;
+        for (const [, , , sz, sx, sy] of layer.pieces(...place, this.size)) layer.entry(sz, sx, sy).used = this.frame;
       }
     }
   }
@@ -165,7 +244,7 @@ export class TileStack {
     clearTimeout(this.idleTimer);
     this.idleTimer = setTimeout(() => this.prefetch(), IDLE_MS);
     this.askTimer ??= setTimeout(() => {
-      this.askTimer = null;
+      this.askTimer = undefined;
       this.fetch();
     }, SETTLE_MS);
   }
@@ -174,36 +253,47 @@ export class TileStack {
     const now = performance.now();
     for (const layer of this.shown) layer.bring(layer.zoomFor(this.view.resolution));
     const missing = this.missing();
-    // With all there, let what is being prefetched come.
+    // If nothing is missing, prefetching goes on.
     if (missing.length) this.loader.want(missing.filter(({ layer, place }) => layer.isDue(...place, now)));
     this.evict();
   }
 
-  /** What is in view and not here, most wanted first. */
+  /**
+   * What is in view and not here, most wanted first.
+   * @returns {TileRequest<TileLayer>[]}
+   */
   missing() {
     const { box, resolution } = this.view;
+    /** @type {TileRequest<TileLayer>[]} */
     const requests = [];
     for (const layer of this.shown) {
       const wanted = [...layer.touching(layer.zoomFor(resolution), box, this.size)];
-      // The whole slide in one tile: something to show wherever one goes.
+      // The tile of the whole slide stands in for any other.
       if (!layer.at(0, 0, 0)) wanted.unshift([0, 0, 0]);
       this.collect(requests, layer, wanted);
     }
     return requests;
   }
 
+  /**
+   * @param {TileRequest<TileLayer>[]} requests
+   * @param {TileLayer} layer
+   * @param {Iterable<TilePlace>} places
+   */
   collect(requests, layer, places) {
     for (const place of places) {
       if (layer.lacks(...place)) requests.push({ url: layer.url(...place), layer, place });
     }
   }
 
-  /** Tiles in view that the server has said no to, or has not sent in many tries. */
+  /** Number of tiles in view that the server has refused, or has not sent in several tries. */
   refused() {
     const { box, resolution } = this.view;
     let count = 0;
     for (const layer of this.shown) {
-      for (const place of layer.touching(layer.zoomFor(resolution), box, this.size)) count += layer.isRefused(...place);
+      for (const place of layer.touching(layer.zoomFor(resolution), box, this.size)) {
+        if (layer.isRefused(...place)) count += 1;
+      }
     }
     return count;
   }
@@ -214,7 +304,7 @@ export class TileStack {
     this.changed();
   }
 
-  /** When nothing else is to do: what a step of the wheel or a pan will show next. */
+  /** Ask for what a step of the wheel or a pan will show next, once nothing is missing. */
   prefetch() {
     if (!this.loader.idle || this.missing().length) return;
     for (const layer of this.shown) layer.bring(layer.spec.max_zoom);
@@ -222,6 +312,7 @@ export class TileStack {
     const [dx, dy] = [(box.x1 - box.x0) / 4, (box.y1 - box.y0) / 4];
     const middle = { x0: box.x0 + dx, y0: box.y0 + dy, x1: box.x1 - dx, y1: box.y1 - dy };
     const around = { x0: box.x0 - 2 * dx, y0: box.y0 - 2 * dy, x1: box.x1 + 2 * dx, y1: box.y1 + 2 * dy };
+    /** @type {TileRequest<TileLayer>[]} */
     const requests = [];
     for (const layer of this.shown) {
       const z = layer.zoomFor(resolution);
@@ -234,16 +325,16 @@ export class TileStack {
     this.loader.want(requests.slice(0, PREFETCHED));
   }
 
-  /** Let go of the tiles not painted for longest, once there are too many. */
+  /** Drop the tiles that were not painted for longest, once there are too many. */
   evict() {
     const held = [];
     for (const layer of this.layers) {
-      for (const [key, tile] of layer.tiles) if (tile.image) held.push([tile.used, layer, key, tile]);
+      for (const [key, { image, used }] of layer.tiles) if (image) held.push({ layer, key, image, used });
     }
-    let bytes = held.reduce((sum, [, , , { image }]) => sum + 4 * image.width * image.height, 0);
+    let bytes = held.reduce((sum, { image }) => sum + 4 * image.width * image.height, 0);
     if (bytes <= CACHE_BYTES) return;
-    held.sort((a, b) => a[0] - b[0]);
-    for (const [used, layer, key, { image }] of held) {
+    held.sort((a, b) => a.used - b.used);
+    for (const { layer, key, image, used } of held) {
       if (bytes <= 0.8 * CACHE_BYTES || used === this.frame) break;
       bytes -= 4 * image.width * image.height;
       image.close();

@@ -1,11 +1,15 @@
-// What has just been done, for some seconds, with a button to take it back.
+// Shows for some seconds what was done, with a button that undoes it.
 
 const SHOWN_MS = 8000;
 
+/** @import {Stage} from "./stage.js" */
+
+/** @param {Stage} stage */
 export function toast(stage) {
   const { model } = stage;
   const line = stage.add("div", "toast", { role: "status" });
-  let timer = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
   const leave = () => {
     clearTimeout(timer);
     line.replaceChildren();

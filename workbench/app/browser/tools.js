@@ -1,17 +1,33 @@
-// What a drag does: move, draw a box, measure. One at a time; a button for each.
+// Tools for a drag (move, draw a box, measure): a button for each, one in use at a time.
 
 import { button } from "./icons.js";
 
-/** The switch between tools. "pan" is the one when there is no other. */
+/**
+ * @import {IconName} from "./icons.js"
+ * @import {Stage} from "./stage.js"
+ */
+
+/** The switch between tools; "pan" when no other is in use. */
 export class Tools {
+  active = "pan";
+
+  /** @type {(() => void)[]} */
+  hearers = [];
+
+  /** @type {Map<string, HTMLButtonElement>} */
+  buttons = new Map();
+
+  /** @param {HTMLElement} bar */
   constructor(bar) {
     this.bar = bar;
-    this.active = "pan";
-    this.hearers = [];
-    this.buttons = new Map();
   }
 
-  /** A tool with a button; `hear` is told whether it is on. */
+  /**
+   * Add a tool with a button; `hear` is called with whether it is in use.
+   * @param {string} name
+   * @param {{label: string, picture: IconName}} look
+   * @param {(on: boolean) => void} hear
+   */
   add(name, { label, picture }, hear) {
     const act = () => this.use(this.active === name ? "pan" : name);
     this.buttons.set(name, button(this.bar, { label, picture, act }));
@@ -19,6 +35,7 @@ export class Tools {
     this.tell();
   }
 
+  /** @param {string} name */
   use(name) {
     if (name === this.active) return;
     this.active = name;
@@ -31,7 +48,10 @@ export class Tools {
   }
 }
 
-/** Drawing the box that is chosen, and clicking at a place. */
+/**
+ * Drawing the box that is chosen, and clicking at a place.
+ * @param {Stage} stage
+ */
 export function pointing(stage) {
   const { figure, model } = stage;
   let taps = 0;

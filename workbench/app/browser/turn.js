@@ -6,22 +6,42 @@
 
 import { button } from "./icons.js";
 
+/**
+ * @import {PlotView} from "./bokeh.js"
+ * @import {Point} from "./messages.js"
+ * @import {Stage} from "./stage.js"
+ */
+
 /** By quarters clockwise, after flipping left and right. */
 export class Turn {
+  quarters = 0;
+  mirrored = false;
+  odd = false;
+
+  /** @type {[a: number, b: number, c: number, d: number]} */
+  linear = [1, 0, 0, 1];
+
+  /** @param {{style: CSSStyleDeclaration}} holder the element that has the figure */
   constructor(holder) {
-    this.holder = holder; // the element that has the figure
+    this.holder = holder;
     this.set(0, false);
   }
 
+  /**
+   * @param {number} quarters
+   * @param {boolean} mirrored
+   */
   set(quarters, mirrored) {
-    Object.assign(this, { quarters: ((quarters % 4) + 4) % 4, mirrored });
+    this.quarters = ((quarters % 4) + 4) % 4;
+    this.mirrored = mirrored;
     // Columns of a rotation: where the figure's x and y point on the stage.
     const [cos, sin] = [[1, 0], [0, 1], [-1, 0], [0, -1]][this.quarters];
     const flip = mirrored ? -1 : 1;
     this.linear = [cos * flip, sin * flip, -sin, cos];
     this.odd = this.quarters % 2 === 1;
     const [a, b, c, d] = this.linear;
-    const shift = (p, q) => (Math.min(0, p) + Math.min(0, q) < 0 ? 1 : 0); // back into the square
+    // Back into the square.
+    const shift = (/** @type {number} */ p, /** @type {number} */ q) => (Math.min(0, p) + Math.min(0, q) < 0 ? 1 : 0);
     const [e, f] = [100 * shift(a, c), 100 * shift(b, d)];
     Object.assign(this.holder.style, {
       width: this.odd ? "100cqh" : "100cqw",
@@ -34,33 +54,62 @@ export class Turn {
     return this.quarters === 0 && !this.mirrored;
   }
 
-  /** A way on the figure, as it is seen. */
+  /**
+   * A vector on the figure, as it is on the stage.
+   * @param {number} x
+   * @param {number} y
+   * @returns {Point}
+   */
   seen(x, y) {
     const [a, b, c, d] = this.linear;
     return [a * x + c * y, b * x + d * y];
   }
 
-  /** A way that is seen, on the figure. */
+  /**
+   * A vector on the stage, as it is on the figure.
+   * @param {number} x
+   * @param {number} y
+   * @returns {Point}
+   */
   onFigure(x, y) {
     const [a, b, c, d] = this.linear; // its inverse is its transpose
     return [a * x + b * y, c * x + d * y];
   }
 
-  /** A point of a figure of that size, on a stage of the size that goes with it. */
+  /**
+   * A point of a figure of that size, on a stage of the size that goes with it.
+   * @param {number} x
+   * @param {number} y
+   * @param {number} width
+   * @param {number} height
+   * @returns {Point}
+   */
   toStage(x, y, width, height) {
     const [stageWidth, stageHeight] = this.odd ? [height, width] : [width, height];
     const [right, down] = this.seen(x - width / 2, y - height / 2);
     return [right + stageWidth / 2, down + stageHeight / 2];
   }
 
-  /** A point of a stage, on the figure of the size that goes with it. */
+  /**
+   * A point of a stage, on the figure of the size that goes with it.
+   * @param {number} x
+   * @param {number} y
+   * @param {number} stageWidth
+   * @param {number} stageHeight
+   * @returns {Point}
+   */
   toFigure(x, y, stageWidth, stageHeight) {
     const [width, height] = this.odd ? [stageHeight, stageWidth] : [stageWidth, stageHeight];
     const [right, down] = this.onFigure(x - stageWidth / 2, y - stageHeight / 2);
     return [right + width / 2, down + height / 2];
   }
 
-  /** What of the figure's [left, top, width, height] is seen right of a share of the stage. */
+  /**
+   * The part of the figure's [left, top, width, height] that lies right of a share of the stage.
+   * @param {number} share
+   * @param {number[]} frame
+   * @returns {number[]}
+   */
   rightOf(share, [left, top, width, height]) {
     const corners = [this.toFigure(share, 0, 1, 1), this.toFigure(1, 1, 1, 1)];
     const [x0, x1] = corners.map(([x]) => Math.round(x * width)).sort((a, b) => a - b);
@@ -69,7 +118,10 @@ export class Turn {
   }
 }
 
-/** Let Bokeh measure as if nothing were turned, and hear of pointers where they are. */
+/**
+ * Give Bokeh the measures of the upright figure, and pointers in its coordinates.
+ * @param {Stage} stage
+ */
 function straighten(stage) {
   const { plot, turn, element } = stage;
   const { canvas_view: canvas } = plot;
@@ -81,7 +133,7 @@ function straighten(stage) {
     };
   }
   for (const hearer of [bus, bus.ui_gestures]) {
-    hearer._get_sxy = ({ clientX, clientY }) => {
+    hearer._get_sxy = (/** @type {{clientX: number, clientY: number}} */ { clientX, clientY }) => {
       const [sx, sy] = stage.toFigure(clientX, clientY);
       return { sx, sy };
     };
@@ -92,8 +144,11 @@ function straighten(stage) {
   };
 }
 
-/** Let a finger that rests before it moves pan and pinch all the same: Bokeh takes it for a long
- * press from then on, which only tools for editing glyphs have a use for. */
+/**
+ * Let a finger that rests before it moves pan and pinch all the same: Bokeh takes it for a long
+ * press from then on, which only tools for editing glyphs have a use for.
+ * @param {Stage} stage
+ */
 function letFingersRest({ figure, plot }) {
   const gestures = plot.canvas_view.ui_event_bus.ui_gestures;
   const pressed = gestures._pointer_timeout.bind(gestures);
@@ -103,8 +158,11 @@ function letFingersRest({ figure, plot }) {
   };
 }
 
-/** Let the figure take its new size at once: some versions of Panel lay out the figures
- * within only when what holds them has changed its own size, and turning does not. */
+/**
+ * Let the figure take its new size at once: some versions of Panel lay out the figures
+ * within only when what holds them has changed its own size, and turning does not.
+ * @param {PlotView} plot
+ */
 function layOut(plot) {
   if (!plot.layout) return; // not built yet: it will be, in the size it then has
   plot.measure_layout();
@@ -113,6 +171,7 @@ function layOut(plot) {
   plot.after_layout();
 }
 
+/** @param {Stage} stage */
 export function turning(stage) {
   const { model, turn } = stage;
   straighten(stage);

@@ -1,5 +1,7 @@
-// Edits that Python has not answered yet, in the tab's own storage: they outlive a page
-// whose server is gone, and are told again to the next one. Under a key that names nobody.
+// Edits that Python has not answered yet, in the storage of the tab: if the server of a page
+// is gone, the next page sends them again. Their key holds no name.
+
+/** @import {NumberedEdit} from "./messages.js" */
 
 const PREFIX = "workbench-unsaved:";
 const MOST = 200;
@@ -14,11 +16,14 @@ export function newId() {
 }
 
 export class Unsaved {
+  /** @param {string} slot names the slide; empty: nothing is kept */
   constructor(slot) {
     this.key = slot && PREFIX + slot;
+    /** @type {NumberedEdit[]} */
     this.edits = this.read();
   }
 
+  /** @returns {NumberedEdit[]} */
   read() {
     try {
       return this.key ? JSON.parse(sessionStorage.getItem(this.key) ?? "[]") : [];
@@ -37,12 +42,16 @@ export class Unsaved {
     }
   }
 
+  /** @param {NumberedEdit} edit */
   keep(edit) {
     this.edits = [...this.edits.slice(1 - MOST), edit];
     this.write();
   }
 
-  /** Python has done, or refused, all up to a number. */
+  /**
+   * Drop the edits up to a number, which Python has done or refused.
+   * @param {number} number
+   */
   answered(number) {
     this.edits = this.edits.filter((edit) => edit.number > number);
     this.write();

@@ -1,0 +1,177 @@
+// Written by `python tests/wire.py`; `tsc` compares it with `messages.d.ts`.
+
+/** @import {MarkSpec, Shown, StageProperties} from "#browser/messages.js" */
+
+/** @type {StageProperties} */
+export const initial = {
+  "figure": null,
+  "size": [
+    3000,
+    2000
+  ],
+  "mpp": null,
+  "layers": [],
+  "goal": {},
+  "seen": {},
+  "selection": null,
+  "tapped": {},
+  "mode": "pan",
+  "turn": 0,
+  "mirrored": false,
+  "swipe": null,
+  "lock": "",
+  "annotations": "",
+  "annotation_changes": {},
+  "annotation_chosen": "",
+  "annotation_tool": "",
+  "annotation_steps": [
+    false,
+    false
+  ],
+  "objects_chosen": 0,
+  "told": {},
+  "markable": false,
+  "annotation_edits": [],
+  "annotation_answered": {},
+  "annotation_slot": "",
+  "annotations_shown": true,
+  "pointed": {},
+  "readings": {},
+  "object_pointed": {},
+  "object_said": {}
+};
+
+/** @type {Shown[]} */
+export const layers = [
+  {
+    "id": "1",
+    "url": "tiles/key",
+    "version": "v1",
+    "tile_px": 256,
+    "max_zoom": 4,
+    "opacity": 0.5,
+    "visible": true,
+    "smooth": false,
+    "swiped": false,
+    "overlay": false,
+    "objects": null,
+    "readable": false
+  },
+  {
+    "id": "1",
+    "url": "tiles/key",
+    "version": "v1",
+    "tile_px": 256,
+    "max_zoom": 4,
+    "opacity": 0.5,
+    "visible": true,
+    "smooth": false,
+    "swiped": false,
+    "overlay": true,
+    "objects": {
+      "url": "tiles/objects",
+      "version": "v2",
+      "from_zoom": 3,
+      "colours_url": "tiles/colours/0/0/0",
+      "palette": [
+        1,
+        2,
+        3,
+        255
+      ]
+    },
+    "readable": false
+  }
+];
+
+/** @type {MarkSpec[]} */
+export const marks = [
+  {
+    "id": "0",
+    "kind": "point",
+    "parts": [
+      [
+        [
+          1.0,
+          2.0
+        ]
+      ]
+    ],
+    "colour": "#0a84ff",
+    "label": "one",
+    "locked": false
+  },
+  {
+    "id": "1",
+    "kind": "line",
+    "parts": [
+      [
+        [
+          0.0,
+          0.0,
+          3.0,
+          4.0
+        ]
+      ]
+    ],
+    "colour": "#0a84ff",
+    "label": "one",
+    "locked": false
+  },
+  {
+    "id": "2",
+    "kind": "area",
+    "parts": [
+      [
+        [
+          0.0,
+          0.0,
+          0.0,
+          9.0,
+          9.0,
+          9.0,
+          9.0,
+          0.0,
+          0.0,
+          0.0
+        ],
+        [
+          5.0,
+          5.0,
+          2.0,
+          5.0,
+          2.0,
+          2.0,
+          5.0,
+          2.0,
+          5.0,
+          5.0
+        ]
+      ]
+    ],
+    "colour": "#0a84ff",
+    "label": "one",
+    "locked": false
+  },
+  {
+    "id": "3",
+    "kind": "point",
+    "parts": [
+      [
+        [
+          1.0,
+          2.0
+        ]
+      ],
+      [
+        [
+          3.0,
+          4.0
+        ]
+      ]
+    ],
+    "colour": "#0a84ff",
+    "label": "one",
+    "locked": false
+  }
+];

@@ -1,0 +1,35 @@
+// What several modules ask of the page's elements.
+
+/**
+ * @overload
+ * @param {HTMLCanvasElement} canvas
+ * @returns {CanvasRenderingContext2D}
+ */
+/**
+ * @overload
+ * @param {OffscreenCanvas} canvas
+ * @returns {OffscreenCanvasRenderingContext2D}
+ */
+/**
+ * The context to paint on a canvas with.
+ * @param {HTMLCanvasElement | OffscreenCanvas} canvas
+ */
+export function contextOf(canvas) {
+  const context = canvas.getContext("2d");
+  if (!context) throw new Error("workbench: this browser has no context to paint on");
+  return context;
+}
+
+/** A canvas of its own, to paint on and copy from. */
+export function newContext() {
+  return contextOf(document.createElement("canvas"));
+}
+
+/**
+ * Whether an event's target lies in an element that a selector matches.
+ * @param {EventTarget | null} target
+ * @param {string} selector
+ */
+export function isOn(target, selector) {
+  return target instanceof Element && target.closest(selector) !== null;
+}
