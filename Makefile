@@ -59,7 +59,7 @@ format: .venv/.dev  ## put the code into its form
 	$(BIN)/nbstripout notebooks/*.ipynb
 
 fuzz: .venv/.dev  ## damaged files of every kind, for an hour; FUZZ="--help" for more
-	PYTHONPATH=tests $(BIN)/python tests/fuzz/fuzz_driver.py $(or $(FUZZ),--seconds 3600 --keep)
+	PYTHONPATH=tests/support $(BIN)/python tests/fuzz/fuzz_driver.py $(or $(FUZZ),--seconds 3600 --keep)
 
 bench: .venv/.dev  ## the benchmarks; peers are measured where they are installed
 	$(BIN)/python benchmarks/read.py

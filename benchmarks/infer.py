@@ -32,8 +32,8 @@ from torch import nn
 
 import read
 import workbench as wb
-from workbench.cards import ModelCard
-from workbench.inference import Inference
+from workbench.inference.predictor import DevicePredictor
+from workbench.models.card import ModelCard
 from workbench.models.tile_model import TileModel
 from workbench.recipe import Recipe
 
@@ -95,7 +95,7 @@ def ours(path: str, name: str, side: int, recipe: Recipe) -> float:
     box = (0, 0, side * TILE, side * TILE)  # nothing of the ragged edge
     with (
         tempfile.TemporaryDirectory() as out,
-        mock.patch("workbench.request.find_model", return_value=model),
+        mock.patch("workbench.inference.plan.find_model", return_value=model),
         wb.open_slide(path) as slide,
     ):
         run = wb.run(slide, recipe.replace(region=box), out=Path(out) / "run")
@@ -141,7 +141,9 @@ def data_loader(path: str, model: nn.Module, side: int, workers: int) -> float:
 def reading_threads() -> int:
     """Return with how many threads a run reads while no batch is ready."""
     recipe = Recipe(batch_size=BATCH, device="cpu")
-    return max(Inference(Free(card("free"), nn.Identity()), recipe).reading_threads)
+    return max(
+        DevicePredictor(Free(card("free"), nn.Identity()), recipe).reading_threads
+    )
 
 
 def decode_limit(path: str, side: int, threads: int) -> float:

@@ -31,11 +31,11 @@ from playwright.sync_api import Page, sync_playwright
 import workbench as wb
 from viewer import write_slide
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from browser import _FLAGS, _PROBES, chromium_path, free_port, running
 
 if TYPE_CHECKING:
-    from workbench.store import Run
+    from workbench.results.run import Run
 
 SIDE = 81_920
 """A run that lasts: the file has about 1.7 GB."""

@@ -58,7 +58,7 @@ def run(path: str, batch_size: int) -> dict[str, float]:
     from torch import nn  # noqa: PLC0415
 
     import workbench as wb  # noqa: PLC0415
-    from workbench.cards import ModelCard  # noqa: PLC0415
+    from workbench.models.card import ModelCard  # noqa: PLC0415
     from workbench.models.tile_model import TileModel  # noqa: PLC0415
 
     class Free(TileModel):
@@ -71,7 +71,7 @@ def run(path: str, batch_size: int) -> dict[str, float]:
     model = Free(card, nn.Identity())
     with (
         tempfile.TemporaryDirectory() as out,
-        mock.patch("workbench.request.find_model", return_value=model),
+        mock.patch("workbench.inference.plan.find_model", return_value=model),
         wb.open_slide(path) as slide,
     ):
         done = wb.run(slide, out=Path(out) / "run", batch_size=batch_size)

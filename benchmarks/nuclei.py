@@ -29,11 +29,11 @@ import tifffile
 import torch
 from PIL import Image
 
-from workbench.instances.agreement import agreement
+from workbench.instances.metrics import agreement
 from workbench.models.catalogue import known_cards
 from workbench.models.instance_decoders import decoder_of
 from workbench.models.registry import find_model
-from workbench.synthetic.fields import TISSUES, draw_field
+from workbench.synthetic.fields_of_view import TISSUES, draw_field
 
 sys.path.append(str(Path(__file__).parents[1] / "scripts"))
 from train_nuclei import is_held_out, look_of, parts_of, photographed, stain_vectors

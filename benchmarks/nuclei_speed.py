@@ -26,24 +26,24 @@ import numpy as np
 import torch
 
 import workbench as wb
-from workbench.finding import Finder
 from workbench.geometry import Box
-from workbench.grid import Grid
-from workbench.instances import claims_bytes
+from workbench.inference.instance_extraction import InstanceExtractor
 from workbench.instances.instances import Instances
 from workbench.instances.measure import measure
-from workbench.instances.trace import largest_parts, rings
+from workbench.instances.stitching import codec
+from workbench.instances.tracing import largest_parts, rings
 from workbench.models.registry import find_model
 from workbench.stain.deconvolution import STAIN_SETS
 from workbench.synthetic import write_slide
+from workbench.tiling.grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
+    from workbench.inference.progress_reporter import Progress
     from workbench.models.tile_model import TileModel
-    from workbench.reporter import Progress
 
 SIDE, NUCLEI = 512, 500
 BATCH = 4
@@ -86,7 +86,7 @@ def whole(
     lap = Lap(clock)
     with (
         tempfile.TemporaryDirectory() as out,
-        mock.patch("workbench.request.find_model", return_value=model),
+        mock.patch("workbench.inference.plan.find_model", return_value=model),
     ):
         run = wb.run(
             slide,
@@ -164,14 +164,14 @@ def steps() -> dict[str, Callable[[], object]]:
     card = find_model("nuclei-watershed").card.model_copy(
         update={"tile_px": SIDE, "margin_px": 64, "decoder": "labels"}
     )
-    finder = Finder(card, Grid((SIDE, SIDE), 1.0, SIDE, 64), 0.5)
+    finder = InstanceExtractor(card, Grid((SIDE, SIDE), 1.0, SIDE, 64), 0.5)
     maps = labels[None].astype(np.float32)
     claims = finder.find(0, maps, pixels)
     return {
         "largest parts": lambda: largest_parts(labels),
         "outlines": lambda: rings(one, first, origin=(0, 0), scale=1.0),
         "measures": lambda: measure(found, pixels, box, 0.5, stains),
-        "bytes": lambda: claims_bytes.encode(claims, 1),
+        "bytes": lambda: codec.encode(claims, 1),
         "all, with decoding of labels": lambda: finder.find(0, maps, pixels),
     }
 

@@ -35,12 +35,12 @@ from workbench.layers.instances import InstanceLayer
 from workbench.layers.layer import Pyramid
 
 HERE = Path(__file__).parent
-sys.path.append(str(HERE.parent / "tests"))
+sys.path.append(str(HERE.parent / "tests" / "support"))
 
 from made_instances import made_instances  # noqa: E402 - the tests' objects
 
 if TYPE_CHECKING:
-    from workbench.coverage import Coverage
+    from workbench.tiling.coverage import Coverage
 
 TILE_PX = 256
 SIDE = 40_000

@@ -5,7 +5,7 @@
 Slides of one made picture are written in each encoding. Each path reads them; its
 pixels are compared with what they should be: the picture that was put in, the same
 pixels read directly, or their average in float64. The table gives the largest and the
-mean difference in grey levels. `tests/test_pixels.py` holds the bounds.
+mean difference in grey levels. `tests/benchmarks/test_pixels.py` holds the bounds.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from PIL import Image
 from torchvision.io import ImageReadMode, decode_jpeg
 
 import workbench as wb
-from workbench.device_jpegs import DeviceJpegs
 from workbench.errors import SlideError
+from workbench.inference.gpu_jpegs import GpuJpegDecoder
 from workbench.layers.slide import SlideLayer
 
 if TYPE_CHECKING:
@@ -374,7 +374,7 @@ def device(path: Path, _: Pixels) -> Pair | None:
             return None
         seen = slide.read_tiles(places, (256, 256))
     cpu = torch.device("cpu")
-    found = DeviceJpegs(
+    found = GpuJpegDecoder(
         lambda files: [decode_jpeg(file, ImageReadMode.RGB) for file in files], cpu
     ).tiles(encoded)
     return found.permute(0, 2, 3, 1).numpy(), seen
@@ -382,7 +382,7 @@ def device(path: Path, _: Pixels) -> Pair | None:
 
 def by_openslide(path: Path, _: Pixels) -> Pair | None:
     try:
-        from workbench.slide.openslide import OpenSlideReader, openslide  # noqa: PLC0415
+        from workbench.slide.readers.openslide import OpenSlideReader, openslide  # noqa: PLC0415
 
         reader = OpenSlideReader(str(path))
     except (ImportError, openslide.OpenSlideError):

@@ -25,10 +25,10 @@ import tifffile
 
 import workbench as wb
 from overlay import SIDE, build, read_polygons
-from workbench.coverage import Coverage
-from workbench.objects import OBJECTS
+from workbench.results.instances import OBJECTS
+from workbench.tiling.coverage import Coverage
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from app_page import AppPage
 from browser import Watched, app_served, launched
 from made_instances import CLASSES, made_instances

@@ -34,10 +34,10 @@ import stain_fits
 import stain_gpu
 import stain_truth
 from stain_peers import ARRAYS, PEERS, Peer, installed, planes
-from workbench.stain.each import normalize_each
-from workbench.stain.lookup import ColourTable
-from workbench.stain.methods import METHODS
+from workbench.stain.kernels.lookup_table import ColourTable
 from workbench.stain.normalizer import Normalizer, fit_normalizer
+from workbench.stain.per_image import normalize_each
+from workbench.stain.registry import METHODS
 from workbench.synthetic.scanners import SCANNERS
 
 if TYPE_CHECKING:

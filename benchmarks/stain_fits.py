@@ -16,14 +16,14 @@ from PIL import Image
 
 from stain_peers import importable
 from workbench.errors import StainError
-from workbench.stain.dictionary import sparse_codes
-from workbench.stain.optical_density import ColourHistogram
-from workbench.stain.vahadane import (
+from workbench.stain.methods.sparse_coding import sparse_codes
+from workbench.stain.methods.vahadane import (
     BETA,
     fit_vahadane,
     objective,
     vahadane_density,
 )
+from workbench.stain.optical_density import ColourHistogram
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

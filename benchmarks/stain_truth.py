@@ -20,10 +20,10 @@ from scipy.optimize import minimize
 from stain_peers import Peer, normalized
 from workbench.geometry import Box
 from workbench.slide.slide import open_slide
-from workbench.stain.methods import METHODS
+from workbench.stain.methods.reinhard import LabFit, ReinhardMap
 from workbench.stain.normalizer import Normalizer, fit_normalizer
-from workbench.stain.reinhard import LabFit, ReinhardMap
-from workbench.stain.sample import slide_histogram
+from workbench.stain.registry import METHODS
+from workbench.stain.tissue_sample import slide_histogram
 from workbench.synthetic import SCANNERS, load_truth, write_slide
 
 KNOWN = "true stains and whites known"

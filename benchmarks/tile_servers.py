@@ -62,7 +62,7 @@ def ours(path: str, port: int) -> None:
     import panel as pn  # noqa: PLC0415
 
     from workbench import open_slide  # noqa: PLC0415
-    from workbench.app.door import Door, Limits, server_options  # noqa: PLC0415
+    from workbench.app.server.config import Limits, ServerConfig, server_options  # noqa: PLC0415
     from workbench.layers.normalized import NormalizedLayer  # noqa: PLC0415
     from workbench.layers.slide import SlideLayer  # noqa: PLC0415
     from workbench.stain.normalizer import fit_normalizer  # noqa: PLC0415
@@ -85,7 +85,7 @@ def ours(path: str, port: int) -> None:
     server = pn.serve(
         {"app": lambda: pn.pane.Str("")},
         start=False,
-        **server_options(Door(port=port, limits=Limits(tile_rate=1e6))),
+        **server_options(ServerConfig(port=port, limits=Limits(tile_rate=1e6))),
     )
     server.start()
     ready(paths)

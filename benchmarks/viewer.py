@@ -29,15 +29,15 @@ import tifffile
 
 import workbench as wb
 from read import picture
-from workbench.app.viewer import Viewer
+from workbench.app.viewer.viewer import Viewer
 from workbench.layers.heatmap import HeatmapLayer
 from workbench.layers.layer import overlay_pyramid
 from workbench.layers.slide import SlideLayer
 from workbench.layers.tissue import TissueLayer
-from workbench.results import Heatmap
+from workbench.results.heatmap import Heatmap
 from workbench.tissue import Tissue
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from browser import _PROBES, launched, panel_serve
 
 if TYPE_CHECKING:

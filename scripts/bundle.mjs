@@ -17,9 +17,9 @@ const APP = "workbench/app";
 
 /** Name of each bundle: its first module, and how Python uses it. */
 const BUNDLES = {
-  stage: { entry: `${APP}/browser/stage.js`, format: "esm" }, // of the component TileStage
-  tunnel: { entry: `${APP}/tunnel.js`, format: "esm" }, // of a widget in a notebook
-  cell: { entry: `${APP}/cell.js`, format: "iife", globalName: "workbenchCell" }, // in a page
+  stage: { entry: `${APP}/viewer/browser/stage.js`, format: "esm" }, // of the component TileStage
+  tunnel: { entry: `${APP}/jupyter/tunnel.js`, format: "esm" }, // of a widget in a notebook
+  cell: { entry: `${APP}/jupyter/cell.js`, format: "iife", globalName: "workbenchCell" }, // in a page
 };
 
 /** SHA-256 of the modules of a bundle, in the order of their file names. */

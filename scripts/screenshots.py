@@ -21,10 +21,10 @@ import nbformat
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from workbench.demo import SLIDES, demo_recipe, make_slides
+from workbench.cli.demo_slides import SLIDES, demo_recipe, make_slides
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from browser import chromium_path, free_port, running  # noqa: E402
 

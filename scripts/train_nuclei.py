@@ -12,7 +12,8 @@ seed. Pictures are brought into many stains by the project's own Macenko normali
 turned, scaled, blurred and compressed, so that no scanner, stain or magnification is
 special. In the last stage nuclei are faded, hollowed and stained brown too, and made
 fields are added, with nuclei of many kinds and with what is none
-(`workbench.synthetic.fields`). One command goes through all `STAGES`, each from where
+(`workbench.synthetic.fields_of_view`). One command goes through all `STAGES`, each
+from where
 the one before it ended; `--first 2` goes on with the second, from the checkpoint.
 `--short --without glass --out FOLDER` trains for minutes and leaves a group out. What
 is saved is a mean of the weights before and after the last stage, which is better on
@@ -50,11 +51,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import workbench as wb
-from workbench.cards import ModelCard
+from workbench.models.card import ModelCard
 from workbench.models.nuclei.network import NucleusNet
 from workbench.stain.references import REFERENCES, Reference
 from workbench.synthetic import SCANNERS, load_truth, write_slide
-from workbench.synthetic.fields import TISSUES, draw_field
+from workbench.synthetic.fields_of_view import TISSUES, draw_field
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

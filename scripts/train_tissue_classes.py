@@ -23,10 +23,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 import workbench as wb
-from workbench.cards import ModelCard
-from workbench.grid import Grid
-from workbench.models.small_cnn import build
+from workbench.models.card import ModelCard
+from workbench.models.networks.small_cnn import build
 from workbench.synthetic import CLASSES, SCANNERS, load_truth, write_slide
+from workbench.tiling.grid import Grid
 
 HELD_OUT = "zephyr"
 SEEDS = range(100, 106)

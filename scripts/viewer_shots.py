@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 from screenshots import IMAGES, MEASUREMENT, REAL, ROOT, run_model, save, served, shown
 
 from browser import chromium_path
-from workbench.demo import SLIDES, make_slides
+from workbench.cli.demo_slides import SLIDES, make_slides
 
 if TYPE_CHECKING:
     from collections.abc import Callable

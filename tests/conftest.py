@@ -55,6 +55,8 @@ def repository() -> Path:
 @pytest.fixture
 def undivided(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a CPU answer whole batches, as a GPU does: networks then can count them."""
-    from workbench.processors import Processors  # noqa: PLC0415 - not without torch
+    from workbench.inference.cpu_workers import CpuWorkers  # noqa: PLC0415 - not without torch
 
-    monkeypatch.setattr("workbench.inference.Processors", lambda _: Processors(1))
+    monkeypatch.setattr(
+        "workbench.inference.predictor.CpuWorkers", lambda _: CpuWorkers(1)
+    )

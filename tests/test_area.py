@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from workbench.area import Area
 from workbench.errors import OutOfBoundsError, RecipeError
 from workbench.geometry import Box
-from workbench.grid import Grid
 from workbench.recipe import Recipe
+from workbench.tiling.grid import Grid
 
 coordinates = st.integers(-20, 60)
 boxes = st.builds(

@@ -15,7 +15,7 @@ from workbench.geometry import (
     mpp_of_objective,
     objective_of_mpp,
 )
-from workbench.region import Region
+from workbench.slide.region import Region
 
 coordinates = st.integers(-50, 50)
 boxes = st.builds(

@@ -13,22 +13,23 @@ if TYPE_CHECKING:
     from workbench.annotations.annotation import Annotation
     from workbench.annotations.collection import Annotations, open_annotations
     from workbench.annotations.summary import summarise
-    from workbench.app.notebook import Workbench
+    from workbench.app.jupyter.notebook import Workbench
     from workbench.area import Area
-    from workbench.cards import ModelCard
-    from workbench.engine import run
     from workbench.errors import WorkbenchError
     from workbench.geometry import Box
+    from workbench.inference.engine import run
     from workbench.layers.figure import snapshot
+    from workbench.models.card import ModelCard
+    from workbench.progress import Progress
     from workbench.recipe import Recipe
-    from workbench.region import Region
-    from workbench.results import Heatmap, Progress
+    from workbench.results.heatmap import Heatmap
+    from workbench.results.run import Run, open_run
+    from workbench.slide.region import Region
     from workbench.slide.slide import Slide, open_slide
-    from workbench.stain.advise import advise
-    from workbench.stain.each import normalize_each
+    from workbench.stain.adviser import advise
     from workbench.stain.normalizer import Normalizer, fit_normalizer
+    from workbench.stain.per_image import normalize_each
     from workbench.stain.references import Reference, load_reference
-    from workbench.store import Run, open_run
 
 __version__ = "0.1.0"
 
@@ -37,25 +38,25 @@ _HOMES = {
     "Annotations": "workbench.annotations.collection",
     "Area": "workbench.area",
     "Box": "workbench.geometry",
-    "Heatmap": "workbench.results",
-    "ModelCard": "workbench.cards",
+    "Heatmap": "workbench.results.heatmap",
+    "ModelCard": "workbench.models.card",
     "Normalizer": "workbench.stain.normalizer",
-    "Progress": "workbench.results",
+    "Progress": "workbench.progress",
     "Recipe": "workbench.recipe",
     "Reference": "workbench.stain.references",
-    "Region": "workbench.region",
-    "Run": "workbench.store",
+    "Region": "workbench.slide.region",
+    "Run": "workbench.results.run",
     "Slide": "workbench.slide.slide",
-    "Workbench": "workbench.app.notebook",
+    "Workbench": "workbench.app.jupyter.notebook",
     "WorkbenchError": "workbench.errors",
-    "advise": "workbench.stain.advise",
+    "advise": "workbench.stain.adviser",
     "fit_normalizer": "workbench.stain.normalizer",
     "load_reference": "workbench.stain.references",
-    "normalize_each": "workbench.stain.each",
+    "normalize_each": "workbench.stain.per_image",
     "open_annotations": "workbench.annotations.collection",
-    "open_run": "workbench.store",
+    "open_run": "workbench.results.run",
     "open_slide": "workbench.slide.slide",
-    "run": "workbench.engine",
+    "run": "workbench.inference.engine",
     "snapshot": "workbench.layers.figure",
     "summarise": "workbench.annotations.summary",
 }

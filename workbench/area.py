@@ -17,9 +17,9 @@ import shapely
 from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
-from workbench.crossings import refuse_tangled, without_crossings
 from workbench.errors import OutOfBoundsError
 from workbench.geometry import Box
+from workbench.polygon_repair import refuse_tangled, without_crossings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

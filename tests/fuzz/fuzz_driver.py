@@ -90,7 +90,7 @@ class Worker:
 
     def _start(self) -> None:
         command = [sys.executable, str(HERE / "fuzz_worker.py"), self._kind]
-        folders = [str(HERE.parent), os.environ.get("PYTHONPATH", "")]
+        folders = [str(HERE.parent / "support"), os.environ.get("PYTHONPATH", "")]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
         environment["OMP_NUM_THREADS"] = "1"
         self._process = subprocess.Popen(

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from workbench.annotations.annotation import Annotation
-from workbench.annotations.features import annotations_of, feature_of
 from workbench.annotations.geojson import Imported, read_geojson, write_geojson
+from workbench.annotations.geojson_feature import annotations_of, feature_of
 from workbench.area import Area
 from workbench.errors import AnnotationError, SharedIdError
-from workbench.former_work import FormerWork
-from workbench.line_log import LineLog, read_lines
+from workbench.slide.migration import FormerWork
+from workbench.system.line_log import LineLog, read_lines
 
 if TYPE_CHECKING:
     import os

@@ -12,16 +12,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from workbench.annotations.features import (
+from workbench.annotations.geojson_feature import (
     annotation_of,
     annotations_of,
     feature_of,
     new_id,
 )
-from workbench.annotations.files import features_in, json_of
-from workbench.durable import replace_file
+from workbench.annotations.geojson_file import features_in, json_of
 from workbench.errors import AnnotationError
 from workbench.geometry import SLIDE_FRAME
+from workbench.system.atomic_files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -195,7 +195,7 @@ def read_geojson(
     A FeatureCollection, a list of features, one feature or one geometry, or one of
     them a line; by itself, in gzip or in a zip. Features that are the same count once;
     two that differ under one id both count. Outlines are mended where there is one way
-    to do it (see `workbench.annotations.shapes`).
+    to do it (see `workbench.annotations.geojson_geometry`).
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from workbench.annotations.annotation import Annotation
     from workbench.area import Area
-    from workbench.results import Heatmap
+    from workbench.results.heatmap import Heatmap
 
 
 def summarise(

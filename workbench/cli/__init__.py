@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from workbench.cli.verbs import Verbs
+from workbench.cli.lazy_group import LazyGroup
 
-main = Verbs(
+main = LazyGroup(
     name="workbench",
     help="Look at, normalize and analyse whole slides.\n\n"
     "A research tool: not for diagnosis.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.annotations.collection import FOLDER, open_annotations
-from workbench.cli.flags import mpp_flag
+from workbench.cli.options import mpp_flag
 from workbench.slide.slide import open_slide
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workbench.store import Run
+    from workbench.results.run import Run
 
 
 def counts_of(run: Run) -> str:

@@ -12,10 +12,10 @@ from urllib.parse import quote
 import click
 
 from workbench.cli.console import stop_on_signal, told_of
-from workbench.demo import RUNS, SLIDES, make_slides, run_demo
+from workbench.cli.demo_slides import RUNS, SLIDES, make_slides, run_demo
 
 if TYPE_CHECKING:
-    from workbench.store import Run
+    from workbench.results.run import Run
 
 
 @click.command("demo")
@@ -51,11 +51,11 @@ def _work(out: Path) -> Run:
 
 
 def _serve(out: Path, run: Run, *, port: int, browser: bool) -> None:
-    from workbench.app.door import Door  # noqa: PLC0415 - headless needs none
-    from workbench.app.serve import serve  # noqa: PLC0415
-    from workbench.app.site import Site  # noqa: PLC0415 - headless needs none
+    from workbench.app.catalog.site import Site  # noqa: PLC0415 - headless needs none
+    from workbench.app.server.config import ServerConfig  # noqa: PLC0415 - headless needs none
+    from workbench.app.server.serve import serve  # noqa: PLC0415
 
-    door = Door(port=port)
+    door = ServerConfig(port=port)
     recipe = run.recipe
     page = (
         f"?slide={quote(run.record['slide']['name'])}"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from workbench.export.scores import EXPORTS, OBJECT_EXPORTS, export_scores
-from workbench.store import open_run
+from workbench.export.dispatch import EXPORTS, OBJECT_EXPORTS, export_scores
+from workbench.results.run import open_run
 
 _SUFFIXES = ", ".join({**EXPORTS, **OBJECT_EXPORTS})
 

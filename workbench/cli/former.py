@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from workbench.former_work import claim, unclaimed
+from workbench.slide.migration import claim, unclaimed
 from workbench.slide.slide import open_slide
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from workbench.cli.flags import image_flag, json_flag, mpp_flag
+from workbench.cli.options import image_flag, json_flag, mpp_flag
 from workbench.errors import SeveralSlidesError
 from workbench.geometry import objective_of_mpp
 from workbench.slide.slide import open_slide

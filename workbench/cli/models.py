@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast, get_args
 
 import click
 
-from workbench.cli.flags import json_flag, mpp_flag, reference_flag
+from workbench.cli.options import json_flag, mpp_flag, reference_flag
 from workbench.models.catalogue import known_cards
 from workbench.recipe import NO_METHOD, StainMethod
 
@@ -76,7 +76,7 @@ def export(  # noqa: PLR0913 - a flag each
     The file takes float32 (N, 3, side, side), sRGB grey levels of 0 to 255, and answers
     what the model does: probabilities, values, or the maps in which objects are found.
     """
-    from workbench.models.exporting import (  # noqa: PLC0415 - loads torch
+    from workbench.models.export import (  # noqa: PLC0415 - loads torch
         export_model,
     )
 

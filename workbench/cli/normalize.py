@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 from PIL import Image
 
-from workbench.cli.flags import corners, mpp_flag, reference_flag
+from workbench.cli.options import corners, mpp_flag, reference_flag
 from workbench.geometry import Box
 from workbench.recipe import StainMethod, options
 from workbench.slide.slide import open_slide
@@ -16,8 +16,8 @@ from workbench.stain.normalizer import fit_normalizer
 from workbench.stain.references import load_reference
 
 if TYPE_CHECKING:
-    from workbench.region import Region
     from workbench.slide.pixel_size import Mpp
+    from workbench.slide.region import Region
     from workbench.slide.slide import Slide
 
 _METHODS = get_args(StainMethod)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from workbench import engine
 from workbench.annotations.geojson import read_geojson
 from workbench.area import Area
 from workbench.cli.console import counts_of, stop_on_signal, told_of
-from workbench.cli.flags import image_flag, json_flag, mpp_flag, recipe_flags
+from workbench.cli.options import image_flag, json_flag, mpp_flag, recipe_flags
+from workbench.inference import engine
 from workbench.recipe import Recipe
 from workbench.slide.slide import open_slide
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from workbench.app.environment import (
+from workbench.app.catalog.environment import (
     RUNS_VARIABLE,
     SLIDES_VARIABLE,
     slides_from_environment,
 )
 
 if TYPE_CHECKING:
-    from workbench.app.door import Door
+    from workbench.app.server.config import ServerConfig
 
 _SECRETS: Final = ("PANEL_OAUTH_KEY", "PANEL_OAUTH_SECRET")
 
@@ -123,8 +123,8 @@ def command(
     in front (--basic-auth, --oauth-provider, or a proxy that asks who they are).
     """
     # Panel and torch take seconds to import: not for --help or a wrong flag.
-    from workbench.app.serve import serve  # noqa: PLC0415
-    from workbench.app.site import Site  # noqa: PLC0415
+    from workbench.app.catalog.site import Site  # noqa: PLC0415
+    from workbench.app.server.serve import serve  # noqa: PLC0415
 
     door = _door(options, "INFO" if log_requests else "WARNING")
     if not door.is_local and not door.has_login:
@@ -137,9 +137,9 @@ def command(
     serve(site, door, started=_announce)
 
 
-def _door(options: dict[str, Any], log_level: str) -> Door:
+def _door(options: dict[str, Any], log_level: str) -> ServerConfig:
     """Return the door that the flags describe."""
-    from workbench.app.door import Door, Limits, OAuth  # noqa: PLC0415
+    from workbench.app.server.config import Limits, OAuth, ServerConfig  # noqa: PLC0415
 
     provider = options["oauth_provider"]
     if provider and options["basic_auth"]:
@@ -155,7 +155,7 @@ def _door(options: dict[str, Any], log_level: str) -> Door:
         extra=dict(map(_pair, options["oauth_extra"])),
         jwt_user=options["oauth_jwt_user"],
     )
-    return Door(
+    return ServerConfig(
         port=options["port"],
         address=options["address"],
         prefix=options["prefix"],

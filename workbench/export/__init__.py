@@ -1,5 +1,5 @@
 """Runs in the formats of other tools. Nothing here needs torch."""
 
-from workbench.export.scores import EXPORTS, export_scores
+from workbench.export.dispatch import EXPORTS, export_scores
 
 __all__ = ["EXPORTS", "export_scores"]

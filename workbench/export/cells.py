@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from workbench.store import Run
+    from workbench.results.run import Run
 
 
 @dataclass(frozen=True, eq=False, slots=True)

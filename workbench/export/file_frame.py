@@ -11,7 +11,7 @@ from workbench.geometry import FileFrame
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from workbench.store import Run
+    from workbench.results.run import Run
 
 
 def stored_frame(run: Run) -> FileFrame:

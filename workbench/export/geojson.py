@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from workbench.store import Run
+    from workbench.results.run import Run
 
 NAMES: Final = uuid.UUID("5a1f2ad4-94ad-4c0a-8f2c-3d4ce1f0b7a1")
 """So that exporting the same run twice gives the same ids."""

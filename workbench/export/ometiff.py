@@ -11,7 +11,7 @@ from workbench.export.cells import measures_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.store import Run
+    from workbench.results.run import Run
 
 _TILE: Final = (256, 256)
 

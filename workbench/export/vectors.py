@@ -14,7 +14,7 @@ from workbench.export.file_frame import boxes_in, stored_frame
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.store import Run
+    from workbench.results.run import Run
 
 
 def write_parquet(run: Run, path: Path) -> None:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 from scipy.special import gammaincinv, ndtri
 
-from workbench.coverage import within
 from workbench.errors import MissingMppError, OutOfBoundsError
 from workbench.geometry import Box
+from workbench.tiling.coverage import within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.area import Area
-    from workbench.coverage import Coverage
+    from workbench.tiling.coverage import Coverage
     from workbench.tissue import Tissue
 
 CONFIDENCE: Final = 0.95

@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from workbench.cards import PALETTE, Colour
 from workbench.errors import RunError
 from workbench.geometry import Box
 from workbench.instances.instances import Instances
 from workbench.instances.measure import shapes_of
-from workbench.instances.outlines import boxes_of, centres_of, off_raster, on_raster
+from workbench.instances.outline_codec import (
+    boxes_of,
+    centres_of,
+    off_raster,
+    on_raster,
+)
 from workbench.instances.store import Group
+from workbench.models.card import PALETTE, Colour
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -17,7 +17,7 @@ import numpy as np
 
 from workbench.errors import AnnotationError
 from workbench.instances.edited import Changes, EditedInstances
-from workbench.line_log import LineLog
+from workbench.system.line_log import LineLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

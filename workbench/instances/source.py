@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from workbench.cards import Colour
     from workbench.geometry import Box
     from workbench.instances.instances import Instances
+    from workbench.models.card import Colour
 
 
 class InstanceSource(Protocol):

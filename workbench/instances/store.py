@@ -21,13 +21,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from workbench.cards import PALETTE, Colour
-from workbench.coverage import Coverage, within
 from workbench.errors import RunError
 from workbench.instances.instances import STEPS_PER_PX, Instances
-from workbench.instances.outlines import boxes_of, off_raster, on_raster, unpack
+from workbench.instances.outline_codec import boxes_of, off_raster, on_raster, unpack
 from workbench.instances.writer import FORMAT, KEY, OWN, InstanceWriter
-from workbench.paths import is_file
+from workbench.models.card import PALETTE, Colour
+from workbench.system.paths import is_file
+from workbench.tiling.coverage import Coverage, within
 
 if TYPE_CHECKING:
     import os

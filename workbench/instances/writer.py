@@ -16,10 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from workbench.durable import disk_errors, move_file
 from workbench.errors import RunError
 from workbench.instances.instances import STEPS_PER_PX, Instances
-from workbench.instances.outlines import (
+from workbench.instances.outline_codec import (
     boxes_of,
     centres_of,
     curve_order,
@@ -27,6 +26,7 @@ from workbench.instances.outlines import (
     on_raster,
     pack,
 )
+from workbench.system.atomic_files import disk_errors, move_file
 
 if TYPE_CHECKING:
     import os
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from workbench.cards import Colour
-    from workbench.coverage import Coverage
+    from workbench.models.card import Colour
+    from workbench.tiling.coverage import Coverage
 
 FORMAT: Final = 1
 """Of the file; grows when older programs could no longer read it."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from workbench.errors import OutOfBoundsError
-from workbench.layers.colour import class_colour, hex_colour
+from workbench.layers.colormaps import class_colour, hex_colour
 from workbench.layers.heatmap import encode_hatched
 from workbench.layers.layer import Legend
-from workbench.layers.raster import Values
+from workbench.layers.resampling import Values
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.layers.layer import Pyramid
-    from workbench.layers.raster import HasHeatmap
-    from workbench.results import Heatmap
-    from workbench.slide.reader import EncodedTile
+    from workbench.layers.resampling import HasHeatmap
+    from workbench.results.heatmap import Heatmap
+    from workbench.slide.readers.base import EncodedTile
 
 _MOST: Final = 254
 """Classes that a palette holds, beside what is transparent and what is pending."""

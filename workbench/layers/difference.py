@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from workbench.layers.colour import colours, ramp_legend
-from workbench.layers.painted import PaintedLayer
+from workbench.layers.colormaps import colours, ramp_legend
+from workbench.layers.recoloured import PaintedLayer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import simplejpeg
 
-from workbench.slide.reader import EncodedTile
+from workbench.slide.readers.base import EncodedTile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

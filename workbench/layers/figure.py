@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image, ImageDraw
 
-from workbench.layers.lettering import Lettering
-from workbench.layers.picture import draw_seen, oriented
+from workbench.layers.compose import draw_seen, oriented
 from workbench.layers.slide import SlideLayer
+from workbench.layers.text import Lettering
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

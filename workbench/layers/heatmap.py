@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from workbench.errors import OutOfBoundsError, RecipeError
-from workbench.layers.colour import COLORMAPS, colours, ramp_legend
+from workbench.layers.colormaps import COLORMAPS, colours, ramp_legend
 from workbench.layers.encode import encode_palette
-from workbench.layers.raster import Values
-from workbench.results import Heatmap
+from workbench.layers.resampling import Values
+from workbench.results.heatmap import Heatmap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.layers.layer import Legend, Pyramid
-    from workbench.layers.raster import HasHeatmap
-    from workbench.overview import Summary
-    from workbench.slide.reader import EncodedTile
+    from workbench.layers.resampling import HasHeatmap
+    from workbench.results.mipmap import Summary
+    from workbench.slide.readers.base import EncodedTile
 
 _SHADES: Final = 255
 """Colours of a tile; the palette's entry 0 is transparent."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from workbench.errors import RecipeError
-from workbench.layers.colour import COLORMAPS, colours, hex_colour, ramp_legend
+from workbench.layers.colormaps import COLORMAPS, colours, hex_colour, ramp_legend
 from workbench.layers.layer import Legend
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from workbench.cards import Colour
+    from workbench.models.card import Colour
 
 COLOURS: Final = 30
 """Colours that objects can have at once; classes beyond share the last one."""

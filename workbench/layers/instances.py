@@ -26,14 +26,14 @@ from workbench.layers.instance_style import (
     bordered,
 )
 from workbench.layers.layer import Pyramid
-from workbench.layers.scanline import (
+from workbench.layers.rasterize import (
     cover,
     fill_outlines,
     group_of,
     shade,
     with_borders,
 )
-from workbench.slide.reader import EncodedTile
+from workbench.slide.readers.base import EncodedTile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from workbench.slide.reader import EncodedTile
+    from workbench.slide.readers.base import EncodedTile
 
 _OVERLAY_TILE_PX: Final = 512
 
@@ -121,7 +121,7 @@ class Layer(Protocol):
 
 
 @runtime_checkable
-class ObjectLayer(Layer, Protocol):
+class InstancesLayer(Layer, Protocol):
     """A layer whose objects a browser colours itself; `tile` draws it for all others.
 
     `NumberLayer` and `ColourTable` of `instances.py` say how its tiles are made.

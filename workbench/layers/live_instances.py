@@ -8,30 +8,30 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
-from workbench.instances.outlines import boxes_of, on_raster
-from workbench.layers.colour import hex_colour
+from workbench.instances.outline_codec import boxes_of, on_raster
+from workbench.layers.colormaps import hex_colour
 from workbench.layers.encode import encode_palette
 from workbench.layers.instance_style import COLOURS, bordered
 from workbench.layers.instances import NEAREST
 from workbench.layers.layer import Legend
-from workbench.layers.scanline import fill_outlines, with_borders
+from workbench.layers.rasterize import fill_outlines, with_borders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from workbench.cards import Colour
     from workbench.geometry import Box
     from workbench.instances.instances import Instances
     from workbench.layers.layer import Pyramid
-    from workbench.slide.reader import EncodedTile
+    from workbench.models.card import Colour
+    from workbench.slide.readers.base import EncodedTile
 
 _AGAIN_S: Final = 2.0
 """Tiles are drawn anew no more often, however fast objects are found."""
 
 
-class HasObjects(Protocol):
+class HasLiveInstances(Protocol):
     """What the objects of a run under way are to a layer."""
 
     classes: tuple[str, ...]
@@ -50,7 +50,7 @@ class LiveInstanceLayer:
 
     Parameters
     ----------
-    objects : LiveObjects
+    objects : LiveInstances
     palette : sequence of Colour
         Of the classes.
     pyramid : Pyramid
@@ -60,7 +60,7 @@ class LiveInstanceLayer:
     name = "objects so far"
 
     def __init__(
-        self, objects: HasObjects, palette: Sequence[Colour], pyramid: Pyramid
+        self, objects: HasLiveInstances, palette: Sequence[Colour], pyramid: Pyramid
     ) -> None:
         self.pyramid = pyramid
         colours = [hex_colour(colour) for colour in palette]

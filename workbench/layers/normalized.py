@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.layers.painted import PaintedLayer
+from workbench.layers.recoloured import PaintedLayer
 
 if TYPE_CHECKING:
     from workbench.slide.slide import Slide

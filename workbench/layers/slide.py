@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from workbench.layers.encode import encode_jpeg
 from workbench.layers.layer import Pyramid
-from workbench.layers.pixels import TilePixels
+from workbench.layers.tile_pixels import TilePixels
 
 if TYPE_CHECKING:
     from workbench.layers.layer import Legend
-    from workbench.slide.reader import EncodedTile
+    from workbench.slide.readers.base import EncodedTile
     from workbench.slide.slide import Slide
 
 _STORED_TILE_PX: Final = range(128, 1025)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from workbench.layers.colour import hex_colour
+from workbench.layers.colormaps import hex_colour
 from workbench.layers.layer import Legend
-from workbench.layers.painted import PaintedLayer
+from workbench.layers.recoloured import PaintedLayer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

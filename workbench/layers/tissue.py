@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Final, Literal
 import cv2
 import numpy as np
 
-from workbench.layers.colour import hex_colour
+from workbench.layers.colormaps import hex_colour
 from workbench.layers.encode import encode_palette
 from workbench.layers.layer import Legend
-from workbench.layers.raster import cells_under, take_cells
+from workbench.layers.resampling import cells_under, take_cells
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.layers.layer import Pyramid
-    from workbench.slide.reader import EncodedTile
+    from workbench.slide.readers.base import EncodedTile
     from workbench.tissue import Tissue
 
 _COLOUR: Final = (20, 120, 90)

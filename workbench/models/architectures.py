@@ -9,15 +9,15 @@ import torchvision
 from torch import Tensor, nn
 
 from workbench.errors import InvalidCardError, UntrustedModelError
-from workbench.models.maskrcnn import build_maskrcnn, is_maskrcnn
+from workbench.models.networks.maskrcnn import build_maskrcnn, is_maskrcnn
 
 if TYPE_CHECKING:
-    from workbench.cards import ModelCard
+    from workbench.models.card import ModelCard
 
 _OURS: Final = {
-    "small-cnn": "workbench.models.small_cnn:build",
-    "stain-concentration": "workbench.models.measurements:StainConcentration",
-    "nuclear-density": "workbench.models.measurements:NuclearDensity",
+    "small-cnn": "workbench.models.networks.small_cnn:build",
+    "stain-concentration": "workbench.models.networks.measurements:StainConcentration",
+    "nuclear-density": "workbench.models.networks.measurements:NuclearDensity",
     "nucleus-net": "workbench.models.nuclei.network:NucleusNet",
     "hematoxylin-contrast": "workbench.models.nuclei.watershed:HematoxylinContrast",
 }

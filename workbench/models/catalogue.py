@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from workbench.errors import InvalidCardError, ModelError, ModelNotFoundError
-from workbench.models.card_files import ModelSource, read_source
-from workbench.paths import exists
+from workbench.models.formats.card_files import ModelSource, read_source
+from workbench.system.paths import exists
 
 if TYPE_CHECKING:
     import os
 
-    from workbench.cards import ModelCard
+    from workbench.models.card import ModelCard
 
 _log = logging.getLogger(__name__)
 

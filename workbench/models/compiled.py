@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from workbench.devices import is_out_of_memory
+from workbench.models.devices import is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable

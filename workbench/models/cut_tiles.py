@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from workbench.cards import ModelCard
+    from workbench.models.card import ModelCard
 
 
 class Answering(Protocol):

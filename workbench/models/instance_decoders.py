@@ -22,7 +22,7 @@ from workbench.errors import InvalidCardError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from workbench.cards import ModelCard
+    from workbench.models.card import ModelCard
 
 
 class Decoder(Protocol):
@@ -36,7 +36,7 @@ class Decoder(Protocol):
 
 DECODERS: Final = {
     "labels": "workbench.models.instance_decoders:LabelsDecoder",
-    "maskrcnn": "workbench.models.maskrcnn:MaskRCNNDecoder",
+    "maskrcnn": "workbench.models.networks.maskrcnn:MaskRCNNDecoder",
     "nucleus-maps": "workbench.models.nuclei.decoder:NucleusDecoder.of",
     "nucleus-watershed": "workbench.models.nuclei.watershed:WatershedDecoder.of",
 }

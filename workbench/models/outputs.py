@@ -17,7 +17,7 @@ from workbench.errors import InvalidCardError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workbench.cards import ModelCard
+    from workbench.models.card import ModelCard
 
 _DEEPEST: Final = 4
 _PER_PIXEL: Final = 4

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import InvalidCardError, ModelError
 from workbench.models.architectures import build_network, is_torchvision
-from workbench.models.card_files import ModelSource, read_source, sha256_of
 from workbench.models.catalogue import find_card, find_source, model_names
-from workbench.models.exported import load_network
-from workbench.models.maskrcnn import is_maskrcnn, taking_tiles
+from workbench.models.formats.card_files import ModelSource, read_source, sha256_of
+from workbench.models.formats.weights import load_network
+from workbench.models.networks.maskrcnn import is_maskrcnn, taking_tiles
 from workbench.models.self_check import check_model
 from workbench.models.tile_model import TileModel
-from workbench.paths import is_file
+from workbench.system.paths import is_file
 
 if TYPE_CHECKING:
     import os
 
     from torch import nn
 
-    from workbench.cards import ModelCard
+    from workbench.models.card import ModelCard
 
 __all__ = ["find_card", "find_model", "identify_model", "model_names"]
 
@@ -43,7 +43,7 @@ def find_model(
         the name of a classifier of torchvision, such as "resnet18", or of a Mask
         R-CNN, such as "maskrcnn_resnet50_fpn".
     trust : bool
-        Load files that could run code (see `workbench.models.exported`).
+        Load files that could run code (see `workbench.models.formats.weights`).
     weights : str or PathLike, optional
         A file of weights to use in place of those that the card names; for a
         network of torchvision the card lies beside it.

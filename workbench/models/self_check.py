@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from workbench.errors import InvalidCardError, ModelError
-from workbench.models.packaged import is_packaged
+from workbench.models.networks.third_party import is_packaged
 
 if TYPE_CHECKING:
-    from workbench.cards import ModelCard
+    from workbench.models.card import ModelCard
     from workbench.models.tile_model import TileModel
 
 _LARGEST_PX: Final = 2048

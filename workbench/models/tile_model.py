@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 import torch
 from torch import Tensor, nn
 
-from workbench.devices import is_out_of_memory
 from workbench.errors import InvalidCardError, ModelError
-from workbench.models.channels import InputChannels
 from workbench.models.compiled import CompiledNetwork
+from workbench.models.devices import is_out_of_memory
 from workbench.models.fixed_batch import FixedBatch
 from workbench.models.outputs import tensor_of
+from workbench.models.preprocessing import InputChannels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from workbench.cards import ModelCard
+    from workbench.models.card import ModelCard
     from workbench.recipe import Precision
 
 _DTYPES: Final = {"bfloat16": torch.bfloat16, "float16": torch.float16}

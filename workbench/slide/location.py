@@ -20,7 +20,7 @@ from workbench.errors import (
     UnsupportedSlideError,
     WorkbenchError,
 )
-from workbench.slide.archived import is_archived
+from workbench.slide.zip_member import is_archived
 
 Kind = Literal["tiff", "dicom", "zarr", "image", "openslide"]
 

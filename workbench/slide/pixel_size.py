@@ -11,7 +11,7 @@ from workbench.errors import OutOfBoundsError
 from workbench.geometry import MPP_BOUNDS, believable_mpp
 
 if TYPE_CHECKING:
-    from workbench.slide.reader import Reader
+    from workbench.slide.readers.base import Reader
 
 Mpp = float | tuple[float, float]
 """Micrometres per pixel: one number, or one along x and one along y."""

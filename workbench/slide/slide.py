@@ -13,27 +13,27 @@ from workbench.errors import (
     SlideChangedError,
 )
 from workbench.geometry import Box, FileFrame
-from workbench.region import Region
-from workbench.slide.associated import AssociatedImages
-from workbench.slide.blocks import Reading, read_sources
-from workbench.slide.colour import to_srgb
-from workbench.slide.encoded_boxes import EncodedBoxes, encoded_boxes
+from workbench.slide.associated_images import AssociatedImages
+from workbench.slide.blockwise import Reading, read_sources
+from workbench.slide.detect import open_reader
+from workbench.slide.encoded_regions import EncodedBoxes, encoded_boxes
+from workbench.slide.icc import to_srgb
+from workbench.slide.identity.source import SlideSource, checked
 from workbench.slide.limits import check_answer
 from workbench.slide.notebook_view import mimebundle
-from workbench.slide.opening import open_reader
 from workbench.slide.pixel_size import Mpp, PixelSize
-from workbench.slide.reader import shown_image
-from workbench.slide.sampling import choose_sources, scales
-from workbench.slide.source import SlideSource, checked
-from workbench.slide.square import SquareReader
+from workbench.slide.readers.base import shown_image
+from workbench.slide.readers.level_selection import choose_sources, scales
+from workbench.slide.region import Region
+from workbench.slide.square_pixels import SquareReader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from workbench.slide.former import FormerIds
-    from workbench.slide.reader import EncodedTile, ImageInfo, Level, Reader
+    from workbench.slide.identity.former_ids import FormerIds
+    from workbench.slide.readers.base import EncodedTile, ImageInfo, Level, Reader
 
 """The most pixels one read may answer with."""
 

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from workbench.errors import WorkbenchError
+from workbench.slide.detect import open_reader
 from workbench.slide.location import locate
-from workbench.slide.opening import open_reader
-from workbench.slide.peers import TiffslideReader
-from workbench.slide.tiff import TiffReader
+from workbench.slide.readers.tiff.reader import TiffReader
+from workbench.slide.readers.tiffslide import TiffslideReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from workbench.slide.reader import Reader
+    from workbench.slide.readers.base import Reader
 
 SAME_MEAN: Final = 1.0
 """Grey levels; decoders of one JPEG differ by less in the mean."""
@@ -136,7 +136,7 @@ def _direct(path: str) -> Any:
 
 
 def _openslide(path: str) -> Any:
-    opening = importlib.import_module("workbench.slide.tiff_opening")
+    opening = importlib.import_module("workbench.slide.readers.tiff.dispatch")
     dicom = locate(path).kind == "dicom"
     reader = opening.try_openslide(_dicom_slide(path).first if dicom else path)
     if reader is None:
@@ -147,12 +147,12 @@ def _openslide(path: str) -> Any:
 def _wsidicom(path: str) -> Any:
     if locate(path).kind != "dicom":
         raise ImportError
-    dicom = importlib.import_module("workbench.slide.dicom")
+    dicom = importlib.import_module("workbench.slide.readers.dicom.reader")
     return dicom.DicomReader(path, _dicom_slide(path))
 
 
 def _dicom_slide(path: str) -> Any:
-    return importlib.import_module("workbench.slide.dicom_files").slide_at(path)
+    return importlib.import_module("workbench.slide.readers.dicom.files").slide_at(path)
 
 
 def _compared(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from workbench.errors import StainError
-from workbench.stain.macenko import fit_macenko
+from workbench.stain.methods.macenko import fit_macenko
 from workbench.stain.optical_density import density_table
 
 if TYPE_CHECKING:

@@ -19,21 +19,21 @@ from torch import nn
 from workbench.errors import StainError
 from workbench.markup import png_url, render
 from workbench.recipe import NO_METHOD
-from workbench.stain.formula import CONSTANTS, TABLE_SHAPE, compiled, quantized
-from workbench.stain.fused import FusedPass
-from workbench.stain.lookup import ColourTable, LearntPass
-from workbench.stain.macenko import MacenkoMap
-from workbench.stain.methods import (
+from workbench.stain.colour_sources import averaged, colours_of_places
+from workbench.stain.kernels.cpu_fused import FusedPass
+from workbench.stain.kernels.formula import CONSTANTS, TABLE_SHAPE, compiled, quantized
+from workbench.stain.kernels.lookup_table import ColourTable, LearntPass
+from workbench.stain.methods.macenko import MacenkoMap
+from workbench.stain.methods.vahadane import VahadaneMap
+from workbench.stain.optical_density import swatches
+from workbench.stain.references import swatch_png
+from workbench.stain.registry import (
     METHODS,
     FittedMap,
     IdentityMap,
     checked_constants,
     find_method,
 )
-from workbench.stain.optical_density import swatches
-from workbench.stain.places import averaged, colours_of_places
-from workbench.stain.references import swatch_png
-from workbench.stain.vahadane import VahadaneMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.recipe import StainMethod
-    from workbench.stain.formula import Formula, Kind
-    from workbench.stain.places import Places
+    from workbench.stain.colour_sources import Places
+    from workbench.stain.kernels.formula import Formula, Kind
 
 
 def fit_normalizer(
@@ -68,8 +68,9 @@ def fit_normalizer(
         of sources too) is one: pixels are pooled with the same weight for each
         place, and references are averaged.
     method : {"macenko", "vahadane", "reinhard"}, optional
-        None: every colour stays as it is. See `workbench.stain.macenko`,
-        `workbench.stain.vahadane` and `workbench.stain.reinhard` for papers and
+        None: every colour stays as it is. See `workbench.stain.methods.macenko`,
+        `workbench.stain.methods.vahadane` and
+        `workbench.stain.methods.reinhard` for papers and
         definitions.
     keep_residual : bool
         Of Macenko's and Vahadane's methods: keep what two stains do not explain
@@ -84,7 +85,7 @@ def fit_normalizer(
         instead of the constant `io`; the glass of the source then becomes that of the
         reference. Default: for slides, unless `io` is given; pictures are measured
         with the published constant. Macenko's method then finds its stains better
-        than published: see `workbench.stain.macenko`.
+        than published: see `workbench.stain.methods.macenko`.
     **constants : float
         Of the method, for whichever of the two is measured here: `io` (grey level of
         empty light), `beta` (least optical density of tissue), for Macenko `alpha`

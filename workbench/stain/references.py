@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from workbench.errors import StainError, WorkbenchError
 from workbench.geometry import Box
 from workbench.markup import png_url, render
-from workbench.paths import is_file
-from workbench.stain.macenko import StainFit, fit_macenko
+from workbench.stain.methods.macenko import StainFit, fit_macenko
+from workbench.stain.methods.reinhard import LabFit, fit_reinhard
+from workbench.stain.methods.vahadane import fit_vahadane
 from workbench.stain.optical_density import ColourHistogram, swatches
-from workbench.stain.reinhard import LabFit, fit_reinhard
-from workbench.stain.vahadane import fit_vahadane
+from workbench.system.paths import is_file
 
 if TYPE_CHECKING:
     from typing import Self

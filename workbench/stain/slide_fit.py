@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench.stain.deconvolution import LIGHT, StainSet
-from workbench.stain.kind import Staining, slide_staining
-from workbench.stain.macenko import StainFit, fit_macenko
-from workbench.stain.methods import METHODS
+from workbench.stain.detection import Staining, slide_staining
+from workbench.stain.fit_quality import FitQuality, assess_fit
+from workbench.stain.methods.macenko import StainFit, fit_macenko
 from workbench.stain.normalizer import Normalizer, fit_normalizer
-from workbench.stain.quality import Quality, judge
-from workbench.stain.sample import TissueSample, sample_tissue
+from workbench.stain.registry import METHODS
+from workbench.stain.tissue_sample import TissueSample, sample_tissue
 from workbench.tissue import TissueChoice, find_tissue
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class SlideStain:
     fit: StainFit
     """The slide's own two stains; Macenko's, where the method finds none."""
 
-    quality: Quality
+    quality: FitQuality
     reference: Reference | None = None
     normalizer: Normalizer | None = None
     """To the reference; None: no method was chosen."""
@@ -135,7 +135,7 @@ class _Known:
     def __init__(self, sample: TissueSample) -> None:
         self.sample = sample
         self._maps: dict[str, Any] = {}
-        self._own: dict[str, tuple[StainFit, Quality]] = {}
+        self._own: dict[str, tuple[StainFit, FitQuality]] = {}
 
     def normalizer(self, method: StainMethod, reference: Reference) -> Normalizer:
         """Return the normalizer to a reference; the slide itself is fitted once."""
@@ -146,13 +146,13 @@ class _Known:
             return fitted
         return Normalizer(replace(known, reference=METHODS[method].known(reference)))
 
-    def own(self, method: str) -> tuple[StainFit, Quality]:
+    def own(self, method: str) -> tuple[StainFit, FitQuality]:
         """Return the slide's two stains by a method, and how good they are."""
         if method not in self._own:
             known = self._maps.get(method)
             histogram = self.sample.histogram
             fit = fit_macenko(histogram) if known is None else known.source
-            self._own[method] = fit, judge(histogram, fit)
+            self._own[method] = fit, assess_fit(histogram, fit)
         return self._own[method]
 
 

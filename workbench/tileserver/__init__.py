@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from workbench.tileserver.batch_handler import TileGroupHandler
 from workbench.tileserver.cache import TileCache
-from workbench.tileserver.group import TileGroupHandler
 from workbench.tileserver.handler import TileHandler, TileRequest
-from workbench.tileserver.rate import RateLimit
+from workbench.tileserver.rate_limit import RateLimit
 from workbench.tileserver.registry import Answer, TileRegistry
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def __getattr__(name: str) -> Any:
     if name != "ROUTES":
         message = f"module '{__name__}' has no attribute '{name}'"
         raise AttributeError(message)
-    from workbench.tileserver.headers import install_page_handler  # noqa: PLC0415
+    from workbench.tileserver.security_headers import install_page_handler  # noqa: PLC0415
 
     install_page_handler()
     return tile_routes()

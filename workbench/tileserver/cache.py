@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from workbench.slide.reader import EncodedTile
+    from workbench.slide.readers.base import EncodedTile
 
 Place = tuple[int, int, int]
 """Zoom, column and row of a tile."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from workbench.tileserver.cache import Place
-    from workbench.tileserver.rate import RateLimit
+    from workbench.tileserver.rate_limit import RateLimit
     from workbench.tileserver.registry import Answer, TileRegistry
 
 TOO_MANY: Final = 429

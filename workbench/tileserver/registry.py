@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workbench.layers.layer import Layer
-    from workbench.slide.reader import EncodedTile
+    from workbench.slide.readers.base import EncodedTile
 
 _log = logging.getLogger(__name__)
 

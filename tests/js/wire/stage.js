@@ -1,4 +1,4 @@
-// Written by `python tests/wire.py`; `tsc` compares it with `messages.d.ts`.
+// Written by tests/support/wire.py; `tsc` compares it with `messages.d.ts`.
 
 /** @import {MarkSpec, Shown, StageProperties} from "#browser/messages.js" */
 

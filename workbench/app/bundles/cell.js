@@ -19,7 +19,7 @@ var workbenchCell = (() => {
   };
   var __toCommonJS = (mod) => __copyProps(__defProp({}, "__esModule", { value: true }), mod);
 
-  // workbench/app/cell.js
+  // workbench/app/jupyter/cell.js
   var cell_exports = {};
   __export(cell_exports, {
     fill: () => fill,

@@ -1,5 +1,5 @@
 // Made by "make bundles"; change the modules instead. sha256 of them: f585e5d25133fc24596dcff8ad29e30128b5f316a36831e4c444dde4cdb9ceec
-// workbench/app/browser/dom.js
+// workbench/app/viewer/browser/dom.js
 function contextOf(canvas) {
   const context = canvas.getContext("2d");
   if (!context) throw new Error("workbench: this browser has no context to paint on");
@@ -12,7 +12,7 @@ function isOn(target, selector) {
   return target instanceof Element && target.closest(selector) !== null;
 }
 
-// workbench/app/browser/handles.js
+// workbench/app/viewer/browser/handles.js
 var GRIP_PX = 8;
 var ROOM_PX = 9;
 var MOST = 400;
@@ -139,7 +139,7 @@ var Handles = class {
   }
 };
 
-// workbench/app/browser/mark.js
+// workbench/app/viewer/browser/mark.js
 var TOUCH_PX = 7;
 function thinned(ring, grain) {
   const kept = [ring[0], ring[1]];
@@ -282,7 +282,7 @@ var Mark = class _Mark {
   }
 };
 
-// workbench/app/browser/mark_painter.js
+// workbench/app/viewer/browser/mark_painter.js
 var DOT_PX = 2;
 function paintMark(ctx, mark, downsample, { width = 2, fill = 0.08, colour = mark.colour } = {}) {
   const { x0, y0, x1, y1 } = mark.box;
@@ -326,7 +326,7 @@ function paintLabel(ctx, mark, frame) {
   ctx.restore();
 }
 
-// workbench/app/browser/mark_sheet.js
+// workbench/app/viewer/browser/mark_sheet.js
 var MARGIN = 0.25;
 var MANY = 4e3;
 var REST_MS = 120;
@@ -412,7 +412,7 @@ var MarkSheet = class {
   }
 };
 
-// workbench/app/browser/numbers.js
+// workbench/app/viewer/browser/numbers.js
 var clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 var NICE = [1, 2, 5];
 function roundLength(longest) {
@@ -431,7 +431,7 @@ function areaText(pixels, mpp) {
   return um2 < 1e5 ? `${figures(um2)} µm²` : `${figures(um2 / 1e6)} mm²`;
 }
 
-// workbench/app/browser/pencil.js
+// workbench/app/viewer/browser/pencil.js
 var STEP_PX = 3;
 var SLIP_PX = 5;
 var CLOSE_PX = 10;
@@ -667,7 +667,7 @@ var Pencil = class {
   }
 };
 
-// workbench/app/browser/unsaved.js
+// workbench/app/viewer/browser/unsaved.js
 var PREFIX = "workbench-unsaved:";
 var MOST2 = 200;
 function newId() {
@@ -714,7 +714,7 @@ var Unsaved = class {
   }
 };
 
-// workbench/app/browser/annotation_canvas.js
+// workbench/app/viewer/browser/annotation_canvas.js
 var LABEL_PX = 60;
 var TOLD_MS = 1e3;
 var CHOSEN = "#ffd60a";
@@ -984,7 +984,7 @@ var AnnotationCanvas = class {
   }
 };
 
-// workbench/app/browser/annotation_pointer.js
+// workbench/app/viewer/browser/annotation_pointer.js
 var STILL_PX = 4;
 var AnnotationPointer = class {
   /**
@@ -1146,7 +1146,7 @@ var AnnotationPointer = class {
   }
 };
 
-// workbench/app/browser/icons.js
+// workbench/app/viewer/browser/icons.js
 var STROKES = {
   plus: "M12 5v14M5 12h14",
   minus: "M5 12h14",
@@ -1182,7 +1182,7 @@ function button(bar, { label, act, text = "", picture }) {
   return made;
 }
 
-// workbench/app/browser/annotations.js
+// workbench/app/viewer/browser/annotations.js
 function keys(stage, canvas) {
   const { model } = stage;
   stage.onKey("Escape", () => {
@@ -1283,7 +1283,7 @@ function annotations(stage) {
   });
 }
 
-// workbench/app/browser/camera.js
+// workbench/app/viewer/browser/camera.js
 var FINEST = 1 / 32;
 var COARSEST = 2;
 var ROOM = 1.04;
@@ -1426,7 +1426,7 @@ var Camera = class {
   }
 };
 
-// workbench/app/browser/compare.js
+// workbench/app/viewer/browser/compare.js
 var SWIPE_STEP = 0.02;
 var STEPS = { ArrowLeft: -SWIPE_STEP, ArrowRight: SWIPE_STEP };
 var Swipe = class {
@@ -1566,7 +1566,7 @@ function lock(stage) {
   stage.onClose(() => lockTo("", camera, 1));
 }
 
-// workbench/app/browser/keyboard.js
+// workbench/app/viewer/browser/keyboard.js
 var PAN_STEP = 0.25;
 function keyboard(stage) {
   const { camera } = stage;
@@ -1593,7 +1593,7 @@ function keyboard(stage) {
   for (const [key, act] of Object.entries(keys2)) stage.onKey(key, act);
 }
 
-// workbench/app/browser/measure.js
+// workbench/app/viewer/browser/measure.js
 var SVG = "http://www.w3.org/2000/svg";
 var NEAR_START_PX = 10;
 var Measure = class {
@@ -1729,7 +1729,7 @@ function measure(stage) {
   stage.watch("mpp", () => ruler.show());
 }
 
-// workbench/app/browser/pacing.js
+// workbench/app/viewer/browser/pacing.js
 function onceAFrame(act) {
   let queued = false;
   return () => {
@@ -1742,7 +1742,7 @@ function onceAFrame(act) {
   };
 }
 
-// workbench/app/browser/minimap.js
+// workbench/app/viewer/browser/minimap.js
 var LONGEST_PX = 160;
 var KEY_STEP = 0.05;
 var STEPS2 = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -1860,7 +1860,7 @@ function minimap(stage) {
   new Minimap(stage);
 }
 
-// workbench/app/browser/navigation.js
+// workbench/app/viewer/browser/navigation.js
 var POWERS = [1, 2.5, 5, 10, 20, 40];
 var MPP_AT_1X = 10;
 var NEAR = 0.02;
@@ -1901,7 +1901,7 @@ function navigation(stage) {
   button(tools2, { picture: "minus", label: "Further away (-)", act: () => camera.zoom(2) });
 }
 
-// workbench/app/browser/pointed_object.js
+// workbench/app/viewer/browser/pointed_object.js
 var STILL_MS = 60;
 var AWAY_PX = 14;
 function pointedObject(stage) {
@@ -1958,7 +1958,7 @@ function pointedObject(stage) {
   });
 }
 
-// workbench/app/browser/painting.js
+// workbench/app/viewer/browser/painting.js
 function adopt(renderer, camera, stack) {
   for (
     const name of
@@ -2018,7 +2018,7 @@ async function rendererView(plot, renderer) {
   }
 }
 
-// workbench/app/browser/readout.js
+// workbench/app/viewer/browser/readout.js
 var LONGEST_PX2 = 140;
 var STILL_MS2 = 60;
 function scaleBar(stage) {
@@ -2138,7 +2138,7 @@ function coordinates(stage) {
   stage.onKey("g", () => ask(true));
 }
 
-// workbench/app/browser/selection.js
+// workbench/app/viewer/browser/selection.js
 var HANDLE_MS = 100;
 var Selection = class {
   /** Whether it changes the mark itself. */
@@ -2191,7 +2191,7 @@ function selection(stage) {
   });
 }
 
-// workbench/app/browser/status.js
+// workbench/app/viewer/browser/status.js
 function status(stage) {
   stage.add("div", "progress", { role: "progressbar", "aria-label": "Tiles are loading" });
   const notice = stage.add("div", "notice", { role: "status" });
@@ -2215,7 +2215,7 @@ function theme(stage) {
   setTimeout(look, 500);
 }
 
-// workbench/app/browser/frames.js
+// workbench/app/viewer/browser/frames.js
 var HEAD = 12;
 async function* framesOf(body) {
   const reader = new ByteReader(body.getReader());
@@ -2262,7 +2262,7 @@ function joined(parts, length) {
   return whole;
 }
 
-// workbench/app/browser/loader.js
+// workbench/app/viewer/browser/loader.js
 var LANES = 3;
 var GROUP = 16;
 var LEAST = 2;
@@ -2423,7 +2423,7 @@ function tileOf(url) {
   return url.split("?", 1)[0];
 }
 
-// workbench/app/browser/painted.js
+// workbench/app/viewer/browser/painted.js
 var SAME = 1e-9;
 var Painted = class {
   front = newContext();
@@ -2553,7 +2553,7 @@ var Painted = class {
   }
 };
 
-// workbench/app/browser/tile_layer.js
+// workbench/app/viewer/browser/tile_layer.js
 var SHARPNESS = 0.35;
 var STAND_IN_DEPTH = 2;
 var TileLayer = class {
@@ -2774,7 +2774,7 @@ var TileLayer = class {
   }
 };
 
-// workbench/app/browser/object_layer.js
+// workbench/app/viewer/browser/object_layer.js
 var HEAD2 = 2;
 async function inflate(blob) {
   const stream = blob.stream().pipeThrough(new DecompressionStream("deflate"));
@@ -2934,7 +2934,7 @@ var ObjectTileLayer = class extends TileLayer {
   }
 };
 
-// workbench/app/browser/tile_stack.js
+// workbench/app/viewer/browser/tile_stack.js
 var CACHE_BYTES = 256 * 2 ** 20;
 var GATHER_MS = 60;
 var SETTLE_MS = 20;
@@ -3240,7 +3240,7 @@ var TileStack = class {
   }
 };
 
-// workbench/app/browser/toast.js
+// workbench/app/viewer/browser/toast.js
 var SHOWN_MS = 8e3;
 function toast(stage) {
   const { model } = stage;
@@ -3268,7 +3268,7 @@ function toast(stage) {
   stage.onClose(() => clearTimeout(timer));
 }
 
-// workbench/app/browser/tools.js
+// workbench/app/viewer/browser/tools.js
 var Tools = class {
   active = "pan";
   /** @type {(() => void)[]} */
@@ -3328,7 +3328,7 @@ function pointing(stage) {
   });
 }
 
-// workbench/app/browser/turn.js
+// workbench/app/viewer/browser/turn.js
 var Turn = class {
   quarters = 0;
   mirrored = false;
@@ -3485,7 +3485,7 @@ function turning(stage) {
   stage.watch("mirrored", show);
 }
 
-// workbench/app/browser/stage.js
+// workbench/app/viewer/browser/stage.js
 var PARTS = [
   layers,
   place,

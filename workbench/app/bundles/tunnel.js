@@ -1,5 +1,5 @@
 // Made by "make bundles"; change the modules instead. sha256 of them: bcac032f3815f2aa206e67c22fdb31fd15af74320c4ed6510e6f472880ab4294
-// workbench/app/cell.js
+// workbench/app/jupyter/cell.js
 function* doors(facts) {
   const config = document.getElementById("jupyter-config-data");
   const base = config ? JSON.parse(config.textContent ?? "").baseUrl : document.body.dataset.baseUrl || facts.hub;
@@ -23,7 +23,7 @@ async function showApp(frame, facts) {
   return Boolean(root);
 }
 
-// workbench/app/tunnel.js
+// workbench/app/jupyter/tunnel.js
 var CSS_URL = /url\(\s*["']?([^"')]+)["']?\s*\)/g;
 var kept = window.workbenchParts ??= /* @__PURE__ */ new Map();
 var Relay = class {

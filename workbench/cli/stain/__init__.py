@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from workbench.cli.verbs import Verbs
+from workbench.cli.lazy_group import LazyGroup
 
-command = Verbs(
+command = LazyGroup(
     name="stain",
     help="Look into how slides are stained and normalized.",
     package=__name__,

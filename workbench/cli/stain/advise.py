@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from workbench.app.library import Library
-from workbench.cli.flags import json_flag
+from workbench.app.catalog.slides import SlideLibrary
+from workbench.cli.options import json_flag
 from workbench.errors import StainError
-from workbench.reporter import ProgressBar
-from workbench.stain.advise import Advice, SlideStains, advise
+from workbench.inference.progress_reporter import ProgressBar
+from workbench.stain.adviser import Advice, SlideStains, advise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +48,7 @@ def command(
         raise click.BadParameter(message, param_hint="--plot")
     advice = _advised(list(_slides(places)), quiet=as_json)
     if plot is not None:
-        from workbench.app.advice_plot import save_plot  # noqa: PLC0415 - needs Bokeh
+        from workbench.app.panels.stain.adviser_plot import save_plot  # noqa: PLC0415 - needs Bokeh
 
         save_plot(advice, plot)
     if out is not None:
@@ -59,7 +59,7 @@ def command(
 def _slides(places: Iterable[str]) -> Iterable[str]:
     for place in places:
         if Path(place).is_dir() and Path(place).suffix.lower() != ".zarr":
-            library = Library([place])
+            library = SlideLibrary([place])
             yield from (str(library.path(each.name)) for each in library.entries())
         else:
             yield place

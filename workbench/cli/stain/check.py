@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 
-from workbench.cli.flags import json_flag, mpp_flag, reference_flag
+from workbench.cli.options import json_flag, mpp_flag, reference_flag
 from workbench.slide.slide import open_slide
-from workbench.stain.consistency import Comparison, check_consistency
-from workbench.stain.methods import METHODS
 from workbench.stain.normalizer import fit_normalizer
 from workbench.stain.references import load_reference
-from workbench.stain.sample import sample_tiles
+from workbench.stain.registry import METHODS
+from workbench.stain.self_check import Comparison, check_consistency
+from workbench.stain.tissue_sample import sample_tiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

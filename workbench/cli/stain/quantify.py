@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from workbench.cli.flags import corners, mpp_flag
+from workbench.cli.options import corners, mpp_flag
 from workbench.errors import StainError
 from workbench.geometry import Box
 from workbench.slide.slide import open_slide
 from workbench.stain.deconvolution import LIGHT, STAIN_SETS, StainSet, find_stains
 from workbench.stain.deconvolution import fit_stains as fit_stain_set
-from workbench.stain.kind import slide_staining
+from workbench.stain.detection import slide_staining
 from workbench.stain.quantify import THRESHOLDS, Question, quantify
-from workbench.stain.sample import slide_histogram, slide_white
+from workbench.stain.tissue_sample import slide_histogram, slide_white
 
 if TYPE_CHECKING:
     import pandas as pd

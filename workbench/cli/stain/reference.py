@@ -9,9 +9,9 @@ import click
 from PIL import Image
 
 from workbench.slide.slide import open_slide
-from workbench.stain.portrait import portrait
+from workbench.stain.reference_preview import render_reference
 from workbench.stain.references import REFERENCES, Reference, load_reference
-from workbench.stain.sample import sample_tissue
+from workbench.stain.tissue_sample import sample_tissue
 
 _IMAGES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".json")
 
@@ -37,7 +37,7 @@ def command(place: str, out: Path, *, name: str, picture: Path | None) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     reference.save(out)
     if picture is not None:
-        Image.fromarray(portrait(reference)).save(picture)
+        Image.fromarray(render_reference(reference)).save(picture)
     click.echo(out)
 
 

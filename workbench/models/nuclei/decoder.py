@@ -12,7 +12,7 @@ from workbench.models.nuclei.flood import flood, without_small
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from workbench.cards import ModelCard
+    from workbench.models.card import ModelCard
 
 Decoded: TypeAlias = "tuple[NDArray[np.int32], NDArray[np.uint16], NDArray[np.float32]]"
 """Labels (H, W) of 0 to n, and the class and score of each object."""

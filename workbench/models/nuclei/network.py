@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
 if TYPE_CHECKING:
-    from workbench.cards import ModelCard
+    from workbench.models.card import ModelCard
 
 CHANNELS: Final = ("nucleus", "depth")
 """What the maps say, as logits: the probability of a nucleus, and how deep inside one

@@ -14,15 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from workbench.models.channels import standard_concentrations
-from workbench.models.measurements import blurred
+from workbench.models.networks.measurements import blurred
 from workbench.models.nuclei.decoder import SMALLEST_UM2, Decoded, scores_of
 from workbench.models.nuclei.flood import components, flood, without_small
+from workbench.models.preprocessing import standard_concentrations
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from workbench.cards import ModelCard
+    from workbench.models.card import ModelCard
 
 _GRAIN_UM: Final = 0.5
 """Standard deviation of the blur against chromatin and noise."""

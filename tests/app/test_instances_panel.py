@@ -1,0 +1,180 @@
+"""Objects in the app, without a browser: what is shown, chosen, counted and edited."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import shapely
+
+from made_instances import CLASSES, made_store
+from stained_slide import write_stained
+from workbench.app.catalog.runs import SavedRun
+from workbench.app.panels.instances.panel import InstancePanel
+from workbench.app.panels.instances.table import InstanceTable
+from workbench.app.url_state import InstancesLook
+from workbench.app.viewer.viewer import Viewer
+from workbench.app.widgets.background import Background
+from workbench.geometry import Box
+from workbench.inference.engine import run
+from workbench.instances.counts import count
+from workbench.layers.layer import overlay_pyramid
+from workbench.slide.slide import open_slide
+from workbench.tileserver import TileRegistry
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("panel")
+    write_stained(folder / "stained.tif")
+    with open_slide(folder / "stained.tif") as slide:
+        yield slide, run(slide, model="nuclear-density", out=folder / "run")
+
+
+@pytest.fixture
+def panel(saved):
+    slide, found = saved
+    for old in found.path.glob("instances*"):
+        old.unlink()
+    made_store(found.path, 600, size=slide.size)
+    told: list[str] = []
+    made = InstancePanel(
+        Background(told.append), author=lambda: "ann", marking=lambda: None
+    )
+    made.registry = TileRegistry()
+    viewer = Viewer(slide, registry=made.registry)
+    made.table = InstanceTable(made)
+    made.attach(slide, viewer, overlay_pyramid(slide.size))
+    made.offer([SavedRun.of(found)])
+    made.told = told
+    yield made
+    assert told == [], told
+    made.close()
+    assert len(made.registry) == 0
+
+
+def test_the_objects_of_a_run_are_shown(panel):
+    shown = panel.shown
+    assert shown.shown.sum() == 600
+    assert panel._number.object == "600 of 600 objects shown"
+    assert all(name in panel._legend.object for name in CLASSES)
+    assert panel._measure.options == ["score", "area_um2"]
+
+
+def test_a_limit_hides_and_is_taken_back(panel):
+    panel._range.value = (0.5, panel._range.end)
+    scores = panel.shown.now.columns(["score"])["score"]
+    assert panel.shown.shown.sum() == (scores >= 0.5).sum()
+    panel._measure.value = "area_um2"
+    low, high = panel._range.value
+    panel._range.value = ((low + high) / 2, high)
+    areas = panel.shown.now.columns(["area_um2"])["area_um2"]
+    both = (scores >= 0.5) & (areas >= (low + high) / 2)
+    assert panel.shown.shown.sum() == both.sum()
+    panel._classes.value = [CLASSES[1]]
+    classes = panel.shown.now.columns(["class"])["class"]
+    assert panel.shown.shown.sum() == (both & (classes == 1)).sum()
+    panel._show_all()
+    assert panel.shown.shown.all()
+    panel.histogram.span = (20.0, 30.0)
+    assert panel._range.value == (20.0, 30.0)
+
+
+def test_a_filter_changes_the_colours_and_no_tile(panel):
+    before = panel.shown.handle.shown.objects
+    panel._range.value = (0.5, panel._range.end)
+    after = panel.shown.handle.shown.objects
+    assert after.version == before.version
+    assert after.url == before.url
+    assert after.colours_url != before.colours_url
+
+
+def test_plot_table_and_slide_choose_the_same(panel):
+    panel.table.switch.value = True
+    panel.table._x.value, panel.table._y.value = "area_um2", "score"
+    panel.table.scatter.drawn = shapely.box(20, 0.2, 30, 0.8)
+    columns = panel.shown.now.columns(["area_um2", "score"])
+    wanted = (columns["area_um2"] > 20) & (columns["area_um2"] < 30)
+    wanted &= (columns["score"] > 0.2) & (columns["score"] < 0.8)
+    np.testing.assert_array_equal(panel.shown.chosen, np.flatnonzero(wanted))
+    assert panel.table.table.value.index.tolist() == np.flatnonzero(wanted).tolist()
+    panel.table.table.selection = [0]
+    assert len(panel.shown.chosen) == 1
+    key = int(panel.shown.chosen[0])
+    assert f">{key}<" in panel.chosen._facts.object
+
+
+def test_edits_are_saved_and_there_again(panel, saved):
+    panel.shown.choose([4])
+    panel.chosen._class.value = "mitosis"
+    panel.shown.choose([5])
+    panel.chosen.delete()
+    panel.shown.add(shapely.box(10, 10, 60, 60), CLASSES[0])
+    assert panel._number.object == "600 of 600 objects shown"
+    panel.offer([SavedRun.of(saved[1])])
+    panel._open()
+    now = panel.shown.now
+    assert now.rows([4])["class"].item() == "mitosis"
+    assert now.gone.tolist() == [5]
+    assert len(now) == 601
+    panel.chosen._undo_edit()
+    assert panel.shown.now.gone.tolist() == [5, 600]
+    assert {line["by"] for line in panel.shown.edits.history} == {"ann"}
+
+
+def test_counts_are_those_of_the_place_and_the_filter(panel, saved):
+    slide, _ = saved
+    box = Box(500, 500, 2000, 1800)
+    panel.counts.point_at(box=box)
+    panel._range.value = (0.3, panel._range.end)
+    wanted = count(
+        panel.shown.now, {"box": box}, mpp=slide.mpp, keep=panel.shown.shown
+    ).set_index("class")
+    text = panel.counts._table.object
+    assert "In drawn box" in text
+    for name in (*CLASSES, "all"):
+        assert f">{wanted.loc[name, 'count']}</td>" in text
+    panel.counts.measure()
+    assert "H-score" in panel.counts._scores.object
+    panel.counts.point_at()
+    assert "In tissue" in panel.counts._table.object
+
+
+def test_a_look_is_told_and_restored(panel):
+    assert panel.look is None
+    panel._by.value = "area_um2"
+    panel._classes.value = [CLASSES[0]]
+    panel._range.value = (0.5, panel._range.end)
+    panel._opacity.value = 0.3
+    panel._visible.value = False
+    kept, shown = panel.look, panel.shown.shown
+    assert InstancesLook.parse(str(kept)) == kept
+    panel._show_all()
+    panel._by.value = "class"
+    panel._visible.value, panel._opacity.value = True, 0.8
+    assert panel.look is None
+    panel.restore(kept)
+    assert panel.look == kept
+    assert np.array_equal(panel.shown.shown, shown)
+    assert (panel.shown.handle.visible, panel.shown.handle.opacity) == (False, 0.3)
+    assert panel._range.value[0] == 0.5
+    panel.restore(InstancesLook(run="another", by="nothing"))
+    assert panel.look == kept
+
+
+def test_damaged_edits_are_told_and_the_others_hold(panel):
+    panel.shown.choose([3])
+    panel.shown.delete()
+    panel.shown.choose([5])
+    panel.shown.delete()
+    file = panel.shown.edits.path
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([*lines[:-1], b"\0" * 40 + b"\n", lines[-1]]))
+    viewer, pyramid, runs = panel._viewer, panel._pyramid, [*panel._runs.values()]
+    panel.attach(panel._slide, viewer, pyramid)
+    panel.offer(runs)
+    assert panel.shown.now.gone.tolist() == [3, 5]
+    told = panel.told.pop()
+    number = len(lines)
+    assert told.startswith("The file of object edits is damaged: line")
+    assert f"line {number} is damaged" in told
+    assert told.endswith("All other object edits are shown.")

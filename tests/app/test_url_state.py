@@ -1,0 +1,113 @@
+"""Addresses: what is shown survives a URL, and nonsense does no harm."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workbench.app.url_state import NAMES, Address, InstancesLook, OverlayLook
+from workbench.app.viewer.viewer import View
+
+words = st.text(min_size=1, max_size=12)
+parts = st.floats(0, 1).map(lambda value: float(f"{value:.3g}"))
+places = st.floats(-1e5, 1e6).map(lambda value: round(value, 1))
+views = st.builds(
+    View, places, places, st.floats(0.03, 500).map(lambda value: float(f"{value:.4g}"))
+)
+looks = st.builds(
+    OverlayLook,
+    run=words,
+    channel=words,
+    colours=words,
+    opacity=parts,
+    threshold=parts,
+    visible=st.booleans(),
+    window=st.tuples(parts, parts),
+    summary=st.sampled_from(["mean", "highest"]),
+)
+ends = st.tuples(parts, parts).map(sorted)
+objects = st.builds(
+    InstancesLook,
+    run=words,
+    by=words,
+    colours=words,
+    opacity=parts,
+    visible=st.booleans(),
+    hidden=st.lists(words, max_size=3).map(tuple),
+    limits=st.lists(
+        st.builds(lambda name, pair: (name, *pair), words, ends), max_size=3
+    ).map(tuple),
+)
+addresses = st.builds(
+    Address,
+    slide=words,
+    image=st.none() | st.integers(0, 99),
+    view=st.none() | views,
+    turn=st.integers(0, 3),
+    mirrored=st.booleans(),
+    normalize=st.sampled_from(["", "macenko"]),
+    reference=st.sampled_from(["", "he-standard"]),
+    look=st.sampled_from(["", "as scanned", "difference", "eosin"]),
+    model=words,
+    overlays=st.lists(looks, max_size=3).map(tuple),
+    objects=st.none() | objects,
+    divider=st.sampled_from(["raw | normalized", "slide | overlays"]),
+    divided_at=parts,
+    beside=st.lists(words, min_size=1, max_size=3).map(tuple),
+    alone=st.booleans(),
+)
+
+
+@given(addresses)
+def test_an_address_survives_its_query(address):
+    assert Address.parse(address.query) == address
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), st.lists(st.binary(), max_size=3)))
+def test_any_query_is_an_address(query):
+    given = {name: values for name, values in query.items() if values}
+    address = Address.parse(given)
+    assert 0 <= address.divided_at <= 1
+    assert Address.parse(address.query).overlays == address.overlays
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1,2", "1,2,0", "1,2,-1", "nan,1,1", "1,inf,1", "a,b,c", "1,2,3,4"]
+)
+def test_a_place_that_is_none_is_left_out(text):
+    assert Address.parse(f"slide=a.svs&at={text}").view is None
+
+
+def test_what_is_not_said_is_not_in_the_query():
+    assert Address(slide="a/b.svs").query == "slide=a/b.svs"
+    assert Address().query == ""
+
+
+@pytest.mark.parametrize("text", ["", "4", "-1", "mm", "1 m", "left", "1,m"])
+def test_a_turn_that_is_none_is_no_turn(text):
+    address = Address.parse(f"slide=a.svs&turn={text}")
+    assert (address.turn, address.mirrored) == (0, False)
+
+
+def test_an_address_of_an_overlay_without_a_window_is_still_understood():
+    look = OverlayLook.parse("run~tumour~viridis~0.5~0.25~1")
+    assert (look.window, look.summary, look.threshold) == (None, "", 0.25)
+    assert OverlayLook.parse("run~tumour~viridis~0.5~0.25~1~0.1~inf~mean") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "run", "run~class", "run~class~viridis~half~1~~", "~class~viridis~1~1~~"),
+        *("run~class~viridis~1~1~~score", "run~class~viridis~1~1~~score:nan:1"),
+        "run~class~viridis~1~1~~score:2:1",
+    ],
+)
+def test_a_look_of_objects_that_is_none_is_left_out(text):
+    assert InstancesLook.parse(text) is None
+
+
+def test_an_open_end_of_a_limit_stays_open():
+    look = InstancesLook(run="a", limits=(("score", 0.5, float("inf")),))
+    assert InstancesLook.parse(str(look)) == look

@@ -1,0 +1,378 @@
+"""Annotations in the app, in a real browser: drawn, changed, kept, exchanged, used."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+import shapely
+
+from browser import Watched, app_served
+from patience import eventually
+from stained_slide import write_stained
+from workbench.annotations.annotation import Annotation
+from workbench.annotations.collection import open_annotations
+from workbench.annotations.geojson import read_geojson, to_geojson
+from workbench.results.run import open_run
+from workbench.slide.slide import open_slide
+from workbench.stain.references import load_reference
+
+pytestmark = pytest.mark.browser
+
+NAME = "stained.tif"
+CORNERS = [(1000, 500), (2600, 700), (2300, 1700), (1100, 2000)]
+MODEL = "nuclear-density"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("slides")
+    write_stained(folder / NAME)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def slide(folder):
+    with open_slide(folder / NAME) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def url(folder, runs):
+    with app_served(folder, runs) as address:
+        yield address
+
+
+@pytest.fixture
+def saved(slide, runs):
+    """Return what is saved, of a slide on which nothing was marked before."""
+    here = open_annotations(slide, folder=runs / "annotations")
+    here.delete(*[each.id for each in here], by="a test")
+    return here
+
+
+class Marker:
+    """The app's page, for one who marks."""
+
+    def __init__(self, watched, url, saved):
+        self.watched, self.page, self.saved = watched, watched.page, saved
+        self.page.set_viewport_size({"width": 1366, "height": 768})
+        self.page.goto(f"{url}?slide={NAME}&model={MODEL}")
+        watched.settle()
+        self.page.get_by_role("button", name="Mark a polygon").wait_for()
+
+    def press(self, name):
+        self.page.get_by_role("button", name=name, exact=True).first.click()
+
+    def click(self, x, y):
+        self.page.mouse.click(*self.watched.screen(x, y))
+        self.page.wait_for_timeout(50)
+
+    def drag(self, start, end):
+        self.page.mouse.move(*self.watched.screen(*start))
+        self.page.mouse.down()
+        self.page.mouse.move(*self.watched.screen(*end), steps=6)
+        self.page.mouse.up()
+
+    def polygon(self, corners=CORNERS):
+        self.press("Mark a polygon")
+        for x, y in corners:
+            self.click(x, y)
+        self.page.keyboard.press("Enter")
+
+    def wait_for_handles(self):
+        self.page.get_by_text("Drag a corner").wait_for()
+        self.watched.frames(2)
+
+    def wait_until(self, holds):
+        """Wait until what is saved is as it should be, and return it."""
+
+        def found():
+            self.saved.refresh()
+            return list(self.saved)
+
+        eventually(
+            lambda: holds(found()),
+            pause=lambda: self.page.wait_for_timeout(50),
+            state=lambda: (found(), self.watched.errors),
+        )
+        return found()
+
+    def wait_for(self, number):
+        return self.wait_until(lambda found: len(found) == number)
+
+    def painted(self, x, y):
+        """Return what is painted of annotations at a level-0 point: RGBA."""
+        self.watched.frames(3)
+        return self.page.evaluate(
+            """([x, y]) => {
+              const canvas = probe.stage().querySelector("canvas.annotations");
+              const { left, top } = canvas.getBoundingClientRect();
+              const [px, py] = probe.screen(x, y);
+              const ratio = canvas.width / canvas.clientWidth;
+              const at = [(px - left) * ratio, (py - top) * ratio].map(Math.round);
+              return [...canvas.getContext("2d").getImageData(...at, 1, 1).data];
+            }""",
+            [x, y],
+        )
+
+    def is_clean(self):
+        assert self.watched.errors == []
+        assert self.watched.external == []
+
+
+def near(geometry, corners, by=8):
+    """Tell whether an outline has these corners, to a pixel of the screen or two."""
+    return geometry.hausdorff_distance(shapely.Polygon(corners)) < by
+
+
+def test_a_polygon_is_drawn_changed_and_undone(watched, url, saved):
+    app = Marker(watched, url, saved)
+    app.polygon()
+    [one] = app.wait_for(1)
+    app.wait_for_handles()
+    assert near(one.geometry, CORNERS)
+    assert one.author
+    assert one.created == one.modified
+
+    moved = [*CORNERS[:2], (2700, 2100), CORNERS[3]]
+    app.drag(CORNERS[2], moved[2])
+    app.wait_until(lambda found: near(found[0].geometry, moved))
+    app.page.keyboard.press("Control+z")
+    app.wait_until(lambda found: near(found[0].geometry, CORNERS))
+    app.page.keyboard.press("Control+y")
+    app.wait_until(lambda found: near(found[0].geometry, moved))
+
+    # By its outline it is moved as a whole.
+    app.drag((1150, 519), (1150, 719))
+    lower = [(x, y + 200) for x, y in moved]
+    app.wait_until(lambda found: near(found[0].geometry, lower))
+    app.is_clean()
+
+
+def test_an_annotation_is_classified_kept_and_deleted(watched, url, saved):
+    app = Marker(watched, url, saved)
+    app.polygon()
+    app.wait_for(1)
+    app.wait_for_handles()
+    kind = app.page.get_by_role("combobox", name="Class", exact=True)
+    kind.fill("Tumour")
+    kind.press("Enter")
+    app.page.get_by_label("Name", exact=True).fill("nest")
+    app.page.get_by_label("Name", exact=True).press("Enter")
+    app.wait_until(lambda found: found[0].name == "nest")
+    app.is_clean()
+
+    again = Marker(watched, url, saved)
+    [one] = again.wait_for(1)
+    assert (one.name, one.classification) == ("nest", "Tumour")
+
+    def is_painted():
+        red, green, blue, alpha = again.painted(1900, 1300)
+        assert alpha > 0
+        assert red > max(green, blue)
+        assert again.painted(300, 300)[3] == 0
+
+    def is_gone():
+        assert again.painted(1900, 1300)[3] == 0
+
+    watched.eventually(is_painted)
+    again.click(1900, 1300)
+    again.page.get_by_text("area").first.wait_for()
+    again.page.keyboard.press("Delete")
+    again.wait_for(0)
+    watched.eventually(is_gone)
+    again.page.keyboard.press("Control+z")
+    again.wait_for(1)
+    again.is_clean()
+
+
+def test_each_tool_draws_what_it_says(watched, url, saved):
+    app = Marker(watched, url, saved)
+    app.press("Mark a box")
+    app.drag((500, 900), (900, 1300))
+    [box] = app.wait_for(1)
+    app.wait_for_handles()
+    assert near(box.geometry, [(500, 900), (900, 900), (900, 1300), (500, 1300)])
+    app.drag((900, 1300), (1000, 1500))  # a box stays one
+    bigger = [(500, 900), (1000, 900), (1000, 1500), (500, 1500)]
+    app.wait_until(lambda found: near(found[0].geometry, bigger))
+
+    app.press("Mark by drawing freely")
+    angles = np.linspace(0, 2 * np.pi, 60)
+    circle = np.stack([1800 + 300 * np.cos(angles), 1000 + 300 * np.sin(angles)], 1)
+    app.page.mouse.move(*app.watched.screen(*circle[0]))
+    app.page.mouse.down()
+    for x, y in circle:
+        app.page.mouse.move(*app.watched.screen(x, y))
+    app.page.mouse.up()
+    _, free = app.wait_for(2)
+    assert free.geometry.area == pytest.approx(np.pi * 300**2, rel=0.05)
+
+    app.press("Mark a line, to measure it")
+    app.drag((1000, 2200), (2000, 2200))
+    line = app.wait_for(3)[-1]
+    assert line.measures(0.5)["Length µm"] == pytest.approx(500, rel=0.02)
+
+    app.press("Mark points")
+    for x in (300, 400):  # one after the other
+        app.click(x, 300)
+    points = app.wait_for(5)[-2:]
+    assert [each.kind for each in points] == ["point", "point"]
+    assert points[0].geometry.distance(shapely.Point(300, 300)) < 5
+    app.page.keyboard.press("Escape")
+    app.click(200, 2300)
+    app.page.wait_for_timeout(300)
+    assert len(app.wait_for(5)) == 5
+    app.is_clean()
+
+
+def test_a_drawing_is_dropped_with_escape_and_a_corner_taken_back(watched, url, saved):
+    app = Marker(watched, url, saved)
+    app.press("Mark a polygon")
+    for x, y in [*CORNERS, (300, 2300)]:
+        app.click(x, y)
+    app.page.keyboard.press("Backspace")
+    app.page.keyboard.press("Enter")
+    [one] = app.wait_for(1)
+    assert near(one.geometry, CORNERS)
+    app.press("Mark a polygon")
+    for x, y in CORNERS[:3]:
+        app.click(x, y)
+    app.page.keyboard.press("Escape")
+    app.page.keyboard.press("Escape")
+    # With no tool in hand a drag moves the slide again.
+    before = app.watched.screen(0, 0)
+    app.drag((400, 2300), (800, 2300))
+    assert app.watched.screen(0, 0)[0] > before[0] + 10
+    assert len(app.wait_for(1)) == 1
+    app.is_clean()
+
+
+def test_two_people_see_what_each_other_marks(chromium, watched, url, saved):
+    ada = Marker(watched, url, saved)
+    context = chromium.new_context()
+    ben = Marker(Watched(context.new_page()), url, saved)
+    ada.polygon()
+    ada.wait_for(1)
+    ben.page.get_by_label("1 annotations").first.wait_for()
+    ben.press("Mark a box")
+    ben.drag((300, 2000), (700, 2400))
+    ada.wait_for(2)
+    ada.page.get_by_label("2 annotations").first.wait_for()
+    assert ada.painted(500, 2200)[3] > 0
+    ada.is_clean()
+    ben.is_clean()
+    context.close()
+
+
+def test_fingers_mark_too(chromium, url, saved):
+    context = chromium.new_context(has_touch=True)
+    app = Marker(Watched(context.new_page()), url, saved)
+    app.page.get_by_role("button", name="Mark a polygon").tap()
+    for x, y in CORNERS:
+        app.page.touchscreen.tap(*app.watched.screen(x, y))
+    app.page.touchscreen.tap(*app.watched.screen(*CORNERS[0]))  # closes it
+    [one] = app.wait_for(1)
+    assert near(one.geometry, CORNERS)
+    app.is_clean()
+    context.close()
+
+
+def test_files_of_qupath_come_in_and_go_out(watched, url, saved, tmp_path):
+    app = Marker(watched, url, saved)
+    many = [
+        Annotation(geometry=shapely.box(x, y, x + 30, y + 30), classification="Stroma")
+        for x in range(200, 2900, 50)
+        for y in range(200, 2400, 50)
+    ]
+    path = tmp_path / "many.geojson"
+    path.write_bytes(to_geojson(many))
+    app.page.locator("input[type=file]").nth(-1).set_input_files(path)
+    app.wait_for(len(many))
+    app.page.get_by_label(f"{len(many):,} annotations").first.wait_for()
+    assert app.painted(615, 615)[3] > 0
+    assert app.painted(640, 640)[3] == 0
+    app.click(1215, 1215)
+    app.page.get_by_text("area 225 µm²").wait_for()
+    with app.page.expect_download() as download:
+        app.press("Export")
+    out = tmp_path / "out.geojson"
+    download.value.save_as(out)
+    assert download.value.suggested_filename == "stained.geojson"
+    assert {a.id: a.geometry for a in read_geojson(out)} == {
+        a.id: a.geometry for a in many
+    }
+    (tmp_path / "bad.geojson").write_text('{"type": "Topology"}')
+    app.page.locator("input[type=file]").nth(-1).set_input_files(
+        tmp_path / "bad.geojson"
+    )
+    app.page.get_by_text("'bad.geojson' cannot be used as annotations").wait_for()
+    app.is_clean()
+
+
+def test_a_run_is_restricted_to_an_annotation(watched, url, saved, runs):
+    app = Marker(watched, url, saved)
+    app.polygon()
+    [one] = app.wait_for(1)
+    before = app.watched.canvas().astype(int)
+    app.press("annotation")
+    app.press("Run")
+    app.page.get_by_text(re.compile(r"Finished: \d+ tiles")).first.wait_for()
+    app.page.wait_for_timeout(500)
+    app.watched.settle()
+    run = open_run(next(runs.glob("*/run.json")).parent)
+    assert run.recipe.region == one.area.coordinates
+    inside = run.grid.inside(one.area)
+    assert 0 < run.tiles_total <= len(inside) < len(run.grid)
+
+    change = np.abs(app.watched.canvas() - before)[..., :3].max(-1)
+    computed, values = np.isfinite(run.heatmap.values[0]), run.heatmap.values[0]
+    for index in range(len(run.grid)):
+        x, y = run.grid.core(index).centre
+        left, top = on_canvas(app.page, x, y)
+        cell = change[top - 8 : top + 8, left - 8 : left + 8].max()
+        row, column = int(y // run.heatmap.cell), int(x // run.heatmap.cell)
+        if index not in inside:
+            assert not computed[row, column]
+            assert cell <= 3, index
+        elif values[row, column] > 1600:  # well above what is hidden at first
+            assert cell > 10, index
+    app.page.get_by_text(re.compile("nuclei: mean")).first.wait_for()
+    app.is_clean()
+
+
+def on_canvas(page, x, y):
+    """Return where a level-0 point is on the figure's canvas, in device pixels."""
+    return page.evaluate(
+        """([x, y]) => {
+          const { frame } = probe.figure();
+          const canvas = probe.canvas();
+          const ratio = canvas.width / canvas.getBoundingClientRect().width;
+          return [frame.x_scale, frame.y_scale].map(
+            (scale, i) => Math.round(scale.compute([x, y][i]) * ratio));
+        }""",
+        [x, y],
+    )
+
+
+def test_the_colours_within_an_annotation_become_the_reference(
+    watched, url, saved, runs
+):
+    app = Marker(watched, url, saved)
+    app.polygon()
+    app.wait_for(1)
+    app.press("Take its colours as the reference")
+    app.page.get_by_text("Fitted to the whole slide.").wait_for()
+    [file] = (runs / "references").glob("*.json")
+    reference = load_reference(str(file))
+    assert json.loads(file.read_text())["name"].endswith(NAME)
+    assert reference.stains[0][0] > reference.stains[1][0]  # hematoxylin is bluer
+    app.is_clean()

@@ -1,0 +1,351 @@
+"""Scales, readouts, progress and facts on the screen, against those from Python."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+import shapely
+
+import slow_model
+from app_page import AppPage
+from browser import app_served
+from made_slides import write_flat
+from stained_slide import MPP, stained_pixels, write_stained
+from workbench.area import Area
+from workbench.geometry import Box
+from workbench.inference.engine import run
+from workbench.layers.difference import difference_picture
+from workbench.results.run import open_run
+from workbench.slide.slide import open_slide
+from workbench.stain.normalizer import fit_normalizer
+from workbench.stain.references import load_reference
+from workbench.tiling.coverage import within
+
+pytestmark = pytest.mark.browser
+
+SLIDE, OBLONG = "stained.tif", "oblong.tif"
+SIZE = (2048, 1536)
+STORED = (1024, 1400)
+SIDES = (0.25, 0.5)
+"""Pixels of the file of the second slide, and how wide and high each is, in µm."""
+
+REGION = shapely.Polygon([(700, 500), (1300, 560), (1240, 1000), (760, 940)])
+READ = r"x (-?\d+)  y (-?\d+)  ·  (-?\d+), (-?\d+) µm  ·  ([\d.]+) µm/px(.*)"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Return a served slide with two saved runs, and one of unequal pixel size."""
+    slides, runs, package = map(tmp_path_factory.mktemp, ("slides", "runs", "package"))
+    write_stained(slides / SLIDE, width=SIZE[0], height=SIZE[1])
+    pixels = stained_pixels(*STORED, seed=2)
+    resolution = [1e4 / side for side in SIDES]
+    write_flat(slides / OBLONG, pixels, resolution=resolution, compression="zlib")
+    with open_slide(slides / SLIDE) as slide:
+        region = Area.of(REGION).coordinates
+        model = {"model": "nuclei-watershed", "region": region, "device": "cpu"}
+        nuclei = run(slide, out=runs / "a-run-0001", **model)
+        tissue = run(
+            slide, model="tissue-classes", out=runs / "b-run-0002", device="cpu"
+        )
+        with app_served(slides, runs, env=slow_model.offer(package)) as url:
+            yield slide, runs, nuclei, tissue, url
+
+
+class Stage:
+    """One of the viewers of a page, by its number."""
+
+    def __init__(self, app, number=0):
+        self.app, self.number = app, number
+
+    def text(self, part):
+        """Return the text of a part of it, and how wide that is without its border."""
+        return self.app.frame.evaluate(
+            """([number, part]) => {
+              const found = probe.stage(number).querySelector(part);
+              return [found.textContent, found.clientWidth, found.offsetWidth];
+            }""",
+            [self.number, part],
+        )
+
+    def per_pixel(self):
+        """Return how many level-0 pixels a CSS pixel shows, along x and y."""
+        return self.app.frame.evaluate(
+            """(number) => {
+              const walk = (view) => [view, ...(view.children?.() ?? []).flatMap(walk)];
+              const plots = [...new Set([...Bokeh.index].flatMap(walk))]
+                .filter((view) => view.model.type === "Figure" && view.frame
+                  && view.model.select_one("tiles"));
+              const { x_scale, y_scale } = plots[number].frame;
+              return [x_scale, y_scale].map((s) => s.invert(1) - s.invert(0));
+            }""",
+            self.number,
+        )
+
+    def middle(self):
+        """Return where the middle of the stage is on the page."""
+        return self.app.frame.evaluate(
+            """(number) => {
+              const box = probe.stage(number).getBoundingClientRect();
+              return [box.left + box.width / 2, box.top + box.height / 2];
+            }""",
+            self.number,
+        )
+
+    def readout(self):
+        """Return x and y in px, the same in µm, µm to a pixel, and what layers say."""
+        found = re.match(READ, self.text(".coordinates")[0])
+        assert found, self.text(".coordinates")
+        return [*map(float, found.groups()[:5]), found[6]]
+
+
+def point(app, x, y):
+    """Let the mouse rest on a level-0 point of the first viewer."""
+    app.page.mouse.move(*app.figure.screen(x + 4, y + 4))
+    app.page.mouse.move(*app.figure.screen(x, y))
+
+
+def says(stage, x, y, text):
+    """Let the mouse rest on a level-0 point, and wait for what layers say there."""
+    point(stage.app, x, y)
+
+    def holds():
+        told = stage.readout()
+        assert told[:2] == pytest.approx((x, y), abs=2)
+        assert told[5] == (f"  ·  {text}" if text else "")
+
+    stage.app.eventually(holds)
+
+
+def check_scale(stage, mpp):
+    """See that scale bar and readout of a viewer go with its pixel size."""
+    across, down = stage.per_pixel()
+    assert across == pytest.approx(down)
+    text, inner, _ = stage.text(".scale-bar")
+    value, unit = re.fullmatch(r"([\d.]+) (µm|mm)", text).groups()
+    said = float(value) * {"µm": 1, "mm": 1000}[unit]
+    # The border is a part of the bar's length; widths are given in whole pixels.
+    assert inner * across * mpp == pytest.approx(said, rel=0.02)
+    x, y, right, low, scale, _ = stage.readout()
+    assert scale == pytest.approx(across * mpp, rel=0.006)
+    assert right == pytest.approx(x * mpp, abs=1)
+    assert low == pytest.approx(y * mpp, abs=1)
+
+
+def test_scales_of_two_slides_beside_each_other(watched, place):
+    slide, _, _, _, url = place
+    app = AppPage.open(watched, url, slide=SLIDE, at="1000,750,2")
+    app.press("Compare")
+    app.choose("Slide beside this one", OBLONG)
+    app.press("Show beside")
+    app.frame.get_by_label(f"Close {OBLONG}").wait_for()
+    stages = Stage(app), Stage(app, 1)
+    with open_slide(slide.path.replace(SLIDE, OBLONG)) as oblong:
+        sizes = slide.mpp, oblong.mpp
+        # What is shown of the file is as wide and as high as it says.
+        truth = np.multiply(STORED, SIDES)
+        np.testing.assert_allclose(
+            np.multiply(oblong.size, oblong.mpp), truth, rtol=1e-3
+        )
+    app.frame.get_by_label("Move together").click()
+    for steps in (0, 3, 5, -12):
+        for stage, mpp in zip(stages, sizes, strict=True):
+            app.page.mouse.move(*stage.middle())
+            for _ in range(abs(steps)):
+                app.page.mouse.wheel(0, -120 if steps > 0 else 120)
+            app.page.mouse.move(*np.add(stage.middle(), 3))
+            app.eventually(lambda stage=stage, mpp=mpp: check_scale(stage, mpp))
+    app.is_clean()
+
+
+def test_the_readout_names_only_what_is_painted_there(watched, place):
+    _, _, _, tissue, url = place
+    app = AppPage.open(watched, url, slide=SLIDE, at="1000,750,2")
+    stage = Stage(app)
+    app.choose("Saved runs", re.compile("^tissue-classes"))
+    app.press("Show")
+    app.press("Compare")
+    app.press("slide | overlays")
+    left, right = (800, 700), (1200, 700)
+    values = tissue.heatmap.at(*right)
+    said = f"Most likely class {max(values, key=values.get)}"
+
+    says(stage, *right, said)
+    says(stage, *left, "")
+    app.page.wait_for_timeout(400)  # for an answer that must not come
+    says(stage, *left, "")
+    says(stage, *right, said)
+    # The divider goes over the pointer that rests.
+    divider = app.frame.get_by_role("slider", name="Divider between layers")
+    for _ in range(14):
+        divider.press("ArrowRight")
+    app.eventually(lambda: _is(stage.readout()[5], ""))
+    for _ in range(14):
+        divider.press("ArrowLeft")
+    app.eventually(lambda: _is(stage.readout()[5], f"  ·  {said}"))
+    app.frame.locator(".stage").first.focus()
+    app.page.keyboard.press("h")
+    app.eventually(lambda: _is(stage.readout()[5], ""))
+    app.page.keyboard.press("h")
+    app.eventually(lambda: _is(stage.readout()[5], f"  ·  {said}"))
+    app.is_clean()
+
+
+def test_a_density_is_told_and_painted_in_the_region_of_its_run(watched, place):
+    slide, _, nuclei, _, url = place
+    app = AppPage.open(watched, url, slide=SLIDE, at="1000,750,2")
+    stage = Stage(app)
+    app.choose("Saved runs", re.compile("^nuclei-watershed"))
+    app.press("Show")
+    app.frame.get_by_role("switch", name="Show", exact=True).first.click()
+    heatmap = nuclei.heatmap
+    name = heatmap.classes[0]
+    for x, y in ((1000, 750), (760, 600), (1200, 960), (720, 520)):
+        value = heatmap.at(x, y)[name]
+        says(stage, x, y, f"{name} {value:.4g} 1/mm²")
+    area = Area.of(REGION)
+    for x, y in ((690, 520), (1320, 700), (1000, 1000), (1280, 960)):
+        assert not within(area, np.array([x]), np.array([y]))[0]
+        says(stage, x, y, "")
+    bare = [
+        Box.around(x, y, 10, 10) for x, y in ((680, 520), (1325, 700), (1000, 1010))
+    ]
+    app.shows(slide, where=bare)
+    app.is_clean()
+
+
+def test_a_run_that_rests_and_what_it_has_so_far(watched, place):
+    _, runs, _, _, url = place
+    app = AppPage.open(watched, url, slide=SLIDE, model=slow_model.NAME)
+    app.press("More options")
+    app.fill("Batch size", "1")
+    app.press("Run")
+    app.says(re.compile(r"^[3-9] of \d+ tiles"))
+    app.press("Pause")
+    app.says(re.compile(r"^Paused at"))
+    record = next(
+        file
+        for file in runs.glob("*/run.json")
+        if json.loads(file.read_text())["model"]["name"] == slow_model.NAME
+    )
+    found = open_run(record.parent)
+    done, total = found.tiles_done, found.tiles_total
+    assert 0 < done < total
+    app.says(f"Paused at {done:,} of {total:,} tiles.")
+    bar = app.frame.get_by_role("progressbar").last
+    assert int(bar.get_attribute("aria-valuenow")) == round(100 * done / total)
+    heatmap = found.heatmap
+    cells = np.argwhere(np.isfinite(heatmap.values[0]))
+    app.says(f"{len(cells):,} values in view")
+    stage = Stage(app)
+    for row, column in cells[[0, len(cells) // 2, -1]].tolist():
+        box = heatmap.box(row, column)
+        middle = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+        value = heatmap.at(*middle)[heatmap.classes[0]]
+        said = f"  ·  {heatmap.classes[0]} {value:.4g} {heatmap.unit}".rstrip()
+        point(app, *middle)
+        app.eventually(lambda said=said: _is(stage.readout()[5], said))
+    app.press("Resume")
+    app.says(re.compile(rf"^({done + 1}|{done + 2}|{done + 3}) of {total} tiles"))
+    app.press("Cancel")
+    app.says(re.compile(r"^Stopped at"))
+    app.says(f"Stopped at {found.tiles_done:,} of {total:,} tiles.")
+    app.is_clean()
+
+
+def test_a_difference_is_painted_as_it_is(watched, place):
+    slide, _, _, _, url = place
+    app = AppPage.open(watched, url, slide=SLIDE, normalize="macenko")
+    app.says("Fitted to the whole slide.")
+    app.press("difference")
+    normalizer = fit_normalizer(slide, load_reference("he-standard"), method="macenko")
+    boxes = [Box.at(x, y, 160, 160) for x, y in ((700, 600), (1000, 800), (1300, 700))]
+    app.shows(
+        slide,
+        lambda pixels: difference_picture(pixels, normalizer(pixels)),
+        where=boxes,
+    )
+    app.says("grey levels")
+    app.is_clean()
+
+
+def test_the_histogram_counts_the_objects_of_the_run(watched, place):
+    _, _, nuclei, _, url = place
+    store = nuclei.instances
+    app = AppPage.open(watched, url, slide=SLIDE, at="1000,750,0.7")
+    app.says(f"{len(store):,} of {len(store):,} objects shown")
+    table = store.frame()
+    areas = shapely.area(store.take(np.arange(len(store))).polygons) * MPP**2
+    np.testing.assert_allclose(table["area_um2"], areas, rtol=1e-3)
+
+    def heights():
+        """Return how many objects each bar of the filter's histogram stands for."""
+        return app.frame.evaluate(
+            """() => {
+              for (const model of probe.figure().model.document._all_models.values()) {
+                const { shown, all } = model.data ?? {};
+                if (shown && all) return [all, shown].map((each) => [...each]);
+              }
+            }"""
+        )
+
+    def counted(values, shown):
+        low, high = values.min(), values.max()
+        edges = np.linspace(low, high, 41)
+        return [np.histogram(values[which], edges)[0] for which in (..., shown)]
+
+    def holds(values, shown):
+        found = np.rint(np.square(heights())).astype(int)
+        right = counted(values, shown)
+        # A value on the edge of two bars may be in either.
+        assert np.abs(found - right).sum() <= 4
+        np.testing.assert_array_equal(found.sum(1), [len(values), shown.sum()])
+
+    app.choose("Filter by", "area_um2")
+    values = table["area_um2"].to_numpy(np.float64)
+    app.eventually(lambda: holds(values, np.ones(len(values), bool)))
+    slider = app.frame.get_by_role("slider", name=re.compile("^Area"))
+    for _ in range(40):
+        slider.first.press("ArrowRight")
+    low = float(slider.first.get_attribute("aria-valuenow"))
+    kept = values >= low
+    assert 0 < kept.sum() < len(values)
+    app.says(f"{kept.sum():,} of {len(values):,} objects shown")
+    app.eventually(lambda: holds(values, kept))
+
+    app.is_clean()
+
+
+def test_the_card_of_an_object_tells_its_measures(watched, place):
+    _, _, nuclei, _, url = place
+    store = nuclei.instances
+    app = AppPage.open(watched, url, slide=SLIDE, at="1000,750,0.7")
+    app.says("objects shown")
+    table = store.frame()
+    near = np.hypot(table["x"] - 1000, table["y"] - 750)
+    row = table.loc[near.idxmin()]
+    app.page.mouse.click(*app.figure.screen(float(row["x"]), float(row["y"])))
+    card = app.frame.locator("table", has_text="hematoxylin").first
+    card.wait_for()
+    told = dict(
+        each.locator("th, td").all_inner_texts() for each in card.locator("tr").all()
+    )
+    assert told["object"] == str(row.name)
+    assert told["class"] == row["class"]
+    assert told["score"] == f"{row['score']:.3g}"
+    polygon = store.take(np.array([row.name])).polygons[0]
+    assert told["area"] == f"{row['area_um2']:.3g} µm²"
+    assert float(told["area"].split()[0]) == pytest.approx(
+        polygon.area * MPP**2, rel=0.01
+    )
+    assert told["perimeter"] == f"{row['perimeter_um']:.3g} µm"
+    length = polygon.length * MPP
+    assert float(told["perimeter"].split()[0]) == pytest.approx(length, rel=0.02)
+    app.is_clean()
+
+
+def _is(text, wanted):
+    assert text == wanted

@@ -1,0 +1,1 @@
+"""What a server offers: slides, runs and references."""

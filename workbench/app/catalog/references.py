@@ -1,0 +1,183 @@
+"""The references one can choose among: built in, saved, and taken in this session."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from PIL import Image
+
+from workbench.app.catalog.reference_image import MAX_BYTES, save_reference_image
+from workbench.app.widgets.gallery import picture_url
+from workbench.errors import StainError, WorkbenchError
+from workbench.stain.reference_preview import render_reference
+from workbench.stain.references import REFERENCES, Reference, load_reference
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.geometry import Box
+    from workbench.slide.slide import Slide
+
+_SAVED: Final = "saved"
+_PICTURE: Final = (176, 112)
+_MOST_SAVED: Final = 200
+_MAX_NAME: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One reference that can be chosen."""
+
+    key: str
+    """What the browser and an address know it by; never a path."""
+
+    text: str
+    """What a recipe knows it by."""
+
+    reference: Reference
+    """Its colours: measured once, so that to change back to it takes no time."""
+
+    url: str
+    """Of its picture."""
+
+    name: str = ""
+    """What it is called here, where that is shorter."""
+
+    @property
+    def item(self) -> dict[str, str]:
+        """What the gallery shows."""
+        known = self.reference
+        title = f"{known.name}. {known.provenance}"
+        name = self.name or known.name
+        return {"key": self.key, "name": name, "title": title, "url": self.url}
+
+
+class ReferenceLibrary:
+    """References on disk beside the runs: those saved, and those taken.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where it is not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def choices(self) -> list[Choice]:
+        """Return those built in, then those saved, by name; broken ones left out."""
+        return [*_built_in(), *self._saved_ones()]
+
+    def save(self, reference: Reference, name: str) -> Choice:
+        """Keep a reference under a name, for all who work here.
+
+        Raises
+        ------
+        StainError
+            If the name is empty, or taken by other colours.
+        """
+        stem = re.sub(r"[^\w.-]+", "-", name.strip()).strip(".-")[:_MAX_NAME]
+        if not stem:
+            message = f"'{name}' cannot be the name of a reference."
+            raise StainError(message, "Give it one with letters or digits.")
+        path = self._folder / _SAVED / f"{stem}.json"
+        named = reference.model_copy(update={"name": name.strip()[:_MAX_NAME]})
+        if path.exists() and load_reference(str(path)) != named:
+            message = f"There is a reference '{stem}' already."
+            raise StainError(message, "Choose another name.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        named.save(path)
+        return _of_json(path, f"{_SAVED}/{stem}")
+
+    def upload(self, content: bytes, name: str) -> Choice:
+        """Keep what a user gives: a picture, or a saved reference (JSON).
+
+        Raises
+        ------
+        StainError
+            If it is neither, or too large.
+        """
+        if content.lstrip()[:1] != b"{":
+            path = save_reference_image(content, self._folder)
+            return _of_image(path, name)
+        if len(content) > MAX_BYTES:
+            message = f"'{name}' is too large for a reference."
+            raise StainError(message, "Give one that the workbench has saved.")
+        digest = hashlib.sha256(content).hexdigest()[:16]
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{digest}.json"
+        path.write_bytes(content)
+        try:
+            return self.of_file(path)
+        except StainError as error:
+            path.unlink()
+            message = error.message.replace(str(path), name)
+            raise StainError(message, error.remedy) from error
+
+    def of_file(self, path: Path) -> Choice:
+        """Return the choice of a reference that lies on disk.
+
+        Raises
+        ------
+        StainError
+            If it cannot be used.
+        """
+        return _of_json(path, _key(str(path)))
+
+    def of_region(self, slide: Slide, box: Box) -> Choice:
+        """Return the choice of a part of a slide.
+
+        Raises
+        ------
+        StainError
+            If there is no stained tissue in it.
+        """
+        edges = f"{box.x0},{box.y0},{box.x1},{box.y1}"
+        text = f"{slide.path}@{edges}"
+        known = load_reference(text)
+        known = known.model_copy(update={"provenance": f"Box of {slide.name}."})
+        shrink = max(1.0, max(box.width, box.height) / (2 * _PICTURE[0]))
+        size = max(1, round(box.width / shrink)), max(1, round(box.height / shrink))
+        url = picture_url(slide.read(box, size=size).pixels)
+        return Choice(_key(text), text, known, url, f"box of {slide.name}")
+
+    def _saved_ones(self) -> list[Choice]:
+        paths = sorted((self._folder / _SAVED).glob("*.json"))[:_MOST_SAVED]
+        found = []
+        for path in paths:
+            try:
+                found.append(_of_json(path, f"{_SAVED}/{path.stem}"))
+            except (WorkbenchError, OSError):  # somebody else's file, or half written
+                continue
+        return found
+
+
+@lru_cache(1)
+def _built_in() -> tuple[Choice, ...]:
+    return tuple(_shown(each, name, name) for name, each in REFERENCES.items())
+
+
+def _of_json(path: Path, key: str) -> Choice:
+    return _shown(load_reference(str(path)), key, str(path))
+
+
+def _of_image(path: Path, name: str) -> Choice:
+    known = load_reference(str(path))
+    known = known.model_copy(update={"name": name[:_MAX_NAME] or known.name})
+    with Image.open(path) as image:
+        small = image.convert("RGB")
+    small.thumbnail((4 * _PICTURE[0], 4 * _PICTURE[1]))
+    return Choice(_key(str(path)), str(path), known, picture_url(np.asarray(small)))
+
+
+def _shown(reference: Reference, key: str, text: str) -> Choice:
+    return Choice(key, text, reference, picture_url(render_reference(reference)))
+
+
+def _key(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

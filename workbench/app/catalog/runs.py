@@ -1,0 +1,146 @@
+"""The runs of a server: where they are saved, which there are, which are under way."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from workbench.errors import WorkbenchError
+from workbench.inference.jobs import Job
+from workbench.inference.run_identity import RunIdentity
+from workbench.results.run import open_run
+from workbench.results.run_record import RECORD
+from workbench.slide.migration import FormerWork
+
+if TYPE_CHECKING:
+    import os
+
+    from workbench.recipe import Recipe
+    from workbench.results.run import Run
+    from workbench.slide.slide import Slide
+
+_MAX_LISTED: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class SavedRun:
+    """A run as it is offered in a list; reading it from disk has been done."""
+
+    run: Run
+    line: str
+    """What tells it from the others, for people."""
+
+    unfinished: bool
+
+    @classmethod
+    def of(cls, run: Run) -> SavedRun:
+        """Read what a list has to know of a run."""
+        status, recipe = run.status, run.recipe
+        parts = [run.card.name]
+        if recipe.normalize is not None:
+            parts.append(recipe.normalize)
+        parts.append("whole slide" if recipe.region is None else "region")
+        if status != "finished":
+            parts.append(f"{run.tiles_done / max(1, run.tiles_total):.0%}, {status}")
+        line = f"{', '.join(parts)} ({run.path.name[-4:]})"
+        return cls(run, line, unfinished=status not in ("finished", "running"))
+
+
+class RunLibrary:
+    """A folder of runs, one folder for each slide and recipe.
+
+    The same request leads to the same folder, by the rule of
+    `workbench.results.run_folder`:
+    so an interrupted run is found and continued, one of the command line included, a
+    finished one is shown, and two users who ask for the same share one job. Safe from
+    any number of threads.
+
+    Parameters
+    ----------
+    folder : path
+        Made when the first run is saved.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder).expanduser().resolve()
+        self._jobs: dict[Path, Job] = {}
+        self._lock = threading.Lock()
+
+    def place(self, slide: Slide, recipe: Recipe) -> Path:
+        """Return where the run of a recipe on a slide is saved; see `run_folder`.
+
+        Raises
+        ------
+        WorkbenchError
+            If such a run cannot be: of the model, the device or the slide's mpp.
+        """
+        return RunIdentity.of(slide, recipe).folder(self.folder)
+
+    def saved(self, slide: Slide) -> list[SavedRun]:
+        """Return the runs of a slide, the newest first; at most 50."""
+        found: list[SavedRun] = []
+        former = FormerWork(self.folder, slide)
+        for record in sorted(self.folder.glob(f"*/{RECORD}"), key=_age):
+            try:
+                run = open_run(record.parent)
+                if former.is_ours(run.record):
+                    found.append(SavedRun.of(run))
+            except (WorkbenchError, KeyError):  # damaged, or of another version
+                continue
+            if len(found) == _MAX_LISTED:
+                break
+        return found
+
+    def start(
+        self,
+        slide: Slide,
+        recipe: Recipe,
+        place: Path | None = None,
+        *,
+        user: str = "",
+    ) -> Job:
+        """Start a run, continue it, or join it if it is under way or paused.
+
+        Parameters
+        ----------
+        user : str
+            Who asks for it; users take turns on a device.
+        place : Path, optional
+            Folder of the run to continue; by default that of the recipe.
+        """
+        slide.require_unchanged()
+        place = place or self.place(slide, recipe)
+        with self._lock:
+            job = self._jobs.get(place)
+            if job is not None and not job.wait(0):
+                job.resume()
+                return job
+            self._jobs = {p: j for p, j in self._jobs.items() if not j.wait(0)}
+            job = Job(slide, recipe, place, user=user)
+            self._jobs[place] = job
+            job.start()
+            return job
+
+    def of_slide(self, slide: Slide) -> Job | None:
+        """Return the newest job of a slide that has not ended, whoever began it."""
+        jobs = [job for job in self.active() if job.slide.id == slide.id]
+        return jobs[-1] if jobs else None
+
+    def active(self) -> list[Job]:
+        """Return the jobs that wait, run or are paused, the newest last."""
+        with self._lock:
+            return [job for job in self._jobs.values() if not job.wait(0)]
+
+    def close(self) -> None:
+        """Cancel what is under way, and wait for it to be saved."""
+        jobs = self.active()
+        for job in jobs:
+            job.cancel()
+        for job in jobs:
+            job.wait(10)
+
+
+def _age(path: Path) -> float:
+    return -path.stat().st_mtime

@@ -1,0 +1,112 @@
+"""Which files and folders below a folder are slides: what the app offers to open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from workbench.results.run_record import RECORD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import ModuleType
+
+SUFFIXES: Final = frozenset(
+    [
+        ".bif",
+        ".btf",
+        ".isyntax",
+        ".mrxs",
+        ".ndpi",
+        ".scn",
+        ".svs",
+        ".svslide",
+        ".tif",
+        ".tiff",
+        ".vms",
+        ".vmu",
+        ".vsi",
+        ".zarr",
+    ]
+)
+"""Endings of the files and folders that are listed; others open by full name.
+
+DICOM is listed whatever it is called.
+"""
+
+_DICOM: Final = frozenset(["", ".dcm", ".dic", ".dicom", ".ima"])
+"""Endings of files that are looked into; so are numbers, as at the end of a UID."""
+
+_GROUP: Final = ("zarr.json", ".zgroup")
+_MAX_DEPTH: Final = 4
+
+
+def is_slide(path: Path) -> bool:
+    """Tell whether a path that is served is a slide itself, not a folder of some."""
+    return path.is_file() or _is_zarr(path)
+
+
+def slides_below(root: Path, depth: int = 0) -> Iterator[Path]:
+    """Yield slides in a folder and the folders in it, hidden ones left out.
+
+    A DICOM slide is its folder where that holds nothing else, and else the first of
+    its files.
+    """
+    if is_slide(root):
+        yield root
+        return
+    if (root / RECORD).exists():  # a run, whose scores are no slide
+        return
+    try:
+        children = sorted(root.iterdir())
+    except OSError:
+        return
+    visible = [child for child in children if not child.name.startswith(".")]
+    folders = [child for child in visible if child.is_dir() and not _is_zarr(child)]
+    others = [child for child in visible if child not in set(folders)]
+    slides = [child for child in others if child.suffix.lower() in SUFFIXES]
+    slides += [child for child in others if child not in slides and _is_zarr(child)]
+    dicom = _dicom_in([child for child in others if child not in slides])
+    alone = len(dicom) == 1 and not slides and not folders
+    if depth and (alone or _is_spread(folders, others)):
+        yield root
+        return
+    yield from sorted([*slides, *dicom])
+    for folder in folders if depth < _MAX_DEPTH else ():
+        if not folder.is_symlink():
+            yield from slides_below(folder, depth + 1)
+
+
+def _is_zarr(path: Path) -> bool:
+    if path.suffix.lower() == ".zarr":
+        return True
+    return any((path / name).is_file() for name in _GROUP)
+
+
+def _dicom_in(files: list[Path]) -> list[Path]:
+    """Return a file of each DICOM slide; those that are damaged, too."""
+    wanted = [file for file in files if _may_be_dicom(file)]
+    library = _dicom_library() if wanted else None
+    if library is None:
+        return [file for file in wanted if file.suffix.lower() == ".dcm"]
+    found: list[Path] = library.first_files(wanted)
+    return found
+
+
+def _may_be_dicom(file: Path) -> bool:
+    suffix = file.suffix.lower()
+    return (suffix in _DICOM or suffix[1:].isdigit()) and file.is_file()
+
+
+def _is_spread(folders: list[Path], files: list[Path]) -> bool:
+    """Tell whether each folder holds one file of the same DICOM slide."""
+    library = None if files or len(folders) < 2 else _dicom_library()  # noqa: PLR2004
+    return library is not None and bool(library.are_one_slide(folders))
+
+
+def _dicom_library() -> ModuleType | Any:
+    try:
+        from workbench.slide.readers.dicom import files  # noqa: PLC0415 - an extra
+    except ImportError:
+        return None
+    return files

@@ -1,0 +1,192 @@
+"""The slides that are served: known by name, never by path."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import OrderedDict
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from workbench.app.catalog.slide_listing import is_slide, slides_below
+from workbench.errors import AccessError, SlideChangedError, SlideNotFoundError
+from workbench.slide.slide import Slide, open_slide
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    from workbench.slide.pixel_size import Mpp
+
+    _Key = tuple[str, Mpp | None, int | None]
+
+_MAX_LISTED: Final = 2_000
+_MAX_OPEN: Final = 16
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Entry:
+    """One slide in the list."""
+
+    name: str
+    """Path relative to its served folder, with "/"; unique in the library."""
+
+    size_bytes: int
+    """Of the file, 0 for a folder."""
+
+    stamp: int = 0
+    """Changes when the file is replaced or written to."""
+
+
+class SlideLibrary:
+    """The slides in some folders, opened by name and kept open while in use.
+
+    Names that would lead out of the folders, through ".." or a link, are refused.
+    Safe from any number of threads.
+
+    Parameters
+    ----------
+    roots : iterable of path
+        Folders, or single slides (then their neighbours are not served).
+    slides : iterable of Slide
+        Slides that are open already; each under its own name.
+
+    Raises
+    ------
+    SlideNotFoundError
+        If a root is not there.
+    """
+
+    def __init__(
+        self,
+        roots: Iterable[str | os.PathLike[str]] = (),
+        *,
+        slides: Iterable[Slide] = (),
+    ) -> None:
+        self._given = {slide.name: slide for slide in slides}
+        self.roots = tuple(dict.fromkeys(_existing(root) for root in roots))
+        self._open: OrderedDict[_Key, Future[Slide]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._listing = threading.Lock()
+        self._listed: list[Entry] = []
+        self._listed_at = -math.inf
+
+    def entries(self, *, max_age_s: float = 0.0) -> list[Entry]:
+        """Return what can be opened, sorted by name; at most 2,000.
+
+        Parameters
+        ----------
+        max_age_s : float
+            A list that was made for somebody else will do, if it is no older.
+        """
+        with self._listing:
+            if time.monotonic() - self._listed_at > max_age_s:
+                self._listed, self._listed_at = self._entries(), time.monotonic()
+            return list(self._listed)
+
+    def _entries(self) -> list[Entry]:
+        found = {name: Entry(name, 0) for name in self._given}
+        for root in self.roots:
+            for path in slides_below(root):
+                name = _name(root, path)
+                if name not in found and self._holds(path):
+                    found[name] = _entry(name, path)
+                if len(found) >= _MAX_LISTED:
+                    break
+        return sorted(found.values())
+
+    def path(self, name: str) -> Path:
+        """Return where the slide of that name lies.
+
+        Raises
+        ------
+        AccessError
+            If the name leads out of the served folders.
+        SlideNotFoundError
+            If there is no such slide.
+        """
+        if not name or "\0" in name or Path(name).is_absolute():
+            raise AccessError(name)
+        for root in self.roots:
+            path = root.parent / name if is_slide(root) else root / name
+            if path.exists():
+                if not self._holds(path):
+                    raise AccessError(name)
+                return path
+        if ".." in Path(name).parts:
+            raise AccessError(name)
+        raise SlideNotFoundError(name)
+
+    def open(
+        self, name: str, *, mpp: Mpp | None = None, image: int | None = None
+    ) -> Slide:
+        """Open a slide, or return it if it is open already.
+
+        The slide is shared by all who open it: do not close it. One whose file has
+        changed since is opened anew; whoever still has the old one is told so when
+        they read it.
+        """
+        if name in self._given:
+            given = self._given[name]
+            return given if mpp is None else given.with_mpp(mpp)
+        path = self.path(name)
+        key = (str(path), mpp, image)
+        with self._lock:
+            first = key not in self._open
+            opened = self._open.setdefault(key, Future())
+            self._open.move_to_end(key)
+            if len(self._open) > _MAX_OPEN:
+                # Not closed: a session may still show it. It goes with its last user.
+                self._open.popitem(last=False)
+        if first:  # outside the lock: one slow slide keeps nobody from another
+            self._begin(key, opened)
+            return opened.result()
+        slide = opened.result()
+        try:
+            slide.require_unchanged()
+        except SlideChangedError:
+            with self._lock:
+                if self._open.get(key) is opened:
+                    del self._open[key]
+            return self.open(name, mpp=mpp, image=image)
+        return slide
+
+    def _begin(self, key: _Key, opened: Future[Slide]) -> None:
+        """Open a slide for all who wait for it; a failure is not kept."""
+        path, mpp, image = key
+        try:
+            opened.set_result(open_slide(path, mpp=mpp, image=image))
+        except BaseException as error:
+            with self._lock:
+                if self._open.get(key) is opened:
+                    del self._open[key]
+            opened.set_exception(error)
+            raise
+
+    def _holds(self, path: Path) -> bool:
+        real = path.resolve()
+        return any(real == root or root in real.parents for root in self.roots)
+
+
+def _entry(name: str, path: Path) -> Entry:
+    try:
+        facts = path.stat()
+    except OSError:  # gone meanwhile
+        return Entry(name, 0)
+    size = facts.st_size if path.is_file() else 0
+    return Entry(name, size, facts.st_mtime_ns)
+
+
+def _existing(root: str | os.PathLike[str]) -> Path:
+    path = Path(root).expanduser()
+    if not path.exists():
+        raise SlideNotFoundError(root)
+    return path.resolve()
+
+
+def _name(root: Path, path: Path) -> str:
+    base = root.parent if is_slide(root) else root
+    return path.relative_to(base).as_posix()

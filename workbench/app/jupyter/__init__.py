@@ -1,0 +1,1 @@
+"""The app in Jupyter: cells, widgets and the Launcher."""

@@ -1,0 +1,147 @@
+"""One cell's view of the app: a frame, and the way from it to the server.
+
+The frame looks for the server itself, as only the page that it stands in knows its
+address: through Jupyter's proxy, or directly where the browser is on this machine.
+If neither is heard of in time, a widget takes the frame's place, which brings the
+notebook's own connection along (`tunnel.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from markupsafe import Markup
+
+from workbench.app.jupyter.tunnel import Relay
+from workbench.app.viewer.js_bundle import bundle
+from workbench.markup import render
+
+if TYPE_CHECKING:
+    from workbench.app.jupyter.kernel_server import KernelServer
+
+_log = logging.getLogger("workbench.app")
+_HUB_VARIABLE: Final = "JUPYTERHUB_SERVICE_PREFIX"
+_PATIENCE_S: Final = 4.0
+_STYLE: Final = "width:100%;border:0;border-radius:8px;display:block"
+
+
+class Cell:
+    """A frame that shows one page of the server.
+
+    Parameters
+    ----------
+    server : KernelServer
+    page : str
+        What to show, relative to the server's root.
+    height : int
+        Of the frame, in pixels.
+
+    Attributes
+    ----------
+    facts : dict of str
+        What the frame must know to find the server.
+    """
+
+    def __init__(self, server: KernelServer, page: str, height: int) -> None:
+        self.name = f"workbench-{secrets.token_hex(6)}"
+        self._server = server
+        self.facts = {
+            "cell": self.name,
+            "page": page,
+            "height": str(height),
+            "port": server.port,
+            "prefix": server.prefix,
+            "root": server.root,
+            "answer": server.answer,
+            "hub": os.environ.get(_HUB_VARIABLE, ""),
+        }
+        server.expect(self.name)
+
+    @property
+    def door(self) -> str:
+        """The way that was found: one of `kernel_server.DOORS`, empty before."""
+        return self._server.door(self.name)
+
+    def html(self) -> str:
+        """Return the frame, which finds its own address once it stands in a page."""
+        facts = json.dumps(self.facts).replace("<", "\\u003c")
+        script = f"(() => {{ {_SCRIPT} workbenchCell.fill({facts}); }})();"
+        page = render(
+            "frame",
+            name=self.name,
+            height=self.facts["height"],
+            style=_STYLE,
+            sentence=_NO_DOOR,
+            script=Markup(script),  # noqa: S704 - our own, and JSON without "<"
+        )
+        return str(page)
+
+    def show(self, text: str) -> None:
+        """Show the frame in the notebook's present cell; `text` is for consoles."""
+        from IPython import display, get_ipython  # noqa: PLC0415 - it calls this
+
+        bundle = {"text/plain": text, "text/html": self.html()}
+        display.display(bundle, raw=True, display_id=self.name)
+        if getattr(get_ipython(), "kernel", None) is not None:
+            threading.Thread(
+                target=self._take_over, args=(bundle,), name=self.name, daemon=True
+            ).start()
+
+    def _take_over(self, bundle: dict[str, str]) -> None:
+        """Put a widget where the frame stands, if that has not found the server."""
+        if self._server.wait_for(self.name, _PATIENCE_S):
+            return
+        from IPython import display  # noqa: PLC0415 - as above
+
+        try:
+            widget = self._widget()
+        except ImportError:
+            _log.warning("The app is not shown: %s", _NO_DOOR)
+            return
+        data, metadata = widget._repr_mimebundle_()
+        bundle = {**data, "text/plain": bundle["text/plain"]}
+        display.display(
+            bundle, metadata=metadata, raw=True, display_id=self.name, update=True
+        )
+
+    def _widget(self) -> Any:
+        import anywidget  # noqa: PLC0415 - of the extra "jupyter", and for this only
+        import traitlets  # noqa: PLC0415
+
+        kind = type(
+            "Tunnel",
+            (anywidget.AnyWidget,),
+            {
+                "_esm": FRAME_ESM,
+                "facts": traitlets.Dict().tag(sync=True),
+            },
+        )
+        widget = kind(facts=self.facts)
+        self.connect(widget)
+        return widget
+
+    def connect(self, widget: Any) -> None:
+        """Let a widget whose module is `FRAME_ESM` bring its connection along."""
+        relay = Relay(self._server.root, self._server.loop, widget.send)
+
+        def take(_: object, message: dict[str, Any], buffers: list[Any]) -> None:
+            self._server.reached(self.name, "comm") if not self.door else None
+            relay.take(message, buffers)
+
+        widget.on_msg(take)
+
+
+_NO_DOOR: Final = (
+    "The app cannot be reached from here. Install jupyter-server-proxy where Jupyter"
+    " runs, or anywidget where the kernel runs, and run the cell again."
+)
+
+_SCRIPT: Final = bundle("cell")
+
+FRAME_ESM: Final = bundle("tunnel")
+"""Module of a widget that shows a page of the server; it takes the trait `facts`."""

@@ -1,0 +1,132 @@
+"""The viewer as an ipywidget, for those who build with ipywidgets.
+
+Needs anywidget (extra `jupyter`). What is seen comes from the kernel's own server, as
+in `Workbench`; only where one looks, what is chosen and what is clicked are traits.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import astuple
+from typing import TYPE_CHECKING, Any, Final
+
+import anywidget
+import panel as pn
+import traitlets
+
+from workbench.app.jupyter.cell import FRAME_ESM, Cell
+from workbench.app.jupyter.kernel_server import kernel_server
+from workbench.app.viewer.viewer import View, Viewer
+from workbench.geometry import Box
+from workbench.layers.slide import SlideLayer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workbench.layers.layer import Layer
+    from workbench.slide.slide import Slide
+
+_NUMBER = traitlets.Float()
+_ECHOES: Final = 64
+
+
+class ViewerWidget(anywidget.AnyWidget):
+    """A slide with layers over it, as an ipywidget.
+
+    Its traits can be observed, linked and set as those of any widget; a link to
+    another one keeps two slides in step::
+
+        left, right = ViewerWidget(before), ViewerWidget(after)
+        ipywidgets.link((left, "view"), (right, "view"))
+        ipywidgets.HBox([left, right])
+
+    Parameters
+    ----------
+    slide : Slide
+    layers : sequence of Layer, optional
+        What is drawn, bottom first; by default the slide as it was scanned.
+    height : int
+        In pixels of the screen.
+    """
+
+    _esm = FRAME_ESM
+
+    facts = traitlets.Dict().tag(sync=True)
+    view = traitlets.Tuple(
+        _NUMBER,
+        _NUMBER,
+        _NUMBER,
+        default_value=None,
+        allow_none=True,
+        help="Where one looks: centre (x, y) in level-0 pixels, and how many of them"
+        " each CSS pixel shows.",
+    )
+    selection = traitlets.Tuple(
+        *[traitlets.Int()] * 4,
+        default_value=None,
+        allow_none=True,
+        help="The box that was drawn: (x0, y0, x1, y1) in level-0 pixels.",
+    )
+    tap = traitlets.Tuple(
+        _NUMBER,
+        _NUMBER,
+        default_value=None,
+        allow_none=True,
+        help="The last point clicked (x, y).",
+    )
+
+    def __init__(
+        self, slide: Slide, layers: Sequence[Layer] | None = None, *, height: int = 480
+    ) -> None:
+        self._slide = slide
+        self._drawn = [SlideLayer(slide)] if layers is None else list(layers)
+        self._shown: list[tuple[Viewer, Any]] = []
+        self._telling: Viewer | None = None
+        self._wanted: deque[Any] = deque(maxlen=_ECHOES)
+        server = kernel_server()
+        cell = Cell(server, server.add(self), height)
+        super().__init__(facts=cell.facts)
+        cell.connect(self)
+        self.observe(self._asked, ["view", "selection"])
+
+    def open_session(self) -> Viewer:
+        """Return the viewer of a frame that has opened; the server calls this."""
+        selection = Box(*self.selection) if self.selection else None
+        view = View(*self.view) if self.view else None
+        viewer = Viewer(self._slide, self._drawn, view=view, selection=selection)
+        document = pn.state.curdoc
+        shown = (viewer, document)
+        self._shown.append(shown)
+        document.on_session_destroyed(lambda _: self._shown.remove(shown))
+        viewer.param.watch(self._told, ["view", "selection", "tap"], onlychanged=False)
+        return viewer
+
+    def _told(self, *events: Any) -> None:
+        """Take over what the user has done, but not what was asked for here.
+
+        By the time a frame says that it has gone where it should, another one that is
+        linked may be further.
+        """
+        for event in events:
+            new = event.new
+            value = new if new is None or isinstance(new, tuple) else astuple(new)
+            if value is not None and value in self._wanted:
+                continue
+            self._telling = event.obj
+            try:
+                self.set_trait(event.name, value)
+            finally:
+                self._telling = None
+
+    def _asked(self, change: Any) -> None:
+        """Do in every frame what the kernel has asked for, in the frame's own time."""
+        kind = View if change.name == "view" else Box
+        value = None if change.new is None else kind(*change.new)
+        if self._telling is None:
+            self._wanted.append(change.new)
+        for viewer, document in self._shown:
+            here = viewer is self._telling
+            if not here and (value is not None or change.name == "selection"):
+                document.add_next_tick_callback(
+                    lambda viewer=viewer: viewer.param.update(**{change.name: value})
+                )

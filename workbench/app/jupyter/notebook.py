@@ -1,0 +1,181 @@
+"""The app in a notebook's cell.
+
+One server for each kernel listens on loopback, on a thread of its own; the cell
+shows it in a frame. So the app goes on drawing while a cell runs, and nothing of it
+is written into the notebook.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from workbench.app.catalog.runs import RunLibrary
+from workbench.app.catalog.site import Site
+from workbench.app.catalog.slides import SlideLibrary
+from workbench.app.jupyter.cell import Cell
+from workbench.app.jupyter.kernel_server import kernel_server
+from workbench.app.layout import full_page
+from workbench.app.server.serve import session
+from workbench.app.viewer.viewer import renderers_of
+from workbench.errors import OutOfBoundsError
+from workbench.slide.slide import Slide, open_slide
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from workbench.app.session import Session
+    from workbench.app.viewer.viewer import View, Viewer
+    from workbench.results.run import Run
+
+
+class Workbench:
+    """The whole app, for a notebook's cell; shows itself as the cell's result.
+
+    Parameters
+    ----------
+    slide : str, PathLike or Slide, optional
+        What to open first.
+    slides : iterable of path, optional
+        More slides, or folders of them, to choose from. With neither this nor
+        `slide`, those in the present folder.
+    runs : str or PathLike
+        Folder where runs are saved.
+    height : int
+        Of the frame, in pixels.
+
+    Raises
+    ------
+    WorkbenchError
+        If a slide cannot be opened, or the server cannot be started.
+    """
+
+    def __init__(
+        self,
+        slide: str | os.PathLike[str] | Slide | None = None,
+        *,
+        slides: Iterable[str | os.PathLike[str]] | None = None,
+        runs: str | os.PathLike[str] = "runs",
+        height: int = 720,
+    ) -> None:
+        opened = _opened(slide)
+        given = [] if opened is None else [opened]
+        if slides is None:
+            slides = [] if given else [os.curdir]
+        self.height = height
+        self.site = Site(SlideLibrary(slides, slides=given), RunLibrary(runs))
+        self._opened = opened
+        self._app: Session | None = None
+        self._cell: Cell | None = None
+        self._drawn: list[tuple[str, Any]] = []
+        """What `draw` was given, each with the id of its slide."""
+        self._server = kernel_server()
+        self._page = self._server.add(self)
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds the app."""
+        return f"{self._server.root}/{self._page}"
+
+    @property
+    def door(self) -> str:
+        """How the cell has reached the server: "proxy", "direct" or "comm".
+
+        Empty before it has. Nobody has to choose: Jupyter's proxy where there is one,
+        directly where the browser is on this machine, else the notebook's own
+        connection, which waits where the kernel is busy.
+        """
+        return "" if self._cell is None else self._cell.door
+
+    @property
+    def app(self) -> Session | None:
+        """The app as it is shown now; None before its frame has loaded."""
+        return self._app
+
+    @property
+    def slide(self) -> Slide | None:
+        """The slide that is open in the app."""
+        shown = None if self._app is None else self._app.slide
+        return shown or self._opened
+
+    @property
+    def view(self) -> View | None:
+        """Where the user looks; None before the frame has loaded."""
+        viewer = None if self._app is None else self._app.viewer
+        return None if viewer is None else viewer.view
+
+    @property
+    def runs(self) -> list[Run]:
+        """The saved runs of the slide, the newest first."""
+        slide = self.slide
+        if slide is None:
+            return []
+        return [saved.run for saved in self.site.shelf.saved(slide)]
+
+    @property
+    def run(self) -> Run | None:
+        """The newest run of the slide, finished or not."""
+        return next(iter(self.runs), None)
+
+    def draw(self, element: Any) -> None:
+        """Draw over the open slide what HoloViews or hvPlot make, at level-0 pixels.
+
+        Where the frame has not loaded yet it is drawn once it has, and again in each
+        later frame of the slide.
+
+        Parameters
+        ----------
+        element : HoloViews object
+            Points, polygons, paths, rectangles, labels, or an overlay of them.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If no slide is open yet, so that there is none to draw over.
+        """
+        slide = self.slide
+        if slide is None:
+            message = "No slide is open, so there is nothing to draw over."
+            raise OutOfBoundsError(message, "Wait for the app, or name its slide.")
+        renderers_of(element)  # what cannot be drawn is said here, to who asks
+        self._drawn.append((slide.id, element))
+        viewer = None if self._app is None else self._app.viewer
+        if viewer is not None:
+            viewer.draw(element)
+
+    def _draw_again(self, viewer: Viewer) -> None:
+        for slide, element in self._drawn:
+            if slide == viewer.slide.id:
+                viewer.draw(element)
+
+    def open_session(self) -> Any:
+        """Return the page of a session that a frame opens; the server calls this."""
+        first = "" if self._opened is None else self._opened.name
+        self._app = session(self.site, first=first)
+        self._app.param.watch(lambda event: self._draw_again(event.new), "viewer")
+        watch = self._app.restorer.connection
+        watch.param.update(alive="here", notebook=True)
+        return full_page(self._app)
+
+    def __repr__(self) -> str:
+        """Say where the app is, for consoles."""
+        return f"<Workbench at {self.url}>"
+
+    def close(self) -> None:
+        """Cancel the runs under way, and wait for them to be saved."""
+        self.site.shelf.close()
+
+    def _ipython_display_(self) -> None:
+        self._cell = Cell(self._server, self._page, self.height)
+        self._cell.show(repr(self))
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Return what frontends without IPython's display protocol show."""
+        self._cell = Cell(self._server, self._page, self.height)
+        return {"text/plain": repr(self), "text/html": self._cell.html()}
+
+
+def _opened(slide: str | os.PathLike[str] | Slide | None) -> Slide | None:
+    if slide is None or isinstance(slide, Slide):
+        return slide
+    return open_slide(slide)

@@ -1,0 +1,112 @@
+"""Where things stand: the app as a page, and in a notebook's cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import panel as pn
+import panel_material_ui as pmui
+from panel.custom import JSComponent
+from panel.util import edit_readonly
+
+from workbench.app.widgets.controls import stack
+from workbench.app.widgets.theme import ICON, THEMES, TITLE
+
+if TYPE_CHECKING:
+    from workbench.app.session import Session
+
+_DRAWER_PX: Final = 340
+_SLIM: Final = {
+    "& .MuiToolbar-root": {"minHeight": "48px !important"},
+    "& .title": {"fontSize": "17px", "fontWeight": 600},
+}
+_DENSE: Final = {
+    "& .MuiAccordionSummary-root": {"minHeight": "34px", "px": "4px"},
+    "& .MuiAccordionSummary-content": {"my": "4px"},
+    "& .MuiAccordionSummary-content .title": {"fontWeight": 600},
+    "& .MuiAccordionDetails-root": {"px": "4px", "pt": 0, "pb": "6px"},
+}
+"""Room for the slide, on a laptop too."""
+
+
+class Preference(JSComponent):
+    """Turns the page it is on dark where the browser's user prefers that."""
+
+    _esm: ClassVar[str] = """
+    export function render({ model, view }) {
+      const wish = matchMedia("(prefers-color-scheme: dark)");
+      const follow = () => {
+        for (const { data } of view.model.document.roots()) {
+          if (data && "dark_theme" in data.attributes) data.dark_theme = wish.matches;
+        }
+      };
+      wish.addEventListener("change", follow);
+      model.on("remove", () => wish.removeEventListener("change", follow));
+      setTimeout(follow, 100); // what changes while the page is being built is lost
+    }"""
+
+
+def full_page(app: Session) -> Any:
+    """Return the app as a page: a drawer beside the slide, light or dark.
+
+    Dark at first where the user's system is; a button switches.
+    """
+    page = pmui.Page(
+        title=TITLE,
+        favicon=ICON,
+        sidebar=[sections(app)],
+        sidebar_width=_DRAWER_PX,
+        main=[stage(app), Preference(width=0, height=0, margin=0)],
+        theme_config=THEMES,
+        sx=_SLIM,
+        busy_indicator=None,
+    )
+    # It follows Panel's state, which would keep the page for as long as the server runs
+    # and tell the browser twice of each move of the pointer; what takes long is said in
+    # words. A plain value would leave it watched: only another reference ends that.
+    with edit_readonly(page):
+        page.busy = page.param.loading
+    return page
+
+
+def sections(app: Session) -> Any:
+    """Return what can be done, in the order in which it is done."""
+    return pmui.Accordion(
+        ("Slide", app.slides),
+        ("Stain", stack(app.stain, app.advice)),
+        ("Model", stack(app.runs, app.tissue)),
+        ("Overlays", app.overlays),
+        ("Objects", pmui.Column(app.table.switch, app.instances, margin=0)),
+        ("Annotations", app.annotations),
+        ("Compare", app.compare),
+        ("Bookmarks", app.bookmarks),
+        ("Save what is seen", app.snapshots),
+        active=[0, 1, 2, 3, 4, 5],
+        disable_gutters=True,
+        elevation=0,
+        sx=_DENSE,
+        title_variant="subtitle2",
+        sizing_mode="stretch_width",
+        margin=0,
+    )
+
+
+def stage(app: Session) -> Any:
+    """Return the slide, with the way around over it and notices above it."""
+    return pmui.Column(
+        app.notice,
+        app.notices,
+        pn.Column(
+            app.stage,
+            app.overlays.offered,
+            app.runs.progress_card,
+            app.slides.opening,
+            app.restorer.bar,
+            app.restorer.connection,
+            sizing_mode="stretch_both",
+            styles={"position": "relative"},
+        ),
+        app.table,
+        sizing_mode="stretch_both",
+        margin=0,
+    )

@@ -1,0 +1,1 @@
+"""Panels: what can be done with the open slide."""

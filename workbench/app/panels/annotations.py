@@ -1,0 +1,326 @@
+"""Annotations: what is known of the one that is chosen, and files of them."""
+
+from __future__ import annotations
+
+import getpass
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from workbench.annotations.classes import CLASSES
+from workbench.annotations.collection import Annotations
+from workbench.annotations.edits import Edits
+from workbench.annotations.geojson import to_geojson
+from workbench.app.panels.annotations_drawn import AnnotationEditor
+from workbench.app.panels.edit_history import EditHistory
+from workbench.app.widgets.background import explain_damage
+from workbench.app.widgets.controls import STYLE, button, note, side_by_side, stack
+from workbench.app.widgets.upload import Upload
+from workbench.geometry import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workbench.annotations.annotation import Annotation
+    from workbench.annotations.geojson import Imported
+    from workbench.app.viewer.viewer import Viewer
+    from workbench.app.widgets.background import Background
+    from workbench.slide.slide import Slide
+
+_POLL_MS: Final = 2000
+_LISTED: Final = 300
+_UPLOAD_BYTES: Final = 30_000_000
+_WHOLE_FROM: Final = 100
+"""Numbers from which on digits after the point say nothing."""
+
+_MM2_FROM: Final = 1e5
+_VIEW_ROOM: Final = 0.3
+"""Around an annotation that one goes to, as a share of its size."""
+
+
+class AnnotationPanel(pn.viewable.Viewer):
+    """Lets the user mark a slide, and name, classify and measure what is marked.
+
+    Parameters
+    ----------
+    folder : Path
+        Where annotations are saved.
+    background : Background
+    reading : callable
+        Returns what the overlays say of an annotation, as text.
+    take_reference : callable
+        Takes an annotation whose colours are to be the reference.
+    history : EditHistory, optional
+        Of the session.
+    """
+
+    annotation = param.Parameter(default=None, doc="The one that is chosen, or None.")
+    marking = param.Parameter(
+        default=None, doc="The `AnnotationEditor`; None: not read yet."
+    )
+
+    def __init__(
+        self,
+        folder: Path,
+        background: Background,
+        *,
+        reading: Callable[[Annotation], str],
+        take_reference: Callable[[Annotation], None],
+        history: EditHistory | None = None,
+    ) -> None:
+        super().__init__()
+        self._history = history or EditHistory()
+        self._folder = folder
+        self._background = background
+        self._reading = reading
+        self._take_reference = take_reference
+        self._slide: Slide | None = None
+        self._viewer: Viewer | None = None
+        self._filling = False
+        self._stop_polling: Callable[[], None] = lambda: None
+        self._build()
+        self._watch()
+        self._fill()
+
+    def _build(self) -> None:
+        self._shown = pmui.Switch(label="Show", value=True, size="small", margin=(4, 0))
+        self._choice = pmui.Select(label="Annotation", searchable=True, **STYLE)
+        self._class = pmui.AutocompleteInput(
+            label="Class", options=list(CLASSES), restrict=False, **STYLE
+        )
+        self._name = pmui.TextInput(label="Name", **STYLE)
+        self._facts = note()
+        self._go = button("Go to", icon="center_focus_strong")
+        self._delete = button("Delete", icon="delete")
+        self._reference = button("Take its colours as the reference", icon="palette")
+        self._author = pmui.TextInput(
+            label="Your name", value=pn.state.user or getpass.getuser(), **STYLE
+        )
+        self._author.visible = not pn.state.user
+        self._download = pmui.FileDownload(
+            callback=self._content,
+            filename="annotations.geojson",
+            label="Export",
+            icon="download",
+            **STYLE,
+        )
+        self._upload = Upload(
+            label="Import GeoJSON",
+            accept=".geojson,.json,.gz,.zip",
+            max_file_size=_UPLOAD_BYTES,
+            variant="outlined",
+            **STYLE,
+        )
+        self._one = stack(
+            self._name,
+            self._facts,
+            side_by_side(self._go, self._delete),
+            self._reference,
+        )
+
+    def __panel__(self) -> Any:
+        """Return what Panel shows."""
+        return stack(
+            self._shown,
+            self._choice,
+            self._class,
+            self._one,
+            side_by_side(self._download, self._upload),
+            self._author,
+        )
+
+    @property
+    def author(self) -> str:
+        """Who marks."""
+        return str(pn.state.user or self._author.value.strip() or "unknown")
+
+    def attach(self, slide: Slide, viewer: Viewer) -> None:
+        """Mark another slide from now on."""
+        self.close()
+        self._slide, self._viewer = slide, viewer
+        self._background.do(
+            lambda: Annotations(slide, self._folder),
+            lambda found: self._opened(found, viewer),
+            slot="annotations",
+        )
+
+    def close(self) -> None:
+        """Follow no longer what others do."""
+        self._stop_polling()
+        self._stop_polling = lambda: None
+        if self.marking is not None:
+            self.marking.close()
+        self.marking = None
+        self.annotation = None
+
+    def _opened(self, found: Annotations, viewer: Viewer) -> None:
+        marking = AnnotationEditor(
+            viewer,
+            Edits(found, lambda: self.author),
+            classification=lambda: self._class.value or "",
+            guard=self._background.guard,
+            history=self._history,
+        )
+        marking.param.watch(lambda _: self._fill(), ["chosen", "version"])
+        self.marking = marking
+        if damage := explain_damage("annotations", found.damaged):
+            self._background.say(damage)
+        self._stop_polling = self._background.every(_POLL_MS, self.poll)
+        self._fill()
+
+    def poll(self) -> None:
+        """Show what others have marked since."""
+        if self.marking is not None:
+            self.marking.refresh()
+
+    def refill(self) -> None:
+        """Say anew what is known of the chosen annotation."""
+        self._fill()
+
+    def _watch(self) -> None:
+        for widget, act in (
+            (self._delete, self.delete),
+            (self._go, self.go_to),
+            (self._reference, self._as_reference),
+        ):
+            widget.on_click(lambda _, act=act: self._background.guard(act))
+        self._choice.param.watch(self._picked, "value")
+        self._shown.param.watch(self._set_shown, "value")
+        self._class.param.watch(lambda _: self._rename(), "value")
+        self._name.param.watch(lambda _: self._rename(), "value")
+        self._upload.param.watch(lambda _: self._uploaded(), "value")
+
+    def delete(self) -> None:
+        """Take the chosen annotation away."""
+        if self.marking is not None and self.annotation is not None:
+            self.marking.delete(self.annotation.id)
+
+    def go_to(self) -> None:
+        """Look at the chosen annotation."""
+        if self._viewer is None or self.annotation is None:
+            return
+        x0, y0, x1, y1 = self.annotation.geometry.bounds
+        if max(x1 - x0, y1 - y0) < 1:
+            self._viewer.go_to((x0, y0))
+            return
+        box = _box(self.annotation)
+        self._viewer.go_to(box.grow(round(_VIEW_ROOM * max(box.width, box.height))))
+
+    def _as_reference(self) -> None:
+        if self.annotation is not None:
+            self._take_reference(self.annotation)
+
+    def _set_shown(self, event: param.parameterized.Event) -> None:
+        if self.marking is not None:
+            self.marking.shown = event.new
+
+    def _picked(self, event: param.parameterized.Event) -> None:
+        if self._filling or self.marking is None or not event.new:
+            return
+        if event.new != self.marking.chosen:
+            self.marking.chosen = event.new
+            self.go_to()
+
+    def _rename(self) -> None:
+        """Save the name and the class that stand in the fields."""
+        marking, chosen = self.marking, self.annotation
+        if self._filling or marking is None or chosen is None:
+            return
+        changed = chosen.replace(
+            name=self._name.value.strip(), classification=self._class.value or ""
+        )
+        if changed != chosen:
+            self._background.guard(marking.put, changed)
+
+    def _fill(self) -> None:
+        """Show what is chosen, and what there is to choose from."""
+        self._filling = True
+        try:
+            marking = self.marking
+            chosen = marking.annotation if marking else None
+            self._list(marking, chosen)
+            self._one.visible = chosen is not None
+            if chosen is not None:
+                self._name.value = chosen.name
+                self._class.value = chosen.classification
+                self._facts.object = self._sentence(chosen)
+                self._reference.visible = chosen.kind == "area"
+            self.annotation = chosen
+        finally:
+            self._filling = False
+
+    def _list(
+        self, marking: AnnotationEditor | None, chosen: Annotation | None
+    ) -> None:
+        found = list(marking.edits.annotations) if marking else []
+        recent = found[: -_LISTED - 1 : -1]
+        if chosen is not None and chosen not in recent:
+            recent.append(chosen)
+        used = {each.classification for each in found} - {"", *CLASSES}
+        self._class.options = [*CLASSES, *sorted(used)]
+        options = {_line(each): each.id for each in recent}
+        self._choice.param.update(
+            label=f"{len(found):,} annotations" if found else "No annotations",
+            options=options,
+            value=chosen.id if chosen else None,
+            disabled=not found,
+        )
+        self._download.disabled = not found
+
+    def _sentence(self, chosen: Annotation) -> str:
+        mpp = self._slide.mpp if self._slide else None
+        sizes = map(_size, *zip(*chosen.measures(mpp).items(), strict=True))
+        made = f"By {chosen.author}, {chosen.created[:16].replace('T', ' ')} UTC."
+        parts = [f"{', '.join(sizes)}.", self._reading(chosen), made]
+        return " ".join(filter(None, parts))
+
+    def _content(self) -> io.BytesIO:
+        marking = self.marking
+        if marking is None:
+            return io.BytesIO()
+        found = marking.edits.annotations
+        self._download.filename = f"{Path(found.slide.name).stem}.geojson"
+        data = to_geojson(found, frame=found.slide.scanned_frame, mpp=found.slide.mpp)
+        return io.BytesIO(data)
+
+    def _uploaded(self) -> None:
+        marking, content = self.marking, self._upload.value
+        if marking is None or not content:
+            return
+        name = self._upload.filename or "the file"
+        author = self.author
+        self._background.do(
+            lambda: marking.edits.annotations.take_in(content, by=author, name=name),
+            lambda found: self._taken_in(marking, found),
+            slot="import",
+        )
+
+    def _taken_in(self, marking: AnnotationEditor, found: Imported) -> None:
+        marking.show_all()
+        if found.notes:
+            self._background.say(found.report())
+
+
+def _box(annotation: Annotation) -> Box:
+    x0, y0, x1, y1 = (round(edge) for edge in annotation.geometry.bounds)
+    return Box(x0, y0, x1, y1)
+
+
+def _line(annotation: Annotation) -> str:
+    """Return what an annotation is called in a list, where each is called otherwise."""
+    parts = [annotation.name, annotation.classification]
+    title = ", ".join(filter(None, parts)) or annotation.kind.capitalize()
+    return f"{title} ({annotation.id[:4]})"
+
+
+def _size(name: str, value: float) -> str:
+    """Return a measure for people: "Area µm^2" of so much as "area 0.24 mm²"."""
+    noun, _, unit = name.lower().partition(" ")
+    if unit == "µm^2" and value >= _MM2_FROM:
+        unit, value = "mm^2", value / 1e6
+    number = f"{value:,.0f}" if value >= _WHOLE_FROM else f"{value:.3g}"
+    return f"{noun} {number} {unit.replace('^2', '²')}".strip()

@@ -1,0 +1,370 @@
+"""Marking: the annotations of a slide on its viewer, and what is drawn there."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import uuid
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import param
+import shapely
+from shapely.errors import ShapelyError
+
+from workbench.annotations.annotation import Annotation
+from workbench.annotations.classes import colour_of
+from workbench.app.panels.edit_history import EditHistory, Step
+from workbench.errors import AnnotationError, UnsavedError, WorkbenchError
+from workbench.layers.colormaps import hex_colour
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from shapely.geometry.base import BaseGeometry
+
+    from workbench.annotations.edits import Edits
+    from workbench.app.viewer.viewer import Viewer
+
+TOOLS: Final = ("box", "polygon", "freehand", "line", "point")
+_DRAWINGS: Final = ("add", "change", "delete")
+"""Edits that the browser keeps until they are saved."""
+
+_KEPT: Final = (
+    "Make room, or repair the disk. What is drawn until then is dashed: it is kept in"
+    " this tab, and saved by itself as soon as that is possible."
+)
+_MOST_POINTS: Final = 100_000
+"""Of one drawing: a hand does not draw more."""
+
+_TOO_MANY: Final = f"it has over {_MOST_POINTS:,} points"
+_FINENESS: Final = 0.5
+"""How far a drawn line may be simplified, in pixels of the screen."""
+
+
+class AnnotationEditor(param.Parameterized):
+    """Shows annotations on a viewer and saves what is done to them there.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    edits : Edits
+        Of the slide that is shown, and of the person who looks.
+    classification : callable
+        Returns the class that a new annotation has.
+    guard : callable
+        Calls what it is given, and tells the user if that fails.
+    history : EditHistory, optional
+        Of the session, to which what is done here is added.
+    """
+
+    chosen = param.String(doc="Id of the annotation that is chosen; empty: none.")
+    tool = param.Selector(default="", objects=["", *TOOLS], doc="What is drawn with.")
+    version = param.Integer(doc="Grows whenever an annotation has changed.")
+    shown = param.Boolean(default=True)
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        edits: Edits,
+        *,
+        classification: Callable[[], str],
+        guard: Callable[..., None],
+        history: EditHistory | None = None,
+    ) -> None:
+        super().__init__()
+        self.edits = edits
+        self.history = history or EditHistory()
+        self.delete_objects: Callable[[], None] = lambda: None
+        """Takes away the objects that are chosen, where no annotation is."""
+        self.kept_by: Callable[[Annotation], str] = lambda _: ""
+        """Says which runs keep the outline of an annotation for themselves."""
+        self._viewer = viewer
+        self._classification = classification
+        self._guard = guard
+        self.taker: Callable[[BaseGeometry], None] | None = None
+        """Takes the next area that is drawn, if it is to be no annotation."""
+        self._done = 0.0
+        self._waiting: list[dict[str, Any]] = []
+        """What was done in the browser and is not saved yet, in order."""
+        self._refused = ""
+        """Why the disk has refused the first of these, if it has."""
+        self._numbers = itertools.count(1)
+        stage = viewer.stage
+        stage.markable = True
+        self.show_all()
+        stage.param.watch(lambda event: self._heard(event.new), "annotation_edits")
+        self._watcher = self.history.param.watch(self._tell_steps, "version")
+        stage.link(self, annotation_chosen="chosen", bidirectional=True)
+        stage.link(self, annotation_tool="tool", bidirectional=True)
+        stage.link(self, annotations_shown="shown", bidirectional=True)
+        # Last: now the browser tells again what a page before this one left unsaved.
+        stage.annotation_slot = edits.annotations.slide.id
+
+    @property
+    def annotation(self) -> Annotation | None:
+        """The annotation that is chosen."""
+        return self.edits.annotations.get(self.chosen)
+
+    def close(self) -> None:
+        """Keep no history any more: another slide is shown."""
+        self.history.param.unwatch(self._watcher)
+        self.history.forget(self)
+
+    def show_all(self) -> None:
+        """Show all annotations anew."""
+        marks = [mark_of(each) for each in self.edits.annotations]
+        self._viewer.stage.annotations = json.dumps(marks, separators=(",", ":"))
+        self._changed()
+
+    def refresh(self) -> None:
+        """Save what the disk has refused, if it can be now; show what others did."""
+        self._save_waiting()
+        self.show(self.edits.annotations.refresh())
+
+    def show(self, keys: Iterable[str]) -> None:
+        """Show some annotations as they are now."""
+        found = {key: self.edits.annotations.get(key) for key in keys}
+        if not found:
+            return
+        self._tell_browser(
+            [mark_of(each) for each in found.values() if each is not None],
+            [key for key, each in found.items() if each is None],
+        )
+        self._changed()
+
+    def draw_for(self, take: Callable[[BaseGeometry], None]) -> None:
+        """Let the next area be drawn that goes to `take`, not to the annotations."""
+        self.tool = "freehand"
+        self.taker = take
+
+    def put(self, annotation: Annotation) -> None:
+        """Save an annotation and show it."""
+        old = self.edits.annotations.get(annotation.id)
+        if self.edits.put(annotation):
+            done = "drawn" if old is None else "changed"
+            self._did(f"{named(annotation)} {done}")
+        self.show([annotation.id])
+
+    def delete(self, key: str) -> None:
+        """Take an annotation away, and say which it was."""
+        gone = self.edits.annotations.get(key)
+        if gone is not None and self.edits.delete(key):
+            self._did(f"{named(gone)} deleted")
+            more = self.kept_by(gone)
+            self.tell(f"{named(gone)} deleted. {more}".rstrip(), undo=True)
+        self.show([key])
+
+    def undo(self) -> None:
+        """Take the last change back, of whatever it was, and say what it was."""
+        if what := self.history.undo():
+            self.tell(f"Undone: {what}.")
+
+    def redo(self) -> None:
+        """Do again what was undone last, and say what it is."""
+        if what := self.history.redo():
+            self.tell(f"Done again: {what}.")
+
+    def tell(self, text: str, *, undo: bool = False) -> None:
+        """Say something on the slide for some seconds; `undo`: with a button for it."""
+        number = next(self._numbers)
+        self._viewer.stage.told = {"text": text, "undo": undo, "number": number}
+
+    def _did(self, what: str) -> None:
+        self.history.did(
+            Step(
+                what,
+                undo=lambda: self.show(self.edits.undo()),
+                redo=lambda: self.show(self.edits.redo()),
+                owner=self,
+            )
+        )
+
+    def _tell_browser(self, put: list[dict[str, Any]], gone: list[str]) -> None:
+        number = next(self._numbers)
+        change = {"put": put, "gone": gone, "number": number}
+        self._viewer.stage.annotation_changes = change
+
+    @param.depends("tool", watch=True)
+    def _tool_changed(self) -> None:
+        if self.tool != "freehand":  # given up; what was drawn has come before
+            self.taker = None
+
+    def _changed(self) -> None:
+        if self.chosen and self.annotation is None:
+            self.chosen = ""
+        self._tell_steps()
+        self.version += 1
+
+    def _tell_steps(self, *_: object) -> None:
+        steps = [self.history.can_undo, self.history.can_redo]
+        self._viewer.stage.annotation_steps = steps
+
+    def _heard(self, edits: list[dict[str, Any]]) -> None:
+        """Do what has not been done yet, in order."""
+        last = max([self._done, *(edit["number"] for edit in self._waiting)])
+        self._waiting += [edit for edit in edits if edit["number"] > last]
+        self._save_waiting()
+        drawings = [edit for edit in self._waiting if edit["do"] in _DRAWINGS]
+        if len(drawings) < len(self._waiting):
+            self.tell("Nothing can be undone before what is drawn is saved.")
+        self._waiting = drawings
+
+    def _save_waiting(self) -> None:
+        """Do what waits, up to what the disk refuses: that is tried again later."""
+        refused_before, self._refused = self._refused, ""
+        while self._waiting:
+            self._guard(self._edited, self._waiting[0])
+            if self._refused:
+                break
+            self._done = self._waiting.pop(0)["number"]
+        # Done, or wrong and told: either way the browser waits no longer.
+        self._viewer.stage.annotation_answered = {"number": self._done}
+        if self._refused and not refused_before:
+            self._guard(self._say_refused)
+        elif refused_before and not self._refused:
+            self.tell("What was drawn in the meantime is saved now.")
+
+    def _say_refused(self) -> None:
+        raise WorkbenchError(self._refused, _KEPT)
+
+    def _edited(self, edit: dict[str, Any]) -> None:
+        """Save what was done in the browser; what cannot be is shown as it was.
+
+        What the disk refuses to keep is noted, and stays as it was drawn.
+        """
+        try:
+            self._do(edit)
+        except UnsavedError as error:
+            if edit["do"] not in _DRAWINGS:
+                raise
+            self._refused = error.message
+        except Exception:
+            if "id" in edit:
+                self.show([edit["id"]])
+            raise
+
+    def _do(self, edit: dict[str, Any]) -> None:
+        match edit.get("do"):
+            case "add":
+                self._add(edit)
+            case "change":
+                self._reshape(edit)
+            case "delete":
+                self.delete(edit["id"])
+            case "delete objects":
+                self.delete_objects()
+            case "undo":
+                self.undo()
+            case "redo":
+                self.redo()
+
+    def _add(self, edit: dict[str, Any]) -> None:
+        key = _key_of(edit)
+        if self.edits.annotations.get(key) is not None:
+            self.show([key])  # saved before, and the answer was lost on its way
+            return
+        geometry = geometry_of(edit)
+        if edit["kind"] == "area":
+            fine = _FINENESS * float(edit["downsample"])
+            geometry = shapely.simplify(geometry, fine) if fine > 0 else geometry
+        if self.taker is not None and edit["kind"] == "area":
+            take, self.taker = self.taker, None
+            # What was drawn is no mark: the browser need not wait for one.
+            self._tell_browser([], [])
+            take(geometry)
+            return
+        annotation = Annotation(
+            id=key, geometry=geometry, classification=self._classification()
+        )
+        self.put(annotation)
+        self.chosen = annotation.id
+
+    def _reshape(self, edit: dict[str, Any]) -> None:
+        old = self.edits.annotations.get(edit["id"])
+        if old is None:
+            raise AnnotationError(edit["id"], "somebody has deleted it")
+        if old.locked:
+            raise AnnotationError(old.title, "it is locked", "Unlock it first.")
+        self.put(old.replace(geometry=geometry_of(edit)))
+
+
+def named(annotation: Annotation) -> str:
+    """Return what an annotation is called in a sentence, at its beginning."""
+    if annotation.name or annotation.classification:
+        return f"Annotation '{annotation.title}'"
+    return f"{annotation.kind.capitalize()} annotation"
+
+
+def mark_of(annotation: Annotation) -> dict[str, Any]:
+    """Return an annotation as `mark.js` knows it: flat numbers, and how it looks."""
+    colour = annotation.colour or colour_of(annotation.classification)
+    return {
+        "id": annotation.id,
+        "kind": annotation.kind,
+        "parts": [
+            [_flat(ring) for ring in _rings(part)]
+            for part in shapely.get_parts(annotation.geometry)
+        ],
+        "colour": hex_colour(colour),
+        "label": annotation.name,
+        "locked": annotation.locked,
+    }
+
+
+def _key_of(edit: dict[str, Any]) -> str:
+    """Return the id that the browser has given; a new one for what is none."""
+    try:
+        return str(uuid.UUID(edit["key"]))
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return str(uuid.uuid4())
+
+
+def geometry_of(edit: dict[str, Any]) -> BaseGeometry:
+    """Return the geometry of what the browser has drawn.
+
+    Raises
+    ------
+    AnnotationError
+        If it is none, or more than a hand draws.
+    """
+    try:
+        parts = [
+            [np.reshape(np.asarray(ring, np.float64), (-1, 2)) for ring in rings]
+            for rings in edit["parts"]
+        ]
+        if sum(len(ring) for rings in parts for ring in rings) > _MOST_POINTS:
+            raise _damaged(_TOO_MANY)
+        make = {"point": _point, "line": _line, "area": _area}[edit["kind"]]
+        made = [make(rings) for rings in parts]
+    except (KeyError, TypeError, ValueError, IndexError, ShapelyError) as error:
+        raise _damaged(repr(error)) from error
+    return made[0] if len(made) == 1 else shapely.union_all(made)
+
+
+def _point(rings: list[Any]) -> BaseGeometry:
+    return shapely.Point(rings[0][0])
+
+
+def _line(rings: list[Any]) -> BaseGeometry:
+    return shapely.LineString(rings[0])
+
+
+def _area(rings: list[Any]) -> BaseGeometry:
+    return shapely.Polygon(rings[0], rings[1:])
+
+
+def _rings(part: Any) -> list[BaseGeometry]:
+    if part.geom_type != "Polygon":
+        return [part]
+    return [part.exterior, *part.interiors]
+
+
+def _flat(line: BaseGeometry) -> list[float]:
+    numbers: list[float] = shapely.get_coordinates(line).ravel().tolist()
+    return numbers
+
+
+def _damaged(why: str) -> AnnotationError:
+    message = f"it cannot be read: {why}"
+    return AnnotationError("the drawing", message, "Draw it again.")

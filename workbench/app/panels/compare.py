@@ -1,0 +1,192 @@
+"""Comparing: a divider between layers, and other slides beside this one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from workbench.app.viewer.viewer import Viewer
+from workbench.app.widgets.controls import (
+    STYLE,
+    button,
+    choice,
+    note,
+    side_by_side,
+    stack,
+)
+from workbench.app.widgets.text import Text
+from workbench.layers.slide import SlideLayer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workbench.app.catalog.slides import SlideLibrary
+    from workbench.app.widgets.background import Background
+    from workbench.slide.slide import Slide
+
+OFF: Final = "off"
+COLOURS: Final = "raw | normalized"
+OVERLAYS: Final = "slide | overlays"
+_LOCK: Final = "together"
+_MOST: Final = 3
+"""Slides beside the one that is open; more are too small to see anything on."""
+
+
+class Beside(pn.viewable.Viewer):
+    """Another slide beside the one that is open, under its name."""
+
+    def __init__(
+        self, name: str, slide: Slide, remove: Callable[[Beside], None]
+    ) -> None:
+        super().__init__(name=name)
+        self.slide = slide
+        self.viewer = Viewer(slide)
+        self.viewer.add_layer(SlideLayer(slide))
+        self._close = pmui.IconButton(
+            icon="close", size="small", description=f"Close {slide.name}", margin=0
+        )
+        self._close.on_click(lambda _: remove(self))
+
+    def __panel__(self) -> Any:
+        """Return what Panel shows."""
+        return pn.Column(
+            self.viewer,
+            pmui.Paper(
+                Text(self.slide.name, variant="caption", margin=(0, 4), sx=_CLIPPED),
+                self._close,
+                direction="row",
+                elevation=2,
+                margin=0,
+                styles={
+                    "position": "absolute",
+                    "top": "56px",  # below the viewer's own objectives
+                    "left": "12px",
+                    "max-width": "calc(100% - 72px)",
+                    "width": "auto",
+                    "z-index": "5",
+                },
+                sx={"alignItems": "center", "pl": "6px"},
+            ),
+            sizing_mode="stretch_both",
+            min_width=160,
+            styles={"position": "relative"},
+        )
+
+
+_CLIPPED: Final = {
+    "overflow": "hidden",
+    "textOverflow": "ellipsis",
+    "whiteSpace": "nowrap",
+}
+
+
+class ComparePanel(pn.viewable.Viewer):
+    """Lets the user compare layers by a divider, and slides side by side."""
+
+    swiped = param.Selector(
+        default=OFF,
+        objects=[OFF, COLOURS, OVERLAYS],
+        doc="What the divider stands between.",
+    )
+    beside = param.List(default=[], doc="The other slides that are shown, `Beside`.")
+    together = param.Boolean(default=True, doc="Whether they move together.")
+
+    def __init__(
+        self, library: SlideLibrary, background: Background, **params: Any
+    ) -> None:
+        super().__init__(**params)
+        self._library = library
+        self._background = background
+        self._viewer: Viewer | None = None
+        self._swipe = choice("Divider", [OFF, COLOURS, OVERLAYS], OFF)
+        self._hint = note(visible=False)
+        self._slide = pmui.Select(label="Slide beside this one", options=[], **STYLE)
+        self._add = button("Show beside", icon="view_column")
+        self._together = pmui.Switch(
+            label="Move together", value=True, size="small", visible=False, margin=4
+        )
+        self._together.link(self, value="together", bidirectional=True)
+        self._swipe.link(self, value="swiped", bidirectional=True)
+        self._add.on_click(lambda _: self.add(self._slide.value))
+
+    def __panel__(self) -> Any:
+        """Return what Panel shows."""
+        return stack(
+            self._swipe,
+            self._hint,
+            self._slide,
+            side_by_side(self._add, self._together),
+        )
+
+    def offer(self, names: list[str]) -> None:
+        """Let the user choose among the slides of these names."""
+        self._slide.options = names
+        if self._slide.value not in names:
+            self._slide.value = next(iter(names), None)
+
+    def attach(self, viewer: Viewer) -> None:
+        """Compare with another viewer from now on."""
+        self._viewer = viewer
+        viewer.swipe = None if self.swiped == OFF else 0.5
+        self._lock()
+
+    def say(self, hint: str) -> None:
+        """Say what is missing for the divider to show anything; empty: nothing."""
+        self._hint.object = hint
+        self._hint.visible = bool(hint)
+
+    def add(self, name: str | None) -> None:
+        """Show a slide beside the one that is open."""
+        if not name or self._viewer is None or len(self.beside) >= _MOST:
+            return
+        self._add.loading = True
+        self._background.do(
+            lambda: self._library.open(name),
+            lambda slide: self._opened(name, slide),
+            otherwise=lambda: self._add.param.update(loading=False),
+        )
+
+    def remove(self, beside: Beside) -> None:
+        """Take a slide away."""
+        self.beside = [other for other in self.beside if other is not beside]
+        beside.viewer.clear()
+        self._settle()
+
+    def close(self) -> None:
+        """Serve the slides beside no more; the page is gone."""
+        for beside in self.beside:
+            beside.viewer.close()
+
+    def _opened(self, name: str, slide: Slide) -> None:
+        self._add.loading = False
+        main = self._viewer
+        if main is None:
+            return
+        beside = Beside(name, slide, self.remove)
+        if main.view is not None and slide.size == main.slide.size:
+            # Sections of one size are mostly the same one, stained or scanned anew.
+            beside.viewer.view = main.view
+        self.beside = [*self.beside, beside]
+        self._settle()
+
+    def _settle(self) -> None:
+        self._together.visible = bool(self.beside)
+        self._add.disabled = len(self.beside) >= _MOST
+        self._lock()
+
+    @param.depends("together", watch=True)
+    def _lock(self) -> None:
+        together = _LOCK if self.together and self.beside else ""
+        for viewer in [self._viewer, *(other.viewer for other in self.beside)]:
+            if viewer is not None:
+                viewer.lock = together
+
+    @param.depends("swiped", watch=True)
+    def _swiped(self) -> None:
+        if self._viewer is not None:
+            here = self._viewer.swipe
+            off = self.swiped == OFF
+            self._viewer.swipe = None if off else 0.5 if here is None else here

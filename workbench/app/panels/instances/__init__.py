@@ -1,0 +1,1 @@
+"""Instances of a run: filters, counts, plots, table."""

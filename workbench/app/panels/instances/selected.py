@@ -1,0 +1,128 @@
+"""The objects that are chosen: what is known of them, and what can be done to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from workbench.app.panels.instances.shown import facts_of
+from workbench.app.widgets.controls import STYLE, button, side_by_side, stack
+from workbench.app.widgets.html_snippets import facts_table
+from workbench.app.widgets.text import Html
+from workbench.markup import render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from markupsafe import Markup
+    from shapely.geometry.base import BaseGeometry
+
+    from workbench.app.panels.annotations_drawn import AnnotationEditor
+    from workbench.app.panels.instances.shown import ShownInstances
+    from workbench.app.widgets.background import Background
+
+
+class SelectedInstanceCard(pn.viewable.Viewer):
+    """Says what is known of chosen objects; lets the user edit and add some.
+
+    Parameters
+    ----------
+    background : Background
+    marking : callable
+        Returns the marking of the slide, None while there is none: it draws.
+    """
+
+    def __init__(
+        self, background: Background, marking: Callable[[], AnnotationEditor | None]
+    ) -> None:
+        super().__init__()
+        self._background = background
+        self._marking = marking
+        self._shown: ShownInstances | None = None
+        self._filling = False
+        self._facts = Html("", sizing_mode="stretch_width", margin=(2, 0))
+        self._class = pmui.AutocompleteInput(
+            label="Class of the chosen", options=[], restrict=False, **STYLE
+        )
+        self._delete = button("Delete object", icon="delete")
+        self._draw = button("Draw object", icon="draw")
+        self._undo = button("Undo edit", icon="undo")
+        self._class.param.watch(lambda _: self._reclassify(), "value")
+        for widget, act in (
+            (self._delete, self.delete),
+            (self._undo, self._undo_edit),
+            (self._draw, self._begin_drawing),
+        ):
+            widget.on_click(lambda _, act=act: background.guard(act))
+
+    def __panel__(self) -> Any:
+        """Return what Panel shows."""
+        edits = side_by_side(self._delete, self._draw, self._undo)
+        return stack(self._facts, self._class, edits)
+
+    def show(self, shown: ShownInstances | None) -> None:
+        """Speak of other objects from now on."""
+        self._shown = shown
+        if shown is not None:
+            shown.param.watch(lambda _: self._tell(), ["chosen", "version"])
+            self._tell()
+
+    def _tell(self) -> None:
+        shown = self._shown
+        if shown is None:
+            return
+        number = len(shown.chosen)
+        self._delete.disabled = self._class.disabled = not number
+        name = ""
+        if number == 1:
+            rows = shown.rows(1)
+            name = str(rows["class"].iloc[0])
+            self._facts.object = facts_table(facts_of(rows))
+        elif number:
+            self._facts.object = _quiet(f"{number:,} objects are chosen.")
+        else:
+            self._facts.object = _quiet("Click an object to choose it.")
+        self._filling = True
+        try:
+            self._class.options = list(shown.now.classes)
+            self._class.value = ""
+            self._class.value = name
+        finally:
+            self._filling = False
+
+    def _reclassify(self) -> None:
+        shown, name = self._shown, self._class.value
+        if shown is None or self._filling or not name or not len(shown.chosen):
+            return
+        self._background.guard(shown.reclassify, name)
+        # In the browser the field is emptied when its text becomes a new option.
+        self._background.later(self._tell)
+
+    def delete(self) -> None:
+        """Take away the objects that are chosen, and say on the slide what it was."""
+        shown = self._shown
+        if shown is None or not len(shown.chosen):
+            return
+        what, marking = shown.delete(), self._marking()
+        if marking is not None:
+            marking.tell(f"{what}.", undo=True)
+
+    def _undo_edit(self) -> None:
+        if self._shown is not None:
+            self._shown.undo()
+
+    def _begin_drawing(self) -> None:
+        marking = self._marking()
+        if marking is not None and self._shown is not None:
+            marking.draw_for(self._drawn)
+
+    def _drawn(self, geometry: BaseGeometry) -> None:
+        shown = self._shown
+        if shown is not None:
+            shown.add(geometry, self._class.value or shown.now.classes[0])
+
+
+def _quiet(text: str) -> Markup:
+    return render("quiet", text=text)

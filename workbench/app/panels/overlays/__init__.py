@@ -1,0 +1,1 @@
+"""Overlays of runs on the slide."""

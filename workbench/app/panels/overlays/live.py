@@ -1,0 +1,63 @@
+"""The overlay of a run that finds objects: density from afar, outlines near by."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from workbench.app.panels.overlays.overlay import Overlay
+from workbench.layers.instances import NEAREST
+from workbench.layers.live_instances import LiveInstanceLayer
+from workbench.results.instances import LiveInstances
+
+if TYPE_CHECKING:
+    from workbench.layers.heatmap import HeatmapStyle
+
+
+class LiveOverlay(Overlay):
+    """Density over the slide and, near by, the outlines of what was found so far.
+
+    Once the run has ended its objects are a file, which `InstancePanel` shows.
+
+    Parameters
+    ----------
+    *parts, **more
+        Of an `Overlay`.
+    """
+
+    def __init__(self, *parts: Any, **more: Any) -> None:
+        super().__init__(*parts, **more)
+        self._outlines: Any = None
+        found = self.run.instances
+        if isinstance(found, LiveInstances):
+            layer = LiveInstanceLayer(found, self.run.card.palette, self._pyramid)
+            self._outlines = self._viewer.add_layer(layer)
+        self.visible.param.watch(lambda _: self._show_outlines(), "value")
+
+    def refresh(self) -> None:
+        """Show what has been added to the run since."""
+        super().refresh()
+        if self._outlines is None:
+            return
+        if isinstance(self.run.instances, LiveInstances):
+            self._outlines.refresh()
+        else:
+            self._drop_outlines()
+
+    def detach(self) -> None:
+        """Take the overlay off the slide."""
+        self._drop_outlines()
+        super().detach()
+
+    def _style(self) -> HeatmapStyle:
+        """Return a style that does not lie over the outlines."""
+        return replace(super()._style(), nearest=NEAREST)
+
+    def _show_outlines(self) -> None:
+        if self._outlines is not None:
+            self._outlines.visible = self.visible.value
+
+    def _drop_outlines(self) -> None:
+        if self._outlines is not None:
+            self._viewer.remove_layer(self._outlines)
+            self._outlines = None

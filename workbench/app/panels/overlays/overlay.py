@@ -1,0 +1,378 @@
+"""One overlay: what a run found, over the slide, and how it is shown."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import panel as pn
+import panel_material_ui as pmui
+
+from workbench.annotations.summary import summarise
+from workbench.app.url_state import OverlayLook
+from workbench.app.widgets.controls import (
+    STYLE,
+    PromptRangeSlider,
+    PromptSlider,
+    side_by_side,
+)
+from workbench.app.widgets.debounce import Debounce
+from workbench.app.widgets.histogram import histogram_of, shares_of
+from workbench.app.widgets.text import Html
+from workbench.layers.class_map import ClassMapLayer
+from workbench.layers.colormaps import COLORMAPS, class_colour, hex_colour
+from workbench.layers.heatmap import HeatmapLayer, HeatmapStyle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workbench.annotations.annotation import Annotation
+    from workbench.app.viewer.viewer import Viewer
+    from workbench.layers.layer import Pyramid
+    from workbench.models.card import ModelCard
+    from workbench.results.run import Run
+
+_OPACITY: Final = 0.55
+_HIDDEN: Final = 0.1
+"""Share of the range that is hidden at first, so that tissue is seen where nothing
+was found."""
+
+_WHOLE_FROM: Final = 100
+"""Numbers from which on digits after the point say nothing."""
+
+_OWN: Final = "class colour"
+MOST_LIKELY: Final = "most likely class"
+_SUMMARIES: Final = {"their mean": "mean", "the highest": "highest"}
+_MOST_COUNTED: Final = 200_000
+"""Of more values in view only as many are counted, evenly spread."""
+
+_ALL_OF_IT: Final = 0.995
+"""Share of an annotation from which on it counts as computed as a whole."""
+
+"""So long after the view came to rest, its values are counted."""
+
+
+class Overlay(pn.viewable.Viewer):
+    """One heatmap over the slide, with its controls.
+
+    Nothing that is changed here runs the model again: its values are kept, and become
+    colours when they are drawn.
+
+    Parameters
+    ----------
+    run : Run
+        Its heatmap may still be growing.
+    viewer : Viewer
+    pyramid : Pyramid
+        Of the slide.
+    channel : str
+        The class to show first; if it has none of that name, what `channel_of` says.
+    remove : callable
+        Takes this overlay when its user wants it no more.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        viewer: Viewer,
+        pyramid: Pyramid,
+        *,
+        channel: str,
+        remove: Callable[[Overlay], None],
+    ) -> None:
+        super().__init__()
+        self.run = run
+        self._viewer = viewer
+        self._pyramid = pyramid
+        self._counted: object = None
+        self._resting = Debounce()
+        low, high = run.heatmap.value_range
+        channels = self._channels()
+        self.visible = pmui.Switch(
+            label=run.card.name, value=True, size="small", margin=(4, 0)
+        )
+        self._remove = pmui.IconButton(
+            icon="close", size="small", description="Remove", margin=0
+        )
+        self.channel = pmui.Select(
+            label="Class",
+            options=channels,
+            value=channel if channel in channels else self._first_channel(),
+            visible=len(channels) > 1,
+            **STYLE,
+        )
+        self.colormap = pmui.Select(
+            label="Colours", options=[*COLORMAPS, _OWN], value=COLORMAPS[0], **STYLE
+        )
+        self.opacity = _slider("Opacity", 0.0, 1.0, _OPACITY)
+        self.threshold = _slider("Hide below", low, high, low + _HIDDEN * (high - low))
+        self.window = _slider("Colours from, to", low, high, (low, high))
+        self.summary = pmui.Select(
+            label="Many cells as",
+            options=list(_SUMMARIES),
+            value=next(iter(_SUMMARIES)),
+            description="What a pixel shows where many cells lie under it",
+            **STYLE,
+        )
+        self._seen = Html("", sizing_mode="stretch_width", margin=(4, 0))
+        self._drawn = self._layer()
+        self.handle = viewer.add_layer(self._drawn, opacity=self.opacity.value)
+        self._offer()
+        self._count()
+        self._watch(remove)
+
+    def __panel__(self) -> Any:
+        """Return what Panel shows."""
+        head = pmui.Row(
+            self.visible,
+            pmui.Row(sizing_mode="stretch_width"),
+            self._remove,
+            sizing_mode="stretch_width",
+            sx={"alignItems": "center"},
+        )
+        return pmui.Paper(
+            head,
+            self._seen,
+            *self._own_controls(),
+            side_by_side(self.channel, self.colormap),
+            self.opacity,
+            self.threshold,
+            self.window,
+            self.summary,
+            variant="outlined",
+            sizing_mode="stretch_width",
+            margin=(4, 0),
+            sx={"p": "6px 10px"},
+        )
+
+    @property
+    def look(self) -> OverlayLook:
+        """How it is shown, as an address has it."""
+        return OverlayLook(
+            run=self.run.path.name,
+            channel=self.channel.value,
+            colours=self.colormap.value,
+            opacity=self.opacity.value,
+            threshold=self.threshold.value,
+            visible=self.visible.value,
+            window=tuple(self.window.value),
+            summary=_SUMMARIES[self.summary.value],
+        )
+
+    def restore(self, look: OverlayLook) -> None:
+        """Show it as it was; what the run does not have stays as it is."""
+        summary = next(
+            (s for s, name in _SUMMARIES.items() if name == look.summary), ""
+        )
+        for widget, value in (
+            (self.channel, look.channel),
+            (self.colormap, look.colours),
+            (self.summary, summary),
+        ):
+            if value in widget.options:
+                widget.value = value
+        low, high = self.threshold.start, self.threshold.end
+        self.threshold.value = min(high, max(low, look.threshold))
+        if look.window is not None and low <= look.window[0] < look.window[1] <= high:
+            self.window.value = look.window
+        self.opacity.value = look.opacity
+        self.visible.value = look.visible
+        self._redraw()
+
+    def on_change(self, call: Callable[..., None]) -> None:
+        """Call with what has changed whenever the user changes how it is shown."""
+        selects = (self.channel, self.colormap, self.summary)
+        for widget in (*selects, self.opacity, self.visible):
+            widget.param.watch(call, "value")
+        for slider in (self.threshold, self.window):
+            slider.param.watch(call, "value_throttled")
+
+    def refresh(self) -> None:
+        """Show what has been added to the run since."""
+        self.handle.refresh()
+        self._count()
+
+    def reading(self, annotation: Annotation) -> str:
+        """Return what the shown class is like within an annotation."""
+        record, channel = self.run.record, self.channel.value
+        if channel not in self.run.heatmap.classes:
+            return ""
+        table = summarise(
+            self.run.heatmap,
+            [annotation],
+            threshold=self.threshold.value,
+            mpp=record["slide"]["mpp"],
+        )
+        if table.empty:
+            return ""
+        row = table[table["class"] == channel].iloc[0]
+        if not row["cells"]:
+            return f"{channel}: not computed here."
+        part = row["computed"] < _ALL_OF_IT
+        what = f"what was computed ({row['computed']:.0%} of it)" if part else "it"
+        return (
+            f"{channel}: mean {_number(row['mean'])}, {row['above']:.0%} of {what} at"
+            f" {_number(self.threshold.value)} or more."
+        )
+
+    def detach(self) -> None:
+        """Take the overlay off the slide."""
+        self._viewer.param.unwatch(self._following)
+        self._viewer.remove_layer(self.handle)
+
+    def _channels(self) -> list[str]:
+        card = self.run.card
+        return [*([MOST_LIKELY] if card.exclusive else []), *card.classes]
+
+    def _first_channel(self) -> str:
+        return channel_of(self.run.card)
+
+    def _own_controls(self) -> list[Any]:
+        """Return what only overlays of one kind have."""
+        return []
+
+    def _layer(self) -> HeatmapLayer | ClassMapLayer:
+        if self.channel.value == MOST_LIKELY:
+            return ClassMapLayer(
+                self.run,
+                self._pyramid,
+                colours=self.run.card.palette,
+                threshold=self._threshold(),
+            )
+        return HeatmapLayer(
+            self.run, self._pyramid, channel=self.channel.value, style=self._style()
+        )
+
+    def _threshold(self) -> float | None:
+        threshold: float = self.threshold.value
+        return threshold if threshold > self.threshold.start else None
+
+    def _style(self) -> HeatmapStyle:
+        low, high = self.window.value
+        step = self.window.step
+        return HeatmapStyle(
+            colormap=self._colours(),
+            low=low,
+            high=max(high, low + step),
+            threshold=self._threshold(),
+            summary=_SUMMARIES[self.summary.value],  # type: ignore[arg-type] # of these
+        )
+
+    def _colours(self) -> str:
+        if self.colormap.value != _OWN:
+            return str(self.colormap.value)
+        card = self.run.card
+        if self.channel.value not in card.classes:
+            return hex_colour(class_colour(0))
+        return hex_colour(card.palette[card.classes.index(self.channel.value)])
+
+    def _range(self, low: float, high: float) -> None:
+        """Let the sliders go over another range, and start as for a new overlay."""
+        step = (high - low) / 100
+        hidden = low + _HIDDEN * (high - low)
+        digits = max(2, math.ceil(1 - math.log10(step)))
+        bounds = {
+            "start": low,
+            "end": high,
+            "step": step,
+            "format": "0." + "0" * digits,
+        }
+        self.threshold.param.update(**bounds, value=hidden)
+        self.window.param.update(**bounds, value=(low, high))
+
+    def _redraw(self) -> None:
+        self._drawn = layer = self._layer()
+        self._offer()
+        self.handle.layer = layer
+        self._count()
+
+    def _offer(self) -> None:
+        """Offer what can be changed of the layer that is drawn."""
+        of_one = isinstance(self._drawn, HeatmapLayer)
+        for widget in (self.colormap, self.window, self.summary):
+            widget.visible = of_one
+
+    def _count(self) -> None:
+        """Say how the values in view are spread, if that has changed."""
+        layer, view = self._drawn, self._viewer.viewport
+        now = (layer, layer.version, view)
+        if now == self._counted:
+            return
+        self._counted = now
+        heatmap = layer.heatmap
+        inside = heatmap.within(view or self._viewer.slide.box)
+        if isinstance(layer, ClassMapLayer):
+            self._seen.object = shares_of(_shares(inside), layer.entries)
+            return
+        values = inside[heatmap.classes.index(layer.name)].ravel()
+        values = values[:: max(1, len(values) // _MOST_COUNTED)]
+        self._seen.object = histogram_of(
+            values[~np.isnan(values)],
+            layer.style,
+            bounds=(self.window.start, self.window.end),
+            title=layer.name,
+            unit=heatmap.unit,
+        )
+
+    def _moved(self) -> None:
+        """Count what is in view, once it has come to rest."""
+
+        def rested() -> None:
+            if self.handle in self._viewer.layers:
+                self._count()
+
+        self._resting(rested)
+
+    def _watch(self, remove: Callable[[Overlay], None]) -> None:
+        for widget in (self.channel, self.colormap, self.summary):
+            widget.param.watch(lambda _: self._redraw(), "value")
+        for slider in (self.threshold, self.window):
+            slider.param.watch(lambda _: self._redraw(), "value_throttled")
+        self.opacity.param.watch(lambda event: self._set_opacity(event.new), "value")
+        self.visible.param.watch(lambda event: self._set_visible(event.new), "value")
+        self._remove.on_click(lambda _: remove(self))
+        self._following = self._viewer.param.watch(lambda _: self._moved(), "viewport")
+
+    def _set_opacity(self, opacity: float) -> None:
+        self.handle.opacity = opacity
+
+    def _set_visible(self, visible: bool) -> None:  # noqa: FBT001 - from one widget
+        self.handle.visible = visible
+
+
+def channel_of(card: ModelCard) -> str:
+    """Return what to show first of a run: all classes at once, where shares are told.
+
+    Else a tumour class, where there is one, and else the first.
+    """
+    if card.exclusive and card.activation == "softmax":
+        return MOST_LIKELY
+    wanted = ("tumour", "tumor", "cancer", "malignant")
+    named = (c for c in card.classes if any(word in c.lower() for word in wanted))
+    return next(named, card.classes[0])
+
+
+def _shares(values: Any) -> Any:
+    """Return how much of what has values is most likely of each class, (classes,)."""
+    known = values[:, ~np.isnan(values).any(axis=0)]
+    counts = np.bincount(known.argmax(axis=0), minlength=len(values))
+    return counts / max(1, known.shape[1])
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= _WHOLE_FROM else f"{value:.3g}"
+
+
+def _slider(label: str, start: float, end: float, value: Any) -> Any:
+    kind = PromptRangeSlider if isinstance(value, tuple) else PromptSlider
+    return kind(
+        label=label,
+        start=start,
+        end=end,
+        step=(end - start) / 100,
+        value=value,
+        size="small",
+        sizing_mode="stretch_width",
+        margin=(2, 8),
+    )

@@ -1,0 +1,154 @@
+"""The overlays: what has been found, over the slide, each in its own colours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from workbench.app.panels.overlays.live import LiveOverlay
+from workbench.app.panels.overlays.overlay import Overlay
+from workbench.app.panels.overlays.vectors import VectorOverlay
+from workbench.app.widgets.controls import (
+    STYLE,
+    button,
+    floating,
+    note,
+    side_by_side,
+    stack,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from workbench.annotations.annotation import Annotation
+    from workbench.app.catalog.runs import SavedRun
+    from workbench.app.url_state import OverlayLook
+    from workbench.app.viewer.viewer import Viewer
+    from workbench.app.widgets.background import Background
+    from workbench.layers.layer import Pyramid
+    from workbench.results.run import Run
+
+
+class OverlayPanel(pn.viewable.Viewer):
+    """All overlays of the slide, and the saved runs that can become one.
+
+    Parameters
+    ----------
+    background : Background
+    resume : callable
+        Takes a saved run that is to go on.
+    """
+
+    overlays = param.List(default=[], doc="What lies over the slide, of `Overlay`.")
+
+    def __init__(self, background: Background, resume: Callable[[Run], None]) -> None:
+        super().__init__()
+        self._background = background
+        self._viewer: Viewer | None = None
+        self._pyramid: Pyramid | None = None
+        self._saved: dict[str, SavedRun] = {}
+        self._rows = stack()
+        self._empty = note("Run a model, or show a saved run.")
+        self._choice = pmui.Select(label="Saved runs", options=[], **STYLE)
+        self._show = button("Show", icon="layers")
+        self._resume = button("Resume", icon="play_arrow", visible=False)
+        self._shelf = stack(
+            self._choice, side_by_side(self._show, self._resume), visible=False
+        )
+        self._offer = button("", icon="layers", main=True, sizing_mode=None, margin=0)
+        self._offer.param.update(visible=False, styles=floating(top=12, left=12))
+        self._offer.on_click(lambda _: self._show_saved())
+        self._choice.param.watch(lambda _: self._chosen(), "value")
+        self._show.on_click(lambda _: self._show_saved())
+        self._resume.on_click(lambda _: resume(self._saved[self._choice.value].run))
+
+    def __panel__(self) -> Any:
+        """Return what Panel shows."""
+        return stack(self._empty, self._rows, self._shelf)
+
+    @property
+    def offered(self) -> Any:
+        """What floats over the slide while a saved run could be shown on it."""
+        return self._offer
+
+    def attach(self, viewer: Viewer, pyramid: Pyramid) -> None:
+        """Lay overlays over another slide from now on; those of the last one go."""
+        self.overlays = []
+        self._viewer, self._pyramid = viewer, pyramid
+        self._changed()
+        self.offer([])
+
+    def show(self, run: Run, channel: str = "") -> Overlay | None:
+        """Lay a run over the slide; if it is there already, bring it up to date."""
+        if self._viewer is None or self._pyramid is None:
+            return None
+        overlay: Overlay
+        for overlay in self.overlays:
+            if overlay.run.path == run.path:
+                overlay.refresh()
+                return overlay
+        parts: dict[str, Any] = {"channel": channel, "remove": self.remove}
+        if run.card.dimensions:
+            overlay = VectorOverlay(
+                self._background, run, self._viewer, self._pyramid, **parts
+            )
+        else:
+            kind = LiveOverlay if run.card.task == "instances" else Overlay
+            overlay = kind(run, self._viewer, self._pyramid, **parts)
+        self.overlays = [*self.overlays, overlay]
+        self._changed()
+        return overlay
+
+    def restore(self, looks: Iterable[OverlayLook]) -> None:
+        """Show those of the saved runs that are named here, as they were shown."""
+        saved = {each.run.path.name: each.run for each in self._saved.values()}
+        for look in looks:
+            overlay = self.show(saved[look.run]) if look.run in saved else None
+            if overlay is not None:
+                overlay.restore(look)
+
+    def reading(self, annotation: Annotation) -> str:
+        """Return what the overlays that are shown say within an annotation."""
+        shown = (each for each in self.overlays if each.visible.value)
+        return " ".join(each.reading(annotation) for each in shown)
+
+    def refresh(self) -> None:
+        """Show what has been added to the runs since."""
+        for overlay in self.overlays:
+            overlay.refresh()
+
+    def remove(self, overlay: Overlay) -> None:
+        """Take an overlay off the slide; its run stays saved."""
+        overlay.detach()
+        self.overlays = [other for other in self.overlays if other is not overlay]
+        self._changed()
+
+    def offer(self, runs: list[SavedRun]) -> None:
+        """Offer saved runs, newest first."""
+        self._saved = {saved.line: saved for saved in runs}
+        self._shelf.visible = bool(runs)
+        chosen = self._choice.value
+        self._choice.options = list(self._saved)
+        if chosen not in self._saved:
+            self._choice.value = next(iter(self._saved), None)
+        self._chosen()
+
+    def _chosen(self) -> None:
+        saved = self._saved.get(self._choice.value)
+        self._resume.visible = saved is not None and saved.unfinished
+        self._offer.visible = saved is not None and not self.overlays
+        if saved is not None:
+            self._offer.label = f"Show the saved run: {saved.run.card.name}"
+
+    def _show_saved(self) -> None:
+        saved = self._saved.get(self._choice.value)
+        if saved is not None:
+            self.show(saved.run)
+
+    def _changed(self) -> None:
+        self._rows.objects = list(self.overlays)
+        self._empty.visible = not self.overlays
+        self._chosen()

@@ -1,0 +1,400 @@
+"""The model: which one, where, and how far it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import panel as pn
+import panel_material_ui as pmui
+
+from workbench.app.panels.overlays.overlay import MOST_LIKELY, channel_of
+from workbench.app.panels.run_progress import ProgressCard, sentence
+from workbench.app.widgets.controls import (
+    STYLE,
+    button,
+    choice,
+    note,
+    recipe_widgets,
+    stack,
+)
+from workbench.area import Area
+from workbench.errors import OutOfBoundsError
+from workbench.models.catalogue import find_card, model_names
+from workbench.progress import ENDED
+from workbench.recipe import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from workbench.annotations.annotation import Annotation
+    from workbench.app.catalog.runs import RunLibrary
+    from workbench.app.viewer.viewer import Viewer
+    from workbench.app.widgets.background import Background
+    from workbench.geometry import Box
+    from workbench.inference.jobs import Job
+    from workbench.progress import Progress
+    from workbench.results.run import Run
+    from workbench.slide.slide import Slide
+
+_IN_VIEW: Final = "in view"
+_DRAWN: Final = "drawn box"
+_MARKED: Final = "annotation"
+_WHOLE: Final = "whole slide"
+_SURENESS: Final = "min_score"
+_ADVANCED: Final = (
+    _SURENESS,
+    "tissue_only",
+    "min_tissue",
+    "batch_size",
+    "device",
+    "precision",
+    "compile",
+)
+_POLL_MS: Final = 300
+_CALM_MS: Final = 900
+_EAGER: Final = 30
+"""Looks after which a run is followed calmly: each costs the page and its server as
+much as a move of the mouse."""
+
+
+class RunPanel(pn.viewable.Viewer):
+    """Lets the user run a model and watch it; the answer goes to `show`.
+
+    Parameters
+    ----------
+    shelf : RunLibrary
+    background : Background
+    stain_options : callable
+        Returns what is chosen of stain and tissue at the moment, for the recipe.
+    show : callable
+        Takes a run whose answer has begun, and the class to show of it.
+    changed : callable
+        Called whenever a run has got further, and with the error that ended one.
+    annotations : callable
+        Returns what is marked on the slide.
+    """
+
+    def __init__(
+        self,
+        shelf: RunLibrary,
+        background: Background,
+        *,
+        stain_options: Callable[[], dict[str, Any]],
+        show: Callable[[Run, str], None],
+        changed: Callable[[Progress], None],
+        annotations: Callable[[], Iterable[Annotation]] = tuple,
+    ) -> None:
+        super().__init__()
+        self._annotations = annotations
+        self._shelf = shelf
+        self._background = background
+        self._stain_options = stain_options
+        self._show = show
+        self._changed = changed
+        self._slide: Slide | None = None
+        self._viewer: Viewer | None = None
+        self._annotation: Annotation | None = None
+        self._job: Job | None = None
+        self._own: set[Job] = set()
+        self._asked: Job | None = None
+        self._least: float | None = None
+        self._shown = False
+        self._looks = 0
+        self._stop_watching: Callable[[], None] = lambda: None
+        names = model_names()
+        default = Recipe.model_fields["model"].default
+        self._model = pmui.Select(
+            label="Model",
+            options=names,
+            value=default if default in names else next(iter(names), None),
+            **STYLE,
+        )
+        self._use = note()
+        self._user = str(pn.state.user or "")
+        self._class = pmui.Select(label="Class to show", options=[], **STYLE)
+        self._colours = note(visible=False)
+        self._as_scanned = pmui.Switch(
+            label="Run on the colours as scanned",
+            value=False,
+            size="small",
+            visible=False,
+            margin=(4, 0),
+        )
+        self._region = choice("Where", [_IN_VIEW, _DRAWN, _MARKED, _WHOLE], _WHOLE)
+        self._advanced = recipe_widgets(_ADVANCED)
+        self._run = button("Run", icon="play_arrow", main=True)
+        self._card = ProgressCard(pause=self.pause, cancel=self.cancel)
+        self._outcome = note()
+        self._model.param.watch(lambda _: self._describe(), "value")
+        self._as_scanned.param.watch(self.tell_colours, "value")
+        self._run.on_click(lambda _: background.guard(self.start))
+        self._describe()
+
+    def __panel__(self) -> Any:
+        """Return what Panel shows."""
+        more = pmui.Accordion(
+            ("More options", stack(*self._advanced.values())),
+            elevation=0,
+            title_variant="body2",
+            disable_gutters=True,
+            sizing_mode="stretch_width",
+            margin=(4, 0),
+        )
+        return stack(
+            self._model,
+            self._use,
+            self._class,
+            self._colours,
+            self._as_scanned,
+            self._region,
+            more,
+            self._run,
+            self._outcome,
+        )
+
+    @property
+    def progress_card(self) -> ProgressCard:
+        """What floats over the slide while a job is under way."""
+        return self._card
+
+    @property
+    def job(self) -> Job | None:
+        """The run that is under way or was last, if any."""
+        return self._job
+
+    @property
+    def recipe(self) -> Recipe:
+        """What would be run now.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If the region to run on is not there.
+        RecipeError
+            If an option is out of bounds.
+        """
+        return Recipe.of(
+            model=self._model.value,
+            region=self._chosen_region(),
+            **self._colour_options(),
+            **{name: widget.value for name, widget in self._advanced.items()}
+            | {_SURENESS: self._sureness()},
+        )
+
+    def _colour_options(self) -> dict[str, Any]:
+        """Return in which colours is run: those that are shown, or as scanned."""
+        asked = dict(self._stain_options())
+        if self._as_scanned.value:
+            asked.pop("reference", None)
+            asked["normalize"] = None
+        return asked
+
+    def tell_colours(self, *_: object) -> None:
+        """Say in which colours the model would see the slide."""
+        shown = self._stain_options()
+        normalizes = shown["normalize"] is not None
+        self._as_scanned.visible = self._colours.visible = normalizes
+        if not normalizes:
+            self._as_scanned.value = False
+        asked = self._colour_options()
+        text = "as scanned"
+        if asked["normalize"] is not None:
+            reference = Path(asked["reference"]).stem
+            text = f"{asked['normalize']} → {reference}, as shown"
+        self._colours.object = f"Colours for the model: {text}"
+
+    def attach(self, slide: Slide, viewer: Viewer) -> None:
+        """Run on another slide from now on; a job of the last one goes on.
+
+        One of this slide that is under way, begun in any session, is watched.
+        """
+        self._leave()
+        self._rest()
+        self._outcome.object = ""
+        self._slide, self._viewer = slide, viewer
+        viewer.param.watch(lambda _: self._focus(), "viewport")
+        if (job := self._shelf.of_slide(slide)) is not None:
+            self._run.disabled = True
+            self._follow(job)
+
+    def mark_chosen(self, annotation: Annotation | None) -> None:
+        """Take notice of the annotation that is chosen on the slide."""
+        self._annotation = annotation
+
+    @property
+    def model(self) -> str:
+        """The model that is chosen, empty for none."""
+        return self._model.value or ""
+
+    def preset(self, *, model: str = "", region: str = "") -> None:
+        """Choose a model and where to run, where there are such."""
+        if model in self._model.options:
+            self._model.value = model
+        if region in self._region.options:
+            self._region.value = region
+
+    def start(self) -> None:
+        """Run, continue or join what is chosen."""
+        if self._slide is None:
+            return
+        slide, recipe = self._slide, self.recipe
+        slide.require_mpp()
+        user = self._user
+        self._begin(lambda: self._shelf.start(slide, recipe, user=user))
+
+    def start_anyway(self) -> None:
+        """Run what was run last once more, where no tissue is found as well."""
+        job, user = self._job, self._user
+        if job is not None:
+            recipe = job.recipe.replace(tissue_only=False)
+            self._begin(lambda: self._shelf.start(job.slide, recipe, user=user))
+
+    def resume(self, slide: Slide, run: Run) -> None:
+        """Let a saved run go on, and watch it."""
+        if slide.mpp is None:
+            slide = slide.with_mpp(run.record["slide"]["mpp"])
+        place, user = run.path, self._user
+        self._begin(lambda: self._shelf.start(slide, run.recipe, place, user=user))
+
+    def _begin(self, start: Callable[[], Job]) -> None:
+        self._leave()
+        self._run.disabled = True
+        self._card.say("Starting...")
+        self._outcome.object = ""
+        known = set(self._shelf.active())
+
+        def begun(job: Job) -> None:
+            if job not in known:  # or it is joined, and somebody else's
+                self._own.add(job)
+            self._follow(job)
+
+        self._background.do(start, begun, slot="run", otherwise=self._rest)
+
+    def pause(self) -> None:
+        """Give the device back after the present batch; or go on."""
+        if self._job is None:
+            return
+        if self._job.progress.status == "paused":
+            self._job.resume()
+        else:
+            self._job.pause()
+            self._card.say("Pausing after this batch...")
+
+    def cancel(self) -> None:
+        """Stop after the present batch; what is done is kept."""
+        if self._job is not None and self._may_cancel(self._job):
+            self._job.cancel()
+            self._card.say("Stopping after this batch...")
+
+    def _may_cancel(self, job: Job) -> bool:
+        """Tell whether to cancel a job: somebody else's only when asked twice."""
+        if job in self._own or (job.user and job.user == self._user):
+            return True
+        sure, self._asked = self._asked is job, job
+        if not sure:
+            whose = job.user or "Another page"
+            self._card.ask(f"{whose} began this run. Press Cancel again to stop it.")
+        return sure
+
+    def close(self) -> None:
+        """Watch no longer; a run under way goes on."""
+        self._leave()
+
+    def _describe(self) -> None:
+        if self._model.value is None:
+            return
+        card = find_card(self._model.value)
+        text = card.intended_use or "No intended use is stated."
+        if "not for diagnos" not in text.lower():
+            text += " A research tool, not for diagnosis."
+        self._use.object = text
+        likely = [MOST_LIKELY] if card.exclusive else []
+        self._class.options = [*likely, *card.classes]
+        self._class.value = channel_of(card)
+        self._class.visible = len(card.classes) > 1
+        # Shown is what holds: what the card says, until somebody says otherwise.
+        self._least = card.min_score if card.task == "instances" else None
+        self._advanced[_SURENESS].param.update(
+            value=self._least, visible=self._least is not None
+        )
+
+    def _sureness(self) -> float | None:
+        """Return how sure objects have to be, if not as the card says."""
+        asked: float | None = self._advanced[_SURENESS].value
+        return None if asked == self._least else asked
+
+    def _chosen_region(self) -> Box | Area | None:
+        if self._region.value == _WHOLE or self._viewer is None or self._slide is None:
+            return None
+        if self._region.value == _MARKED and self._annotation is not None:
+            return self._annotation.area
+        boxes: dict[str, Box | None] = {
+            _IN_VIEW: self._viewer.viewport,
+            _DRAWN: self._viewer.selection,
+        }
+        box = boxes.get(self._region.value)
+        if box is not None:
+            box = box.intersection(self._slide.box)
+        if box is None or not box.area:
+            message = f"There is no region '{self._region.value}' on the slide."
+            raise OutOfBoundsError(message, "Draw or choose it first, or take another.")
+        return box
+
+    def _follow(self, job: Job) -> None:
+        self._job = job
+        self._asked = None
+        self._card.name_job(_title(job, self._annotations()))
+        self._shown = False
+        self._looks = 0
+        self._focus()
+        self._stop_watching = self._background.every(_POLL_MS, self.poll)
+        self.poll()
+
+    def poll(self) -> None:
+        """Look at how far the job is; called a few times a second."""
+        job = self._job
+        if job is None:
+            return
+        self._looks += 1
+        if self._looks == _EAGER:
+            self._stop_watching()
+            self._stop_watching = self._background.every(_CALM_MS, self.poll)
+        progress = job.progress
+        self._card.show(progress)
+        if job.run is not None and not self._shown and progress.done:
+            self._shown = True
+            self._show(job.run, self._class.value)
+        if progress.status in ENDED:
+            self._leave()
+            self._rest()
+            self._outcome.object = sentence(progress)
+        self._changed(progress)
+
+    def _focus(self) -> None:
+        viewer = self._viewer
+        if self._job is not None and viewer is not None and viewer.viewport is not None:
+            self._job.focus(viewer.viewport)
+
+    def _rest(self) -> None:
+        self._run.disabled = False
+        self._card.hide()
+
+    def _leave(self) -> None:
+        self._stop_watching()
+        self._stop_watching = lambda: None
+        self._background.forget("run")
+
+
+def _title(job: Job, annotations: Iterable[Annotation]) -> str:
+    """Return what tells a job from others: its model, its region, and whose it is."""
+    recipe = job.recipe
+    where = "whole slide"
+    if recipe.region is not None:
+        area = Area.of(recipe.region)
+        areas = (each for each in annotations if each.kind == "area")
+        same = next((each.title for each in areas if each.area == area), None)
+        where = "region" if same is None else f"in {same}"
+    colours = recipe.normalize or ""
+    parts = [Path(recipe.model).stem, colours, where, job.user]
+    return " · ".join(filter(None, parts))

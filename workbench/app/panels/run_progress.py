@@ -1,0 +1,153 @@
+"""How far a run is: what floats over the slide while one is under way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import panel as pn
+import panel_material_ui as pmui
+
+from workbench.app.widgets.controls import button, floating, note
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workbench.progress import Progress
+
+_WIDTH: Final = 300
+_MINUTE_S: Final = 60
+_TOLD_SHARE: Final = 0.01
+_GB: Final = 1e9
+
+
+class ProgressCard(pn.viewable.Viewer):
+    """Shows a job's progress, and buttons to pause and to cancel it.
+
+    Parameters
+    ----------
+    pause, cancel : callable
+        Called when the buttons are pressed; `pause` also to go on.
+    """
+
+    def __init__(
+        self, *, pause: Callable[[], None], cancel: Callable[[], None]
+    ) -> None:
+        super().__init__()
+        plain: dict[str, Any] = {"sizing_mode": None, "margin": 0}
+        self._title = note(width=_WIDTH, sizing_mode=None)
+        self._question = note(width=_WIDTH, sizing_mode=None, visible=False)
+        self._status = note(width=_WIDTH, sizing_mode=None)
+        self._bar = pmui.LinearProgress(value=0, width=_WIDTH, margin=(6, 0))
+        self._costs = note(width=_WIDTH, sizing_mode=None)
+        self._pause = button("Pause", icon="pause", **plain)
+        self._cancel = button("Cancel", icon="stop", **plain)
+        self._pause.on_click(lambda _: pause())
+        self._cancel.on_click(lambda _: cancel())
+        self._paper = pmui.Paper(
+            pmui.Column(
+                self._title,
+                self._status,
+                self._question,
+                self._bar,
+                self._costs,
+                width=_WIDTH,
+                margin=0,
+            ),
+            pmui.Column(self._pause, self._cancel, margin=0, sx={"gap": "6px"}),
+            direction="row",
+            elevation=3,
+            visible=False,
+            styles=floating(bottom=16, right=16),
+            sx={"alignItems": "center", "gap": "12px", "p": "6px 14px"},
+        )
+
+    def __panel__(self) -> Any:
+        """Return what Panel shows."""
+        return self._paper
+
+    @property
+    def text(self) -> str:
+        """How far the job is, in words."""
+        return str(self._status.object)
+
+    @property
+    def offers(self) -> str:
+        """What the first button does now: "Pause" or "Resume"."""
+        return str(self._pause.label)
+
+    def name_job(self, title: str) -> None:
+        """Say which job this is about."""
+        self._title.object = title
+        self._question.visible = False
+
+    def ask(self, question: str) -> None:
+        """Ask before something is done that somebody else may not want."""
+        self._question.param.update(object=question, visible=True)
+
+    def say(self, text: str) -> None:
+        """Show a sentence until there is news of the job."""
+        self._status.object = text
+        self._paper.visible = True
+
+    def show(self, progress: Progress) -> None:
+        """Show how far a job is."""
+        paused = progress.status == "paused"
+        self._bar.variant = (
+            "determinate" if progress.total or paused else "indeterminate"
+        )
+        self._bar.value = round(100 * progress.fraction)
+        if paused != (self.offers == "Resume"):
+            self._pause.param.update(
+                label="Resume" if paused else "Pause",
+                icon="play_arrow" if paused else "pause",
+            )
+        self._costs.object = "" if paused else costs(progress)
+        self.say(sentence(progress))
+
+    def hide(self) -> None:
+        """Float no longer: nothing is under way."""
+        self.name_job("")
+        self._paper.visible = False
+
+
+def sentence(progress: Progress) -> str:
+    """Return how far a run is, for people."""
+    if progress.status == "failed":
+        return "Failed."
+    if progress.status in ("waiting", "running") and not progress.total:
+        return progress.message or f"{progress.stage.capitalize()}..."
+    count = f"{progress.done:,} of {progress.total:,} tiles"
+    if progress.status == "finished":
+        return f"Finished: {progress.done:,} tiles."
+    if progress.status in ("cancelled", "interrupted"):
+        return f"Stopped at {count}. Run again to continue."
+    if progress.status == "paused":
+        return f"Paused at {count}."
+    parts = [count]
+    if progress.tiles_per_second:
+        parts.append(f"{progress.tiles_per_second:.3g} tiles/s")
+    if progress.eta_s is not None:
+        parts.append(f"{_duration(progress.eta_s)} left")
+    if progress.message:
+        parts.append(progress.message)
+    return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < _MINUTE_S:
+        return f"{seconds:.0f} s"
+    if seconds < _MINUTE_S * _MINUTE_S:
+        return f"{seconds / _MINUTE_S:.0f} min"
+    return f"{seconds / _MINUTE_S / _MINUTE_S:.1f} h"
+
+
+def costs(progress: Progress) -> str:
+    """Return where the time goes, what would help, and the memory, for people."""
+    spent = sorted(progress.shares.items(), key=lambda each: -each[1])
+    told = [f"{step} {share:.0%}" for step, share in spent if share > _TOLD_SHARE]
+    held = [
+        f"{'memory' if name == 'host' else name} {size / _GB:.1f} GB"
+        for name, size in progress.memory.items()
+    ]
+    lines = [", ".join(told), progress.advice, ", ".join(held)]
+    return "\n\n".join(line for line in lines if line)

@@ -1,0 +1,1 @@
+"""Stain normalization: method, reference, fit, comparison of slides."""

@@ -1,0 +1,229 @@
+"""The stain: which method, in whose colours, and how the slide is drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from workbench.app.panels.slide_tissue import tissue_of_slide
+from workbench.app.panels.stain.fit_card import fit_of, picture_of_sample, warnings_of
+from workbench.app.panels.stain.reference import ReferencePanel
+from workbench.app.panels.stain.state import (
+    DIFFERENCE,
+    LOOKS,
+    NORMALIZED,
+    SCANNED,
+    layer_of,
+)
+from workbench.app.widgets.controls import choice, note, recipe_widgets, stack
+from workbench.app.widgets.html_snippets import legend_of
+from workbench.app.widgets.text import Html, Notice
+from workbench.recipe import NO_METHOD
+from workbench.stain.slide_fit import STAINS, SlideStain, fit_slide
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.app.widgets.background import Background
+    from workbench.geometry import Box
+    from workbench.recipe import StainMethod
+    from workbench.slide.slide import Slide
+    from workbench.stain.normalizer import Normalizer
+
+_OWN: Final = (SCANNED, *STAINS)
+"""Looks that need no reference."""
+
+_IN_THREES: Final = """
+.MuiToggleButtonGroup-root { display: grid !important;
+  grid-template-columns: repeat(3, 1fr) }
+.MuiToggleButtonGroup-root:has(> :nth-child(4):last-child) {
+  grid-template-columns: repeat(2, 1fr) }
+.MuiToggleButton-root { border: 1px solid !important; margin: 0 !important;
+  border-color: color-mix(in srgb, currentColor 18%, transparent) !important;
+  border-radius: 0 !important; padding: 4px }
+"""
+
+
+class StainPanel(pn.viewable.Viewer):
+    """Lets the user choose a normalization and a look, without making anyone wait.
+
+    Parameters
+    ----------
+    background : Background
+    folder : Path
+        Where references are kept.
+    """
+
+    fitted = param.ClassSelector(
+        class_=SlideStain, default=None, doc="The slide's stains, once they are asked."
+    )
+    asked = param.Dict(default={}, doc="The `options`, as soon as they are chosen.")
+    look = param.Selector(
+        default=SCANNED, objects=list(LOOKS), doc="How the slide is drawn."
+    )
+
+    def __init__(self, background: Background, folder: Path, **params: Any) -> None:
+        super().__init__(**params)
+        self._background = background
+        self._slide: Slide | None = None
+        self.references = ReferencePanel(background, folder)
+        methods = recipe_widgets(["normalize"])["normalize"].options
+        self._method = choice("Method", methods, NO_METHOD)
+        self._look = choice("Show", _OWN, SCANNED)
+        self._look.stylesheets = [*self._look.stylesheets, _IN_THREES]
+        self._legend = _html(visible=False)
+        self._status = note()
+        self._doubts = Notice(
+            "",
+            severity="warning",
+            variant="outlined",
+            visible=False,
+            margin=(4, 0),
+            sx={"py": 0, "fontSize": 12},
+        )
+        self._numbers, self._place = _html(), _html()
+        self._fit = pmui.Accordion(
+            ("Why: what was found", stack(self._numbers, self._place)),
+            elevation=0,
+            title_variant="body2",
+            disable_gutters=True,
+            sizing_mode="stretch_width",
+            margin=(4, 0),
+            visible=False,
+        )
+        self.references.visible = False
+        self._method.param.watch(lambda _: self._chosen(), "value")
+        self._look.param.watch(lambda _: self._looked(), "value")
+        self.references.param.watch(lambda _: self._refit(), "choice")
+
+    def __panel__(self) -> Any:
+        """Return what Panel shows."""
+        return stack(
+            self._method,
+            self.references,
+            self._look,
+            self._legend,
+            self._status,
+            self._doubts,
+            self._fit,
+        )
+
+    @property
+    def normalizer(self) -> Normalizer | None:
+        """Fitted to the slide; None while there is none."""
+        fitted: SlideStain | None = self.fitted
+        return None if fitted is None else fitted.normalizer
+
+    @property
+    def method(self) -> StainMethod | None:
+        """The method that is chosen, if any."""
+        chosen: str = self._method.value
+        return None if chosen == NO_METHOD else cast("StainMethod", chosen)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What a recipe needs to know: method, or None, and reference."""
+        if self.method is None:
+            return {"normalize": None}
+        return {
+            "normalize": self.method,
+            "reference": self.references.choice.text,
+        }
+
+    def attach(self, slide: Slide) -> None:
+        """Fit to another slide from now on."""
+        self._slide = slide
+        self._refit()
+
+    def select(self, slide: Slide, box: Box | None) -> None:
+        """Take notice of the box that is drawn on a slide, this or another one."""
+        self.references.select(slide, box)
+
+    def take(self, path: Path) -> None:
+        """Normalize to a reference that is saved as a file."""
+        self.references.take(path)
+        if self.method is None:
+            self._method.value = "macenko"
+
+    def preset(self, *, method: str = "", reference: str = "", look: str = "") -> None:
+        """Choose method, reference and look, where there are such."""
+        self.references.preset(reference)
+        if method in self._method.options:
+            self._method.value = method
+        if look in self._look.options:
+            self._look.value = look
+
+    def _chosen(self) -> None:
+        """Offer what the method can show; show what it is for, if nothing else is."""
+        normalizes, look = self.method is not None, self._look.value
+        self.references.visible = normalizes
+        if normalizes and look == SCANNED:
+            look = NORMALIZED
+        elif not normalizes and look in (NORMALIZED, DIFFERENCE):
+            look = SCANNED
+        # Both at once: a choice that is not offered would be lost.
+        offered = list(LOOKS if normalizes else _OWN)
+        self._look.param.update(options=offered, value=look)
+        self._refit()
+
+    @param.depends("look", watch=True)
+    def _look_changed(self) -> None:
+        if self.look in self._look.options:
+            self._look.value = self.look
+
+    def _looked(self) -> None:
+        self.look = self._look.value
+        if self.fitted is None and self.look in STAINS:
+            self._refit()
+        self._tell_legend()
+
+    def _refit(self) -> None:
+        self.asked = self.options
+        slide, method = self._slide, self.method
+        reference = self.references.choice.reference
+        if slide is None or (method is None and self.look not in STAINS):
+            self._background.forget("stain")
+            self._settle(None, "")
+            return
+        self._status.object = "Fitting stains..."
+        self._background.do(
+            lambda: fit_slide(
+                slide, method, reference, tissue=lambda: tissue_of_slide(slide)
+            ),
+            lambda fitted: self._settle(fitted, "Fitted to the whole slide."),
+            slot="stain",
+            otherwise=lambda: self._settle(None, "The stains could not be fitted."),
+        )
+
+    def _settle(self, fitted: SlideStain | None, status: str) -> None:
+        before = self.fitted
+        self.fitted = fitted  # the slide is repainted before all else is told
+        self._status.object = status
+        self._fit.visible = fitted is not None
+        self._tell_legend()
+        doubts = "" if fitted is None else warnings_of(fitted)
+        self._doubts.param.update(object=doubts, visible=bool(doubts))
+        if fitted is None:
+            return
+        self._numbers.object = fit_of(fitted)
+        if before is None or before.sample is not fitted.sample:
+            self._place.object = ""
+            self._background.do(
+                lambda: picture_of_sample(fitted), self._show_place, slot="sampled"
+            )
+
+    def _show_place(self, picture: str) -> None:
+        self._place.object = picture
+
+    def _tell_legend(self) -> None:
+        fitted: SlideStain | None = self.fitted
+        legend = None if fitted is None else layer_of(fitted, self.look).legend
+        self._legend.visible = legend is not None
+        self._legend.object = "" if legend is None else legend_of(legend)
+
+
+def _html(**more: Any) -> Any:
+    return Html("", margin=(2, 0), sizing_mode="stretch_width", **more)

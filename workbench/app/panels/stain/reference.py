@@ -1,0 +1,164 @@
+"""The reference: in whose colours the slide shall be, chosen by looking."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any, Final
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from workbench.app.catalog.reference_image import MAX_BYTES
+from workbench.app.catalog.references import Choice, ReferenceLibrary
+from workbench.app.widgets.controls import STYLE, button, note, side_by_side, stack
+from workbench.app.widgets.download import Download
+from workbench.app.widgets.gallery import Gallery
+from workbench.app.widgets.upload import Upload
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.app.widgets.background import Background
+    from workbench.geometry import Box
+    from workbench.slide.slide import Slide
+
+_MIN_SIDE: Final = 32
+_HIDDEN: Final[dict[str, Any]] = {"width": 0, "height": 0, "margin": 0}
+
+
+class ReferencePanel(pn.viewable.Viewer):
+    """Lets the user choose a reference, take one from a slide or a file, and keep it.
+
+    Parameters
+    ----------
+    background : Background
+    folder : Path
+        Where references are kept.
+    """
+
+    choice = param.ClassSelector(class_=Choice, doc="The reference that is chosen.")
+    visible = param.Boolean(default=True, doc="Whether it is shown.")
+
+    def __init__(self, background: Background, folder: Path, **params: Any) -> None:
+        super().__init__(**params)
+        self._background = background
+        self._shelf = ReferenceLibrary(folder)
+        self._taken: list[Choice] = []
+        self._drawn: tuple[Slide, Box] | None = None
+        self._gallery = Gallery(
+            label="Reference", sizing_mode="stretch_width", margin=(2, 0)
+        )
+        self._take = button("Take the drawn box", icon="crop", disabled=True)
+        self._upload = Upload(
+            label="Upload",
+            accept="image/*,.json",
+            max_file_size=MAX_BYTES,
+            variant="outlined",
+            **STYLE,
+        )
+        self._name = pmui.TextInput(label="Save it as", value="", **STYLE)
+        self._save = button("Save", icon="save", sizing_mode=None, width=92)
+        self._download = Download(**_HIDDEN)
+        self._fetch = pmui.IconButton(
+            icon="download",
+            size="small",
+            description="Download it as JSON",
+            margin=(8, 0),
+        )
+        self._choices: dict[str, Choice] = {}
+        self._offer()
+        self._gallery.value = next(iter(self._choices))
+        self._chosen()
+        self._watch()
+
+    def __panel__(self) -> Any:
+        """Return what Panel shows."""
+        return stack(
+            note("Reference", margin=(4, 2, 0, 2)),
+            self._gallery,
+            side_by_side(self._take, self._upload),
+            side_by_side(self._name, self._save, self._fetch, self._download),
+            visible=self.param.visible,
+        )
+
+    @property
+    def address(self) -> str:
+        """What an address knows it by; empty for those of this session."""
+        key: str = self._gallery.value
+        return "" if any(key == each.key for each in self._taken) else key
+
+    def preset(self, name: str) -> None:
+        """Choose the reference that an address names, where there is one."""
+        if name in self._choices:
+            self._gallery.value = name
+
+    def select(self, slide: Slide, box: Box | None) -> None:
+        """Take notice of the box that is drawn on a slide."""
+        usable = box is not None and min(box.width, box.height) >= _MIN_SIDE
+        self._drawn = (slide, box) if usable and box is not None else None
+        self._take.disabled = self._drawn is None
+
+    def take(self, path: Path) -> None:
+        """Choose a reference that lies on disk."""
+        self._keep(self._shelf.of_file(path))
+
+    def _watch(self) -> None:
+        self._gallery.param.watch(lambda _: self._chosen(), "value")
+        self._take.on_click(lambda _: self._take_box())
+        self._upload.param.watch(lambda _: self._uploaded(), "value")
+        self._save.on_click(lambda _: self._save_it())
+        self._fetch.on_click(lambda _: self._hand_over())
+
+    def _offer(self) -> None:
+        """Show those built in, those saved, and those of this session."""
+        known = [*self._shelf.choices(), *self._taken]
+        self._choices = {each.key: each for each in known}
+        self._gallery.items = [each.item for each in self._choices.values()]
+
+    def _chosen(self) -> None:
+        chosen = self._choices.get(self._gallery.value)
+        if chosen is not None:
+            self.choice = chosen
+
+    def _keep(self, choice: Choice) -> None:
+        """Add one to those of this session, and choose it."""
+        others = [each for each in self._taken if each.key != choice.key]
+        self._taken = [*others, choice]
+        self._offer()
+        self._gallery.value = choice.key
+
+    def _take_box(self) -> None:
+        if self._drawn is None:
+            return
+        slide, box = self._drawn
+        inside = box.intersection(slide.box)
+        self._background.do(
+            lambda: self._shelf.of_region(slide, inside), self._keep, slot="reference"
+        )
+
+    def _uploaded(self) -> None:
+        content, name = self._upload.value, self._upload.filename
+        if content:
+            self._background.do(
+                lambda: self._shelf.upload(content, str(name)),
+                self._keep,
+                slot="reference",
+            )
+
+    def _save_it(self) -> None:
+        reference, name = self.choice.reference, self._name.value_input
+        self._background.do(
+            lambda: self._shelf.save(reference, name), self._saved, slot="reference"
+        )
+
+    def _saved(self, choice: Choice) -> None:
+        self._name.value = ""
+        self._offer()
+        self._gallery.value = choice.key
+
+    def _hand_over(self) -> None:
+        reference = self.choice.reference
+        data = base64.b64encode(reference.model_dump_json(indent=2).encode()).decode()
+        url = f"data:application/json;base64,{data}"
+        self._download.file = {"name": f"{reference.name}.json", "url": url}

@@ -1,0 +1,118 @@
+"""The app as a web server.
+
+`workbench serve --slides DIR` calls `serve`. The same app runs under Panel's own
+command, with the slides in the environment variable `WORKBENCH_SLIDES`:
+
+    panel serve workbench/app/server/serve.py --plugins workbench.tileserver
+"""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod
+
+import panel as pn
+from panel.io.application import build_applications
+
+from workbench.app.catalog.site import site_from_environment
+from workbench.app.layout import full_page
+from workbench.app.server.access_log import log_discreetly
+from workbench.app.server.closed_pages import begin_upkeep, forget
+from workbench.app.server.config import APP, server_options
+from workbench.app.server.health import HealthHandler
+from workbench.app.server.session_limit import SessionLimit
+from workbench.app.session import Session
+from workbench.app.url_state import Address
+from workbench.app.widgets.theme import TITLE
+from workbench.tileserver.security_headers import SELF, guard_page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workbench.app.catalog.site import Site
+    from workbench.app.server.config import ServerConfig
+
+
+def session(site: Site, *, first: str = "") -> Session:
+    """Return the app for the session that is being opened.
+
+    Its address says what is shown at first, such as `?slide=NAME&normalize=METHOD`;
+    `Address` has all of it. `first` is the slide otherwise.
+    """
+    asked = Address.parse(pn.state.session_args)
+    document = pn.state.curdoc
+    if document is not None:
+        begin_upkeep()
+    app = Session(site)
+    # Panel keeps it by the document, and forgets a document that nothing else keeps.
+    failed = WeakMethod(app.background.failed)
+    pn.config.exception_handler = lambda error: _tell_of(failed(), error)
+    pn.state.onload(lambda: app.begin_at(replace(asked, slide=asked.slide or first)))
+
+    def over(_: object) -> None:
+        app.close()
+        if document is not None:
+            forget(document)
+
+    pn.state.on_session_destroyed(over)
+    return app
+
+
+def _tell_of(failed: Callable[[Exception], None] | None, error: Exception) -> None:
+    if failed is not None:
+        failed(error)
+
+
+def _page(site: Site) -> Any:
+    guard_page(pn.state.curdoc, lambda: SELF)
+    return full_page(session(site))
+
+
+def serve(
+    site: Site, door: ServerConfig, *, started: Callable[[str], None] | None = None
+) -> None:
+    """Serve the app until the process is told to end; then save what is running.
+
+    Parameters
+    ----------
+    site : Site
+    door : ServerConfig
+    started : callable, optional
+        Takes the app's URL once the server listens.
+
+    Raises
+    ------
+    OSError
+        If the port is taken.
+    """
+    gate = SessionLimit(door.limits)
+    apps = build_applications({APP: lambda: _page(site)}, title=TITLE)
+    for app in apps.values():
+        app.add(gate)
+    options = server_options(door)
+    log_discreetly([*site.library.roots, site.shelf.folder], level=door.log_level)
+    health = {"health": partial(gate.health, site.shelf)}
+    options["extra_patterns"].append(("/(?:health|liveness)", HealthHandler, health))
+    server = pn.serve(apps, start=False, **options)
+    server.start()
+    if started is not None:
+        server.io_loop.add_callback(started, door.url)
+    loop = server.io_loop
+    for kind in (signal.SIGTERM, signal.SIGINT):
+        # Bokeh's own says so on standard output first, and stays where that is closed.
+        loop.asyncio_loop.add_signal_handler(kind, loop.stop)
+    try:
+        loop.start()
+    finally:
+        server.stop()
+        site.shelf.close()
+
+
+if pn.state.served:  # true in the module that `panel serve` runs, not in an import
+    # Panel runs this file anew for each session of `panel serve`.
+    _site = site_from_environment()
+    log_discreetly([*_site.library.roots, _site.shelf.folder])
+    _page(_site).servable()

@@ -1,0 +1,79 @@
+"""How many pages may be open at once, and how many are."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from bokeh.application.handlers.handler import Handler
+from panel.config import config
+from tornado.web import HTTPError, decode_signed_value
+
+from workbench.tileserver import REGISTRY
+
+if TYPE_CHECKING:
+    from workbench.app.catalog.runs import RunLibrary
+    from workbench.app.server.config import Limits
+
+_FULL: Final = "All places are taken - close a page or try again in a minute"
+
+
+class SessionLimit(Handler):
+    """Lets pages be opened up to a number; refuses others with 503.
+
+    Parameters
+    ----------
+    limits : Limits
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__()
+        self.limits = limits
+        self._open: dict[str, str] = {}
+        self._since = time.monotonic()
+
+    def modify_document(self, doc: Any) -> None:
+        """Leave the page to the app."""
+
+    def process_request(self, request: Any) -> dict[str, Any]:
+        """Refuse a page that would be one too many, before anything is made for it."""
+        user = _user(request)
+        total = len(self._open) >= self.limits.sessions
+        own = Counter(self._open.values())[user] if user else 0
+        if total or own >= self.limits.user_sessions:
+            raise HTTPError(503, reason=_FULL)
+        return {}
+
+    async def on_session_created(self, session_context: Any) -> None:
+        """Count a page in."""
+        self._open[session_context.id] = _user(session_context.request)
+
+    async def on_session_destroyed(self, session_context: Any) -> None:
+        """Count a page out."""
+        self._open.pop(session_context.id, None)
+
+    def __len__(self) -> int:
+        """Return the number of open pages."""
+        return len(self._open)
+
+    def health(self, shelf: RunLibrary) -> dict[str, Any]:
+        """Return how the server is: numbers only, as anybody may ask."""
+        return {
+            "status": "ok",
+            "sessions": len(self),
+            "sessions_at_most": self.limits.sessions,
+            "layers": len(REGISTRY),
+            "runs": len(shelf.active()),
+            "seconds": round(time.monotonic() - self._since),
+        }
+
+
+def _user(request: Any) -> str:
+    """Return the user of a request by its signed cookie, empty if there is none."""
+    cookie = request.cookies.get("user") if request is not None else None
+    if cookie is None or not config.cookie_secret:
+        return ""
+    value = getattr(cookie, "value", cookie)
+    user = decode_signed_value(config.cookie_secret, "user", value)
+    return "" if user is None else user.decode(errors="replace")

@@ -1,0 +1,121 @@
+"""Widgets in the app's one style; those of a recipe are made from its fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import panel_material_ui as pmui
+
+from workbench.app.widgets.text import Text
+from workbench.recipe import options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from workbench.recipe import Option
+
+STYLE: Final[dict[str, Any]] = {
+    "size": "small",
+    "sizing_mode": "stretch_width",
+    "margin": (4, 0),
+}
+"""What small widgets in a drawer share."""
+
+_SMALL_LABEL: Final = "fieldset > label.MuiFormLabel-root { font-size: 11px }"
+_FLAT: Final[dict[str, Any]] = {"sizing_mode": "stretch_width", "margin": (4, 0)}
+
+_AT_ONCE: Final = ["value"]
+"""Properties of which Panel tells at once; of others it waits 50 ms for more moves."""
+
+
+class PromptSlider(pmui.FloatSlider):
+    """A slider that is followed as it moves."""
+
+    _priority_changes = _AT_ONCE
+
+
+class PromptRangeSlider(pmui.RangeSlider):
+    """A slider of two ends that is followed as it moves."""
+
+    _priority_changes = _AT_ONCE
+
+
+def recipe_widgets(names: Iterable[str]) -> dict[str, Any]:
+    """Return a widget for each of these fields of a recipe, by name."""
+    known = {option.name: option for option in options()}
+    return {name: widget_for(known[name]) for name in names}
+
+
+def widget_for(option: Option) -> Any:
+    """Return the widget of one option, with its default, bounds and help."""
+    label = option.name.replace("_", " ").capitalize()
+    shared = {**STYLE, "label": label, "description": option.help}
+    low, high = option.bounds
+    match option.kind:
+        case "choice":
+            return pmui.Select(
+                value=option.default, options=list(option.choices), **shared
+            )
+        case "switch":
+            return pmui.Switch(value=option.default, **shared)
+        case "whole" if option.choices:  # a number, or a word in its place
+            return pmui.TextInput(value=str(option.default), **shared)
+        case "whole":
+            return pmui.IntInput(value=option.default, start=low, end=high, **shared)
+        case "number" if option.default is None:  # which no slider can say
+            return pmui.FloatInput(value=None, start=low, end=high, **shared)
+        case "number" if low is not None and high is not None:
+            return pmui.FloatSlider(
+                value=option.default,
+                start=low,
+                end=high,
+                step=(high - low) / 100,
+                **shared,
+            )
+        case "number":
+            return pmui.FloatInput(value=option.default, start=low, end=high, **shared)
+        case "text" | "box":
+            value = "" if option.default is None else str(option.default)
+            return pmui.TextInput(value=value, **shared)
+
+
+def button(label: str, *, icon: str = "", main: bool = False, **more: Any) -> Any:
+    """Return a button; `main` for the one that a section is about."""
+    look = {"variant": "contained" if main else "outlined", "color": "primary"}
+    return pmui.Button(label=label, icon=icon or None, **{**STYLE, **look, **more})
+
+
+def note(text: str = "", **more: Any) -> Any:
+    """Return a line of small, quiet text."""
+    look: dict[str, Any] = {"variant": "caption", "margin": (0, 2)}
+    look |= {"sizing_mode": "stretch_width", **more}
+    sx = {"color": "text.secondary", "overflowWrap": "anywhere", "lineHeight": 1.4}
+    sx |= {"display": "block"}  # in a line of its own height, not of the page's
+    return Text(text, sx=sx, **look)
+
+
+def stack(*children: Any, **more: Any) -> Any:
+    """Return children one under the other."""
+    return pmui.Column(*children, **{**_FLAT, "margin": 0, **more})
+
+
+def side_by_side(*children: Any, **more: Any) -> Any:
+    """Return children next to each other."""
+    return pmui.Row(*children, **{**_FLAT, "margin": 0, "sx": {"gap": "8px"}, **more})
+
+
+def choice(label: str, options: Iterable[str], value: str) -> Any:
+    """Return a few buttons of which one is chosen."""
+    return pmui.RadioButtonGroup(
+        label=label,
+        options=list(options),
+        value=value,
+        stylesheets=[_SMALL_LABEL],
+        **{**STYLE, "variant": "outlined"},
+    )
+
+
+def floating(**edges: int) -> dict[str, str]:
+    """Return the style of what floats over the slide, so many pixels from edges."""
+    place = {edge: f"{pixels}px" for edge, pixels in edges.items()}
+    return {"position": "absolute", "z-index": "5", "width": "auto", **place}

@@ -1,0 +1,17 @@
+"""Downloads: files handed to the browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import param
+from panel.custom import JSComponent
+
+
+class Download(JSComponent):
+    """Hands files to the browser."""
+
+    file = param.Dict(default={}, doc="`name` and `url` of the last one.")
+
+    _esm: ClassVar[Path] = Path(__file__).parent / "download.js"

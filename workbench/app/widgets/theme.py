@@ -1,0 +1,35 @@
+"""Title, icon and colours of the app."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+TITLE: Final = "Slide Workbench"
+
+
+ICON: Final = Path(__file__).parents[1] / "icon.svg"
+
+
+_QUIET: Final = {"styleOverrides": {"root": {"textTransform": "none"}}}
+
+
+def _theme(primary: str, bar: str) -> dict[str, Any]:
+    return {
+        "palette": {"primary": {"main": primary}},
+        "typography": {"fontSize": 13},
+        "shape": {"borderRadius": 8},
+        "components": {
+            "MuiButton": _QUIET,
+            "MuiToggleButton": _QUIET,
+            "MuiAppBar": {
+                "styleOverrides": {"root": {"backgroundColor": bar, "color": "#ffffff"}}
+            },
+        },
+    }
+
+
+THEMES: Final = {
+    "light": _theme("#5b4b9a", "#5b4b9a"),
+    "dark": _theme("#b3a4f0", "#2b2545"),
+}

@@ -1,0 +1,106 @@
+"""Writing what a run found; the suffix of the file says in which format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from workbench.errors import RunError
+from workbench.export.geojson import write_geojson
+from workbench.export.instances import (
+    write_coco,
+    write_detections,
+    write_geoparquet,
+    write_rows,
+)
+from workbench.export.ometiff import write_ometiff
+from workbench.export.vectors import write_parquet
+from workbench.export.wsinfer_csv import write_csv
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from workbench.results.run import Run
+
+EXPORTS: Final[dict[str, Callable[[Run, Path], None]]] = {
+    ".csv": write_csv,
+    ".geojson": write_geojson,
+    ".geojson.gz": write_geojson,
+    ".ome.tiff": write_ometiff,
+    ".ome.tif": write_ometiff,
+}
+"""What writes which suffix."""
+
+OBJECT_EXPORTS: Final[dict[str, Callable[[Run, Path], None]]] = {
+    ".csv": write_rows,
+    ".coco.json": write_coco,
+    ".geojson": write_detections,
+    ".geojson.gz": write_detections,
+    ".parquet": write_geoparquet,
+}
+"""What of a run that finds objects is written in place of its density."""
+
+VECTOR_EXPORTS: Final[dict[str, Callable[[Run, Path], None]]] = {
+    ".parquet": write_parquet,
+}
+"""What of a run that embeds is written besides the lengths of its vectors."""
+
+_OF_TASK: Final = {"instances": OBJECT_EXPORTS, "embedding": VECTOR_EXPORTS}
+
+
+def export_scores(run: Run, path: str | os.PathLike[str]) -> Path:
+    """Write the scores of a run for another tool.
+
+    A run that is not finished is written as far as it is.
+
+    Parameters
+    ----------
+    run : Run
+    path : path
+        Ends in one of
+
+        - .csv: one row a cell, in the columns of WSInfer (minx, miny, width, height
+          in level-0 pixels, then prob_<class>),
+        - .geojson or .geojson.gz: tile objects for QuPath,
+        - .ome.tiff or .ome.tif: a float32 raster with one channel a class, NaN where
+          there is no answer,
+
+        or, of a run that finds objects, in one of
+
+        - .geojson or .geojson.gz: detections for QuPath, with their measurements,
+        - .coco.json: annotations as COCO has them,
+        - .parquet: GeoParquet,
+        - .csv: one row an object,
+        - .ome.tiff or .ome.tif: their density as a raster,
+
+        or, of a run that embeds, in
+
+        - .parquet: one row a tile, with its vector.
+
+    Returns
+    -------
+    Path
+        The file, which is there as a whole or not at all.
+
+    Raises
+    ------
+    RunError
+        If the suffix is none of these, or the file cannot be written.
+    """
+    path = Path(path)
+    exports = {**EXPORTS, **_OF_TASK.get(run.card.task, {})}
+    suffix = next((s for s in exports if path.name.lower().endswith(s)), None)
+    if suffix is None:
+        message = f"'{path.name}' has no suffix that says how to write it."
+        raise RunError(message, f"Use one of: {', '.join(exports)}.")
+    part = path.with_name(f".part-{path.name}")
+    try:
+        exports[suffix](run, part)
+        part.replace(path)
+    except OSError as error:
+        message = f"'{path}' cannot be written: {error.strerror or error}."
+        raise RunError(message, "Choose another place, or make room.") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return path

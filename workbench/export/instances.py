@@ -1,0 +1,192 @@
+"""The objects of a run for other tools, block by block, however many there are.
+
+Coordinates are stored pixels; for QuPath they begin at the scanned part of the slide,
+as its own do (see `export/geojson.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import uuid
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import shapely
+
+from workbench.errors import RunError
+from workbench.export.file_frame import scanned_frame, stored_frame
+from workbench.export.geojson import NAMES, opened
+from workbench.instances.store import InstanceStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from workbench.instances.instances import Instances
+    from workbench.results.run import Run
+
+_BLOCK: Final = 8192
+_DECIMALS: Final = 4
+
+
+def write_detections(run: Run, path: Path) -> None:
+    """Write detection objects for QuPath, one a line; compressed if it ends in .gz."""
+    store = _store(run)
+    frame = scanned_frame(run)
+    whose = f"{run.record['slide']['id']} {run.record['created']} object"
+    kinds = [
+        {"name": name, "color": list(colour)}
+        for name, colour in zip(store.classes, store.palette, strict=True)
+    ]
+    with opened(path) as file:
+        file.write('{"type":"FeatureCollection","features":[')
+        before = ""
+        for ids, found in _blocks(store):
+            facts = _measurements(found)
+            for number, ring, kind, fact in zip(
+                ids.tolist(), _rings(found), found.classes.tolist(), facts, strict=True
+            ):
+                points = frame.of_slide(ring).tolist()
+                feature = {
+                    "type": "Feature",
+                    "id": str(uuid.uuid5(NAMES, f"{whose} {number}")),
+                    "geometry": {
+                        "type": "Polygon",
+                        "coordinates": [[*points, points[0]]],
+                    },
+                    "properties": {
+                        "objectType": "detection",
+                        "classification": kinds[kind],
+                        "measurements": fact,
+                    },
+                }
+                file.write(f"{before}\n")
+                before = ","
+                json.dump(feature, file, separators=(",", ":"), ensure_ascii=False)
+        file.write("\n]}\n")
+
+
+def write_coco(run: Run, path: Path) -> None:
+    """Write annotations as COCO has them, in stored pixels."""
+    store, slide, frame = _store(run), run.record["slide"], stored_frame(run)
+    width, height = np.rint(np.divide(slide["size"], frame.scale)).astype(int).tolist()
+    head = {
+        "info": {"description": f"{run.card.name} on {slide['name']}"},
+        "images": [
+            {
+                "id": 1,
+                "file_name": slide["name"],
+                "width": width,
+                "height": height,
+            }
+        ],
+        "categories": [
+            {"id": number, "name": name} for number, name in enumerate(store.classes, 1)
+        ],
+    }
+    with opened(path) as file:
+        file.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "annotations": [')
+        before = ""
+        for ids, found in _blocks(store):
+            areas = shapely.area(found.polygons) / math.prod(frame.scale)
+            boxes = frame.of_slide(found.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
+            for i, (number, ring) in enumerate(
+                zip(ids.tolist(), _rings(found), strict=True)
+            ):
+                x0, y0, x1, y1 = boxes[i].tolist()
+                annotation = {
+                    "id": number + 1,
+                    "image_id": 1,
+                    "category_id": int(found.classes[i]) + 1,
+                    "segmentation": [frame.of_slide(ring).ravel().tolist()],
+                    "bbox": [x0, y0, x1 - x0, y1 - y0],
+                    "area": float(areas[i]),
+                    "iscrowd": 0,
+                    "score": round(float(found.scores[i]), _DECIMALS),
+                }
+                file.write(f"{before}\n")
+                before = ","
+                json.dump(annotation, file, separators=(",", ":"))
+        file.write("\n]}\n")
+
+
+def write_geoparquet(run: Run, path: Path) -> None:
+    """Write GeoParquet 1.1: class, score, measures, and the outline as `geometry`."""
+    store, frame = _store(run), stored_frame(run)
+    names = np.array(store.classes, object)
+    columns = {"encoding": "WKB", "geometry_types": ["Polygon"], "crs": None}
+    geo = {
+        "version": "1.1.0",
+        "primary_column": "geometry",
+        "columns": {"geometry": columns},
+    }
+    schema = pa.schema(
+        [
+            ("id", pa.int64()),
+            ("class", pa.string()),
+            ("score", pa.float32()),
+            *((name, pa.float32()) for name in store.measures),
+            ("geometry", pa.binary()),
+        ],
+        metadata={"geo": json.dumps(geo)},
+    )
+    with pq.ParquetWriter(path, schema, compression="zstd") as file:
+        for ids, found in _blocks(store):
+            table = {
+                "id": ids,
+                "class": names[found.classes],
+                "score": found.scores,
+                **found.measures,
+                "geometry": shapely.to_wkb(
+                    shapely.transform(found.polygons, frame.of_slide)
+                ),
+            }
+            file.write_table(pa.table(table, schema))
+
+
+def write_rows(run: Run, path: Path) -> None:
+    """Write a table: one row an object, with its place, score and measures."""
+    store, frame = _store(run), stored_frame(run)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        store.rows([]).to_csv(file)
+        for ids, _ in _blocks(store):
+            rows = store.rows(ids)
+            if frame.scaled:
+                rows[["x", "y"]] = frame.of_slide(rows[["x", "y"]].to_numpy())
+            rows.to_csv(file, header=False)
+
+
+def _store(run: Run) -> InstanceStore:
+    store = run.instances
+    if not isinstance(store, InstanceStore):
+        message = f"The objects of '{run.path}' are not settled: it is {run.status}."
+        raise RunError(message, "Let it end, or run again to go on, and export then.")
+    return store
+
+
+def _blocks(store: InstanceStore) -> Iterator[tuple[NDArray[np.int64], Instances]]:
+    there = np.setdiff1d(np.arange(len(store)), store.gone)
+    for start in range(0, len(there), _BLOCK):
+        ids = there[start : start + _BLOCK]
+        yield ids, store.take(ids)
+
+
+def _rings(found: Instances) -> list[NDArray[np.float32]]:
+    return np.split(found.points, found.ends[:-1])
+
+
+def _measurements(found: Instances) -> Iterator[dict[str, float]]:
+    """Return what is known of each as numbers; QuPath takes no others."""
+    names = ("score", *found.measures)
+    columns = np.stack([found.scores, *found.measures.values()]).astype(float)
+    for values in columns.T.round(_DECIMALS).tolist():
+        yield {
+            name: value
+            for name, value in zip(names, values, strict=True)
+            if np.isfinite(value)
+        }

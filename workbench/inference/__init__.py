@@ -1,0 +1,1 @@
+"""Inference: a recipe on a slide, from its plan to its results."""

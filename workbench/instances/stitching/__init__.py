@@ -1,0 +1,1 @@
+"""Instances at tile borders: claims of tiles, resolved into one set."""

@@ -1,0 +1,99 @@
+"""Annotations in a picture of a slide, as the viewer paints them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import shapely
+from PIL import Image, ImageDraw
+
+from workbench.annotations.classes import colour_of
+from workbench.layers.text import Lettering
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from workbench.annotations.annotation import Annotation
+    from workbench.geometry import Box
+
+_LINE_SHARE: Final = 1 / 500
+"""Of the picture's width, that an outline is wide; a point is five times as wide."""
+
+_FONT_SHARE: Final = 1 / 70
+_LEAST_PX: Final = (2, 11)
+
+
+def draw_annotations(
+    pixels: NDArray[np.uint8],
+    annotations: Iterable[Annotation],
+    box: Box,
+    *,
+    turn: int = 0,
+    mirrored: bool = False,
+) -> NDArray[np.uint8]:
+    """Return a picture with annotations over it.
+
+    Parameters
+    ----------
+    pixels : uint8 (H, W, 3)
+        As the viewer shows it: mirrored, then turned.
+    annotations : iterable of Annotation
+    box : Box
+        What the picture shows, in level-0 pixels.
+    turn : int
+        Quarters by which it is turned clockwise.
+    mirrored : bool
+        Whether left and right are swapped, before turning.
+
+    Returns
+    -------
+    uint8 (H, W, 3)
+    """
+    picture = Image.fromarray(pixels)
+    draw = ImageDraw.Draw(picture)
+    least, smallest = _LEAST_PX
+    line = max(least, round(picture.width * _LINE_SHARE))
+    font = max(smallest, round(picture.width * _FONT_SHARE))
+    frame = shapely.box(box.x0, box.y0, box.x1, box.y1)
+    for each in annotations:
+        if not each.geometry.intersects(frame):
+            continue
+        colour = each.colour or colour_of(each.classification)
+        corners = []
+        for part in shapely.get_parts(each.geometry):
+            lines = [part]
+            if part.geom_type == "Polygon":
+                lines = [part.exterior, *part.interiors]
+            for ring in map(shapely.get_coordinates, lines):
+                place = _on_picture(ring, box, pixels.shape[:2], turn, mirrored)
+                corners.append(place)
+                points = [(float(x), float(y)) for x, y in place]
+                if each.kind == "point":
+                    (x, y), reach = points[0], 2.5 * line
+                    around = (x - reach, y - reach, x + reach, y + reach)
+                    draw.ellipse(around, fill=colour, outline="white")
+                else:
+                    draw.line(points, fill=colour, width=line, joint="curve")
+        if each.name:
+            left, top = np.concatenate(corners).min(axis=0)
+            Lettering(font, colour).write(draw, (left, top - 0.7 * font), each.name)
+    return np.asarray(picture)
+
+
+def _on_picture(
+    points: NDArray[np.float64],
+    box: Box,
+    shape: tuple[int, int],
+    turn: int,
+    mirrored: bool,  # noqa: FBT001 - with what it belongs to
+) -> NDArray[np.float64]:
+    """Return level-0 points in pixels of the picture: (N, 2)."""
+    x, y = ((points - [box.x0, box.y0]) / [box.width, box.height]).T
+    x = 1 - x if mirrored else x
+    for _ in range(turn % 4):
+        x, y = 1 - y, x
+    height, width = shape
+    return np.stack([x * width, y * height], axis=1)

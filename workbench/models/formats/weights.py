@@ -1,0 +1,187 @@
+"""From a file of weights to a network: TorchScript, torch.export, ONNX, bare weights.
+
+Whether a file needs the user's trust follows from what loading it can do:
+
+- ONNX and safetensors hold numbers and a graph of known operators: no trust.
+- Pickled weights (.pt, .pth, .bin) are read with `weights_only`, which admits
+  tensors and nothing that could run: no trust. A pickled *module* runs whatever its
+  author wrote, and needs trust.
+- TorchScript and torch.export files are programs. Theirs is a small language, but
+  `torch.save` and `torch.from_file` belong to it, so that a model can write over
+  files of the user who runs it: they need trust.
+
+Nothing is ever downloaded.
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import zipfile
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from workbench.errors import (
+    InvalidCardError,
+    ModelError,
+    UntrustedModelError,
+    WorkbenchError,
+)
+from workbench.models.architectures import NoHead, build_network, sized
+from workbench.models.fixed_batch import FixedBatch
+from workbench.models.formats.checkpoints import AmbiguousError, weights_for
+from workbench.models.formats.onnx import load_onnx
+from workbench.models.networks.third_party import is_packaged, load_packaged
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.models.card import ModelCard
+
+_MISFITS: Final = (RuntimeError, TypeError, ValueError, KeyError, AttributeError)
+"""What networks raise for weights that are not theirs."""
+
+_log = logging.getLogger(__name__)
+
+Kind = Literal["onnx", "safetensors", "torchscript", "export", "pickle"]
+
+
+def load_network(card: ModelCard, weights: Path, *, trust: bool) -> nn.Module:
+    """Return the network that a file of weights holds, on the CPU.
+
+    Raises
+    ------
+    UntrustedModelError
+        If loading could run code and `trust` is False.
+    InvalidCardError
+        If the weights are bare and the card names no architecture that fits them.
+    ModelError
+        If the file is damaged or of another kind than its name says.
+    """
+    if is_packaged(card.architecture):
+        if kind_of(weights) == "pickle" and weights.suffix != ".h5":
+            _unpickled(weights, trust=trust)  # refuses what could run code
+        return load_packaged(card, weights)
+    kind = kind_of(weights)
+    if kind in ("torchscript", "export") and not trust:
+        reason = "it is a program, which could write files"
+        raise UntrustedModelError(weights, reason)
+    try:
+        if kind == "onnx":
+            return load_onnx(weights)
+        if kind == "torchscript":
+            return _scripted(weights)
+        if kind == "export":
+            return _exported(weights)
+        return _bare(card, weights, kind, trust=trust)
+    except WorkbenchError:
+        raise
+    except Exception as error:
+        # Whatever the loaders raise for files that are damaged, or pickled with other
+        # code.
+        message = f"'{weights}' cannot be loaded as {kind}: {_first_line(error)}."
+        remedy = "Copy the file again, or export the model again."
+        raise ModelError(message, remedy) from error
+
+
+def kind_of(weights: Path) -> Kind:
+    """Tell what a file of weights is: by its suffix, or by its content for .pt."""
+    if weights.suffix == ".onnx":
+        return "onnx"
+    if weights.suffix == ".safetensors":
+        return "safetensors"
+    if not zipfile.is_zipfile(weights):
+        return "pickle"
+    try:
+        with zipfile.ZipFile(weights) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        message = f"'{weights}' is damaged: {error}."
+        raise ModelError(message, "Copy the file again.") from error
+    if any("/code/" in name for name in names):
+        return "torchscript"
+    if any("/models/" in n or n.endswith("exported_program.json") for n in names):
+        return "export"
+    return "pickle"
+
+
+def _scripted(weights: Path) -> nn.Module:
+    network: nn.Module = torch.jit.load(weights, map_location="cpu")  # type: ignore[no-untyped-call]
+    return network
+
+
+def _exported(weights: Path) -> nn.Module:
+    program = torch.export.load(weights)
+    tiles = program.graph_signature.user_inputs[0]
+    node = next(node for node in program.graph.nodes if node.name == tiles)
+    size = node.meta["val"].shape[0]
+    return FixedBatch(program.module(), size if isinstance(size, int) else None)
+
+
+def _bare(card: ModelCard, weights: Path, kind: Kind, *, trust: bool) -> nn.Module:
+    content = (
+        load_file(weights)
+        if kind == "safetensors"
+        else _unpickled(weights, trust=trust)
+    )
+    if (module := _module(content, card.checkpoint)) is not None:
+        return module
+    network = build_network(sized(card), trust=trust)
+    holder = getattr(network, "weighted", network)
+    headless = [n for n, each in holder.named_modules() if isinstance(each, NoHead)]
+    try:
+        found = weights_for(holder, content, wanted=card.checkpoint, headless=headless)
+    except AmbiguousError as error:
+        reason = f"{error}; name one of them: checkpoint = '...'"
+        raise InvalidCardError(weights, reason) from error
+    except ValueError as error:
+        raise InvalidCardError(weights, str(error)) from error
+    try:
+        found.into(holder)
+    except _MISFITS as error:
+        reason = (
+            f"architecture '{card.architecture}' with {len(card.classes)} classes does"
+            f" not fit the weights ({found.problem or _first_line(error)})"
+        )
+        raise InvalidCardError(weights, reason) from error
+    if found.where or found.surplus:
+        left = f"; left over: {', '.join(found.surplus[:20])}" if found.surplus else ""
+        _log.info("%s: the weights lie under '%s'%s", weights.name, found.where, left)
+    return network
+
+
+def _module(content: Any, wanted: str) -> nn.Module | None:
+    """Return the pickled network of a file, by itself or in a checkpoint."""
+    inner = content.items() if isinstance(content, dict) else ()
+    found = {"": content, **{str(name): each for name, each in inner}}
+    modules = {n: each for n, each in found.items() if isinstance(each, nn.Module)}
+    if not modules:
+        return None
+    if len(modules) > 1 and wanted not in modules:
+        message = f"it holds several networks: {', '.join(map(repr, modules))}"
+        remedy = "Name one of them in the card: checkpoint = '...'."
+        raise ModelError(message, remedy)
+    module = modules.get(wanted) or next(iter(modules.values()))
+    while isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        module = module.module
+    return module.float()
+
+
+def _unpickled(weights: Path, *, trust: bool) -> Any:
+    try:
+        return torch.load(weights, map_location="cpu", weights_only=True)
+    except Exception as error:
+        if not trust and not isinstance(error, pickle.UnpicklingError):
+            raise
+        if not trust:
+            reason = "it is damaged, or holds more than weights"
+            raise UntrustedModelError(weights, reason) from error
+    return torch.load(weights, map_location="cpu", weights_only=False)
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2]) or type(error).__name__

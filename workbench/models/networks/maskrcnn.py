@@ -1,0 +1,294 @@
+"""Mask R-CNN as it is used on slides: a box, a class, a score and a small mask each.
+
+K. He et al., "Mask R-CNN", ICCV 2017, as torchvision has it. Its masks of 28 x 28 stay
+as they are until they are on the CPU, where each is resized within its own box;
+torchvision pastes each into a raster of the whole tile, which takes forty times as
+long and gigabytes for a few hundred nuclei.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.jit import is_scripting  # type: ignore[attr-defined] # by its manual
+from torch.nn.functional import pad
+from torchvision.models import detection
+from torchvision.models.detection import backbone_utils
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.image_list import ImageList
+
+from workbench.errors import InvalidCardError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workbench.models.card import ModelCard
+
+MOST: Final = 400
+"""Objects of one tile."""
+
+_ANCHORS: Final = ((32, 64, 128, 256, 512),) * 3
+"""Of a MobileNet, whose pyramid has three levels; torchvision's."""
+
+_MASK: Final = 28
+_FACTS: Final = 6
+"""x0, y0, x1, y1, class (0: none) and score come before the mask."""
+
+_INSIDE: Final = 0.5
+"""Least probability of a pixel of an object."""
+
+_LEFT: Final = 0.5
+"""An object of which surer ones leave less is one of these, found again."""
+
+_LEAST_SCORE: Final = 0.05
+"""Of an object that is looked at at all; torchvision's."""
+
+_NAME: Final = re.compile(r"maskrcnn_(?P<backbone>\w+?)_fpn(?P<version>_v2)?")
+
+
+def is_maskrcnn(name: str) -> bool:
+    """Tell whether an architecture is a Mask R-CNN on a backbone that there is.
+
+    Such as "maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2", or any other ResNet or
+    MobileNet of torchvision in place of the ResNet-50.
+    """
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return False
+    if found["version"]:
+        return found["backbone"] == "resnet50"
+    return found["backbone"].startswith(_BACKBONES) and hasattr(
+        backbone_utils.resnet, found["backbone"]
+    ) | hasattr(backbone_utils.mobilenet, found["backbone"])
+
+
+_BACKBONES: Final = ("resnet", "resnext", "wide_resnet", "mobilenet")
+
+
+def build_maskrcnn(card: ModelCard, name: str) -> nn.Module:
+    """Return the network of `maskrcnn_<backbone>_fpn`, without weights."""
+    found = _NAME.fullmatch(name)
+    assert found is not None  # noqa: S101 - is_maskrcnn came before
+    classes = len(card.classes) + 1
+    if name in ("maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2"):
+        builder = getattr(detection, name)
+        made = builder(
+            weights=None, weights_backbone=None, num_classes=classes, **card.options
+        )
+        return MaskRCNN(made, card)
+    return MaskRCNN(_on(found["backbone"], classes), card)
+
+
+def _on(backbone: str, classes: int) -> nn.Module:
+    """Return a Mask R-CNN on a backbone, as torchvision makes those that it names."""
+    if not backbone.startswith("mobilenet"):
+        features = backbone_utils.resnet_fpn_backbone(
+            backbone_name=backbone, weights=None, trainable_layers=5
+        )
+        return detection.MaskRCNN(features, classes)  # type: ignore[no-any-return]
+    features = backbone_utils.mobilenet_backbone(
+        backbone_name=backbone, weights=None, fpn=True
+    )
+    anchors = AnchorGenerator(_ANCHORS, ((0.5, 1.0, 2.0),) * len(_ANCHORS))
+    return detection.MaskRCNN(features, classes, rpn_anchor_generator=anchors)  # type: ignore[no-any-return]
+
+
+class MaskRCNN(nn.Module):
+    """A Mask R-CNN of torchvision that takes tiles as they are.
+
+    Parameters
+    ----------
+    detector : torchvision.models.detection.MaskRCNN
+        Its own normalization and resizing are left out: the card says them.
+    card : ModelCard
+    """
+
+    __jit_unused_properties__: Final = ("weighted",)
+
+    def __init__(self, detector: nn.Module, card: ModelCard) -> None:
+        super().__init__()
+        self.detector = detector
+        detector.transform = _AsItIs()
+        heads: Any = detector.roi_heads
+        heads.score_thresh = max(card.min_score, _LEAST_SCORE)
+        heads.detections_per_img = MOST
+        # TorchScript knows no constants of a module.
+        self.rows, self.facts, self.values = MOST, _FACTS, _FACTS + _MASK**2
+
+    @property
+    def weighted(self) -> nn.Module:
+        """What takes weights, under the names that torchvision gives."""
+        return self.detector
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return what is found in each tile, the surest first.
+
+        Parameters
+        ----------
+        inputs : Tensor
+            float32 (N, 3, H, W).
+
+        Returns
+        -------
+        Tensor
+            float32 (N, MOST, 6 + 784): x0, y0, x1, y1 as shares of the tile's side,
+            class from 1 (0: nothing), score, and the mask's probabilities.
+        """
+        # In words that TorchScript knows: exported, the loops stay loops.
+        tiles = inputs.unbind(0)
+        if is_scripting():  # noqa: SIM108 - of an if, TorchScript leaves out the rest
+            found = self.detector(tiles)[1]  # there it answers losses, too
+        else:
+            found = self.detector(tiles)
+        shape = (inputs.shape[0], self.rows, self.values)
+        answer = torch.zeros(shape, dtype=torch.float32, device=inputs.device)
+        height, width = inputs.shape[2], inputs.shape[3]
+        size = torch.tensor([width, height, width, height], device=inputs.device)
+        for number in range(len(tiles)):
+            objects, row = found[number], answer[number]
+            count = objects["scores"].shape[0]
+            row[:count, :4] = objects["boxes"].float() / size
+            row[:count, 4] = objects["labels"].float()
+            row[:count, 5] = objects["scores"].float()
+            row[:count, self.facts :] = objects["masks"].float().flatten(1)
+        return answer
+
+
+def taking_tiles(network: nn.Module, card: ModelCard) -> nn.Module:
+    """Return a Mask R-CNN of torchvision as one for tiles; all others as they are."""
+    if isinstance(network, detection.MaskRCNN):
+        return MaskRCNN(network, card)
+    return network
+
+
+class _AsItIs(nn.Module):
+    """In place of torchvision's transform, which normalizes, resizes and pastes."""
+
+    def forward(
+        self,
+        images: list[Tensor],
+        targets: list[dict[str, Tensor]] | None = None,
+    ) -> tuple[ImageList, list[dict[str, Tensor]] | None]:
+        """Return the tiles as one batch."""
+        tiles = torch.stack(images)
+        height, width = tiles.shape[2], tiles.shape[3]
+        # Up to a multiple of the stride of the coarsest features.
+        tiles = pad(tiles, [0, -width % 32, 0, -height % 32])
+        return ImageList(tiles, [(height, width)] * len(images)), targets
+
+    @torch.jit.export
+    def postprocess(
+        self,
+        result: list[dict[str, Tensor]],
+        image_shapes: list[tuple[int, int]],  # noqa: ARG002 - torchvision's
+        original_image_sizes: list[tuple[int, int]],  # noqa: ARG002 - torchvision's
+    ) -> list[dict[str, Tensor]]:
+        """Return the objects with their small masks."""
+        return result
+
+
+class MaskRCNNDecoder:
+    """Puts the masks of a tile in their place and settles where they overlap.
+
+    With `overlaps` "best", a pixel belongs to the surest of the objects that hold it,
+    and an object of which less than half is left is dropped. With "merge", objects of
+    one class that share a pixel become one.
+    """
+
+    def __init__(self, card: ModelCard) -> None:
+        self._card = card
+
+    def __call__(
+        self, maps: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float32]]:
+        """Return labels, classes and scores.
+
+        Parameters
+        ----------
+        maps : float32 (MOST, 6 + 784)
+            As `MaskRCNN` answers.
+
+        Raises
+        ------
+        InvalidCardError
+            If the network answered something else.
+        """
+        if maps.ndim != 2 or maps.shape[1] != _FACTS + _MASK**2:  # noqa: PLR2004
+            reason = f"the network answers with shape {maps.shape}, not as a Mask R-CNN"
+            raise InvalidCardError(self._card.name, reason)
+        maps = maps[(maps[:, 4] > 0) & (maps[:, 5] >= self._card.min_score)]
+        maps = maps[np.argsort(-maps[:, 5], kind="stable")]
+        side = self._card.tile_px
+        labels = np.zeros((side, side), np.int32)
+        classes = maps[:, 4].astype(np.int64) - 1
+        scores = maps[:, 5].astype(np.float32)
+        pasted = [_pasted(each, side) for each in maps]
+        if self._card.overlaps == "merge":
+            numbers = _merged(labels, pasted, classes)
+        else:
+            numbers = _best(labels, pasted)
+        return labels, classes[numbers], scores[numbers]
+
+
+def _pasted(found: NDArray[np.float32], side: int) -> tuple[slice, slice, Any]:
+    """Return where an object lies in a tile, and which of the pixels there it holds.
+
+    As torchvision's `paste_masks_in_image`: the mask gets a border of nothing, so that
+    it can end within its box, and is interpolated to whole pixels.
+    """
+    grown = (_MASK + 2) / _MASK
+    low, high = found[:2] * side, found[2:4] * side
+    middle, reach = (low + high) / 2, (high - low) / 2 * grown
+    x0, y0 = np.trunc(middle - reach).astype(int).tolist()
+    x1, y1 = np.trunc(middle + reach).astype(int).tolist()
+    width, height = max(1, x1 - x0 + 1), max(1, y1 - y0 + 1)
+    mask = np.pad(found[_FACTS:].reshape(_MASK, _MASK), 1)
+    held = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR) > _INSIDE
+    rows = slice(max(0, y0), max(0, min(side, y0 + height)))
+    columns = slice(max(0, x0), max(0, min(side, x0 + width)))
+    inside = held[rows.start - y0 : rows.stop - y0, columns.start - x0 :]
+    return rows, columns, inside[:, : columns.stop - columns.start]
+
+
+def _best(
+    labels: NDArray[np.int32], pasted: list[tuple[slice, slice, Any]]
+) -> list[int]:
+    """Give each pixel to the surest object; return which are kept, in their order."""
+    kept: list[int] = []
+    for number, (rows, columns, held) in enumerate(pasted):
+        place = labels[rows, columns]
+        free = held & (place == 0)
+        if free.any() and free.sum() >= _LEFT * held.sum():
+            kept.append(number)
+            place[free] = len(kept)
+    return kept
+
+
+def _merged(
+    labels: NDArray[np.int32],
+    pasted: list[tuple[slice, slice, Any]],
+    classes: NDArray[np.int64],
+) -> list[int]:
+    """Make one of objects that overlap; return the surest of each, in their order.
+
+    Where classes differ, a pixel stays with the surer object.
+    """
+    heads = np.arange(len(pasted) + 1)
+    for number, (rows, columns, held) in enumerate(pasted, start=1):
+        place = labels[rows, columns]
+        place[held & (place == 0)] = number
+        for other in np.unique(heads[place[held]]).tolist():
+            if classes[other - 1] == classes[number - 1]:
+                one, two = sorted((heads[number], other))
+                heads[heads == two] = one
+    joined = heads[labels]
+    present = [int(n) for n in np.unique(joined) if n]
+    numbers = np.zeros(len(heads), np.int32)
+    numbers[present] = np.arange(1, len(present) + 1)
+    labels[:] = numbers[joined]
+    return [number - 1 for number in present]

@@ -1,0 +1,124 @@
+"""Models that other packages run: Cellpose and StarDist, where they are installed.
+
+Each becomes a network that answers with labels, so that reading, seams, measuring and
+saving are those of all models. They normalize each tile by its own percentiles, as
+their weights expect; what they say of a nucleus may so depend on what is around it.
+
+C. Stringer et al., "Cellpose", Nature Methods 18, 2021; U. Schmidt et al., "Cell
+Detection with Star-convex Polygons", MICCAI 2018.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from workbench.errors import InvalidCardError, ModelError
+from workbench.models.fixed_batch import FixedBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from workbench.models.card import ModelCard
+
+_PERCENTILES: Final = (1.0, 99.8)
+"""Between which StarDist's models see the grey levels of a tile."""
+
+
+def is_packaged(architecture: str) -> bool:
+    """Tell whether another package runs a network."""
+    return architecture in _ADAPTERS
+
+
+def load_packaged(card: ModelCard, weights: Path) -> nn.Module:
+    """Return a network that answers with labels.
+
+    Parameters
+    ----------
+    card : ModelCard
+        Its architecture is "cellpose" or "stardist", its decoder "labels".
+    weights : Path
+        Cellpose: the file of weights; StarDist: "weights_best.h5", beside its
+        "config.json".
+
+    Raises
+    ------
+    ModelError
+        If the package is not installed.
+    InvalidCardError
+        If the card has another decoder.
+    """
+    if card.decoder != "labels":
+        reason = f"architecture '{card.architecture}' needs decoder 'labels'"
+        raise InvalidCardError(card.name, reason)
+    return FixedBatch(_ADAPTERS[card.architecture](weights), None, has_threads=True)
+
+
+class Cellpose(nn.Module):
+    """A model of Cellpose 4."""
+
+    def __init__(self, weights: Path) -> None:
+        super().__init__()
+        self._models = _needed("cellpose", "cellpose.models")
+        self._weights = str(weights)
+        self._made: dict[torch.device, Any] = {}
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """Return labels, float32 (N, 1, H, W), of float32 RGB (N, 3, H, W)."""
+        device = rgb.device
+        if device not in self._made:
+            self._made[device] = self._models.CellposeModel(
+                gpu=device.type != "cpu", pretrained_model=self._weights, device=device
+            )
+        masks, *_ = self._made[device].eval(list(_pictures(rgb)))
+        return _labels(masks, device)
+
+
+class StarDist(nn.Module):
+    """A two-dimensional model of StarDist, which runs where TensorFlow does."""
+
+    def __init__(self, weights: Path) -> None:
+        super().__init__()
+        models = _needed("stardist", "stardist.models")
+        folder = weights.resolve().parent
+        self._model = models.StarDist2D(None, name=folder.name, basedir=folder.parent)
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """Return labels, float32 (N, 1, H, W), of float32 RGB (N, 3, H, W)."""
+        found = []
+        for picture in _pictures(rgb).astype(np.float32):
+            low, high = np.percentile(picture, _PERCENTILES)
+            scaled = (picture - low) / max(high - low, 1.0)
+            found.append(self._model.predict_instances(scaled, verbose=False)[0])
+        return _labels(found, rgb.device)
+
+
+_ADAPTERS: Final[dict[str, Callable[[Path], nn.Module]]] = {
+    "cellpose": Cellpose,
+    "stardist": StarDist,
+}
+"""By the architecture that a card names; each is also the name of an extra."""
+
+
+def _needed(package: str, module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        message = f"The model needs the package '{package}', which is not installed."
+        remedy = f"Run: pip install 'slide-workbench[{package}]'."
+        raise ModelError(message, remedy) from error
+
+
+def _pictures(rgb: Tensor) -> Any:
+    """Return uint8 (N, H, W, 3)."""
+    return (rgb * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+def _labels(each: Any, device: torch.device) -> Tensor:
+    labels = np.stack([np.asarray(labels, np.float32) for labels in each])
+    return torch.from_numpy(labels)[:, None].to(device)

@@ -1,0 +1,110 @@
+"""How far a model's answers to the same tile in several colours lie apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import torch
+from torch import Tensor, nn
+
+from workbench.errors import RecipeError
+from workbench.models.card import PALETTE, ModelCard
+
+if TYPE_CHECKING:
+    from workbench.models.compiled import CompiledNetwork
+    from workbench.models.tile_model import TileModel
+    from workbench.recipe import Precision
+
+NAME: Final = "disagreement"
+"""Of the channel that says how far the answers lie apart."""
+
+_TASKS: Final = ("classification", "segmentation", "measurement")
+_GREY: Final = (60, 60, 60)
+
+
+class StainSensitivity(nn.Module):
+    """A model that is asked about every tile in the colours of several references.
+
+    Its answer is the mean of the answers and, as one more channel, the largest of the
+    channels' standard deviations: 0 where no answer depends on the stain.
+
+    Parameters
+    ----------
+    model : TileModel
+        Answers for tiles or pixels.
+    references : int
+        In how many colours the tiles come, all in one and then all in the next, as
+        from `MultiReferenceNormalizer`.
+
+    Raises
+    ------
+    RecipeError
+        If the answers are objects or vectors, of which there is no mean.
+    """
+
+    def __init__(self, model: TileModel, references: int) -> None:
+        super().__init__()
+        self.model = model
+        self.references = references
+        self.card = with_disagreement(model.card)
+
+    @property
+    def precision(self) -> Precision:
+        """Arithmetic of the model."""
+        return self.model.precision
+
+    @precision.setter
+    def precision(self, precision: Precision) -> None:
+        self.model.precision = precision
+
+    @property
+    def divisible(self) -> bool:
+        """See `TileModel.divisible`."""
+        return self.model.divisible
+
+    def compile_network(self) -> CompiledNetwork:
+        """Let the model's network be compiled; see `TileModel.compile_network`."""
+        return self.model.compile_network()
+
+    @torch.inference_mode()
+    def forward(self, tiles: Tensor) -> Tensor:
+        """Return mean and disagreement of the answers.
+
+        Parameters
+        ----------
+        tiles : Tensor
+            uint8 (references * N, 3, H, W), or (N, 3, H, W) that were not normalized
+            and are taken as if all references gave the same.
+
+        Returns
+        -------
+        Tensor
+            float32 (N, C + 1) or (N, C + 1, h, w).
+        """
+        answers = self.model(tiles)
+        if len(tiles) % self.references:
+            return torch.cat([answers, torch.zeros_like(answers[:, :1])], 1)
+        views = answers.unflatten(0, (self.references, -1))
+        spread = views.std(0, correction=0).amax(1, keepdim=True)
+        return torch.cat([views.mean(0), spread], 1)
+
+
+def with_disagreement(card: ModelCard) -> ModelCard:
+    """Return the card of a model that is asked in several colours.
+
+    Raises
+    ------
+    RecipeError
+        If the answers are objects or vectors, of which there is no mean.
+    """
+    if card.task not in _TASKS:
+        message = (
+            f"'{card.name}' answers {card.task}, of which several references have no"
+            " mean."
+        )
+        raise RecipeError(message, "Leave `references` out.")
+    colours = card.colours or tuple(
+        PALETTE[i % len(PALETTE)] for i in range(len(card.classes))
+    )
+    changed = {"classes": (*card.classes, NAME), "colours": (*colours, _GREY)}
+    return ModelCard.model_validate({**card.model_dump(), **changed})

@@ -1,0 +1,1 @@
+"""Results of a run: its folder, its heatmap, vectors and instances."""

@@ -1,0 +1,198 @@
+"""What a model sees in tiles, as vectors: what is alike, and what groups there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from workbench.errors import OutOfBoundsError
+from workbench.results.heatmap import Heatmap
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workbench.tiling.grid import Grid
+
+MOST_CLUSTERS: Final = 20
+_SAMPLED: Final = 20_000
+"""Groups are sought among so many vectors; all are then given to one."""
+
+_STEPS: Final = 100
+_TINY: Final = 1e-12
+_LOWEST_SHOWN: Final = 0.02
+"""Of the tiles, this share lies below the range that similarities are shown in."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Embeddings:
+    """Vectors of the tiles of a run that have one."""
+
+    tiles: NDArray[np.int64]
+    """Their numbers in the grid, ascending, int64 (N,)."""
+
+    vectors: NDArray[np.float32]
+    """float32 (N, dimensions), finite."""
+
+    grid: Grid
+
+    version: int = 0
+    """Grows whenever vectors of a run under way are added."""
+
+    def __len__(self) -> int:
+        """Return the number of tiles."""
+        return len(self.tiles)
+
+    @property
+    def boxes(self) -> NDArray[np.int64]:
+        """What each tile answers for: x0, y0, x1, y1 in level-0 px, int64 (N, 4)."""
+        cores = (self.grid.core(tile) for tile in self.tiles.tolist())
+        corners = [(box.x0, box.y0, box.x1, box.y1) for box in cores]
+        return np.array(corners, np.int64).reshape(-1, 4)
+
+    def nearest(self, x: float, y: float) -> int:
+        """Return the tile under a level-0 point, or else the one nearest to it.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If there are no vectors yet.
+        """
+        if not len(self):
+            message = "No tile has a vector yet."
+            raise OutOfBoundsError(message, "Wait until the run has begun.")
+        rows, columns = np.divmod(self.tiles, self.grid.columns)
+        step = self.grid.step
+        away = np.hypot((columns + 0.5) * step - x, (rows + 0.5) * step - y)
+        return int(self.tiles[away.argmin()])
+
+    def similarity(self, tile: int) -> Heatmap:
+        """Return how much each tile is like one of them, as a heatmap.
+
+        Parameters
+        ----------
+        tile : int
+            Number of a tile that has a vector.
+
+        Returns
+        -------
+        Heatmap
+            The cosine between the vectors, -1 to 1.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If it has none.
+        """
+        row = int(np.searchsorted(self.tiles, tile))
+        if row == len(self) or self.tiles[row] != tile:
+            message = f"Tile {tile} has no vector."
+            raise OutOfBoundsError(message, "Take one that was computed.")
+        directions = _unit(self.vectors)
+        cosines = directions @ directions[row]
+        low = float(np.quantile(cosines, _LOWEST_SHOWN))
+        return self._heatmap(
+            cosines[:, None], ("similarity",), (min(low, 1 - 1e-3), 1.0)
+        )
+
+    def clusters(self, number: int, *, seed: int = 0) -> Heatmap:
+        """Group tiles that are alike.
+
+        Spherical k-means (Dhillon and Modha, "Concept decompositions for large sparse
+        text data using clustering", Machine Learning 42, 2001) on the vectors less
+        their mean, begun as in Arthur and Vassilvitskii, "k-means++", SODA 2007. The
+        same vectors give the same groups.
+
+        Parameters
+        ----------
+        number : int
+            How many groups; 2 to 20, and no more than there are tiles.
+        seed : int
+            Of the choice of the first centres.
+
+        Returns
+        -------
+        Heatmap
+            A class for each group, the largest first: how like its centre a tile is
+            (cosine, -1 to 1). A tile belongs to the group with the highest.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If there cannot be so many groups.
+        """
+        if not 1 < number <= min(MOST_CLUSTERS, len(self)):
+            message = f"{len(self)} tiles do not make {number} groups."
+            raise OutOfBoundsError(message, f"Ask for 2 to {MOST_CLUSTERS}.")
+        directions = _unit(self.vectors - self.vectors.mean(axis=0))
+        centres = _centres(directions, number, np.random.default_rng(seed))
+        cosines = directions @ centres.T
+        sizes = np.bincount(cosines.argmax(axis=1), minlength=number)
+        cosines = cosines[:, np.argsort(-sizes, kind="stable")]
+        names = tuple(f"group {i + 1}" for i in range(number))
+        return self._heatmap(cosines, names, (-1.0, 1.0))
+
+    def _heatmap(
+        self,
+        values: NDArray[np.float32],
+        names: tuple[str, ...],
+        value_range: tuple[float, float],
+    ) -> Heatmap:
+        rows, columns = self.grid.rows, self.grid.columns
+        raster = np.full((len(names), rows * columns), np.nan, np.float32)
+        raster[:, self.tiles] = values.T
+        return Heatmap(
+            raster.reshape(-1, rows, columns),
+            names,
+            self.grid.step,
+            value_range=value_range,
+            version=self.version,
+        )
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return vectors of length 1; those without a direction stay 0."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    directions: NDArray[np.float32] = vectors / np.maximum(lengths, _TINY)
+    return directions
+
+
+def _centres(
+    directions: NDArray[np.float32], number: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return the centres of groups, unit vectors (number, dimensions)."""
+    if len(directions) > _SAMPLED:
+        directions = directions[rng.choice(len(directions), _SAMPLED, replace=False)]
+    centres = _first_centres(directions, number, rng)
+    groups = np.full(len(directions), -1)
+    for _ in range(_STEPS):
+        cosines = directions @ centres.T
+        if np.array_equal(groups, now := cosines.argmax(axis=1)):
+            break
+        groups = now
+        for group in range(number):
+            members = directions[groups == group]
+            # One that has lost all its members begins anew where no centre is near.
+            centres[group] = (
+                members.mean(axis=0)
+                if len(members)
+                else directions[cosines.max(axis=1).argmin()]
+            )
+        centres = _unit(centres)
+    return centres
+
+
+def _first_centres(
+    directions: NDArray[np.float32], number: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Choose vectors far from each other, by chance in proportion to how far."""
+    chosen = [int(rng.integers(len(directions)))]
+    away = np.full(len(directions), np.inf)
+    while len(chosen) < number:
+        latest = directions @ directions[chosen[-1]]
+        away = np.minimum(away, np.maximum(0, 1 - latest.astype(np.float64)))
+        total = away.sum()
+        shares = away / total if total > _TINY else None
+        chosen.append(int(rng.choice(len(directions), p=shares)))
+    return directions[chosen].copy()

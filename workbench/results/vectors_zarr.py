@@ -1,0 +1,129 @@
+"""Vectors on disk, as a Zarr that other programs can read."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import zarr
+
+from workbench.results.embeddings import Embeddings
+from workbench.results.scores_zarr import part_of
+from workbench.system.atomic_files import disk_errors, replace_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from workbench.results.tile_results import TileResults
+    from workbench.tiling.grid import Grid
+
+_ROWS: Final = 4096
+"""Vectors in each chunk."""
+
+
+def write_vectors(
+    path: Path,
+    answers: Iterable[TileResults],
+    tiles: NDArray[np.int64],
+    grid: Grid,
+    attributes: Mapping[str, Any],
+) -> None:
+    """Write the vectors of tiles, in the order of their numbers.
+
+    Written beside their place and moved there: a kill may leave a folder `path` +
+    ".part", or none, but no half one. Not all are in memory at once.
+
+    Parameters
+    ----------
+    path : Path
+        Of the folder, a Zarr group of `vectors` float32 (N, dimensions), NaN where a
+        tile has none, `tiles` int64 (N,) and `boxes` int64 (N, 4) in level-0 pixels.
+    answers : iterable of TileResults
+        In any order; later ones to a tile replace earlier ones.
+    tiles : int64 (N,)
+        The tiles that are asked for.
+    attributes : mapping
+        What the vectors are, ready for JSON; "dimensions" among them.
+
+    Raises
+    ------
+    RunFolderError
+        If the disk refuses.
+    """
+    part = part_of(path)
+    tiles = np.sort(tiles)
+    shape = (len(tiles), int(attributes["dimensions"]))
+    with disk_errors(part), tempfile.TemporaryFile(dir=path.parent) as space:
+        vectors = _sorted(space, answers, tiles, shape)
+        shutil.rmtree(part, ignore_errors=True)
+        group = zarr.create_group(store=part, attributes=dict(attributes))
+        array = group.create_array(
+            "vectors",
+            shape=shape,
+            dtype="float32",
+            chunks=(max(1, min(_ROWS, shape[0])), shape[1]),
+            fill_value=np.nan,
+            dimension_names=("tile", "dimension"),
+        )
+        for start in range(0, shape[0], _ROWS):
+            array[start : start + _ROWS] = vectors[start : start + _ROWS]
+        boxes = Embeddings(tiles, np.empty(shape, np.float32), grid).boxes
+        for name, values in (("tiles", tiles), ("boxes", boxes)):
+            group.create_array(name, data=values)
+        del vectors
+    replace_folder(part, path)
+
+
+def read_vectors(path: Path, grid: Grid, version: int) -> Embeddings:
+    """Return the vectors that are there.
+
+    Raises
+    ------
+    OSError, ValueError or KeyError
+        If they are not there, or damaged.
+    """
+    group = zarr.open_group(path, mode="r")
+    vectors = np.asarray(group["vectors"][:], np.float32)
+    tiles = np.asarray(group["tiles"][:], np.int64)
+    known = np.isfinite(vectors).all(axis=1)
+    return Embeddings(tiles[known], vectors[known], grid, version)
+
+
+def gather(parts: Iterable[TileResults], grid: Grid, version: int) -> Embeddings:
+    """Return the vectors of some answers; later ones to a tile replace earlier ones."""
+    found = {
+        tile: vector
+        for answers in parts
+        if answers.vectors is not None
+        for tile, vector in zip(answers.tiles.tolist(), answers.vectors, strict=True)
+    }
+    numbers = np.array(sorted(t for t, v in found.items() if np.isfinite(v).all()), int)
+    vectors = [found[tile] for tile in numbers.tolist()]
+    stacked = np.stack(vectors) if vectors else np.empty((0, 0), np.float32)
+    return Embeddings(numbers, stacked, grid, version)
+
+
+def _sorted(
+    space: Any,
+    answers: Iterable[TileResults],
+    tiles: NDArray[np.int64],
+    shape: tuple[int, int],
+) -> NDArray[np.float32]:
+    """Return the vectors in the order of `tiles`, in a file rather than in memory."""
+    if not shape[0]:
+        return np.empty(shape, np.float32)
+    # Written, not mapped: a page that a full disk cannot give kills the process.
+    for start in range(0, shape[0], _ROWS):
+        rows = min(_ROWS, shape[0] - start)
+        space.write(np.full((rows, shape[1]), np.nan, np.float32))
+    space.flush()
+    vectors: NDArray[np.float32] = np.memmap(space, np.float32, "r+", shape=shape)
+    for each in answers:
+        if each.vectors is not None:
+            vectors[np.searchsorted(tiles, each.tiles)] = each.vectors
+    return vectors

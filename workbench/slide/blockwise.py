@@ -1,0 +1,184 @@
+"""Reading sources of any size in bounded memory: large ones block by block.
+
+What lies in memory depends on what is asked for, not on what it is made of: a thumbnail
+of a slide with one level of 200,000 px reads all of it, `BLOCK_BYTES` at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from workbench.slide.readers.resampling import resample, weighted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from workbench.slide.icc import ColourTransform
+    from workbench.slide.readers.base import Reader
+    from workbench.slide.readers.level_selection import Source
+
+BLOCK_BYTES: Final = 96 << 20
+"""The most bytes that stored pixels, and what is made of them, take beside the answer;
+what a library needs to decode them comes on top, so that 256 MB are enough."""
+
+_WHOLE: Final = 1e-6
+_FLOAT_BYTES: Final = 4 * 3
+
+
+class Reading(NamedTuple):
+    """How sources are read."""
+
+    reader: Reader
+    profile: ColourTransform | None
+    threads: int
+
+
+def read_sources(
+    reading: Reading, sources: Sequence[Source], out: NDArray[np.uint8]
+) -> None:
+    """Write the pixels of sources into `out`, uint8 (N, height, width, 3).
+
+    Beside `out`, at most about 256 MB are needed, however large the sources are.
+
+    Raises
+    ------
+    SlideReadError
+    """
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for number, source in enumerate(sources):
+        alike = (source.level, source.reduction, source.size)
+        groups.setdefault(alike, []).append(number)
+    for numbers in groups.values():
+        _read_alike(reading, [sources[i] for i in numbers], out, numbers)
+
+
+def _read_alike(
+    reading: Reading,
+    sources: list[Source],
+    out: NDArray[np.uint8],
+    numbers: list[int],
+) -> None:
+    """Read sources of one size from one level."""
+    _, height, width, _ = out.shape
+    as_stored = sources[0].size == (width, height) and all(
+        source.is_whole for source in sources
+    )
+    if as_stored and len(sources) == len(out):
+        _read(reading, sources, out)
+        return
+    at_once = BLOCK_BYTES // max(1, _bytes_needed(sources[0], (width, height)))
+    if at_once == 0:
+        for number, source in zip(numbers, sources, strict=True):
+            _read_divided(reading, source, out[number])
+        return
+    for start in range(0, len(sources), at_once):
+        some = sources[start : start + at_once]
+        limit = _limit(reading.reader, some[0])
+        pixels = _read(reading, some)
+        chosen = numbers[start : start + at_once]
+        for number, source, picture in zip(chosen, some, pixels, strict=True):
+            resample(picture, source, out[number], limit)
+
+
+def _read(
+    reading: Reading, sources: Sequence[Source], out: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """Return the whole pixels that sources of one size touch."""
+    width, height = sources[0].size
+    pixels = reading.reader.read_batch(
+        sources[0].level,
+        [source.origin for source in sources],
+        width,
+        height,
+        reduction=sources[0].reduction,
+        threads=reading.threads,
+        out=out,
+    )
+    if reading.profile is not None:
+        reading.profile.to_srgb(pixels)
+    return pixels
+
+
+def _limit(reader: Reader, source: Source) -> tuple[int, int]:
+    """Return width and height of a source's level, in the source's pixels."""
+    width, height = reader.levels[source.level].size
+    return -(-width // source.reduction), -(-height // source.reduction)
+
+
+def _bytes_needed(source: Source, size: tuple[int, int]) -> int:
+    """Return how much memory it takes to read a source at once."""
+    width, height = source.size
+    stored = width * height * 3
+    if source.is_whole:
+        return stored
+    return stored + _FLOAT_BYTES * 2 * size[1] * (width + size[0])
+
+
+def _read_divided(reading: Reading, source: Source, out: NDArray[np.uint8]) -> None:
+    """Read a source block by block."""
+    height, width, _ = out.shape
+    limit = _limit(reading.reader, source)
+    if _bytes_needed(source, (width, height)) <= BLOCK_BYTES:
+        resample(_read(reading, [source])[0], source, out, limit)
+        return
+    if height == width == 1:
+        out[0, 0] = np.rint(_mean(reading, source))
+        return
+    tiled = reading.reader.levels[source.level].tile is not None
+    by_rows = height > 1 and (not tiled or source.size[1] >= source.size[0])
+    if width == 1 or by_rows:
+        cut, edge = _cut(source.top, source.bottom, height)
+        upper, lower = replace(source, bottom=edge), replace(source, top=edge)
+        _read_divided(reading, upper, out[:cut])
+        _read_divided(reading, lower, out[cut:])
+    else:
+        cut, edge = _cut(source.left, source.right, width)
+        left, right = replace(source, right=edge), replace(source, left=edge)
+        _read_divided(reading, left, out[:, :cut])
+        _read_divided(reading, right, out[:, cut:])
+
+
+def _cut(start: float, stop: float, wanted: int) -> tuple[int, float]:
+    """Return after how many wanted pixels to divide, and where that is.
+
+    Near the middle, between whole pixels of the level if there is such a place.
+    """
+    edges = np.linspace(start, stop, wanted + 1)[1:-1]
+    whole = np.flatnonzero(np.abs(edges - np.rint(edges)) <= _WHOLE)
+    near = whole if len(whole) else np.arange(len(edges))
+    cut = int(near[np.argmin(np.abs(near - len(edges) // 2))])
+    if not len(edges) // 4 <= cut <= 3 * len(edges) // 4:
+        cut = len(edges) // 2
+    return cut + 1, float(edges[cut])
+
+
+def _mean(reading: Reading, source: Source) -> NDArray[np.float64]:
+    """Return the average of a source that becomes one pixel, float64 (3,)."""
+    total, area = np.zeros(3), 0.0
+    for part in _parts(source):
+        share = (part.right - part.left) * (part.bottom - part.top)
+        limit = _limit(reading.reader, part)
+        pixels = _read(reading, [part])[0]
+        total += share * weighted(pixels, part, (1, 1), limit)[0, 0]
+        area += share
+    return total / area
+
+
+def _parts(source: Source) -> Iterator[Source]:
+    """Divide a source between whole pixels until its parts are small enough."""
+    if _bytes_needed(replace(source, margin=1), (1, 1)) <= BLOCK_BYTES:
+        yield source
+        return
+    if source.size[0] > source.size[1]:
+        middle = float(round((source.left + source.right) / 2))
+        halves = replace(source, right=middle), replace(source, left=middle)
+    else:
+        middle = float(round((source.top + source.bottom) / 2))
+        halves = replace(source, bottom=middle), replace(source, top=middle)
+    for half in halves:
+        yield from _parts(half)

@@ -1,0 +1,107 @@
+"""Which reader opens a file: decided by what is in it, not by its name."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from workbench.errors import OutOfBoundsError, UnsupportedSlideError
+from workbench.slide.location import Location, locate, optional, reaching
+from workbench.slide.readers.base import number_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workbench.slide.readers.base import Reader
+
+
+def open_reader(path: str | Location, image: int | str | None = None) -> Reader:
+    """Open a file with the reader that is made for its content.
+
+    Parameters
+    ----------
+    path : str or Location
+    image : int or str, optional
+        Number or name of one of the file's images; by default its scan.
+
+    Raises
+    ------
+    SlideNotFoundError, UnsupportedSlideError, BrokenSlideError, SlideReadError
+    OutOfBoundsError
+        If it holds no such image.
+    """
+    place = locate(path) if isinstance(path, str) else path
+    with reaching(place.path):
+        if place.kind == "tiff":
+            return _open_tiff(place.path, image)
+        if place.kind == "zarr":
+            return _open_zarr(place, image)
+        reader = _OPENERS[place.kind](place.path)
+    if image is not None:
+        try:
+            number_of(place.path, reader.images, image, reader.default_image)
+        except OutOfBoundsError:
+            reader.close()
+            raise
+    return reader
+
+
+def _open_tiff(path: str, image: int | str | None) -> Reader:
+    opening = importlib.import_module("workbench.slide.readers.tiff.dispatch")
+    reader: Reader = opening.open_tiff(path, image)
+    return reader
+
+
+def _open_dicom(path: str) -> Reader:
+    """Open with OpenSlide; what it refuses wsidicom may read."""
+    files = optional("workbench.slide.readers.dicom.files", path, "dicom")
+    slide = files.slide_at(path)
+    # OpenSlide looks for levels beside the one that it is given, and nowhere else.
+    together = len({os.path.dirname(file) for file in slide.paths}) == 1  # noqa: PTH120
+    reader: Any = _try_openslide(slide.first) if together else None
+    colours = optional("workbench.slide.readers.dicom.samples", path, "dicom")
+    samples = colours.mistaken_samples(slide.levels, path)
+    if reader is None:
+        dicom = optional("workbench.slide.readers.dicom.reader", path, "dicom")
+        reader = dicom.DicomReader(path, slide)
+    return cast("Reader", reader if samples is None else reader.showing(samples))
+
+
+def _open_other(path: str) -> Reader:
+    optional("workbench.slide.readers.openslide", path, "openslide")
+    reader = _try_openslide(path)
+    if reader is None:
+        reason = "its content is of no known slide or image format"
+        raise UnsupportedSlideError(
+            path,
+            reason,
+            "If it was a slide, the copy is damaged: copy it again. Otherwise convert"
+            " it to a pyramidal TIFF.",
+        )
+    return reader
+
+
+def _open_image(path: str) -> Reader:
+    plain = importlib.import_module("workbench.slide.readers.plain_image")
+    reader: Reader = plain.open_image(path)
+    return reader
+
+
+def _open_zarr(location: Location, image: int | str | None) -> Reader:
+    module = importlib.import_module("workbench.slide.readers.zarr.reader")
+    reader: Reader = module.ZarrReader(location, image)
+    return reader
+
+
+_OPENERS: Final[dict[str, Callable[[str], Reader]]] = {
+    "dicom": _open_dicom,
+    "image": _open_image,
+    "openslide": _open_other,
+}
+
+
+def _try_openslide(path: str) -> Reader | None:
+    opening = importlib.import_module("workbench.slide.readers.tiff.dispatch")
+    reader: Reader | None = opening.try_openslide(path)
+    return reader

@@ -1,0 +1,1 @@
+"""What identifies a slide: ids that follow from its content."""

@@ -1,0 +1,92 @@
+"""The content of slides that are files: one, or one with those that belong to it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import fsspec
+
+from workbench.slide.byte_ranges import LocalPart, RemotePart
+from workbench.slide.identity.content_id import (
+    FEW,
+    MANY,
+    WHOLE_BYTES,
+    WHOLE_PLAIN_BYTES,
+    Content,
+)
+from workbench.slide.identity.tiff_structure import TiffStructure
+from workbench.slide.location import is_url, on_disk
+from workbench.slide.zip_member import ArchivedPart, archive_of, is_archived
+
+if TYPE_CHECKING:
+    from workbench.slide.byte_ranges import Part
+    from workbench.slide.location import Location
+
+_LISTS: Final = (".vms", ".vmu")
+"""Suffixes of Hamamatsu's texts that name the files of a slide."""
+
+_LONGEST_LIST: Final = 1 << 20
+_ENOUGH_TILES: Final = 64
+"""The lengths of so many compressed tiles tell pictures apart."""
+
+
+def files_of(location: Location) -> tuple[str, ...]:
+    """Return the local files that a slide consists of."""
+    if is_archived(location.path):
+        archive = on_disk(archive_of(location.path))
+        return () if is_url(archive) else (os.path.abspath(archive),)  # noqa: PTH100
+    if location.is_remote:
+        return ()
+    path = Path(location.path).absolute()
+    return tuple(str(each) for each in (path, *_companions(path)))
+
+
+def content_of(location: Location) -> Content:
+    """Return the content of a slide that is a file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    files = files_of(location)
+    parts: tuple[Part, ...]
+    if is_archived(location.path):
+        parts = (ArchivedPart(location.path),)
+    elif location.is_remote:
+        system, root = fsspec.core.url_to_fs(location.path)
+        parts = (RemotePart(system, root),)
+    else:
+        parts = tuple(LocalPart(file) for file in files)
+    doors = () if location.is_remote else files[:1]
+    if location.kind != "tiff":
+        compressed = location.kind == "image"
+        return Content(parts, compressed=compressed, doors=doors)
+    tiff = TiffStructure(parts[0])
+    whole = WHOLE_BYTES if tiff.compressed else WHOLE_PLAIN_BYTES
+    told_apart = tiff.compressed and tiff.tiles >= _ENOUGH_TILES
+    return Content(
+        parts,
+        # Part of what is hashed whole anyway.
+        tiff.data if parts[0].size > whole else b"",
+        whole=whole,
+        samples=FEW if told_apart else MANY,
+        compressed=tiff.compressed,
+        doors=doors,
+    )
+
+
+def _companions(path: Path) -> list[Path]:
+    """Return the other files of a slide that is more than one, in a fixed order."""
+    suffix = path.suffix.lower()
+    if suffix == ".mrxs":
+        folder = path.with_suffix("")
+        return sorted(each for each in folder.glob("*") if each.is_file())
+    if suffix in _LISTS and path.stat().st_size <= _LONGEST_LIST:
+        lines = path.read_text(encoding="latin-1").splitlines()
+        names = [line.partition("=")[2].strip() for line in lines]
+        named = [path.parent / name for name in names if name and "\0" not in name]
+        return [each for each in named if each.is_file() and each != path]
+    return []

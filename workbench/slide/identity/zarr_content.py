@@ -1,0 +1,148 @@
+"""The content of an OME-Zarr: what it says of itself, and what its chunks hold.
+
+Chunks are asked for by their keys, which follow from the shape: so it is the same for
+stores that cannot be listed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from workbench.slide.identity.content_id import GOLDEN, WHOLE_BYTES, Content
+from workbench.slide.location import is_absent
+from workbench.slide.readers.zarr.group import (
+    METADATA,
+    default_of,
+    open_store,
+    pictures_in,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from workbench.slide.location import Location
+    from workbench.slide.readers.zarr.group import Store, ZarrPicture
+
+_WHOLE: Final = 3 * WHOLE_BYTES
+"""Of pixels that are not compressed yet; about `WHOLE_BYTES` where they are."""
+
+_FEWEST: Final = 32
+_MOST: Final = 512
+_AT_ONCE: Final = 64
+_TAIL: Final = 1 << 20
+"""Of a shard: its end lists the places and lengths of all chunks in it."""
+
+_LARGE: Final = 4 << 20
+"""Of larger files only the end is read."""
+
+_MOST_WHOLE: Final = 20_000
+_WATCHED: Final = 64
+
+_Chunk = tuple[str, int | None]
+"""A key, and where to begin to read: None for the whole."""
+
+
+def files_of(location: Location) -> tuple[str, ...]:
+    """Return what is looked at for changes: metadata, some chunks and their folders.
+
+    Or the ZIP file that it lies in. It raises what `content_of` does.
+    """
+    store = open_store(location)
+    if location.is_remote or store.files:
+        return store.files
+    pictures = pictures_in(store, location.path)
+    picture = pictures[default_of(pictures)]
+    groups = [picture.key, *(_join(picture.key, path) for path in picture.paths)]
+    metadata = [store.path(_join(key, name)) for key in groups for name in METADATA]
+    chunks = list(_chunks(picture))
+    some = [store.path(key) for key, _ in chunks[:: len(chunks) // _WATCHED + 1]]
+    folders = dict.fromkeys(path.rpartition("/")[0] for path in some)
+    return (*metadata, *some, *folders)
+
+
+def content_of(location: Location, image: int | None = None) -> Content:
+    """Return the content of the slide that a group holds, or of one of its pictures.
+
+    Raises
+    ------
+    SlideError
+        If there is none.
+    OSError
+        If it cannot be read.
+    """
+    store = open_store(location)
+    pictures = pictures_in(store, location.path)
+    picture = pictures[default_of(pictures) if image is None else image]
+    said = {
+        "about": picture.about,
+        "arrays": [array.metadata.to_dict() for array in picture.arrays],
+    }
+    facts = [json.dumps(said, sort_keys=True, default=str).encode()]
+    facts += _digests(store, _chunks(picture))
+    local = not location.is_remote and not store.files
+    return Content(
+        (),
+        b"\n".join(facts),
+        compressed=all(bool(array.compressors) for array in picture.arrays),
+        doors=(store.root, store.path(picture.key)) if local else (),
+    )
+
+
+def _join(*parts: str) -> str:
+    return "/".join(part for part in parts if part)
+
+
+def _chunks(picture: ZarrPicture) -> Iterator[_Chunk]:
+    """Yield the keys to look at: all of a small picture, else some of each level.
+
+    Coarse levels come first, whole as long as they are small: they show in little
+    what the others hold.
+    """
+    grids = [_grid(array) for array in picture.arrays]
+    small = (
+        sum(math.prod(array.shape) * array.dtype.itemsize for array in picture.arrays)
+        <= _WHOLE
+        and sum(math.prod(counts) for counts, _ in grids) <= _MOST_WHOLE
+    )
+    levels = list(zip(picture.paths, picture.arrays, grids, strict=True))
+    for path, array, (counts, each) in reversed(levels):
+        total = math.prod(counts)
+        affordable = WHOLE_BYTES // (2 * min(each, _TAIL))
+        wanted = total if small else min(total, max(_FEWEST, min(_MOST, affordable)))
+        for number in range(wanted):
+            # One in each of equal parts, at a fixed place that keeps no step.
+            within = (number + 1) * GOLDEN % (1 << 64) * total // (1 << 64)
+            index = (number * total + within) // wanted
+            place = tuple(int(i) for i in np.unravel_index(index, counts))
+            key = array.metadata.encode_chunk_key(place)
+            whole = small or each <= _LARGE
+            yield _join(picture.key, path, key), None if whole else -_TAIL
+
+
+def _grid(array: Any) -> tuple[list[int], int]:
+    """Return how many files an array has along each axis, and their bytes of pixels."""
+    shape = array.shards or array.chunks
+    counts = [-(-n // c) for n, c in zip(array.shape, shape, strict=True)]
+    return counts, math.prod(shape) * int(array.dtype.itemsize)
+
+
+def _digests(store: Store, chunks: Iterable[_Chunk]) -> Iterator[bytes]:
+    """Yield the hash of each chunk's file; empty for one that is not there."""
+    waiting = iter(chunks)
+    while group := list(islice(waiting, _AT_ONCE)):
+        paths = [store.path(key) for key, _ in group]
+        starts = [start for _, start in group]
+        ends: list[int | None] = [None] * len(group)
+        for data in store.system.cat_ranges(paths, starts, ends, on_error="return"):
+            if not isinstance(data, Exception):
+                yield hashlib.sha256(data).digest()
+            elif is_absent(data):
+                yield b""
+            else:
+                raise data

@@ -1,0 +1,1 @@
+"""Readers: one for each library or format of slides."""

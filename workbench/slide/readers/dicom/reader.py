@@ -1,0 +1,174 @@
+"""DICOM whole-slide images, through wsidicom where OpenSlide refuses them."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pydicom
+import wsidicom
+
+from workbench.errors import BrokenSlideError, SlideError, UnsupportedSlideError
+from workbench.geometry import Box
+from workbench.slide.readers.base import BoxReader, Level
+from workbench.slide.readers.samples import Samples, refuse
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workbench.slide.readers.dicom.files import DicomSlide
+
+_BITS = 8
+
+
+class DicomReader(BoxReader):
+    """Reads a series of DICOM instances through wsidicom.
+
+    Of several focal planes the middle one is read; `notes` say which.
+
+    Parameters
+    ----------
+    path : str
+        By which the slide was named.
+    slide : DicomSlide
+        Its files.
+
+    Raises
+    ------
+    UnsupportedSlideError
+        If it is no brightfield image of 8 bit.
+    BrokenSlideError
+        If its files do not agree, or are damaged.
+    """
+
+    band_px = 1 << 22
+
+    def __init__(self, path: str, slide: DicomSlide) -> None:
+        self.path = path
+        self.name = f"wsidicom {wsidicom.__version__}"
+        self._lock = threading.Lock()
+        self._files = slide.paths
+        self._header = _header(path, slide.first)
+        try:
+            self._slide = wsidicom.WsiDicom.open(self._files)
+        except Exception as error:
+            raise self._refused(error) from error
+        try:
+            self._describe()
+        except SlideError:
+            self.close()
+            raise
+        except Exception as error:
+            self.close()
+            raise self._refused(error) from error
+
+    def _describe(self) -> None:
+        """Take over what the slide says, and try to read a pixel of each level."""
+        self._stored = sorted(self._slide.pyramids[0], key=lambda level: level.level)
+        full = self._stored[0].size
+        self.levels = tuple(
+            Level(
+                (level.size.width, level.size.height),
+                full.width / level.size.width,
+                (level.tile_size.width, level.tile_size.height),
+            )
+            for level in self._stored
+        )
+        mpp = self._stored[0].mpp
+        self.declared_mpp_xy = float(mpp.width), float(mpp.height)
+        self.declared_mpp = self.declared_mpp_xy[0]
+        self.properties = {"dicom.instances": str(len(self._files))}
+        self._plane = self._middle_plane()
+        self.background = (255, 255, 255)
+        self.bounds = Box(0, 0, *self.levels[0].size)
+        self.icc_profile = _profile(self._header)
+        pictures = {
+            "label": (self._slide.labels, self._slide.read_label),
+            "macro": (self._slide.overviews, self._slide.read_overview),
+        }
+        self._readers = {k: read for k, (stored, read) in pictures.items() if stored}
+        self.associated_names = tuple(self._readers)
+        for number in range(len(self.levels)):
+            self.read_inside(number, 0, 0, 1, 1)
+
+    def _middle_plane(self) -> float | None:
+        """Return the height of the focal plane to read, None where there is one."""
+        paths = self._stored[0].optical_paths
+        if len(paths) > 1:
+            reason = f"it has {len(paths)} optical paths (channels), not one of RGB"
+            raise UnsupportedSlideError(self.path, reason)
+        planes = sorted(self._stored[0].focal_planes)
+        if len(planes) < 2:  # noqa: PLR2004
+            return None
+        middle = float(planes[len(planes) // 2])
+        heights = ", ".join(f"{plane:g}" for plane in planes)
+        self.notes = [
+            f"Of its focal planes ({heights} µm) that at {middle:g} is shown."
+        ]
+        return middle
+
+    def _refused(self, error: Exception) -> SlideError:
+        reason = str(error) or type(error).__name__
+        planes = self._header.get("TotalPixelMatrixFocalPlanes") or 1
+        if planes > 1:
+            reason = f"its {planes} focal planes are not told apart ({reason})"
+            return UnsupportedSlideError(self.path, reason)
+        if isinstance(error, wsidicom.errors.WsiDicomNotSupportedError):
+            return UnsupportedSlideError(self.path, reason)
+        return BrokenSlideError(self.path, reason)
+
+    def showing(self, samples: Samples) -> Self:
+        """Refuse levels that their file calls RGB and that are something else."""
+        self.close()
+        reason = (
+            f"its header says that it is RGB, its frames that it is {samples.meaning}"
+        )
+        raise refuse(self.path, reason)
+
+    def read_inside(
+        self, level: int, x: int, y: int, width: int, height: int
+    ) -> NDArray[np.uint8]:
+        """Return pixels of a box that lies wholly in the level."""
+        number = self._stored[level].level
+        with self._lock:
+            image = self._slide.read_region(
+                (x, y), number, (width, height), z=self._plane
+            )
+        return np.asarray(image.convert("RGB"))
+
+    def associated(self, name: str) -> NDArray[np.uint8]:
+        """Return an associated image; see `Reader.associated`."""
+        with self._lock:
+            image = self._readers[name]()
+        return np.asarray(image.convert("RGB"))
+
+    def close(self) -> None:
+        """Give back the files."""
+        self._slide.close()
+
+
+def _header(path: str, file: str) -> Any:
+    """Return the header of the first level; refuse what is not 8-bit RGB or grey."""
+    try:
+        header = pydicom.dcmread(
+            file,
+            stop_before_pixels=True,
+            specific_tags=[
+                "OpticalPathSequence",
+                "TotalPixelMatrixFocalPlanes",
+                "BitsAllocated",
+            ],
+        )
+        bits = int(header.get("BitsAllocated") or _BITS)
+    except Exception as error:
+        raise BrokenSlideError(path, str(error) or type(error).__name__) from error
+    if bits != _BITS:
+        raise UnsupportedSlideError(path, f"its samples have {bits} bits, not {_BITS}")
+    return header
+
+
+def _profile(header: Any) -> bytes | None:
+    optics = header.get("OpticalPathSequence")
+    profile = optics[0].get("ICCProfile") if optics else None
+    return bytes(profile) if profile else None

@@ -1,0 +1,167 @@
+"""Plain images (PNG, JPEG, BMP, GIF, WebP, JPEG 2000) as slides, read by Pillow."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+import numpy as np
+import PIL
+from PIL import ExifTags, Image
+
+from workbench.errors import BrokenSlideError, SlideError, UnsupportedSlideError
+from workbench.slide.readers.array import ArrayReader
+from workbench.slide.readers.samples import blended, refuse
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL import ImageFile
+
+MAX_IMAGE_PIXELS: Final = 1 << 29
+"""The largest plain image that is taken into memory (1.5 GB)."""
+
+_FORMATS: Final = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "JPEG2000")
+_PREFIX: Final = 16
+_WHITE: Final = (255, 255, 255)
+_BAND: Final = 1 << 22
+"""Pixels that are converted at once, so that little memory is needed beside them."""
+
+_UNUSED: Final = 1 << 13
+"""16-bit pictures whose brightest pixel is darker were not scaled to 16 bits."""
+
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What undoes each EXIF orientation."""
+
+
+def open_image(path: str) -> ArrayReader:
+    """Open a plain image with Pillow, as viewers show it.
+
+    It is turned as its EXIF orientation says; transparent pixels are white; of several
+    pictures in one file (an animation, a camera's previews) the first is taken. A plain
+    image's dots per inch say nothing of tissue, so its mpp is not known.
+
+    Raises
+    ------
+    UnsupportedSlideError
+        If it is larger than `MAX_IMAGE_PIXELS`, or it is not certain what its pixels
+        show.
+    BrokenSlideError
+        If it cannot be decoded.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            image = _identified(file, path)
+            _check_size(image, path)
+            frames = _frames(image)
+            image.load()
+            profile = image.info.get("icc_profile")
+            pixels = _rgb(_turned(image), path)
+    except SlideError:
+        raise
+    except MemoryError as error:
+        reason = "it needs more memory than there is"
+        raise UnsupportedSlideError(path, reason) from error
+    except Exception as error:  # Pillow lets through what its decoders raise
+        raise BrokenSlideError(path, str(error) or type(error).__name__) from error
+    return ArrayReader(
+        pixels,
+        path=path,
+        name=f"Pillow {PIL.__version__}",
+        icc_profile=profile if isinstance(profile, bytes) else None,
+        properties={"image.frames": str(frames)},
+    )
+
+
+def _identified(file: IO[bytes], path: str) -> ImageFile.ImageFile:
+    """Return the image, of which only the header has been read.
+
+    `Image.open` has a limit of its own, smaller than ours, for the whole process; so
+    the format's own opener is asked.
+    """
+    prefix = file.read(_PREFIX)
+    for name in _FORMATS:
+        if name not in Image.OPEN:
+            Image.init()
+        opener, accepts = Image.OPEN.get(name, (None, None))
+        if opener is not None and (accepts is None or accepts(prefix) is True):
+            file.seek(0)
+            return opener(file, path)
+    reason = "its content is of no known image format"
+    raise UnsupportedSlideError(path, reason)
+
+
+def _check_size(image: Image.Image, path: str) -> None:
+    if image.width * image.height > MAX_IMAGE_PIXELS:
+        reason = f"a plain image of {image.width} x {image.height} pixels is too large"
+        raise UnsupportedSlideError(path, reason)
+
+
+def _frames(image: Image.Image) -> int:
+    """Return how many pictures there are; 1 where that cannot be counted."""
+    with suppress(Exception):
+        return int(getattr(image, "n_frames", 1))
+    return 1
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    """Return an image as its EXIF orientation says; damaged EXIF says nothing."""
+    orientation = None
+    with suppress(Exception):
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return image if turn is None else image.transpose(turn)
+
+
+def _rgb(image: Image.Image, path: str) -> NDArray[np.uint8]:
+    """Return the colours over white, uint8 (H, W, 3), converted band by band."""
+    if image.mode.startswith("I;16"):
+        return _from_16_bit(image, path)
+    if image.mode in {"I", "F", "LAB", "HSV"}:
+        kinds = {"I": "32-bit integers", "F": "floating-point numbers"}
+        reason = f"its pixels are {kinds.get(image.mode, image.mode)}, not 8-bit RGB"
+        raise refuse(path, reason)
+    out = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(1, _BAND // image.width)
+    clear = image.has_transparency_data
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        band = image.crop((0, top, image.width, bottom))
+        if clear:
+            rgba = np.asarray(band.convert("RGBA"))
+            out[top:bottom] = blended(rgba[..., :3], rgba[..., 3], _WHITE, "straight")
+        else:
+            plain = band if band.mode == "RGB" else band.convert("RGB")
+            out[top:bottom] = np.asarray(plain)
+    return out
+
+
+def _from_16_bit(image: Image.Image, path: str) -> NDArray[np.uint8]:
+    """Return 16-bit grey in 8 bits: 0 is black and 65,535 white."""
+    values = np.asarray(image)
+    brightest = int(values.max())
+    if 0 < brightest < _UNUSED:
+        reason = (
+            f"it is 16-bit grey whose brightest pixel is {brightest:,} of 65,535, so"
+            " it is not certain which value is white"
+        )
+        remedy = "Scale it to 8 bits with the white that you know."
+        raise refuse(path, reason, remedy)
+    out = np.empty((image.height, image.width, 3), np.uint8)
+    clear = image.info.get("transparency")
+    rows = max(1, _BAND // image.width)
+    for top in range(0, image.height, rows):
+        band = values[top : top + rows].astype(np.uint32)
+        grey = ((band + 128) // 257).astype(np.uint8)
+        if isinstance(clear, int):
+            grey[band == clear] = 255
+        out[top : top + rows] = grey[..., None]
+    return out

@@ -1,0 +1,1 @@
+"""TIFF slides of all makers, read by their stored tiles."""

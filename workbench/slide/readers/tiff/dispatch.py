@@ -1,0 +1,123 @@
+"""Which library opens a TIFF: the one whose makers' users trust it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import BrokenSlideError, UnsupportedSlideError
+from workbench.slide.readers.pread import PositionedFile
+from workbench.slide.readers.tiff.directory import ClaimError, read_directories
+from workbench.slide.readers.tiff.reader import (
+    NotReadDirectlyError,
+    TiffReader,
+    open_file,
+)
+from workbench.slide.readers.tiff.scale import scn_mpp
+from workbench.slide.readers.tiff.vendors import Vendor, vendor_of
+
+if TYPE_CHECKING:
+    from workbench.slide.readers.base import Reader
+
+_EXTRA = "pip install 'slide-workbench[openslide]'"
+
+
+def open_tiff(path: str, image: int | str | None = None) -> Reader:
+    """Open a TIFF with the library that understands its maker.
+
+    Parameters
+    ----------
+    path : str
+        A local path or an fsspec URL.
+    image : int or str, optional
+        Number or name of the picture; by default the scan.
+
+    Raises
+    ------
+    SlideNotFoundError, BrokenSlideError, UnsupportedSlideError
+    """
+    vendor, first = _vendor(path)
+    if vendor.library == "none":
+        raise UnsupportedSlideError(path, f"it is a {vendor.title} file: {vendor.why}")
+    if vendor.library == "OpenSlide":
+        reader = _by_openslide(path, vendor)
+        _scale_of_scn(reader, vendor, first)
+        return reader
+    try:
+        return TiffReader(path, image)
+    except NotReadDirectlyError:
+        other = None if "://" in path or image is not None else try_openslide(path)
+        if other is None:
+            raise
+        return other
+
+
+def _scale_of_scn(reader: Reader, vendor: Vendor, text: str) -> None:
+    """Take the pixel size from the XML of an SCN whose resolution tags lack it."""
+    if vendor.name == "leica" and reader.declared_mpp_xy is None:
+        reader.declared_mpp_xy = scn_mpp(text)
+        reader.declared_mpp = reader.declared_mpp_xy and reader.declared_mpp_xy[0]
+
+
+def _vendor(path: str) -> tuple[Vendor, str]:
+    """Return who wrote a TIFF, and the description in it."""
+    if path.lower().endswith(".vsi"):
+        raise UnsupportedSlideError(
+            path,
+            "it is an Olympus VSI: its pixels lie in other files (.ets) beside it, in"
+            " a format that is not published",
+            "Export it to OME-TIFF, with the scanner's software or with bfconvert.",
+        )
+    handle = open_file(path)
+    try:
+        size = handle.seek(0, 2)
+        directories = read_directories(PositionedFile(handle), size)
+        return vendor_of(directories), directories[0].description
+    except (ClaimError, OSError, KeyError) as error:
+        raise BrokenSlideError(path, str(error)) from error
+    finally:
+        handle.close()
+
+
+def _by_openslide(path: str, vendor: Vendor) -> Reader:
+    if "://" in path:
+        raise UnsupportedSlideError(
+            path,
+            f"it is a {vendor.title} file, which only OpenSlide reads right, and that"
+            " reads no URLs",
+            "Copy it to a disk of this machine.",
+        )
+    if load_openslide() is None:
+        raise UnsupportedSlideError(
+            path,
+            f"it is a {vendor.title} file, and OpenSlide, which reads it right, is not"
+            " installed",
+            _EXTRA,
+        )
+    reader = try_openslide(path)
+    if reader is None:
+        reason = f"it is a {vendor.title} file that OpenSlide does not understand"
+        raise UnsupportedSlideError(path, reason)
+    return reader
+
+
+def load_openslide() -> Any | None:
+    """Return the module of OpenSlide's reader, None where it is not installed."""
+    try:
+        return importlib.import_module("workbench.slide.readers.openslide")
+    except ImportError:
+        return None
+
+
+def try_openslide(path: str) -> Reader | None:
+    """Return OpenSlide's reader, None where it is not installed or refuses."""
+    module = load_openslide()
+    if module is None:
+        return None
+    try:
+        reader: Reader = module.OpenSlideReader(path)
+    except module.openslide.OpenSlideError:
+        return None
+    except (ValueError, TypeError, ArithmeticError, MemoryError, OSError) as error:
+        raise BrokenSlideError(path, str(error) or type(error).__name__) from error
+    return reader

@@ -1,0 +1,283 @@
+"""Which pictures a TIFF holds: the scan with its levels, and what lies beside it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from workbench.slide.readers.tiff.directory import SeveralFilesError
+from workbench.slide.readers.tiff.ome import OmeImage, read_ome
+from workbench.slide.readers.tiff.philips import cut_to_scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from workbench.slide.readers.tiff.directory import Directory
+
+_ASPECT: Final = 0.01
+"""Levels of one picture differ by less in the ratio of their sides, rounding apart."""
+
+_PYRAMID_COUNTS: Final = 4
+"""A picture with levels is taken for the scan before one so many times as large."""
+
+_ARRAY: Final = re.compile(r'\{"shape": \[((?:\d{1,9}(?:, )?){1,16})\]')
+"""How tifffile describes what it writes."""
+
+_PICTURE: Final = 3
+"""Dimensions of one picture: rows, columns and samples."""
+
+_BESIDE: Final = re.compile(
+    r"\b(label|macro|thumbnail|overview|preview|slide ?(?:photo|image)|navigation)\b",
+    re.IGNORECASE,
+)
+_NAMES: Final = {
+    "overview": "macro",
+    "preview": "thumbnail",
+    "navigation": "macro",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TiffLevel:
+    """One stored resolution of a picture."""
+
+    directory: Directory
+    size: tuple[int, int]
+    """Width and height of what was scanned: without padding to whole tiles."""
+
+    apart: tuple[Directory, ...] = ()
+    """Green and blue, where these and red are stored as pictures of their own."""
+
+    @property
+    def directories(self) -> tuple[Directory, ...]:
+        """All that it is stored in."""
+        return (self.directory, *self.apart)
+
+
+@dataclass(frozen=True, slots=True)
+class TiffImage:
+    """One picture of a TIFF."""
+
+    name: str
+    """Of the file's own, or ""."""
+
+    levels: tuple[TiffLevel, ...]
+    """Largest first."""
+
+    is_beside: bool = False
+    """Whether it is a label, macro or thumbnail rather than a scan."""
+
+    problem: str = ""
+    """Why it cannot be shown, as a clause; empty if nothing is known against it."""
+
+    ome: OmeImage | None = None
+    from_series: bool = False
+    """Whether its levels are listed as images of their own."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of its largest level."""
+        return self.levels[0].size
+
+
+def images_of(directories: Sequence[Directory], vendor: str) -> tuple[TiffImage, ...]:
+    """Return the pictures of a file, in its order.
+
+    Raises
+    ------
+    ClaimError
+        If the file's XML cannot be used.
+    SeveralFilesError
+        If that lies in other files, or all that it speaks of does.
+    """
+    if vendor == "ome":
+        return _by_ome(directories)
+    if vendor == "philips":
+        return _by_philips(directories)
+    return tuple(_by_shape(directories, vendor))
+
+
+def scan_of(images: Sequence[TiffImage]) -> int:
+    """Return the number of the picture to open: the largest that is no label or macro.
+
+    Of two pictures that are nearly as large, one with levels is taken.
+    """
+
+    def weight(number: int) -> tuple[bool, float, int]:
+        image = images[number]
+        width, height = image.size
+        levels = _PYRAMID_COUNTS if len(image.levels) > 1 else 1
+        return (not image.is_beside, width * height * levels, -number)
+
+    return max(range(len(images)), key=weight)
+
+
+def _by_ome(directories: Sequence[Directory]) -> tuple[TiffImage, ...]:
+    found = []
+    for image in read_ome(directories[0].description):
+        if image.directory is None or image.directory >= len(directories):
+            continue
+        first = directories[image.directory]
+        levels, problem = _levels(first, first.children), ""
+        if image.channels > 1 and first.samples == 1:
+            problem = image.against_rgb or _problem_apart(image, directories)
+            levels = levels if problem else _levels_apart(image, directories)
+        beside = _is_beside(image.name)
+        found.append(TiffImage(image.name, levels, beside, problem, image))
+    if not found:
+        reason = "its OME-XML names no picture that is in this file"
+        raise SeveralFilesError(reason)
+    return tuple(found)
+
+
+def _problem_apart(image: OmeImage, directories: Sequence[Directory]) -> str:
+    """Return why red, green and blue make no picture, as a clause; "" if they do."""
+    numbers = image.directories
+    if any(each is None or each >= len(directories) for each in numbers):
+        return "its channels lie in several files"
+    if len(set(numbers)) < len(numbers):
+        return "its OME-XML gives one plane to two of its channels"
+    forms = {
+        tuple((level.size, level.directory.form) for level in levels)
+        for levels in _levels_of_channels(image, directories)
+    }
+    return "" if len(forms) == 1 else "its channels are not stored alike"
+
+
+def _levels_apart(
+    image: OmeImage, directories: Sequence[Directory]
+) -> tuple[TiffLevel, ...]:
+    """Return the levels of an image whose colours are stored as pictures."""
+    return tuple(
+        TiffLevel(red.directory, red.size, tuple(each.directory for each in others))
+        for red, *others in zip(*_levels_of_channels(image, directories), strict=True)
+    )
+
+
+def _levels_of_channels(
+    image: OmeImage, directories: Sequence[Directory]
+) -> list[tuple[TiffLevel, ...]]:
+    firsts = [directories[number] for number in image.directories if number is not None]
+    return [_levels(first, first.children) for first in firsts]
+
+
+def _by_philips(directories: Sequence[Directory]) -> tuple[TiffImage, ...]:
+    tiled = [each for each in directories if each.tile is not None]
+    others = [each for each in directories if each.tile is None]
+    first = tiled[0] if tiled else directories[0]
+    levels = [first]
+    for each in tiled[1:]:
+        if each.size[0] < levels[-1].size[0] or each.size[1] < levels[-1].size[1]:
+            levels.append(each)
+    sizes = cut_to_scan(first.description, [each.size for each in levels])
+    scan = TiffImage("", tuple(map(TiffLevel, levels, sizes)))
+    return (scan, *(_alone(each, "philips") for each in others if each is not first))
+
+
+def _by_shape(directories: Iterable[Directory], vendor: str) -> list[TiffImage]:
+    """Put directories together whose sides have one ratio, the largest first."""
+    given = list(directories)
+    order = sorted(given, key=lambda each: -each.size[0] * each.size[1])
+    groups: list[list[Directory]] = []
+    for each in order:
+        named = _is_beside(_own_name(each, vendor))
+        fitting = [] if named else [g for g in groups if _joins(each, g, vendor)]
+        if fitting:
+            fitting[0].append(each)
+        else:
+            groups.append([each])
+    images = []
+    for first, *rest in sorted(groups, key=lambda group: given.index(group[0])):
+        name = _own_name(first, vendor)
+        levels = _levels(first, [*rest, *first.children])
+        images.append(TiffImage(name, levels, _is_beside(name), _stacked(first, given)))
+    return images
+
+
+def _stacked(first: Directory, others: Sequence[Directory]) -> str:
+    """Return why a picture is but one of a stack, as a clause; empty if it is not."""
+    told = _ARRAY.match(first.description)
+    shape = [int(side) for side in told[1].split(",")] if told else []
+    if len([side for side in shape if side > 1]) > _PICTURE:
+        return f"it is an array of shape {shape}, not one picture"
+    if first.samples != 1:
+        return ""
+    count = sum(each.samples == 1 and each.size == first.size for each in others)
+    if first.description.startswith("ImageJ="):  # which has one directory for all
+        told = re.search(r"^images=(\d+)", first.description, re.MULTILINE)
+        count = max(count, int(told[1][:9]) if told else 1)
+    if count == 1:
+        return ""
+    return f"it holds {count} grey pictures of one size: channels, planes or times"
+
+
+def _joins(each: Directory, group: Sequence[Directory], vendor: str) -> bool:
+    first = group[0]
+    if _is_beside(_own_name(first, vendor)):
+        return False
+    alike = (each.tile is None) == (first.tile is None)
+    return (
+        alike
+        and each.samples == first.samples
+        and _is_smaller(each.size, group[-1].size)
+        and _is_shape_of(each.size, first.size)
+    )
+
+
+def _levels(first: Directory, others: Iterable[Directory]) -> tuple[TiffLevel, ...]:
+    """Return those that are smaller versions of the first, largest first."""
+    levels = [first]
+    for each in sorted(others, key=lambda each: -each.size[0]):
+        smaller = _is_smaller(each.size, levels[-1].size)
+        if smaller and _is_shape_of(each.size, first.size):
+            levels.append(each)
+    return tuple(TiffLevel(each, each.size) for each in levels)
+
+
+def _is_smaller(size: tuple[int, int], than: tuple[int, int]) -> bool:
+    return size[0] < than[0] and size[1] <= than[1] and min(size) > 0
+
+
+def _is_shape_of(size: tuple[int, int], full: tuple[int, int]) -> bool:
+    across, down = (many / few for many, few in zip(full, size, strict=True))
+    rounding = 1 / size[0] + 1 / size[1]
+    return abs(across - down) <= max(across, down) * (_ASPECT + 2 * rounding)
+
+
+def _alone(directory: Directory, vendor: str) -> TiffImage:
+    name = _own_name(directory, vendor)
+    level = TiffLevel(directory, directory.size)
+    return TiffImage(name, (level,), _is_beside(name))
+
+
+def _own_name(directory: Directory, vendor: str) -> str:
+    """Return what a directory calls itself in the way of its maker; "" if nothing."""
+    text = directory.description[:1024]
+    if vendor == "aperio":
+        lines = [line.strip() for line in text.splitlines()]
+        word = lines[1].split(" ")[0] if len(lines) > 1 else ""
+        if word in {"label", "macro"}:
+            return word
+        is_thumbnail = directory.tile is None and "->" in text
+        return "thumbnail" if is_thumbnail else ""
+    if vendor == "perkinelmer":
+        kind = re.search(r"<ImageType>(\w+)</ImageType>", directory.description)
+        return "" if kind is None or kind[1] == "FullResolution" else kind[1].lower()
+    found = _BESIDE.search(text)
+    is_name = found is not None and len(text.strip()) <= 2 * len(found[0])
+    return text.strip().lower() if is_name else ""
+
+
+def _is_beside(name: str) -> bool:
+    return _BESIDE.search(name.replace("_", " ")) is not None
+
+
+def names_of(images: Sequence[TiffImage]) -> tuple[str, ...]:
+    """Return names by which the pictures of a file can be told apart."""
+    names: list[str] = []
+    for number, image in enumerate(images):
+        plain = image.name.strip()
+        name = _NAMES.get(plain.lower(), plain) or f"image {number}"
+        names.append(name if name not in names else f"{name} ({number})")
+    return tuple(names)

@@ -1,0 +1,366 @@
+"""TIFF slides: whatever maker wrote them, read by their stored tiles or strips."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any, Final
+
+import fsspec
+import simplejpeg
+import tifffile
+
+from workbench.errors import (
+    BrokenSlideError,
+    SlideNotFoundError,
+    SlideReadError,
+    UnsupportedSlideError,
+    WorkbenchError,
+)
+from workbench.geometry import Box
+from workbench.slide import limits
+from workbench.slide.readers.base import EncodedTile, ImageInfo, Level, number_of
+from workbench.slide.readers.level_selection import scales
+from workbench.slide.readers.memory import empty_pixels
+from workbench.slide.readers.pread import PositionedFile
+from workbench.slide.readers.tiff import scale
+from workbench.slide.readers.tiff.directory import (
+    ICC_PROFILE,
+    Directory,
+    SeveralFilesError,
+    read_directories,
+)
+from workbench.slide.readers.tiff.images import (
+    TiffImage,
+    TiffLevel,
+    images_of,
+    names_of,
+    scan_of,
+)
+from workbench.slide.readers.tiff.missing_tiles import MissingTiles
+from workbench.slide.readers.tiff.philips import pictures_beside
+from workbench.slide.readers.tiff.samples import (
+    JPEG_2000,
+    first_bytes,
+    is_subsampled_jpeg_2000,
+    samples_of_pages,
+)
+from workbench.slide.readers.tiff.series import put_together, shows_the_same
+from workbench.slide.readers.tiff.tile_assembly import fill
+from workbench.slide.readers.tiff.tiles import COMPRESSIONS, StoredTiles
+from workbench.slide.readers.tiff.vendors import vendor_of
+from workbench.slide.zip_member import is_archived, open_archived
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+_CHANNELS = 3
+_WHITE = (255, 255, 255)
+_PHILIPS: Final = "philips"
+_ONE_FILE: Final = (
+    "Put the files together into one OME-TIFF (for example with bfconvert)."
+)
+_NAME_CHANNELS: Final = (
+    "If they are red, green and blue, name them Red, Green and Blue in its OME-XML (for"
+    " example with tiffcomment); fluorescence is not shown."
+)
+
+
+class NotReadDirectlyError(UnsupportedSlideError):
+    """Its pixels are stored in a way that is not decoded here; OpenSlide may."""
+
+
+class TiffReader:
+    """Any TIFF of 8-bit colours whose tiles or strips are understood.
+
+    Parameters
+    ----------
+    path : str
+        A local path or an fsspec URL.
+    image : int or str, optional
+        Number or name of the picture; by default the scan.
+
+    Raises
+    ------
+    SlideNotFoundError, BrokenSlideError, UnsupportedSlideError
+    NotReadDirectlyError
+        If its pixels are stored in a way that is not decoded here.
+    """
+
+    def __init__(self, path: str, image: int | str | None = None) -> None:
+        self._path = path
+        self._handle = open_file(path)
+        self._close = weakref.finalize(self, self._handle.close)
+        try:
+            self._file = PositionedFile(self._handle)
+            self._describe(image)
+        except WorkbenchError:
+            self.close()
+            raise
+        except SeveralFilesError as error:
+            self.close()
+            raise UnsupportedSlideError(path, str(error), _ONE_FILE) from error
+        except Exception as error:
+            self.close()
+            raise BrokenSlideError(path, str(error) or type(error).__name__) from error
+
+    def _describe(self, image: int | str | None) -> None:
+        """Parse all that will be needed, while only one thread is here."""
+        size = self._handle.seek(0, 2)
+        directories = read_directories(self._file, size)
+        vendor = self._vendor = vendor_of(directories)
+        self._handle.seek(0)
+        self._tiff = tifffile.TiffFile(self._handle)
+        images = images_of(directories, vendor.name)
+        self._images = put_together(images, self._are_alike)
+        names = names_of(self._images)
+        self.images: Sequence[ImageInfo] = tuple(
+            ImageInfo(name, each.size, is_beside=each.is_beside)
+            for name, each in zip(names, self._images, strict=True)
+        )
+        self.default_image = scan_of(self._images)
+        self.image = number_of(self._path, self.images, image, self.default_image)
+        stored = [
+            name
+            for number, name in enumerate(names)
+            if number != self.image and _is_small(self._images[number])
+        ]
+        self._beside: Mapping[str, bytes] = {}
+        if vendor.name == _PHILIPS:
+            self._beside = pictures_beside(directories[0].description)
+        self.associated_names: Sequence[str] = (
+            *stored,
+            *(name for name in self._beside if name not in stored),
+        )
+        self.name = f"tifffile {tifffile.__version__}"
+        self._describe_levels(self._images[self.image], size)
+
+    def _describe_levels(self, shown: TiffImage, size: int) -> None:
+        first = shown.levels[0].directory
+        for directory in (d for level in shown.levels for d in level.directories):
+            directory.check()
+        if shown.problem:
+            ome = shown.ome
+            colours = ome is not None and ome.channels == _CHANNELS and ome.against_rgb
+            remedy = _NAME_CHANNELS if colours else ""
+            raise UnsupportedSlideError(self._path, shown.problem, remedy)
+        self.background = _WHITE
+        self.icc_profile = first.raw(ICC_PROFILE) or None
+        self.bounds = Box(0, 0, *shown.size)
+        declared = scale.declared(shown, self._vendor.name)
+        self.declared_mpp_xy = declared.mpp
+        self.declared_mpp = declared.mpp and declared.mpp[0]
+        self.properties: Mapping[str, str] = _properties(first, self._vendor.name)
+        self._stored = [self._tiles(level) for level in shown.levels]
+        if (end := max(stored.end for stored in self._stored)) > size:
+            reason = f"it ends after {size:,} of {end:,} bytes"
+            raise BrokenSlideError(self._path, reason)
+        self.levels = tuple(
+            Level(
+                stored.limit,
+                _downsample(shown.size, stored.limit),
+                stored.size if stored.is_tiled else None,
+                stored.reductions,
+            )
+            for stored in self._stored
+        )
+        self._missing = MissingTiles(
+            self._stored,
+            scales(self.levels),
+            self.background,
+            from_coarser=self._vendor.name != _PHILIPS,
+        )
+        self._reduced = [
+            {n: stored.reduced(n) for n in stored.reductions} for stored in self._stored
+        ]
+        self.notes: Sequence[str] = (*declared.notes, *self._notes(shown))
+
+    def _notes(self, shown: TiffImage) -> list[str]:
+        notes = []
+        if self._vendor.name != _PHILIPS:
+            notes = [
+                f"The level at 1/{level.downsample:.4g} lacks {count:,} of"
+                f" {stored.rows * stored.columns:,} tiles; what other levels have there"
+                " is shown."
+                for level, stored, count in zip(
+                    self.levels, self._stored, self._missing.counts, strict=True
+                )
+                if count
+            ]
+        if shown.from_series:
+            notes.append("Its levels are stored as images of their own.")
+        others = sum(not each.is_beside for each in self._images)
+        if others > 1:
+            notes.append(
+                f"The file holds {others} images; this is"
+                f" '{self.images[self.image].name}'."
+            )
+        if shown.levels[0].apart:
+            notes.append("Red, green and blue are stored as three pictures.")
+        if shown.ome is not None and shown.ome.planes > 1:
+            notes.append(
+                f"It has {shown.ome.planes} focal planes or times; the first is shown."
+            )
+        return notes
+
+    def _are_alike(self, *levels: TiffLevel) -> bool:
+        """Tell whether the second of two levels shows what the first does.
+
+        A picture that cannot be read is a level of none.
+        """
+        try:
+            for directory in (d for level in levels for d in level.directories):
+                directory.check()
+            return shows_the_same(*map(self._tiles, levels))
+        except Exception:  # noqa: BLE001 - of any decoder
+            return False
+
+    def _tiles(self, level: TiffLevel) -> StoredTiles:
+        """Return the tiles of a level, once it is known what they mean."""
+        pages = [self._page(directory) for directory in level.directories]
+        samples = samples_of_pages(pages, self._path)
+        return StoredTiles(pages, self._file, _WHITE, samples, level.size)
+
+    def _page(self, directory: Directory) -> tifffile.TiffPage:
+        """Return a directory as tifffile parses it, if its pixels are decoded here."""
+        if directory.compression not in COMPRESSIONS:
+            reason = f"its compression is number {directory.compression}"
+            raise NotReadDirectlyError(self._path, reason)
+        self._tiff.filehandle.seek(directory.offset)
+        page = tifffile.TiffPage(self._tiff, index=0)
+        if int(page.imagedepth) != 1:
+            reason = f"it is a volume of {page.imagedepth} planes"
+            raise UnsupportedSlideError(self._path, reason)
+        is_jpeg_2000 = directory.compression in JPEG_2000
+        if is_jpeg_2000 and is_subsampled_jpeg_2000(first_bytes(page)):
+            reason = "it is JPEG 2000 with reduced colour"
+            raise NotReadDirectlyError(self._path, reason)
+        return page
+
+    @property
+    def is_trusted(self) -> bool:
+        """Tell whether this maker's files are read by their stored tiles."""
+        return self._vendor.library == "direct"
+
+    @property
+    def waited_s(self) -> float:
+        """For how many seconds stored tiles were waited for, of all threads."""
+        return self._file.seconds
+
+    def read_batch(
+        self,
+        level: int,
+        origins: Sequence[tuple[int, int]],
+        width: int,
+        height: int,
+        *,
+        reduction: int = 1,
+        threads: int = 1,
+        out: NDArray[np.uint8] | None = None,
+    ) -> NDArray[np.uint8]:
+        """Return boxes of one size, uint8 (N, height, width, 3).
+
+        Each stored tile is decoded once, however many boxes it is part of.
+        """
+        if out is None:
+            out = empty_pixels((len(origins), height, width, _CHANNELS))
+        try:
+            fill(out, self._reduced[level][reduction], origins, threads)
+        except Exception as error:
+            place = f"level {level} at {origins[0]}"
+            reason = str(error) or type(error).__name__
+            raise SlideReadError(self._path, place, reason) from error
+        return out
+
+    def encoded_tile(
+        self, level: int, column: int, row: int, *, wait: bool = True
+    ) -> EncodedTile | None:
+        """Return a stored JPEG tile; see `Reader.encoded_tile`."""
+        stored = self._stored[level]
+        if not (0 <= column < stored.columns and 0 <= row < stored.rows):
+            return None
+        data = stored.encoded(row * stored.columns + column, wait=wait)
+        return None if data is None else EncodedTile(data, "image/jpeg")
+
+    def is_blank(self, level: int, column: int, row: int) -> bool:
+        """Tell whether no level has anything of a tile; see `Reader.is_blank`."""
+        stored = self._stored[level]
+        index = row * stored.columns + column
+        return bool(stored.missing_at(index)) and stored.fill(index) is None
+
+    def associated(self, name: str) -> NDArray[np.uint8]:
+        """Return an associated image; see `Reader.associated`."""
+        numbers = {each.name: number for number, each in enumerate(self.images)}
+        try:
+            if name not in numbers:
+                return _decoded(self._beside[name])
+            return self._whole(self._images[numbers[name]].levels[-1])
+        except WorkbenchError:
+            raise
+        except Exception as error:
+            reason = str(error) or type(error).__name__
+            raise SlideReadError(self._path, f"its image '{name}'", reason) from error
+
+    def _whole(self, level: TiffLevel) -> NDArray[np.uint8]:
+        """Return all of a level, uint8 (height, width, 3)."""
+        for directory in level.directories:
+            directory.check()
+        width, height = level.size
+        out = empty_pixels((1, height, width, _CHANNELS))
+        fill(out, self._tiles(level), [(0, 0)], 1)
+        picture: NDArray[np.uint8] = out[0]
+        return picture
+
+    def close(self) -> None:
+        """Give back the file."""
+        self._close()
+
+
+def open_file(path: str) -> Any:
+    """Open a file or URL for reading by position.
+
+    Raises
+    ------
+    SlideNotFoundError, BrokenSlideError, UnsupportedSlideError
+    """
+    try:
+        if is_archived(path):
+            return open_archived(path)
+        if "://" in path:
+            return fsspec.open(path, "rb").open()
+        return open(path, "rb")  # noqa: PTH123 - closed by the reader
+    except FileNotFoundError as error:
+        raise SlideNotFoundError(path) from error
+    except WorkbenchError:
+        raise
+    except Exception as error:
+        raise BrokenSlideError(path, str(error) or type(error).__name__) from error
+
+
+def _decoded(jpeg: bytes) -> NDArray[np.uint8]:
+    pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(jpeg, "RGB")
+    return pixels
+
+
+def _is_small(image: TiffImage) -> bool:
+    """Tell whether an image can be read as a whole, at its coarsest level."""
+    width, height = image.levels[-1].size
+    return 0 < width * height <= limits.MAX_ASSOCIATED_PX
+
+
+def _downsample(full: tuple[int, int], size: tuple[int, int]) -> float:
+    return (full[0] / size[0] + full[1] / size[1]) / 2
+
+
+def _properties(first: Directory, vendor: str) -> dict[str, str]:
+    """Return what the file says of itself, as text."""
+    found = {"tiff.vendor": vendor, "tiff.ImageDescription": first.description}
+    if vendor == "aperio":
+        told = scale.aperio(first.description)
+        found |= {f"aperio.{name}": value for name, value in sorted(told.items())}
+    for name, tag in (("Software", 305), ("Make", 271), ("Model", 272)):
+        if text := first.text(tag):
+            found[f"tiff.{name}"] = text
+    return {name: value for name, value in found.items() if value}

@@ -1,0 +1,220 @@
+"""How large the pixels of a TIFF are: every place that says it, and whom to believe."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from workbench.geometry import believable_mpp, mpp_of_objective
+from workbench.slide.readers.base import mpp_pair
+from workbench.slide.readers.tiff import philips
+from workbench.slide.readers.tiff.ome import parse_xml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workbench.slide.readers.tiff.directory import Directory
+    from workbench.slide.readers.tiff.images import TiffImage
+
+_X_RESOLUTION, _Y_RESOLUTION, _UNIT = 282, 283, 296
+_INCH, _CM = 2, 3
+_UM_OF_UNIT: Final = {_INCH: 25400.0, _CM: 10000.0}
+_IMAGEJ_UNITS: Final = {
+    "micron": 1.0,
+    "microns": 1.0,
+    "um": 1.0,
+    "µm": 1.0,
+    "\\u00b5m": 1.0,
+    "\\u00B5m": 1.0,
+    "nm": 1e-3,
+    "mm": 1e3,
+    "cm": 1e4,
+    "inch": 25400.0,
+}
+_AGREE: Final = 0.02
+"""Pixel sizes that differ by less (relative) are one."""
+
+_OBJECTIVE_FACTOR: Final = 2.5
+"""Scanners see up to so many times more or less than their objective's name says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What one part of a file says of the pixel size."""
+
+    source: str
+    """As a subject: "the OME-XML"."""
+
+    said: str
+    """In the file's words."""
+
+    mpp: tuple[float, float] | None
+    """Micrometres per pixel along x and y; None if that is no length."""
+
+    @property
+    def is_believable(self) -> bool:
+        """Tell whether it can be the pixel size of a slide."""
+        return self.mpp is not None and all(map(believable_mpp, self.mpp))
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The pixel size that a file declares, and what speaks against it."""
+
+    mpp: tuple[float, float] | None
+    notes: tuple[str, ...] = ()
+    """Sentences for whoever opens the file."""
+
+
+def declared(image: TiffImage, vendor: str) -> Declared:
+    """Return the pixel size of a picture by the highest part of its file that knows.
+
+    The maker's own words come first, resolution tags last. What is believed nowhere is
+    declared all the same, so that it can be told.
+    """
+    statements = list(_statements(image, vendor))
+    believed = next((each for each in statements if each.is_believable), None)
+    if believed is None or believed.mpp is None:
+        first = next((each for each in statements if each.mpp is not None), None)
+        notes = tuple(
+            f"{each.source} says '{each.said}' of the pixel size, which is no length"
+            for each in statements
+            if each.mpp is None
+        )
+        return Declared(first.mpp if first else None, tuple(map(_sentence, notes)))
+    others = [each for each in statements if each is not believed]
+    notes = tuple(_against(believed.mpp, believed, each) for each in others)
+    first_directory = image.levels[0].directory
+    notes += (_objective(believed.mpp, first_directory.description),)
+    return Declared(believed.mpp, tuple(_sentence(note) for note in notes if note))
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
+
+
+def _statements(image: TiffImage, vendor: str) -> Iterator[Statement]:
+    """Yield what is said, highest first."""
+    directory = image.levels[0].directory
+    text = directory.description
+    if image.ome is not None and any(image.ome.physical):
+        yield Statement(
+            "the OME-XML",
+            " x ".join(dict.fromkeys(filter(None, image.ome.physical))),
+            mpp_pair(*image.ome.mpp),
+        )
+    if vendor == "aperio" and (found := aperio(text).get("MPP")):
+        yield Statement("its description", f"MPP = {found}", mpp_pair(found, found))
+    if vendor == "philips" and (known := philips.spacings(text)):
+        yield Statement("the Philips XML", _text(known[0]), known[0])
+    if vendor == "imagej" and (own := _imagej(directory)) is not None:
+        yield own
+        return
+    tags = _resolution(directory)
+    if tags is not None:
+        yield Statement("the resolution tags", _text(tags), tags)
+
+
+def aperio(text: str) -> dict[str, str]:
+    """Return the "name = value" pairs of an Aperio description."""
+    pairs = (part.partition("=") for part in text.split("|")[1:])
+    return {name.strip(): value.strip() for name, is_pair, value in pairs if is_pair}
+
+
+def scn_mpp(text: str) -> tuple[float, float] | None:
+    """Return the pixel size in the XML of a Leica SCN: nanometres by pixels."""
+    try:
+        root = parse_xml(text)
+        found = [
+            tuple(
+                float(view.get(f"size{axis}", ""))
+                / float(pixels.get(f"size{axis}", ""))
+                for axis in "XY"
+            )
+            for image in root.iterfind(".//{*}image")
+            for view, pixels in zip(
+                image.iterfind("{*}view"), image.iterfind("{*}pixels"), strict=True
+            )
+        ]
+    except (ValueError, ZeroDivisionError):
+        return None
+    x, y = min(found, default=(math.nan, math.nan))
+    return mpp_pair(x / 1000, y / 1000) if x > 0 else None
+
+
+def _resolution(directory: Directory) -> tuple[float, float] | None:
+    """Return what the tags of the TIFF say: pixels to an inch or centimetre."""
+    um = _UM_OF_UNIT.get(directory.number(_UNIT, _INCH))
+    across, down = (
+        directory.numbers(tag)[:1] for tag in (_X_RESOLUTION, _Y_RESOLUTION)
+    )
+    if um is None:
+        return None
+    return mpp_pair(
+        *(
+            um / each[0] if each and _positive(each[0]) else None
+            for each in (across, down)
+        )
+    )
+
+
+def _positive(number: float) -> bool:
+    return math.isfinite(number) and number > 0
+
+
+def _imagej(directory: Directory) -> Statement | None:
+    """Return what ImageJ says: pixels to its own unit."""
+    found = re.search(r"^unit=(.*)$", directory.description, re.MULTILINE)
+    um = _IMAGEJ_UNITS.get(found[1].strip()) if found else None
+    if um is None:
+        return None
+    sides = [directory.numbers(tag)[:1] for tag in (_X_RESOLUTION, _Y_RESOLUTION)]
+    mpp = mpp_pair(*(um / s[0] if s and _positive(s[0]) else None for s in sides))
+    return mpp and Statement("ImageJ's description", _text(mpp), mpp)
+
+
+def _against(mpp: tuple[float, float], best: Statement, other: Statement) -> str:
+    """Return how another statement differs from the one that is believed; or ""."""
+    if other.mpp is None:
+        return f"{other.source} says '{other.said}', which is no length"
+    if all(_is_near(a, b) for a, b in zip(mpp, other.mpp, strict=True)):
+        return ""
+    if not other.is_believable:
+        # Dots per inch of a screen or printer say nothing and are found everywhere.
+        if other.source == "the resolution tags":
+            return ""
+        return (
+            f"{other.source} says {_text(other.mpp)} µm per pixel, which cannot be;"
+            f" {best.source}, {_text(mpp)}, is believed"
+        )
+    return (
+        f"{best.source} says {_text(mpp)} µm per pixel, {other.source}"
+        f" {_text(other.mpp)}: {best.source} is believed"
+    )
+
+
+def _objective(mpp: tuple[float, float], description: str) -> str:
+    """Return how the objective speaks against a pixel size; or ""."""
+    found = aperio(description).get("AppMag", "").replace(",", ".")
+    try:
+        usual = mpp_of_objective(float(found))
+    except (ValueError, ZeroDivisionError):
+        return ""
+    ratio = mpp[0] / usual
+    if not ratio > 0 or 1 / _OBJECTIVE_FACTOR <= ratio <= _OBJECTIVE_FACTOR:
+        return ""
+    return (
+        f"the file says {mpp[0]:.4g} µm per pixel and a magnification of {found}, at"
+        f" which {usual:.3g} is usual"
+    )
+
+
+def _is_near(one: float, other: float) -> bool:
+    return abs(one - other) <= _AGREE * max(one, other)
+
+
+def _text(mpp: tuple[float, float]) -> str:
+    x, y = (f"{each:.6g}" for each in mpp)
+    return x if x == y else f"{x} x {y}"

@@ -1,0 +1,142 @@
+"""Levels of a pyramid that OME-XML lists as images of their own.
+
+So they were written before Bio-Formats 6. Images are put together only where sizes,
+pixel sizes and pixels all say that they show the same.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+
+from workbench.slide.readers.memory import empty_pixels
+from workbench.slide.readers.tiff.tile_assembly import fill
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from workbench.slide.readers.tiff.images import TiffImage, TiffLevel
+    from workbench.slide.readers.tiff.tiles import StoredTiles
+
+_MOST: Final = 16
+"""By what one level is shrunk to the next, at most."""
+
+_AGREE: Final = 0.02
+"""Pixel sizes that differ by less (relative) are one."""
+
+_PLACES: Final = 6
+"""Along each axis, at which two levels are compared."""
+
+_SIDE: Final = 32
+"""Pixels of the smaller level, at each place."""
+
+_WHOLE_PX: Final = 1 << 22
+"""Pixels of a larger level that is compared as a whole."""
+
+_BLOCK: Final = 4
+"""Pixels that are averaged, since some writers shrink by leaving pixels out."""
+
+_LOSS: Final = 4.0
+"""Grey levels by which levels differ that are stored with loss."""
+
+_ALIKE: Final = 0.3
+"""Mean difference of pictures of one thing, as a share of that of all from their mean.
+
+Of pictures of two things it is 1 or more.
+"""
+
+
+def put_together(
+    images: Sequence[TiffImage], are_alike: Callable[[TiffLevel, TiffLevel], bool]
+) -> tuple[TiffImage, ...]:
+    """Return the images of a file, with those that are levels of another within it.
+
+    Parameters
+    ----------
+    images : sequence of TiffImage
+        In the order of the file.
+    are_alike : callable
+        Tells whether the second of two levels shows what the first does.
+    """
+    found: list[TiffImage] = []
+    for image in images:
+        first = found[-1] if found else None
+        if (
+            first is not None
+            and _may_be_level(first, image)
+            and are_alike(first.levels[-1], image.levels[0])
+        ):
+            levels = (*first.levels, *image.levels)
+            found[-1] = replace(first, levels=levels, from_series=True)
+        else:
+            found.append(image)
+    return tuple(found)
+
+
+def _may_be_level(first: TiffImage, other: TiffImage) -> bool:
+    """Tell whether one image may be a smaller level of another, by what is said."""
+    if first.ome is None or other.ome is None or first.problem or other.problem:
+        return False
+    single = len(other.levels) == 1 and (first.from_series or len(first.levels) == 1)
+    if not single or first.is_beside or other.is_beside:
+        return False
+    if (first.ome.channels, first.ome.planes) != (other.ome.channels, other.ome.planes):
+        return False
+    one, last = first.levels[0].directories, other.levels[0].directories
+    if [each.samples for each in one] != [each.samples for each in last]:
+        return False
+    factor = _factor(first.size, other.size)
+    step = _factor(first.levels[-1].size, other.size)
+    sizes = zip(first.ome.mpp, other.ome.mpp, strict=True)
+    return 1 < step <= _MOST and all(
+        small is None or (large is not None and _agree(large * factor, small))
+        for large, small in sizes
+    )
+
+
+def _factor(full: tuple[int, int], size: tuple[int, int]) -> int:
+    """Return the power of two by which a size is shrunk; 0 if that is none."""
+    factor = 1 << max(0, round(math.log2(full[0] / size[0])))
+    pairs = zip(full, size, strict=True)
+    fits = all(abs(many - few * factor) < factor for many, few in pairs)
+    return factor if fits else 0
+
+
+def _agree(one: float, other: float) -> bool:
+    return abs(one - other) <= _AGREE * max(abs(one), abs(other))
+
+
+def shows_the_same(fine: StoredTiles, coarse: StoredTiles) -> bool:
+    """Tell whether the pixels of a smaller level are those of a larger one, shrunk."""
+    factor = _factor(fine.limit, coarse.limit)
+    whole = fine.limit[0] * fine.limit[1] <= _WHOLE_PX
+    sides = [-(-side // _PLACES) if whole else _SIDE for side in coarse.limit]
+    box = tuple(map(min, sides, coarse.limit))
+    small = _boxes(coarse, 1, coarse.limit, box)
+    large = _boxes(fine, factor, coarse.limit, box)
+    spread = float(np.abs(large - large.mean((0, 1, 2))).mean())
+    apart = float(np.abs(large - small).mean())
+    return apart <= max(_LOSS, _ALIKE * spread)
+
+
+def _boxes(
+    stored: StoredTiles, factor: int, size: tuple[int, int], box: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """Return boxes of a level at places of a smaller one, averaged, (N, h, w, 3)."""
+    width, height = box
+    places = [
+        [round(n * (side - part) / (_PLACES - 1)) for n in range(_PLACES)]
+        for side, part in zip(size, box, strict=True)
+    ]
+    origins = [(x * factor, y * factor) for y in places[1] for x in places[0]]
+    pixels = empty_pixels((len(origins), height * factor, width * factor, 3))
+    fill(pixels, stored, origins, 1)
+    shape = max(1, width // _BLOCK), max(1, height // _BLOCK)
+    small = [cv2.resize(each, shape, interpolation=cv2.INTER_AREA) for each in pixels]
+    return np.stack(small).astype(np.float32)

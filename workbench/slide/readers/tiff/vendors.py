@@ -1,0 +1,153 @@
+"""Who wrote a TIFF, and which library reads what that maker writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from workbench.slide.readers.tiff.directory import NDPI_FORMAT, SOFTWARE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from workbench.slide.readers.tiff.directory import Directory
+
+_XMP: Final = 700
+_LSM: Final = 34412
+_STK: Final = 33629
+_HEAD: Final = 1 << 14
+"""Characters of a text in which a maker names itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """A maker of TIFF slides."""
+
+    name: str
+    """As OpenSlide has it where OpenSlide knows it."""
+
+    title: str
+    """As people know it."""
+
+    library: str
+    """"direct": our reader of stored tiles; "OpenSlide"; or "none"."""
+
+    why: str
+    """One sentence for the table in docs/formats.md."""
+
+    is_it: Callable[[Directory], bool]
+
+
+def _says(text: str) -> Callable[[Directory], bool]:
+    return lambda directory: text in directory.description[:_HEAD]
+
+
+def _software(text: str) -> Callable[[Directory], bool]:
+    return lambda directory: directory.text(SOFTWARE).startswith(text)
+
+
+def _has(tag: int) -> Callable[[Directory], bool]:
+    return lambda directory: tag in directory.fields
+
+
+VENDORS: Final = (
+    Vendor(
+        "hamamatsu",
+        "Hamamatsu NDPI",
+        "OpenSlide",
+        "A level is one JPEG cut by restart markers, with sizes beyond JPEG's own.",
+        _has(NDPI_FORMAT),
+    ),
+    Vendor(
+        "leica",
+        "Leica SCN",
+        "OpenSlide",
+        "Scanned areas lie at their places on the glass, each with its own pyramid.",
+        _says("leica-microsystems.com/scn"),
+    ),
+    Vendor(
+        "ventana",
+        "Ventana (Roche) BIF",
+        "OpenSlide",
+        "Tiles overlap and are stitched as the file's XML says.",
+        lambda directory: b"<iScan" in directory.raw(_XMP)[:_HEAD],
+    ),
+    Vendor(
+        "trestle",
+        "Trestle",
+        "OpenSlide",
+        "Tiles overlap by amounts that the file states.",
+        _software("MedScan"),
+    ),
+    Vendor(
+        "aperio",
+        "Aperio SVS",
+        "direct",
+        "JPEG tiles are handed out as stored; missing ones come from other levels.",
+        lambda directory: directory.description.startswith("Aperio"),
+    ),
+    Vendor(
+        "philips",
+        "Philips TIFF",
+        "direct",
+        "JPEG tiles; levels are cut to what was scanned; left-out tiles are blank.",
+        lambda directory: (
+            directory.text(SOFTWARE).startswith("Philips")
+            and "DPUfsImport" in directory.description[:_HEAD]
+        ),
+    ),
+    Vendor(
+        "perkinelmer",
+        "Akoya/PerkinElmer QPTIFF (brightfield)",
+        "direct",
+        "A plain pyramid of RGB; channels of fluorescence are refused.",
+        _says("PerkinElmer-QPI"),
+    ),
+    Vendor(
+        "ome",
+        "OME-TIFF",
+        "direct",
+        "Images, names and pixel sizes are taken from the OME-XML.",
+        _says("www.openmicroscopy.org/Schemas/OME"),
+    ),
+    Vendor(
+        "zeiss-lsm",
+        "Zeiss LSM",
+        "none",
+        "A confocal stack, not a slide.",
+        _has(_LSM),
+    ),
+    Vendor(
+        "metamorph",
+        "MetaMorph STK",
+        "none",
+        "A stack, not a slide.",
+        _has(_STK),
+    ),
+    Vendor(
+        "imagej",
+        "ImageJ TIFF",
+        "direct",
+        "The pixel size is in the description's own unit.",
+        lambda directory: directory.description.startswith("ImageJ="),
+    ),
+)
+"""Whoever comes first is believed."""
+
+GENERIC: Final = Vendor(
+    "generic-tiff",
+    "Other tiled or striped TIFF",
+    "direct",
+    "Whatever its samples say that they are; else OpenSlide, or it is refused.",
+    lambda _: True,
+)
+
+
+def vendor_of(directories: Sequence[Directory]) -> Vendor:
+    """Return who wrote a TIFF; Ventana names itself in any of its directories."""
+    first = directories[0]
+    for vendor in VENDORS:
+        asked = directories if vendor.name == "ventana" else (first,)
+        if any(vendor.is_it(each) for each in asked):
+            return vendor
+    return GENERIC

@@ -1,0 +1,171 @@
+"""OME-Zarr images (0.4 on Zarr v2, 0.5 on Zarr v3)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import zarr
+
+from workbench.errors import BrokenSlideError, UnsupportedSlideError
+from workbench.geometry import Box
+from workbench.slide.readers.base import BoxReader, ImageInfo, Level, number_of
+from workbench.slide.readers.zarr.group import default_of, open_store, pictures_in
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workbench.slide.location import Location
+    from workbench.slide.readers.zarr.group import ZarrPicture
+
+_RGB = 3
+_MOST_CHUNK_BYTES: Final = 1 << 30
+_PLANE: Final = "It has {1} planes along {0}; number {2} is shown, counted from 0."
+_PRIMARIES: Final = ("FF0000", "00FF00", "0000FF")
+_TO_UM: Final = {
+    **dict.fromkeys(("angstrom", "ångström", "å"), 1e-4),
+    **dict.fromkeys(("nanometer", "nanometre", "nm"), 1e-3),
+    **dict.fromkeys(("micrometer", "micrometre", "micron", "um", "µm", "μm"), 1.0),
+    **dict.fromkeys(("millimeter", "millimetre", "mm"), 1e3),
+    **dict.fromkeys(("centimeter", "centimetre", "cm"), 1e4),
+    **dict.fromkeys(("meter", "metre", "m"), 1e6),
+}
+
+
+class ZarrReader(BoxReader):
+    """Reads a picture of an OME-Zarr group, by default the largest: 8-bit RGB.
+
+    Of several planes (z) the middle one is read, of several times the first; `notes`
+    say which.
+
+    Parameters
+    ----------
+    location : Location
+    image : int or str, optional
+        Number or name of a picture.
+
+    Raises
+    ------
+    UnsupportedSlideError
+        If it holds no picture of three 8-bit channels.
+    BrokenSlideError
+        If its metadata does not agree with its arrays.
+    """
+
+    def __init__(self, location: Location, image: int | str | None = None) -> None:
+        self.path = path = location.path
+        self.name = f"zarr {zarr.__version__}"
+        pictures = pictures_in(open_store(location), path)
+        self.images = [
+            ImageInfo(each.name or "0", each.size, each.is_beside) for each in pictures
+        ]
+        self.default_image = default_of(pictures)
+        self.image = number_of(path, self.images, image, self.default_image)
+        picture = pictures[self.image]
+        self._axes = picture.axes
+        self._arrays = sorted(picture.arrays, key=lambda array: -self._size(array)[0])
+        self._check(picture)
+        full = self._size(self._arrays[0])
+        self.levels = tuple(
+            Level(self._size(array), full[0] / self._size(array)[0])
+            for array in self._arrays
+        )
+        self.declared_mpp_xy = _mpp_xy(picture)
+        self.declared_mpp = self.declared_mpp_xy and self.declared_mpp_xy[0]
+        self.properties = {"ome.version": picture.version, "ome.image": picture.key}
+        self._plane = self._chosen_plane()
+        self.background = (255, 255, 255)
+        self.bounds = Box(0, 0, *full)
+        self.icc_profile: bytes | None = None
+        self.associated_names: tuple[str, ...] = ()
+
+    def _check(self, picture: ZarrPicture) -> None:
+        """Refuse what is not 8-bit RGB, and levels of another shape."""
+        full = self._size(self._arrays[0])
+        for array in self._arrays:
+            channels = self._extent(array, "c")
+            if channels != _RGB or array.dtype != np.uint8:
+                reason = f"{channels} channels of {array.dtype}, not RGB of 8 bit"
+                raise UnsupportedSlideError(self.path, reason)
+            width, height = self._size(array)
+            scale = full[0] / width
+            if abs(full[1] / scale - height) > 1 + height / 100:
+                reason = f"a level of {width} x {height} px does not fit {full}"
+                raise BrokenSlideError(self.path, reason)
+            if math.prod(array.chunks) > _MOST_CHUNK_BYTES:
+                reason = f"its chunks {array.chunks} are too large to be read"
+                raise UnsupportedSlideError(self.path, reason)
+        shown = picture.omero.get("channels") or []
+        colours = tuple(str(each.get("color", "")).upper() for each in shown)
+        if len(colours) == _RGB and all(colours) and colours != _PRIMARIES:
+            names = ", ".join(str(each.get("label") or "unnamed") for each in shown)
+            reason = f"its channels ({names}) are stains in colours {colours}, not RGB"
+            raise UnsupportedSlideError(self.path, reason)
+
+    def _extent(self, array: Any, axis: str) -> int:
+        return int(array.shape[self._axes.index(axis)]) if axis in self._axes else 1
+
+    def _size(self, array: Any) -> tuple[int, int]:
+        return self._extent(array, "x"), self._extent(array, "y")
+
+    def _chosen_plane(self) -> dict[str, int]:
+        """Return which plane of each further axis is read."""
+        counts = {axis: self._extent(self._arrays[0], axis) for axis in "tz"}
+        chosen = {"t": 0, "z": counts["z"] // 2}
+        for axis, count in counts.items():
+            if count > 1:
+                self.notes = [*self.notes, _PLANE.format(axis, count, chosen[axis])]
+        return chosen
+
+    def read_inside(
+        self, level: int, x: int, y: int, width: int, height: int
+    ) -> NDArray[np.uint8]:
+        """Return pixels of a box that lies wholly in the level."""
+        array = self._arrays[level]
+        place: dict[str, slice | int] = {
+            "x": slice(x, x + width),
+            "y": slice(y, y + height),
+            "c": slice(None),
+            **{a: min(n, self._extent(array, a) - 1) for a, n in self._plane.items()},
+        }
+        pixels = np.asarray(array[tuple(place[axis] for axis in self._axes)])
+        left = [axis for axis in self._axes if axis in "xyc"]
+        return pixels.transpose([left.index(axis) for axis in "yxc"])
+
+    def associated(self, name: str) -> NDArray[np.uint8]:
+        """Raise: OME-Zarr has no associated images."""
+        raise KeyError(name)
+
+    def close(self) -> None:
+        """Do nothing: chunks are opened one by one."""
+
+
+def _mpp_xy(picture: ZarrPicture) -> tuple[float, float] | None:
+    """Return micrometres per pixel along x and y, None unless lengths say so.
+
+    The scale of the largest level times that of the whole picture, in the axis's unit.
+    """
+    about = picture.about
+    largest = max(
+        zip(picture.arrays, about["datasets"], strict=True),
+        key=lambda pair: math.prod(pair[0].shape),
+    )[1]
+    own = largest.get("coordinateTransformations") or []
+    steps = [*own, *(about.get("coordinateTransformations") or [])]
+    try:
+        x, y = (_along(picture, axis, steps) for axis in "xy")
+    except (TypeError, ValueError, KeyError, IndexError):
+        return None
+    return None if x is None or y is None else (x, y)
+
+
+def _along(picture: ZarrPicture, axis: str, steps: list[Any]) -> float | None:
+    number = picture.axes.index(axis)
+    described = picture.about["axes"][number]
+    unit = described.get("unit") if isinstance(described, dict) else None
+    scales = [step["scale"] for step in steps if step.get("type") == "scale"]
+    if not scales or str(unit).strip().lower() not in _TO_UM:
+        return None
+    length = math.prod(float(scale[number]) for scale in scales)
+    return length * _TO_UM[str(unit).strip().lower()]

@@ -1,0 +1,115 @@
+"""Stored pixels that are not square, as square ones."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workbench.geometry import Box
+from workbench.slide.readers.base import BoxReader, Level
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from workbench.slide.readers.base import Reader
+
+
+class SquareReader(BoxReader):
+    """Shows each level of another reader with square pixels.
+
+    The longer side of the stored pixels is divided: between the centres of stored
+    pixels values are interpolated linearly. A pixel depends on its place alone, so
+    boxes that meet have no seam. No stored tile is handed out as it is.
+
+    Parameters
+    ----------
+    reader : Reader
+    scale : (float, float)
+        How many square pixels a stored pixel is wide and high; at least 1.
+    """
+
+    band_px = 1 << 22
+
+    def __init__(self, reader: Reader, scale: tuple[float, float], path: str) -> None:
+        self._reader = reader
+        self.path, self.name = path, reader.name
+        self.declared_mpp = reader.declared_mpp
+        self.declared_mpp_xy = reader.declared_mpp_xy
+        self.notes = reader.notes
+        self.images, self.image = reader.images, reader.image
+        self.default_image = reader.default_image
+        self.properties: Mapping[str, str] = reader.properties
+        self.background = reader.background
+        self.icc_profile = reader.icc_profile
+        self.associated_names: Sequence[str] = reader.associated_names
+        self.levels = tuple(
+            Level(_scaled(level.size, scale), level.downsample)
+            for level in reader.levels
+        )
+        box = reader.bounds
+        self.bounds = Box(
+            *_scaled((box.x0, box.y0), scale), *_scaled((box.x1, box.y1), scale)
+        )
+
+    @property
+    def waited_s(self) -> float:
+        """For how many seconds the file was waited for, of all threads."""
+        return float(getattr(self._reader, "waited_s", 0.0))
+
+    def read_inside(
+        self, level: int, x: int, y: int, width: int, height: int
+    ) -> NDArray[np.uint8]:
+        """Return pixels of a box that lies wholly in the level."""
+        stored, square = self._reader.levels[level].size, self.levels[level].size
+        across = _Axis(x, width, stored[0], square[0])
+        down = _Axis(y, height, stored[1], square[1])
+        pixels = self._reader.read_batch(
+            level, [(across.first, down.first)], across.length, down.length
+        )[0]
+        return down.spread(across.spread(pixels, axis=1), axis=0)
+
+    def associated(self, name: str) -> NDArray[np.uint8]:
+        """Return an associated image as it is stored."""
+        return self._reader.associated(name)
+
+    def close(self) -> None:
+        """Give back the file."""
+        self._reader.close()
+
+
+class _Axis:
+    """The stored pixels under a span of square pixels, along one axis."""
+
+    def __init__(self, start: int, length: int, stored: int, square: int) -> None:
+        self._same = stored == square
+        if self._same:
+            self.first, self.length = start, length
+            return
+        centres = (np.arange(start, start + length) + 0.5) * (stored / square) - 0.5
+        centres = np.clip(centres, 0, stored - 1)
+        self.first = math.floor(centres[0])
+        self._below = np.floor(centres).astype(np.int64)
+        self._above = np.minimum(self._below + 1, stored - 1)
+        self._share = (centres - self._below).astype(np.float32)
+        self.length = int(self._above[-1]) + 1 - self.first
+
+    def spread(self, pixels: NDArray[np.uint8], axis: int) -> NDArray[np.uint8]:
+        """Return one pixel for each square one, interpolated along the axis."""
+        if self._same:
+            return pixels
+        shape = [1, 1, 1]
+        shape[axis] = -1
+        share = self._share.reshape(shape)
+        below = np.take(pixels, self._below - self.first, axis)
+        above = np.take(pixels, self._above - self.first, axis)
+        mixed = below * (1 - share) + above * share
+        rounded: NDArray[np.uint8] = (mixed + np.float32(0.5)).astype(np.uint8)
+        return rounded
+
+
+def _scaled(pair: tuple[int, int], scale: tuple[float, float]) -> tuple[int, int]:
+    return round(pair[0] * scale[0]), round(pair[1] * scale[1])

@@ -1,0 +1,313 @@
+"""The adviser: how the slides of a study are stained, and which one to refer to.
+
+Slides are compared by what their stains do to light at full strength: the stain
+vectors times the maximal concentrations, six optical densities. Proposed as the
+reference is the medoid, the slide with the least total distance to all others. A slide
+is an outlier if something speaks against its stains (`quality.judge`), if it is much
+paler or deeper than the others, or if normalizing it to the medoid would ask for
+colours that no screen has.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from workbench.errors import StainError, WorkbenchError
+from workbench.progress import Progress
+from workbench.slide.slide import Slide, open_slide
+from workbench.stain.fit_quality import Finding, FitQuality, assess_fit, stained_part
+from workbench.stain.methods.macenko import MacenkoMap, StainFit, fit_macenko
+from workbench.stain.optical_density import ColourHistogram
+from workbench.stain.references import Reference
+from workbench.stain.tissue_sample import sample_tissue
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    Source: TypeAlias = str | os.PathLike[str] | Slide
+
+_WORKERS: Final = 4
+_PALER: Final = 0.6
+"""Of the median strength of the others; beyond its inverse, a slide is overstained."""
+
+_NEIGHBOURS: Final = 3
+"""Fewer slides have no usual strength."""
+
+_GAMUT: Final = (0.5, 255.5)
+"""Grey levels that do not become black or white."""
+
+_MOST_OUTSIDE: Final = 0.01
+_COLOURS: Final = 4096
+"""So many stained colours of a slide are kept, evenly by rank: enough to tell what
+becomes of it, in little memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class SlideStains:
+    """How one slide is stained."""
+
+    path: str
+    name: str
+    fit: StainFit | None
+    """By Macenko's method; None: it could not be measured, `findings` say why."""
+
+    quality: FitQuality | None
+    reference: Reference | None
+    """Its colours, for every method."""
+
+    findings: tuple[Finding, ...] = ()
+    """Why it is an outlier; empty: it is none."""
+
+    distance: float = np.nan
+    """Mean distance to the slides that are no outliers, in optical density."""
+
+    colours: ColourHistogram | None = None
+    """Its most frequent colours."""
+
+    @property
+    def full_strength(self) -> NDArray[np.float64]:
+        """Optical densities of the two stains at full strength, float64 (6,)."""
+        if self.fit is None:
+            message = f"The stains of '{self.path}' could not be measured."
+            raise StainError(message, "Leave it out.")
+        return (self.fit.stains * self.fit.max_concentrations[:, None]).ravel()
+
+    def row(self) -> dict[str, Any]:
+        """Return the numbers as one row of a table."""
+        row: dict[str, Any] = {"slide": self.name, "path": self.path}
+        fit = self.fit
+        for index, stain in enumerate(("hematoxylin", "eosin")):
+            vector = [None] * 3 if fit is None else fit.stains[index].tolist()
+            for colour, density in zip(("red", "green", "blue"), vector, strict=True):
+                row[f"{stain}_{colour}"] = density
+            most = None if fit is None else float(fit.max_concentrations[index])
+            row[f"{stain}_intensity"] = most
+        row["stained_px"] = 0 if self.quality is None else self.quality.stained_px
+        row["distance"] = None if np.isnan(self.distance) else self.distance
+        row["outlier"] = "; ".join(map(str, self.findings))
+        return row
+
+
+@dataclass(frozen=True, eq=False)
+class Advice:
+    """How slides are stained, and which of them to refer to."""
+
+    slides: tuple[SlideStains, ...]
+    """In the order in which they were given."""
+
+    medoid: SlideStains | None
+    """The one nearest to all others; None: not one could be measured."""
+
+    @property
+    def outliers(self) -> tuple[SlideStains, ...]:
+        """Those that something speaks against."""
+        return tuple(each for each in self.slides if each.findings)
+
+    def frame(self) -> pd.DataFrame:
+        """Return a table with one row for each slide."""
+        table = pd.DataFrame([each.row() for each in self.slides])
+        table["proposed"] = [each is self.medoid for each in self.slides]
+        return table
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it, ready for JSON."""
+        return {
+            "proposed": None if self.medoid is None else self.medoid.path,
+            "slides": [each.row() for each in self.slides],
+        }
+
+    def _repr_html_(self) -> str:
+        columns = ["slide", "hematoxylin_intensity", "eosin_intensity", "distance"]
+        table = self.frame()[[*columns, "proposed", "outlier"]]
+        return table.to_html(index=False, float_format="{:.2f}".format, na_rep="")
+
+
+def advise(
+    slides: Iterable[Source],
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    cancel: threading.Event | None = None,
+) -> Advice:
+    """Measure the stains of slides, propose a reference, and flag outliers.
+
+    Parameters
+    ----------
+    slides : iterable of Slide or path
+        What a study consists of. One that cannot be opened or measured becomes an
+        outlier that says why, and stops nothing.
+    progress : callable, optional
+        Called after each slide with how many are done, its name as the message.
+    cancel : threading.Event, optional
+        Once it is set, no further slide is begun; the advice is then about those
+        that were measured.
+
+    Raises
+    ------
+    StainError
+        If no slide was given.
+    """
+    sources = list(slides)
+    if not sources:
+        message = "There are no slides whose stains could be compared."
+        raise StainError(message, "Name a folder that has some.")
+    return _advice(tuple(_measured(sources, progress, cancel)))
+
+
+def _measured(
+    sources: list[Source],
+    progress: Callable[[Progress], None] | None,
+    cancel: threading.Event | None,
+) -> Iterator[SlideStains]:
+    """Measure some slides at a time, in their order."""
+
+    def measure(source: Source) -> SlideStains | None:
+        return None if cancel is not None and cancel.is_set() else _stains_of(source)
+
+    workers = min(_WORKERS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers, thread_name_prefix="advise") as pool:
+        for done, each in enumerate(pool.map(measure, sources), 1):
+            if each is None:
+                continue
+            if progress is not None:
+                progress(
+                    Progress(
+                        "running",
+                        "fitting stains",
+                        done,
+                        len(sources),
+                        message=each.name,
+                    )
+                )
+            yield each
+
+
+def _stains_of(source: Source) -> SlideStains:
+    path = source.path if isinstance(source, Slide) else os.fspath(source)
+    name = os.path.basename(path.rstrip("/"))  # noqa: PTH119 - it may be a URL
+    try:
+        if isinstance(source, Slide):
+            return _of_slide(source, path, name)
+        with open_slide(path) as slide:
+            return _of_slide(slide, path, name)
+    except StainError as error:
+        finding = Finding("not H&E", _clause(error).replace(path, name))
+    except (WorkbenchError, OSError, MemoryError) as error:
+        finding = Finding("unreadable", _clause(error).replace(path, name))
+    return SlideStains(path, name, None, None, None, (finding,))
+
+
+def _of_slide(slide: Slide, path: str, name: str) -> SlideStains:
+    histogram = sample_tissue(slide).histogram
+    fit = fit_macenko(histogram)
+    quality = assess_fit(histogram, fit)
+    reference = Reference.of_histogram(
+        histogram,
+        name=name[:500],
+        provenance=f"Tissue of the whole slide {name}, {slide.id}.",
+    )
+    return SlideStains(
+        path,
+        name,
+        fit,
+        quality,
+        reference,
+        quality.findings,
+        colours=_few(stained_part(histogram)),
+    )
+
+
+def _few(histogram: ColourHistogram) -> ColourHistogram:
+    """Return some of the colours, each pixel as likely as any other."""
+    last = np.cumsum(histogram.counts)
+    ranks = (np.arange(_COLOURS) + 0.5) / _COLOURS * last[-1]
+    index, counts = np.unique(np.searchsorted(last, ranks), return_counts=True)
+    return ColourHistogram(histogram.colours[index], counts, histogram.white)
+
+
+def _clause(error: BaseException) -> str:
+    text = error.message if isinstance(error, WorkbenchError) else str(error)
+    return text.rstrip(".") or type(error).__name__
+
+
+def _advice(found: tuple[SlideStains, ...]) -> Advice:
+    measured = [each for each in found if each.fit is not None]
+    usual = [each for each in measured if not each.findings]
+    strengths = [_strength(each) for each in usual]
+    judged = [
+        each
+        if each.fit is None
+        else _with(each, _of_strength(each, np.array(strengths).reshape(-1, 2)))
+        for each in found
+    ]
+    usual = [each for each in judged if each.fit is not None and not each.findings]
+    medoid = _medoid(usual or [each for each in judged if each.fit is not None])
+    judged = [each if medoid is None else _against(each, medoid) for each in judged]
+    others = [each for each in judged if each.fit is not None and not each.findings]
+    final = tuple(replace(each, distance=_distance(each, others)) for each in judged)
+    proposed = None if medoid is None else medoid.path
+    return Advice(final, next((e for e in final if e.path == proposed), None))
+
+
+def _strength(slide: SlideStains) -> list[float]:
+    return [] if slide.fit is None else slide.fit.max_concentrations.tolist()
+
+
+def _with(slide: SlideStains, findings: list[Finding]) -> SlideStains:
+    """Add findings of kinds that are not known yet."""
+    known = {each.kind for each in slide.findings}
+    new = [each for each in findings if each.kind not in known]
+    return replace(slide, findings=(*slide.findings, *new))
+
+
+def _of_strength(slide: SlideStains, strengths: NDArray[np.float64]) -> list[Finding]:
+    """Compare a slide's strength with the median of the others (N, 2)."""
+    if len(strengths) < _NEIGHBOURS:
+        return []
+    found = []
+    median = np.median(strengths, axis=0)
+    names = ("hematoxylin", "eosin")
+    for name, most, usual in zip(names, _strength(slide), median, strict=True):
+        numbers = f"{name} reaches {most:.2f}, half of the slides {usual:.2f}"
+        if most < _PALER * usual:
+            found.append(Finding("pale", numbers))
+        if most > usual / _PALER:
+            found.append(Finding("overstained", numbers))
+    return found
+
+
+def _medoid(slides: list[SlideStains]) -> SlideStains | None:
+    """Return the slide with the least total distance to all; the first of equals."""
+    if not slides:
+        return None
+    places = np.array([each.full_strength for each in slides])
+    apart = np.linalg.norm(places[:, None] - places, axis=2)
+    return slides[int(apart.sum(axis=1).argmin())]
+
+
+def _against(slide: SlideStains, medoid: SlideStains) -> SlideStains:
+    """See what colours the slide would get, normalized to the medoid."""
+    if slide.fit is None or medoid.fit is None or slide.colours is None:
+        return slide
+    levels = MacenkoMap(slide.fit, medoid.fit)(slide.colours.colours)
+    outside = ((levels < _GAMUT[0]) | (levels > _GAMUT[1])).any(axis=1)
+    share = float(slide.colours.counts @ outside / slide.colours.total)
+    if share <= _MOST_OUTSIDE:
+        return slide
+    reason = f"{share:.0%} of its tissue would become black or white"
+    return _with(slide, [Finding("out of gamut", reason)])
+
+
+def _distance(slide: SlideStains, others: list[SlideStains]) -> float:
+    rest = [each.full_strength for each in others if each.path != slide.path]
+    if slide.fit is None or not rest:
+        return float("nan")
+    return float(np.linalg.norm(np.array(rest) - slide.full_strength, axis=1).mean())

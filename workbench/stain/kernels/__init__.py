@@ -1,0 +1,1 @@
+"""Kernels that map pixels: compiled for the CPU, and as tensors."""

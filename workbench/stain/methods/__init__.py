@@ -1,0 +1,1 @@
+"""Methods of stain normalization."""

@@ -1,0 +1,1 @@
+"""Threads and files: what the operating system gives, made safe to use."""

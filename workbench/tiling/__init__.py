@@ -1,0 +1,1 @@
+"""Tiles: the grid over a slide, and reading its tiles ahead."""
