@@ -1,4 +1,4 @@
-// What Python sends, as `tests/wire.py` has written it, read by the browser's modules.
+// What Python sends, as `tests/support/wire.py` has written it, read by the browser's modules.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";

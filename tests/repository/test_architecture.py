@@ -151,7 +151,7 @@ def test_html_is_made_by_templates_alone(repository):
     found = [
         f"{path.name}:{line}: {tag}"
         for path in modules(repository)
-        if path.name != "security_headers.py"  # which marks the scripts of a finished page
+        if path.name != "security_headers.py"  # of a finished page
         for line, text in strings(ast.parse(path.read_text()))
         for tag in TAG.findall(text)
         if tag.lower() not in NO_TAGS

@@ -207,7 +207,7 @@ def launched() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """Return a browser for all tests; each takes a page of its own."""
-    old = bundles.stale(Path(__file__).resolve().parent.parent)
+    old = bundles.stale(Path(__file__).resolve().parents[2])
     if old:
         pytest.fail(f"{', '.join(old)}: older than the modules; run `make bundles`")
     with launched() as browser:

@@ -17,6 +17,9 @@ def stale(root: Path) -> list[str]:
     """Return the names of bundles to make anew, as `scripts/bundle.mjs` would."""
     app = root / "workbench" / "app"
     bundles = sorted((app / "bundles").glob("*.js"))
+    if not bundles:
+        message = f"{app} has no bundles"
+        raise FileNotFoundError(message)
     modules = {
         path.name: path.read_bytes()
         for path in app.rglob("*.js")

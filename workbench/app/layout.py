@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import panel as pn
@@ -32,18 +33,7 @@ _DENSE: Final = {
 class Preference(JSComponent):
     """Turns the page it is on dark where the browser's user prefers that."""
 
-    _esm: ClassVar[str] = """
-    export function render({ model, view }) {
-      const wish = matchMedia("(prefers-color-scheme: dark)");
-      const follow = () => {
-        for (const { data } of view.model.document.roots()) {
-          if (data && "dark_theme" in data.attributes) data.dark_theme = wish.matches;
-        }
-      };
-      wish.addEventListener("change", follow);
-      model.on("remove", () => wish.removeEventListener("change", follow));
-      setTimeout(follow, 100); // what changes while the page is being built is lost
-    }"""
+    _esm: ClassVar[Path] = Path(__file__).parent / "theme_preference.js"
 
 
 def full_page(app: Session) -> Any:

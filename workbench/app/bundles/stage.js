@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: f585e5d25133fc24596dcff8ad29e30128b5f316a36831e4c444dde4cdb9ceec
+// Made by "make bundles"; change the modules instead. sha256 of them: 92643fa0185dfd4bf5b690137f1f545af9efee5c8c62a867b9558573988ffb91
 // workbench/app/viewer/browser/dom.js
 function contextOf(canvas) {
   const context = canvas.getContext("2d");

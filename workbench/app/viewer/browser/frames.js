@@ -1,6 +1,6 @@
 // Several tiles in one answer, each in a frame: uint16 which tile of those asked for, uint16
 // status, uint32 bytes of its media type, uint32 bytes of the tile, in network order; then
-// both. `tileserver/group.py` writes them; `tests/js/wire` holds examples for both sides.
+// both. `tileserver/batch_handler.py` writes them; `tests/js/wire` holds examples for both sides.
 
 /** @typedef {Uint8Array<ArrayBuffer>} Bytes */
 
