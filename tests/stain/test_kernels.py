@@ -25,7 +25,7 @@ from workbench.stain.per_image import fit_macenko_picture, normalize_each
 from workbench.stain.percentiles import angles, percentile, turn
 from workbench.stain.references import REFERENCES, Reference
 
-METHODS = ("none", "macenko", "reinhard", "vahadane")
+METHODS = (None, "macenko", "reinhard", "vahadane")
 FITTED = METHODS[1:]
 
 
