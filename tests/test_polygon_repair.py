@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from workbench.area import Area
 from workbench.errors import OutOfBoundsError
 from workbench.polygon_repair import (
-    MOST_CROSSINGS,
+    MAX_CROSSINGS,
     TangledError,
     count_crossings,
     refuse_tangled,
@@ -65,7 +65,7 @@ def test_crossings_are_counted_before_they_are_cut():
 
 
 def test_what_is_too_tangled_is_refused():
-    with pytest.raises(TangledError, match=f"{MOST_CROSSINGS:,}"):
+    with pytest.raises(TangledError, match=f"{MAX_CROSSINGS:,}"):
         without_crossings(star(301), 0.01)
     with pytest.raises(TangledError):
         refuse_tangled(star(20_001))  # before its validity is looked at

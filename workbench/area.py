@@ -1,9 +1,9 @@
-"""A part of a slide bounded by polygons: what a run or a count can be restricted to.
+"""Areas of a slide bounded by polygons; a run or a count can be restricted to one.
 
-One rule says what lies inside, for tiles, cells and pixels alike: a point is inside if
-a ray from it crosses the outline an odd number of times, left and upper edges included,
-right and lower ones not. So areas that share an edge share no point and leave none out,
-and the area of a box holds exactly the points that the box holds.
+One rule decides what lies inside, for tiles, cells and pixels: a point is inside if a
+ray from it crosses the outline an odd number of times (even-odd rule); left and upper
+edges are included, right and lower edges are not. So areas that share an edge neither
+share nor omit a point, and the area of a box holds exactly the points of the box.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 Polygons = tuple[tuple[tuple[tuple[float, float], ...], ...], ...]
-"""Coordinates of a GeoJSON MultiPolygon: polygons of closed rings of points (x, y),
-the outer ring first, the others its holes."""
+"""Coordinates of a GeoJSON MultiPolygon: polygons of closed rings of points (x, y);
+the first ring is the outline, the others are holes."""
 
 GRAIN: Final = 0.01
-"""Coordinates are kept to so many level-0 pixels, as other programs do."""
+"""Precision of coordinates in level-0 pixels, as in other programs."""
 
 _AREAL: Final = ("Polygon", "MultiPolygon")
 _CORNERS: Final = 4
-_MISFITS: Final = (
+_PARSE_ERRORS: Final = (
     TypeError,
     ValueError,
     KeyError,
@@ -49,67 +49,68 @@ _MISFITS: Final = (
 class Area:
     """Polygons with holes, in level-0 pixels; made with `Area.of`.
 
-    Two areas are equal if they have the same outline, wherever their rings begin.
+    Two areas are equal if they have the same outline; the start points of the rings
+    do not matter.
     """
 
     shape: shapely.MultiPolygon
-    """Valid, normalized, on a raster of 0.01 px."""
+    """Valid, normalized geometry on a raster of 0.01 px."""
 
     @classmethod
     def of(cls, what: Any) -> Self:
-        """Return the area of anything that has one.
+        """Return the area of a box, a geometry or several geometries.
 
         Parameters
         ----------
         what : Area, Box, (x0, y0, x1, y1), geometry, or a sequence of geometries
-            A geometry is whatever has `__geo_interface__` (an annotation, a shapely
+            A geometry is an object with `__geo_interface__` (an annotation, a shapely
             geometry), a GeoJSON mapping, or the coordinates of a MultiPolygon.
-            Several are united; outlines that cross themselves are repaired.
+            Several are united; self-crossing outlines are repaired.
 
         Raises
         ------
         OutOfBoundsError
-            If it has no area: a point, a line, or nothing at all.
+            If it has no area: a point, a line, or an empty geometry.
         """
         if isinstance(what, cls):
             return what
         try:
-            found = on_grain(_repaired(_geometry(what)))
-        except (*_MISFITS, shapely.errors.ShapelyError) as error:
-            raise _no_area(error) from error
-        polygons = [p for p in shapely.get_parts(found) if p.area > 0]
+            geometry = on_grain(_repair(_parse_geometry(what)))
+        except (*_PARSE_ERRORS, shapely.errors.ShapelyError) as error:
+            raise _no_area_error(error) from error
+        polygons = [p for p in shapely.get_parts(geometry) if p.area > 0]
         if not polygons:
-            raise _no_area(found.geom_type)
+            raise _no_area_error(geometry.geom_type)
         return cls(shapely.normalize(shapely.MultiPolygon(polygons)))
 
     @property
     def coordinates(self) -> Polygons:
-        """The outline as numbers, the same for equal areas."""
+        """Coordinates of the outline; equal areas have equal coordinates."""
         return tuple(mapping(self.shape)["coordinates"])
 
     @property
     def __geo_interface__(self) -> dict[str, Any]:
-        """The outline as a GeoJSON geometry, as other libraries ask for it."""
+        """The outline as a GeoJSON geometry, the protocol of other libraries."""
         return {"type": "MultiPolygon", "coordinates": self.coordinates}
 
     @property
     def box(self) -> Box:
-        """The smallest box that holds it."""
+        """Smallest box around the area."""
         x0, y0, x1, y1 = self.shape.bounds
         return Box(math.floor(x0), math.floor(y0), math.ceil(x1), math.ceil(y1))
 
     @property
     def px(self) -> float:
-        """Its size, in level-0 pixels; holes are not part of it."""
+        """Size in level-0 pixels, without holes."""
         return float(self.shape.area)
 
     def lattice(self, xs: ArrayLike, ys: ArrayLike) -> NDArray[np.bool_]:
-        """Tell which points of a lattice lie inside.
+        """Return which points of a lattice lie inside.
 
         Parameters
         ----------
         xs, ys : array_like of float, (C,) and (R,)
-            Coordinates of its columns and rows, each in growing order.
+            Coordinates of the columns and rows, each in ascending order.
 
         Returns
         -------
@@ -130,7 +131,7 @@ class Area:
         return odd
 
     def holds(self, xs: ArrayLike, ys: ArrayLike) -> NDArray[np.bool_]:
-        """Tell which points lie inside.
+        """Return which points lie inside.
 
         Parameters
         ----------
@@ -147,19 +148,22 @@ class Area:
         inside = np.zeros(len(xs), bool)
         inside[near] = shapely.contains_xy(self.shape, xs[near], ys[near])
         touching = shapely.intersects_xy(self.shape, xs[near], ys[near])
-        for at in near[touching & ~inside[near]].tolist():  # on the outline itself
-            inside[at] = self.lattice([xs[at]], [ys[at]])[0, 0]
+        for index in near[touching & ~inside[near]].tolist():  # on the outline itself
+            inside[index] = self.lattice([xs[index]], [ys[index]])[0, 0]
         return inside
 
     def mask(self, box: Box, size: tuple[int, int]) -> NDArray[np.bool_]:
-        """Return where it lies in pixels that cover a box: bool (height, width)."""
+        """Rasterize the area on a box at `size` (width, height): bool (height, width).
+
+        A pixel is inside if its centre is.
+        """
         width, height = size
         xs = box.x0 + (np.arange(width) + 0.5) * box.width / width
         ys = box.y0 + (np.arange(height) + 0.5) * box.height / height
         return self.lattice(xs, ys)
 
     def touches(self, boxes: Iterable[Box]) -> NDArray[np.bool_]:
-        """Tell which boxes it shares some area with: bool (N,)."""
+        """Return which boxes overlap the area: bool (N,)."""
         edges = np.array([(b.x0, b.y0, b.x1, b.y1) for b in boxes], float)
         corners = shapely.box(*edges.reshape(-1, 4).T)
         shapely.prepare(self.shape)
@@ -168,17 +172,17 @@ class Area:
         return touching
 
 
-def _geometry(what: Any) -> BaseGeometry:
+def _parse_geometry(what: Any) -> BaseGeometry:
     if isinstance(what, Box):
-        return _geometry((what.x0, what.y0, what.x1, what.y1))
+        return _parse_geometry((what.x0, what.y0, what.x1, what.y1))
     if isinstance(what, BaseGeometry):
         return what
     if hasattr(what, "__geo_interface__"):
-        return _geometry(what.__geo_interface__)
+        return _parse_geometry(what.__geo_interface__)
     if isinstance(what, dict):
         kind = what["type"]
         if kind == "FeatureCollection":
-            return _geometry(what["features"])
+            return _parse_geometry(what["features"])
         geometry: BaseGeometry = shape(what["geometry"] if kind == "Feature" else what)
         return geometry
     if isinstance(what, str):
@@ -190,39 +194,41 @@ def _geometry(what: Any) -> BaseGeometry:
         return corners
     if parts and isinstance(parts[0], list | tuple):
         return shape({"type": "MultiPolygon", "coordinates": parts})
-    return shapely.union_all([_repaired(_geometry(part)) for part in parts])
+    return shapely.union_all([_repair(_parse_geometry(part)) for part in parts])
 
 
 def on_grain(geometry: BaseGeometry) -> BaseGeometry:
-    """Round coordinates to 0.01 px and repair areas that cross themselves.
+    """Round coordinates to 0.01 px and repair self-crossing areas.
 
-    What is valid once rounded is left as it is, so that doing it again changes nothing.
+    A geometry that is valid after rounding is not changed further, so the function is
+    idempotent.
 
     Raises
     ------
     ValueError
-        If it has no coordinates, one is not finite, or it crosses itself too often.
+        If the geometry has no coordinates, one is not finite, or its outline crosses
+        itself too often.
     """
     points = shapely.get_coordinates(geometry)
     if not len(points) or not np.isfinite(points).all():
         message = "it has no coordinates, or one that is not finite"
         raise ValueError(message)
     refuse_tangled(geometry)
-    rounded: BaseGeometry = shapely.transform(geometry, _rounded)
+    rounded: BaseGeometry = shapely.transform(geometry, _round_points)
     if geometry.geom_type not in _AREAL or (rounded.is_valid and rounded.area):
         once: BaseGeometry = shapely.remove_repeated_points(rounded)
         return once
-    with np.errstate(divide="ignore", invalid="ignore"):  # of what is next to nothing
-        repaired = shapely.set_precision(_repaired(geometry), GRAIN)
-    tidy: BaseGeometry = shapely.transform(repaired, _rounded)
-    return tidy
+    with np.errstate(divide="ignore", invalid="ignore"):  # areas close to 0
+        repaired = shapely.set_precision(_repair(geometry), GRAIN)
+    result: BaseGeometry = shapely.transform(repaired, _round_points)
+    return result
 
 
-def _rounded(points: NDArray[np.float64]) -> NDArray[np.float64]:
+def _round_points(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.round(points, 2) + 0.0  # no negative zeros
 
 
-def _repaired(geometry: BaseGeometry) -> BaseGeometry:
+def _repair(geometry: BaseGeometry) -> BaseGeometry:
     """Return the areas of a geometry, without crossings of their own outlines."""
     parts = [p for p in shapely.get_parts(geometry) if p.geom_type in _AREAL]
     for part in parts:
@@ -234,7 +240,7 @@ def _repaired(geometry: BaseGeometry) -> BaseGeometry:
 
 
 def _edges(geometry: BaseGeometry) -> tuple[NDArray[np.float64], ...]:
-    """Return the upper and lower ends of all edges that are not level, each (N, 2)."""
+    """Return the upper and lower ends of all edges that are not horizontal: (N, 2)."""
     rings = shapely.get_rings(shapely.get_parts(geometry))
     points, ring = shapely.get_coordinates(rings, return_index=True)
     inner = ring[1:] == ring[:-1]
@@ -245,6 +251,6 @@ def _edges(geometry: BaseGeometry) -> tuple[NDArray[np.float64], ...]:
     return np.where(down, start, end), np.where(down, end, start)
 
 
-def _no_area(why: object) -> OutOfBoundsError:
-    message = f"This encloses no area: {why}."
+def _no_area_error(reason: object) -> OutOfBoundsError:
+    message = f"This encloses no area: {reason}."
     return OutOfBoundsError(message, "Give a box, or polygons, on the slide.")

@@ -1,4 +1,4 @@
-"""Every error the workbench raises, in one tree.
+"""All errors of the workbench, in one class tree.
 
 WorkbenchError
 ├── SlideError              a slide file cannot be used
@@ -6,28 +6,29 @@ WorkbenchError
 │   ├── UnsupportedSlideError
 │   ├── BrokenSlideError
 │   ├── SeveralSlidesError  a folder holds more than one slide
-│   ├── ColourProfileError  its colour profile cannot be applied
-│   └── SlideReadError
-│       └── SlideChangedError  the file is another one now
+│   ├── ColourProfileError  a colour profile cannot be applied
+│   └── SlideReadError      pixels cannot be read
+│       └── SlideChangedError  the file changed after it was opened
 ├── MissingMppError         a measurement needs micrometres per pixel
-├── OutOfBoundsError        a box or size that no slide can answer
-├── StainError              a stain fit that has no answer
+├── OutOfBoundsError        an invalid box, size, level or tile
+├── StainError              a stain fit is not possible
 ├── ModelError              a model or its card cannot be used
 │   ├── ModelNotFoundError
 │   ├── InvalidCardError
 │   └── UntrustedModelError
-├── AnnotationError         an annotation, or a file of some, cannot be used
-│   └── SharedIdError       work is saved under an id that several slides may have
-├── RecipeError             options that do not go together
+├── AnnotationError         an annotation or annotation file cannot be used
+│   ├── UnsavedError        annotations could not be written
+│   └── SharedIdError       work was saved under an id that slides may share
+├── RecipeError             invalid or conflicting options
 ├── RunError                a run folder cannot be used
-│   ├── NoTissueError       no tissue was found where a run was asked for
-│   ├── RecipeMismatchError
-│   └── RunFolderError      the disk is full, or fails
-└── AccessError             a path outside the folders that are served
+│   ├── NoTissueError       no tissue in the region of a run
+│   ├── RecipeMismatchError the folder holds a different run
+│   └── RunFolderError      an I/O error, such as a full disk
+└── AccessError             a path outside the served folders
 
-Each class takes the facts and writes the sentence: what is wrong, with which
-file and value, and what to do next. `EXIT_CODES` and `HTTP_CODES` are the only
-places where a class becomes a number.
+Each class takes the facts and builds the message: what is wrong, with which file
+and value, and what to do next. Only `EXIT_CODES` and `HTTP_CODES` map classes to
+numbers.
 """
 
 from __future__ import annotations
@@ -39,18 +40,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _MAX_MESSAGE: Final = 8_000
-"""Letters of a message; of a longer one the middle is left out."""
+"""Maximum length of a message in characters; the middle of a longer one is cut."""
 
 
 class WorkbenchError(Exception):
-    """The root of all errors that a user can do something about.
+    """Base class of all errors that a user can act on.
 
     Parameters
     ----------
     message : str
         What is wrong, naming the file and the value.
     remedy : str
-        What to do next, as a sentence.
+        What to do next, as a complete sentence.
     """
 
     def __init__(self, message: str, remedy: str = "") -> None:
@@ -60,14 +61,14 @@ class WorkbenchError(Exception):
         self.remedy = remedy
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Rebuild from the finished sentences, whatever the class's arguments."""
+        """Pickle the finished sentences, so that any constructor signature works."""
         return (_rebuild, (type(self), self.message, self.remedy))
 
 
 def _printable(message: str) -> str:
-    """Return a message that can be encoded, without the middle of a very long one.
+    """Return a message that can be encoded; cut the middle of a very long one.
 
-    It may quote what stands in a damaged file.
+    A message may quote the content of a damaged file.
     """
     if len(message) > _MAX_MESSAGE:
         half = _MAX_MESSAGE // 2
@@ -86,7 +87,7 @@ class SlideError(WorkbenchError):
 
 
 class SlideNotFoundError(SlideError):
-    """There is no such file or URL."""
+    """The file or URL does not exist."""
 
     def __init__(self, path: object) -> None:
         super().__init__(
@@ -96,7 +97,7 @@ class SlideNotFoundError(SlideError):
 
 
 class UnsupportedSlideError(SlideError):
-    """The file is of a kind that no reader opens."""
+    """No reader supports the format of the file."""
 
     def __init__(self, path: object, reason: str, remedy: str = "") -> None:
         super().__init__(
@@ -108,7 +109,7 @@ class UnsupportedSlideError(SlideError):
 
 
 class BrokenSlideError(SlideError):
-    """The file claims a known format but its content is damaged."""
+    """The file has a known format but its content is damaged."""
 
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(
@@ -118,20 +119,20 @@ class BrokenSlideError(SlideError):
 
 
 class SeveralSlidesError(SlideError):
-    """A folder that holds several slides, of which one has to be chosen.
+    """A folder holds several slides, and one must be chosen.
 
     Parameters
     ----------
     path : path
-        Of the folder.
+        The folder.
     choices : dict of str to str
-        A path that opens each slide, and what it is.
+        For each slide, a path that opens it, and its description.
     """
 
     choices: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, path: object, choices: Mapping[str, str]) -> None:
-        lines = "".join(f"\n  {choice}: {what}" for choice, what in choices.items())
+        lines = "".join(f"\n  {choice}: {text}" for choice, text in choices.items())
         super().__init__(
             f"'{path}' holds {len(choices)} slides.",
             f"Open one of them by one of its files:{lines}",
@@ -151,65 +152,65 @@ class ColourProfileError(SlideError):
 
 
 class SlideReadError(SlideError):
-    """Pixels of a slide that opened could not be read."""
+    """Pixels of an open slide could not be read."""
 
     def __init__(self, path: object, place: object, reason: str) -> None:
         super().__init__(
             f"Reading {place} of '{path}' failed: {reason}.",
-            "Check that the file is still there; if it is, it is damaged here:"
-            " copy it again, or draw a region that leaves this part out.",
+            "Check that the file still exists. If it does, this part of it is damaged:"
+            " copy the file again, or restrict the region to leave this part out.",
         )
 
 
 class SlideChangedError(SlideReadError):
-    """The file was replaced, cut or written to since the slide was opened."""
+    """The file was replaced, truncated or written to after the slide was opened."""
 
     def __init__(self, path: object) -> None:
         WorkbenchError.__init__(
             self,
             f"The file '{path}' changed on disk.",
-            "Open it again; if it is still being written, once that is done. What was"
-            " saved before is kept with the slide that it was.",
+            "Open it again; if it is still being written, wait until that is done."
+            " Saved work stays with the previous version of the slide.",
         )
 
 
 class MissingMppError(WorkbenchError):
-    """The slide has no believable micrometres per pixel, and this needs them."""
+    """The operation needs micrometres per pixel, and the slide has no valid value."""
 
     def __init__(self, path: object, problem: str) -> None:
         super().__init__(
             f"The pixel size of '{path}' is not known: {problem}.",
-            "Give it: open_slide(path, mpp=0.25), --mpp 0.25, or the field"
+            "Set it: open_slide(path, mpp=0.25), --mpp 0.25, or the field"
             " 'µm per pixel' in the app (0.25 is typical of 40x, 0.5 of 20x).",
         )
 
 
 class OutOfBoundsError(WorkbenchError):
-    """A box, size or level that cannot be answered."""
+    """An invalid box, size, level or tile number."""
 
 
 class StainError(WorkbenchError):
-    """A stain fit that has no answer, such as one on bare glass."""
+    """A stain fit is not possible, for example on bare glass."""
 
 
 class ModelError(WorkbenchError):
-    """A model that cannot be used."""
+    """A model cannot be used."""
 
 
 class ModelNotFoundError(ModelError):
-    """No model has that name, and no file or folder lies there."""
+    """No model has this name, and there is no such file or folder."""
 
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(
             f"There is no model '{name}'.",
             f"Known by name: {', '.join(known)}. Or give the path of a"
-            " TorchScript, ONNX or safetensors file with its card, or of a"
+            " TorchScript, ONNX or safetensors file with a model card, or of a"
             " WSInfer-zoo folder.",
         )
 
 
 class InvalidCardError(ModelError):
-    """A model card with a missing or impossible value."""
+    """A value of a model card is missing or invalid."""
 
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(
@@ -219,31 +220,31 @@ class InvalidCardError(ModelError):
 
 
 class UntrustedModelError(ModelError):
-    """A file whose loading could run code, without the user's consent."""
+    """Loading the file could run code, and the user has not allowed it."""
 
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(
             f"'{path}' was not loaded: {reason}.",
-            "Loading it can run code. If you trust where it comes from, say so:"
+            "Loading it can run code. If you trust its source, allow it with"
             " trust=True, --trust, or the checkbox in the app.",
         )
 
 
 class AnnotationError(WorkbenchError):
-    """An annotation, or a file of annotations, that cannot be used."""
+    """An annotation or a file of annotations cannot be used."""
 
-    def __init__(self, what: object, reason: str, remedy: str = "") -> None:
+    def __init__(self, source: object, reason: str, remedy: str = "") -> None:
         super().__init__(
-            f"'{what}' cannot be used as annotations: {reason}.",
-            remedy or "Correct it, or export it again where it comes from.",
+            f"'{source}' cannot be used as annotations: {reason}.",
+            remedy or "Correct it, or export it again from the program that wrote it.",
         )
 
 
 class UnsavedError(AnnotationError):
-    """What was done to annotations could not be written, and may be again later."""
+    """Changes of annotations could not be written; the write can be tried again."""
 
     def __init__(self, path: object, reason: str) -> None:
-        super().__init__(path, reason, "Make room, or repair the disk.")
+        super().__init__(path, reason, "Free disk space, or repair the disk.")
 
 
 class SharedIdError(AnnotationError):
@@ -253,58 +254,58 @@ class SharedIdError(AnnotationError):
         super().__init__(
             slide,
             f"an earlier version saved {what} under an id that several slides may"
-            " have, and it cannot be told whose they are",
-            f"Say whether they are of this slide: workbench former '{slide}' --take"
-            " or --leave; in Python, former='take' or former='leave'.",
+            " have, so the slide that they belong to is not known",
+            f"Decide whether they belong to this slide: workbench former '{slide}'"
+            " --take or --leave; in Python, former='take' or former='leave'.",
         )
 
 
 class RecipeError(WorkbenchError):
-    """Options that are out of bounds or do not go together."""
+    """Options are out of bounds or conflict with each other."""
 
 
 class RunError(WorkbenchError):
-    """A run folder that cannot be opened or continued."""
+    """A run folder cannot be opened or continued."""
 
 
 class NoTissueError(RunError):
-    """No tissue was found where a run was asked for."""
+    """No tissue was found in the region of a run."""
 
     def __init__(self, slide: object, where: str) -> None:
         super().__init__(
             f"No tissue was found {where} '{slide}', so there is nothing to run on.",
-            "Look at the slide; lower tissue_threshold, say where tissue is"
-            " (tissue_in), keep ink, or run without tissue_only.",
+            "View the slide; lower tissue_threshold, mark the tissue (tissue_in),"
+            " keep ink, or run without tissue_only.",
         )
 
 
 class RecipeMismatchError(RunError):
-    """The folder holds a run of another recipe, slide or model."""
+    """The folder holds a run of a different recipe, slide or model."""
 
     def __init__(self, path: object, difference: str) -> None:
         super().__init__(
             f"'{path}' holds a different run: {difference}.",
-            "Choose another output folder, or repeat the options of that run.",
+            "Choose another output folder, or use the options of that run.",
         )
 
 
 class RunFolderError(RunError):
-    """The disk did not take or give a file of a run."""
+    """A file of a run could not be written or read (I/O error)."""
 
     def __init__(self, path: object, error: OSError) -> None:
         super().__init__(
             f"'{path}' cannot be written or read: {error.strerror or error}.",
-            "What was done before is kept: make room or repair the disk, and run"
-            " again to go on.",
+            "Results written so far are kept: free disk space or repair the disk, then"
+            " run again to continue.",
         )
 
 
 class AccessError(WorkbenchError):
-    """A path outside the folders that the operator serves."""
+    """The path is outside the folders that the operator serves."""
 
     def __init__(self, name: object) -> None:
         super().__init__(
-            f"'{name}' is not in the folders that are served.",
+            f"'{name}' is not in the served folders.",
             "Ask the operator to add its folder with --slides.",
         )
 
@@ -321,7 +322,7 @@ EXIT_CODES: Final[dict[type[WorkbenchError], int]] = {
     RunError: 7,
     AccessError: 8,
 }
-"""Exit status of the command line; a class without a row uses its parent's."""
+"""Exit status of the command line; a class without an entry uses its parent's."""
 
 HTTP_CODES: Final[dict[type[WorkbenchError], int]] = {
     WorkbenchError: 400,
@@ -338,9 +339,9 @@ HTTP_CODES: Final[dict[type[WorkbenchError], int]] = {
     RunError: 409,
     AccessError: 403,
 }
-"""HTTP status of the servers; a class without a row uses its parent's."""
+"""HTTP status of the servers; a class without an entry uses its parent's."""
 
 
 def code_for(error: WorkbenchError, table: dict[type[WorkbenchError], int]) -> int:
-    """Return the number of the nearest class of `error` in `table`."""
+    """Return the code of `error`: that of its nearest base class in `table`."""
     return next(table[kind] for kind in type(error).__mro__ if kind in table)

@@ -1,8 +1,8 @@
-"""Places on a slide: one frame, one word for resolution.
+"""Geometry on a slide: boxes, coordinate frames and resolution.
 
-The frame is level-0 pixels, x to the right, y down, half-open boxes. A name that
-means anything else says so in its suffix (`_um`, `_px` of a tile). Resolution is
-always `mpp`, micrometres per pixel; a magnification is turned into mpp at the door.
+Coordinates are level-0 pixels, x to the right, y down; boxes are half-open. Names in
+any other frame have a suffix (`_um`, `_px` of a tile). Resolution is always `mpp`,
+micrometres per pixel; a magnification is converted to mpp where it is read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MPP_BOUNDS: Final = (0.05, 20.0)
-"""The mpp that is believed of a slide, both ends included."""
+"""Range of mpp that is accepted for a slide, both ends included."""
 
 _MPP_AT_1X: Final = 10.0
 
@@ -30,8 +30,8 @@ _MPP_AT_1X: Final = 10.0
 class Box:
     """A half-open rectangle of level-0 pixels: x0 <= x < x1, y0 <= y < y1.
 
-    It may lie partly or wholly outside a slide; readers fill what is outside
-    with the background colour.
+    It may lie partly or wholly outside a slide; readers fill the part outside with
+    the background colour.
 
     Raises
     ------
@@ -63,12 +63,12 @@ class Box:
     @classmethod
     def hull(cls, boxes: Iterable[Box]) -> Box:
         """Return the smallest box that holds all `boxes` (at least one)."""
-        each = list(boxes)
+        boxes = list(boxes)
         return cls(
-            min(b.x0 for b in each),
-            min(b.y0 for b in each),
-            max(b.x1 for b in each),
-            max(b.y1 for b in each),
+            min(b.x0 for b in boxes),
+            min(b.y0 for b in boxes),
+            max(b.x1 for b in boxes),
+            max(b.y1 for b in boxes),
         )
 
     @property
@@ -92,27 +92,27 @@ class Box:
         return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
 
     def contains(self, x: float, y: float) -> bool:
-        """Tell whether the point lies in the half-open box."""
+        """Return whether the point lies in the half-open box."""
         return self.x0 <= x < self.x1 and self.y0 <= y < self.y1
 
     def intersects(self, other: Box) -> bool:
-        """Tell whether the two share at least one pixel."""
+        """Return whether the two boxes share at least one pixel."""
         return self.intersection(other).area > 0
 
     def intersection(self, other: Box) -> Box:
-        """Return the shared part, of area 0 where there is none."""
+        """Return the shared part; its area is 0 if there is none."""
         x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)
         x1, y1 = min(self.x1, other.x1), min(self.y1, other.y1)
         return Box(x0, y0, max(x0, x1), max(y0, y1))
 
     def grow(self, margin: int) -> Box:
-        """Return the box with `margin` level-0 pixels more on every side."""
+        """Return the box enlarged by `margin` level-0 pixels on every side."""
         return Box(
             self.x0 - margin, self.y0 - margin, self.x1 + margin, self.y1 + margin
         )
 
     def scaled(self, factor: float) -> Box:
-        """Return the smallest box that holds this one in a frame `factor` as large."""
+        """Return the smallest box around this one with coordinates times `factor`."""
         return Box(
             math.floor(self.x0 * factor),
             math.floor(self.y0 * factor),
@@ -123,47 +123,48 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class FileFrame:
-    """How the stored pixels of a file lie in the frame of its slide.
+    """Map between the stored pixels of a file and the level-0 pixels of its slide.
 
-    They differ where stored pixels are not square: the slide's are.
+    The two frames differ where the stored pixels are not square; those of a slide
+    always are.
     """
 
     scale: tuple[float, float] = (1.0, 1.0)
-    """Level-0 pixels of the slide for each stored pixel, along x and y."""
+    """Level-0 pixels of the slide per stored pixel, along x and y."""
 
     origin: tuple[float, float] = (0.0, 0.0)
-    """Where the file's frame begins, in level-0 pixels of the slide."""
+    """Origin of the file's frame, in level-0 pixels of the slide."""
 
     @property
     def scaled(self) -> bool:
-        """Tell whether a stored pixel is another than one of the slide."""
+        """Whether stored pixels differ in size from the pixels of the slide."""
         return self.scale != (1.0, 1.0)
 
     def of_slide(self, points: NDArray[Any]) -> NDArray[np.float64]:
-        """Return points (x, y) of the slide in the file's frame, float64 (..., 2)."""
+        """Convert points (x, y) of the slide to the file's frame: float64 (..., 2)."""
         return (np.asarray(points, np.float64) - self.origin) / self.scale
 
     def to_slide(self, points: NDArray[Any]) -> NDArray[np.float64]:
-        """Return points (x, y) of the file in the slide's frame, float64 (..., 2)."""
+        """Convert points (x, y) of the file to the slide's frame: float64 (..., 2)."""
         return np.asarray(points, np.float64) * self.scale + self.origin
 
 
 SLIDE_FRAME: Final = FileFrame()
-"""The frame of the slide itself."""
+"""Identity: the file's frame is the slide's."""
 
 
 def believable_mpp(mpp: float | None) -> bool:
-    """Tell whether `mpp` (micrometres per pixel) can be that of a slide."""
+    """Return whether `mpp` (micrometres per pixel) is plausible for a slide."""
     return (
         mpp is not None and math.isfinite(mpp) and MPP_BOUNDS[0] <= mpp <= MPP_BOUNDS[1]
     )
 
 
 def mpp_of_objective(magnification: float) -> float:
-    """Return the mpp by which an objective is known: 0.25 at 40x, 0.5 at 20x."""
+    """Return the nominal mpp of an objective: 0.25 at 40x, 0.5 at 20x."""
     return _MPP_AT_1X / magnification
 
 
 def objective_of_mpp(mpp: float) -> float:
-    """Return the objective magnification that shows pixels of `mpp`."""
+    """Return the nominal objective magnification of `mpp`."""
     return _MPP_AT_1X / mpp

@@ -1,10 +1,10 @@
-"""Outlines that cross themselves, as areas without crossings, in bounded time.
+"""Repair of self-crossing outlines into valid polygons, in bounded time.
 
-A point is inside if a ray from it crosses the outline an odd number of times, as
-everywhere in the workbench. The lines are cut where they cross and polygonized into
-faces; the faces that are inside are put together. Cutting takes time with the number of
-crossings, which may be the square of the number of points; so they are counted before,
-and an outline with too many is refused.
+A point is inside if a ray from it crosses the outline an odd number of times (even-odd
+rule), as everywhere in the workbench. The lines are cut where they cross and are
+polygonized; the faces inside are united. The time for cutting grows with the number of
+crossings, which may be the square of the number of points; so crossings are counted
+first, and an outline with too many is refused.
 """
 
 from __future__ import annotations
@@ -19,51 +19,52 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from shapely.geometry.base import BaseGeometry
 
-MOST_CROSSINGS: Final = 10_000
-"""Of one outline with itself; they take about a second."""
+MAX_CROSSINGS: Final = 10_000
+"""Maximum crossings of one outline with itself; they take about a second."""
 
-_POINTS_EACH: Final = 20
-"""Of an outline that is rough all along, which may cross itself once in so many."""
+_POINTS_PER_CROSSING: Final = 20
+"""A long, rough outline may cross itself once per this many points."""
 
-_MOST_NEAR: Final = 50_000_000
-"""Pairs of edges whose boxes overlap; GEOS looks at each to tell if it is valid."""
+_MAX_NEAR_PAIRS: Final = 50_000_000
+"""Maximum pairs of edges with overlapping boxes; GEOS tests each for validity."""
 
-_LOOKED_AT: Final = 2_000_000
-"""Pairs of edges, or of edges and points, that are held in memory at once."""
+_PAIRS_AT_ONCE: Final = 2_000_000
+"""Pairs of edges, or of edges and points, held in memory at once."""
 
-_ROUNDS: Final = 3
-"""Times that lines are cut again after rounding has made some meet."""
+_MAX_PASSES: Final = 3
+"""Maximum passes of cutting: rounding can make lines cross again."""
 
-_EXHAUSTED: Final = 20
-"""So many times as there are edges, and some more, pairs are looked at at most."""
+_MAX_PAIRS_PER_EDGE: Final = 20
+"""Maximum pairs tested per edge, beyond the first block."""
 
 
 class TangledError(ValueError):
-    """An outline that crosses itself too often to be made an area."""
+    """An outline crosses itself too often to be repaired."""
 
     def __init__(self) -> None:
         super().__init__(
-            f"its outline crosses itself more than {MOST_CROSSINGS:,} times"
+            f"its outline crosses itself more than {MAX_CROSSINGS:,} times"
         )
 
 
 def refuse_tangled(geometry: BaseGeometry) -> None:
-    """Refuse outlines of which even the validity could take minutes to tell.
+    """Refuse outlines for which even the test of validity could take minutes.
 
     Raises
     ------
     TangledError
-        By an estimate from the sizes of the edges' boxes.
+        If the number of overlapping edge boxes, estimated from their sizes, is too
+        large.
     """
     edges = _edges(geometry)
-    if len(edges) ** 2 / 2 <= _MOST_NEAR:
+    if len(edges) ** 2 / 2 <= _MAX_NEAR_PAIRS:
         return
     extent = np.maximum(np.ptp(edges.reshape(-1, 2), axis=0), 1e-9)
     wide, high = np.minimum(np.abs(edges[:, 1] - edges[:, 0]) / extent, 1).T
     count = len(edges)
     # Two boxes overlap by chance in (w1 + w2)(h1 + h2) of the whole.
     near = count * (wide * high).sum() + wide.sum() * high.sum()
-    if near > _MOST_NEAR:
+    if near > _MAX_NEAR_PAIRS:
         raise TangledError
 
 
@@ -75,7 +76,7 @@ def without_crossings(polygon: shapely.Polygon, grain: float) -> BaseGeometry:
     polygon : Polygon
         Valid or not.
     grain : float
-        Raster on which the coordinates of the answer lie.
+        Spacing of the raster to which coordinates are rounded.
 
     Returns
     -------
@@ -85,25 +86,25 @@ def without_crossings(polygon: shapely.Polygon, grain: float) -> BaseGeometry:
     Raises
     ------
     TangledError
-        If there are more than `MOST_CROSSINGS` crossings, and more than one in 20
+        If there are more than `MAX_CROSSINGS` crossings, and more than one in 20
         points.
     """
     edges = _edges(polygon)
-    most = max(MOST_CROSSINGS, len(edges) // _POINTS_EACH)
+    most = max(MAX_CROSSINGS, len(edges) // _POINTS_PER_CROSSING)
     if count_crossings(edges, most) > most:
         raise TangledError
-    found = _rounded(polygon, grain)
-    for _ in range(_ROUNDS):
-        found = _faces_inside(found, grain)
-        rounded = _rounded(found, grain)
+    area = _round_to_grain(polygon, grain)
+    for _ in range(_MAX_PASSES):
+        area = _unite_faces_inside(area, grain)
+        rounded = _round_to_grain(area, grain)
         if rounded.is_valid:
             return rounded
-        found = rounded  # rounding has made lines meet
-    tidy: BaseGeometry = shapely.set_precision(found, grain)
-    return tidy
+        area = rounded  # rounding has made lines meet
+    valid: BaseGeometry = shapely.set_precision(area, grain)
+    return valid
 
 
-def _rounded(geometry: BaseGeometry, grain: float) -> BaseGeometry:
+def _round_to_grain(geometry: BaseGeometry, grain: float) -> BaseGeometry:
     digits = max(0, round(-math.log10(grain)))
     rounded: BaseGeometry = shapely.transform(
         geometry, lambda points: np.round(points, digits) + 0.0
@@ -111,20 +112,20 @@ def _rounded(geometry: BaseGeometry, grain: float) -> BaseGeometry:
     return rounded
 
 
-def _faces_inside(geometry: BaseGeometry, grain: float) -> BaseGeometry:
-    """Return the faces between its rings that are inside, put together."""
+def _unite_faces_inside(geometry: BaseGeometry, grain: float) -> BaseGeometry:
+    """Return the union of the faces between the rings that are inside."""
     rings = shapely.get_rings(shapely.get_parts(geometry))
     points, ring = shapely.get_coordinates(rings, return_index=True)
     lines = shapely.linestrings(points, indices=ring)
     try:
         cut = shapely.node(shapely.multilinestrings(lines))
-    except shapely.GEOSException:  # of places that floating point cannot tell apart
+    except shapely.GEOSException:  # crossings closer than floating point resolves
         cut = shapely.union_all(lines, grid_size=grain)
     faces = shapely.get_parts(shapely.polygonize(shapely.get_parts(cut)))
     if not len(faces):
         return shapely.MultiPolygon()
-    places = shapely.get_coordinates(shapely.point_on_surface(faces))
-    inside = _odd(places, _edges(geometry))
+    points = shapely.get_coordinates(shapely.point_on_surface(faces))
+    inside = _mask_inside(points, _edges(geometry))
     if inside.sum() == 1:
         only: BaseGeometry = faces[inside][0]
         return only
@@ -133,47 +134,50 @@ def _faces_inside(geometry: BaseGeometry, grain: float) -> BaseGeometry:
 
 
 def count_crossings(edges: NDArray[np.float64], most: int) -> int:
-    """Return how often edges cross; beyond `most` not exactly.
+    """Count the crossings of edges; the count is not exact beyond `most`.
 
     Parameters
     ----------
     edges : float64 (N, 2, 2)
-        Start and end of each, x and y.
+        Start and end of each edge, x and y.
     most : int
-        Where counting may end. Of few edges all pairs are taken for crossings.
+        Count at which to stop. If there are at most this many pairs of edges, the
+        number of pairs is returned.
     """
     pairs = len(edges) * (len(edges) - 1) // 2
     if pairs <= most:
         return pairs
     lines = shapely.linestrings(edges)
     tree = shapely.STRtree(lines)
-    found, looked, start = 0, 0, 0
-    size = max(1, _LOOKED_AT // len(edges))
-    while start < len(edges) and found <= most:
+    crossings, tested, start = 0, 0, 0
+    size = max(1, _PAIRS_AT_ONCE // len(edges))
+    while start < len(edges) and crossings <= most:
         one, other = tree.query(lines[start : start + size])
         one = one + start
         after = other > one + 1  # neighbours meet, but do not cross
         one, other = one[after], other[after]
-        found += int(shapely.crosses(lines[one], lines[other]).sum())
+        crossings += int(shapely.crosses(lines[one], lines[other]).sum())
         start += size
-        looked += len(one)
-        if looked > _EXHAUSTED * len(edges) + _LOOKED_AT:
+        tested += len(one)
+        if tested > _MAX_PAIRS_PER_EDGE * len(edges) + _PAIRS_AT_ONCE:
             return most + 1
-        size = max(1, round(_LOOKED_AT * start / (len(edges) + looked)))
-    return found
+        size = max(1, round(_PAIRS_AT_ONCE * start / (len(edges) + tested)))
+    return crossings
 
 
 def _edges(geometry: BaseGeometry) -> NDArray[np.float64]:
-    """Return the edges of all rings that have a length: (N, 2, 2)."""
+    """Return the edges of all rings, without those of length 0: (N, 2, 2)."""
     rings = shapely.get_rings(shapely.get_parts(geometry))
     points, ring = shapely.get_coordinates(rings, return_index=True)
     edges = np.stack([points[:-1], points[1:]], axis=1)[ring[1:] == ring[:-1]]
-    kept: NDArray[np.float64] = edges[(edges[:, 0] != edges[:, 1]).any(axis=1)]
-    return kept
+    long: NDArray[np.float64] = edges[(edges[:, 0] != edges[:, 1]).any(axis=1)]
+    return long
 
 
-def _odd(points: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell of each point whether a ray to its right crosses an odd number of edges."""
+def _mask_inside(
+    points: NDArray[np.float64], edges: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Return which points are inside by the even-odd rule, with rays to the right."""
     down = (edges[:, 0, 1] <= edges[:, 1, 1])[:, None]
     upper = np.where(down, edges[:, 0], edges[:, 1])
     lower = np.where(down, edges[:, 1], edges[:, 0])
@@ -183,7 +187,7 @@ def _odd(points: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.
     ends = np.stack([np.full(len(points), edges[..., 0].max() + 1), points[:, 1]], 1)
     rays = shapely.linestrings(np.stack([points, ends], axis=1))
     inside = np.zeros(len(points), bool)
-    size = max(1, _LOOKED_AT // max(1, len(upper)))
+    size = max(1, _PAIRS_AT_ONCE // max(1, len(upper)))
     for start in range(0, len(points), size):
         point, edge = tree.query(rays[start : start + size])
         (x, y), (x0, y0) = points[start + point].T, upper[edge].T

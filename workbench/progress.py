@@ -1,4 +1,4 @@
-"""Progress of a run: its status, its stage, its speed and what limits it."""
+"""Progress of a run: status, stage, speed and bottleneck."""
 
 from __future__ import annotations
 
@@ -12,77 +12,78 @@ if TYPE_CHECKING:
 Status = Literal[
     "waiting", "running", "paused", "cancelled", "interrupted", "failed", "finished"
 ]
-"""Where a run stands. Paused: its job rests until it is resumed; in the run folder
-that is "cancelled". Interrupted: its process ended without a word, as when it was
-killed. All but a finished one go on when the same is asked of the same folder."""
+"""Status of a run. Paused: the job waits until it is resumed; the run folder says
+"cancelled". Interrupted: the process ended without writing a status, for example when
+it was killed. Every run that is not finished continues when the same recipe is run
+into the same folder."""
 
 
 ENDED: Final[frozenset[Status]] = frozenset(
     ("finished", "cancelled", "interrupted", "failed")
 )
-"""Of a run on which nothing works, and nothing will unless it is asked for again."""
+"""Statuses of a run that no process works on until it is started again."""
 
 
 Stage = Literal["preparing", "fitting stains", "finding tissue", "tiles", "done"]
-"""What a run is doing."""
+"""Current step of a run."""
 
 
 _STEPS: Final = ("transfer", "normalizing", "model", "post-processing", "writing")
-"""Of answering a tile, after it was read."""
+"""Steps of processing a tile after it was read."""
 
 
-_TELLING_S: Final = 2.0
-"""What took less time than this says nothing of what is slow."""
+_MIN_ADVICE_S: Final = 2.0
+"""Time in seconds below which a measurement does not show a bottleneck."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is; what `run(progress=...)` is called with."""
+    """State of a run; passed to the callback of `run(progress=...)`."""
 
     status: Status
     stage: Stage
     done: int
-    """Tiles answered, those of earlier sessions of the same run included."""
+    """Tiles finished, including those of earlier sessions of the same run."""
 
     total: int
-    """Tiles asked for; 0 while that is not known."""
+    """Tiles of the run; 0 while the number is not known."""
 
     tiles_per_second: float = 0.0
-    """Over the last few seconds."""
+    """Speed over the last few seconds."""
 
     message: str = ""
-    """For people: what went wrong, or what is being waited for."""
+    """Text for the user: the error, or what the run waits for."""
 
     seconds: Mapping[str, float] = field(default_factory=dict)
-    """How long the stages took in this session, and, of the tiles: "reading" them, of
-    which "disk" for the file's bytes; "answering" them, of which "waiting" for pixels;
-    of the rest "transfer", "normalizing", "model", "post-processing"; "writing".
-    They overlap."""
+    """Seconds spent in this session, by stage and by step. Steps of the tiles:
+    "reading", of which "disk" for the bytes of the file; "answering", of which
+    "waiting" for pixels, and "transfer", "normalizing", "model", "post-processing";
+    "writing". They overlap."""
 
     memory: Mapping[str, int] = field(default_factory=dict)
-    """Bytes that the process holds: "host", and each GPU by its name."""
+    """Memory of the process in bytes: "host", and each GPU by name."""
 
     path: str = ""
-    """The run folder, once there is one; `open_run` follows it from then on."""
+    """The run folder; empty until it exists. `open_run` can follow it."""
 
     @property
     def fraction(self) -> float:
-        """Share done, 0 to 1."""
+        """Share of the tiles that is finished, 0 to 1."""
         return self.done / self.total if self.total else 0.0
 
     @property
     def eta_s(self) -> float | None:
-        """Seconds left at the present rate, None where that is not known."""
+        """Seconds left at the current speed; None if it is not known."""
         if not self.tiles_per_second:
             return None
         return (self.total - self.done) / self.tiles_per_second
 
     @property
     def shares(self) -> dict[str, float]:
-        """Where the time goes: shares of all work on tiles so far, which sum to 1.
+        """Cost of each step: shares of all work on tiles so far, which sum to 1.
 
-        Work that overlaps counts for each: it says what is dear, `advice` what is
-        waited for. Empty while nothing can be told.
+        Overlapping work counts for each step, so this is the cost of a step;
+        `advice` names the bottleneck. Empty before the first tile.
         """
         disk = min(self.seconds.get("disk", 0.0), self.seconds.get("reading", 0.0))
         work = {"disk": disk, "decoding": self.seconds.get("reading", 0.0) - disk}
@@ -92,11 +93,11 @@ class Progress:
 
     @property
     def advice(self) -> str:
-        """What sets the pace, and the one thing that would help most; may be empty."""
+        """The bottleneck, and the change that would help most; may be empty."""
         spent, shares = self.seconds, self.shares
         waiting, writing = spent.get("waiting", 0.0), spent.get("writing", 0.0)
         model = spent.get("answering", 0.0) - waiting
-        if waiting + model < _TELLING_S:
+        if waiting + model < _MIN_ADVICE_S:
             return ""
         if writing > max(waiting, model):
             return "Writing sets the pace: save the run on a faster disk."
@@ -108,6 +109,6 @@ class Progress:
             return "Stain normalization sets the pace: a GPU would help."
         if len(self.memory) > 1:  # there is a GPU
             return (
-                "The model sets the pace: a second GPU, or less precision, would help."
+                "The model sets the pace: a second GPU or lower precision would help."
             )
-        return "The model sets the pace: a GPU, or a lower precision, would help."
+        return "The model sets the pace: a GPU or lower precision would help."

@@ -1,8 +1,7 @@
-"""What is asked of a run: one frozen value that the command line, the app and the
-saved run all read.
+"""Options of a run: one frozen value for the command line, the app and saved runs.
 
-Each option lives here once, with its unit, bounds and help; the flags of the
-command line and the widgets of the app are made from these fields.
+Each option is defined once, with its unit, bounds and help text; the flags of the
+command line and the widgets of the app are generated from these fields.
 """
 
 from __future__ import annotations
@@ -38,13 +37,14 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 StainMethod = Literal["reinhard", "macenko", "vahadane"]
-"""How a slide is brought into the colours of a reference."""
+"""Method of stain normalization."""
 
 NO_METHOD: Final = "none"
-"""What flags, widgets and records write where there is no method."""
+"""Word for "no method" in flags, widgets and records."""
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
-"""Arithmetic of the model; auto: what the device does fastest and well."""
+"""Floating-point type of the model; auto: the fastest that is accurate enough on the
+device."""
 
 
 _DEVICE: Final = r"(cpu|mps|cuda)(:\d+)?"
@@ -53,41 +53,41 @@ Corners = tuple[int, int, int, int]
 """A box as numbers: x0, y0, x1, y1 in level-0 pixels."""
 
 
-def _region(what: object) -> object:
-    """Return a region as numbers, the same for equal ones."""
-    if isinstance(what, Box):
-        return what.x0, what.y0, what.x1, what.y1
-    corners = isinstance(what, list | tuple) and not any(
+def _parse_region(region: object) -> object:
+    """Return a region as numbers; equal regions give equal numbers."""
+    if isinstance(region, Box):
+        return region.x0, region.y0, region.x1, region.y1
+    corners = isinstance(region, list | tuple) and not any(
         isinstance(part, list | tuple) or hasattr(part, "__geo_interface__")
-        for part in what
+        for part in region
     )
-    if what is None or corners:
-        return what
+    if region is None or corners:
+        return region
     try:
-        return Area.of(what).coordinates
+        return Area.of(region).coordinates
     except OutOfBoundsError as error:
         raise ValueError(error.message) from error
 
 
-def _method(what: object) -> object:
-    return None if what == NO_METHOD else what
+def _parse_method(method: object) -> object:
+    return None if method == NO_METHOD else method
 
 
-def _method_text(method: str | None) -> str:
+def _format_method(method: str | None) -> str:
     return method or NO_METHOD
 
 
-def _names(what: object) -> object:
-    """Return names as a tuple, each once; of a text, what its semicolons part."""
-    parts = what.split(";") if isinstance(what, str) else what
+def _parse_names(names: object) -> object:
+    """Return unique names as a tuple; a text is split at semicolons."""
+    parts = names.split(";") if isinstance(names, str) else names
     if not isinstance(parts, list | tuple):
-        return what
+        return names
     if not all(isinstance(part, str) for part in parts):
-        return what
+        return names
     return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
 
-def _names_text(names: tuple[str, ...]) -> str:
+def _format_names(names: tuple[str, ...]) -> str:
     return ";".join(names)
 
 
@@ -97,59 +97,60 @@ class Recipe(BaseModel):
     Raises
     ------
     RecipeError
-        From `Recipe.of`, if a value is out of bounds, naming the field.
+        From `Recipe.of`, if a value is out of bounds; it names the field.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: Annotated[
         str,
-        Field(description="Model: a name, or the path of a model file or folder."),
+        Field(description="Model name, or path of a model file or folder."),
     ] = "tissue-classes"
     weights: Annotated[
         str,
         Field(
-            description="File of weights to use in place of the model's own; needed"
+            description="Weights file that replaces the model's own weights; required"
             " for a model that is only an architecture, such as resnet18."
         ),
     ] = ""
     trust: Annotated[
         bool,
-        Field(description="Load model files that could run code when loaded."),
+        Field(description="Allow model files that can run code when they are loaded."),
     ] = False
     normalize: Annotated[
         StainMethod | None,
-        BeforeValidator(_method),
-        PlainSerializer(_method_text, when_used="json"),
+        BeforeValidator(_parse_method),
+        PlainSerializer(_format_method, when_used="json"),
         Field(description="Stain normalization method."),
     ] = None
     reference: Annotated[
         str,
         Field(
-            description="Reference of the normalization: the name of a built-in one,"
-            " an image file, a saved reference, or SLIDE@x0,y0,x1,y1."
+            description="Normalization reference: a built-in name, an image file, a"
+            " saved reference, or SLIDE@x0,y0,x1,y1 (level-0 pixels of a slide)."
         ),
     ] = "he-standard"
     references: Annotated[
         tuple[str, ...],
-        BeforeValidator(_names),
-        PlainSerializer(_names_text, when_used="json"),
+        BeforeValidator(_parse_names),
+        PlainSerializer(_format_names, when_used="json"),
         Field(
             max_length=100,
-            description="More references; in a text, separated by semicolons. The model"
-            " answers in the colours of each; the mean of its answers is kept and, as"
-            " one more class, their disagreement: how much depends on the stain.",
+            description="Additional references, separated by semicolons. The model runs"
+            " on the tiles normalized to each reference; the mean of the outputs is"
+            " saved and, as an additional class, their disagreement, which measures"
+            " the sensitivity to stain.",
         ),
     ] = ()
     region: Annotated[
         Corners | Polygons | None,
-        BeforeValidator(_region),
+        BeforeValidator(_parse_region),
         Field(
-            description="Only tiles whose core's centre lies in here, or which it"
-            " touches if it is too small to hold one: x0,y0,x1,y1 in level-0 pixels,"
-            " or the polygons of a GeoJSON file. A model that finds objects looks at"
-            " all tiles that it touches, and keeps the objects whose centroid lies in"
-            " it. Default: the whole slide."
+            description="Restrict to a box (x0,y0,x1,y1 in level-0 pixels) or to the"
+            " polygons of a GeoJSON file. A tile is used if the centre of its core is"
+            " inside; a region without such a tile uses the tiles that it touches."
+            " Instance models use all tiles that touch the region and keep instances"
+            " whose centroid is inside. Default: the whole slide."
         ),
     ] = None
     tissue_only: Annotated[bool, Field(description="Skip tiles without tissue.")] = True
@@ -158,7 +159,7 @@ class Recipe(BaseModel):
         Field(
             ge=0,
             le=1,
-            description="Share of a tile's core that must be tissue (0 to 1).",
+            description="Minimum share of tissue in the core of a tile (0-1).",
         ),
     ] = 0.1
     tissue_threshold: Annotated[
@@ -166,91 +167,105 @@ class Recipe(BaseModel):
         Field(
             ge=0.01,
             le=1,
-            description="Optical density by which tissue is coloured, or absorbs and"
-            " has texture. Default: chosen for each slide, between 0.05 and 0.12.",
+            description="Minimum optical density of tissue: of its chroma, or of its"
+            " absorption where it has texture. Default: chosen for each slide, between"
+            " 0.05 and 0.12.",
         ),
     ] = None
     ink: Annotated[
         Literal["remove", "keep"],
-        Field(description="Whether what looks like ink is left out."),
+        Field(description="Remove pen ink from the tissue, or keep it."),
     ] = "remove"
     tissue_in: Annotated[
         Corners | Polygons | None,
-        BeforeValidator(_region),
+        BeforeValidator(_parse_region),
         Field(
-            description="This is tissue, whatever it looks like: x0,y0,x1,y1 in level-0"
-            " pixels, or the polygons of a GeoJSON file."
+            description="Always count this as tissue: a box (x0,y0,x1,y1 in level-0"
+            " pixels), or the polygons of a GeoJSON file."
         ),
     ] = None
     no_tissue_in: Annotated[
         Corners | Polygons | None,
-        BeforeValidator(_region),
-        Field(description="The same for what is no tissue, such as ink."),
+        BeforeValidator(_parse_region),
+        Field(
+            description="Never count this as tissue, for example ink: a box or polygons"
+            " as above. Overrides tissue_in."
+        ),
     ] = None
     min_score: Annotated[
         float | None,
         Field(
             ge=0,
             le=1,
-            description="Of a model that finds objects: those of which it is less sure"
-            " are left out (0 to 1). Default: what its card says.",
+            description="Drop instances with a confidence below this (0-1). Default:"
+            " the value of the model card.",
         ),
     ] = None
     batch_size: Annotated[
         Literal["auto"] | Annotated[int, Field(ge=1, le=4096)],
         Field(
-            description="Tiles for each step of the model; auto: what is fastest and"
-            " within the device's memory."
+            description="Tiles per batch; auto: the fastest size that fits in the"
+            " memory of the device."
         ),
     ] = "auto"
     device: Annotated[
         str,
         Field(
             pattern=rf"^(auto|{_DEVICE}(,{_DEVICE})*)$",
-            description="Where the model runs: auto, cpu, mps, cuda or cuda:N; or"
-            " several that share the tiles, such as cuda:0,cuda:1.",
+            description="Device that runs the model: auto, cpu, mps, cuda or cuda:N;"
+            " or several that share the tiles, such as cuda:0,cuda:1.",
         ),
     ] = "auto"
-    precision: Annotated[Precision, Field(description="Arithmetic of the model.")] = (
-        "auto"
-    )
+    precision: Annotated[
+        Precision, Field(description="Floating-point type of the model.")
+    ] = "auto"
     compile: Annotated[
         bool,
         Field(
-            description="Compile the network first (torch.compile): it takes up to"
-            " minutes, pays on long runs, and changes answers by rounding. Without a"
-            " compiler the network runs as it is, and a warning says so."
+            description="Compile the network first (torch.compile): takes up to"
+            " minutes, speeds up long runs, and changes outputs by rounding. Without a"
+            " compiler the network runs uncompiled, with a warning."
         ),
     ] = False
 
     @classmethod
     def of(cls, **options: object) -> Recipe:
-        """Return the recipe of these options, or say which one is wrong."""
-        try:
-            return cls.model_validate(options)
-        except ValidationError as error:
-            raise RecipeError(_sentence(error), "Correct it and run again.") from error
-
-    @classmethod
-    def of_json(cls, data: str | bytes) -> Recipe:
-        """Return the recipe that a JSON text holds, such as that of a saved run.
+        """Return the recipe of these options.
 
         Raises
         ------
         RecipeError
-            If it is damaged, or a value is out of bounds; naming the field.
+            If a value is out of bounds; it names the field.
+        """
+        try:
+            return cls.model_validate(options)
+        except ValidationError as error:
+            raise RecipeError(
+                _describe_errors(error), "Correct it and run again."
+            ) from error
+
+    @classmethod
+    def of_json(cls, data: str | bytes) -> Recipe:
+        """Return the recipe in a JSON text, such as that of a saved run.
+
+        Raises
+        ------
+        RecipeError
+            If the text is damaged, or a value is out of bounds; it names the field.
         """
         try:
             return cls.model_validate_json(data)
         except ValidationError as error:
-            raise RecipeError(_sentence(error), "Correct it and run again.") from error
+            raise RecipeError(
+                _describe_errors(error), "Correct it and run again."
+            ) from error
 
     def replace(self, **options: object) -> Recipe:
-        """Return this recipe with other values for `options`, checked."""
+        """Return a copy with other values for `options`; the values are checked."""
         return self.of(**{**self.model_dump(), **options})
 
 
-def _sentence(error: ValidationError) -> str:
+def _describe_errors(error: ValidationError) -> str:
     parts = [
         f"{'.'.join(map(str, e['loc']))} = {reprlib.repr(e['input'])}: {e['msg']}"
         for e in error.errors()
@@ -260,21 +275,21 @@ def _sentence(error: ValidationError) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One field of a recipe, in the terms that a flag or a widget is made of."""
+    """One field of a recipe, described for a flag or a widget."""
 
     name: str
     kind: Literal["text", "choice", "switch", "whole", "number", "box"]
     default: object
     help: str
     choices: tuple[str, ...] = ()
-    """Of a choice, all there are; of anything else, words it may be instead."""
+    """All values of a choice; for other kinds, words accepted in place of a value."""
 
     bounds: tuple[float | None, float | None] = (None, None)
-    """Lowest and highest value, both included; None: unbounded."""
+    """Minimum and maximum, both included; None: unbounded."""
 
 
 def options() -> tuple[Option, ...]:
-    """Return the options of a recipe, in their order."""
+    """Return the options of a recipe, in the order of its fields."""
     return tuple(_option(name, f) for name, f in Recipe.model_fields.items())
 
 
@@ -297,18 +312,18 @@ def _option(name: str, field: FieldInfo) -> Option:
         default=default,
         help=field.description or "",
         choices=choices,
-        bounds=(_bound(limits, "ge"), _bound(limits, "le")),
+        bounds=(_find_bound(limits, "ge"), _find_bound(limits, "le")),
     )
 
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:
-    """Return what a field may be, but for None."""
+    """Return the types that a field may have, without None."""
     if get_origin(annotation) not in (Union, types.UnionType):
         return (annotation,)
     return tuple(p for p in get_args(annotation) if p is not type(None))
 
 
-def _bound(limits: list[Any], name: str) -> float | None:
+def _find_bound(limits: list[Any], name: str) -> float | None:
     return next((getattr(m, name) for m in limits if hasattr(m, name)), None)
 
 

@@ -115,7 +115,7 @@ def test_the_pixel_size_is_asked_for_and_never_invented(watched, url):
 def test_a_name_that_leads_out_of_the_folder_is_refused(watched, url):
     page = watched.page
     page.goto(f"{url}?slide=../../../etc/passwd")
-    page.get_by_text("is not in the folders that are served").wait_for()
+    page.get_by_text("is not in the served folders").wait_for()
 
 
 def test_the_page_is_dark_where_the_system_is(watched, url, slide):

@@ -87,7 +87,7 @@ def locate(path: str) -> Location:
 
 
 def is_url(path: str) -> bool:
-    """Tell whether a path is an fsspec URL rather than a local file."""
+    """Return whether a path is an fsspec URL rather than a local file."""
     return "://" in path and not os.path.exists(path)  # noqa: PTH110 - any text
 
 
@@ -145,7 +145,7 @@ def _remote_kind(url: str) -> Kind:
 
 
 def _is_group(system: Any, root: str) -> bool:
-    """Tell whether a Zarr group lies there, without listing anything."""
+    """Return whether a Zarr group lies there, without listing anything."""
     names = [f"{root.rstrip('/')}/{name}".lstrip("/") for name in _GROUP]
     if root.startswith("/"):
         names = [f"/{name}" for name in names]
@@ -172,7 +172,7 @@ def _head(system: Any, path: str) -> bytes:
 
 
 def is_absent(error: Exception) -> bool:
-    """Tell whether an error means that there is no such file.
+    """Return whether an error means that there is no such file.
 
     Buckets that may not be listed say 403 of a key that they do not hold.
     """

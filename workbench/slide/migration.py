@@ -53,7 +53,7 @@ class FormerWork:
         return [each for each in self._own(candidates) if self._stands(each) is None]
 
     def is_ours(self, record: Mapping[str, Any]) -> bool | None:
-        """Tell whether a run is of this slide; None if that has to be asked.
+        """Return whether a run is of this slide; None if that has to be asked.
 
         A file at the path that the record names, older than the run, is the slide.
 
@@ -98,7 +98,7 @@ class FormerWork:
         return [each for each in self._ids if each in wanted] if wanted else []
 
     def _stands(self, former: str) -> bool | None:
-        """Tell whether an id stands for the slide; None if that has to be asked."""
+        """Return whether an id stands for the slide; None if that has to be asked."""
         answer = self._answers().get(former)
         if answer is None and self.slide.former.certain:
             return True
@@ -161,7 +161,7 @@ def _records(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _was_at(path: str, slide: Slide, moment: str) -> bool:
-    """Tell whether a slide lies at a path, and has since before a moment."""
+    """Return whether a slide lies at a path, and has since before a moment."""
     here = Path(slide.path)
     try:
         same = here.is_file() and here.samefile(path)

@@ -58,7 +58,7 @@ class PixelSize:
 
     @property
     def is_square(self) -> bool:
-        """Tell whether both sides are one length, or unknown."""
+        """Return whether both sides are one length, or unknown."""
         return self.xy is None or _ratio(self.xy) <= 1 + _SQUARE_WITHIN
 
     @property

@@ -225,7 +225,7 @@ class Slide:
 
     @property
     def mpp_is_given(self) -> bool:
-        """Tell whether the pixel size was given, not declared by the file."""
+        """Return whether the pixel size was given, not declared by the file."""
         return self._given_mpp is not None
 
     @property

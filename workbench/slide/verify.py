@@ -55,7 +55,7 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        """Tell whether both show the same."""
+        """Return whether both show the same."""
         if self.problem:
             return "not compared"
         same = self.mean <= SAME_MEAN and self.shift == (0, 0)
@@ -63,7 +63,7 @@ class Comparison:
 
     @property
     def decides(self) -> bool:
-        """Tell whether a difference speaks against the reader that opens the slide.
+        """Return whether a difference speaks against the reader that opens the slide.
 
         tiffslide composes no areas, fills no gaps and converts no colours, so it only
         speaks for it.

@@ -30,7 +30,7 @@ _BLOCK: Final = 4 << 20
 
 
 def is_archived(path: str) -> bool:
-    """Tell whether an address is that of a file within a ZIP file."""
+    """Return whether an address is that of a file within a ZIP file."""
     return path.startswith(_SCHEME) and "::" in path
 
 

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether a file is there; a name that no disk can hold is not."""
+    """Return whether a file is there; a name that no disk can hold is not."""
     return os.path.isfile(path)  # noqa: PTH113 - Path's raises for such names
 
 
 def exists(path: Path) -> bool:
-    """Tell whether anything is there; a name that no disk can hold is not."""
+    """Return whether anything is there; a name that no disk can hold is not."""
     return os.path.exists(path)  # noqa: PTH110 - Path's raises for such names

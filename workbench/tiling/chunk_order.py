@@ -137,7 +137,7 @@ class ChunkOrder:
         return numbers[int(np.lexsort((off_centre, away))[0])]
 
     def hurries(self, numbers: Sequence[int]) -> bool:
-        """Tell whether the focus is on chunks left to draw, and on none of these."""
+        """Return whether the focus is on chunks left to draw, and on none of these."""
         focus = self._focus()
         if focus is None or self._touches(np.asarray(numbers), focus).any():
             return False

@@ -56,7 +56,7 @@ class Order(Protocol):
         """Return which of some drawn chunks is to be given first."""
 
     def hurries(self, numbers: Sequence[int]) -> bool:
-        """Tell whether one not yet drawn should come before all of these."""
+        """Return whether one not yet drawn should come before all of these."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

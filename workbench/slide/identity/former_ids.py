@@ -32,7 +32,7 @@ class FormerIds:
 
 
 def is_former(text: str) -> bool:
-    """Tell whether a text is an id of the first kind."""
+    """Return whether a text is an id of the first kind."""
     return _FORM.fullmatch(text) is not None
 
 

@@ -188,7 +188,7 @@ class SlideSource:
             raise
 
     def _is_same(self, stamp: _Stamp) -> bool:
-        """Tell whether files look as they did.
+        """Return whether files look as they did.
 
         One that is deleted while it is open can be read to its end; but not the chunks
         of a Zarr, which are opened one by one.

@@ -167,7 +167,7 @@ class Reader(Protocol):
         """
 
     def is_blank(self, level: int, column: int, row: int) -> bool:
-        """Tell whether a stored tile is left out because it is background.
+        """Return whether a stored tile is left out because it is background.
 
         False where other levels have something there, and where it is not known.
         """

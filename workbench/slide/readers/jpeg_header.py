@@ -32,7 +32,7 @@ class JpegHeader:
 
     @property
     def is_drawn_by_browsers(self) -> bool:
-        """Tell whether any browser draws it, and in the colours that we decode."""
+        """Return whether any browser draws it, and in the colours that we decode."""
         known = self.frame in _DRAWN_BY_BROWSERS and self.bits == 8  # noqa: PLR2004
         return known and len(self.components) in {1, 3}
 

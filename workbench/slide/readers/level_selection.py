@@ -52,7 +52,7 @@ class Source:
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether it is made of whole pixels, and of no others."""
+        """Return whether it is made of whole pixels, and of no others."""
         if self.margin:
             return False
         edges = (self.left, self.top, self.right, self.bottom)

@@ -64,7 +64,7 @@ class Samples:
 
     @property
     def are_rgb(self) -> bool:
-        """Tell whether there is nothing to convert."""
+        """Return whether there is nothing to convert."""
         return self.meaning == "rgb" and self.alpha is None
 
     @property

@@ -157,7 +157,7 @@ def first_files(files: Iterable[Path]) -> list[Path]:
 
 
 def are_one_slide(folders: Sequence[Path]) -> bool:
-    """Tell whether each folder holds one file, all of one slide."""
+    """Return whether each folder holds one file, all of one slide."""
     series = set()
     for folder in folders:
         files = _files(folder, 0)

@@ -53,7 +53,7 @@ def mistaken_samples(paths: Iterable[str], path: str) -> Samples | None:
 
 
 def _mistaken(file: str, path: str) -> bool:
-    """Tell whether a header calls RGB what its frames call YCbCr."""
+    """Return whether a header calls RGB what its frames call YCbCr."""
     said = _said(file)
     frame = _first_frame(file) if said else None
     if frame is None or frame.colours is None or frame.colours == said:

@@ -153,7 +153,7 @@ class Directory:
 
     @cached_property
     def is_reduced(self) -> bool:
-        """Tell whether it calls itself a smaller version of another picture."""
+        """Return whether it calls itself a smaller version of another picture."""
         return bool(self.number(_SUBFILE) & 1)
 
     @cached_property
@@ -293,7 +293,7 @@ class _Chain:
         return tuple(found)
 
     def _looks_like_ndpi(self) -> bool:
-        """Tell whether offsets have 64 bits although the file is a classic TIFF."""
+        """Return whether offsets have 64 bits although the file is a classic TIFF."""
         if self._layout.inline != 4 or self._layout.byteorder != "<":  # noqa: PLR2004
             return False
         self._is_ndpi = True

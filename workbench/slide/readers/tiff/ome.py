@@ -207,7 +207,7 @@ def _number_of_plane(pixels: ET.Element, place: Mapping[str, int]) -> int:
 
 
 def _is_elsewhere(part: ET.Element, own: str) -> bool:
-    """Tell whether planes are said to lie in another file than that of an id."""
+    """Return whether planes are said to lie in another file than that of an id."""
     texts = [(uuid.text or "").strip() for uuid in _named(part, "UUID")]
     return bool(own) and any(text not in {"", own} for text in texts)
 

@@ -206,7 +206,7 @@ class TiffReader:
         return notes
 
     def _are_alike(self, *levels: TiffLevel) -> bool:
-        """Tell whether the second of two levels shows what the first does.
+        """Return whether the second of two levels shows what the first does.
 
         A picture that cannot be read is a level of none.
         """
@@ -241,7 +241,7 @@ class TiffReader:
 
     @property
     def is_trusted(self) -> bool:
-        """Tell whether this maker's files are read by their stored tiles."""
+        """Return whether this maker's files are read by their stored tiles."""
         return self._vendor.library == "direct"
 
     @property
@@ -285,7 +285,7 @@ class TiffReader:
         return None if data is None else EncodedTile(data, "image/jpeg")
 
     def is_blank(self, level: int, column: int, row: int) -> bool:
-        """Tell whether no level has anything of a tile; see `Reader.is_blank`."""
+        """Return whether no level has anything of a tile; see `Reader.is_blank`."""
         stored = self._stored[level]
         index = row * stored.columns + column
         return bool(stored.missing_at(index)) and stored.fill(index) is None
@@ -345,7 +345,7 @@ def _decoded(jpeg: bytes) -> NDArray[np.uint8]:
 
 
 def _is_small(image: TiffImage) -> bool:
-    """Tell whether an image can be read as a whole, at its coarsest level."""
+    """Return whether an image can be read as a whole, at its coarsest level."""
     width, height = image.levels[-1].size
     return 0 < width * height <= limits.MAX_ASSOCIATED_PX
 

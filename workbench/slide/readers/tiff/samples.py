@@ -106,7 +106,7 @@ def samples_of_pages(pages: Sequence[Any], path: str) -> Samples:
 
 
 def is_screen_jpeg(page: Any, samples: Samples, first: bytes) -> bool:
-    """Tell whether the JPEG tiles of a page are pictures as a browser draws them.
+    """Return whether the JPEG tiles of a page are pictures as a browser draws them.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ def _decoded_jpeg_2000(page: Any, meaning: Meaning, path: str) -> Meaning:
 
 
 def _is_transformed(codestream: bytes) -> bool:
-    """Tell whether a JPEG 2000 codestream transforms its colours by itself."""
+    """Return whether a JPEG 2000 codestream transforms its colours by itself."""
     at = 2
     while at + 9 < len(codestream) and codestream[at] == 0xFF:  # noqa: PLR2004
         if codestream[at + 1] == _COLOUR_TRANSFORM:  # COD: Scod, order, layers, MCT
@@ -232,7 +232,7 @@ def _is_transformed(codestream: bytes) -> bool:
 
 
 def is_subsampled_jpeg_2000(data: bytes) -> bool:
-    """Tell whether a JPEG 2000 picture has components of less resolution.
+    """Return whether a JPEG 2000 picture has components of less resolution.
 
     Parameters
     ----------

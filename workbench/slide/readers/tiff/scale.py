@@ -55,7 +55,7 @@ class Statement:
 
     @property
     def is_believable(self) -> bool:
-        """Tell whether it can be the pixel size of a slide."""
+        """Return whether it can be the pixel size of a slide."""
         return self.mpp is not None and all(map(believable_mpp, self.mpp))
 
 

@@ -80,7 +80,7 @@ def put_together(
 
 
 def _may_be_level(first: TiffImage, other: TiffImage) -> bool:
-    """Tell whether one image may be a smaller level of another, by what is said."""
+    """Return whether one image may be a smaller level of another, by what is said."""
     if first.ome is None or other.ome is None or first.problem or other.problem:
         return False
     single = len(other.levels) == 1 and (first.from_series or len(first.levels) == 1)
@@ -113,7 +113,7 @@ def _agree(one: float, other: float) -> bool:
 
 
 def shows_the_same(fine: StoredTiles, coarse: StoredTiles) -> bool:
-    """Tell whether the pixels of a smaller level are those of a larger one, shrunk."""
+    """Return whether a smaller level shows the pixels of a larger one, downsampled."""
     factor = _factor(fine.limit, coarse.limit)
     whole = fine.limit[0] * fine.limit[1] <= _WHOLE_PX
     sides = [-(-side // _PLACES) if whole else _SIDE for side in coarse.limit]

@@ -147,7 +147,7 @@ class StoredTiles:
         return gone.reshape(self.rows, self.columns)
 
     def missing_at(self, index: int) -> bool:
-        """Tell whether a tile is not stored."""
+        """Return whether a tile is not stored."""
         return any(not plane.counts[index] for plane in self._planes)
 
     def encoded(self, index: int, *, wait: bool = True) -> bytes | None:
