@@ -80,7 +80,7 @@ def edited(app, *edits):
 
 
 def test_one_thing_is_chosen_and_deleted_and_undone_in_turn(app):
-    marking, shown = app.annotations.marking, app.instances.shown
+    editor, shown = app.annotations.editor, app.instances.shown
     outside = shown.now.gone
     assert len(outside) > 100  # of the region of the run
     one, two, three = np.flatnonzero(shown.shown)[:3].tolist()
@@ -89,10 +89,10 @@ def test_one_thing_is_chosen_and_deleted_and_undone_in_turn(app):
         return np.setdiff1d(shown.now.gone, outside).tolist()
 
     outer = Annotation(geometry=BOX, name="Tumour")
-    marking.put(outer)
-    marking.chosen = outer.id
+    editor.put(outer)
+    editor.chosen = outer.id
     shown.choose([one])
-    assert marking.chosen == ""
+    assert editor.chosen == ""
     assert app.viewer.stage.objects_chosen == 1
     edited(app, {"do": "delete objects"})
     assert gone() == [one]
@@ -100,10 +100,10 @@ def test_one_thing_is_chosen_and_deleted_and_undone_in_turn(app):
     assert app.viewer.stage.told["undo"]
 
     shown.choose([two])
-    marking.chosen = outer.id
+    editor.chosen = outer.id
     assert len(shown.chosen) == 0
     edited(app, {"do": "delete", "id": outer.id})
-    assert len(marking.edits.annotations) == 0
+    assert len(editor.edits.annotations) == 0
     said = app.viewer.stage.told["text"]
     assert said.startswith("Annotation 'Tumour' deleted.")
     assert "'nuclear-density' keeps its own copy of the outline" in said
@@ -119,14 +119,14 @@ def test_one_thing_is_chosen_and_deleted_and_undone_in_turn(app):
     ):
         edited(app, {"do": "undo"})
         assert app.viewer.stage.told["text"].startswith(f"Undone: {expected}")
-    assert [each.id for each in marking.edits.annotations] == [outer.id]
+    assert [each.id for each in editor.edits.annotations] == [outer.id]
     assert shown.now.rows([three])["class"].item() != "mitosis"
     assert gone() == [one, key]
     edited(app, {"do": "undo"})
     assert gone() == [key]
     edited(app, {"do": "redo"}, {"do": "redo"}, {"do": "redo"})
     assert gone() == [one, key]
-    assert len(marking.edits.annotations) == 0
+    assert len(editor.edits.annotations) == 0
     assert shown.now.rows([three])["class"].item() == "mitosis"
     edited(app, {"do": "redo"})
     assert len(shown.now) == key + 2  # drawn again, under an id of its own
@@ -157,9 +157,9 @@ def test_a_click_on_an_annotation_chooses_no_object(app):
 
 
 def test_counts_say_in_which_region_and_whether_its_annotation_is_there(app):
-    card, marking = app.instances.counts, app.annotations.marking
+    card, editor = app.instances.counts, app.annotations.editor
     text = "the region of the run"
     assert f"<b>In {text}" in card._table.object
     assert "its own copy" not in card._table.object
-    marking.put(Annotation(geometry=BOX, name="Tumour"))
+    editor.put(Annotation(geometry=BOX, name="Tumour"))
     assert f"<b>In {text} (Tumour)</b>" in card._table.object

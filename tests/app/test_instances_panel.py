@@ -38,7 +38,7 @@ def panel(saved):
     made_store(found.path, 600, size=slide.size)
     told: list[str] = []
     made = InstancePanel(
-        Background(told.append), author=lambda: "ann", marking=lambda: None
+        Background(told.append), author=lambda: "ann", editor=lambda: None
     )
     made.registry = TileRegistry()
     viewer = Viewer(slide, registry=made.registry)

@@ -349,7 +349,7 @@ def test_a_job_is_found_again_by_another_session_and_can_be_paused(app, monkeypa
 
 
 def test_drawings_that_the_disk_refuses_are_saved_once_it_has_room(app, monkeypatch):
-    stage, marking = app.viewer.stage, app.annotations.marking
+    stage, editor = app.viewer.stage, app.annotations.editor
     square = [[[10, 10, 90, 10, 90, 90, 10, 90]]]
     box = {"do": "add", "kind": "area", "parts": square, "downsample": 1}
     first, second = (str(uuid.uuid4()) for _ in range(2))
@@ -360,32 +360,32 @@ def test_drawings_that_the_disk_refuses_are_saved_once_it_has_room(app, monkeypa
     with monkeypatch.context() as full:
         full.setattr("workbench.system.line_log.os.fsync", refuse)
         stage.annotation_edits = [{**box, "key": first, "number": 1}]
-        assert app.notice.visible
-        assert "No space left on device" in app.notice.object
-        assert "kept in this tab" in app.notice.object
-        app.notice.visible = False
+        assert app.message.visible
+        assert "No space left on device" in app.message.object
+        assert "kept in this tab" in app.message.object
+        app.message.visible = False
         undo = {"do": "undo", "number": 3}
         stage.annotation_edits = [{**box, "key": second, "number": 2}, undo]
         assert "Nothing can be undone" in stage.told["text"]
         app.annotations.poll()
-        assert not app.notice.visible, "it is said once"
+        assert not app.message.visible, "it is said once"
         assert stage.annotation_answered == {"number": 0}  # both are shown as unsaved
-        assert not marking.edits.annotations
+        assert not editor.edits.annotations
         assert not stage.annotation_changes.get("put")
-        assert marking.chosen == ""
-        assert not marking.history.can_undo
+        assert editor.chosen == ""
+        assert not editor.history.can_undo
 
     app.annotations.poll()
     assert stage.annotation_answered == {"number": 2}
     assert "saved now" in stage.told["text"]
-    slide, folder = app.slide, marking.edits.annotations.path.parent
+    slide, folder = app.slide, editor.edits.annotations.path.parent
     kept = open_annotations(slide, folder=folder)
     assert [each.id for each in kept] == [first, second]
-    assert marking.history.can_undo
+    assert editor.history.can_undo
 
 
 def test_a_change_that_the_disk_refuses_stays_as_it_was_drawn(app, monkeypatch):
-    stage, marking = app.viewer.stage, app.annotations.marking
+    stage, editor = app.viewer.stage, app.annotations.editor
     area = {"kind": "area", "downsample": 1}
     ring, moved = ([[[x, 10, 90, 10, 90, 90, x, 90]]] for x in (10, 30))
     key = str(uuid.uuid4())
@@ -404,14 +404,14 @@ def test_a_change_that_the_disk_refuses_stays_as_it_was_drawn(app, monkeypatch):
         assert stage.annotation_answered == {"number": 1}
     app.annotations.poll()
     assert stage.annotation_answered == {"number": 2}
-    assert marking.edits.annotations.get(key).geometry.bounds[0] == 30
+    assert editor.edits.annotations.get(key).geometry.bounds[0] == 30
 
 
 def test_a_region_that_was_not_drawn_is_refused_in_a_sentence(app):
     app.runs.preset(region="drawn box")
     app.background.guard(app.runs.start)
-    assert app.notice.visible
-    assert "Draw or choose it" in app.notice.object
+    assert app.message.visible
+    assert "Draw or choose it" in app.message.object
     assert app.runs.job is None
 
 
@@ -421,7 +421,7 @@ def test_a_slide_of_unknown_pixel_size_is_looked_at_but_not_run(tmp_path):
     app.begin(model=MODEL)
     assert app.viewer is not None
     app.background.guard(app.runs.start)
-    assert "µm per pixel" in app.notice.object
+    assert "µm per pixel" in app.message.object
     assert app.runs.job is None
 
 
@@ -434,23 +434,23 @@ def test_another_image_of_a_file_can_be_chosen_and_is_in_the_address(tmp_path):
     app = Session(Site.of([tmp_path], tmp_path / "runs"))
     app.begin(model=MODEL)
     assert app.slides.slide.size == (2048, 1024)
-    assert app.restorer.address.image is None
+    assert app.url_sync.address.image is None
     chooser = app.slides._image
     assert chooser.visible
     assert list(chooser.options) == ["1: macro (400 x 200)", "2: scan (2,048 x 1,024)"]
     chooser.value = 0
     assert app.slides.slide.size == (400, 200)
-    query = app.restorer.address.query
+    query = app.url_sync.address.query
     assert "image=0" in query
     other = Session(app.site)
     other.begin(model=MODEL)
-    other.restorer.go(Address.parse(query))
+    other.url_sync.go(Address.parse(query))
     assert other.slides.slide.size == (400, 200)
-    other.restorer.go(Address.parse("slide=two.ome.tif"))
+    other.url_sync.go(Address.parse("slide=two.ome.tif"))
     assert other.slides.slide.size == (2048, 1024)
-    other.restorer.go(Address.parse("slide=two.ome.tif&image=7"))
-    assert other.notice.visible
-    assert "7" in other.notice.object
+    other.url_sync.go(Address.parse("slide=two.ome.tif&image=7"))
+    assert other.message.visible
+    assert "7" in other.message.object
     assert other.slides.slide.size == (2048, 1024)
     chooser.value = 1
     assert app.slides.slide.size == (2048, 1024)

@@ -48,7 +48,7 @@ def test_tissue_is_found_once_for_all_parts_of_the_app(app, monkeypatch):
         found.append(slide)
         return find_tissue(slide, **options)
 
-    for user in ("app.slide_tissue", "stain.sample", "stain.slide_fit"):
+    for user in ("app.panels.slide_tissue", "stain.tissue_sample", "stain.slide_fit"):
         monkeypatch.setattr(f"workbench.{user}.find_tissue", counted)
     app.stain.preset(method="macenko")
     fitted = app.stain.fitted
@@ -91,13 +91,13 @@ def test_a_run_over_nothing_says_so_and_leaves_no_run(tmp_path):
     job = app.runs.job
     assert job.wait(LONG_S)
     app.runs.poll()
-    bar = app.notices.no_tissue
+    bar = app.slide_notices.no_tissue
     assert bar.visible
-    assert "No tissue was found on 'blank.tif'" in app.notices._nowhere.object
+    assert "No tissue was found on 'blank.tif'" in app.slide_notices._nowhere.object
     with open_slide(tmp_path / "blank.tif") as slide:
         assert app.site.shelf.saved(slide) == []
     assert not list((tmp_path / "runs").glob("blank*"))
-    app.notices.everywhere.clicks += 1
+    app.slide_notices.everywhere.clicks += 1
     assert not bar.visible
     assert app.runs.job.wait(60)
     app.runs.poll()

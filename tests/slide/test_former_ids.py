@@ -169,11 +169,11 @@ def test_the_app_asks(take, cores, tmp_path):
         saved_before(slide, runs)
     app = Session(Site.of([tmp_path / "slides"], runs))
     app.begin(slide="core 0.tif")
-    assert app.notices.former.visible
+    assert app.slide_notices.former.visible
     assert app.bookmarks.names == []
-    (app.notices.take if take else app.notices.leave).clicks += 1
-    assert not app.notices.former.visible
-    assert len(app.annotations.marking.edits.annotations) == int(take)
+    (app.slide_notices.take if take else app.slide_notices.leave).clicks += 1
+    assert not app.slide_notices.former.visible
+    assert len(app.annotations.editor.edits.annotations) == int(take)
     assert app.bookmarks.names == ["old"] * take
     again = Session(Site.of([tmp_path / "slides"], runs))
     again.begin(slide="core 0.tif")

@@ -230,15 +230,15 @@ def test_a_session_is_told_and_opens_it_again(tmp_path):
     app = Session(Site.of([path.parent], tmp_path / "runs"))
     app.begin()
     old = app.slide
-    app.notices.poll()
-    assert not app.notices.changed.visible
+    app.slide_notices.poll()
+    assert not app.slide_notices.changed.visible
     assert not has_changed(old)
     Path(other(tmp_path / "new.tif")).replace(path)
-    app.notices.poll()
-    assert app.notices.changed.visible
-    app.notices.reopen.clicks += 1
+    app.slide_notices.poll()
+    assert app.slide_notices.changed.visible
+    app.slide_notices.reopen.clicks += 1
     assert app.slide.id != old.id
-    assert not app.notices.changed.visible
+    assert not app.slide_notices.changed.visible
     np.testing.assert_array_equal(app.slide.read(BOX).pixels, OTHER[:256, :256])
 
 

@@ -70,7 +70,7 @@ def visit(url):
     ready = MessageSentEvent(visited.document, "bokeh_event", DocumentReady())
     visited.document.callbacks.trigger_on_change(ready)
     visited.force_roundtrip()
-    assert until(lambda: app.stain.fitted is not None), app.notice.object
+    assert until(lambda: app.stain.fitted is not None), app.message.object
     sections = next(
         model.data
         for model in visited.document.models

@@ -84,15 +84,15 @@ def sections(app: Session) -> Any:
 def stage(app: Session) -> Any:
     """Return the slide, with the way around over it and notices above it."""
     return pmui.Column(
-        app.notice,
-        app.notices,
+        app.message,
+        app.slide_notices,
         pn.Column(
-            app.stage,
+            app.viewers,
             app.overlays.offered,
             app.runs.progress_card,
             app.slides.opening,
-            app.restorer.bar,
-            app.restorer.connection,
+            app.url_sync.bar,
+            app.url_sync.connection,
             sizing_mode="stretch_both",
             styles={"position": "relative"},
         ),

@@ -70,7 +70,7 @@ class Session(pn.viewable.Viewer):
     def __init__(self, site: Site) -> None:
         super().__init__()
         self.site = site
-        self.notice = Notice(
+        self.message = Notice(
             "",
             severity="warning",
             closeable=True,
@@ -103,12 +103,12 @@ class Session(pn.viewable.Viewer):
         self.instances = InstancePanel(
             self.background,
             author=lambda: self.annotations.author,
-            marking=lambda: self.annotations.marking,
+            editor=lambda: self.annotations.editor,
             history=self.history,
         )
         self.table = InstanceTable(self.instances)
         self.compare = ComparePanel(site.library, self.background)
-        self.notices = SlideNotices(
+        self.slide_notices = SlideNotices(
             site.shelf.folder,
             self.background,
             reopen=self.slides.reopen,
@@ -116,15 +116,15 @@ class Session(pn.viewable.Viewer):
             anyway=self.runs.start_anyway,
         )
         self.snapshots = SnapshotPanel(self.background, self._marks_shown)
-        self.stage = pn.Row(Text("Choose a slide.", margin=24), **_FILLING)
+        self.viewers = pn.Row(Text("Choose a slide.", margin=24), **_FILLING)
         self._base: LayerHandle | None = None
         self._last_failure = ""
         self._raw: LayerHandle | None = None
         self._watch()
-        self.restorer = UrlSync(self)
+        self.url_sync = UrlSync(self)
         self.bookmarks = BookmarkPanel(
             Bookmarks(site.shelf.folder / _BOOKMARKS),
-            lambda: self.restorer.address,
+            lambda: self.url_sync.address,
             self._go_back,
         )
 
@@ -140,13 +140,13 @@ class Session(pn.viewable.Viewer):
         self.overlays.param.watch(lambda _: self._swipe_overlays(), "overlays")
         self.overlays.param.watch(lambda _: self.annotations.refill(), "overlays")
         self.annotations.param.watch(lambda _: self._marked_one(), "annotation")
-        self.annotations.param.watch(lambda _: self._wire_marking(), "marking")
+        self.annotations.param.watch(lambda _: self._wire_editor(), "editor")
         self.instances.param.watch(lambda _: self._wire_objects(), "shown")
 
     def tell(self, sentence: str) -> None:
         """Show a notice until the user closes it."""
         text = self.site.without_folders(sentence)
-        self.notice.param.update(object=text, closed=False, visible=True)
+        self.message.param.update(object=text, closed=False, visible=True)
 
     @property
     def slide(self) -> Slide | None:
@@ -166,7 +166,7 @@ class Session(pn.viewable.Viewer):
         """
         self.compare.offer(self.slides.names)
         first = next(iter(self.slides.names), "")
-        self.restorer.go(replace(address, slide=address.slide or first))
+        self.url_sync.go(replace(address, slide=address.slide or first))
         self.slides.load_thumbnails()
 
     def close(self) -> None:
@@ -177,7 +177,7 @@ class Session(pn.viewable.Viewer):
         self.instances.close()
         self.background.close()
         self.compare.close()
-        self.notices.close()
+        self.slide_notices.close()
         if self.viewer is not None:
             self.viewer.close()
 
@@ -193,7 +193,7 @@ class Session(pn.viewable.Viewer):
         self.compare.attach(viewer)
         self.snapshots.attach(viewer)
         self.bookmarks.attach(slide)
-        self.notices.attach(slide)
+        self.slide_notices.attach(slide)
         self._arrange()
         self.overlays.attach(viewer, overlay_pyramid(slide.size))
         self.instances.attach(slide, viewer, overlay_pyramid(slide.size))
@@ -204,14 +204,14 @@ class Session(pn.viewable.Viewer):
         if old is not None and old.slide.id == slide.id:  # its pixel size was given
             old_look = {name: getattr(old, name) for name in ("turn", "mirrored")}
             viewer.param.update(view=old.view, **old_look)
-        self.restorer.arrived(viewer)
+        self.url_sync.arrived(viewer)
         self._list_saved()
         if old is not None:
             old.clear()
 
     def _arrange(self) -> None:
         if self.viewer is not None:
-            self.stage.objects = [self.viewer, *self.compare.beside]
+            self.viewers.objects = [self.viewer, *self.compare.beside]
 
     def _listen_beside(self, event: param.parameterized.Event) -> None:
         """Let a box drawn on a slide beside this one be the reference, too."""
@@ -224,30 +224,30 @@ class Session(pn.viewable.Viewer):
             lambda event: self.stain.select(viewer.slide, event.new), "selection"
         )
 
-    def _wire_marking(self) -> None:
+    def _wire_editor(self) -> None:
         """Let one thing be chosen at a time, and let its deletion say what it was."""
-        marking = self.annotations.marking
-        if marking is None:
+        editor = self.annotations.editor
+        if editor is None:
             return
-        marking.delete_objects = self.instances.chosen.delete
-        marking.kept_by = self._kept_by
+        editor.delete_objects = self.instances.chosen.delete
+        editor.kept_by = self._kept_by
 
         def chosen(event: param.parameterized.Event) -> None:
             if event.new and self.instances.shown is not None:
                 self.instances.shown.choose([])
 
-        marking.param.watch(chosen, "chosen")
-        marking.param.watch(lambda _: self.instances.counts.refresh(), "version")
+        editor.param.watch(chosen, "chosen")
+        editor.param.watch(lambda _: self.instances.counts.refresh(), "version")
 
     def _marked(self) -> list[Annotation]:
         """Return what is marked on the slide."""
-        marking = self.annotations.marking
-        return [] if marking is None else list(marking.edits.annotations)
+        editor = self.annotations.editor
+        return [] if editor is None else list(editor.edits.annotations)
 
     def _marks_shown(self) -> list[Annotation]:
         """Return the annotations that are shown on the slide."""
-        marking = self.annotations.marking
-        return self._marked() if marking is not None and marking.shown else []
+        editor = self.annotations.editor
+        return self._marked() if editor is not None and editor.shown else []
 
     def _wire_objects(self) -> None:
         shown = self.instances.shown
@@ -255,8 +255,8 @@ class Session(pn.viewable.Viewer):
             return
 
         def chosen(event: param.parameterized.Event) -> None:
-            if len(event.new) and self.annotations.marking is not None:
-                self.annotations.marking.chosen = ""
+            if len(event.new) and self.annotations.editor is not None:
+                self.annotations.editor.chosen = ""
 
         shown.param.watch(chosen, "chosen")
 
@@ -364,12 +364,12 @@ class Session(pn.viewable.Viewer):
 
     def _go_back(self, address: Address) -> None:
         # The file may be served under another name by now.
-        self.restorer.go(replace(address, slide=self.slides.chosen))
+        self.url_sync.go(replace(address, slide=self.slides.chosen))
 
     def _offer(self, saved: list[SavedRun]) -> None:
         self.overlays.offer(saved)
         self.instances.offer(saved)
-        self.restorer.listed()
+        self.url_sync.listed()
 
     def _show_run(self, run: Run, channel: str) -> None:
         self.overlays.show(run, channel)
@@ -383,7 +383,9 @@ class Session(pn.viewable.Viewer):
         self.overlays.refresh()
         job = self.runs.job
         if job is not None and isinstance(job.error, NoTissueError):
-            self.notices.nothing_to_run(self.site.without_folders(job.error.message))
+            self.slide_notices.nothing_to_run(
+                self.site.without_folders(job.error.message)
+            )
         elif progress.status == "failed":
             self.tell(progress.message)
         if progress.status not in ("waiting", "running"):

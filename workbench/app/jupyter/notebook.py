@@ -153,7 +153,7 @@ class Workbench:
         first = "" if self._opened is None else self._opened.name
         self._app = session(self.site, first=first)
         self._app.param.watch(lambda event: self._draw_again(event.new), "viewer")
-        watch = self._app.restorer.connection
+        watch = self._app.url_sync.connection
         watch.param.update(alive="here", notebook=True)
         return full_page(self._app)
 

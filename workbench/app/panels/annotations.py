@@ -59,7 +59,7 @@ class AnnotationPanel(pn.viewable.Viewer):
     """
 
     annotation = param.Parameter(default=None, doc="The one that is chosen, or None.")
-    marking = param.Parameter(
+    editor = param.Parameter(
         default=None, doc="The `AnnotationEditor`; None: not read yet."
     )
 
@@ -152,21 +152,21 @@ class AnnotationPanel(pn.viewable.Viewer):
         """Follow no longer what others do."""
         self._stop_polling()
         self._stop_polling = lambda: None
-        if self.marking is not None:
-            self.marking.close()
-        self.marking = None
+        if self.editor is not None:
+            self.editor.close()
+        self.editor = None
         self.annotation = None
 
     def _opened(self, found: Annotations, viewer: Viewer) -> None:
-        marking = AnnotationEditor(
+        editor = AnnotationEditor(
             viewer,
             Edits(found, lambda: self.author),
             classification=lambda: self._class.value or "",
             guard=self._background.guard,
             history=self._history,
         )
-        marking.param.watch(lambda _: self._fill(), ["chosen", "version"])
-        self.marking = marking
+        editor.param.watch(lambda _: self._fill(), ["chosen", "version"])
+        self.editor = editor
         if damage := explain_damage("annotations", found.damaged):
             self._background.say(damage)
         self._stop_polling = self._background.every(_POLL_MS, self.poll)
@@ -174,8 +174,8 @@ class AnnotationPanel(pn.viewable.Viewer):
 
     def poll(self) -> None:
         """Show what others have marked since."""
-        if self.marking is not None:
-            self.marking.refresh()
+        if self.editor is not None:
+            self.editor.refresh()
 
     def refill(self) -> None:
         """Say anew what is known of the chosen annotation."""
@@ -196,8 +196,8 @@ class AnnotationPanel(pn.viewable.Viewer):
 
     def delete(self) -> None:
         """Take the chosen annotation away."""
-        if self.marking is not None and self.annotation is not None:
-            self.marking.delete(self.annotation.id)
+        if self.editor is not None and self.annotation is not None:
+            self.editor.delete(self.annotation.id)
 
     def go_to(self) -> None:
         """Look at the chosen annotation."""
@@ -215,34 +215,34 @@ class AnnotationPanel(pn.viewable.Viewer):
             self._take_reference(self.annotation)
 
     def _set_shown(self, event: param.parameterized.Event) -> None:
-        if self.marking is not None:
-            self.marking.shown = event.new
+        if self.editor is not None:
+            self.editor.shown = event.new
 
     def _picked(self, event: param.parameterized.Event) -> None:
-        if self._filling or self.marking is None or not event.new:
+        if self._filling or self.editor is None or not event.new:
             return
-        if event.new != self.marking.chosen:
-            self.marking.chosen = event.new
+        if event.new != self.editor.chosen:
+            self.editor.chosen = event.new
             self.go_to()
 
     def _rename(self) -> None:
         """Save the name and the class that stand in the fields."""
-        marking, chosen = self.marking, self.annotation
-        if self._filling or marking is None or chosen is None:
+        editor, chosen = self.editor, self.annotation
+        if self._filling or editor is None or chosen is None:
             return
         changed = chosen.replace(
             name=self._name.value.strip(), classification=self._class.value or ""
         )
         if changed != chosen:
-            self._background.guard(marking.put, changed)
+            self._background.guard(editor.put, changed)
 
     def _fill(self) -> None:
         """Show what is chosen, and what there is to choose from."""
         self._filling = True
         try:
-            marking = self.marking
-            chosen = marking.annotation if marking else None
-            self._list(marking, chosen)
+            editor = self.editor
+            chosen = editor.annotation if editor else None
+            self._list(editor, chosen)
             self._one.visible = chosen is not None
             if chosen is not None:
                 self._name.value = chosen.name
@@ -253,10 +253,8 @@ class AnnotationPanel(pn.viewable.Viewer):
         finally:
             self._filling = False
 
-    def _list(
-        self, marking: AnnotationEditor | None, chosen: Annotation | None
-    ) -> None:
-        found = list(marking.edits.annotations) if marking else []
+    def _list(self, editor: AnnotationEditor | None, chosen: Annotation | None) -> None:
+        found = list(editor.edits.annotations) if editor else []
         recent = found[: -_LISTED - 1 : -1]
         if chosen is not None and chosen not in recent:
             recent.append(chosen)
@@ -279,28 +277,28 @@ class AnnotationPanel(pn.viewable.Viewer):
         return " ".join(filter(None, parts))
 
     def _content(self) -> io.BytesIO:
-        marking = self.marking
-        if marking is None:
+        editor = self.editor
+        if editor is None:
             return io.BytesIO()
-        found = marking.edits.annotations
+        found = editor.edits.annotations
         self._download.filename = f"{Path(found.slide.name).stem}.geojson"
         data = to_geojson(found, frame=found.slide.scanned_frame, mpp=found.slide.mpp)
         return io.BytesIO(data)
 
     def _uploaded(self) -> None:
-        marking, content = self.marking, self._upload.value
-        if marking is None or not content:
+        editor, content = self.editor, self._upload.value
+        if editor is None or not content:
             return
         name = self._upload.filename or "the file"
         author = self.author
         self._background.do(
-            lambda: marking.edits.annotations.take_in(content, by=author, name=name),
-            lambda found: self._taken_in(marking, found),
+            lambda: editor.edits.annotations.take_in(content, by=author, name=name),
+            lambda found: self._taken_in(editor, found),
             slot="import",
         )
 
-    def _taken_in(self, marking: AnnotationEditor, found: Imported) -> None:
-        marking.show_all()
+    def _taken_in(self, editor: AnnotationEditor, found: Imported) -> None:
+        editor.show_all()
         if found.notes:
             self._background.say(found.report())
 

@@ -55,8 +55,9 @@ class InstancePanel(pn.viewable.Viewer):
     background : Background
     author : callable
         Returns who edits.
-    marking : callable
-        Returns the marking of the slide, None while there is none: it draws.
+    editor : callable
+        Returns the annotation editor of the slide, which draws outlines; None
+        before it is ready.
     history : EditHistory, optional
         Of the session.
     """
@@ -69,7 +70,7 @@ class InstancePanel(pn.viewable.Viewer):
         background: Background,
         *,
         author: Callable[[], str],
-        marking: Callable[[], AnnotationEditor | None],
+        editor: Callable[[], AnnotationEditor | None],
         history: EditHistory | None = None,
     ) -> None:
         super().__init__()
@@ -83,7 +84,7 @@ class InstancePanel(pn.viewable.Viewer):
         self._filling = False
         self._awaited: InstancesLook | None = None
         self._stop_polling: Callable[[], None] = lambda: None
-        self.chosen = SelectedInstanceCard(background, marking)
+        self.chosen = SelectedInstanceCard(background, editor)
         self.counts = CountCard(background)
         self._build()
         self._watch()

@@ -30,16 +30,17 @@ class SelectedInstanceCard(pn.viewable.Viewer):
     Parameters
     ----------
     background : Background
-    marking : callable
-        Returns the marking of the slide, None while there is none: it draws.
+    editor : callable
+        Returns the annotation editor of the slide, which draws outlines; None
+        before it is ready.
     """
 
     def __init__(
-        self, background: Background, marking: Callable[[], AnnotationEditor | None]
+        self, background: Background, editor: Callable[[], AnnotationEditor | None]
     ) -> None:
         super().__init__()
         self._background = background
-        self._marking = marking
+        self._editor = editor
         self._shown: ShownInstances | None = None
         self._filling = False
         self._facts = Html("", sizing_mode="stretch_width", margin=(2, 0))
@@ -105,18 +106,18 @@ class SelectedInstanceCard(pn.viewable.Viewer):
         shown = self._shown
         if shown is None or not len(shown.chosen):
             return
-        what, marking = shown.delete(), self._marking()
-        if marking is not None:
-            marking.tell(f"{what}.", undo=True)
+        what, editor = shown.delete(), self._editor()
+        if editor is not None:
+            editor.tell(f"{what}.", undo=True)
 
     def _undo_edit(self) -> None:
         if self._shown is not None:
             self._shown.undo()
 
     def _begin_drawing(self) -> None:
-        marking = self._marking()
-        if marking is not None and self._shown is not None:
-            marking.draw_for(self._drawn)
+        editor = self._editor()
+        if editor is not None and self._shown is not None:
+            editor.draw_for(self._drawn)
 
     def _drawn(self, geometry: BaseGeometry) -> None:
         shown = self._shown
