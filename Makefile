@@ -2,9 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+DOCS := $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs . build/docs
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-.PHONY: demo test check bench bundles lab serve format fuzz images clean help
+.PHONY: demo test check docs bench bundles lab serve format fuzz images clean help
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -49,6 +50,10 @@ check: .venv/.dev node_modules/.stamp  ## style, types and architecture
 	$(BIN)/lint-imports
 	npm run --silent check
 	npm run --silent test
+	$(DOCS)
+
+docs: .venv/.dev  ## build the documentation site, build/docs/index.html
+	$(DOCS)
 
 bundles: node_modules/.stamp  ## make the browser's bundles anew from its modules
 	npm run --silent bundle
@@ -73,4 +78,4 @@ images: .venv/.dev  ## take the screenshots of README and docs anew
 	$(BIN)/python scripts/viewer_shots.py
 
 clean:  ## remove what was made here, runs and demo slides excepted
-	rm -rf .venv node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build

@@ -170,6 +170,8 @@ class ModelCard(BaseModel):
     followed by its data, as `cat model.onnx model.onnx.data | sha256sum` prints it."""
 
     licence: str = ""
+    """Licence of the weights, as an SPDX identifier where there is one."""
+
     intended_use: str = ""
     """What it is for and what it must not be used for; shown in the app."""
 

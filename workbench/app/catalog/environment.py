@@ -6,10 +6,10 @@ import os
 from typing import Final
 
 SLIDES_VARIABLE: Final = "WORKBENCH_SLIDES"
-"""Environment variable with the folders of slides, separated as in PATH."""
+"""Folders of slides, separated as in PATH; default: the present folder."""
 
 RUNS_VARIABLE: Final = "WORKBENCH_RUNS"
-"""Environment variable with the folder where runs are saved."""
+"""Folder where runs are saved; default: `runs` in the present folder."""
 
 
 def slides_from_environment(default: str = ".") -> list[str]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("workbench.app")
 _HUB_VARIABLE: Final = "JUPYTERHUB_SERVICE_PREFIX"
+"""URL prefix of a user's server behind JupyterHub; JupyterHub sets it."""
+
 _PATIENCE_S: Final = 4.0
 _STYLE: Final = "width:100%;border:0;border-radius:8px;display:block"
 

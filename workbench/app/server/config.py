@@ -24,6 +24,8 @@ APP: Final = "workbench"
 
 _LOGIN: Final = Path(__file__).parent / "login.html"
 _COOKIE_VARIABLE: Final = "PANEL_COOKIE_SECRET"
+"""Key that signs login cookies; with it logins outlive a restart of the server."""
+
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _UNIX: Final = "unix:"
 _SESSION_MS: Final = 60_000
