@@ -36,7 +36,7 @@ import stain_truth
 from stain_peers import ARRAYS, PEERS, Peer, installed, planes
 from workbench.stain.kernels.lookup_table import ColourTable
 from workbench.stain.normalizer import Normalizer, fit_normalizer
-from workbench.stain.per_image import normalize_each
+from workbench.stain.per_image import normalize_images
 from workbench.stain.registry import METHODS
 from workbench.synthetic.scanners import SCANNERS
 
@@ -292,7 +292,7 @@ def fit_lines(scene: Scene, peers: list[Peer], rounds: int) -> list[str]:
         tiles = np.stack([_stained(scene, side)] * count)
         works: dict[str, Callable[[], object]] = {
             "ours": partial(
-                normalize_each, tiles
+                normalize_images, tiles
             )  # as there: a reference already known
         }
         if torchstain:

@@ -26,7 +26,7 @@ from workbench.annotations.geojson import (
     to_geojson,
     write_geojson,
 )
-from workbench.annotations.summary import summarise
+from workbench.annotations.summary import summarize
 from workbench.errors import AnnotationError, OutOfBoundsError
 from workbench.geometry import FileFrame
 from workbench.results.heatmap import Heatmap
@@ -366,7 +366,7 @@ def test_a_heatmap_is_summarised_in_each_annotation():
     left = marked(shapely.box(0, 0, 20, 60), name="left", classification="A")
     tiny = marked(shapely.box(71, 1, 73, 3), name="tiny")
     away = marked(shapely.box(1000, 0, 1100, 60), name="away")
-    table = summarise(
+    table = summarize(
         heatmap, [left, tiny, away, marked(shapely.Point(1, 1))], threshold=0.1, mpp=0.5
     ).set_index("name")
     assert list(table.index) == ["left", "tiny", "away"]
@@ -387,7 +387,7 @@ def test_what_lies_beyond_the_slide_is_not_computed():
     values = np.ones((1, 6, 8), np.float32)
     heatmap = Heatmap(values=values, classes=("tumour",), cell=10.0)
     half = marked(shapely.box(40, 20, 120, 40), name="half")
-    row = summarise(heatmap, [half], threshold=0.5, mpp=0.5).iloc[0]
+    row = summarize(heatmap, [half], threshold=0.5, mpp=0.5).iloc[0]
     assert row["cells"] == 8
     assert row["computed"] == pytest.approx(0.5)
     assert row["area_above_um2"] == row["area_computed_um2"] == 200

@@ -13,7 +13,7 @@ from browser import app_served
 from stained_slide import write_stained
 from workbench.annotations.annotation import Annotation
 from workbench.annotations.collection import open_annotations
-from workbench.annotations.summary import summarise
+from workbench.annotations.summary import summarize
 from workbench.area import Area
 from workbench.geometry import Box
 from workbench.inference.engine import run
@@ -209,7 +209,7 @@ def test_the_readout_names_what_is_shown(watched, place):
         says(f"{name} {values[name]:.4g}")
         shown = name
     app.click(1506, 905)
-    table = summarise(classes.heatmap, [_tumour()], threshold=0.1, mpp=slide.mpp)
+    table = summarize(classes.heatmap, [_tumour()], threshold=0.1, mpp=slide.mpp)
     wanted = table.set_index("class").loc[name]
     app.says(
         re.compile(rf"{name}: mean {wanted['mean']:.3g}, {wanted['above']:.0%} of")

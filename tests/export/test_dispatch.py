@@ -13,7 +13,7 @@ import tifffile
 
 from fakes import fake_card
 from workbench.errors import RunError
-from workbench.export import EXPORTS, export_scores
+from workbench.export import EXPORTS, export_run
 from workbench.results.run import open_run
 from workbench.results.run_writer import RunWriter
 from workbench.results.tile_results import TileResults
@@ -95,7 +95,7 @@ def load(path):
 
 @pytest.mark.parametrize("name", ["a.geojson", "a.geojson.gz", "A.GeoJSON"])
 def test_qupath_reads_tiles(run, tmp_path, name):
-    features = check_qupath(load(export_scores(run, tmp_path / name)))
+    features = check_qupath(load(export_run(run, tmp_path / name)))
     assert len(features) == 9
     for feature in features:
         (x0, y0), _, (x1, y1), *_ = feature["geometry"]["coordinates"][0]
@@ -112,13 +112,13 @@ def test_qupath_reads_tiles(run, tmp_path, name):
 
 def test_qupaths_frame_begins_at_the_scanned_part(tmp_path):
     run = a_run(tmp_path / "run", bounds=BOUNDS)
-    first, *_ = load(export_scores(run, tmp_path / "a.geojson"))["features"]
+    first, *_ = load(export_run(run, tmp_path / "a.geojson"))["features"]
     assert first["geometry"]["coordinates"][0][0] == [-10, -5]
 
 
 def test_the_same_run_gives_the_same_ids(run, tmp_path):
-    once = load(export_scores(run, tmp_path / "a.geojson"))
-    assert load(export_scores(open_run(run.path), tmp_path / "b.geojson")) == once
+    once = load(export_run(run, tmp_path / "a.geojson"))
+    assert load(export_run(open_run(run.path), tmp_path / "b.geojson")) == once
 
 
 @pytest.mark.parametrize(
@@ -133,13 +133,13 @@ def test_the_same_run_gives_the_same_ids(run, tmp_path):
 )
 def test_where_the_highest_value_means_nothing_there_is_no_class(tmp_path, card, name):
     run = a_run(tmp_path / "run", **card)
-    features = check_qupath(load(export_scores(run, tmp_path / "a.geojson")))
+    features = check_qupath(load(export_run(run, tmp_path / "a.geojson")))
     assert not any("classification" in f["properties"] for f in features)
     assert list(features[0]["properties"]["measurements"]) == [name]
 
 
 def test_a_table_has_the_columns_of_wsinfer(run, tmp_path):
-    path = export_scores(run, tmp_path / "a.csv")
+    path = export_run(run, tmp_path / "a.csv")
     rows = list(csv.DictReader(path.open(encoding="utf-8")))
     assert list(rows[0]) == [
         "minx",
@@ -159,14 +159,14 @@ def test_a_table_has_the_columns_of_wsinfer(run, tmp_path):
 
 def test_cells_end_where_the_slide_ends(tmp_path):
     run = a_run(tmp_path / "run", task="segmentation", cells=4)
-    rows = list(csv.DictReader(export_scores(run, tmp_path / "a.csv").open()))
+    rows = list(csv.DictReader(export_run(run, tmp_path / "a.csv").open()))
     assert len(rows) == 9 * 16
     right = max(int(r["minx"]) + int(r["width"]) for r in rows)
     assert (right, {r["width"] for r in rows}) == (100, {"5"})
 
 
 def test_an_ome_tiff_holds_values_channels_and_the_size_of_a_cell(run, tmp_path):
-    path = export_scores(run, tmp_path / "a.ome.tiff")
+    path = export_run(run, tmp_path / "a.ome.tiff")
     with tifffile.TiffFile(path) as file:
         assert file.is_ome
         assert file.series[0].axes == "CYX"
@@ -181,11 +181,11 @@ def test_an_ome_tiff_holds_values_channels_and_the_size_of_a_cell(run, tmp_path)
 
 def test_an_unknown_suffix_is_refused_with_those_there_are(run, tmp_path):
     with pytest.raises(RunError, match=r"\.ome\.tiff"):
-        export_scores(run, tmp_path / "a.docx")
+        export_run(run, tmp_path / "a.docx")
 
 
 @pytest.mark.parametrize("suffix", EXPORTS)
 def test_an_export_that_fails_leaves_nothing(run, tmp_path, suffix):
     with pytest.raises(RunError, match="cannot be written"):
-        export_scores(run, tmp_path / "no" / "folder" / f"a{suffix}")
+        export_run(run, tmp_path / "no" / "folder" / f"a{suffix}")
     assert [p.name for p in tmp_path.iterdir()] == ["run"]

@@ -14,7 +14,7 @@ import shapely
 
 from labelled_slides import blobs, reading_model, slide_of
 from workbench.errors import RunError
-from workbench.export import export_scores
+from workbench.export import export_run
 from workbench.inference import engine, plan
 from workbench.results.instances import LiveInstances
 from workbench.results.run import Run
@@ -43,7 +43,7 @@ def true_area():
 
 @pytest.mark.parametrize("suffix", [".geojson", ".geojson.gz"])
 def test_qupath_gets_detections_with_measurements(run, tmp_path, suffix):
-    path = export_scores(run, tmp_path / f"nuclei{suffix}")
+    path = export_run(run, tmp_path / f"nuclei{suffix}")
     read = gzip.open if suffix.endswith("gz") else open
     with read(path, "rt", encoding="utf-8") as file:
         collection = json.load(file)
@@ -64,7 +64,7 @@ def test_qupath_gets_detections_with_measurements(run, tmp_path, suffix):
 
 
 def test_coco(run, tmp_path):
-    path = export_scores(run, tmp_path / "nuclei.coco.json")
+    path = export_run(run, tmp_path / "nuclei.coco.json")
     read = json.loads(path.read_text(encoding="utf-8"))
     (image,), (category,) = read["images"], read["categories"]
     assert (image["width"], image["height"]) == (300, 200)
@@ -82,7 +82,7 @@ def test_coco(run, tmp_path):
 
 
 def test_geoparquet(run, tmp_path):
-    path = export_scores(run, tmp_path / "nuclei.parquet")
+    path = export_run(run, tmp_path / "nuclei.parquet")
     table = pq.read_table(path)
     geo = json.loads(table.schema.metadata[b"geo"])
     assert geo["columns"][geo["primary_column"]]["encoding"] == "WKB"
@@ -94,18 +94,18 @@ def test_geoparquet(run, tmp_path):
 
 
 def test_a_table(run, tmp_path):
-    table = pd.read_csv(export_scores(run, tmp_path / "nuclei.csv"))
+    table = pd.read_csv(export_run(run, tmp_path / "nuclei.csv"))
     assert table["id"].tolist() == list(range(LABELS.max()))
     assert table["area_um2"].sum() == pytest.approx(true_area() * 0.25, rel=1e-4)
 
 
 def test_the_density_as_a_raster(run, tmp_path):
-    assert export_scores(run, tmp_path / "density.ome.tiff").is_file()
+    assert export_run(run, tmp_path / "density.ome.tiff").is_file()
 
 
 def test_objects_that_are_not_settled_are_not_exported(run, tmp_path, monkeypatch):
     live = LiveInstances(run.path / "journal", run.grid, run.card)
     monkeypatch.setattr(Run, "instances", live)
     with pytest.raises(RunError, match="not settled"):
-        export_scores(run, tmp_path / "nuclei.geojson")
+        export_run(run, tmp_path / "nuclei.geojson")
     assert not list(tmp_path.iterdir())

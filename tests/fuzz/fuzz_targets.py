@@ -73,7 +73,7 @@ def model(path: Path) -> None:
 
 def run(path: Path) -> None:
     """Open a run, look at what was found, and export it."""
-    from workbench.export import export_scores  # noqa: PLC0415
+    from workbench.export import export_run  # noqa: PLC0415
 
     found = wb.open_run(path)
     repr(found)
@@ -84,7 +84,7 @@ def run(path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for suffix in (".csv", ".geojson", ".ome.tiff"):
             _tolerated(
-                lambda suffix=suffix: export_scores(found, Path(folder) / f"a{suffix}")
+                lambda suffix=suffix: export_run(found, Path(folder) / f"a{suffix}")
             )
     if found.card.task == "instances":
         found.instances.frame()

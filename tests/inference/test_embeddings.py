@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from fakes import FakeSlide, MeanColour, fake_card
 from workbench.errors import InvalidCardError, ModelError, OutOfBoundsError, RunError
-from workbench.export import export_scores
+from workbench.export import export_run
 from workbench.inference import engine
 from workbench.models.architectures import build_network
 from workbench.models.registry import find_model
@@ -77,14 +77,14 @@ def test_other_programs_can_read_the_vectors(use, tmp_path):
 def test_vectors_are_exported_with_their_places(use, tmp_path):
     use()
     run = engine.run(FakeSlide(), WHOLE, out=tmp_path / "run")
-    table = pq.read_table(export_scores(run, tmp_path / "vectors.parquet"))
+    table = pq.read_table(export_run(run, tmp_path / "vectors.parquet"))
     found = run.embeddings
     vectors = np.stack(table["vector"].to_numpy(zero_copy_only=False))
     np.testing.assert_array_equal(vectors, found.vectors)
     corners = np.stack([table["minx"], table["miny"]], axis=1)
     np.testing.assert_array_equal(corners, found.boxes[:, :2])
     assert json.loads(table.schema.metadata[b"workbench"])["model"] == "mean-colour"
-    assert "minx" in export_scores(run, tmp_path / "lengths.csv").read_text()
+    assert "minx" in export_run(run, tmp_path / "lengths.csv").read_text()
 
 
 def test_cancelled_and_resumed_gives_the_same_vectors(use, tmp_path):

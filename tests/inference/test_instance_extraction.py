@@ -21,7 +21,7 @@ from workbench.app.panels.overlays.live import LiveOverlay
 from workbench.app.viewer.viewer import Viewer
 from workbench.area import Area
 from workbench.errors import InvalidCardError, ModelError, RunError
-from workbench.export.dispatch import export_scores
+from workbench.export.dispatch import export_run
 from workbench.inference import engine, plan
 from workbench.inference.instance_extraction import InstanceExtractor, find_objects
 from workbench.instances.counts import count as count_in
@@ -440,7 +440,7 @@ def test_files_of_older_versions_leave_out_what_lies_outside(run_on, tmp_path):
     assert len(found.frame()) == wanted["count"].iloc[-1] < LABELS.max()
     again = count_in(found, {"slide": wb.Box(0, 0, *SIZE)})
     assert again.equals(wanted)
-    rows = export_scores(wb.open_run(part.path), tmp_path / "a.csv").read_text()
+    rows = export_run(wb.open_run(part.path), tmp_path / "a.csv").read_text()
     assert rows.count("\n") == wanted["count"].iloc[-1] + 1
     edits = InstanceEdits(found)
     edits.delete([int(np.setdiff1d(np.arange(len(found)), found.gone)[0])], by="ann")

@@ -15,7 +15,7 @@ import made_dicom
 import made_slides
 import workbench as wb
 from workbench.errors import MissingMppError, OutOfBoundsError
-from workbench.export import export_scores
+from workbench.export import export_run
 from workbench.geometry import FileFrame
 from workbench.slide.pixel_size import PixelSize, mpp_text, parse_mpp
 from workbench.slide.readers.array import ArrayReader
@@ -215,16 +215,16 @@ def test_instances_have_the_size_that_they_have_on_square_pixels(measured, tmp_p
 
 def test_exports_are_in_stored_pixels(measured, tmp_path):
     run, wanted = measured, np.array(CENTRES) / (X, Y)
-    export_scores(run, tmp_path / "found.csv")
+    export_run(run, tmp_path / "found.csv")
     table = np.genfromtxt(tmp_path / "found.csv", delimiter=",", names=True, dtype=None)
     assert near(np.stack([table["x"], table["y"]], 1), wanted) < 3
-    export_scores(run, tmp_path / "found.geojson")
+    export_run(run, tmp_path / "found.geojson")
     found = json.loads((tmp_path / "found.geojson").read_text())["features"]
     rings = [np.array(f["geometry"]["coordinates"][0]) for f in found]
     assert near(np.array([ring[:-1].mean(axis=0) for ring in rings]), wanted) < 3
     high = np.median([np.ptp(ring, axis=0) for ring in rings], axis=0)
     assert high[0] / high[1] == pytest.approx(Y / X, rel=0.15)
-    export_scores(run, tmp_path / "found.coco.json")
+    export_run(run, tmp_path / "found.coco.json")
     coco = json.loads((tmp_path / "found.coco.json").read_text())
     assert (coco["images"][0]["width"], coco["images"][0]["height"]) == (2160, 1080)
     assert run.record["slide"]["stored_mpp"] == pytest.approx([X, Y])

@@ -21,7 +21,7 @@ from workbench.stain.kernels.lookup_table import ColourTable, rounded
 from workbench.stain.methods.macenko import fit_macenko
 from workbench.stain.normalizer import fit_normalizer
 from workbench.stain.optical_density import ColourHistogram, colours_of, transmitted
-from workbench.stain.per_image import fit_macenko_picture, normalize_each
+from workbench.stain.per_image import fit_macenko_picture, normalize_images
 from workbench.stain.percentiles import angles, percentile, turn
 from workbench.stain.references import REFERENCES, Reference
 
@@ -297,11 +297,11 @@ def test_alpha_and_sixteen_bits_are_refused_in_words(method):
 def test_each_picture_has_a_fit_of_its_own_and_leaves_its_neighbours_alone(method):
     first, second = tissue(seed=1), tissue("he-rose", seed=2)
     blank = np.full_like(first, 244)
-    together = normalize_each(np.stack([first, blank, second]), method=method)
+    together = normalize_images(np.stack([first, blank, second]), method=method)
     np.testing.assert_array_equal(together[1], blank)
     for picture, made in ((first, together[0]), (second, together[2])):
         np.testing.assert_array_equal(
-            normalize_each(picture[None], method=method)[0], made
+            normalize_images(picture[None], method=method)[0], made
         )
         alone = fit_normalizer(picture, "he-standard", method=method)(picture)
         assert np.abs(alone.astype(int) - made).max() <= 1

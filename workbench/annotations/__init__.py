@@ -1,1 +1,5 @@
 """Annotations: what people mark on a slide, saved, measured and exchanged."""
+
+from workbench.system.public_names import public_names
+
+__getattr__, __dir__, __all__ = public_names(__name__, __file__)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from workbench.results.heatmap import Heatmap
 
 
-def summarise(
+def summarize(
     heatmap: Heatmap,
     annotations: Iterable[Annotation],
     *,

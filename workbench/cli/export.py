@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from workbench.export.dispatch import EXPORTS, OBJECT_EXPORTS, export_scores
+from workbench.export.dispatch import EXPORTS, OBJECT_EXPORTS, export_run
 from workbench.results.run import open_run
 
 _SUFFIXES = ", ".join({**EXPORTS, **OBJECT_EXPORTS})
@@ -24,4 +24,4 @@ def command(run: Path, file: Path) -> None:
     Of a run that embeds, .parquet has the vectors of its tiles.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    click.echo(export_scores(open_run(run), file))
+    click.echo(export_run(open_run(run), file))

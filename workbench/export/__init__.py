@@ -1,5 +1,5 @@
 """Runs in the formats of other tools. Nothing here needs torch."""
 
-from workbench.export.dispatch import EXPORTS, export_scores
+from workbench.system.public_names import public_names
 
-__all__ = ["EXPORTS", "export_scores"]
+__getattr__, __dir__, __all__ = public_names(__name__, __file__)

@@ -49,7 +49,7 @@ VECTOR_EXPORTS: Final[dict[str, Callable[[Run, Path], None]]] = {
 _OF_TASK: Final = {"instances": OBJECT_EXPORTS, "embedding": VECTOR_EXPORTS}
 
 
-def export_scores(run: Run, path: str | os.PathLike[str]) -> Path:
+def export_run(run: Run, path: str | os.PathLike[str]) -> Path:
     """Write the scores of a run for another tool.
 
     A run that is not finished is written as far as it is.

@@ -1,1 +1,5 @@
 """Inference: a recipe on a slide, from its plan to its results."""
+
+from workbench.system.public_names import public_names
+
+__getattr__, __dir__, __all__ = public_names(__name__, __file__)

@@ -1,1 +1,5 @@
 """Instances: objects found on a slide, each with an outline, a class and a score."""
+
+from workbench.system.public_names import public_names
+
+__getattr__, __dir__, __all__ = public_names(__name__, __file__)

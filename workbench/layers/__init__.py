@@ -1,1 +1,5 @@
 """Layers: what can be drawn over a slide, as deep-zoom tiles."""
+
+from workbench.system.public_names import public_names
+
+__getattr__, __dir__, __all__ = public_names(__name__, __file__)

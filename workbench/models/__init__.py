@@ -1,1 +1,5 @@
 """Models: finding them, building them and running them on tiles."""
+
+from workbench.system.public_names import public_names
+
+__getattr__, __dir__, __all__ = public_names(__name__, __file__)

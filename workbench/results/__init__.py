@@ -1,1 +1,5 @@
 """Results of a run: its folder, its heatmap, vectors and instances."""
+
+from workbench.system.public_names import public_names
+
+__getattr__, __dir__, __all__ = public_names(__name__, __file__)

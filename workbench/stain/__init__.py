@@ -1,1 +1,5 @@
 """Stain normalization: bringing a slide into the colours of a reference."""
+
+from workbench.system.public_names import public_names
+
+__getattr__, __dir__, __all__ = public_names(__name__, __file__)

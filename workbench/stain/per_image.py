@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from workbench.stain.colour_sources import Places
 
 
-def normalize_each(
+def normalize_images(
     pictures: NDArray[np.uint8],
     reference: Places = "he-standard",
     *,

@@ -1,1 +1,5 @@
 """Tiles: the grid over a slide, and reading its tiles ahead."""
+
+from workbench.system.public_names import public_names
+
+__getattr__, __dir__, __all__ = public_names(__name__, __file__)

@@ -1,8 +1,5 @@
 """Where on a slide there is tissue: not glass, ink, dust or the scanner's edge."""
 
-from workbench.tissue.choice import TissueChoice
-from workbench.tissue.finding import find_tissue
-from workbench.tissue.mask import artefact_mask, tissue_mask
-from workbench.tissue.raster import Tissue
+from workbench.system.public_names import public_names
 
-__all__ = ["Tissue", "TissueChoice", "artefact_mask", "find_tissue", "tissue_mask"]
+__getattr__, __dir__, __all__ = public_names(__name__, __file__)

@@ -9,7 +9,7 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 
-from workbench.annotations.summary import summarise
+from workbench.annotations.summary import summarize
 from workbench.app.url_state import OverlayLook
 from workbench.app.widgets.controls import (
     STYLE,
@@ -198,7 +198,7 @@ class Overlay(pn.viewable.Viewer):
         record, channel = self.run.record, self.channel.value
         if channel not in self.run.heatmap.classes:
             return ""
-        table = summarise(
+        table = summarize(
             self.run.heatmap,
             [annotation],
             threshold=self.threshold.value,

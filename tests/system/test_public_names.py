@@ -1,0 +1,90 @@
+"""Public names: listed once, imported when used, renamed with a warning."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+import workbench
+from workbench.system import public_names
+from workbench.system.public_names import RENAMED
+
+ROOT = Path(workbench.__file__).parent
+NAMESPACES = sorted(path.parent for path in ROOT.rglob("__init__.pyi"))
+
+
+def package_of(folder):
+    return ".".join(("workbench", *folder.relative_to(ROOT).parts))
+
+
+@pytest.mark.parametrize("folder", NAMESPACES, ids=package_of)
+def test_a_namespace_lists_its_public_names_alone(folder):
+    package = importlib.import_module(package_of(folder))
+    for _, module, _ in pkgutil.iter_modules([str(folder)]):  # which become attributes
+        importlib.import_module(f"{package.__name__}.{module}")
+    assert dir(package) == sorted(package.__all__)
+    stub = ast.parse((folder / "__init__.pyi").read_text())
+    imported = {
+        name.asname or name.name
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
+    assert set(package.__all__) == imported
+
+
+@pytest.mark.parametrize("folder", NAMESPACES, ids=package_of)
+def test_every_public_name_is_there_and_documented(folder):
+    package = importlib.import_module(package_of(folder))
+    for name in package.__all__:
+        value = getattr(package, name)
+        assert not name.startswith("_")
+        if callable(value) or isinstance(value, types.ModuleType):
+            assert value.__doc__, f"{package.__name__}.{name} has no docstring"
+
+
+def test_namespaces_are_the_folders_of_the_package():
+    listed = {
+        name
+        for name in workbench.__all__
+        if isinstance(getattr(workbench, name), types.ModuleType)
+    }
+    folders = {folder.name for folder in NAMESPACES if folder != ROOT}
+    assert listed == folders | {"errors"}
+
+
+def test_namespaces_are_reached_without_an_import_of_their_own():
+    code = (
+        "import sys, workbench as wb\n"
+        "assert 'workbench.annotations' not in sys.modules\n"
+        "print(wb.annotations.__name__, wb.tiling.Grid.__name__)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert said.split() == ["workbench.annotations", "Grid"]
+
+
+@pytest.mark.parametrize("former", sorted(RENAMED))
+def test_a_former_name_works_and_warns(former):
+    package, _, name = former.rpartition(".")
+    module = importlib.import_module(package)
+    with pytest.warns(DeprecationWarning, match=f"is now {package}") as warned:
+        value = getattr(module, name)
+    assert value is getattr(module, RENAMED[former])
+    assert name not in dir(module)
+    assert warned[0].filename == __file__
+
+
+def test_former_names_are_written_in_one_table(repository):
+    assert public_names.RENAMED is RENAMED
+    for path in (repository / "workbench").rglob("*.py"):
+        text = path.read_text()
+        assert path.name == "public_names.py" or "DeprecationWarning" not in text

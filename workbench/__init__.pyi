@@ -1,0 +1,88 @@
+# What is public, written once: `lazy_loader` imports these names when they are used.
+from . import (
+    annotations,
+    errors,
+    export,
+    inference,
+    instances,
+    layers,
+    models,
+    results,
+    slide,
+    stain,
+    synthetic,
+    tiling,
+    tissue,
+)
+from .annotations.annotation import Annotation
+from .annotations.collection import Annotations, open_annotations
+from .annotations.summary import summarize
+from .app.jupyter.notebook import Workbench
+from .area import Area
+from .errors import WorkbenchError
+from .export.dispatch import export_run
+from .geometry import Box
+from .inference.engine import run
+from .inference.jobs import Job
+from .layers.figure import snapshot
+from .models.card import ModelCard
+from .models.registry import find_model, model_names
+from .progress import Progress
+from .recipe import Recipe
+from .results.heatmap import Heatmap
+from .results.run import Run, open_run
+from .slide.region import Region
+from .slide.slide import Slide, open_slide
+from .stain.adviser import advise
+from .stain.normalizer import Normalizer, fit_normalizer
+from .stain.per_image import normalize_images
+from .stain.references import Reference, load_reference
+from .tissue.finding import find_tissue
+
+__version__: str
+
+__all__ = [
+    "Annotation",
+    "Annotations",
+    "Area",
+    "Box",
+    "Heatmap",
+    "Job",
+    "ModelCard",
+    "Normalizer",
+    "Progress",
+    "Recipe",
+    "Reference",
+    "Region",
+    "Run",
+    "Slide",
+    "Workbench",
+    "WorkbenchError",
+    "advise",
+    "annotations",
+    "errors",
+    "export",
+    "export_run",
+    "find_model",
+    "find_tissue",
+    "fit_normalizer",
+    "inference",
+    "instances",
+    "layers",
+    "load_reference",
+    "model_names",
+    "models",
+    "normalize_images",
+    "open_annotations",
+    "open_run",
+    "open_slide",
+    "results",
+    "run",
+    "slide",
+    "snapshot",
+    "stain",
+    "summarize",
+    "synthetic",
+    "tiling",
+    "tissue",
+]

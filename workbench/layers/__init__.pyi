@@ -1,0 +1,35 @@
+from .class_map import ClassMapLayer
+from .difference import DifferenceLayer, difference_picture
+from .figure import draw_figure, snapshot
+from .heatmap import HeatmapLayer, HeatmapStyle
+from .instance_style import InstanceStyle, Limit
+from .instances import InstanceLayer
+from .layer import Layer, Legend, Pyramid, overlay_pyramid
+from .live_instances import LiveInstanceLayer
+from .normalized import NormalizedLayer
+from .slide import SlideLayer, slide_pyramid
+from .stain import StainLayer
+from .tissue import TissueLayer
+
+__all__ = [
+    "ClassMapLayer",
+    "DifferenceLayer",
+    "HeatmapLayer",
+    "HeatmapStyle",
+    "InstanceLayer",
+    "InstanceStyle",
+    "Layer",
+    "Legend",
+    "Limit",
+    "LiveInstanceLayer",
+    "NormalizedLayer",
+    "Pyramid",
+    "SlideLayer",
+    "StainLayer",
+    "TissueLayer",
+    "difference_picture",
+    "draw_figure",
+    "overlay_pyramid",
+    "slide_pyramid",
+    "snapshot",
+]

@@ -1,0 +1,27 @@
+from .card import ModelCard
+from .catalogue import find_card, known_cards, model_names
+from .devices import resolve_device, resolve_devices
+from .export import export_model
+from .instance_decoders import Decoder
+from .preprocessing import InputChannels
+from .registry import find_model, identify_model
+from .self_check import check_model
+from .stain_sensitivity import StainSensitivity
+from .tile_model import TileModel
+
+__all__ = [
+    "Decoder",
+    "InputChannels",
+    "ModelCard",
+    "StainSensitivity",
+    "TileModel",
+    "check_model",
+    "export_model",
+    "find_card",
+    "find_model",
+    "identify_model",
+    "known_cards",
+    "model_names",
+    "resolve_device",
+    "resolve_devices",
+]
