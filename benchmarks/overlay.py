@@ -132,8 +132,8 @@ class Ours:
     def draw(self, downsample: int, tiles: list) -> dict[str, np.ndarray]:
         """Return the milliseconds of tiles, for the browser and as pictures."""
         z = self.pyramid.max_zoom - downsample.bit_length() + 1
-        layer, near = self.layer, z >= self.layer.objects_from
-        drawn = layer.objects if near else layer
+        layer, near = self.layer, z >= self.layer.instances_from_zoom
+        drawn = layer.instance_numbers if near else layer
         shown = timed(lambda x, y: drawn.tile(z, x, y), tiles, self._clock)
         return {
             "shown": shown,
@@ -147,7 +147,10 @@ class Ours:
             style = InstanceStyle(limits=(Limit("score", float(low)),))
             start = time.perf_counter()
             layer = InstanceLayer(
-                self.store, self.pyramid, style, objects=self.layer.objects
+                self.store,
+                self.pyramid,
+                style,
+                instance_numbers=self.layer.instance_numbers,
             )
             layer.colours.tile(0, 0, 0)
             took.append(1e3 * (time.perf_counter() - start))

@@ -63,7 +63,7 @@ def ours(path: str, port: int) -> None:
 
     from workbench import open_slide  # noqa: PLC0415
     from workbench.app.server.config import Limits, ServerConfig, server_options  # noqa: PLC0415
-    from workbench.layers.normalized import NormalizedLayer  # noqa: PLC0415
+    from workbench.layers.recoloured import NormalizedLayer  # noqa: PLC0415
     from workbench.layers.slide import SlideLayer  # noqa: PLC0415
     from workbench.stain.normalizer import fit_normalizer  # noqa: PLC0415
     from workbench.tileserver import REGISTRY  # noqa: PLC0415

@@ -17,7 +17,7 @@ from stained_slide import MPP, stained_pixels, write_stained
 from workbench.area import Area
 from workbench.geometry import Box
 from workbench.inference.engine import run
-from workbench.layers.difference import difference_picture
+from workbench.layers.recoloured import difference_picture
 from workbench.results.run import open_run
 from workbench.slide.slide import open_slide
 from workbench.stain.normalizer import fit_normalizer

@@ -14,7 +14,7 @@ from browser import app_served
 from stained_slide import write_stained
 from workbench.app.panels.stain.state import layer_of
 from workbench.geometry import Box
-from workbench.layers.difference import difference_picture
+from workbench.layers.recoloured import difference_picture
 from workbench.slide.slide import open_slide
 from workbench.stain.normalizer import fit_normalizer
 from workbench.stain.references import REFERENCES, Reference, load_reference

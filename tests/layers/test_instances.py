@@ -17,8 +17,13 @@ from made_instances import CLASSES, COLOURS, made_instances, made_store, write_i
 from workbench.errors import OutOfBoundsError, RecipeError
 from workbench.instances.edits import InstanceEdits
 from workbench.instances.instances import Instances
-from workbench.layers.instance_style import CHOSEN, InstanceStyle, Limit, bordered
-from workbench.layers.instances import InstanceLayer, NumberLayer
+from workbench.layers.instance_style import (
+    CHOSEN,
+    InstanceStyle,
+    Limit,
+    outline_palette,
+)
+from workbench.layers.instances import InstanceLayer, InstanceNumberLayer
 from workbench.layers.layer import InstancesLayer, Pyramid
 from workbench.layers.rasterize import fill_outlines
 from workbench.tileserver.registry import TileRegistry
@@ -71,7 +76,7 @@ def test_a_pixel_is_filled_if_its_centre_is_inside(ring, downsample):
 
 
 def test_tiles_say_whose_each_pixel_is(store):
-    layer = NumberLayer(store, PYRAMID)
+    layer = InstanceNumberLayer(store, PYRAMID)
     z = PYRAMID.max_zoom
     ids, cells = unpacked(layer.tile(z, 5, 6))
     everything = store.take(np.arange(len(store))).polygons
@@ -92,8 +97,8 @@ def test_tiles_say_whose_each_pixel_is(store):
 
 
 def test_tiles_meet_without_a_seam(store):
-    wide = NumberLayer(store, Pyramid(SIZE, 512))
-    small = NumberLayer(store, PYRAMID)
+    wide = InstanceNumberLayer(store, Pyramid(SIZE, 512))
+    small = InstanceNumberLayer(store, PYRAMID)
     z = PYRAMID.max_zoom
 
     def owners(tile, side):
@@ -114,10 +119,10 @@ def test_the_picture_is_the_numbers_in_their_colours(store):
     assert isinstance(layer, InstancesLayer)
     table = np.frombuffer(zlib.decompress(layer.colours.tile(0, 0, 0).data), np.uint8)
     assert len(table) == len(store)
-    for z in range(layer.objects_from, PYRAMID.max_zoom + 1):
+    for z in range(layer.instances_from_zoom, PYRAMID.max_zoom + 1):
         rows, columns = PYRAMID.shape(z)
         x, y = columns // 2, rows // 2
-        ids, cells = unpacked(layer.objects.tile(z, x, y))
+        ids, cells = unpacked(layer.instance_numbers.tile(z, x, y))
         colour = np.concatenate([[0], table[ids]])[cells // 2]
         wanted = layer.palette[2 * colour + cells % 2]
         wanted[colour == 0] = 0
@@ -135,7 +140,7 @@ def test_far_away_coverage_is_that_of_the_objects(store):
     for scale in (16, 32):
         size = (-(-SIZE[1] // scale) + 8, -(-SIZE[0] // scale) + 8)
         box = PYRAMID.box(0, 0, 0)
-        sums = layer._covered(box, scale, size)
+        sums = layer._coverage(box, scale, size)
         seen = sums.sum() * scale**2
         assert abs(seen / total - 1) < 0.05
 
@@ -151,7 +156,7 @@ def test_far_away_the_class_that_covers_most_is_seen(tmp_path):
     )
     store = write_instances(tmp_path / "a.parquet", made)
     pyramid = Pyramid((60_000, 60_000), 256)
-    for z in range(InstanceLayer(store, pyramid).objects_from):
+    for z in range(InstanceLayer(store, pyramid).instances_from_zoom):
         scale = pyramid.downsample(z)
         picture = rgba(InstanceLayer(store, pyramid).tile(z, 0, 0))
         if scale <= 128:
@@ -171,13 +176,13 @@ def test_what_is_hidden_is_seen_nowhere(store):
 
 def test_a_measure_is_a_ramp_and_the_chosen_stand_out(store):
     style = InstanceStyle(by="area_um2", low=5, high=40, colormap="magma")
-    numbers = style.numbers(store, np.array([9]))
+    numbers = style.colour_indices(store, np.array([9]))
     areas = store.columns(["area_um2"])["area_um2"]
     order = np.argsort(np.delete(areas, 9))
     assert (np.diff(np.delete(numbers, 9)[order].astype(int)) >= 0).all()
     assert numbers[9] == CHOSEN
     assert style.legend(store).ramp
-    assert bordered(style.palette(store)).shape == (64, 4)
+    assert outline_palette(style.palette(store)).shape == (64, 4)
     with pytest.raises(RecipeError):
         InstanceStyle(low=1, high=1)
     with pytest.raises(OutOfBoundsError):
@@ -200,15 +205,19 @@ def test_edits_are_drawn_and_others_tiles_are_kept(tmp_path):
     edits = InstanceEdits(made_store(tmp_path, 400))
     before = InstanceLayer(edits.current, PYRAMID)
     edits.delete([1], by="ann")
-    after = InstanceLayer(edits.current, PYRAMID, objects=before.objects)
-    assert after.objects is before.objects
+    after = InstanceLayer(
+        edits.current, PYRAMID, instance_numbers=before.instance_numbers
+    )
+    assert after.instance_numbers is before.instance_numbers
     table = zlib.decompress(after.colours.tile(0, 0, 0).data)
     assert table[1] == 0
     edits.add([(10, 10), (60, 10), (60, 60), (10, 60)], "mitosis", by="ann")
-    added = InstanceLayer(edits.current, PYRAMID, objects=after.objects)
-    assert added.objects is not after.objects
-    assert added.objects.version != after.objects.version
-    ids, cells = unpacked(added.objects.tile(PYRAMID.max_zoom, 0, 0))
+    added = InstanceLayer(
+        edits.current, PYRAMID, instance_numbers=after.instance_numbers
+    )
+    assert added.instance_numbers is not after.instance_numbers
+    assert added.instance_numbers.version != after.instance_numbers.version
+    ids, cells = unpacked(added.instance_numbers.tile(PYRAMID.max_zoom, 0, 0))
     assert ids[cells[30, 30] // 2 - 1] == 400
     assert added.legend.entries[-1][0] == "mitosis"
 
@@ -217,7 +226,8 @@ def test_two_who_look_at_the_same_share_tiles_of_numbers(store):
     registry = TileRegistry()
     place = (PYRAMID.max_zoom, 3, 3)
     first, second = (
-        registry.register(InstanceLayer(store, PYRAMID).objects) for _ in range(2)
+        registry.register(InstanceLayer(store, PYRAMID).instance_numbers)
+        for _ in range(2)
     )
     drawn = registry.answer(first, place)
     ready = registry.ready(second, place)

@@ -26,7 +26,7 @@ from workbench.layers.colormaps import COLORMAPS, class_colour, colours
 from workbench.layers.encode import TRANSPARENT, encode_palette
 from workbench.layers.heatmap import HeatmapLayer, HeatmapStyle
 from workbench.layers.layer import Pyramid
-from workbench.layers.normalized import NormalizedLayer
+from workbench.layers.recoloured import NormalizedLayer
 from workbench.layers.slide import SlideLayer
 from workbench.layers.tissue import TissueLayer
 from workbench.models.card import PALETTE
@@ -283,7 +283,7 @@ def test_what_lies_below_the_threshold_is_transparent_and_the_rest_is_clipped():
 
 
 def test_an_empty_range_of_values_is_refused():
-    with pytest.raises(RecipeError, match="no range"):
+    with pytest.raises(RecipeError, match="not a range"):
         HeatmapStyle(low=1, high=1)
 
 

@@ -65,8 +65,8 @@ def test_what_is_as_fine_as_what_is_stored_is_not_kept(slide, pixels):
 def test_what_is_kept_is_bounded(slide):
     large = TilePixels(slide, Pyramid(slide.size, 1024))
     small = TilePixels(slide, Pyramid(slide.size, 256))
-    assert 3 * 1024**2 * large._kept.cache_info().maxsize <= 32 << 20
-    assert 3 * 256**2 * small._kept.cache_info().maxsize <= 32 << 20
+    assert 3 * 1024**2 * large._cached_tile.cache_info().maxsize <= 32 << 20
+    assert 3 * 256**2 * small._cached_tile.cache_info().maxsize <= 32 << 20
 
 
 @pytest.mark.parametrize("place", [(-1, 0, 0), (8, 0, 0), (0, 1, 0)])

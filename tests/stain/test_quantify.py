@@ -18,7 +18,7 @@ from workbench.area import Area
 from workbench.cli import main
 from workbench.errors import StainError
 from workbench.geometry import Box
-from workbench.layers.difference import DifferenceLayer, difference_picture
+from workbench.layers.recoloured import DifferenceLayer, difference_picture
 from workbench.layers.stain import StainLayer
 from workbench.slide.slide import open_slide
 from workbench.stain.deconvolution import STAIN_SETS, StainSet, find_stains, fit_stains

@@ -23,7 +23,7 @@ from workbench.app.panels.annotations_drawn import mark_of
 from workbench.app.viewer.layer_handle import Objects, Shown
 from workbench.app.viewer.stage import TileStage
 from workbench.layers import instances
-from workbench.layers.instances import ColourTable, NumberLayer
+from workbench.layers.instances import InstanceColourTable, InstanceNumberLayer
 from workbench.layers.layer import Pyramid
 from workbench.slide.readers.base import EncodedTile
 from workbench.tileserver.batch_handler import frame
@@ -39,7 +39,7 @@ _FRAMES = [
 ]
 
 
-class _Numbers(NumberLayer):
+class _Numbers(InstanceNumberLayer):
     """Object numbers of cells that are given."""
 
     def __init__(self, ids, cells):
@@ -85,7 +85,7 @@ def object_tiles() -> dict:
     """Return tiles of object numbers, of narrow and wide cells, and a colour table."""
     with patch.object(instances, "_WIDE", 3):  # as if there were tens of thousands
         wide = _number_tile(range(3, 9), 4)
-    table = ColourTable(np.array([0, 1, 2, 1, 0], np.uint8)).tile(0, 0, 0)
+    table = InstanceColourTable(np.array([0, 1, 2, 1, 0], np.uint8)).tile(0, 0, 0)
     return {
         "narrow": _number_tile(range(7, 12), 4),
         "wide": wide,

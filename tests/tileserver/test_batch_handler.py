@@ -17,7 +17,7 @@ from patience import LONG_S, eventually
 from tile_frames import frames_in
 from workbench.app.jupyter.tunnel import Relay
 from workbench.errors import SlideReadError
-from workbench.layers.encode import hatched
+from workbench.layers.encode import hatched_tile
 from workbench.layers.layer import Pyramid
 from workbench.slide.readers.base import EncodedTile
 from workbench.tileserver import RateLimit, TileRegistry, handler, tile_routes
@@ -229,7 +229,7 @@ def test_a_bad_tile_leaves_the_others_as_they_are(served, layer, caplog):
         4: 404,
         5: 200,
     }
-    assert found[1].data == hatched(256).data, "a damaged place is marked as one"
+    assert found[1].data == hatched_tile(256).data, "a damaged place is marked as one"
     assert (found[2].data, found[4].data) == (b"", b"")
     assert (found[0].data, found[3].data) == (b"4/0/1", b"4/3/1")
     assert "Jane" not in caplog.text

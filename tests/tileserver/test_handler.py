@@ -19,7 +19,7 @@ from simplejpeg import decode_jpeg
 from browser import panel_serve
 from workbench import open_slide
 from workbench.errors import OutOfBoundsError, SlideReadError
-from workbench.layers.encode import TRANSPARENT, hatched
+from workbench.layers.encode import TRANSPARENT, hatched_tile
 from workbench.layers.layer import Pyramid
 from workbench.layers.slide import SlideLayer
 from workbench.slide.readers.base import EncodedTile
@@ -207,7 +207,7 @@ def test_a_tile_that_fails_is_marked_not_kept_and_told_without_names(caplog):
     key = registry.register(layer, on_error=heard.append)
     answer = registry.answer(key, (3, 2, 1))
     # Not glass: a pathologist has to see that something is missing here.
-    assert answer.tile == hatched(256) != TRANSPARENT
+    assert answer.tile == hatched_tile(256) != TRANSPARENT
     assert answer.failed
     assert heard == [problem]
     assert "SlideReadError" in caplog.text

@@ -1,4 +1,4 @@
-"""Annotations in a picture of a slide, as the viewer paints them."""
+"""Draws annotations on an image of a slide, as the viewer does."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from workbench.geometry import Box
 
 _LINE_SHARE: Final = 1 / 500
-"""Of the picture's width, that an outline is wide; a point is five times as wide."""
+"""Width of an outline as a share of the image's width; a point is 5 times as wide."""
 
 _FONT_SHARE: Final = 1 / 70
-_LEAST_PX: Final = (2, 11)
+_MIN_LINE_PX: Final = 2
+_MIN_FONT_PX: Final = 11
 
 
 def draw_annotations(
@@ -34,19 +35,19 @@ def draw_annotations(
     turn: int = 0,
     mirrored: bool = False,
 ) -> NDArray[np.uint8]:
-    """Return a picture with annotations over it.
+    """Return an image with annotations drawn on it.
 
     Parameters
     ----------
     pixels : uint8 (H, W, 3)
-        As the viewer shows it: mirrored, then turned.
+        The image, mirrored and then turned as in the viewer.
     annotations : iterable of Annotation
     box : Box
-        What the picture shows, in level-0 pixels.
+        Part of the slide that the image shows, in level-0 pixels.
     turn : int
-        Quarters by which it is turned clockwise.
+        Quarter turns of the image, clockwise.
     mirrored : bool
-        Whether left and right are swapped, before turning.
+        Whether left and right are swapped, before the turn.
 
     Returns
     -------
@@ -54,9 +55,8 @@ def draw_annotations(
     """
     picture = Image.fromarray(pixels)
     draw = ImageDraw.Draw(picture)
-    least, smallest = _LEAST_PX
-    line = max(least, round(picture.width * _LINE_SHARE))
-    font = max(smallest, round(picture.width * _FONT_SHARE))
+    line = max(_MIN_LINE_PX, round(picture.width * _LINE_SHARE))
+    font = max(_MIN_FONT_PX, round(picture.width * _FONT_SHARE))
     frame = shapely.box(box.x0, box.y0, box.x1, box.y1)
     for each in annotations:
         if not each.geometry.intersects(frame):
@@ -88,9 +88,9 @@ def _on_picture(
     box: Box,
     shape: tuple[int, int],
     turn: int,
-    mirrored: bool,  # noqa: FBT001 - with what it belongs to
+    mirrored: bool,  # noqa: FBT001 - private
 ) -> NDArray[np.float64]:
-    """Return level-0 points in pixels of the picture: (N, 2)."""
+    """Return level-0 points in pixels of the image: (N, 2)."""
     x, y = ((points - [box.x0, box.y0]) / [box.width, box.height]).T
     x = 1 - x if mirrored else x
     for _ in range(turn % 4):

@@ -1,4 +1,4 @@
-"""The most likely class of every cell, as a layer."""
+"""Layer that shows the most likely class of each cell."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 
 from workbench.errors import OutOfBoundsError
 from workbench.layers.colormaps import class_colour, hex_colour
-from workbench.layers.heatmap import encode_hatched
+from workbench.layers.heatmap import encode_with_pending
 from workbench.layers.layer import Legend
-from workbench.layers.resampling import Values
+from workbench.layers.resampling import HeatmapTiles
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -19,33 +19,33 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.layers.layer import Pyramid
-    from workbench.layers.resampling import HasHeatmap
+    from workbench.layers.resampling import HeatmapSource
     from workbench.results.heatmap import Heatmap
     from workbench.slide.readers.base import EncodedTile
 
-_MOST: Final = 254
-"""Classes that a palette holds, beside what is transparent and what is pending."""
+_MAX_CLASSES: Final = 254
+"""Palette entries that remain for classes, beside transparent and pending."""
 
 
 class ClassMapLayer:
-    """The class with the highest value in each cell, in that class's colour.
+    """The class with the highest value in each cell, in the colour of that class.
 
-    Where many cells lie under one pixel, it is the class with the highest mean.
+    Several cells under one pixel show the class with the highest mean.
 
     Parameters
     ----------
     source : Run or Heatmap
-        With one value a class, of which one holds, as of a softmax or of clusters.
+        Exclusive classes with one value each, such as a softmax or clusters.
     pyramid : Pyramid
-        Of the slide that it lies over.
+        Pyramid of the slide.
     colours : sequence of (int, int, int), optional
-        sRGB of each class; by default those that classes without colours have.
+        sRGB of each class; by default the standard palette.
     hidden : collection of str
-        Classes that are not drawn where they are the most likely, such as background.
+        Classes that are not drawn where they are most likely, such as background.
     threshold : float, optional
-        Cells whose highest value is below it are not drawn.
+        Cells whose highest value is below this are not drawn.
     name : str
-        What the classes are, for people.
+        Display name of the layer.
 
     Attributes
     ----------
@@ -55,12 +55,12 @@ class ClassMapLayer:
     Raises
     ------
     OutOfBoundsError
-        If there is one class only, or more than can be told apart.
+        If there are fewer than 2 or more than 254 classes.
     """
 
     def __init__(
         self,
-        source: HasHeatmap | Heatmap,
+        source: HeatmapSource | Heatmap,
         pyramid: Pyramid,
         *,
         colours: Sequence[tuple[int, int, int]] = (),
@@ -70,11 +70,11 @@ class ClassMapLayer:
     ) -> None:
         self.name = name
         self.pyramid = pyramid
-        self._values = Values(source, pyramid)
+        self._tiles = HeatmapTiles(source, pyramid)
         self.classes = self.heatmap.classes
         number = len(self.classes)
-        if not 1 < number <= _MOST:
-            message = f"A class map shows 2 to {_MOST} classes, not {number}."
+        if not 1 < number <= _MAX_CLASSES:
+            message = f"A class map shows 2 to {_MAX_CLASSES} classes, not {number}."
             raise OutOfBoundsError(message, "Show one class as a heatmap instead.")
         shown = list(colours) or [class_colour(i) for i in range(number)]
         self.entries = tuple(
@@ -92,32 +92,32 @@ class ClassMapLayer:
 
     @property
     def heatmap(self) -> Heatmap:
-        """The values, as they are now."""
-        return self._values.heatmap
+        """The current heatmap."""
+        return self._tiles.heatmap
 
     @property
     def version(self) -> str:
-        """Grows with the heatmap."""
+        """Version of the heatmap; increases as values are added."""
         return str(self.heatmap.version)
 
     def value_at(self, x: float, y: float) -> str | None:
-        """Return the most likely class at a level-0 point; None: not computed."""
+        """Return the most likely class at a level-0 point; None if not computed."""
         values = self.heatmap.at(x, y)
         if values is None or any(map(math.isnan, values.values())):
             return None
         return max(values, key=values.__getitem__)
 
     def tile(self, z: int, x: int, y: int) -> EncodedTile | None:
-        """Return a tile as PNG, None where nothing is drawn.
+        """Return a tile as PNG; None if it is empty.
 
         Raises
         ------
         OutOfBoundsError
             If the pyramid has no such tile.
         """
-        under = self._values.under((z, x, y), range(len(self.classes)))
-        indices = under.spread(self._most_likely(under.values))
-        return encode_hatched(indices, self._palette, under.pending)
+        cells = self._tiles.cells((z, x, y), range(len(self.classes)))
+        indices = cells.spread(self._most_likely(cells.values))
+        return encode_with_pending(indices, self._palette, cells.pending)
 
     def _most_likely(self, values: NDArray[np.float32]) -> NDArray[np.uint8]:
         known = ~np.isnan(values).any(axis=0)

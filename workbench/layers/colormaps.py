@@ -1,4 +1,4 @@
-"""Colours for values: colormaps and palettes, and legends that explain them."""
+"""Colormaps, class colours and legends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# Anchors at equal steps. Viridis and magma are CC0 (Smith and van der Walt, 2015);
+# Anchors at equal distances. Viridis and magma are CC0 (Smith and van der Walt, 2015);
 # coolwarm follows Moreland, "Diverging color maps", ISVC 2009.
 _ANCHORS: Final[dict[str, str]] = {
     "viridis": "440154 482878 3e4989 31688e 26828e 1f9e89 35b779 6ece58 b5de2b fde725",
@@ -27,10 +27,10 @@ _ANCHORS: Final[dict[str, str]] = {
 }
 
 COLORMAPS: Final = tuple(_ANCHORS)
-"""Names of the colormaps, the first is the default; "#rrggbb" is one as well."""
+"""Names of the colormaps; the first is the default. "#rrggbb" is accepted as well."""
 
 _PALE: Final = 0.85
-"""How far towards white a ramp of one hue begins."""
+"""Share of white at the low end of a single-hue ramp."""
 
 _HEX_LENGTH: Final = 6
 _LEGEND_STOPS: Final = 9
@@ -43,7 +43,7 @@ def colours(name: str, number: int) -> NDArray[np.uint8]:
     Parameters
     ----------
     name : str
-        One of `COLORMAPS`, or "#rrggbb": from a pale tint to that colour.
+        One of `COLORMAPS`, or "#rrggbb": a ramp from a pale tint to that colour.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def colours(name: str, number: int) -> NDArray[np.uint8]:
 
 
 def class_colour(index: int) -> tuple[int, int, int]:
-    """Return the colour of a class that has none of its own."""
+    """Return the default colour of a class."""
     return PALETTE[index % len(PALETTE)]
 
 
@@ -78,7 +78,7 @@ def hex_colour(rgb: Sequence[int] | NDArray[np.uint8]) -> str:
 def ramp_legend(
     title: str, unit: str, name: str, value_range: tuple[float, float]
 ) -> Legend:
-    """Return the legend of values shown through a colormap."""
+    """Return the legend of a colormap over a range of values."""
     values = np.linspace(*value_range, _LEGEND_STOPS)
     stops = zip(values, colours(name, _LEGEND_STOPS), strict=True)
     ramp = tuple((float(value), hex_colour(rgb)) for value, rgb in stops)

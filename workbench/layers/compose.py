@@ -1,4 +1,4 @@
-"""Layers as one picture: what is seen, for a report or a paper."""
+"""Composes layers into one image, for a report or a paper."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def draw_layers(
     *,
     ground: tuple[int, int, int] = (255, 255, 255),
 ) -> NDArray[np.uint8]:
-    """Draw a part of some layers, one over the other, as the viewer does.
+    """Draw layers over one another, as the viewer does.
 
     Parameters
     ----------
     layers : iterable of (Layer, float)
-        Each with its opacity (0 to 1), the lowest first.
+        Layers with their opacities (0 to 1), the lowest first.
     box : Box
-        What to draw, in level-0 pixels; may reach beyond the slide.
+        Part of the slide, in level-0 pixels; may extend past the slide.
     size : tuple of int
-        Width and height of the picture, in pixels; at most 100 million of them.
+        Width and height of the image in pixels; at most 100 million pixels.
     ground : tuple of int
-        sRGB of what no layer covers.
+        sRGB of the background.
 
     Returns
     -------
@@ -49,66 +49,66 @@ def draw_layers(
     Raises
     ------
     OutOfBoundsError
-        If the box or the size is empty, or the picture would be too large.
+        If the box or the size is empty, or the image would be too large.
     SlideReadError
         If the slide is damaged there.
     """
-    return draw_seen(layers, box, size, ground=ground)[0]
+    return draw_visible_layers(layers, box, size, ground=ground)[0]
 
 
-def draw_seen(
+def draw_visible_layers(
     layers: Iterable[tuple[Layer, float]],
     box: Box,
     size: tuple[int, int],
     *,
     ground: tuple[int, int, int] = (255, 255, 255),
 ) -> tuple[NDArray[np.uint8], list[Layer]]:
-    """Draw layers as `draw_layers` does, and tell which of them can be seen.
+    """Draw layers as `draw_layers` does, and return which of them are visible.
 
     Returns
     -------
     (uint8 (height, width, 3), list of Layer)
-        The picture, and the layers that have drawn anything in it.
+        The image, and the layers that are not empty in it.
     """
     width, height = size
     if box.area == 0 or width <= 0 or height <= 0 or width * height > _MAX_PIXELS:
         message = f"{box} cannot be drawn in {width} x {height} pixels."
         raise OutOfBoundsError(message, "Give a box and a size that are not empty.")
     picture = Image.new("RGBA", size, (*ground, 255))
-    seen = []
+    visible = []
     for layer, opacity in layers:
         if opacity > 0:
             drawn = _draw(layer, box, size)
             if drawn.getchannel("A").getextrema()[1]:
-                seen.append(layer)
+                visible.append(layer)
             alpha = drawn.getchannel("A").point(lambda value, by=opacity: value * by)
             drawn.putalpha(alpha)
             picture.alpha_composite(drawn)
-    return np.asarray(picture.convert("RGB")), seen
+    return np.asarray(picture.convert("RGB")), visible
 
 
-def oriented(
+def orient(
     pixels: NDArray[np.uint8], turn: int, *, mirrored: bool = False
 ) -> NDArray[np.uint8]:
-    """Return a picture as the viewer shows it: mirrored, then turned.
+    """Return an image mirrored and then turned, as in the viewer.
 
     Parameters
     ----------
     pixels : uint8 (H, W, ...)
     turn : int
-        Quarters, clockwise.
+        Quarter turns, clockwise.
     mirrored : bool
-        Whether left and right are swapped, before turning.
+        Whether left and right are swapped, before the turn.
 
     Returns
     -------
-    uint8 (H, W, ...), or (W, H, ...) after an odd number of quarters
+    uint8 (H, W, ...), or (W, H, ...) after an odd number of quarter turns
     """
     return np.rot90(pixels[:, ::-1] if mirrored else pixels, -turn)
 
 
 def _draw(layer: Layer, box: Box, size: tuple[int, int]) -> Image.Image:
-    """Return a layer's part of a picture, RGBA."""
+    """Return one layer of the image, RGBA."""
     z = _zoom(layer, box, size)
     pyramid = layer.pyramid
     downsample = pyramid.downsample(z)
@@ -137,7 +137,7 @@ def _draw(layer: Layer, box: Box, size: tuple[int, int]) -> Image.Image:
         box.x1 / downsample - x0 * side,
         box.y1 / downsample - y0 * side,
     )
-    # Colours that mean something are not mixed.
+    # Colours of a legend must not be interpolated.
     kind = Image.Resampling.NEAREST if layer.legend else Image.Resampling.BOX
     if not layer.legend and part[2] - part[0] < size[0]:
         kind = Image.Resampling.BICUBIC
@@ -145,7 +145,7 @@ def _draw(layer: Layer, box: Box, size: tuple[int, int]) -> Image.Image:
 
 
 def _zoom(layer: Layer, box: Box, size: tuple[int, int]) -> int:
-    """Return the coarsest zoom that has all the detail that the picture can show."""
+    """Return the coarsest zoom whose resolution is at least that of the image."""
     downsample = min(box.width / size[0], box.height / size[1])
     top = layer.pyramid.max_zoom
     return max(0, min(top, top - math.floor(math.log2(max(1.0, downsample)))))

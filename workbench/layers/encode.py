@@ -1,4 +1,4 @@
-"""Pixels as the image files that a browser draws."""
+"""Encodes tiles as JPEG or palette PNG."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _PALETTE_TYPE: Final = 3
 _HATCH_PX: Final = 16
 _HATCH_COLOURS: Final = ((128, 128, 128, 64), (176, 0, 32, 160))
-"""sRGB and opacity between the lines and of them."""
+"""RGBA between the lines and of the lines."""
 
 
 def encode_jpeg(pixels: NDArray[np.uint8]) -> EncodedTile:
@@ -47,7 +47,7 @@ def encode_palette(
     """
     height, width = indices.shape
     header = struct.pack(">IIBBBBB", width, height, 8, _PALETTE_TYPE, 0, 0, 0)
-    # Each row begins with its filter: 0, none, which is best for a palette.
+    # Each row begins with its filter type: 0 (none) suits palettes best.
     rows = np.zeros((height, width + 1), np.uint8)
     rows[:, 1:] = indices
     chunks = (
@@ -67,8 +67,8 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 
 @lru_cache(maxsize=8)
-def hatched(side: int) -> EncodedTile:
-    """Return a square tile that says: here is something that cannot be shown."""
+def hatched_tile(side: int) -> EncodedTile:
+    """Return a square hatched tile, shown where drawing failed."""
     along = np.add.outer(np.arange(side), np.arange(side)) % _HATCH_PX
     indices = (along < _HATCH_PX // 4).astype(np.uint8)
     return encode_palette(indices, np.array(_HATCH_COLOURS, np.uint8))
@@ -77,4 +77,4 @@ def hatched(side: int) -> EncodedTile:
 TRANSPARENT: Final = encode_palette(
     np.zeros((1, 1), np.uint8), np.zeros((1, 4), np.uint8)
 )
-"""A tile with nothing on it."""
+"""A transparent tile."""

@@ -1,4 +1,4 @@
-"""Pictures of slides for a report or a paper: with a scale bar and a legend."""
+"""Figures of slides for a report or a paper, with a scale bar and legends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image, ImageDraw
 
-from workbench.layers.compose import draw_seen, oriented
+from workbench.layers.compose import draw_visible_layers, orient
 from workbench.layers.slide import SlideLayer
 from workbench.layers.text import Lettering
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 _INK: Final = (27, 27, 31)
 _PAPER: Final = (255, 255, 255)
 _BAR_SHARE: Final = 0.22
-"""Of the picture's width, that the scale bar takes at most."""
+"""Maximum length of the scale bar as a share of the image's width."""
 
 _FONT_SHARE: Final = 1 / 42
-"""Of the picture's width, that a line of text is high."""
+"""Font size as a share of the image's width."""
 
 _FONT_PX: Final = (12, 44)
 _MM_UM: Final = 1000
@@ -43,30 +43,29 @@ def snapshot(
     turn: int = 0,
     mirrored: bool = False,
 ) -> NDArray[np.uint8]:
-    """Return a picture of a slide with layers over it, as the viewer shows them.
+    """Return an image of a slide with layers over it, as in the viewer.
 
     Parameters
     ----------
     slide : Slide
     layers : iterable of Layer or (Layer, float)
-        What lies over the slide, the lowest first, each with its opacity (1 where
-        none is given).
+        Layers over the slide, the lowest first, with their opacities (default 1).
     box : Box, optional
-        What to show, in level-0 pixels; the whole slide by default.
+        Part of the slide, in level-0 pixels; by default the whole slide.
     width : int
-        Of the picture, in pixels; its height follows from the box.
+        Width of the image in pixels; the height follows from the box.
     figure : bool
-        Whether to add a scale bar, and below the picture the legends of the layers
-        that can be seen in it.
+        Whether to add a scale bar, and the legends of the visible layers below the
+        image.
     turn : int
-        Quarters by which the slide is turned clockwise.
+        Quarter turns of the slide, clockwise.
     mirrored : bool
-        Whether left and right are swapped, before turning.
+        Whether left and right are swapped, before the turn.
 
     Returns
     -------
     uint8 (H, W, 3)
-        H is more than the picture's height where there are legends.
+        H includes the height of the legends.
 
     Raises
     ------
@@ -85,11 +84,11 @@ def snapshot(
     across, down = (box.height, box.width) if turn % 2 else (box.width, box.height)
     height = max(1, round(width * down / max(1, across)))
     size = (height, width) if turn % 2 else (width, height)
-    pixels, seen = draw_seen([(SlideLayer(slide), 1.0), *over], box, size)
-    pixels = oriented(pixels, turn, mirrored=mirrored)
+    pixels, visible = draw_visible_layers([(SlideLayer(slide), 1.0), *over], box, size)
+    pixels = orient(pixels, turn, mirrored=mirrored)
     if not figure:
         return pixels
-    legends = [layer.legend for layer in seen if layer.legend]
+    legends = [layer.legend for layer in visible if layer.legend]
     return draw_figure(pixels, across / width, mpp=slide.mpp, legends=legends)
 
 
@@ -100,15 +99,15 @@ def draw_figure(
     mpp: float | None,
     legends: Sequence[Legend] = (),
 ) -> NDArray[np.uint8]:
-    """Return a picture with a scale bar in it, and legends below it.
+    """Return an image with a scale bar in it and legends below it.
 
     Parameters
     ----------
     pixels : uint8 (H, W, 3)
     downsample : float
-        Level-0 pixels for each of the picture's.
+        Level-0 pixels per pixel of the image.
     mpp : float, optional
-        µm for each level-0 pixel; without it the bar counts level-0 pixels.
+        µm per level-0 pixel; without it the scale bar is in level-0 pixels.
     legends : sequence of Legend
 
     Returns
@@ -140,7 +139,7 @@ def round_length(longest: float) -> float:
 
 
 def _draw_bar(picture: Image.Image, unit: float, name: str, letters: Lettering) -> None:
-    """Draw the scale bar; `unit` is how much of `name` a pixel shows."""
+    """Draw the scale bar; a pixel of the image is `unit` of the unit `name`."""
     length = round_length(picture.width * _BAR_SHARE * unit)
     in_mm = name == "µm" and length >= _MM_UM
     text = f"{length / _MM_UM:g} mm" if in_mm else f"{length:g} {name}"

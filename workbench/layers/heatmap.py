@@ -1,4 +1,4 @@
-"""Values over a slide as a layer; colours are chosen here, when they are shown."""
+"""Layer that shows one class of a heatmap through a colormap."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 from workbench.errors import OutOfBoundsError, RecipeError
 from workbench.layers.colormaps import COLORMAPS, colours, ramp_legend
 from workbench.layers.encode import encode_palette
-from workbench.layers.resampling import Values
+from workbench.layers.resampling import HeatmapTiles
 from workbench.results.heatmap import Heatmap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.layers.layer import Legend, Pyramid
-    from workbench.layers.resampling import HasHeatmap
+    from workbench.layers.resampling import HeatmapSource
     from workbench.results.mipmap import Summary
     from workbench.slide.readers.base import EncodedTile
 
@@ -27,17 +27,17 @@ _SHADES: Final = 255
 """Colours of a tile; the palette's entry 0 is transparent."""
 
 PENDING: Final = 255
-"""Entry of the palette for what is asked for and not done."""
+"""Palette entry of pixels that are requested but not computed yet."""
 
 PENDING_COLOUR: Final = (128, 128, 128, 150)
-_STRIPE_EVERY: Final = 8
-_STRIPE: Final = 1
-"""Pixels from stripe to stripe, and of each; a tile holds a whole number of them."""
+_STRIPE_PERIOD_PX: Final = 8
+_STRIPE_PX: Final = 1
+"""Period and width of the stripes; a tile holds a whole number of periods."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeatmapStyle:
-    """How values become colours.
+    """Mapping of values to colours.
 
     Raises
     ------
@@ -50,28 +50,28 @@ class HeatmapStyle:
 
     low: float = 0.0
     high: float = 1.0
-    """The values at the ends of the colormap; beyond them the colour stays."""
+    """Values at the ends of the colormap; values beyond are clipped."""
 
     threshold: float | None = None
-    """Values below it are transparent; None: all are shown."""
+    """Values below this are transparent; None: all values are drawn."""
 
     summary: Summary = "mean"
-    """What cells that are smaller than a pixel are shown as: their mean, or the
-    highest of them, which shows the smallest focus however far one zooms out."""
+    """Summary of several cells under one pixel: their mean, or the highest, which
+    keeps the smallest focus visible at every zoom."""
 
     nearest: int = 0
-    """Where a pixel is so many level-0 pixels wide, or less, no value is drawn: there
-    something else is to be seen."""
+    """Downsample at and below which values are not drawn, so that another layer shows
+    there; 0: drawn at all zooms."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be drawn."""
+        """Check the colormap and the range."""
         colours(self.colormap, 2)
         if not self.low < self.high:
-            message = f"The values {self.low} to {self.high} are no range."
+            message = f"The values {self.low} to {self.high} are not a range."
             raise RecipeError(message, "Give low < high.")
 
     def quantize(self, values: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Return the palette index of each value: 1 to 255; 0 for what is not drawn."""
+        """Return the palette index of each value: 1 to 255; 0 if it is not drawn."""
         scaled = (values - self.low) / (self.high - self.low)
         drawn = ~np.isnan(values)
         if self.threshold is not None:
@@ -80,7 +80,7 @@ class HeatmapStyle:
         return np.where(drawn, shades.astype(np.uint8) + 1, 0).astype(np.uint8)
 
     def palette(self) -> NDArray[np.uint8]:
-        """Return the colour and opacity of each index, uint8 (256, 4)."""
+        """Return RGBA of each index: uint8 (256, 4)."""
         palette = np.zeros((_SHADES + 1, 4), np.uint8)
         palette[1:, :3] = colours(self.colormap, _SHADES)
         palette[1:, 3] = 255
@@ -90,20 +90,20 @@ class HeatmapStyle:
 class HeatmapLayer:
     """One class of a heatmap.
 
-    Drawn from a run it shows what the run has by then: its version follows that of
-    the heatmap. A cell is drawn exactly where it lies, sharp at every zoom; where
-    many cells lie under one pixel it shows what sums them up. What is asked for and
-    not done is hatched, what is not asked for is transparent.
+    Over a run it shows the values computed so far; its version is that of the
+    heatmap. Cells are drawn at their exact place, sharp at every zoom; several cells
+    under one pixel are summarized. Cells that are requested but not computed yet are
+    hatched; cells that are not requested are transparent.
 
     Parameters
     ----------
     source : Run or Heatmap
     pyramid : Pyramid
-        Of the slide that it lies over.
+        Pyramid of the slide.
     channel : str, optional
-        Name of the class; the first by default.
+        Name of the class; by default the first.
     style : HeatmapStyle, optional
-        By default over the heatmap's own range.
+        By default the colormap spans the value range of the heatmap.
 
     Raises
     ------
@@ -113,7 +113,7 @@ class HeatmapLayer:
 
     def __init__(
         self,
-        source: HasHeatmap | Heatmap,
+        source: HeatmapSource | Heatmap,
         pyramid: Pyramid,
         *,
         channel: str | None = None,
@@ -134,53 +134,52 @@ class HeatmapLayer:
             (self.style.low, self.style.high),
         )
         self._channel = heatmap.classes.index(self.name)
-        self._values = Values(source, pyramid, self.style.summary)
+        self._tiles = HeatmapTiles(source, pyramid, self.style.summary)
         self._palette = self.style.palette()
 
     @property
     def heatmap(self) -> Heatmap:
-        """The values, as they are now."""
-        return self._values.heatmap
+        """The current heatmap."""
+        return self._tiles.heatmap
 
     @property
     def version(self) -> str:
-        """Grows with the heatmap."""
+        """Version of the heatmap; increases as values are added."""
         return str(self.heatmap.version)
 
     def value_at(self, x: float, y: float) -> float | None:
-        """Return the value at a level-0 point; None where there is none."""
-        heatmap = self.heatmap
-        found = heatmap.at(x, y)
-        if found is None or math.isnan(found[self.name]):
+        """Return the value at a level-0 point; None if there is none."""
+        values = self.heatmap.at(x, y)
+        if values is None or math.isnan(values[self.name]):
             return None
-        return found[self.name]
+        return values[self.name]
 
     def tile(self, z: int, x: int, y: int) -> EncodedTile | None:
-        """Return a tile as PNG, None where nothing is drawn.
+        """Return a tile as PNG; None if it is empty.
 
         Raises
         ------
         OutOfBoundsError
             If the pyramid has no such tile.
         """
-        under = self._values.under((z, x, y), [self._channel])
-        indices = under.spread(self.style.quantize(under.values[0]))
+        cells = self._tiles.cells((z, x, y), [self._channel])
+        indices = cells.spread(self.style.quantize(cells.values[0]))
         if self.pyramid.downsample(z) <= self.style.nearest:
             indices = np.zeros_like(indices)
-        return encode_hatched(indices, self._palette, under.pending)
+        return encode_with_pending(indices, self._palette, cells.pending)
 
 
-def encode_hatched(
+def encode_with_pending(
     indices: NDArray[np.uint8], palette: NDArray[np.uint8], pending: NDArray[np.bool_]
 ) -> EncodedTile | None:
-    """Return a tile as PNG with thin stripes where `pending`; None: nothing is drawn.
+    """Return a tile as PNG with thin stripes where `pending`; None if it is empty.
 
     Parameters
     ----------
     indices : uint8 (H, W)
     palette : uint8 (256, 4)
-        Where there are stripes, they take the place of its last entry, and what had
-        that takes the one before.
+        RGBA. If there are stripes, they replace the last entry, and pixels that had
+        this entry get the one before it.
     pending : bool (H, W)
     """
     if pending.any():
@@ -193,7 +192,7 @@ def encode_hatched(
 
 @lru_cache(maxsize=8)
 def _stripes(shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return where the stripes of a tile are, bool (H, W)."""
-    along = np.add.outer(*map(np.arange, shape)) % _STRIPE_EVERY
-    stripes: NDArray[np.bool_] = along < _STRIPE
+    """Return the mask of a tile's stripes, bool (H, W)."""
+    along = np.add.outer(*map(np.arange, shape)) % _STRIPE_PERIOD_PX
+    stripes: NDArray[np.bool_] = along < _STRIPE_PX
     return stripes

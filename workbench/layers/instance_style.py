@@ -1,4 +1,4 @@
-"""How instances become colours: a number for each, and a colour for each number."""
+"""Colours of instances: a colour index for each instance, and a palette."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ if TYPE_CHECKING:
     from workbench.models.card import Colour
 
 COLOURS: Final = 30
-"""Colours that objects can have at once; classes beyond share the last one."""
+"""Number of colours of instances; further classes share the last one."""
 
 CHOSEN: Final = COLOURS + 1
-"""The colour of objects that are chosen."""
+"""Colour index of selected instances."""
 
 _CHOSEN_RGB: Final = (255, 214, 10)
 _OTHER_RGB: Final = (128, 128, 128)
 _FILL: Final = 88
-"""Opacity of the inside of an object, 0 to 255; its border is opaque."""
+"""Opacity of the inside of an instance, 0 to 255; its border is opaque."""
 
 
-class HasColumns(Protocol):
-    """What a store of instances is to its colours."""
+class InstanceColumns(Protocol):
+    """Instances with columns, from which colours are derived."""
 
     classes: tuple[str, ...]
 
     @property
     def palette(self) -> tuple[Colour, ...]:
-        """Colour of each class, sRGB."""
+        """The sRGB colour of each class."""
 
     @property
     def gone(self) -> NDArray[np.int64]:
-        """Ids of objects that are not to be seen."""
+        """Ids of instances that have been deleted and must not be shown."""
 
     def columns(self, names: Iterable[str]) -> dict[str, NDArray[Any]]:
-        """Return what is known of all objects."""
+        """Return columns of all instances."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Objects whose value lies within, both ends included."""
+    """Range of a column, both ends included."""
 
     name: str
-    """Of a column: "score" or a measure."""
+    """Name of the column: "score" or a measure."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -61,7 +61,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class InstanceStyle:
-    """Which instances are shown, and in which colours.
+    """Filter and colours of instances.
 
     Raises
     ------
@@ -70,30 +70,30 @@ class InstanceStyle:
     """
 
     by: str = "class"
-    """What the colour says: "class", "score" or a measure."""
+    """Column that sets the colour: "class", "score" or a measure."""
 
     colormap: str = COLORMAPS[0]
-    """Of a score or a measure."""
+    """Colormap of a score or a measure."""
 
     low: float = 0.0
     high: float = 1.0
-    """The values at the ends of the colormap; beyond them the colour stays."""
+    """Values at the ends of the colormap; values beyond are clipped."""
 
     hidden: frozenset[str] = frozenset()
     """Classes that are not shown."""
 
     limits: tuple[Limit, ...] = ()
-    """What a shown object meets, all of them."""
+    """Ranges that an instance must meet, all of them, to be shown."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be drawn."""
+        """Check the colormap and the range."""
         colours(self.colormap, 2)
         if not self.low < self.high:
-            message = f"The values {self.low} to {self.high} are no range."
+            message = f"The values {self.low} to {self.high} are not a range."
             raise RecipeError(message, "Give low < high.")
 
-    def shown(self, store: HasColumns) -> NDArray[np.bool_]:
-        """Tell which objects are shown: bool (N,)."""
+    def shown(self, store: InstanceColumns) -> NDArray[np.bool_]:
+        """Return which instances are shown: bool (N,)."""
         classes = store.columns(["class"])["class"]
         visible = np.array([name not in self.hidden for name in store.classes], bool)
         keep = visible[classes] if len(visible) else np.zeros(0, bool)
@@ -103,41 +103,41 @@ class InstanceStyle:
         keep[store.gone] = False
         return keep
 
-    def numbers(
-        self, store: HasColumns, chosen: NDArray[np.int64] | None = None
+    def colour_indices(
+        self, store: InstanceColumns, chosen: NDArray[np.int64] | None = None
     ) -> NDArray[np.uint8]:
-        """Return the colour of each object: uint8 (N,), 0 for what is not shown.
+        """Return the colour index of each instance: uint8 (N,), 0 if it is not shown.
 
-        Objects that are `chosen` (ids) have the colour `CHOSEN`, if they are shown.
+        Shown instances whose ids are in `chosen` have the index `CHOSEN`.
         """
-        found: NDArray[np.uint8]
+        indices: NDArray[np.uint8]
         values = store.columns([self.by])[self.by]
         if self.by == "class":
-            found = np.minimum(values, COLOURS - 1).astype(np.uint8) + np.uint8(1)
+            indices = np.minimum(values, COLOURS - 1).astype(np.uint8) + np.uint8(1)
         else:
             share = (values - np.float32(self.low)) / np.float32(self.high - self.low)
             steps = np.clip(np.nan_to_num(share), 0, 1) * (COLOURS - 1) + 0.5
-            found = steps.astype(np.uint8) + np.uint8(1)
+            indices = steps.astype(np.uint8) + np.uint8(1)
         if chosen is not None:
-            found[chosen] = CHOSEN
-        found *= self.shown(store)
-        return found
+            indices[chosen] = CHOSEN
+        indices *= self.shown(store)
+        return indices
 
-    def palette(self, store: HasColumns) -> NDArray[np.uint8]:
-        """Return sRGB of each colour: uint8 (32, 3); the first is of nothing."""
-        found = np.zeros((CHOSEN + 1, 3), np.uint8)
+    def palette(self, store: InstanceColumns) -> NDArray[np.uint8]:
+        """Return sRGB of each colour index: uint8 (32, 3); index 0 is unused."""
+        rgb = np.zeros((CHOSEN + 1, 3), np.uint8)
         if self.by == "class":
             own = store.palette[:COLOURS]
-            found[1 : 1 + len(own)] = np.array(own, np.uint8).reshape(-1, 3)
+            rgb[1 : 1 + len(own)] = np.array(own, np.uint8).reshape(-1, 3)
             if len(store.palette) > COLOURS:
-                found[COLOURS] = _OTHER_RGB
+                rgb[COLOURS] = _OTHER_RGB
         else:
-            found[1:CHOSEN] = colours(self.colormap, COLOURS)
-        found[CHOSEN] = _CHOSEN_RGB
-        return found
+            rgb[1:CHOSEN] = colours(self.colormap, COLOURS)
+        rgb[CHOSEN] = _CHOSEN_RGB
+        return rgb
 
-    def legend(self, store: HasColumns) -> Legend:
-        """Return what the colours mean."""
+    def legend(self, store: InstanceColumns) -> Legend:
+        """Return the meaning of the colours."""
         if self.by != "class":
             name, _, unit = self.by.partition("_")
             ends = (self.low, self.high)
@@ -152,16 +152,45 @@ class InstanceStyle:
         )
 
 
-def bordered(palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the colour and opacity of the inside and the border of each colour.
+def outline_palette(palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return RGBA of the inside and the border of each colour.
+
+    Parameters
+    ----------
+    palette : uint8 (32, 3)
+        sRGB of each colour index.
 
     Returns
     -------
     uint8 (64, 4)
         Colour c at 2 c (inside) and 2 c + 1 (border).
     """
-    found = np.zeros((2 * len(palette), 4), np.uint8)
-    found[:, :3] = np.repeat(palette, 2, axis=0)
-    found[2::2, 3], found[3::2, 3] = _FILL, 255
-    found[2 * CHOSEN, 3] = 2 * _FILL
-    return found
+    rgba = np.zeros((2 * len(palette), 4), np.uint8)
+    rgba[:, :3] = np.repeat(palette, 2, axis=0)
+    rgba[2::2, 3], rgba[3::2, 3] = _FILL, 255
+    rgba[2 * CHOSEN, 3] = 2 * _FILL
+    return rgba
+
+
+def outline_indices(
+    cells: NDArray[np.uint32], colour_indices: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Return the index of each cell into an outline palette.
+
+    Parameters
+    ----------
+    cells : uint32 (H, W)
+        From `mark_borders`: twice the number of an instance (from 1), plus 1 on its
+        border; 0 for no instance.
+    colour_indices : uint8 (M,)
+        Colour index of the instances numbered 1 to M; 0: not shown.
+
+    Returns
+    -------
+    uint8 (H, W)
+    """
+    table = np.zeros(2 * len(colour_indices) + 2, np.uint8)
+    table[2::2] = 2 * colour_indices
+    table[3::2] = 2 * colour_indices + (colour_indices > 0)
+    indices: NDArray[np.uint8] = table[cells]
+    return indices

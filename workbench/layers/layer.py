@@ -1,6 +1,6 @@
-"""What a layer is: something that can be drawn as deep-zoom tiles.
+"""Protocols of layers: anything that can be drawn as deep-zoom tiles.
 
-The tile server, the viewer and the tests know nothing else about what they show.
+The tile server, the viewer and the tests depend on these protocols only.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _OVERLAY_TILE_PX: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class Pyramid:
-    """The zoom levels all layers of one slide are drawn at.
+    """The zoom levels at which the layers of one slide are drawn.
 
     Zoom z shows the slide at `2 ** (max_zoom - z)` level-0 pixels for each pixel;
     tile (x, y) of it covers pixels `[x * tile_px, (x + 1) * tile_px)`, so that
@@ -40,7 +40,7 @@ class Pyramid:
     """The zoom that shows level-0 pixels one to one."""
 
     def __post_init__(self) -> None:
-        """Find the zooms once: every request for a tile asks for them."""
+        """Compute the number of zooms once: every tile request needs it."""
         tiles = max(self.slide_size) / self.tile_px
         object.__setattr__(self, "max_zoom", max(0, math.ceil(math.log2(tiles))))
 
@@ -63,7 +63,7 @@ class Pyramid:
         return 0 <= x * side < width and 0 <= y * side < height
 
     def box(self, z: int, x: int, y: int) -> Box:
-        """Return what a tile covers, in level-0 pixels; it may reach beyond the slide.
+        """Return the box of a tile, in level-0 pixels; it may extend past the slide.
 
         Raises
         ------
@@ -78,22 +78,23 @@ class Pyramid:
 
 
 def overlay_pyramid(slide_size: tuple[int, int]) -> Pyramid:
-    """Return the zooms of what is drawn, not read: in few, large tiles.
+    """Return the pyramid of layers that are computed: few, large tiles.
 
-    Values and outlines cost little for each pixel; a request costs as much as many
-    pixels do, so four times the pixels in a tile nearly quarters the time.
+    Drawing values and outlines costs little per pixel, and a request costs as much
+    as many pixels. Tiles with four times the pixels take nearly a quarter of the
+    time.
     """
     return Pyramid(slide_size, _OVERLAY_TILE_PX)
 
 
 @dataclass(frozen=True, slots=True)
 class Legend:
-    """What the colours of a layer mean."""
+    """The meaning of a layer's colours."""
 
     title: str
     unit: str = ""
     ramp: tuple[tuple[float, str], ...] = ()
-    """(value, "#rrggbb") from low to high, for values on a scale."""
+    """(value, "#rrggbb") from low to high, for continuous values."""
 
     entries: tuple[tuple[str, str], ...] = field(default=())
     """(name, "#rrggbb") for classes."""
@@ -103,47 +104,48 @@ class Layer(Protocol):
     """Something that can be drawn over a slide."""
 
     name: str
-    """For people, such as "Slide" or "tumour"."""
+    """Display name, such as "Slide" or "tumour"."""
 
     pyramid: Pyramid
     legend: Legend | None
 
     @property
     def version(self) -> str:
-        """Changes whenever tiles drawn earlier would look different now."""
+        """Version; changes whenever tiles drawn earlier would look different now."""
 
     def tile(self, z: int, x: int, y: int) -> EncodedTile | None:
-        """Return a tile; None: nothing to draw there (transparent).
+        """Return a tile; None if the tile is empty (transparent).
 
-        Safe from any number of threads. Raises a `WorkbenchError` only; a tile
-        outside the pyramid is `OutOfBoundsError`.
+        Thread-safe. Raises only `WorkbenchError`; `OutOfBoundsError` for a tile
+        outside the pyramid.
         """
 
 
 @runtime_checkable
 class InstancesLayer(Layer, Protocol):
-    """A layer whose objects a browser colours itself; `tile` draws it for all others.
+    """A layer whose instances the browser colours; `tile` draws it for other users.
 
-    `NumberLayer` and `ColourTable` of `instances.py` say how its tiles are made.
+    `InstanceNumberLayer` and `InstanceColourTable` in `instances.py` define the
+    formats of its tiles.
     """
 
-    objects: Layer
-    """Tiles that say which object each pixel belongs to."""
+    instance_numbers: Layer
+    """Tiles with the instance that each pixel belongs to."""
 
-    objects_from: int
-    """The zoom from which on they are used; below it `tile` is."""
+    instances_from_zoom: int
+    """First zoom at which the browser uses `instance_numbers`; below it, `tile`."""
 
     colours: Layer
-    """One tile with the colour of each object."""
+    """One tile with the colour of each instance."""
 
     @property
     def palette(self) -> NDArray[np.uint8]:
-        """Colour and opacity of the inside (2 c) and border (2 c + 1) of colour c."""
+        """RGBA of the inside (row 2 c) and the border (row 2 c + 1) of colour c."""
 
 
 @runtime_checkable
 class ReadableLayer(Protocol):
-    """A layer whose values can be read where one points."""
+    """A layer whose values can be read at a point."""
 
     def value_at(self, x: float, y: float) -> float | str | None:
-        """Return the value or class at a level-0 point; None where there is none."""
+        """Return the value or class at a level-0 point; None if there is none."""

@@ -1,4 +1,4 @@
-"""The objects of a run under way as a layer: outlines near by, as tiles saw them."""
+"""Layer that shows the instances of a run in progress, before stitching."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from workbench.instances.outline_codec import boxes_of, on_raster
 from workbench.layers.colormaps import hex_colour
 from workbench.layers.encode import encode_palette
-from workbench.layers.instance_style import COLOURS, bordered
+from workbench.layers.instance_style import COLOURS, outline_indices, outline_palette
 from workbench.layers.instances import NEAREST
 from workbench.layers.layer import Legend
-from workbench.layers.rasterize import fill_outlines, with_borders
+from workbench.layers.rasterize import fill_outlines, mark_borders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,66 +27,69 @@ if TYPE_CHECKING:
     from workbench.models.card import Colour
     from workbench.slide.readers.base import EncodedTile
 
-_AGAIN_S: Final = 2.0
-"""Tiles are drawn anew no more often, however fast objects are found."""
+_REFRESH_S: Final = 2.0
+"""Minimum time between two versions, so that tiles are not redrawn all the time."""
 
 
-class HasLiveInstances(Protocol):
-    """What the objects of a run under way are to a layer."""
+class LiveInstanceSource(Protocol):
+    """Instances of a run in progress that a layer can draw."""
 
     classes: tuple[str, ...]
     version: int
 
     def within(self, box: Box) -> tuple[NDArray[np.int64], Instances]:
-        """Return the objects that touch a box, and their ids."""
+        """Return the ids of the instances that touch a box, and the instances."""
 
 
 class LiveInstanceLayer:
-    """The objects that a run has found so far.
+    """The instances that a run has found so far.
 
-    From farther away than 8 level-0 pixels a pixel nothing is drawn: there the run's
-    density says it. They cannot be chosen or edited before the run has ended, since
-    ids and objects at seams are settled then.
+    Nothing is drawn at downsamples above 8; the density heatmap of the run shows
+    there. Instances cannot be selected or edited before the run has ended: only then
+    are they stitched at tile borders and given their final ids.
 
     Parameters
     ----------
-    objects : LiveInstances
+    instances : LiveInstances
     palette : sequence of Colour
-        Of the classes.
+        sRGB of the classes.
     pyramid : Pyramid
-        Of the slide that they lie over.
+        Pyramid of the slide.
     """
 
     name = "objects so far"
 
     def __init__(
-        self, objects: HasLiveInstances, palette: Sequence[Colour], pyramid: Pyramid
+        self,
+        instances: LiveInstanceSource,
+        palette: Sequence[Colour],
+        pyramid: Pyramid,
     ) -> None:
         self.pyramid = pyramid
         colours = [hex_colour(colour) for colour in palette]
         self.legend: Legend | None = Legend(
-            self.name, entries=tuple(zip(objects.classes, colours, strict=True))
+            self.name, entries=tuple(zip(instances.classes, colours, strict=True))
         )
-        self._objects = objects
+        self._instances = instances
         rgb = np.zeros((COLOURS + 2, 3), np.uint8)
         own = np.array(palette[:COLOURS], np.uint8).reshape(-1, 3)
         rgb[1 : 1 + len(own)] = own
-        self._palette = bordered(rgb)
+        self._palette = outline_palette(rgb)
         self._guard = threading.Lock()
-        self._version, self._due = objects.version, 0.0
+        self._version, self._due = instances.version, 0.0
 
     @property
     def version(self) -> str:
-        """Changes when there is more to draw, every two seconds at most."""
+        """Version; changes when instances are added, at most every two seconds."""
         with self._guard:
             now = _now()
-            if now >= self._due and self._version != self._objects.version:
-                self._version = self._objects.version
-                self._due = now + _AGAIN_S
+            if now >= self._due and self._version != self._instances.version:
+                self._version = self._instances.version
+                self._due = now + _REFRESH_S
             return str(self._version)
 
     def tile(self, z: int, x: int, y: int) -> EncodedTile | None:
-        """Return a tile as PNG, None where nothing is drawn.
+        """Return a tile as PNG; None if it is empty.
 
         Raises
         ------
@@ -98,22 +101,17 @@ class LiveInstanceLayer:
         box, scale = self.pyramid.box(z, x, y), self.pyramid.downsample(z)
         if scale > NEAREST:
             return None
-        # One cell more on each side tells what is a border.
-        around = box.grow(scale)
-        found = self._objects.within(around)[1]
+        # Borders need one more cell on each side.
+        padded = box.grow(scale)
+        found = self._instances.within(padded)[1]
         if not len(found):
             return None
         side = self.pyramid.tile_px + 2
         cells = np.zeros((side, side), np.uint32)
-        members = np.empty(len(found), np.int64)
+        ids = np.empty(len(found), np.int64)
         steps = on_raster(found.points)
         group = (0, steps, found.ends, boxes_of(steps, found.ends))
-        known = fill_outlines(cells, members, 0, (around.x0, around.y0, scale), group)
-        colours = np.zeros(known + 1, np.uint8)
-        colours[1:] = np.minimum(found.classes[members[:known]], COLOURS - 1) + 1
-        # Inside and border of a colour are next to each other.
-        table = np.repeat(2 * colours, 2)
-        table[1::2] += 1
-        table[:2] = 0
-        indices = table[with_borders(cells)]
+        count = fill_outlines(cells, ids, 0, (padded.x0, padded.y0, scale), group)
+        colours = np.minimum(found.classes[ids[:count]], COLOURS - 1) + 1
+        indices = outline_indices(mark_borders(cells), colours.astype(np.uint8))
         return encode_palette(indices, self._palette) if indices.any() else None

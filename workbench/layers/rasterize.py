@@ -1,4 +1,4 @@
-"""Outlines as pixels, compiled: whose pixel each is, and how much of it is covered."""
+"""Compiled rasterization of outlines: the instance of each pixel, and coverage."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ _Floats: TypeAlias = NDArray[np.float32]
 @numba.njit(nogil=True, cache=True)
 def fill_outlines(
     cells: NDArray[np.uint32],
-    members: NDArray[np.int64],
+    ids: NDArray[np.int64],
     known: int,
-    place: tuple[int, int, int],
+    frame: tuple[int, int, int],
     group: tuple[int, _Steps, NDArray[np.int64], _Steps],
 ) -> int:
     """Write the number of each outline into the cells whose centre it encloses.
 
-    An outline that encloses no centre takes the cell in which its middle lies. Where
-    outlines overlap, the later one is seen.
+    Even-odd scanline fill. An outline that encloses no centre takes the cell of its
+    middle. Later outlines overwrite earlier ones.
 
     Parameters
     ----------
     cells : uint32 (H, W)
-        Changed in place; 0 where there is none.
-    members : int64 (M,)
-        Changed in place: ids of the outlines, by their number less one.
+        Changed in place: number of an outline (from 1), or 0.
+    ids : int64 (M,)
+        Changed in place: id of outline number n at n - 1.
     known : int
-        How many numbers are taken.
-    place : tuple of int
-        x and y of where the cells begin, in level-0 pixels, and how many of these lie
-        along the side of a cell.
+        Number of outlines already in `ids`.
+    frame : tuple of int
+        x and y of the first cell, in level-0 pixels, and the side of a cell in
+        level-0 pixels.
     group : tuple
-        Id of the first outline, then `steps`, `ends` and `boxes` of all.
+        Id of the first outline, then `steps`, `ends` and `boxes` of all outlines.
 
     Returns
     -------
     int
-        How many numbers are taken now.
+        Number of outlines in `ids` now.
     """
     first, steps, ends, boxes = group
     height, width = cells.shape
-    side = float(place[2] * STEPS_PER_PX)
-    left, top = place[0] * STEPS_PER_PX, place[1] * STEPS_PER_PX
+    side = float(frame[2] * STEPS_PER_PX)
+    left, top = frame[0] * STEPS_PER_PX, frame[1] * STEPS_PER_PX
     crossings = np.empty(64, np.float64)
     for i in range(len(ends)):
         x0, y0 = (boxes[i, 0] - left) / side, (boxes[i, 1] - top) / side
@@ -59,9 +59,9 @@ def fill_outlines(
         start = ends[i - 1] if i else 0
         if ends[i] - start > len(crossings):
             crossings = np.empty(ends[i] - start, np.float64)
-        if known == len(members):
+        if known == len(ids):
             return known
-        members[known] = first + i
+        ids[known] = first + i
         known += 1
         painted = False
         for row in range(max(0, int(np.ceil(y0 - 0.5))), min(height, int(y1 + 1))):
@@ -84,7 +84,7 @@ def fill_outlines(
 def _cross(
     steps: _Steps, start: int, end: int, y: float, crossings: NDArray[np.float64]
 ) -> int:
-    """Fill in where a ring crosses a level, in growing order; return how often."""
+    """Write the sorted x at which a ring crosses the line y; return their number."""
     count = 0
     ax, ay = steps[end - 1, 0], steps[end - 1, 1]
     for at in range(start, end):
@@ -102,13 +102,13 @@ def _cross(
 
 
 @numba.njit(nogil=True, cache=True)
-def with_borders(cells: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Return twice the numbers, plus one where a neighbour has another one.
+def mark_borders(cells: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return twice the numbers, plus 1 where one of four neighbours differs.
 
-    The result lacks the outermost cells, for which nothing can be said.
+    The result lacks the outermost cells, whose neighbours are unknown.
     """
     height, width = cells.shape
-    found = np.zeros((height - 2, width - 2), np.uint32)
+    marked = np.zeros((height - 2, width - 2), np.uint32)
     for row in range(1, height - 1):
         for column in range(1, width - 1):
             own = cells[row, column]
@@ -119,44 +119,44 @@ def with_borders(cells: NDArray[np.uint32]) -> NDArray[np.uint32]:
                     or cells[row, column - 1] != own
                     or cells[row, column + 1] != own
                 )
-                found[row - 1, column - 1] = 2 * own + border
-    return found
+                marked[row - 1, column - 1] = 2 * own + border
+    return marked
 
 
 @numba.njit(nogil=True, cache=True)
-def cover(
+def add_coverage(
     planes: _Floats,
-    place: tuple[int, int, int],
-    objects: tuple[_Floats, _Floats, NDArray[np.uint16], NDArray[np.uint8]],
+    frame: tuple[int, int, int],
+    squares: tuple[_Floats, _Floats, NDArray[np.uint16], NDArray[np.uint8]],
     span: tuple[int, int],
     table: tuple[NDArray[np.int64], _Floats],
 ) -> None:
-    """Add up how much of each pixel objects cover, as squares.
+    """Add the share of each pixel that instances cover, drawn as squares.
 
     Parameters
     ----------
     planes : float32 (P, H, W)
-        Changed in place. In the last one, what is covered is weighed.
-    place : tuple of int
+        Changed in place. The last plane is weighted.
+    frame : tuple of int
         As for `fill_outlines`.
-    objects : tuple
-        x and y (level-0 pixels), side of the square of the same area, and colour (0:
-        left out) of all objects.
+    squares : tuple
+        x and y of the centre and side of the square of the same area (level-0
+        pixels), and colour index (0: left out) of all instances.
     span : tuple of int
-        The first object to look at, and the one after the last.
+        First instance, and the one after the last.
     table : tuple
-        For each colour the plane that its objects go into, and their weight.
+        Plane and weight of each colour.
     """
-    xs, ys, sizes, colours = objects
+    xs, ys, sizes, colours = squares
     into, weights = table
     count, height, width = planes.shape
-    left, top, scale = place[0], place[1], np.float32(1 / place[2])
+    left, top, scale = frame[0], frame[1], np.float32(1 / frame[2])
     for i in range(span[0], span[1]):
         colour = colours[i]
         if colour == 0:
             continue
         plane, weight = into[colour], weights[colour]
-        # One more than it is, for whole numbers are cut towards zero.
+        # Shifted by 1, because int() truncates towards zero.
         x, y = (
             (xs[i] - np.float32(left)) * scale + 1,
             (ys[i] - np.float32(top)) * scale + 1,
@@ -188,30 +188,31 @@ def shade(
     chosen: int,
     mean: bool,  # noqa: FBT001 - compiled code takes no keywords
 ) -> NDArray[np.uint8]:
-    """Return for each pixel the colour to show there, and how strongly.
+    """Return the colour and the level of each pixel.
 
     Parameters
     ----------
     planes : float32 (P, H, W)
-        From `cover`; the first holds what is chosen, which is seen wherever it is.
+        From `add_coverage`. The first plane holds selected instances, which take
+        precedence.
     full : float
-        The share that has to be covered for the strongest level.
+        Covered share of the highest level.
     levels : int
+        Number of levels.
     chosen : int
-        The colour of what is chosen.
+        Colour index of selected instances.
     mean : bool
-        Whether the colour is the mean, as it is weighed in the last plane, of all in
-        the second; otherwise it is that of the plane, from the second on, which covers
-        most.
+        True: the colour is the mean of the instances in the second plane, weighted in
+        the last. False: the colour of the plane, from the second on, that covers most.
 
     Returns
     -------
     uint8 (H, W)
-        0 where nothing is covered, else 1 + (colour - 1) * levels + level, the level
-        being proportional to the square root of the share.
+        0 where nothing is covered, else 1 + (colour - 1) * levels + level; the level
+        is proportional to the square root of the covered share.
     """
     count, height, width = planes.shape
-    found = np.zeros((height, width), np.uint8)
+    shades = np.zeros((height, width), np.uint8)
     for row in range(height):
         for column in range(width):
             total, best, most = np.float32(0), 0, np.float32(0)
@@ -227,10 +228,10 @@ def shade(
             elif mean:
                 best = int(planes[count - 1, row, column] / total + np.float32(0.5))
             level = min(levels - 1, int(levels * np.sqrt(total / full)))
-            found[row, column] = 1 + (best - 1) * levels + level
-    return found
+            shades[row, column] = 1 + (best - 1) * levels + level
+    return shades
 
 
-def group_of(group: Any) -> tuple[int, _Steps, NDArray[np.int64], _Steps]:
-    """Return a group of a store as `fill_outlines` takes it."""
+def group_arrays(group: Any) -> tuple[int, _Steps, NDArray[np.int64], _Steps]:
+    """Return the arrays of a group of a store, as `fill_outlines` takes them."""
     return group.first, group.steps, group.ends, group.boxes

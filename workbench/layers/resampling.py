@@ -1,4 +1,4 @@
-"""Which cells of a raster lie under each pixel of a tile."""
+"""Nearest-neighbour resampling of rasters to tiles."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def cells_under(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the raster's rows and columns under the pixels of a tile.
 
-    A pixel shows the cell in which its centre lies; so a cell is painted where it
-    is at every zoom, whether or not its side is a whole number of pixels. Indices
+    A pixel shows the cell that contains its centre, so cells are drawn at their exact
+    place at every zoom, even if their side is not a whole number of pixels. Indices
     may lie outside the raster.
 
     Parameters
@@ -41,7 +41,7 @@ def cells_under(
     cell : float
         Side of a cell in level-0 pixels.
     margin : int
-        Pixels more on each side of the tile.
+        Additional pixels on each side of the tile.
 
     Returns
     -------
@@ -67,9 +67,9 @@ def take_cells(
     *,
     outside: float,
 ) -> NDArray[Cell]:
-    """Return the raster's values at `rows` x `columns`, `outside` where it has none.
+    """Return the raster's values at `rows` x `columns`, and `outside` beyond its edge.
 
-    Both in ascending order, as under a tile.
+    `rows` and `columns` must be in ascending order.
     """
     height, width = raster.shape
     down, right = np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)
@@ -84,70 +84,70 @@ def take_cells(
 def _spread(
     cells: NDArray[Any], down: NDArray[np.intp], right: NDArray[np.intp]
 ) -> NDArray[Any]:
-    """Return cells at `down` x `right`; that is faster than to look up each pixel."""
+    """Return cells at `down` x `right`, by axis: faster than indexing each pixel."""
     return cells.take(right, axis=1).take(down, axis=0)
 
 
-class HasHeatmap(Protocol):
-    """What a run is to a layer."""
+class HeatmapSource(Protocol):
+    """Something with a heatmap that may grow, such as a run."""
 
     @property
     def heatmap(self) -> Heatmap:
-        """The values so far."""
+        """The current heatmap."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Under:
-    """What of a heatmap lies under the pixels of a tile."""
+class TileCells:
+    """The cells of a heatmap under the pixels of a tile."""
 
     values: NDArray[np.float32]
-    """float32 (classes, rows, columns), each cell once; NaN where there is none."""
+    """float32 (classes, rows, columns), each cell once; NaN if it has no value."""
 
     down: NDArray[np.intp]
-    """The row of each row of pixels, (tile_px,)."""
+    """Row in `values` of each row of pixels, (tile_px,)."""
 
     right: NDArray[np.intp]
-    """The column of each column of pixels, (tile_px,)."""
+    """Column in `values` of each column of pixels, (tile_px,)."""
 
-    asked: NDArray[np.bool_]
-    """Which pixels are asked for, bool (tile_px, tile_px)."""
+    requested: NDArray[np.bool_]
+    """Pixels that the run computes, bool (tile_px, tile_px)."""
 
     inside: NDArray[np.bool_] | None = None
-    """Which pixels the values are of, bool (tile_px, tile_px); None: all."""
+    """Pixels inside the area of the run, bool (tile_px, tile_px); None: all."""
 
     @property
     def pending(self) -> NDArray[np.bool_]:
-        """Which are asked for and have no value, bool (tile_px, tile_px)."""
+        """Pixels that are requested and have no value, bool (tile_px, tile_px)."""
         unknown = self.spread(np.isnan(self.values[0]))
-        pending: NDArray[np.bool_] = self.asked & unknown
+        pending: NDArray[np.bool_] = self.requested & unknown
         return pending
 
     def spread(self, cells: NDArray[Each]) -> NDArray[Each]:
-        """Return what is known of each cell for each pixel; 0 where that is nothing."""
+        """Return the value of each pixel from that of each cell; 0 outside the area."""
         spread: NDArray[Each] = _spread(cells, self.down, self.right)
         if self.inside is not None:
             spread[~self.inside] = 0
         return spread
 
 
-class Values:
-    """The values of a heatmap, or of a run as they are by then, under tiles.
+class HeatmapTiles:
+    """The values of a heatmap, or the current values of a run, tile by tile.
 
-    A pixel that many cells lie under has what sums them up, so that nothing is missed
-    where a cell is smaller than a pixel.
+    Several cells under one pixel are summarized, so that no cell is missed at low
+    zooms.
 
     Parameters
     ----------
     source : Run or Heatmap
     pyramid : Pyramid
-        Of the slide that it lies over.
+        Pyramid of the slide.
     summary : {"mean", "highest"}
-        Of the cells under one pixel.
+        Summary of the cells under one pixel.
     """
 
     def __init__(
         self,
-        source: HasHeatmap | Heatmap,
+        source: HeatmapSource | Heatmap,
         pyramid: Pyramid,
         summary: Summary = "mean",
     ) -> None:
@@ -158,11 +158,11 @@ class Values:
 
     @property
     def heatmap(self) -> Heatmap:
-        """All values, as they are now."""
+        """The current heatmap."""
         source = self._source
         return source if isinstance(source, Heatmap) else source.heatmap
 
-    def under(self, place: Place, channels: Sequence[int]) -> Under:
+    def cells(self, place: Place, channels: Sequence[int]) -> TileCells:
         """Return the values of some classes under a tile.
 
         Raises
@@ -171,20 +171,21 @@ class Values:
             If the pyramid has no such tile.
         """
         heatmap = self.heatmap
-        overview = self._overview(heatmap)
-        level = overview.level_for(self._pyramid.downsample(place[0]) / heatmap.cell)
+        mipmap = self._mipmap(heatmap)
+        level = mipmap.level_for(self._pyramid.downsample(place[0]) / heatmap.cell)
         rows, columns = cells_under(self._pyramid, place, heatmap.cell * 2**level)
-        # Each cell is looked at once, however many pixels it fills.
+        # Each cell is read once, however many pixels it covers.
         own_rows, down = np.unique(rows, return_inverse=True)
         own_columns, right = np.unique(columns, return_inverse=True)
         values = [
             take_cells(raster, own_rows, own_columns, outside=np.nan)
-            for raster in (overview.at(level, i, self._summary) for i in channels)
+            for raster in (mipmap.at(level, i, self._summary) for i in channels)
         ]
-        asked, inside = self._asked(heatmap, place), self._inside(heatmap, place)
-        return Under(np.stack(values), down, right, asked, inside)
+        requested = self._requested(heatmap, place)
+        inside = self._inside(heatmap, place)
+        return TileCells(np.stack(values), down, right, requested, inside)
 
-    def _overview(self, heatmap: Heatmap) -> Mipmap:
+    def _mipmap(self, heatmap: Heatmap) -> Mipmap:
         if heatmap.overview is not None:
             return heatmap.overview
         if not self._own.is_of(heatmap.values):
@@ -199,13 +200,13 @@ class Values:
         at = centres * self._pyramid.downsample(place[0])
         return heatmap.region.lattice(box.x0 + at, box.y0 + at)
 
-    def _asked(self, heatmap: Heatmap, place: Place) -> NDArray[np.bool_]:
-        asked = heatmap.asked
-        if asked is None:
+    def _requested(self, heatmap: Heatmap, place: Place) -> NDArray[np.bool_]:
+        tiles = heatmap.asked
+        if tiles is None:
             return np.zeros((self._pyramid.tile_px,) * 2, bool)
-        side = heatmap.cell * (heatmap.values.shape[1] // asked.shape[0])
+        side = heatmap.cell * (heatmap.values.shape[1] // tiles.shape[0])
         rows, columns = cells_under(self._pyramid, place, side)
-        inside: NDArray[np.bool_] = (
-            take_cells(asked.view(np.uint8), rows, columns, outside=0) > 0
+        requested: NDArray[np.bool_] = (
+            take_cells(tiles.view(np.uint8), rows, columns, outside=0) > 0
         )
-        return inside
+        return requested

@@ -20,19 +20,19 @@ _JPEG: Final = "image/jpeg"
 class SlideLayer:
     """A slide as it was scanned.
 
-    Where the file stores square JPEG tiles, the pyramid takes their size, and
-    every zoom that is stored is handed out as it lies on disk: not decoded, not
-    encoded, not changed. Other zooms are read and encoded as JPEG.
+    If the file stores square JPEG tiles, the pyramid uses their size, and zooms that
+    are stored are served as the stored bytes, neither decoded nor encoded again.
+    Other zooms are read and encoded as JPEG.
 
-    Tiles at the right and lower edge have full size; what lies outside the slide
-    is background, and the viewer does not draw it.
+    Tiles at the right and lower edge have full size; the part outside the slide is
+    background, and the viewer does not draw it.
 
     Parameters
     ----------
     slide : Slide
     tile_px : int, optional
-        Side of the tiles. Larger ones are fewer to ask for, but none is handed out as
-        it is stored; by default as stored.
+        Side of the tiles in pixels; by default that of the stored tiles. Larger tiles
+        need fewer requests, but none of them is served as stored.
     """
 
     legend: Legend | None = None
@@ -46,26 +46,26 @@ class SlideLayer:
 
     @property
     def version(self) -> str:
-        """The slide's id: it follows from what the file holds."""
+        """The slide's id, computed from the content of the file."""
         return self._slide.id
 
     def require_unchanged(self) -> None:
-        """Look whether the slide's file is still the one that was opened.
+        """Check that the slide's file is still the one that was opened.
 
         Raises
         ------
         SlideChangedError
-            If it is not: tiles that were drawn before are of another slide.
+            If it is not: tiles that were drawn before show another slide.
         """
         self._slide.require_unchanged(lately=True)
 
     @property
     def drawing(self) -> str:
-        """The same for all layers of this slide with tiles of this size."""
+        """Cache key, shared by all layers of this slide with this tile size."""
         return f"slide {self._slide.pixels_id} {self.pyramid.tile_px}"
 
     def ready_tile(self, z: int, x: int, y: int) -> EncodedTile | None:
-        """Return a stored tile that the system has in memory, else None."""
+        """Return a stored tile that is in the system's memory, else None."""
         if z not in self._stored:
             return None
         stored = self._slide.encoded_tile(self._stored[z], x, y, wait=False)
@@ -89,7 +89,7 @@ class SlideLayer:
 
 
 def slide_pyramid(slide: Slide, *, tile_px: int | None = None) -> Pyramid:
-    """Return the zooms to show a slide at: those of its stored tiles, if it can be."""
+    """Return the pyramid of a slide, with the size of its stored tiles if possible."""
     if tile_px is not None:
         return Pyramid(slide.size, tile_px)
     tile = slide.levels[0].tile
@@ -102,7 +102,7 @@ def slide_pyramid(slide: Slide, *, tile_px: int | None = None) -> Pyramid:
 
 
 def _stored_levels(slide: Slide, pyramid: Pyramid) -> dict[int, int]:
-    """Return the level that holds the very tiles of a zoom, by zoom."""
+    """Return, by zoom, the level whose stored tiles are the tiles of that zoom."""
     stored = {}
     for z in range(pyramid.max_zoom + 1):
         factor = pyramid.downsample(z)
@@ -114,10 +114,10 @@ def _stored_levels(slide: Slide, pyramid: Pyramid) -> dict[int, int]:
 
 
 def _is_scaled(size: tuple[int, int], smaller: tuple[int, int], factor: int) -> bool:
-    """Tell whether `smaller` is `size` by a whole factor, rounded up or down.
+    """Tell whether `smaller` is `size` divided by `factor`, rounded up or down.
 
-    The downsample that a file or library states is a ratio of rounded sizes, such
-    as 4.0002; the pixels were made with 4.
+    Sizes are compared because the stated downsample is a ratio of rounded sizes, such
+    as 4.0002 where the scanner used 4.
     """
     pairs = zip(size, smaller, strict=True)
     return all(abs(few * factor - many) < factor for many, few in pairs)

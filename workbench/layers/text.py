@@ -1,4 +1,4 @@
-"""Text in pictures, with the signs that units need."""
+"""Draws text on images, including the characters of units (µ, ², ³)."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _MICRO: Final = "µμ"
 _RAISED: Final = {"²": "2", "³": "3"}
 _RAISED_SIZE: Final = 0.62
 _STEM, _DESCENT = 0.09, 0.2
-"""Of the font's size: how wide the strokes are, and how far µ reaches down."""
+"""Stroke width and descent of µ, as shares of the font size."""
 
 
 class Lettering:
-    """Text of one size.
+    """Writes text of one size and colour.
 
-    In the font that Pillow brings along, so that a figure looks the same on every
-    machine. It has no µ, ² and ³: these are made of u, 2 and 3.
+    Uses the font bundled with Pillow, so that figures look the same on every machine.
+    That font lacks µ, ² and ³; they are composed from u, 2 and 3.
 
     Parameters
     ----------
     size : int
-        Of the font, in pixels.
+        Font size in pixels.
     colour : tuple of int
         sRGB.
     """
@@ -39,7 +39,7 @@ class Lettering:
         self._small = _font(max(6, round(size * _RAISED_SIZE)))
 
     def length(self, text: str) -> float:
-        """Return how long a text is, in pixels."""
+        """Return the width of a text in pixels."""
         return sum(self._advance(part) for part in _PARTS.split(text))
 
     def write(
@@ -50,7 +50,7 @@ class Lettering:
         *,
         down: Literal["a", "m"] = "m",
     ) -> None:
-        """Write to the right of a place, which is the middle ("m") or top ("a")."""
+        """Write right of a point, the middle ("m") or top ("a") of the line."""
         left, y = place
         for part in _PARTS.split(text):
             if part in _RAISED:

@@ -1,4 +1,4 @@
-"""The pixels of a slide, tile by tile, at any zoom."""
+"""Decoded pixels of a slide's tiles at any zoom."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from workbench.layers.layer import Pyramid
     from workbench.slide.slide import Slide
 
-_KEPT_BYTES: Final = 32 << 20
-_KEPT_BEYOND: Final = 1.5
-_MADE_BEYOND: Final = 3
-"""Times coarser than what is stored; a zoom twice as coarse is read, and kept."""
+_CACHE_BYTES: Final = 32 << 20
+_CACHE_FROM: Final = 1.5
+_MERGE_FROM: Final = 3
+"""Ratios of a zoom's downsample to that of the coarsest stored level, from which
+tiles are cached, and from which they are merged from the zoom below. A zoom twice as
+coarse is therefore read from the file, and cached."""
 
 _BACKGROUND: Final = 255
 
@@ -27,9 +29,10 @@ _BACKGROUND: Final = 255
 class TilePixels:
     """The tiles of a slide's pyramid, decoded.
 
-    A tile much coarser than all that the file stores is made of the four below it,
-    which are kept: from the whole slide one zooms in to these, and to make one of what
-    is stored takes dozens of stored tiles. Safe from any number of threads.
+    A tile much coarser than the coarsest stored level is merged from the four tiles
+    of the next zoom, which are cached: reading it directly decodes dozens of stored
+    tiles, and a user who zooms in from the whole slide needs those four next.
+    Thread-safe.
 
     Parameters
     ----------
@@ -41,8 +44,8 @@ class TilePixels:
         self._slide = slide
         self._pyramid = pyramid
         self._coarsest = slide.levels[-1].downsample
-        most = max(4, _KEPT_BYTES // (3 * pyramid.tile_px**2))
-        self._kept = lru_cache(maxsize=most)(self._made)
+        max_tiles = max(4, _CACHE_BYTES // (3 * pyramid.tile_px**2))
+        self._cached_tile = lru_cache(maxsize=max_tiles)(self._build)
 
     def tile(self, z: int, x: int, y: int) -> NDArray[np.uint8]:
         """Return a tile, uint8 (tile_px, tile_px, 3) sRGB; do not write to it.
@@ -55,29 +58,30 @@ class TilePixels:
             If the file is damaged there.
         """
         box = self._pyramid.box(z, x, y)
-        if self._beyond(z) < _KEPT_BEYOND:
+        if self._coarseness(z) < _CACHE_FROM:
             return self._read(box)
-        return self._kept(z, x, y)
+        return self._cached_tile(z, x, y)
 
-    def _beyond(self, z: int) -> float:
-        """Return how many times coarser a zoom is than all that is stored."""
+    def _coarseness(self, z: int) -> float:
+        """Return a zoom's downsample relative to the coarsest stored level."""
         return self._pyramid.downsample(z) / self._coarsest
 
     def _read(self, box: Box) -> NDArray[np.uint8]:
         side = self._pyramid.tile_px
         return self._slide.read(box, size=(side, side)).pixels
 
-    def _made(self, z: int, x: int, y: int) -> NDArray[np.uint8]:
-        if self._beyond(z) < _MADE_BEYOND:
+    def _build(self, z: int, x: int, y: int) -> NDArray[np.uint8]:
+        """Read a tile, or merge it from the four tiles of the next zoom."""
+        if self._coarseness(z) < _MERGE_FROM:
             return self._read(self._pyramid.box(z, x, y))
         side = self._pyramid.tile_px
-        below = np.full((2 * side, 2 * side, 3), _BACKGROUND, np.uint8)
+        finer = np.full((2 * side, 2 * side, 3), _BACKGROUND, np.uint8)
         for down, right in product((0, 1), repeat=2):
             place = z + 1, 2 * x + right, 2 * y + down
             if place in self._pyramid:
-                there = below[down * side :, right * side :]
-                there[:side, :side] = self._kept(*place)
-        made: NDArray[np.uint8] = cv2.resize(
-            below, (side, side), interpolation=cv2.INTER_AREA
+                quarter = finer[down * side :, right * side :]
+                quarter[:side, :side] = self._cached_tile(*place)
+        merged: NDArray[np.uint8] = cv2.resize(
+            finer, (side, side), interpolation=cv2.INTER_AREA
         )
-        return made
+        return merged

@@ -1,4 +1,4 @@
-"""Where tissue was found, as a layer."""
+"""Layer that shows the tissue mask."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class TissueLayer:
     ----------
     tissue : Tissue
     pyramid : Pyramid
-        Of the slide that it lies over.
+        Pyramid of the slide.
     form : {"outline", "tint"}
-        The outline is 2 tile pixels wide at every zoom, inside the tissue.
+        The outline is 2 tile pixels wide at every zoom, and lies inside the tissue.
     """
 
     name = "Tissue"
@@ -57,7 +57,7 @@ class TissueLayer:
         self._palette = np.array([(0, 0, 0, 0), (*_COLOUR, alpha)], np.uint8)
 
     def tile(self, z: int, x: int, y: int) -> EncodedTile | None:
-        """Return a tile as PNG, None where nothing is drawn.
+        """Return a tile as PNG; None if it is empty.
 
         Raises
         ------
@@ -73,9 +73,9 @@ class TissueLayer:
 
 
 def _inner_border(mask: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
-    """Return what of `mask` is at most `width` pixels from its outside.
+    """Return the pixels of `mask` within `width` pixels of its outside.
 
-    The result lacks a frame of `width` pixels, for which nothing can be said.
+    The result lacks a margin of `width` pixels, whose neighbours are unknown.
     """
     square = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
     inner = mask - cv2.erode(mask, square)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 
 from workbench.errors import OutOfBoundsError, WorkbenchError
-from workbench.layers.encode import TRANSPARENT, hatched
+from workbench.layers.encode import TRANSPARENT, hatched_tile
 from workbench.tileserver.cache import Place, TileCache
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ def _failed(served: _Served, place: Place, error: WorkbenchError) -> EncodedTile
     _log.warning("%s %s: %s", kind, place, type(error).__name__)
     if served.on_error is not None:
         served.on_error(error)
-    return hatched(served.layer.pyramid.tile_px)
+    return hatched_tile(served.layer.pyramid.tile_px)
 
 
 def _check(layer: Layer) -> None:

@@ -14,7 +14,7 @@ from workbench.app.widgets.controls import button, side_by_side, stack
 from workbench.app.widgets.download import Download
 from workbench.errors import OutOfBoundsError
 from workbench.layers.annotations import draw_annotations
-from workbench.layers.compose import draw_seen, oriented
+from workbench.layers.compose import draw_visible_layers, orient
 from workbench.layers.figure import draw_figure
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ class ViewerPicture:
         self, layers: list[tuple[Layer, float, bool]]
     ) -> tuple[NDArray[np.uint8], list[Layer]]:
         pairs = [(layer, opacity) for layer, opacity, _ in layers]
-        pixels, seen = draw_seen(pairs, self.box, self.size)
-        return oriented(pixels, self._turn, mirrored=self._mirrored), seen
+        pixels, seen = draw_visible_layers(pairs, self.box, self.size)
+        return orient(pixels, self._turn, mirrored=self._mirrored), seen
 
 
 class SnapshotPanel(pn.viewable.Viewer):

@@ -207,7 +207,7 @@ class LayerHandle:
         self._layer = layer
         self._service.serve("tiles", layer)
         if isinstance(layer, InstancesLayer):
-            self._service.serve("objects", layer.objects)
+            self._service.serve("objects", layer.instance_numbers)
             self._service.serve("colours", layer.colours)
 
     def _facts(self) -> dict[str, Any]:
@@ -224,7 +224,7 @@ class LayerHandle:
             facts["objects"] = Objects(
                 url=service.url("objects"),
                 version=service.version("objects"),
-                from_zoom=layer.objects_from,
+                from_zoom=layer.instances_from_zoom,
                 colours_url=f"{service.url('colours')}/0/0/0?v={version}",
                 palette=tuple(layer.palette.ravel().tolist()),
             )

@@ -89,7 +89,7 @@ class ShownInstances(param.Parameterized):
         self._mask: tuple[object, NDArray[np.bool_]] | None = None
         layer = InstanceLayer(self.now, pyramid, self.style)
         self.handle = viewer.add_layer(layer, opacity=_OPACITY)
-        self._objects = layer.objects
+        self._numbers = layer.instance_numbers
         self._watchers: list[tuple[Any, Any]] = [
             (viewer, viewer.param.watch(lambda e: self._clicked(e.new), "tap")),
             (
@@ -270,9 +270,9 @@ class ShownInstances(param.Parameterized):
             self._pyramid,
             style or self.style,
             chosen=self.chosen,
-            objects=self._objects,
+            instance_numbers=self._numbers,
         )
-        self._objects, self.handle.layer = layer.objects, layer
+        self._numbers, self.handle.layer = layer.instance_numbers, layer
 
     def _clicked(self, place: tuple[float, float] | None) -> None:
         view = self._viewer.view

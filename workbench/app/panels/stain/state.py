@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from workbench.layers.difference import DifferenceLayer
-from workbench.layers.normalized import NormalizedLayer
+from workbench.layers.recoloured import DifferenceLayer, NormalizedLayer
 from workbench.layers.slide import SlideLayer
 from workbench.layers.stain import StainLayer
 from workbench.stain.slide_fit import STAINS

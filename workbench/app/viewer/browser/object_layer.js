@@ -1,6 +1,6 @@
 // A layer of objects: its tiles hold the object of each pixel, a table the colour of each object.
 //
-// `NumberLayer` and `ColourTable` in Python say how both are made. Another table, and
+// `InstanceNumberLayer` and `InstanceColourTable` in Python say how both are made. Another table, and
 // the tiles of this page are coloured anew, without another request. At coarse
 // zooms, where a pixel holds many objects, tiles are pictures as those of any layer.
 
