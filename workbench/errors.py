@@ -244,7 +244,11 @@ class UnsavedError(AnnotationError):
     """Changes of annotations could not be written; the write can be tried again."""
 
     def __init__(self, path: object, reason: str) -> None:
-        super().__init__(path, reason, "Free disk space, or repair the disk.")
+        WorkbenchError.__init__(
+            self,
+            f"'{path}' could not be written or read: {reason}.",
+            "Free disk space, or repair the disk.",
+        )
 
 
 class SharedIdError(AnnotationError):

@@ -151,7 +151,7 @@ def test_what_is_drawn_on_a_full_disk_is_saved_once_there_is_room(watched, place
         app.frame.get_by_role("button", name="Mark a box").wait_for()
         disk.fill(server)
         draw(app, *RIGHT[0])
-        app.says("the disk refuses")
+        app.says("could not be written or read")
         app.says("kept in this tab")
         draw(app, *RIGHT[1])
         eventually(lambda: unsaved(app) == 2)
@@ -161,7 +161,7 @@ def test_what_is_drawn_on_a_full_disk_is_saved_once_there_is_room(watched, place
 
         app.page.reload()
         app.figure.settle()
-        app.says("the disk refuses")
+        app.says("could not be written or read")
         assert unsaved(app) == 2
 
         disk.make_room(server)

@@ -64,7 +64,7 @@ def test_lines_go_both_ways_and_damage_costs_itself_alone(tmp_path):
 
 
 def test_a_line_without_end_is_stepped_over(tmp_path, monkeypatch):
-    monkeypatch.setattr("workbench.system.line_log._LONGEST", 1000)
+    monkeypatch.setattr("workbench.system.line_log._MAX_LINE_BYTES", 1000)
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"n": 1}\n' + b"x" * 5_000_000 + b'\n{"n": 2}\n')
     log, kept = opened(path)
@@ -169,10 +169,10 @@ def test_edits_whose_file_is_taken_away_by_another_process_can_be_opened(tmp_pat
 def test_a_disk_that_refuses_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("in the way")
     log, kept = opened(tmp_path / "file" / "a.jsonl")
-    with pytest.raises(AnnotationError, match="disk refuses"):
+    with pytest.raises(AnnotationError, match="could not be written or read"):
         add(log, kept, {"n": 1})
     (tmp_path / "folder.jsonl").mkdir()
-    with pytest.raises(WorkbenchError, match="disk refuses"):
+    with pytest.raises(WorkbenchError, match="could not be written or read"):
         opened(tmp_path / "folder.jsonl")[0].refresh()
 
 
@@ -187,7 +187,7 @@ def test_a_line_that_the_disk_refuses_does_not_come_back(code, tmp_path, monkeyp
 
     with monkeypatch.context() as full:
         full.setattr("workbench.system.line_log.os.fsync", refuse)
-        with pytest.raises(AnnotationError, match="disk refuses"):
+        with pytest.raises(AnnotationError, match="could not be written or read"):
             add(one, mine, {"n": 2})
     one.refresh()
     two.refresh()

@@ -1,8 +1,8 @@
-"""HTML made in Python: templates that escape whatever is put into them.
+"""HTML templates that escape every value.
 
-Names of slides, annotations, classes and users come from strangers. So no HTML is put
-together from strings: it is rendered here, by templates in `templates/` in which every
-value is escaped unless it is `Markup` that another template has made.
+Names of slides, annotations, classes and users are untrusted input. So no HTML is
+concatenated from strings: it is rendered by templates in `templates/`, which escape
+every value except `Markup` rendered by another template.
 """
 
 from __future__ import annotations
@@ -26,52 +26,52 @@ _UNKNOWN: Final = "#888888"
 
 
 def render(template: str, **values: object) -> Markup:
-    """Return what a template makes of values; they are escaped.
+    """Render a template; all values are escaped.
 
     Parameters
     ----------
     template : str
         Name of a file in `templates/`, without ".html".
     **values
-        What the template asks for.
+        The variables of the template.
 
     Raises
     ------
     jinja2.UndefinedError
-        If it asks for something else as well.
+        If a variable of the template is missing.
     """
     page = _environment().get_template(f"{template}.html")
     return Markup(page.render(values))  # noqa: S704 - every value was escaped
 
 
 def facts(rows: Mapping[str, str] | Iterable[tuple[str, str]]) -> Markup:
-    """Return names and values as a table, one pair below the other."""
+    """Render names and values as a table with one row per pair."""
     pairs = rows.items() if hasattr(rows, "items") else rows
     return render("facts", rows=list(pairs))
 
 
 def png_url(data: bytes) -> str:
-    """Return a PNG as a URL with all of it in it."""
+    """Return a PNG as a data URL."""
     return f"data:image/png;base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def colour(value: object) -> str:
-    """Return "#rrggbb" for a style, grey for whatever else was meant for a colour."""
+    """Return a CSS colour "#rgb" to "#rrggbbaa"; grey for any other value."""
     text = str(value)
     return text if _COLOUR.fullmatch(text) else _UNKNOWN
 
 
 @cache
 def _environment() -> Environment:
-    # Not at the top: opening a slide asks for no templates.
+    # Imported here, because opening a slide needs no templates.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
 
-    made = Environment(
+    environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["colour"] = colour
-    return made
+    environment.filters["colour"] = colour
+    return environment

@@ -1,1 +1,1 @@
-"""Threads and files: what the operating system gives, made safe to use."""
+"""Threads, files and paths of the operating system, made safe to use."""

@@ -1,9 +1,9 @@
-"""An append-only file of records that may be cut off anywhere.
+"""Append-only log of binary records that survives truncation at any byte.
 
-Each record is framed by its length and its CRC-32, so that whoever reads the file
-knows how much of it is whole: after a kill, a full disk or a power cut the records
-before the damage are all there. What follows it is kept where records can be told by
-their beginning, and cut off otherwise.
+Each record is framed by its length and CRC-32, so a reader detects where the log is
+damaged: after a kill, a full disk or a power cut, all records before the damage are
+readable. Records after the damage are read if every record starts with known bytes;
+otherwise the log is truncated at the damage.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _BLOCK: Final = 1 << 20
 _log = logging.getLogger(__name__)
 
 _SYNC_S: Final = 1.0
-"""A kill loses nothing that was written; only a power cut needs the disk to have it,
-and waiting for the disk at each record would hold up a GPU."""
+"""Minimum time in seconds between two calls of fsync. A kill loses nothing that was
+written; only a power cut does, and fsync after each record would stall a GPU."""
 
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 
@@ -40,68 +40,69 @@ _BINARY: Final = getattr(os, "O_BINARY", 0)
 def read_records(
     path: Path, start: int = 0, *, begins: bytes = b""
 ) -> Iterator[tuple[int, bytes]]:
-    """Read the whole records of a journal, also while another process appends.
+    """Read the complete records of a log, also while another process appends.
 
     Parameters
     ----------
     path : Path
-        A journal; one that does not exist has no records.
+        The log; one that does not exist has no records.
     start : int
-        Where an earlier reading ended, in bytes; 0: from the first record.
+        Position in bytes at which an earlier reading ended; 0: the first record.
     begins : bytes
-        With what every record begins, if with anything: then one that is damaged is
-        skipped where whole ones follow it.
+        Bytes with which every record begins, if there are any: then a damaged record
+        is skipped where complete ones follow it.
 
     Yields
     ------
     (int, bytes)
-        The end of the record in the file, and the record. The first that is not
-        whole ends the reading.
+        Position of the end of the record in the file, and the record. Reading stops
+        at the first incomplete record.
 
     Raises
     ------
     RunError
-        If the file is no journal, or cannot be read.
+        If the file is not an append log, or cannot be read.
     """
-    with disk_errors(path), _opened(path) as file:
+    with disk_errors(path), _open_or_empty(path) as file:
         head = file.read(len(_MAGIC))
         if not _MAGIC.startswith(head):
             message = f"'{path}' is not the journal of a run."
             raise RunError(message, "Choose another output folder.")
         start = start or len(head)
         while True:
-            record = _whole_record(file, start)
+            record = _read_record(file, start)
             if record is not None:
                 start += _FRAME.size + len(record)
                 yield start, record
                 continue
-            following = _next_whole(file, start, begins) if begins else None
-            if following is None:
+            next_start = _find_record(file, start, begins) if begins else None
+            if next_start is None:
                 return
-            _log.warning("A damaged part of a journal is left out.")
-            start = following
+            _log.warning("A damaged part of a journal is skipped.")
+            start = next_start
 
 
 class AppendLog:
-    """A journal that one process appends to.
+    """Writer of an append-only log; one process may have it open.
 
     Parameters
     ----------
     path : Path
-        Made if there is none; otherwise cut behind its last whole record.
+        The log; created if it does not exist, otherwise truncated after its last
+        complete record.
     begins : bytes
         See `read_records`.
 
     Raises
     ------
     RunError
-        If the file is no journal, or cannot be written.
+        If the file is not an append log, or cannot be written.
     """
 
     def __init__(self, path: Path, *, begins: bytes = b"") -> None:
         self.path = path
-        found = read_records(path, begins=begins)
-        self._end = max((end for end, _ in found), default=len(_MAGIC))
+        records = read_records(path, begins=begins)
+        self._end = max((end for end, _ in records), default=len(_MAGIC))
         with disk_errors(path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666)
             self._file = os.fdopen(descriptor, "r+b", buffering=0)
@@ -110,12 +111,12 @@ class AppendLog:
             self._sync()
 
     def append(self, record: bytes) -> None:
-        """Add a record (at least one byte); all of it, or nothing.
+        """Append a record (at least one byte), either completely or not at all.
 
         Raises
         ------
         RunError
-            If the disk is full or fails; the records before stay whole.
+            If the disk is full or fails; earlier records stay intact.
         """
         framed = memoryview(_FRAME.pack(len(record), zlib.crc32(record)) + record)
         try:
@@ -126,12 +127,12 @@ class AppendLog:
             if time.monotonic() - self._synced >= _SYNC_S:
                 self._sync()
         except OSError as error:
-            self._cut()
+            self._truncate()
             raise RunFolderError(self.path, error) from error
         self._end += len(framed)
 
     def close(self) -> None:
-        """Wait for the disk and give back the file."""
+        """Flush to disk and close the file."""
         try:
             with disk_errors(self.path):
                 self._sync()
@@ -139,56 +140,56 @@ class AppendLog:
             self._file.close()
 
     def abandon(self) -> None:
-        """Give back the file without waiting for the disk; harmless when closed."""
+        """Close the file without flushing to disk; does nothing if it is closed."""
         self._file.close()
 
     def _sync(self) -> None:
         os.fsync(self._file.fileno())
         self._synced = time.monotonic()
 
-    def _cut(self) -> None:
-        """Take back what was written of a record; a failing disk may keep it."""
+    def _truncate(self) -> None:
+        """Remove a partly written record; this may fail on a failing disk."""
         try:
             self._file.truncate(self._end)
         except OSError:
             return
 
 
-def _opened(path: Path) -> BinaryIO:
+def _open_or_empty(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except FileNotFoundError:
         return io.BytesIO()
 
 
-def _next_whole(file: BinaryIO, start: int, begins: bytes) -> int | None:
-    """Return where the next whole record after some damage is framed, if there is one.
+def _find_record(file: BinaryIO, start: int, begins: bytes) -> int | None:
+    """Return the position of the next complete record after `start`, if there is one.
 
-    What looks like a beginning, but is none, is told by its checksum.
+    The checksum rejects bytes that only look like the start of a record.
     """
-    at = start + 1
-    kept = b""
-    file.seek(at)
+    position = start + 1
+    overlap = b""
+    file.seek(position)
     while block := file.read(_BLOCK):
-        data = kept + block
-        first = at - len(kept)
-        found = data.find(begins)
-        while found >= 0:
-            place = first + found - _FRAME.size
-            if place > start and _whole_record(file, place) is not None:
-                return place
-            found = data.find(begins, found + 1)
-        at += len(block)
-        kept = data[-len(begins) + 1 :] if len(begins) > 1 else b""
-        file.seek(at)
+        data = overlap + block
+        first = position - len(overlap)
+        index = data.find(begins)
+        while index >= 0:
+            frame = first + index - _FRAME.size
+            if frame > start and _read_record(file, frame) is not None:
+                return frame
+            index = data.find(begins, index + 1)
+        position += len(block)
+        overlap = data[-len(begins) + 1 :] if len(begins) > 1 else b""
+        file.seek(position)
     return None
 
 
-def _whole_record(file: BinaryIO, start: int) -> bytes | None:
-    """Return the record that begins at `start`, None if it is not whole.
+def _read_record(file: BinaryIO, start: int) -> bytes | None:
+    """Return the record whose frame is at `start`; None if it is incomplete.
 
-    A file that grew before a power cut may end in zeros, whose frame would describe
-    a record without bytes; there are none such.
+    After a power cut a file may end in zeros, which would decode as empty records;
+    a record has at least one byte.
     """
     left = file.seek(0, os.SEEK_END) - start - _FRAME.size
     file.seek(start)

@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all, whatever ends the process."""
+"""Atomic replacement of files and folders: complete or absent, also after a crash."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn what a disk says into a sentence about `path`: `RunFolderError`."""
+    """Convert an `OSError` into a `RunFolderError` that names `path`."""
     try:
         yield
     except OSError as error:
@@ -24,12 +24,12 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file in place of the one that may be there.
+    """Write a file atomically; an existing file is replaced.
 
     Raises
     ------
     RunFolderError
-        If the disk refuses; then the old file is still there.
+        On an I/O error; an existing file is then unchanged.
     """
     part = path.with_name(f"{path.name}~")
     with disk_errors(path):
@@ -42,12 +42,12 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def move_file(part: Path, path: Path) -> None:
-    """Move a file that has been written in place of the one that may be there.
+    """Move a finished file to `path`; an existing file is replaced.
 
     Raises
     ------
     RunFolderError
-        If the disk refuses; then the old file is still there.
+        On an I/O error; an existing file is then unchanged.
     """
     with disk_errors(path):
         _sync(part)
@@ -56,27 +56,28 @@ def move_file(part: Path, path: Path) -> None:
 
 
 def replace_folder(part: Path, path: Path) -> None:
-    """Move a folder that has been written in place of the one that may be there.
+    """Move a finished folder to `path`; an existing folder is replaced.
 
-    A kill in between may leave neither, so what it was made from must still be there.
+    A kill between the two steps may leave neither folder, so the data that the folder
+    was made from must still exist.
 
     Raises
     ------
     RunFolderError
-        If the disk refuses.
+        On an I/O error.
     """
     with disk_errors(path):
-        for written in [*part.rglob("*"), part]:
-            _sync(written)
+        for entry in [*part.rglob("*"), part]:
+            _sync(entry)
         shutil.rmtree(path, ignore_errors=True)
         part.rename(path)
         _sync(path.parent)
 
 
 def _sync(path: Path) -> None:
-    """Wait until a file, or the entries of a folder, are on disk."""
+    """Flush a file, or the entries of a folder, to disk (fsync)."""
     if os.name == "nt" and path.is_dir():
-        return  # Windows does not let folders be opened, and keeps their entries.
+        return  # Windows cannot open folders, and flushes their entries itself.
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

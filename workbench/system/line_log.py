@@ -1,9 +1,9 @@
-"""A file of JSON objects, a line each, that many processes append to and follow.
+"""Append-only JSON Lines file that several processes append to and follow.
 
-Nothing that is written is rewritten. A line that is damaged (zeros after a power cut,
-garbage, a line without end) is skipped and said, and what follows it holds. A file that
-was taken away is written anew from what is known of it; one that another has taken the
-place of is read from its beginning.
+Written lines are never changed. A damaged line (zeros after a power cut, garbage, a
+line without end) is skipped and reported; later lines stay valid. A file that was
+deleted is written again from the current state; a file that was replaced is read again
+from the start.
 """
 
 from __future__ import annotations
@@ -24,43 +24,44 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 _LOCK_S: Final = 20.0
-_LONGEST: Final = 64_000_000
-"""Bytes of a line; more than an outline of a million points takes."""
+_MAX_LINE_BYTES: Final = 64_000_000
+"""Maximum length of a line in bytes; an outline of a million points takes less."""
 
-_AT_ONCE: Final = 20_000
-_TAIL: Final = 256
+_BATCH_LINES: Final = 20_000
+_TAIL_BYTES: Final = 256
 _BLOCK: Final = 1 << 20
-_UNREADABLE: Final = (ValueError, RecursionError)
+_JSON_ERRORS: Final = (ValueError, RecursionError)
 
 _log = logging.getLogger(__name__)
 
 
 class Follower(Protocol):
-    """Whoever keeps what the lines say."""
+    """Consumer of the lines of a log; holds the state that they describe."""
 
     def take(self, lines: list[Any]) -> list[str]:
-        """Take in what was read; return for each line what is wrong with it, or ""."""
+        """Apply new lines; return the error of each line, or ""."""
 
     def forget(self) -> None:
-        """Forget all lines: they are read again from the first one."""
+        """Drop all state: the lines are read again from the first one."""
 
     def lines(self) -> list[Any]:
-        """Return lines that say all that is known, to write the file anew."""
+        """Return lines that describe the whole state, to write the file again."""
 
 
 class LineLog:
-    """A file of lines, as one process reads and extends it.
+    """One process's view of a shared JSON Lines file: reads and appends lines.
 
     Parameters
     ----------
     path : Path
-        Made with the first line.
+        The file; created with the first line.
     follower : Follower
+        Receives the lines.
 
     Attributes
     ----------
     damaged : list of str
-        What is wrong with the lines that were skipped, with their number.
+        Line number and error of each skipped line.
     """
 
     def __init__(self, path: Path, follower: Follower) -> None:
@@ -71,55 +72,58 @@ class LineLog:
         self._lines = 0
         self._file_id = 0
         self._tail = b""
-        """What stands before the end of what was read: in a file put in its place by
-        chance there is something else."""
+        """The last bytes read; a file that was replaced has other bytes there."""
 
     def refresh(self) -> bool:
-        """Take in lines that others have written; tell whether there were any.
+        """Read the lines that other processes have written.
+
+        Returns
+        -------
+        bool
+            Whether there were any.
 
         Raises
         ------
         UnsavedError
-            If the disk refuses.
+            On an I/O error.
         """
         try:
-            facts = os.stat(self.path)  # noqa: PTH116 - polled
-            if facts.st_ino == self._file_id and facts.st_size == self._end:
+            stat = os.stat(self.path)  # noqa: PTH116 - polled
+            if stat.st_ino == self._file_id and stat.st_size == self._end:
                 return False
             with self.path.open("rb") as file:
-                return self._read_on(file)
+                return self._read_new_lines(file)
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise self._disk(error) from error
+            raise self._disk_error(error) from error
 
     def append(self, make: Callable[[], list[Any]]) -> list[Any]:
-        """Write lines that are made once all lines of others have been taken in.
+        """Append lines; `make` is called after all lines of others have been read.
 
-        Whoever calls takes in the new lines; the follower is not given them.
+        The follower does not receive the new lines: the caller applies them.
 
         Returns
         -------
         list
-            The lines that were made.
+            The new lines.
 
         Raises
         ------
         UnsavedError
-            If the disk refuses; then nothing has changed.
+            On an I/O error; then nothing has changed.
         """
-        with self._opened() as file:
-            known = self._end > 0
+        with self._locked_file() as file:
             size = os.fstat(file.fileno()).st_size
-            anew = known and not size
-            if not anew:
-                self._read_on(file)
-            before = self._follower.lines() if anew or not self._end else []
+            deleted = self._end > 0 and not size
+            if not deleted:
+                self._read_new_lines(file)
+            before = self._follower.lines() if deleted or not self._end else []
             made = make()
             lines = [*before, *made]
-            if anew:
+            if deleted:
                 self._end = self._lines = 0
-            data = b"".join(map(_encoded, lines))
+            data = b"".join(map(_encode, lines))
             self._write(file, data)
             self._end += len(data)
             self._lines += len(lines)
@@ -128,8 +132,8 @@ class LineLog:
         return made
 
     def _write(self, file: BinaryIO, data: bytes) -> None:
-        """Write behind the whole lines; what is refused does not stay there."""
-        file.truncate(self._end)  # a line that a kill has left unfinished
+        """Write after the last complete line; undo a partial write."""
+        file.truncate(self._end)  # removes a line left incomplete by a kill
         file.seek(self._end)
         try:
             file.write(data)
@@ -141,8 +145,8 @@ class LineLog:
             raise
 
     @contextmanager
-    def _opened(self) -> Iterator[BinaryIO]:
-        """Open the file as the only one who writes it."""
+    def _locked_file(self) -> Iterator[BinaryIO]:
+        """Open the file with an exclusive lock for writing."""
         lock = filelock.FileLock(self.path.with_suffix(".lock"), timeout=_LOCK_S)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -151,10 +155,10 @@ class LineLog:
                 with self.path.open("r+b") as file:
                     yield file
         except (OSError, filelock.Timeout) as error:
-            raise self._disk(error) from error
+            raise self._disk_error(error) from error
 
-    def _read_on(self, file: BinaryIO) -> bool:
-        """Take in the whole lines that have been added."""
+    def _read_new_lines(self, file: BinaryIO) -> bool:
+        """Read the complete lines after the current position; return if any."""
         if self._end and self._before_end(file) != self._tail:
             _log.warning("A file of changes was replaced while it was in use.")
             self._end = self._lines = 0
@@ -164,26 +168,26 @@ class LineLog:
         start = self._end
         file.seek(start)
         batch: list[tuple[int, Any]] = []
-        for line, length in _lines_of(file):
+        for line, length in _iterate_lines(file):
             self._lines += 1
             self._end += length
-            found, problem = _decoded(line)
-            batch += [(self._lines, value) for value in found]
+            values, problem = _decode(line)
+            batch += [(self._lines, value) for value in values]
             if problem:
                 self._skip(self._lines, problem)
-            if len(batch) >= _AT_ONCE:
-                self._take(batch)
+            if len(batch) >= _BATCH_LINES:
+                self._apply(batch)
                 batch = []
-        self._take(batch)
+        self._apply(batch)
         self._tail = self._before_end(file)
         return self._end > start
 
     def _before_end(self, file: BinaryIO) -> bytes:
-        start = max(0, self._end - _TAIL)
+        start = max(0, self._end - _TAIL_BYTES)
         file.seek(start)
         return file.read(self._end - start)
 
-    def _take(self, batch: list[tuple[int, Any]]) -> None:
+    def _apply(self, batch: list[tuple[int, Any]]) -> None:
         if not batch:
             return
         problems = self._follower.take([value for _, value in batch])
@@ -193,29 +197,28 @@ class LineLog:
 
     def _skip(self, number: int, problem: str) -> None:
         self.damaged.append(f"line {number} is damaged ({problem})")
-        _log.warning("Line %d of a file of changes is damaged and left out.", number)
+        _log.warning("Line %d of a file of changes is damaged and skipped.", number)
 
-    def _disk(self, error: Exception) -> UnsavedError:
-        reason = f"the disk refuses: {getattr(error, 'strerror', '') or error}"
-        return UnsavedError(self.path, reason)
+    def _disk_error(self, error: Exception) -> UnsavedError:
+        return UnsavedError(self.path, getattr(error, "strerror", "") or str(error))
 
 
 def read_lines(path: Path) -> tuple[list[Any], list[str]]:
-    """Return the lines of a file that nobody extends, and what is damaged in it.
+    """Return the lines of a file, and the errors of its damaged lines.
 
     Raises
     ------
     AnnotationError
-        If the disk refuses.
+        On an I/O error.
     """
-    kept = _Kept()
-    log = LineLog(path, kept)
+    collector = _LineCollector()
+    log = LineLog(path, collector)
     log.refresh()
-    return kept.read, log.damaged
+    return collector.read, log.damaged
 
 
-class _Kept:
-    """Keeps lines as they are."""
+class _LineCollector:
+    """Follower that collects lines unchanged."""
 
     def __init__(self) -> None:
         self.read: list[Any] = []
@@ -231,42 +234,42 @@ class _Kept:
         return self.read
 
 
-def _lines_of(file: BinaryIO) -> Iterator[tuple[bytes | None, int]]:
-    """Go through whole lines, each with its length; None for one that is too long."""
-    while line := file.readline(_LONGEST):
+def _iterate_lines(file: BinaryIO) -> Iterator[tuple[bytes | None, int]]:
+    """Yield complete lines with their length in bytes; None for a line too long."""
+    while line := file.readline(_MAX_LINE_BYTES):
         length, ended = len(line), line.endswith(b"\n")
         whole: bytes | None = line
-        while not ended and length >= _LONGEST:
+        while not ended and length >= _MAX_LINE_BYTES:
             more = file.readline(_BLOCK)
             whole, length, ended = None, length + len(more), more.endswith(b"\n")
             if not more:
                 break
         if not ended:
-            return  # somebody writes it, or a kill cut it off
+            return  # being written by another process, or cut by a kill
         yield whole, length
 
 
-def _decoded(line: bytes | None) -> tuple[list[Any], str]:
-    """Return what a line says, and what is wrong with it.
+def _decode(line: bytes | None) -> tuple[list[Any], str]:
+    """Return the JSON values of a line, and its error or "".
 
-    Zeros that a power cut has left may have swallowed the end of the line before.
+    A line holds several values where zeros from a power cut replaced the line end.
     """
     if line is None:
-        return [], f"it is longer than {_LONGEST // 1_000_000} MB"
+        return [], f"it is longer than {_MAX_LINE_BYTES // 1_000_000} MB"
     pieces = [piece for piece in line.split(b"\0") if piece.strip()]
     problem = "zeros are in it" if b"\0" in line else ""
-    found = []
+    values = []
     for piece in pieces:
         try:
-            found.append(json.loads(piece))
-        except _UNREADABLE:
+            values.append(json.loads(piece))
+        except _JSON_ERRORS:
             problem = "it cannot be read as JSON"
-    return found, problem
+    return values, problem
 
 
-def _encoded(line: Any) -> bytes:
+def _encode(line: Any) -> bytes:
     text = json.dumps(line, separators=(",", ":"), ensure_ascii=False)
     try:
         return text.encode() + b"\n"
-    except UnicodeEncodeError:  # half a letter, which only an escape can write
+    except UnicodeEncodeError:  # a lone surrogate, which needs an escape
         return json.dumps(line, separators=(",", ":")).encode() + b"\n"

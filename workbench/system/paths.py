@@ -1,4 +1,4 @@
-"""Whether a file is there, for names that come from anywhere."""
+"""Existence checks for file names from untrusted sources."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 def is_file(path: Path) -> bool:
-    """Return whether a file is there; a name that no disk can hold is not."""
+    """Return whether a file exists; False for a name that no file can have."""
     return os.path.isfile(path)  # noqa: PTH113 - Path's raises for such names
 
 
 def exists(path: Path) -> bool:
-    """Return whether anything is there; a name that no disk can hold is not."""
+    """Return whether a path exists; False for a name that no file can have."""
     return os.path.exists(path)  # noqa: PTH110 - Path's raises for such names

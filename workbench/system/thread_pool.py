@@ -1,4 +1,4 @@
-"""Threads that work together with whoever has much to do at once."""
+"""Shared thread pool; the calling thread takes part in the work."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_MOST: Final = 64
-"""Threads, for all who ask at once; they are started as they are needed."""
+_MAX_THREADS: Final = 64
+"""Maximum number of threads for all callers; they are started on demand."""
 
-_guard = threading.Lock()
-_crews: dict[int, ThreadPoolExecutor] = {}
-"""By priority: threads have that of who started them, and must not pass it on."""
+_lock = threading.Lock()
+_pools: dict[int, ThreadPoolExecutor] = {}
+"""Pools by thread priority: a new thread inherits the priority of its creator, so
+threads of different priorities must not be mixed."""
 
 
 def run_parallel(
@@ -25,66 +26,70 @@ def run_parallel(
     threads: int,
     others: ThreadPoolExecutor | None = None,
 ) -> None:
-    """Do jobs, this thread and `threads` - 1 others, each taking the next one.
+    """Run jobs on the calling thread and `threads` - 1 others from one queue.
 
-    The others are kept: to start one costs as much as a job. They are there in a
-    process that was forked, too. A job must not wait for another one.
+    The other threads are reused, since starting one costs as much as a job. This also
+    works in a forked process. A job must not wait for another job.
 
     Parameters
     ----------
     jobs : iterable of callable
+        The work; each is called once.
     threads : int
-        At least 1.
+        Number of threads including the caller, at least 1.
     others : ThreadPoolExecutor, optional
-        By default those whom all share.
+        Pool of the other threads; default: the shared pool.
 
     Raises
     ------
     Exception
-        What a job raises, once none is being done any more; those left are not begun.
+        The exception of a job, after all running jobs have ended; the remaining jobs
+        are not started.
     """
-    left = deque(jobs)
+    remaining = deque(jobs)
 
     def work() -> None:
         while True:
             try:
-                job = left.popleft()
+                job = remaining.popleft()
             except IndexError:
                 return
             try:
                 job()
             except BaseException:
-                left.clear()
+                remaining.clear()
                 raise
 
-    crew = others or _crew()
-    begun = [crew.submit(work) for _ in range(min(threads, len(left)) - 1)]
+    pool = others or _shared_pool()
+    futures = [pool.submit(work) for _ in range(min(threads, len(remaining)) - 1)]
     try:
         work()
     finally:
-        errors = [each.exception() for each in begun if not each.cancel()]
+        errors = [future.exception() for future in futures if not future.cancel()]
     for error in errors:
         if error is not None:
             raise error
 
 
-def _crew() -> ThreadPoolExecutor:
-    """Return threads of the same priority as this one."""
+def _shared_pool() -> ThreadPoolExecutor:
+    """Return the pool of threads with the priority of the calling thread."""
     priority = 0
-    if sys.platform == "linux":  # elsewhere a thread has none of its own
+    if sys.platform == "linux":  # other systems have no priority per thread
         priority = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-    with _guard:
-        if priority not in _crews:
-            _crews[priority] = ThreadPoolExecutor(_MOST, thread_name_prefix="crew")
-        return _crews[priority]
+    with _lock:
+        if priority not in _pools:
+            _pools[priority] = ThreadPoolExecutor(
+                _MAX_THREADS, thread_name_prefix="workbench-pool"
+            )
+        return _pools[priority]
 
 
-def _forget() -> None:
-    """Begin anew in a process that was forked: its parent's threads are not there."""
-    global _guard  # noqa: PLW0603 - that of the parent may be held
-    _guard = threading.Lock()
-    _crews.clear()
+def _reset_after_fork() -> None:
+    """Drop the pools in a forked process: the parent's threads do not exist there."""
+    global _lock  # noqa: PLW0603 - the parent's lock may be held
+    _lock = threading.Lock()
+    _pools.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_reset_after_fork)
