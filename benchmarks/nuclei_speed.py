@@ -166,13 +166,13 @@ def steps() -> dict[str, Callable[[], object]]:
     )
     finder = InstanceExtractor(card, Grid((SIDE, SIDE), 1.0, SIDE, 64), 0.5)
     maps = labels[None].astype(np.float32)
-    claims = finder.find(0, maps, pixels)
+    claims = finder.extract(0, maps, pixels)
     return {
         "largest parts": lambda: largest_parts(labels),
         "outlines": lambda: rings(one, first, origin=(0, 0), scale=1.0),
         "measures": lambda: measure(found, pixels, box, 0.5, stains),
         "bytes": lambda: codec.encode(claims, 1),
-        "all, with decoding of labels": lambda: finder.find(0, maps, pixels),
+        "all, with decoding of labels": lambda: finder.extract(0, maps, pixels),
     }
 
 

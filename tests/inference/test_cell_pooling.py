@@ -11,12 +11,12 @@ from torch.nn.functional import avg_pool2d
 
 from fakes import fake_card
 from workbench.errors import InvalidCardError
-from workbench.inference.cell_pooling import decode
+from workbench.inference.cell_pooling import pool_cells
 
 
 def test_an_answer_for_the_whole_tile_is_its_cell():
     values = torch.rand(5, 2)
-    assert torch.equal(decode(values, fake_card())[:, :, 0, 0], values)
+    assert torch.equal(pool_cells(values, fake_card())[:, :, 0, 0], values)
 
 
 @pytest.mark.parametrize(("margin", "cells"), [(0, 1), (0, 4), (8, 2), (8, 16), (6, 5)])
@@ -25,8 +25,10 @@ def test_where_cells_hold_whole_pixels_it_is_average_pooling(margin, cells):
     values = torch.rand(3, 2, 32, 32)
     core = values[:, :, margin : 32 - margin, margin : 32 - margin]
     pooled = avg_pool2d(core, card.core_px // cells)
-    assert decode(values, card).shape == (3, 2, cells, cells)
-    np.testing.assert_allclose(decode(values, card).numpy(), pooled.numpy(), rtol=1e-5)
+    assert pool_cells(values, card).shape == (3, 2, cells, cells)
+    np.testing.assert_allclose(
+        pool_cells(values, card).numpy(), pooled.numpy(), rtol=1e-5
+    )
 
 
 @given(
@@ -44,7 +46,9 @@ def test_cells_that_cut_through_pixels_keep_the_mean_of_the_core(
     edge = margin * length
     core = fine[:, :, edge : 32 * length - edge, edge : 32 * length - edge]
     np.testing.assert_allclose(
-        decode(values, card).mean((2, 3)).numpy(), core.mean((2, 3)).numpy(), rtol=1e-4
+        pool_cells(values, card).mean((2, 3)).numpy(),
+        core.mean((2, 3)).numpy(),
+        rtol=1e-4,
     )
 
 
@@ -52,9 +56,9 @@ def test_the_margin_is_not_answered_for():
     card = fake_card(tile_px=32, margin_px=8, cells=2)
     values = torch.full((1, 2, 32, 32), 9.0)
     values[:, :, 8:24, 8:24] = 1.0
-    assert (decode(values, card) == 1).all()
+    assert (pool_cells(values, card) == 1).all()
 
 
 def test_several_cells_need_an_answer_for_each_pixel():
     with pytest.raises(InvalidCardError, match="cells = 4"):
-        decode(torch.rand(5, 2), fake_card(cells=4))
+        pool_cells(torch.rand(5, 2), fake_card(cells=4))

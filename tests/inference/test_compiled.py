@@ -89,7 +89,7 @@ def test_a_server_compiles_any_number_of_models(monkeypatch):
                 nn.Conv2d(3, channels, 3), nn.Conv2d(channels, 2, 1)
             )
             inference = DevicePredictor(TileModel(fake_card(), network), COMPILED)
-            assert not inference.not_compiled
+            assert not inference.compile_problem
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_memory_that_is_exhausted_is_no_failure_to_compile(monkeypatch):
     answers = inference(np.zeros((16, 32, 32, 3), np.uint8))
     assert answers.shape == (16, 2, 1, 1)
     assert not compiled.problem
-    assert inference._most == 4
+    assert inference._max_size == 4
 
 
 def test_it_is_a_flag_and_the_same_run_may_go_on_without_it(use, tmp_path, monkeypatch):

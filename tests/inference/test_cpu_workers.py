@@ -48,7 +48,7 @@ def test_parts_are_answered_at_the_same_time_each_by_one_thread():
     processors = CpuWorkers(8)
     assert processors.count == 3
     with processors.joined():
-        found = processors.answers(answer, "abc")
+        found = processors.map(answer, "abc")
     assert [part for part, _, _ in found] == ["a", "b", "c"]
     assert {threads for _, threads, _ in found} == {1}
     assert len({thread for _, _, thread in found}) == 3
@@ -67,7 +67,7 @@ def test_others_use_all_threads_meanwhile_and_later():
     meeting = threading.Barrier(2, timeout=LONG_S)
     processors = CpuWorkers(2)
     with processors.joined():
-        processors.answers(lambda _: meeting.wait(), "ab")  # both have begun
+        processors.map(lambda _: meeting.wait(), "ab")  # both have begun
         assert torch.get_num_threads() == 1
         assert threads_of_another() == 3
     assert torch.get_num_threads() == threads_of_another() == 3
@@ -82,7 +82,7 @@ def test_an_error_of_a_part_is_told():
 
     processors = CpuWorkers(3)
     with pytest.raises(KeyError), processors.joined():
-        processors.answers(fail, range(9))
+        processors.map(fail, range(9))
     assert torch.get_num_threads() == 3
 
 
@@ -92,7 +92,7 @@ def test_the_threads_end_with_their_owner():
     before = set(threading.enumerate())
     processors = CpuWorkers(3)
     with processors.joined():
-        processors.answers(lambda _: meeting.wait(), "abc")
+        processors.map(lambda _: meeting.wait(), "abc")
     others = set(threading.enumerate()) - before
     assert len(others) == 2
     del processors
@@ -106,7 +106,7 @@ def test_the_threads_end_with_their_owner():
 def test_with_one_part_at_once_torch_calculates_as_it_does():
     processors = CpuWorkers(1)
     with processors.joined():
-        assert processors.answers(lambda _: torch.get_num_threads(), "ab") == [3, 3]
+        assert processors.map(lambda _: torch.get_num_threads(), "ab") == [3, 3]
 
 
 @pytest.mark.usefixtures("three")
@@ -135,7 +135,7 @@ def test_what_costs_nothing_is_done_by_one_and_what_costs_more_by_all_again(
             task()
 
         with processors.joined():
-            processors.answers(answer, range(12))
+            processors.map(answer, range(12))
         return len(seen)
 
     processors = CpuWorkers(3)

@@ -35,7 +35,7 @@ class Work:
             self.ended.set()
         return self.turns > 0
 
-    def moved(self):
+    def on_position_changed(self):
         pass
 
 
@@ -62,8 +62,8 @@ def test_one_run_of_a_user_does_not_wait_for_fifty_of_another():
     office = Office()
     many = [office.add("ada") for _ in range(50)]
     one = office.add("ben")
-    assert office.line.place(one) == 1
-    assert office.line.place(many[1]) == 2
+    assert office.line.position(one) == 1
+    assert office.line.position(many[1]) == 2
     office.door.set()
     assert all(work.ended.wait(LONG_S) for work in [*many, one])
     assert office.log[:3] == [many[0], one, many[1]]
@@ -108,7 +108,12 @@ def test_devices_work_side_by_side_and_nobody_overtakes():
     other = office.add("dora", ("cuda:2",))
     office.wait_for(2)
     assert set(office.log) == {first, other}
-    assert [office.line.place(w) for w in (first, both, second, other)] == [0, 1, 1, 0]
+    assert [office.line.position(w) for w in (first, both, second, other)] == [
+        0,
+        1,
+        1,
+        0,
+    ]
     office.door.set()
     assert both.ended.wait(LONG_S)
     assert second.ended.wait(LONG_S)

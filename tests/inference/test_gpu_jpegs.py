@@ -176,7 +176,7 @@ def test_a_device_that_decodes_otherwise_is_not_asked_again(run, path, caplog):
     swapped = StandIn(lambda pixels: pixels.flip(0) + 40)  # colours taken for others
     done, _ = run(path, "swapped", swapped)
     assert len(swapped.calls) == 1
-    assert "decodes these tiles otherwise" in caplog.text
+    assert "decodes these tiles differently" in caplog.text
     np.testing.assert_allclose(
         done.heatmap.values, plain.heatmap.values, atol=0.5 / 255, rtol=0
     )

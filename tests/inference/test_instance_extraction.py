@@ -23,7 +23,7 @@ from workbench.area import Area
 from workbench.errors import InvalidCardError, ModelError, RunError
 from workbench.export.dispatch import export_run
 from workbench.inference import engine, plan
-from workbench.inference.instance_extraction import InstanceExtractor, find_objects
+from workbench.inference.instance_extraction import InstanceExtractor, extract_instances
 from workbench.instances.counts import count as count_in
 from workbench.instances.edits import InstanceEdits
 from workbench.instances.instances import Instances
@@ -39,6 +39,7 @@ from workbench.models.instance_decoders import LabelsDecoder, decoder_of
 from workbench.results.instances import MEASURES, OBJECTS, LiveInstances
 from workbench.tiling.coverage import within
 from workbench.tiling.grid import Grid
+from workbench.tiling.prefetch import Batch
 
 SIZE = (360, 280)
 LABELS = blobs(SIZE, 220, (2, 8))
@@ -590,16 +591,16 @@ def test_the_network_is_only_so_far_ahead():
     def slowly(*_):
         assert blocked.wait(LONG_S)
 
-    finder.find = slowly
+    finder.extract = slowly
 
     def answered():
         for number in range(20):
             drawn.append(number)
             pixels = np.zeros((2, card.tile_px, card.tile_px, 3), np.uint8)
             maps = np.zeros((2, 1, card.tile_px, card.tile_px), np.float32)
-            yield wb.batches.Batch(number, np.arange(2), pixels), maps
+            yield Batch(number, np.arange(2), pixels), maps
 
-    found = find_objects(answered(), finder)
+    found = extract_instances(answered(), finder)
     thread = threading.Thread(target=lambda: next(found))
     thread.start()
     eventually(lambda: drawn)

@@ -164,13 +164,13 @@ def test_jobs_wait_in_line_and_see_their_place(use, slide, tmp_path):
     for job in jobs:
         job.start()
     gate.begun()
-    assert [job.place for job in jobs] == [0, 1, 2, 3]
+    assert [job.position for job in jobs] == [0, 1, 2, 3]
     assert list(line) == jobs
     assert jobs[3].progress.message == "Waiting for 3 runs before it."
     jobs[1].cancel()
     assert jobs[1].progress.status == "cancelled"
     assert jobs[1].wait(0)
-    assert [job.place for job in jobs] == [0, 0, 1, 2]
+    assert [job.position for job in jobs] == [0, 0, 1, 2]
     gate.open()
     assert all(job.wait(LONG_S) for job in jobs)
     assert [j.progress.status for j in jobs] == [
@@ -214,7 +214,7 @@ def test_what_nobody_expected_is_logged_and_said(
     use(MeanColour())
     line = DeviceQueue()
     with monkeypatch.context() as patch:
-        patch.setattr("workbench.inference.engine._answers", lambda *_: 1 / 0)
+        patch.setattr("workbench.inference.engine._tile_results", lambda *_: 1 / 0)
         job = Job(slide, RECIPE, tmp_path / "run", jobs=line)
         job.start()
         assert job.wait(LONG_S)
@@ -280,12 +280,12 @@ def test_a_paused_job_gives_the_device_back_and_goes_on(use, slide, tmp_path):
     until(jobs[0], "paused")
     assert jobs[0].run.tiles_done == 32
     assert not jobs[0].wait(0)
-    assert jobs[0].place == 0
+    assert jobs[0].position == 0
     gate.begun()  # the other has the device
     assert list(line) == [jobs[1]]
     jobs[0].resume()
     jobs[0].resume()
-    assert jobs[0].place == 1
+    assert jobs[0].position == 1
     assert jobs[0].progress.message == "Waiting for 1 run before it."
     gate.open()
     assert all(job.wait(LONG_S) for job in jobs)
@@ -304,7 +304,7 @@ def test_a_job_that_waits_can_be_paused_and_cancelled(use, slide, tmp_path):
     gate.begun()
     second.pause()
     assert second.progress.status == "paused"
-    assert third.place == 1
+    assert third.position == 1
     second.cancel()
     assert second.wait(LONG_S)
     second.resume()
@@ -344,12 +344,12 @@ def test_users_take_turns_and_nothing_is_answered_twice(use, slide, tmp_path):
     gate.tickets.release()
     gate.begun()  # a goes on: who waits is the same user's
     jobs["c"].start()
-    assert [jobs[name].place for name in "abc"] == [0, 2, 1]
+    assert [jobs[name].position for name in "abc"] == [0, 2, 1]
     gate.tickets.release()
     gate.begun()
     until(jobs["a"], "waiting")
     assert jobs["a"].run.tiles_done == 32
-    assert [jobs[name].place for name in "abc"] == [1, 2, 0]
+    assert [jobs[name].position for name in "abc"] == [1, 2, 0]
     gate.open()
     assert all(job.wait(LONG_S) for job in jobs.values())
     assert {job.progress.status for job in jobs.values()} == {"finished"}

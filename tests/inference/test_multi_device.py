@@ -243,7 +243,7 @@ def test_a_batch_found_by_trial_fits_the_memory(monkeypatch):
 
     monkeypatch.setattr("torch.get_num_threads", lambda: 1)  # as a GPU: not divided
     small = DevicePredictor(fake_model(Small()), WHOLE.replace(batch_size="auto"))
-    fits, rate = small._try(64)
+    fits, rate = small._time_batch(64)
     assert fits == 32
     assert rate > 0
 

@@ -84,7 +84,7 @@ def test_waiting_for_items_is_measured_and_nothing_else(clock):
             clock.now += 2
             yield item
 
-    for _ in reporter.waits(slow(), "waiting"):
+    for _ in reporter.timed(slow(), "waiting"):
         clock.now += 5
     assert reporter.seconds == {"waiting": 6.0}
 
@@ -115,7 +115,7 @@ def test_the_memory_is_asked_for_four_times_a_second(clock, tmp_path):
     asked = iter(range(100))
     for _ in range(10):
         clock.now += 0.1
-        reporter.measured({}, lambda: {"host": next(asked)})
+        reporter.update({}, lambda: {"host": next(asked)})
         reporter.tiles(41)
     told = [progress.memory["host"] for progress in heard[-10:]]
     assert told == sorted(told)
@@ -131,6 +131,6 @@ def test_a_bar_says_what_is_done_and_closes_with_its_block(capsys):
     assert "1/4" in said
     assert "core 7.svs" in said
     assert bar._bar is None
-    with ProgressBar(wanted=False) as bar:
+    with ProgressBar(enabled=False) as bar:
         bar(Progress("running", "tiles", 1, 4))
     assert capsys.readouterr().err == ""

@@ -78,7 +78,7 @@ def test_what_lies_beyond_the_edge_does_not_matter():
     inference = DevicePredictor(model, recipe)
     batch = Batch(0, np.arange(2), pixels, shown=shown)
     batches = [batch, replace(batch, pixels=others)]
-    (_, one), (_, other) = inference.answers(batches)
+    (_, one), (_, other) = inference.predict(batches)
     np.testing.assert_array_equal(one, other)
     part = torch.from_numpy(pixels[:1, 64:171, 64:200].copy()).permute(0, 3, 1, 2)
     alone = model(part).numpy()[0]

@@ -15,7 +15,7 @@ from torch import nn
 
 from fakes import FakeSlide, fake_card
 from workbench.inference import engine
-from workbench.inference.cell_pooling import decode
+from workbench.inference.cell_pooling import pool_cells
 from workbench.models.tile_model import TileModel
 from workbench.recipe import Recipe
 from workbench.results.blending import BlendedRaster
@@ -198,7 +198,7 @@ def test_batches_order_and_resuming_do_not_change_what_is_blended(use, tmp_path)
 def test_answers_reach_beyond_the_core_by_whole_cells():
     card = segmentation()  # tile 32, core 16, cells of 4 px, 2 more on each side
     answer = torch.arange(32.0).repeat(1, 2, 32, 1)
-    cells = decode(answer, card)
+    cells = pool_cells(answer, card)
     assert cells.shape == (1, 2, 8, 8)
     expected = torch.arange(32.0).reshape(8, 4).mean(1)
     torch.testing.assert_close(cells[0, 0, 0], expected)

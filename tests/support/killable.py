@@ -152,7 +152,7 @@ def warm_up():
     finder = InstanceExtractor(card, Grid((64, 64), 1.0, 64, 16), 1.0)
     maps = np.zeros((1, 64, 64), np.float32)
     maps[0, 20:40, 20:40] = 1
-    claims = finder.find(0, maps, np.zeros((64, 64, 3), np.uint8))
+    claims = finder.extract(0, maps, np.zeros((64, 64, 3), np.uint8))
     codec.decode(codec.encode(claims, 1))
 
 

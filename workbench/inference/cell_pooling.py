@@ -1,4 +1,4 @@
-"""From what a network says to one value for each cell of the raster."""
+"""Pooling of network outputs to one value per raster cell."""
 
 from __future__ import annotations
 
@@ -13,54 +13,55 @@ if TYPE_CHECKING:
     from workbench.models.card import ModelCard
 
 _PER_TILE = 2
-"""Dimensions of an answer for whole tiles: (N, C)."""
+"""Dimensions of an output for whole tiles: (N, C)."""
 
 
 @torch.inference_mode()
-def decode(answers: Tensor, card: ModelCard) -> Tensor:
-    """Average what a network says over the cells of each tile's core.
+def pool_cells(outputs: Tensor, card: ModelCard) -> Tensor:
+    """Average the outputs of a network over the cells of each tile's core.
 
-    The averages are weighted by area, so that cells and margin may cut through the
-    pixels of an answer that is coarser than the tile. It happens on the answers'
-    device.
+    The averages are weighted by area, so the borders of cells and margin may cut
+    through pixels of an output that is coarser than the tile. The computation runs on
+    the device of the outputs.
 
     Parameters
     ----------
-    answers : Tensor
-        float32 (N, C), for whole tiles, or (N, C, h, w), spread over the whole tile.
+    outputs : Tensor
+        float32 (N, C), for whole tiles, or (N, C, h, w), a map of the whole tile.
     card : ModelCard
-        Says where the core is, and how many cells it has.
+        Card with the core, the margin and the number of cells.
 
     Returns
     -------
     Tensor
         float32 (N, C, cells, cells), on the same device, with `blend_cells` more on
-        each side; of instances the answers as
-        they are, for a decoder of their own.
+        each side; for instances the unchanged maps, which their decoder takes.
 
     Raises
     ------
     InvalidCardError
-        If the card has several cells but the network answers for whole tiles.
+        If the card has several cells but the network's output is for whole tiles.
     """
     if card.task == "instances":
-        return answers.float()
-    if answers.ndim == _PER_TILE:
+        return outputs.float()
+    if outputs.ndim == _PER_TILE:
         if card.cells != 1:
-            reason = f"cells = {card.cells}, but the network answers for whole tiles"
+            reason = (
+                f"cells = {card.cells}, but the network's output is for whole tiles"
+            )
             raise InvalidCardError(card.name, reason)
-        cells = answers[:, :, None, None]
+        cells = outputs[:, :, None, None]
     else:
-        down = _weights(answers.shape[2], card).to(answers)
-        across = _weights(answers.shape[3], card).to(answers)
-        cells = down @ answers @ across.T
+        down = _weights(outputs.shape[2], card).to(outputs)
+        across = _weights(outputs.shape[3], card).to(outputs)
+        cells = down @ outputs @ across.T
     return cells.float()
 
 
 def _weights(length: int, card: ModelCard) -> Tensor:
-    """Return what each pixel of a line adds to each cell, (cells, length).
+    """Return the weight of each pixel of a line in each cell, (cells, length).
 
-    A weight is the share of the cell that the pixel covers; those of a cell sum to 1.
+    A weight is the share of the cell that the pixel covers; each row sums to 1.
     """
     pixel = card.tile_px / length
     cell = card.core_px / card.cells

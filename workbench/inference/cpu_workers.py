@@ -1,9 +1,9 @@
-"""The processors of this machine, each calculating its own part of a batch.
+"""CPU workers, each of which computes a part of a batch.
 
-torch lets all processors share each layer of a network. They wait for each other at
-the end of each, at full speed, so that whatever else needs one of them for a moment
-stops all. With a part of the batch for each of them nobody waits, and parts fit into
-the cache: see benchmarks/README.md.
+By default all torch threads share each layer of a network and wait for each other, at
+full load, at the end of each layer; anything else that needs a core for a moment then
+delays all of them. With one part of the batch per worker there is no such wait, and a
+part fits into the cache: see benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -23,46 +23,49 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _WORTHWHILE_S: Final = 0.002
-"""For a part; to have another thread do what takes less costs more."""
+"""Seconds of a part below which another thread costs more than it saves."""
 
 Part = TypeVar("Part")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class CpuWorkers:
-    """Threads that calculate side by side; together they use what torch uses.
+    """Threads that compute side by side, with as many torch threads in all as before.
 
     Parameters
     ----------
     most : int
-        Parts that there are at once, at most.
+        Maximum number of parts at once.
 
     Attributes
     ----------
     count : int
-        Threads, he who asks included. If that is all, torch calculates as it does.
+        Number of worker threads, including the caller. If 1, torch divides the layers.
     """
 
     def __init__(self, most: int) -> None:
-        self._usual = torch.get_num_threads()
-        self.count = max(1, min(self._usual, most))
-        self._wanted = self.count
-        self._shares = self._usual // self.count, self._usual
-        self._others = ThreadPoolExecutor(
-            max(1, self.count - 1), "processor", _take_a_share, self._shares
+        self._torch_threads = torch.get_num_threads()
+        self.count = max(1, min(self._torch_threads, most))
+        self._active = self.count
+        self._thread_limits = self._torch_threads // self.count, self._torch_threads
+        self._pool = ThreadPoolExecutor(
+            max(1, self.count - 1),
+            "cpu-worker",
+            _limit_torch_threads,
+            self._thread_limits,
         )
 
     def ends(self, number: int, most: int) -> list[int]:
-        """Return where to divide so many tiles: 0, the ends of parts, and `number`.
+        """Return the bounds of equal parts: 0, the ends of the parts, and `number`.
 
-        Parts differ by one tile at most; there are as many for each processor.
+        The sizes of parts differ by at most one tile; each worker has equally many.
 
         Parameters
         ----------
         number : int
-            At least 1.
+            Number of tiles, at least 1.
         most : int
-            Tiles of a part.
+            Maximum tiles of a part.
         """
         parts = -(-number // (most * self.count)) * self.count
         parts = min(number, parts)
@@ -70,44 +73,44 @@ class CpuWorkers:
 
     @contextmanager
     def joined(self) -> Iterator[None]:
-        """Let this thread be one of them meanwhile."""
+        """Context manager in which the calling thread acts as one CPU worker."""
         if self.count == 1:
             yield
             return
-        _take_a_share(*self._shares)
+        _limit_torch_threads(*self._thread_limits)
         try:
             yield
         finally:
-            torch.set_num_threads(self._usual)
+            torch.set_num_threads(self._torch_threads)
 
-    def answers(
-        self, task: Callable[[Part], Answer], parts: Sequence[Part]
-    ) -> list[Answer]:
-        """Return what a task answers to each part; call it while `joined`.
+    def map(
+        self, task: Callable[[Part], Result], parts: Sequence[Part]
+    ) -> list[Result]:
+        """Return the results of a task for each part; call it while `joined`.
 
         Raises
         ------
         Exception
-            What the task raises, once no part is being answered any more.
+            The error of a task, raised once no part is in work any more.
         """
-        found: dict[int, Answer] = {}
+        results: dict[int, Result] = {}
 
-        def answer(number: int) -> None:
-            found[number] = task(parts[number])
+        def compute(number: int) -> None:
+            results[number] = task(parts[number])
 
-        jobs = [partial(answer, number) for number in range(len(parts))]
+        jobs = [partial(compute, number) for number in range(len(parts))]
         began = time.perf_counter()
-        run_parallel(jobs, self._wanted, self._others)
-        spent = (time.perf_counter() - began) * self._wanted / max(1, len(parts))
-        self._wanted = self.count if spent > _WORTHWHILE_S else 1
-        return [found[number] for number in range(len(parts))]
+        run_parallel(jobs, self._active, self._pool)
+        part_s = (time.perf_counter() - began) * self._active / max(1, len(parts))
+        self._active = self.count if part_s > _WORTHWHILE_S else 1
+        return [results[number] for number in range(len(parts))]
 
 
-def _take_a_share(share: int, usual: int) -> None:
-    """Let torch use so many threads for what this one asks, and no more."""
-    torch.get_num_threads()  # or else a new thread asks for the usual number later
-    torch.set_num_threads(share)
-    # Threads that are still to come have what was set last, in whichever thread.
+def _limit_torch_threads(limit: int, usual: int) -> None:
+    """Limit the torch threads of the calling thread, but not those of later threads."""
+    torch.get_num_threads()  # otherwise a new thread resets the number later
+    torch.set_num_threads(limit)
+    # New threads take the number that was set last, by whichever thread.
     last = threading.Thread(target=torch.set_num_threads, args=(usual,))
     last.start()
     last.join()

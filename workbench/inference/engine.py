@@ -1,6 +1,6 @@
-"""One run: a model over a slide, from the recipe to the folder.
+"""The engine: runs a model over a slide, from the recipe to the run folder.
 
-`run` reads as a table of contents; what the steps do is in the modules they name.
+`run` reads as a table of contents; the steps are in the modules that it imports.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from workbench.errors import (
     SlideReadError,
     WorkbenchError,
 )
-from workbench.inference.instance_extraction import InstanceExtractor, find_objects
+from workbench.inference.instance_extraction import InstanceExtractor, extract_instances
 from workbench.inference.plan import RunPlan
 from workbench.inference.progress_reporter import ProgressReporter
 from workbench.recipe import Recipe
@@ -60,116 +60,118 @@ def run(
 ) -> Run:
     """Run a model over a slide.
 
-    Asked again of the same folder, a run that was cancelled, killed or failed goes on
-    where it was, with the same answers as if it had never stopped; one that is
-    finished is returned as it is.
+    Called again with the same folder, a run that was cancelled, killed or failed is
+    resumed, with the same results as without the interruption; a finished one is
+    returned unchanged.
 
     Parameters
     ----------
     slide : Slide
-        With a believable mpp.
+        A slide with a known mpp.
     recipe : Recipe, optional
-        What to do.
+        Options of the run.
     out : path, optional
-        Folder of the run. Default: one below `runs`, named by slide, model and a
-        fingerprint of all that is asked.
+        Folder of the run. Default: a folder below `runs`, named by slide, model and a
+        fingerprint of the options.
     progress : callable or True, optional
         Called with a `Progress` after each chunk of tiles; True draws a bar.
     cancel : threading.Event, optional
-        Set it to stop after the chunk in hand.
+        Event that stops the run after the current chunk.
     focus : callable, optional
-        Returns the `Box` that somebody looks at, or None; its tiles come first. It
-        is called from another thread.
+        Returns the `Box` in view, or None; its tiles are processed first. Called from
+        another thread.
     need_tiles : bool
-        Whether a run without any tile is an error; else it is finished at once.
+        Whether a run without tiles raises an error; otherwise it finishes at once.
     **options
-        Fields of `Recipe`, in place of those of `recipe`.
+        Fields of `Recipe` that override those of `recipe`.
 
     Returns
     -------
     Run
-        Finished; or cancelled, if `cancel` was set.
+        The finished run; a cancelled one if `cancel` was set.
 
     Raises
     ------
     RecipeError
         If an option is out of bounds, or this machine has no such device.
     MissingMppError
-        If the pixel size of the slide is not known.
+        If the mpp of the slide is not known.
     ModelError
-        If the model cannot be used, or its answers are nowhere finite.
+        If the model cannot be used, or none of its outputs is finite.
     StainError
-        If the slide or the reference has no stain to fit.
+        If no stain can be fitted to the slide or the reference.
     SlideReadError
-        If the slide cannot be read any more, or nowhere; single damaged tiles are left
-        out.
+        If the slide is no longer readable, or no tile of it is; single damaged tiles
+        are left out.
     NoTissueError
-        If no tissue is found and `need_tiles` is set; nothing is kept then.
+        If no tissue is found and `need_tiles` is set; no folder is made then.
     RecipeMismatchError
-        If the folder holds another run.
+        If the folder holds a different run.
     RunError
         If the folder is in use or holds other files, or the disk is full.
     """
     recipe = (recipe or Recipe()).replace(**options)
-    with ProgressReporter(progress) as report:
-        with report.stage("preparing"):
-            request = RunPlan.of(slide, recipe)
-        with RunWriter(Path(out or request.folder)) as recorder:
-            recorder.adopt(slide)
-            recorder.check(request.asked)
-            if not recorder.finished:
-                _begin(request, recorder, report, need_tiles=need_tiles)
-                status = _answer(request, recorder, report, cancel=cancel, focus=focus)
-                recorder.close(status, timings=report.seconds)
+    with ProgressReporter(progress) as reporter:
+        with reporter.stage("preparing"):
+            plan = RunPlan.of(slide, recipe)
+        with RunWriter(Path(out or plan.folder)) as writer:
+            writer.adopt(slide)
+            writer.check(plan.identity.record)
+            if not writer.finished:
+                _begin(plan, writer, reporter, need_tiles=need_tiles)
+                status = _predict_tiles(
+                    plan, writer, reporter, cancel=cancel, focus=focus
+                )
+                writer.close(status, timings=reporter.seconds)
                 if status == "failed":
-                    raise _nothing_read(slide, recorder.record)
-        done = open_run(recorder.path)
-        report.end(done)
-    return done
+                    raise _no_results_error(slide, writer.record)
+        finished = open_run(writer.path)
+        reporter.end(finished)
+    return finished
 
 
 def _begin(
-    request: RunPlan, recorder: RunWriter, report: ProgressReporter, *, need_tiles: bool
+    plan: RunPlan, writer: RunWriter, reporter: ProgressReporter, *, need_tiles: bool
 ) -> None:
-    """Make the folder of a new run; take up what an earlier session decided."""
-    if recorder.record:
-        recorder.resume(request.session)
+    """Create the folder of a new run, or load the decisions of an earlier session."""
+    if writer.record:
+        writer.resume(plan.session)
     else:
-        with report.stage("finding tissue"):
-            tiles = request.tiles()
+        with reporter.stage("finding tissue"):
+            tiles = plan.tiles()
         if need_tiles and not len(tiles):
-            everywhere = request.recipe.region is None
+            everywhere = plan.recipe.region is None
             where = "on" if everywhere else "in the chosen region of"
-            raise NoTissueError(request.slide.name, where)
-        with report.stage("fitting stains"):
-            normalizer = request.normalizer() if len(tiles) else None
-        with report.part("preparing"):
-            batch_size = request.inference.batch_size()
+            raise NoTissueError(plan.slide.name, where)
+        with reporter.stage("fitting stains"):
+            normalizer = plan.normalizer() if len(tiles) else None
+        with reporter.part("preparing"):
+            batch_size = plan.inference.batch_size()
         decided = {
             "normalizer": normalizer.to_dict() if normalizer else None,
             "batch_size": batch_size,
         }
-        recorder.create({**request.facts, **decided}, tiles, request.session)
-    if record := recorder.record["normalizer"]:
-        # From the record in a new run too, so that both calculate with one rounding.
-        request.inference.use(normalizer_of(record))
-    report.begin(recorder.path, recorder.tiles_done, len(recorder.tiles))
+        writer.create({**plan.record, **decided}, tiles, plan.session)
+    if record := writer.record["normalizer"]:
+        # Read back in a new run too, so that all sessions use the same rounded values.
+        plan.inference.use(normalizer_of(record))
+    reporter.begin(writer.path, writer.tiles_done, len(writer.tiles))
 
 
-def _answer(
-    request: RunPlan,
-    recorder: RunWriter,
-    report: ProgressReporter,
+def _predict_tiles(
+    plan: RunPlan,
+    writer: RunWriter,
+    reporter: ProgressReporter,
     *,
     cancel: threading.Event | None,
     focus: Callable[[], Box | None] | None,
 ) -> Status:
-    """Answer all tiles that have no answer yet, chunk by chunk."""
-    grid, inference = request.grid, request.inference
+    """Predict all tiles that have no result yet, chunk by chunk."""
+    grid, inference = plan.grid, plan.inference
     embeds = inference.card.task == "embedding"
-    chunks = chunks_of(grid, recorder.tiles, recorder.batch_size)
-    schedule = ChunkOrder(grid, chunks, done=recorder.chunks_done, focus=focus)
-    source = DamagedTiles(request.slide)
+    chunks = chunks_of(grid, writer.tiles, writer.batch_size)
+    schedule = ChunkOrder(grid, chunks, done=writer.chunks_done, focus=focus)
+    source = DamagedTiles(plan.slide)
     threads = inference.reading_threads
     batches = read_batches(
         source,
@@ -181,80 +183,82 @@ def _answer(
         encoded=lambda: inference.decodes,
         border=inference.card.border,
     )
-    left, before = len(chunks) - len(recorder.chunks_done), request.slide.waited_s
-    with report.stage("tiles"), closing(batches):
-        wanted = report.waits(_until(cancel, batches), "waiting")
-        answered = report.waits(inference.answers(wanted), "answering")
-        for batch, values, objects in _with_objects(request, answered, report):
-            with report.part("writing"):
-                found = _answers(batch, values, objects, grid, source)
-                recorder.append(found.as_vectors() if embeds else found)
+    left, before = len(chunks) - len(writer.chunks_done), plan.slide.waited_s
+    with reporter.stage("tiles"), closing(batches):
+        remaining = reporter.timed(_until_cancelled(cancel, batches), "waiting")
+        predicted = reporter.timed(inference.predict(remaining), "answering")
+        for batch, values, instances in _with_instances(plan, predicted, reporter):
+            with reporter.part("writing"):
+                results = _tile_results(batch, values, instances, grid, source)
+                writer.append(results.as_vectors() if embeds else results)
             left -= 1
-            report.spent("reading", batch.seconds)
-            waited = (request.slide.waited_s - before) / max(threads)
+            reporter.add_seconds("reading", batch.seconds)
+            waited = (plan.slide.waited_s - before) / max(threads)
             spent = {**inference.seconds, "disk": waited}
-            report.measured(spent, lambda: inference.memory)
-            report.tiles(recorder.tiles_done)
+            reporter.update(spent, lambda: inference.memory)
+            reporter.tiles(writer.tiles_done)
     if left:
         return "cancelled"
-    asked = len(recorder.tiles)
-    return "failed" if 0 < asked == recorder.tiles_failed else "finished"
+    total = len(writer.tiles)
+    return "failed" if 0 < total == writer.tiles_failed else "finished"
 
 
-def _nothing_read(slide: Slide, record: Mapping[str, Any]) -> WorkbenchError:
-    """Return the error of a run in which every tile failed: it tells nothing."""
+def _no_results_error(slide: Slide, record: Mapping[str, Any]) -> WorkbenchError:
+    """Return the error of a run in which every tile failed."""
     reason = record["failures"][0]["reason"]
     place = f"all {record['tiles_failed']:,} tiles"
     if reason == _NOT_FINITE:
         return ModelError(
-            f"The model has no answer to {place} of '{slide.path}': {reason}.",
-            "Look whether its card and weights belong together, and try it on the CPU.",
+            f"No finite output for {place} of '{slide.path}': {reason}.",
+            "Check that its card and weights belong together, and try it on the CPU.",
         )
     return SlideReadError(slide.path, place, reason)
 
 
-def _until(cancel: threading.Event | None, batches: Iterable[Batch]) -> Iterator[Batch]:
-    """Go through batches until somebody cancels."""
+def _until_cancelled(
+    cancel: threading.Event | None, batches: Iterable[Batch]
+) -> Iterator[Batch]:
+    """Yield batches until the run is cancelled."""
     for batch in batches:
         if cancel is not None and cancel.is_set():
             return
         yield batch
 
 
-def _with_objects(
-    request: RunPlan,
-    answered: Iterable[tuple[Batch, NDArray[np.float32]]],
-    report: ProgressReporter,
+def _with_instances(
+    plan: RunPlan,
+    predicted: Iterable[tuple[Batch, NDArray[np.float32]]],
+    reporter: ProgressReporter,
 ) -> Iterator[tuple[Batch, NDArray[np.float32], bytes]]:
-    """Look for objects in what a model said of each batch, if it is one of these."""
-    card = request.inference.card
+    """Extract the instances of each batch, if the model predicts instances."""
+    card = plan.inference.card
     if card.task != "instances":
-        for batch, values in answered:
+        for batch, values in predicted:
             yield batch, values, b""
         return
-    region = region_of(request.recipe.region)
-    finder = InstanceExtractor(card, request.grid, request.slide.require_mpp(), region)
-    with closing(find_objects(answered, finder)) as found:
-        for batch, density, objects, seconds in found:
-            report.spent("finding", seconds)
-            yield batch, density, objects
+    region = region_of(plan.recipe.region)
+    extractor = InstanceExtractor(card, plan.grid, plan.slide.require_mpp(), region)
+    with closing(extract_instances(predicted, extractor)) as results:
+        for batch, density, instances, seconds in results:
+            reporter.add_seconds("finding", seconds)
+            yield batch, density, instances
 
 
-def _answers(
+def _tile_results(
     batch: Batch,
     values: NDArray[np.float32],
-    objects: bytes,
+    instances: bytes,
     grid: Grid,
     source: DamagedTiles,
 ) -> TileResults:
-    """Return the model's answers, without those that mean nothing."""
-    known = np.isfinite(values)
-    # Of objects, cells outside the region have no density.
-    told = known.any(axis=(1, 2, 3)) if objects else known.all(axis=(1, 2, 3))
-    failures = {int(tile): _NOT_FINITE for tile in batch.indices[~told]}
+    """Return the results of a batch; tiles without a usable output are failures."""
+    finite = np.isfinite(values)
+    # Cells outside the region have no instance density.
+    usable = finite.any(axis=(1, 2, 3)) if instances else finite.all(axis=(1, 2, 3))
+    failures = {int(tile): _NOT_FINITE for tile in batch.indices[~usable]}
     for tile in batch.indices.tolist() if source.failures else ():
         if reason := source.failures.get(grid.tile(tile)):
             failures[tile] = reason
     if failures:
         values[np.isin(batch.indices, list(failures))] = np.nan
-    return TileResults(batch.number, batch.indices, values, failures, objects=objects)
+    return TileResults(batch.number, batch.indices, values, failures, objects=instances)

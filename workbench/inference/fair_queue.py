@@ -1,4 +1,4 @@
-"""Who runs when: lines before the devices, in which users take turns."""
+"""Fair per-device run queue: round-robin between users."""
 
 from __future__ import annotations
 
@@ -13,48 +13,48 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TURN_S: Final = 20.0
-"""A run gives way to another user's after so long; loading a model takes seconds."""
+"""Seconds after which a run yields to another user; loading a model takes seconds."""
 
 
-_NICE: Final = 10
-"""How much less urgent a run is than what somebody waits for at a page."""
+_NICENESS: Final = 10
+"""Increment of the niceness of a run: page requests have priority."""
 
 
-class Entry(Protocol):
-    """What waits in line: a `Job`."""
+class QueuedJob(Protocol):
+    """A job in the queue: `Job`."""
 
     user: str
-    """Whose it is."""
+    """Name of the user."""
 
     @property
     def devices(self) -> frozenset[str]:
-        """The devices that it needs, all of them at once."""
+        """Devices that it needs, all at the same time."""
 
     def work(self) -> bool:
-        """Do it, in this thread; tell whether it wants another turn."""
+        """Run in the calling thread; return True to be queued again."""
 
-    def moved(self) -> None:
-        """Hear that its place in line has changed."""
+    def on_position_changed(self) -> None:
+        """Notify the job that its position has changed."""
 
 
 class DeviceQueue:
-    """A line before each device, in which users take turns.
+    """A queue for each device, in which users take turns.
 
-    A device does one run at a time, with all its memory: two at once would both be
-    slower. Whoever was served least recently is next; runs of one user keep their
-    order. A run that has had its turn goes back into the line when somebody else
-    waits for its device, and goes on from what is on disk: so one long run, or fifty
-    of one user, keep nobody else waiting for more than a turn. A run on several
-    devices waits until all of them are free; nobody overtakes it on them.
+    A device works on one run at a time, with all its memory: two at once would both be
+    slower. The user who was served least recently is next; runs of one user keep their
+    order. A run whose turn is over is queued again if another user waits for its
+    device, and resumes from the disk. So a long run, or fifty runs of one user, delay
+    other users by one turn at most. A run on several devices waits until all of them
+    are free; later runs do not overtake it on them.
 
-    Safe from any number of threads.
+    Thread-safe.
 
     Parameters
     ----------
     turn_s : float
         Seconds of a turn.
     clock : callable
-        Seconds, monotonic.
+        Returns monotonic seconds.
     """
 
     def __init__(
@@ -66,47 +66,47 @@ class DeviceQueue:
         self._turn_s = turn_s
         self._clock = clock
         self._lock = threading.Lock()
-        self._waiting: list[Entry] = []
-        self._running: dict[Entry, float] = {}
+        self._waiting: list[QueuedJob] = []
+        self._running: dict[QueuedJob, float] = {}
         self._served: dict[str, int] = {}
         self._turns = 0
 
-    def __iter__(self) -> Iterator[Entry]:
-        """Go through the jobs that run, then those that wait, in line."""
+    def __iter__(self) -> Iterator[QueuedJob]:
+        """Iterate over the running jobs, then the waiting ones in order."""
         with self._lock:
-            return iter([*self._running, *self._in_turn()])
+            return iter([*self._running, *self._service_order()])
 
-    def place(self, job: Entry) -> int:
-        """Return how many jobs a job waits for; 0 if it runs or is in no line."""
+    def position(self, job: QueuedJob) -> int:
+        """Return how many jobs are ahead; 0 if it runs or is not queued."""
         with self._lock:
-            line = self._in_turn()
-            if job not in line:
+            queue = self._service_order()
+            if job not in queue:
                 return 0
-            before = [*self._running, *line[: line.index(job)]]
+            before = [*self._running, *queue[: queue.index(job)]]
             return sum(1 for other in before if other.devices & job.devices)
 
-    def add(self, job: Entry) -> None:
-        """Put a job at the end of its user's line."""
+    def add(self, job: QueuedJob) -> None:
+        """Add a job at the end of its user's queue."""
         with self._lock:
             self._waiting.append(job)
-        self._go_on()
+        self._start_free()
 
-    def withdraw(self, job: Entry) -> bool:
-        """Take a job that waits out of its line; False if it does not wait."""
+    def withdraw(self, job: QueuedJob) -> bool:
+        """Remove a waiting job; return False if it was not waiting."""
         with self._lock:
             if job not in self._waiting:
                 return False
             self._waiting.remove(job)
-        self._go_on()
+        self._start_free()
         return True
 
-    def begin_turn(self, job: Entry) -> None:
-        """Count a running job's turn from now on: its model is loaded."""
+    def begin_turn(self, job: QueuedJob) -> None:
+        """Start the time of a running job's turn, once its model is loaded."""
         with self._lock:
             self._running[job] = self._clock()
 
-    def turn_is_over(self, job: Entry) -> bool:
-        """Tell whether a running job is to give way to somebody who waits."""
+    def turn_is_over(self, job: QueuedJob) -> bool:
+        """Return whether a running job must yield to another user's job."""
         with self._lock:
             since = self._running.get(job)
             if since is None or self._clock() - since < self._turn_s:
@@ -116,55 +116,55 @@ class DeviceQueue:
                 for other in self._waiting
             )
 
-    def _go_on(self) -> None:
-        """Start all jobs whose devices are free; tell the others their place."""
-        begun: list[Entry] = []
+    def _start_free(self) -> None:
+        """Start all jobs whose devices are free; notify the others."""
+        started: list[QueuedJob] = []
         with self._lock:
-            taken = frozenset(chain.from_iterable(j.devices for j in self._running))
-            for job in self._in_turn():
-                if not job.devices & taken:
+            busy = frozenset(chain.from_iterable(j.devices for j in self._running))
+            for job in self._service_order():
+                if not job.devices & busy:
                     self._waiting.remove(job)
                     self._running[job] = self._clock()
                     self._turns += 1
                     self._served[job.user] = self._turns
-                    begun.append(job)
-                taken |= job.devices
+                    started.append(job)
+                busy |= job.devices
             waiting = list(self._waiting)
-        for job in begun:
+        for job in started:
             name = f"run-{'-'.join(sorted(job.devices))}"
             threading.Thread(
-                target=self._serve, args=(job,), name=name, daemon=True
+                target=self._run_turn, args=(job,), name=name, daemon=True
             ).start()
         for job in waiting:
-            job.moved()
+            job.on_position_changed()
 
-    def _serve(self, job: Entry) -> None:
-        _give_way()
-        again = job.work()
+    def _run_turn(self, job: QueuedJob) -> None:
+        _lower_priority()
+        unfinished = job.work()
         with self._lock:
             del self._running[job]
-            if again:
-                self._waiting.insert(0, job)  # before what its user added later
-        self._go_on()
+            if unfinished:
+                self._waiting.insert(0, job)  # before later jobs of the same user
+        self._start_free()
 
-    def _in_turn(self) -> list[Entry]:
-        """Return who waits in the order of service: one of each user, and again."""
-        lines: dict[str, list[Entry]] = {}
+    def _service_order(self) -> list[QueuedJob]:
+        """Return waiting jobs in order of service: one of each user in turn."""
+        queues: dict[str, list[QueuedJob]] = {}
         for job in self._waiting:
-            lines.setdefault(job.user, []).append(job)
-        users = sorted(lines, key=lambda user: self._served.get(user, 0))
-        rounds = zip_longest(*(lines[user] for user in users))
+            queues.setdefault(job.user, []).append(job)
+        users = sorted(queues, key=lambda user: self._served.get(user, 0))
+        rounds = zip_longest(*(queues[user] for user in users))
         return [job for each in rounds for job in each if job is not None]
 
 
-def _give_way() -> None:
-    """Let this thread, and those that it starts, wait for those that serve pages.
+def _lower_priority() -> None:
+    """Lower the priority of the calling thread and of threads that it starts.
 
-    Whoever looks asks for little at a time: a tile comes at once, and costs the run
-    no more than the time to draw it. Only Linux knows priorities of threads.
+    Requests of a page are short: a tile is served at once, and delays the run by no
+    more than the time to draw it. Only Linux has priorities of threads.
     """
     if sys.platform == "linux":
         own = threading.get_native_id()
         os.setpriority(
-            os.PRIO_PROCESS, own, os.getpriority(os.PRIO_PROCESS, own) + _NICE
+            os.PRIO_PROCESS, own, os.getpriority(os.PRIO_PROCESS, own) + _NICENESS
         )

@@ -1,4 +1,4 @@
-"""Stored JPEG tiles, decoded on the device that takes them, and put together there."""
+"""Decoding of stored JPEG tiles on the GPU, and assembly of boxes from them."""
 
 from __future__ import annotations
 
@@ -19,50 +19,51 @@ if TYPE_CHECKING:
     from workbench.slide.encoded_regions import EncodedBoxes
 
     Decode = Callable[[list[Tensor]], list[Tensor]]
-    """From JPEG files, uint8 (bytes,), to uint8 (3, height, width) on the device."""
+    """Decoder from JPEG files, uint8 (bytes,), to uint8 (3, height, width) on the
+    device."""
 
-_NEAR: Final = 6.0
-"""Decoders differ in rounding and in how they enlarge chroma: by so many grey levels
-in the mean at most. Colours taken for others are off by tens."""
+_MAX_DIFFERENCE: Final = 6.0
+"""Maximum mean difference of decoders, in grey levels: they differ in rounding and in
+the upsampling of chroma. A wrong colour space differs by tens."""
 
 _COMPARED: Final = 8
-"""Files that the host decodes too, once."""
+"""Number of files that the host decodes too, once, for comparison."""
 
 _log = logging.getLogger(__name__)
 
 
 def cuda_decoder(device: torch.device) -> Decode | None:
-    """Return what decodes JPEG files on a device; None where there is no such thing."""
+    """Return the JPEG decoder of a device; None if there is none."""
     if device.type != "cuda":
         return None
     try:
         from torchvision.io import ImageReadMode, decode_jpeg  # noqa: PLC0415 - slow
-    except ImportError:  # it is to move to TorchCodec
+    except ImportError:  # later versions of torchvision move it to TorchCodec
         return None
 
     def decode(files: list[Tensor]) -> list[Tensor]:
-        found: list[Tensor] = decode_jpeg(files, ImageReadMode.RGB, device=device)
-        return found
+        decoded: list[Tensor] = decode_jpeg(files, ImageReadMode.RGB, device=device)
+        return decoded
 
     return decode
 
 
 class GpuJpegDecoder:
-    """Makes the tiles of a run out of stored JPEG tiles, on a device.
+    """Makes tiles from stored JPEG tiles on a device.
 
-    The first tiles are compared with those that are decoded by the host. If they differ
-    by more than decoders do, or cannot be decoded, the device is not asked again.
+    The first stored tiles are compared with the decoder of the host. If they differ by
+    more than decoders do, or cannot be decoded, the device is not used again.
 
     Parameters
     ----------
     decode : callable, optional
-        The device's decoder; None: it has none.
+        Decoder of the device; None: there is none.
     device : torch.device
 
     Attributes
     ----------
     usable : bool
-        Whether it is worth handing over encoded tiles.
+        True if encoded tiles can be given to the device.
     """
 
     def __init__(self, decode: Decode | None, device: torch.device) -> None:
@@ -74,7 +75,7 @@ class GpuJpegDecoder:
     def tiles(self, boxes: EncodedBoxes) -> Tensor | None:
         """Return boxes as uint8 (N, 3, height, width) on the device.
 
-        None if the device cannot decode them: one of the files may be damaged.
+        None if the device cannot decode them; a file may be damaged.
         """
         if self._decode is None or not self.usable:
             return None
@@ -88,28 +89,28 @@ class GpuJpegDecoder:
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise
-            self.usable = self._compared  # else it may never have worked
+            self.usable = self._compared  # False if it has never worked
             _log.warning("Tiles could not be decoded on %s: %s", self._device, error)
             return None
         if not self._compared:
-            self.usable = self._agrees(decoded[:_COMPARED], boxes.files)
+            self.usable = self._matches_host(decoded[:_COMPARED], boxes.files)
             self._compared = True
         return tiles if self.usable else None
 
-    def _agrees(self, decoded: list[Tensor], files: tuple[bytes, ...]) -> bool:
-        """Tell whether the host decodes files alike; say so if not."""
-        apart = 0.0
+    def _matches_host(self, decoded: list[Tensor], files: tuple[bytes, ...]) -> bool:
+        """Return whether the host decodes files to the same pixels; log it if not."""
+        difference = 0.0
         for pixels, file in zip(decoded, files, strict=False):
             expected = simplejpeg.decode_jpeg(file, "RGB").astype(np.int16)
-            found = pixels.permute(1, 2, 0).cpu().numpy()
-            apart = max(apart, float(np.abs(found - expected).mean()))
-        if apart <= _NEAR:
+            pixels_found = pixels.permute(1, 2, 0).cpu().numpy()
+            difference = max(difference, float(np.abs(pixels_found - expected).mean()))
+        if difference <= _MAX_DIFFERENCE:
             return True
         _log.warning(
-            "%s decodes these tiles otherwise, by %.0f grey levels in the mean;"
-            " they are decoded by the host",
+            "%s decodes these tiles differently, by %.0f grey levels in the mean;"
+            " the host decodes them",
             self._device,
-            apart,
+            difference,
         )
         return False
 
@@ -117,7 +118,7 @@ class GpuJpegDecoder:
 def assemble(
     decoded: list[Tensor], boxes: EncodedBoxes, device: torch.device
 ) -> Tensor:
-    """Put boxes together out of decoded tiles, and average them to their size.
+    """Assemble boxes from decoded tiles, and average them down to their size.
 
     Parameters
     ----------
@@ -134,23 +135,23 @@ def assemble(
     Raises
     ------
     RuntimeError
-        If a decoded tile has another size than it should.
+        If a decoded tile has an unexpected size.
     """
     blank = torch.tensor(boxes.background, dtype=torch.uint8, device=device)
     width, height = boxes.tile
     stack = torch.stack([*decoded, blank[:, None, None].expand(3, height, width)])
     x, y = (_Axis.of(boxes, axis, device) for axis in (0, 1))
-    which = torch.from_numpy(boxes.lookup).to(device)[
+    index = torch.from_numpy(boxes.lookup).to(device)[
         torch.arange(len(boxes), device=device)[:, None, None],
         y.tile[:, :, None],
         x.tile[:, None, :],
     ]
-    which[~(y.inside[:, :, None] & x.inside[:, None, :])] = -1  # the blank one
+    index[~(y.inside[:, :, None] & x.inside[:, None, :])] = -1  # the blank tile
     pixels = stack[
-        which[:, None],
+        index[:, None],
         torch.arange(3, device=device)[:, None, None],
-        y.place[:, None, :, None],
-        x.place[:, None, None, :],
+        y.offset[:, None, :, None],
+        x.offset[:, None, None, :],
     ]
     if boxes.box == boxes.size:
         return pixels
@@ -160,23 +161,23 @@ def assemble(
 
 @dataclass(frozen=True)
 class _Axis:
-    """Where the pixels of boxes lie, along x or y."""
+    """Positions of the pixels of boxes along x or y."""
 
     tile: Tensor
-    """In which of its box's stored tiles, int64 (N, pixels)."""
+    """Number of the stored tile within the box, int64 (N, pixels)."""
 
-    place: Tensor
-    """Where in that, int64 (N, pixels)."""
+    offset: Tensor
+    """Offset within the stored tile, int64 (N, pixels)."""
 
     inside: Tensor
-    """Whether within the level, bool (N, pixels)."""
+    """Whether the pixel lies within the level, bool (N, pixels)."""
 
     weights: Tensor
-    """What each pixel adds to each that is wanted, float32 (wanted, pixels)."""
+    """Share of each pixel in each output pixel, float32 (output, pixels)."""
 
     @classmethod
     def of(cls, boxes: EncodedBoxes, axis: int, device: torch.device) -> Self:
-        """Lay it out on a device."""
+        """Return the positions along an axis, on a device."""
         first = torch.from_numpy(boxes.corners[:, axis]).to(device)[:, None]
         at = first + torch.arange(boxes.box[axis], device=device)
         side = boxes.tile[axis]
@@ -185,16 +186,16 @@ class _Axis:
         return cls(at // side - first // side, at % side, inside, weights)
 
 
-def area_weights(pixels: int, wanted: int) -> Tensor:
-    """Return the share of each wanted pixel that each pixel covers.
+def area_weights(pixels: int, output: int) -> Tensor:
+    """Return the share of each output pixel that each input pixel covers.
 
     Returns
     -------
     Tensor
-        float32 (wanted, pixels); rows sum to 1.
+        float32 (output, input); rows sum to 1.
     """
-    cell = pixels / wanted
-    starts = torch.arange(wanted, dtype=torch.float64)[:, None] * cell
+    cell = pixels / output
+    starts = torch.arange(output, dtype=torch.float64)[:, None] * cell
     at = torch.arange(pixels, dtype=torch.float64)
     shared = torch.minimum(starts + cell, at + 1) - torch.maximum(starts, at)
     return (shared.clamp_(min=0) / cell).float()

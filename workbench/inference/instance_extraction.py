@@ -1,8 +1,8 @@
-"""From a network's maps to objects in their place, beside the network's own work.
+"""Extraction of instances from the maps of a network, in threads beside the network.
 
 Decoding, tracing and measuring of a tile release the interpreter lock, so they run in
-threads while the network answers the next batches; only so many batches wait that
-memory stays flat.
+threads while the network predicts the next batches. The number of waiting batches is
+bounded, so memory stays flat.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from workbench.tiling.prefetch import Batch
 
 _AHEAD: Final = 2
-"""Batches whose objects may be looked for while the network goes on."""
+"""Batches whose instances may be extracted while the network goes on."""
 
-_MOST_THREADS: Final = 16
+_MAX_THREADS: Final = 16
 _UM2_PER_MM2: Final = 1e6
 
 _STAINS: Final = {
@@ -49,24 +49,24 @@ _STAINS: Final = {
     "eosin_od": ("H&E", 1),
     "dab_od": ("H-DAB", 1),
 }
-"""What is measured of each object, as a mean of the slide's own colours."""
+"""Stain of each measure: the mean optical density of an instance, from its tile."""
 
 
-class Found(NamedTuple):
-    """The objects of one batch."""
+class ExtractedInstances(NamedTuple):
+    """The instances of one batch."""
 
     batch: Batch
     density: NDArray[np.float32]
-    """Objects for each mm² covered, float32 (N, classes, cells, cells); NaN for cells
-    outside the region, and for a tile for which the network gave no number."""
+    """Instances per covered mm², float32 (N, classes, cells, cells); NaN for cells
+    outside the region, and for tiles with outputs that are not finite."""
     objects: bytes
-    """Claims, encoded."""
+    """Encoded claims."""
     seconds: float
-    """How long it took, of all threads together."""
+    """Seconds of the extraction, summed over all threads."""
 
 
 class InstanceExtractor:
-    """Finds the objects of tiles; safe from any number of threads.
+    """Extracts the instances of tiles; thread-safe.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class InstanceExtractor:
     mpp : float
         Micrometres per level-0 pixel.
     region : Box or Area, optional
-        What was asked for; None: the whole slide.
+        Region of the run; None: the whole slide.
     """
 
     def __init__(
@@ -94,26 +94,28 @@ class InstanceExtractor:
             for name, (kind, index) in _STAINS.items()
         }
 
-    def find(
+    def extract(
         self, tile: int, maps: NDArray[np.float32], pixels: NDArray[np.uint8]
     ) -> Claims | None:
-        """Return what a tile claims; None if the network gave no number.
+        """Return the claims of a tile; None if the output of the network is not finite.
 
         Parameters
         ----------
         tile : int
-            Number in the grid.
+            Number of the tile in the grid.
         maps : float32 (C, H, W)
-            What the network said of it.
+            Maps of the network for the tile.
         pixels : uint8 (tile_px, tile_px, 3)
         """
         if not np.isfinite(maps).all():
             return None
         labels, classes, scores = self._decode(maps)
         planes = labels if labels.ndim == 3 else labels[None]  # noqa: PLR2004
-        sure = np.asarray(scores, np.float32) >= self._card.min_score
+        confident = np.asarray(scores, np.float32) >= self._card.min_score
         parts = [
-            self._claims(tile, plane, np.asarray(classes), np.where(sure, scores, -1))
+            self._claims(
+                tile, plane, np.asarray(classes), np.where(confident, scores, -1)
+            )
             for plane in planes
         ]
         claims = parts[0] if len(parts) == 1 else Claims.concatenate(parts)
@@ -128,51 +130,51 @@ class InstanceExtractor:
         classes: NDArray[Any],
         scores: NDArray[Any],
     ) -> Claims:
-        """Trace the objects of a plane that are this tile's business.
+        """Trace the instances of a plane that are in the core of the tile or touch it.
 
-        Those with a negative score are left out.
+        Instances with a negative score are left out.
         """
         grid, box = self._grid, self._grid.tile(tile)
         side = grid.tile_px
-        if labels.shape != (side, side):  # the network saw the tile at another size
+        if labels.shape != (side, side):  # the network works at another tile size
             labels = cv2.resize(labels, (side, side), interpolation=cv2.INTER_NEAREST)
         scale = box.width / side
-        whole, first = largest_parts(_cleared(labels, grid.on_slide(tile)))
+        whole, first = largest_parts(_clear_outside(labels, grid.on_slide(tile)))
         core = grid.core(tile)
         edges = np.array([core.x0, core.y0, core.x1, core.y1], float)
         edges = (edges - [box.x0, box.y0, box.x0, box.y0]) / scale
         kinds = kinds_of(survey(whole, len(first), edges), grid, tile)
-        wanted = (kinds >= 0) & (scores[: len(first)] >= 0)
+        selected = (kinds >= 0) & (scores[: len(first)] >= 0)
         outlines = rings(
-            whole, np.where(wanted, first, -1), origin=(box.x0, box.y0), scale=scale
+            whole, np.where(selected, first, -1), origin=(box.x0, box.y0), scale=scale
         )
-        which = np.flatnonzero(wanted)
+        labels_kept = np.flatnonzero(selected)
         instances = Instances(
             points=outlines.points,
-            ends=outlines.ends[which],
-            classes=classes[which].astype(np.uint16),
-            scores=scores[which].astype(np.float32),
+            ends=outlines.ends[labels_kept],
+            classes=classes[labels_kept].astype(np.uint16),
+            scores=scores[labels_kept].astype(np.float32),
         )
-        tiles = np.full(len(which), tile, np.int64)
-        return Claims(instances, tiles, kinds[which].astype(np.uint8))
+        tiles = np.full(len(labels_kept), tile, np.int64)
+        return Claims(instances, tiles, kinds[labels_kept].astype(np.uint8))
 
     def density(self, tile: int, claims: Claims | None) -> NDArray[np.float32]:
-        """Return objects for each mm² that is covered: (classes, cells, cells).
+        """Return instances per covered mm², float32 (classes, cells, cells).
 
-        Of a cell only what lies on the slide and in the region is covered; where that
-        is nothing the density is NaN.
+        The covered part of a cell lies on the slide and in the region; the density of
+        a cell without one is NaN.
         """
         card, core = self._card, self._grid.core(tile)
         shape = len(card.classes), card.cells, card.cells
         if claims is None:
             return np.full(shape, np.nan, np.float32)
         own = claims.instances.take(claims.kinds != Kind.BEYOND)
-        places = centroids(own)
+        points = centroids(own)
         if self._region is not None:
-            inside = within(self._region, *places.T)
-            own, places = own.take(inside), places[inside]
+            inside = within(self._region, *points.T)
+            own, points = own.take(inside), points[inside]
         cell = self._grid.step / card.cells
-        at = (places - [core.x0, core.y0]) // cell
+        at = (points - [core.x0, core.y0]) // cell
         column, row = np.clip(at, 0, card.cells - 1).astype(int).T
         counts = np.zeros(shape, np.float32)
         np.add.at(counts, (own.classes.astype(int), row, column), 1)
@@ -183,8 +185,8 @@ class InstanceExtractor:
         return (counts / mm2).astype(np.float32)
 
 
-def _cleared(labels: NDArray[np.int32], inside: Box) -> NDArray[np.int32]:
-    """Return labels without those beyond the edge of the slide."""
+def _clear_outside(labels: NDArray[np.int32], inside: Box) -> NDArray[np.int32]:
+    """Return labels with 0 outside a box: beyond the edge of the slide."""
     height, width = labels.shape
     if inside == Box(0, 0, width, height):
         return labels
@@ -194,47 +196,49 @@ def _cleared(labels: NDArray[np.int32], inside: Box) -> NDArray[np.int32]:
     return cleared
 
 
-def find_objects(
-    answered: Iterable[tuple[Batch, NDArray[np.float32]]], finder: InstanceExtractor
-) -> Generator[Found, None, None]:
-    """Find the objects of batch after batch, in order, in threads of their own.
+def extract_instances(
+    predicted: Iterable[tuple[Batch, NDArray[np.float32]]], extractor: InstanceExtractor
+) -> Generator[ExtractedInstances, None, None]:
+    """Extract the instances of each batch, in order, in threads.
 
     Parameters
     ----------
-    answered : iterable of (Batch, float32 (N, C, H, W))
-        Drawn ahead of what is given, by no more than two batches.
-    finder : InstanceExtractor
+    predicted : iterable of (Batch, float32 (N, C, H, W))
+        Batches and their maps; up to two are consumed ahead of the results.
+    extractor : InstanceExtractor
 
     Yields
     ------
-    Found
+    ExtractedInstances
     """
-    threads = min(_MOST_THREADS, os.cpu_count() or 1)
-    waiting: deque[Future[Found]] = deque()
-    # Whoever gathers a batch waits for its tiles, so it must not take their threads.
-    tiles = ThreadPoolExecutor(threads, thread_name_prefix="find")
+    threads = min(_MAX_THREADS, os.cpu_count() or 1)
+    waiting: deque[Future[ExtractedInstances]] = deque()
+    # `gather` waits for the tiles of a batch, so it needs a thread of its own.
+    tiles = ThreadPoolExecutor(threads, thread_name_prefix="extract")
     gathering = ThreadPoolExecutor(1, thread_name_prefix="gather")
 
-    def find(tile: int, maps: Any, pixels: Any) -> tuple[Any, Any, float]:
+    def extract(tile: int, maps: Any, pixels: Any) -> tuple[Any, Any, float]:
         began = time.perf_counter()
-        claims = finder.find(tile, maps, pixels)
-        density = finder.density(tile, claims)
+        claims = extractor.extract(tile, maps, pixels)
+        density = extractor.density(tile, claims)
         return claims, density, time.perf_counter() - began
 
-    def gather(batch: Batch, found: list[Future[Any]]) -> Found:
-        each = [future.result() for future in found]
-        claims = Claims.concatenate([c for c, _, _ in each if c is not None])
-        density = np.stack([density for _, density, _ in each])
-        spent = sum(seconds for *_, seconds in each)
-        return Found(batch, density, encode(claims, finder.classes), spent)
+    def gather(batch: Batch, futures: list[Future[Any]]) -> ExtractedInstances:
+        tiles_done = [future.result() for future in futures]
+        claims = Claims.concatenate([c for c, _, _ in tiles_done if c is not None])
+        density = np.stack([density for _, density, _ in tiles_done])
+        seconds = sum(seconds for *_, seconds in tiles_done)
+        return ExtractedInstances(
+            batch, density, encode(claims, extractor.classes), seconds
+        )
 
     try:
-        for batch, maps in answered:
-            found = [
-                tiles.submit(find, int(tile), maps[i], batch.pixels[i])
+        for batch, maps in predicted:
+            futures = [
+                tiles.submit(extract, int(tile), maps[i], batch.pixels[i])
                 for i, tile in enumerate(batch.indices)
             ]
-            waiting.append(gathering.submit(gather, batch, found))
+            waiting.append(gathering.submit(gather, batch, futures))
             while len(waiting) > _AHEAD or (waiting and waiting[0].done()):
                 yield waiting.popleft().result()
         while waiting:

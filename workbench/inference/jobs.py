@@ -1,4 +1,4 @@
-"""Runs in the background: started, paused, cancelled, watched from anywhere."""
+"""Background runs: start, pause, resume, cancel and progress."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from workbench.results.run import Run
     from workbench.slide.slide import Slide
 
-_TELL_EVERY_S: Final = 0.2
+_PUBLISH_EVERY_S: Final = 0.2
 
 _log = logging.getLogger(__name__)
 
 
 JOBS: Final = DeviceQueue()
-"""The lines of this process."""
+"""The device queue of this process."""
 
 
 class Job:
     """A run in the background.
 
-    Whatever happens to it is told by its `progress`; nothing is raised in the thread
-    that it runs in. Safe from any number of threads.
+    Its state and its errors are reported by `progress`; nothing is raised in the
+    thread that it runs in. Thread-safe.
 
     Parameters
     ----------
@@ -47,14 +47,14 @@ class Job:
     out : path, optional
         Folder of the run; see `workbench.inference.engine.run`.
     user : str
-        Whose it is; users take turns on a device.
+        Name of the user; users take turns on a device.
     jobs : DeviceQueue
-        Where it stands in line.
+        Queue of the job.
 
     Attributes
     ----------
     error : Exception or None
-        What ended it, if it failed.
+        Error that ended the job, if it failed.
     """
 
     def __init__(
@@ -75,32 +75,32 @@ class Job:
         self._progress = Progress("waiting", "preparing", 0, 0)
         self._run: Run | None = None
         self._focus: Box | None = None
-        self._wish: Literal["", "pause", "cancel"] = ""
+        self._requested: Literal["", "pause", "cancel"] = ""
         self._stop = threading.Event()
         self._ended = threading.Event()
-        self._before: int | None = None
+        self._done_at_start: int | None = None
         self._lock = threading.RLock()
         self._listeners: list[Callable[[Progress], None]] = []
-        self._told = 0.0
+        self._published_at = 0.0
 
     @property
     def progress(self) -> Progress:
-        """How far it is."""
+        """Current progress."""
         return self._progress
 
     @property
     def run(self) -> Run | None:
-        """The run, as soon as it has a folder; it grows while the job works."""
+        """The run, once it has a folder; it grows while the job works."""
         return self._run
 
     @property
-    def place(self) -> int:
-        """How many jobs it waits for."""
-        return self._jobs.place(self)
+    def position(self) -> int:
+        """Number of jobs ahead in the queue."""
+        return self._jobs.position(self)
 
     @property
     def devices(self) -> frozenset[str]:
-        """The devices before which it waits; the run says if there is none."""
+        """Devices that the job waits for; a missing one is an error of the run."""
         try:
             devices = resolve_devices(self.recipe.device)
         except RecipeError:
@@ -108,51 +108,51 @@ class Job:
         return frozenset(map(str, devices))
 
     def start(self) -> None:
-        """Go to the end of the line; only once."""
+        """Join the end of the queue; call it once."""
         self._jobs.add(self)
 
     def pause(self) -> None:
-        """Give the device back after the chunk in hand, until `resume`.
+        """Free the device after the current chunk, until `resume`.
 
-        All that is done is on disk, so nothing is lost if this process ends.
+        All results are on disk, so nothing is lost if this process ends.
         """
         with self._lock:
-            if self._wish == "cancel" or self._ended.is_set():
+            if self._requested == "cancel" or self._ended.is_set():
                 return
-            self._wish = "pause"
+            self._requested = "pause"
             self._stop.set()
         if self._jobs.withdraw(self):
-            self._rest()
+            self._report_paused()
 
     def resume(self) -> None:
-        """Go to the end of the line again; for a job that was paused."""
+        """Join the end of the queue again, after `pause`."""
         with self._lock:
-            if self._wish != "pause" or self._ended.is_set():
+            if self._requested != "pause" or self._ended.is_set():
                 return
-            self._wish = ""
-            rests = self._progress.status == "paused"
-        if rests:
+            self._requested = ""
+            paused = self._progress.status == "paused"
+        if paused:
             self._jobs.add(self)
 
     def cancel(self) -> None:
-        """Stop after the chunk in hand; the same request goes on from there later."""
+        """Stop after the current chunk; the same options resume the run later."""
         with self._lock:
-            rests = self._progress.status == "paused"
-            self._wish = "cancel"
+            paused = self._progress.status == "paused"
+            self._requested = "cancel"
             self._stop.set()
-        if rests or self._jobs.withdraw(self):
+        if paused or self._jobs.withdraw(self):
             self._end("cancelled")
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait at most `timeout` seconds; tell whether it has ended, in any way."""
+        """Wait at most `timeout` seconds; return whether the job has ended."""
         return self._ended.wait(timeout)
 
     def focus(self, box: Box | None) -> None:
-        """Do the tiles in `box` (level-0 pixels) first; None: in their order."""
+        """Process the tiles in `box` (level-0 pixels) first; None: the usual order."""
         self._focus = box
 
     def subscribe(self, callback: Callable[[Progress], None]) -> Callable[[], None]:
-        """Call `callback` with its progress from now on.
+        """Call `callback` with each later progress.
 
         It is called from the thread of the job, at most five times a second, and
         whenever status or stage change.
@@ -160,7 +160,7 @@ class Job:
         Returns
         -------
         callable
-            Ends the subscription.
+            Function that ends the subscription.
         """
         with self._lock:
             self._listeners.append(callback)
@@ -173,80 +173,80 @@ class Job:
         return unsubscribe
 
     def work(self) -> bool:
-        """Do it, in this thread, until it ends or its turn is over; for `DeviceQueue`.
+        """Run in this thread until the run or its turn ends; for `DeviceQueue`.
 
         Returns
         -------
         bool
-            Whether it is to go back into the line.
+            Whether the job must be queued again.
         """
         with self._lock:
-            if not self._wish:
+            if not self._requested:
                 self._stop.clear()
-        self._before = None
+        self._done_at_start = None
         if self._stop.is_set():
-            return self._leave("cancelled")
+            return self._finish_turn("cancelled")
         try:
             self._run = run(
                 self.slide,
                 self.recipe,
                 out=self.out,
-                progress=self._hear,
+                progress=self._on_progress,
                 cancel=self._stop,
                 focus=lambda: self._focus,
                 need_tiles=True,
             )
         except WorkbenchError as error:
             self._fail(error, str(error))
-        except Exception as error:  # noqa: BLE001 - a thread has nobody to raise to
+        except Exception as error:  # noqa: BLE001 - reported by `progress`
             _log.exception("A run failed")
-            self._fail(error, _unexpected(error))
+            self._fail(error, _unexpected_error_message(error))
         else:
-            return self._leave(self._run.status)
+            return self._finish_turn(self._run.status)
         return False
 
-    def _leave(self, status: Status) -> bool:
-        """Say how a turn ended; tell whether it is to have another."""
+    def _finish_turn(self, status: Status) -> bool:
+        """Report how a turn ended; return whether the job needs another one."""
         with self._lock:
-            wish = self._wish
-            if status == "cancelled" and wish == "pause":
-                self._rest()
+            requested = self._requested
+            if status == "cancelled" and requested == "pause":
+                self._report_paused()
                 return False
-        if status != "cancelled" or wish == "cancel":
+        if status != "cancelled" or requested == "cancel":
             self._end(status)
             return False
-        self._tell(replace(self._progress, status="waiting", tiles_per_second=0.0))
+        self._publish(replace(self._progress, status="waiting", tiles_per_second=0.0))
         return True
 
-    def _rest(self) -> None:
-        message = "Paused. What is done is kept."
-        self._tell(replace(self._progress, status="paused", message=message))
+    def _report_paused(self) -> None:
+        message = "Paused. Finished tiles are kept."
+        self._publish(replace(self._progress, status="paused", message=message))
 
-    def moved(self) -> None:
-        """Tell listeners of its new place in line; for `DeviceQueue`."""
-        place = self.place
-        if not place:  # it began in the meantime
+    def on_position_changed(self) -> None:
+        """Report the new position in the queue; for `DeviceQueue`."""
+        position = self.position
+        if not position:  # it started in the meantime
             return
-        runs = "1 run" if place == 1 else f"{place} runs"
-        self._tell(replace(self._progress, message=f"Waiting for {runs} before it."))
+        runs = "1 run" if position == 1 else f"{position} runs"
+        self._publish(replace(self._progress, message=f"Waiting for {runs} before it."))
 
-    def _hear(self, progress: Progress) -> None:
+    def _on_progress(self, progress: Progress) -> None:
         if progress.path and self._run is None:
             self._run = open_run(progress.path)
         if progress.stage == "tiles":
-            self._mind_the_turn(progress.done)
+            self._check_turn(progress.done)
         if progress.status == "running":
-            self._tell(progress)
+            self._publish(progress)
         else:
-            # The last word is said when the folder is closed and unlocked.
+            # The end is reported once the folder is closed and unlocked.
             self._progress = replace(progress, status="running")
 
-    def _mind_the_turn(self, done: int) -> None:
-        """Stop when the turn is over, but not before it answered something."""
-        if self._before is None:
-            self._before = done
+    def _check_turn(self, done: int) -> None:
+        """Stop when the turn is over, after at least one result."""
+        if self._done_at_start is None:
+            self._done_at_start = done
             self._jobs.begin_turn(self)
-        elif done > self._before and self._jobs.turn_is_over(self):
+        elif done > self._done_at_start and self._jobs.turn_is_over(self):
             self._stop.set()
 
     def _fail(self, error: Exception, message: str) -> None:
@@ -255,30 +255,30 @@ class Job:
 
     def _end(self, status: Status, message: str = "") -> None:
         message = message or (self._run.record["message"] if self._run else "")
-        self._tell(
+        self._publish(
             replace(self._progress, status=status, message=message, stage="done")
         )
 
-    def _tell(self, progress: Progress) -> None:
+    def _publish(self, progress: Progress) -> None:
         with self._lock:
             before, self._progress = self._progress, progress
             if progress.status in ENDED:
                 self._ended.set()
             now = time.monotonic()
-            news = (before.status, before.stage) != (progress.status, progress.stage)
-            if not news and now - self._told < _TELL_EVERY_S:
+            changed = (before.status, before.stage) != (progress.status, progress.stage)
+            if not changed and now - self._published_at < _PUBLISH_EVERY_S:
                 return
-            self._told = now
+            self._published_at = now
             listeners = list(self._listeners)
         for listener in listeners:
             try:
                 listener(progress)
-            except Exception:  # noqa: BLE001 - a listener's fault must not end the run
-                _log.exception("A listener to the progress of a run failed")
+            except Exception:  # noqa: BLE001 - a listener must not end the run
+                _log.exception("A progress listener of a run failed")
 
 
-def _unexpected(error: Exception) -> str:
+def _unexpected_error_message(error: Exception) -> str:
     return (
         f"The run stopped on an unexpected error ({type(error).__name__}: {error})."
-        " What was done is kept; the log says more."
+        " Finished tiles are kept; see the log for details."
     )

@@ -1,4 +1,4 @@
-"""Several devices that share the tiles of a run."""
+"""Predictor of several devices: one worker thread each, one queue of batches."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from workbench.stain.multi_reference import PixelNormalizer
     from workbench.tiling.prefetch import Batch
 
-_WAITING: Final = 2
-"""Batches for each device that may be begun, or answered and not yet taken."""
+_SLOTS: Final = 2
+"""Batches per device that may be in work, or predicted and not yet consumed."""
 
 
 class MultiDevicePredictor:
-    """Devices that answer batches of one queue, each as fast as it can.
+    """A model on several devices that share the batches of a run.
 
-    One worker thread for each device takes batches from a shared queue, and results are
-    returned in the order in which they are ready. All devices calculate in one
-    precision, so a result does not depend on its device.
+    One worker thread per device takes batches from a shared queue; results are
+    returned in the order in which they are ready. All devices use the same precision,
+    so a result does not depend on its device.
 
     Parameters
     ----------
     members : sequence of DevicePredictor
-        One for each device, each with a model of its own.
+        One predictor per device, each with its own copy of the model.
     """
 
     def __init__(self, members: Sequence[DevicePredictor]) -> None:
@@ -49,135 +49,138 @@ class MultiDevicePredictor:
             member.set_precision(self.precision)
 
     @property
-    def not_compiled(self) -> str:
-        """Why a network is not compiled although that was asked for; else empty."""
-        return next((m.not_compiled for m in self._members if m.not_compiled), "")
+    def compile_problem(self) -> str:
+        """Why a network is not compiled although the recipe asks for it; or empty."""
+        return next((m.compile_problem for m in self._members if m.compile_problem), "")
 
     @property
     def reading_threads(self) -> tuple[int, int]:
-        """Threads that read beside the models, and while they have nothing to do."""
+        """Number of reading threads while the models work, and while they are idle."""
         return max(member.reading_threads for member in self._members)
 
     @property
     def allocate(self) -> Callable[[tuple[int, ...]], NDArray[np.uint8]] | None:
-        """What gives memory from which the devices copy by themselves; None: any."""
-        kinds = (member.allocate for member in self._members)
-        return next((each for each in kinds if each is not None), None)
+        """Allocator of pinned host memory; None: ordinary memory."""
+        allocators = (member.allocate for member in self._members)
+        return next((each for each in allocators if each is not None), None)
 
     @property
     def decodes(self) -> bool:
-        """Whether batches are better left encoded: all devices decode."""
+        """True if all devices decode JPEG tiles."""
         return all(member.decodes for member in self._members)
 
     @property
     def memory(self) -> dict[str, int]:
-        """Bytes in use by name: "host", and each device that is not the host."""
+        """Bytes in use by name: "host", and each device other than the host."""
         return memory_in_use(self.devices)
 
     @property
     def seconds(self) -> dict[str, float]:
-        """How long the steps took so far, of all devices together."""
+        """Seconds spent in each step so far, summed over all devices."""
         added: Counter[str] = Counter()
         for member in self._members:
             added.update(member.seconds)
         return dict(added)
 
     def use(self, normalizer: PixelNormalizer) -> None:
-        """Normalize tiles from now on, on each device."""
+        """Set the normalizer on each device; each has its own copy."""
         for member in self._members:
             member.use(copy.deepcopy(normalizer))
 
     def batch_size(self) -> int:
-        """Return how many tiles to give at once: what suits the smallest device."""
+        """Return the number of tiles in a batch that suits the smallest device."""
         return min(member.batch_size() for member in self._members)
 
-    def answers(
+    def predict(
         self, batches: Iterable[Batch]
     ) -> Iterator[tuple[Batch, NDArray[np.float32]]]:
-        """Answer batches, in the order in which they are ready.
+        """Predict batches, in the order in which they are ready.
 
-        An error on one device ends the others after the batches in their hands;
-        what was answered until then is given before the error is raised.
+        After an error on one device, the others stop after their current batches;
+        the results until then are yielded before the error is raised.
 
         Yields
         ------
         (Batch, float32 (N, classes, cells, cells))
         """
-        work = _Work(batches, slots=_WAITING * len(self._members))
+        shared = _SharedBatches(batches, slots=_SLOTS * len(self._members))
         threads = [
             threading.Thread(
-                target=work.serve, args=(m.answers,), name=f"{m.device}", daemon=True
+                target=shared.work_through,
+                args=(m.predict,),
+                name=f"{m.device}",
+                daemon=True,
             )
             for m in self._members
         ]
         for thread in threads:
             thread.start()
         try:
-            yield from work.answered(len(threads))
+            yield from shared.results(len(threads))
         finally:
-            work.stop()
+            shared.stop()
             for thread in threads:
                 thread.join()
 
 
-class _Work:
-    """Batches that several threads draw from one iterator, and what they answer."""
+class _SharedBatches:
+    """Batches of one iterator, shared by worker threads, and their results."""
 
     def __init__(self, batches: Iterable[Batch], *, slots: int) -> None:
         self._remaining = iter(batches)
-        self._drawing = threading.Lock()
+        self._lock = threading.Lock()
         self._slots = threading.Semaphore(slots)
         self._stopped = threading.Event()
-        self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def stop(self) -> None:
-        """Let nobody draw any more."""
+        """Stop handing out batches."""
         self._stopped.set()
         self._slots.release()
 
-    def serve(
+    def work_through(
         self,
-        answer: Callable[
+        predict: Callable[
             [Iterable[Batch]], Iterator[tuple[Batch, NDArray[np.float32]]]
         ],
     ) -> None:
-        """Answer what is there to be drawn, in this thread."""
+        """Predict batches until there are no more; the loop of a worker thread."""
         error: BaseException | None = None
         try:
-            for answered in answer(self._draw()):
-                self._answers.put(answered)
-        except BaseException as caught:  # noqa: BLE001 - raised by whoever takes answers
+            for result in predict(self._take()):
+                self._results.put(result)
+        except BaseException as caught:  # noqa: BLE001 - raised again by `results`
             error = caught
             self.stop()
-        self._answers.put(_End(error))
+        self._results.put(_ThreadEnd(error))
 
-    def answered(self, servers: int) -> Iterator[tuple[Batch, NDArray[np.float32]]]:
-        """Give answers until so many threads have ended; then raise their error."""
+    def results(self, threads: int) -> Iterator[tuple[Batch, NDArray[np.float32]]]:
+        """Yield results until all threads have ended; then raise their first error."""
         error: BaseException | None = None
-        while servers:
-            answered = self._answers.get()
-            if isinstance(answered, _End):
-                servers -= 1
-                error = error or answered.error
+        while threads:
+            result = self._results.get()
+            if isinstance(result, _ThreadEnd):
+                threads -= 1
+                error = error or result.error
                 continue
             self._slots.release()
-            yield answered
+            yield result
         if error is not None:
             raise error
 
-    def _draw(self) -> Iterator[Batch]:
+    def _take(self) -> Iterator[Batch]:
         while True:
             self._slots.acquire()
-            with self._drawing:
+            with self._lock:
                 batch = None if self._stopped.is_set() else next(self._remaining, None)
             if batch is None:
-                self._slots.release()  # let the others see that there is no more
+                self._slots.release()  # wake the other threads: there are no more
                 return
             yield batch
 
 
-class _End:
-    """Says that a thread has ended, and of what."""
+class _ThreadEnd:
+    """Marks the end of a worker thread, with its error."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error

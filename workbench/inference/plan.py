@@ -1,4 +1,4 @@
-"""What is asked of a run, with all that it takes at hand."""
+"""A recipe resolved against a slide: model, devices, tile grid."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.inference.prediction import Predictor
-    from workbench.models.tile_model import TileAnswerer
+    from workbench.models.tile_model import TilePredictor
     from workbench.recipe import Recipe, StainMethod
     from workbench.slide.slide import Slide
     from workbench.stain.multi_reference import PixelNormalizer
@@ -43,12 +43,12 @@ if TYPE_CHECKING:
 _FOLDER: Final = "runs"
 _PACKAGES: Final = ("slide-workbench", "torch", "numpy", "opencv-python-headless")
 _ENLARGED: Final = 1.1
-"""Tiles may be enlarged by this much without a warning."""
+"""Enlargement of tiles above which the run has a warning."""
 
 
 @dataclass(frozen=True, eq=False)
 class RunPlan:
-    """A recipe with the slide, the model and the grid that it speaks of."""
+    """A recipe with its slide, its model on the devices, and its tile grid."""
 
     slide: Slide
     recipe: Recipe
@@ -57,12 +57,12 @@ class RunPlan:
 
     @classmethod
     def of(cls, slide: Slide, recipe: Recipe) -> Self:
-        """Find the model, put it on its device, and lay the grid.
+        """Load the model on its devices and make the grid.
 
         Raises
         ------
         MissingMppError
-            If the pixel size of the slide is not known.
+            If the mpp of the slide is not known.
         ModelError
             If the model cannot be used.
         RecipeError
@@ -79,27 +79,22 @@ class RunPlan:
         return cls(slide, recipe, inference, grid)
 
     @property
-    def asked(self) -> dict[str, Any]:
-        """What must be the same for a run to go on, ready for JSON."""
-        return self.identity.asked
-
-    @property
     def identity(self) -> RunIdentity:
-        """What decides which folder is that of the run."""
+        """Slide, recipe, model and precision, which name the folder of the run."""
         inference = self.inference
         return RunIdentity(self.slide, self.recipe, inference.card, inference.precision)
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """What is asked and of what, for the record of a run."""
-        slide, asked = self.slide, self.asked
+    def record(self) -> dict[str, Any]:
+        """The record of a new run, ready for JSON."""
+        slide, identity = self.slide, self.identity.record
         given = slide.mpp_is_given
         box = slide.bounds
         return {
-            **asked,
+            **identity,
             "recipe": self.recipe.model_dump(mode="json"),
             "slide": {
-                **asked["slide"],
+                **identity["slide"],
                 "name": slide.name,
                 "path": slide.path,
                 "mpp_from": "given by the user" if given else "declared by the slide",
@@ -113,12 +108,12 @@ class RunPlan:
 
     @property
     def session(self) -> dict[str, Any]:
-        """What calculates now: device, threads and versions."""
+        """Device, threads and versions of this session, ready for JSON."""
         devices = self.inference.devices
         return {
             "device": ",".join(map(str, devices)),
             "hardware": ", ".join(dict.fromkeys(map(_hardware, devices))),
-            "compiled": self.recipe.compile and not self.inference.not_compiled,
+            "compiled": self.recipe.compile and not self.inference.compile_problem,
             "threads": torch.get_num_threads(),
             "system": platform.platform(),
             "python": platform.python_version(),
@@ -127,63 +122,63 @@ class RunPlan:
 
     @cached_property
     def tissue(self) -> Tissue:
-        """Where on the slide there is tissue, found once for all that need it."""
+        """Tissue mask of the slide, found once and shared by all steps."""
         return find_tissue(self.slide, choice=TissueChoice.of(self.recipe))
 
     @property
     def folder(self) -> Path:
-        """Where the run goes by default: the same for the same request."""
+        """Default folder of the run; the same options lead to the same folder."""
         return self.identity.folder(Path(_FOLDER))
 
     def tiles(self) -> NDArray[np.int64]:
-        """Return the tiles that are asked for, in order, int64 of shape (N,).
+        """Return the numbers of the selected tiles, ascending, int64 of shape (N,).
 
         Raises
         ------
         RecipeError
             If the region lies outside the slide.
         """
-        tiles = self._in_region()
+        tiles = self._tiles_in_region()
         if not self.recipe.tissue_only:
             return tiles
         share = self.tissue.fractions([self.grid.core(i) for i in tiles.tolist()])
         return tiles[(share >= self.recipe.min_tissue) & (share > 0)]
 
     def normalizer(self) -> PixelNormalizer | None:
-        """Fit what brings the slide into the colours of the reference, or of several.
+        """Fit the normalizer of the slide to its reference, or to several references.
 
         Raises
         ------
         StainError
-            If the slide or the reference has no stain to fit.
+            If no stain can be fitted to the slide or the reference.
         """
         if self.recipe.normalize is None:
             return None
         method = self.recipe.normalize
-        aims = [load_reference(name) for name in references_of(self.recipe)]
-        found = [self._normalizer_to(aim, method) for aim in aims]
-        return found[0] if len(found) == 1 else MultiReferenceNormalizer(found)
+        references = [load_reference(name) for name in references_of(self.recipe)]
+        fitted = [self._normalizer_to(each, method) for each in references]
+        return fitted[0] if len(fitted) == 1 else MultiReferenceNormalizer(fitted)
 
-    def _normalizer_to(self, aim: Reference, method: StainMethod) -> Normalizer:
+    def _normalizer_to(self, reference: Reference, method: StainMethod) -> Normalizer:
         choice = TissueChoice.of(self.recipe)
         return slide_normalizer(
-            self.slide, method, aim, choice, tissue=lambda: self.tissue
+            self.slide, method, reference, choice, tissue=lambda: self.tissue
         )
 
-    def _in_region(self) -> NDArray[np.int64]:
+    def _tiles_in_region(self) -> NDArray[np.int64]:
         region = self.recipe.region
         if region is None:
             return np.arange(len(self.grid), dtype=np.int64)
-        where = region_of(region)
-        assert where is not None  # noqa: S101 - a region was asked for
+        area = region_of(region)
+        assert area is not None  # noqa: S101 - called only for a region
         tiles = np.empty(0, np.int64)
         if self.inference.card.task != "instances":
-            tiles = self.grid.inside(where)
+            tiles = self.grid.inside(area)
         if not len(tiles):
-            # Objects are found in the whole region, and kept if they lie in it.
-            tiles = self.grid.touching(where)
+            # Instances are extracted in all tiles that touch the region, then filtered.
+            tiles = self.grid.touching(area)
         if not len(tiles):
-            box = where.box if isinstance(where, Area) else where
+            box = area.box if isinstance(area, Area) else area
             message = f"The region, {box}, lies outside the slide, {self.slide.size}."
             raise RecipeError(message, "Draw it on the slide, or leave it out.")
         return tiles
@@ -192,18 +187,18 @@ class RunPlan:
         warnings = []
         if (enlarged := 1 / self.grid.downsample) > _ENLARGED:
             warnings.append(
-                f"The model wants {self.inference.card.mpp:g} µm per pixel; the slide"
+                f"The model needs {self.inference.card.mpp:g} µm per pixel; the slide"
                 f" has {self.slide.mpp:g}, so its tiles were enlarged {enlarged:.2g}"
                 " times."
             )
-        if doubt := assumed(self.inference.card):
-            warnings.append(doubt)
-        if problem := self.inference.not_compiled:
+        if assumption := assumed(self.inference.card):
+            warnings.append(assumption)
+        if problem := self.inference.compile_problem:
             warnings.append(f"The network was not compiled: {problem}")
         return warnings
 
 
-def _model(recipe: Recipe) -> TileAnswerer:
+def _model(recipe: Recipe) -> TilePredictor:
     model = find_model(
         recipe.model,
         trust=recipe.trust,
@@ -225,6 +220,6 @@ def _versions() -> dict[str, str]:
     for package in _PACKAGES:
         try:
             found[package] = version(package)
-        except PackageNotFoundError:  # run from a checkout that is not installed
+        except PackageNotFoundError:  # a source checkout that is not installed
             found[package] = "unknown"
     return found

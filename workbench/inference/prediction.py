@@ -1,4 +1,4 @@
-"""What answers the tiles of a run, be it on one device or on several."""
+"""Protocol of a predictor: a model on one device or on several."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 class Predictor(Protocol):
-    """A model on its device, or on several that share the tiles."""
+    """A model on one device, or on several that share the tiles."""
 
     @property
     def card(self) -> ModelCard:
-        """Of the model."""
+        """Card of the model."""
         ...
 
     @property
     def devices(self) -> tuple[torch.device, ...]:
-        """Where the model is."""
+        """Devices that hold the model."""
         ...
 
     @property
@@ -36,47 +36,47 @@ class Predictor(Protocol):
         ...
 
     @property
-    def not_compiled(self) -> str:
-        """Why the network is not compiled although that was asked for; else empty."""
+    def compile_problem(self) -> str:
+        """Why the network is not compiled although the recipe asks for it; or empty."""
         ...
 
     @property
     def reading_threads(self) -> tuple[int, int]:
-        """Threads that read beside the model, and while it has nothing to do."""
+        """Number of reading threads while the model works, and while it is idle."""
         ...
 
     @property
     def allocate(self) -> Callable[[tuple[int, ...]], NDArray[np.uint8]] | None:
-        """What gives memory from which a device copies by itself; None: any."""
+        """Allocator of pinned host memory; None: ordinary memory."""
         ...
 
     @property
     def decodes(self) -> bool:
-        """Whether batches are better left encoded: the devices decode them."""
+        """True if JPEG tiles are decoded on the devices."""
         ...
 
     @property
     def memory(self) -> Mapping[str, int]:
-        """Bytes in use by name: "host", and each device that is not the host."""
+        """Bytes in use by name: "host", and each device other than the host."""
         ...
 
     @property
     def seconds(self) -> Mapping[str, float]:
-        """How long the steps took so far, of all devices together."""
+        """Seconds spent in each step so far, summed over all devices."""
         ...
 
     def use(self, normalizer: PixelNormalizer) -> None:
-        """Normalize tiles from now on, on the device."""
+        """Set the normalizer that is applied on the device before the model."""
         ...
 
     def batch_size(self) -> int:
-        """Return how many tiles to give at once."""
+        """Return the number of tiles in a batch."""
         ...
 
-    def answers(
+    def predict(
         self, batches: Iterable[Batch]
     ) -> Iterator[tuple[Batch, NDArray[np.float32]]]:
-        """Answer batches, in the order in which they are ready.
+        """Predict batches, in the order in which they are ready.
 
         Yields
         ------

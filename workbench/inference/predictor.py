@@ -1,4 +1,4 @@
-"""Pixels in, one value for each cell out: normalizer and model on their device."""
+"""Predictor of one device: uint8 tiles in, one value per raster cell out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from workbench.errors import RunError
-from workbench.inference.cell_pooling import decode
+from workbench.inference.cell_pooling import pool_cells
 from workbench.inference.cpu_workers import CpuWorkers
 from workbench.inference.gpu_jpegs import GpuJpegDecoder, cuda_decoder
 from workbench.models.cut_tiles import CutTiles, maps_of
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from workbench.models.tile_model import TileAnswerer
+    from workbench.models.tile_model import TilePredictor
     from workbench.recipe import Recipe
     from workbench.stain.multi_reference import PixelNormalizer
     from workbench.tiling.prefetch import Batch
@@ -41,42 +41,42 @@ _Tiles: TypeAlias = "NDArray[np.uint8] | EncodedBoxes | CutTiles"
 
 _MAX_READING_THREADS: Final = 8
 _IN_FLIGHT: Final = 1
-"""Batches that wait on a GPU behind the one it calculates."""
+"""Batches queued on a GPU behind the current one."""
 
 _CPU_PIXELS: Final = 1 << 21
-"""Of a batch: 32 tiles of 256 px. A CPU gains nothing from more, and where memory is
-short Linux ends the process instead of refusing."""
+"""Pixels of a batch on a CPU: 32 tiles of 256 px. A CPU gains nothing from more, and
+where memory is short Linux kills the process instead of refusing memory."""
 
 _PART_PIXELS: Final = 1 << 19
-"""Of what one processor calculates at once: 8 tiles of 256 px, which fit its cache."""
+"""Pixels of the part of one CPU worker: 8 tiles of 256 px, which fit its cache."""
 
-_MOST_PIXELS: Final = 1 << 26
-"""Of a batch on any device: 200 MB, of which a few wait on the host."""
+_MAX_PIXELS: Final = 1 << 26
+"""Maximum pixels of a batch on any device: 200 MB; a few batches wait on the host."""
 
-_FIRST_TRIED: Final = 32
-_COMPILED_WITH: Final = (2, 16)
-"""Tiles, at least and at most: code compiled for one is for one alone, and torch has
-other code for fewer than 16."""
+_FIRST_SIZE: Final = 32
+_COMPILED_TILES: Final = (2, 16)
+"""Minimum and maximum tiles of the first compiled call: code compiled for one tile
+works for one only, and torch compiles other code for fewer than 16."""
 
 _WORTHWHILE: Final = 1.05
-"""A larger batch is taken if it is so much faster for each tile."""
+"""Speed-up per tile from which a larger batch is chosen."""
 
 
 @dataclass(frozen=True, eq=False)
-class Pending:
-    """Answers on their way from the device."""
+class PendingResults:
+    """Results that are on their way from the device."""
 
     parts: list[Tensor]
     """float32 (N, classes, cells, cells), in memory of the host."""
 
     tiles: _Tiles
-    """What they answer; held until the device has read it."""
+    """Tiles of the results; held until the device has read them."""
 
     moments: list[tuple[torch.cuda.Event | float, ...]]
-    """For each part: begun, uploaded, normalized, answered by the model, arrived."""
+    """For each part: start, uploaded, normalized, predicted, downloaded."""
 
     def wait(self) -> NDArray[np.float32]:
-        """Return the answers, float32 (N, classes, cells, cells)."""
+        """Return the results, float32 (N, classes, cells, cells)."""
         for *_, arrived in self.moments:
             if not isinstance(arrived, float):
                 arrived.synchronize()
@@ -84,39 +84,39 @@ class Pending:
 
 
 _STEPS: Final = ("transfer", "normalizing", "model", "post-processing")
-"""What lies between the moments."""
+"""Steps between the moments of a part."""
 
 
 class DevicePredictor:
-    """A model, and the normalizer before it, on a device.
+    """A model and its normalizer on one device.
 
-    uint8 pixels cross the bus; all else happens on the device. On CUDA the copies
-    overlap with the calculation, and what is stored as JPEG tiles crosses as such. On
-    a CPU each processor answers parts of the batch. A batch that does not fit the
-    device's memory is halved until it does, and so are those after it.
+    Tiles cross the bus as uint8; everything else happens on the device. On CUDA,
+    copies overlap with computation, and stored JPEG tiles are uploaded encoded. On a
+    CPU, each worker predicts a part of the batch. A batch that does not fit the memory
+    of the device is halved until it fits, and later batches are divided alike.
 
     Parameters
     ----------
     model : TileModel
-        Moved to the device.
+        Model; it is moved to the device.
     recipe : Recipe
-        Says in which precision, and how many tiles at once.
+        Recipe with the precision and the batch size.
     device : torch.device, optional
-        By default the one that the recipe names.
+        Device of the model. Default: the device of the recipe.
 
     Attributes
     ----------
-    not_compiled : str
-        Why the network is not compiled although the recipe asks for it; else empty.
+    compile_problem : str
+        Why the network is not compiled although the recipe asks for it; or empty.
     seconds : dict of str to float
-        How long the steps took so far, by the device's clock, of all threads
-        together: "transfer" to it, "normalizing", "model" and "post-processing" with
-        the way back.
+        Seconds of each step so far, by the clock of the device, summed over all
+        threads: "transfer" to the device, "normalizing", "model", and
+        "post-processing" with the download.
     """
 
     def __init__(
         self,
-        model: TileAnswerer,
+        model: TilePredictor,
         recipe: Recipe,
         device: torch.device | None = None,
     ) -> None:
@@ -127,49 +127,51 @@ class DevicePredictor:
         self.model = model.to(self.device)
         self.model.precision = self.precision
         self.seconds = dict.fromkeys(_STEPS, 0.0)
-        self._asked = recipe.batch_size
-        self._most = 1 << 30 if recipe.batch_size == "auto" else recipe.batch_size
-        self.not_compiled = ""
+        self._requested_size = recipe.batch_size
+        self._max_size = 1 << 30 if recipe.batch_size == "auto" else recipe.batch_size
+        self.compile_problem = ""
         self._jpegs = GpuJpegDecoder(cuda_decoder(self.device), self.device)
         self._normalizer: PixelNormalizer | None = None
         self._clock = Clock(self.device)
         self._cuda = self.device.type == "cuda"
         self._in_flight = _IN_FLIGHT if self._cuda else 0
-        divided = self.device.type == "cpu" and model.divisible
-        self._usual = self._usual_batch(torch.get_num_threads() if divided else 1)
-        self._processors = CpuWorkers(self._usual if divided else 1)
-        self._uploads = (
+        parallel = self.device.type == "cpu" and model.divisible
+        self._default_size = self._default_batch_size(
+            torch.get_num_threads() if parallel else 1
+        )
+        self._workers = CpuWorkers(self._default_size if parallel else 1)
+        self._upload_stream = (
             torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
             if self._cuda
             else None
         )
         if recipe.compile:
-            self.not_compiled = self._compile()
+            self.compile_problem = self._compile()
 
     def _compile(self) -> str:
-        """Compile the network now, not amid the run; return why not, if not."""
+        """Compile the network now, not during the run; return the problem, if any."""
         compiled = self.model.compile_network()
         side = self.card.tile_px
-        least, most = _COMPILED_WITH
-        usual = self._usual // self._processors.count
-        number = self._processors.count * max(least, min(usual, most))
+        least, most = _COMPILED_TILES
+        default = self._default_size // self._workers.count
+        number = self._workers.count * max(least, min(default, most))
         self(np.zeros((number, side, side, 3), np.uint8))
         return compiled.problem
 
     @property
     def reading_threads(self) -> tuple[int, int]:
-        """Threads that read beside the model, and while it has nothing to do."""
-        most = min(_MAX_READING_THREADS, os.cpu_count() or 1)
-        return (1 if self.device.type == "cpu" else most), most
+        """Number of reading threads while the model works, and while it is idle."""
+        threads = min(_MAX_READING_THREADS, os.cpu_count() or 1)
+        return (1 if self.device.type == "cpu" else threads), threads
 
     @property
     def allocate(self) -> Callable[[tuple[int, ...]], NDArray[np.uint8]] | None:
-        """What gives memory from which the device copies by itself; None: any."""
-        return _pinned if self._cuda else None
+        """Allocator of pinned host memory; None: ordinary memory."""
+        return _pinned_array if self._cuda else None
 
     @property
     def decodes(self) -> bool:
-        """Whether the device decodes, and is the only one who needs the pixels."""
+        """True if JPEG tiles are decoded on the device and the host needs no pixels."""
         return self._jpegs.usable and self.card.task != "instances"
 
     @property
@@ -178,52 +180,51 @@ class DevicePredictor:
         return memory_in_use(self.devices)
 
     def use(self, normalizer: PixelNormalizer) -> None:
-        """Normalize tiles from now on, on the device."""
+        """Set the normalizer that is applied on the device before the model."""
         self._normalizer = normalizer.to(self.device)
 
     def set_precision(self, precision: str) -> None:
-        """Calculate with other numbers from now on."""
+        """Change the precision of the model."""
         self.precision = self.model.precision = resolve_precision(
-            precision,  # type: ignore[arg-type] # one that was resolved before
+            precision,  # type: ignore[arg-type] # a resolved precision
             self.device,
         )
 
     def batch_size(self) -> int:
-        """Return how many tiles to give at once: what was asked, or the best there is.
+        """Return the requested number of tiles in a batch, or the best one for "auto".
 
-        On a CPU that follows from the size of the tiles, with a part for each
-        processor. A GPU is tried with batches twice as large as the last, until they
-        are no faster for each tile or do not fit its memory; the answer may differ
-        from one time to the next.
+        On a CPU "auto" follows from the size of the tiles, with a part for each
+        worker. On a GPU, doubled batches are timed until they are no faster per tile
+        or do not fit the memory; the result may differ from one call to the next.
 
         Raises
         ------
         RunError
-            If the device's memory holds not even one tile.
+            If the memory of the device does not hold a single tile.
         """
-        if self._asked != "auto" or self.device.type == "cpu":
-            return self._usual
-        most = _power_of_two(_MOST_PIXELS // self.card.tile_px**2)
-        return fastest_batch(self._try, most)
+        if self._requested_size != "auto" or self.device.type == "cpu":
+            return self._default_size
+        max_size = _power_of_two(_MAX_PIXELS // self.card.tile_px**2)
+        return fastest_batch(self._time_batch, max_size)
 
-    def _usual_batch(self, processors: int) -> int:
-        """Return how many tiles are given at once where none are tried."""
-        if self._asked != "auto":
-            return self._asked
-        pixels = max(_CPU_PIXELS, processors * _PART_PIXELS)
+    def _default_batch_size(self, workers: int) -> int:
+        """Return the number of tiles in a batch where none is timed."""
+        if self._requested_size != "auto":
+            return self._requested_size
+        pixels = max(_CPU_PIXELS, workers * _PART_PIXELS)
         return _power_of_two(pixels // self.card.tile_px**2)
 
-    def _try(self, size: int) -> tuple[int, float]:
-        """Return how many of so many tiles fit at once, and the tiles/s of such."""
+    def _time_batch(self, size: int) -> tuple[int, float]:
+        """Return how many of `size` tiles fit at once, and their speed in tiles/s."""
         side = self.card.tile_px
         tiles = np.zeros((size, side, side, 3), np.uint8)
-        self(tiles)  # the first is slower, and finds out what fits
+        self(tiles)  # the first call is slower, and finds the size that fits
         began = time.perf_counter()
         self(tiles)
-        return min(size, self._most), size / (time.perf_counter() - began)
+        return min(size, self._max_size), size / (time.perf_counter() - began)
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the answers to some tiles.
+        """Predict an array of tiles.
 
         Parameters
         ----------
@@ -236,34 +237,34 @@ class DevicePredictor:
         Raises
         ------
         RunError
-            If the device's memory holds not even one tile.
+            If the memory of the device does not hold a single tile.
         """
-        with self._processors.joined():
-            return self._begin(pixels).wait()
+        with self._workers.joined():
+            return self._submit(pixels).wait()
 
-    def answers(
+    def predict(
         self, batches: Iterable[Batch]
     ) -> Iterator[tuple[Batch, NDArray[np.float32]]]:
-        """Answer batch after batch, in order.
+        """Predict batches, in order.
 
-        On CUDA the next ones are begun before the answers to one have come back; a
-        CPU answers one at a time.
+        On CUDA the next batches are submitted before the results of one have arrived;
+        a CPU predicts one batch at a time.
 
         Yields
         ------
         (Batch, float32 (N, classes, cells, cells))
         """
-        begun: deque[tuple[Batch, Pending]] = deque()
-        with self._processors.joined():
+        submitted: deque[tuple[Batch, PendingResults]] = deque()
+        with self._workers.joined():
             for batch in batches:
-                begun.append((batch, self._begin(_tiles_of(batch))))
-                while len(begun) > self._in_flight:
-                    yield self._finish(*begun.popleft())
-            while begun:
-                yield self._finish(*begun.popleft())
+                submitted.append((batch, self._submit(_tiles_of(batch))))
+                while len(submitted) > self._in_flight:
+                    yield self._finish(*submitted.popleft())
+            while submitted:
+                yield self._finish(*submitted.popleft())
 
     def _finish(
-        self, batch: Batch, pending: Pending
+        self, batch: Batch, pending: PendingResults
     ) -> tuple[Batch, NDArray[np.float32]]:
         values = pending.wait()
         for moments in pending.moments:
@@ -271,50 +272,52 @@ class DevicePredictor:
                 self.seconds[step] += self._clock.between(moments[i], moments[i + 1])
         return batch, values
 
-    def _begin(self, tiles: _Tiles) -> Pending:
-        """Let the device answer some tiles; on CUDA this does not wait."""
+    def _submit(self, tiles: _Tiles) -> PendingResults:
+        """Submit tiles to the device; on CUDA this does not wait."""
         try:
-            parts = self._processors.answers(self._answer, self._parts(tiles))
+            parts = self._workers.map(self._predict_part, self._parts(tiles))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            if min(self._most, len(tiles)) == 1:
-                raise _too_small(self.device) from error
-            self._most = min(self._most, len(tiles)) // 2
+            if min(self._max_size, len(tiles)) == 1:
+                raise _out_of_memory_error(self.device) from error
+            self._max_size = min(self._max_size, len(tiles)) // 2
         else:
-            return Pending(
-                [answers for answers, _ in parts], tiles, [each for _, each in parts]
+            return PendingResults(
+                [results for results, _ in parts], tiles, [each for _, each in parts]
             )
         torch.cuda.empty_cache()
-        return self._begin(tiles)
+        return self._submit(tiles)
 
     def _parts(self, tiles: _Tiles) -> list[_Tiles]:
-        """Divide tiles into what is calculated at once."""
-        most = self._most
-        if self._processors.count > 1:
-            most = min(most, _power_of_two(_PART_PIXELS // self.card.tile_px**2))
-        ends = self._processors.ends(len(tiles), most)
+        """Divide tiles into the parts that are predicted at once."""
+        max_size = self._max_size
+        if self._workers.count > 1:
+            max_size = min(
+                max_size, _power_of_two(_PART_PIXELS // self.card.tile_px**2)
+            )
+        ends = self._workers.ends(len(tiles), max_size)
         return [tiles[start:end] for start, end in pairwise(ends)]
 
     @torch.inference_mode()
-    def _answer(
-        self, given: _Tiles
+    def _predict_part(
+        self, part: _Tiles
     ) -> tuple[Tensor, tuple[torch.cuda.Event | float, ...]]:
-        """Return the answers, and the moments of what it took."""
+        """Return the results of a part, and the moments of its steps."""
         moments = [self._clock.now()]
-        tiles = self._on_device(given)
+        tiles = self._on_device(part)
         moments.append(self._clock.now())
         if self._normalizer is not None:
             tiles = self._normalizer(tiles)
         moments.append(self._clock.now())
-        if isinstance(given, CutTiles):
-            raw = maps_of(self.model, tiles, given.shown)
+        if isinstance(part, CutTiles):
+            raw = maps_of(self.model, tiles, part.shown)
         else:
             raw = self.model(tiles)
         moments.append(self._clock.now())
-        answers = self._download(decode(raw, self.card))
+        results = self._download(pool_cells(raw, self.card))
         moments.append(self._clock.now())
-        return answers, tuple(moments)
+        return results, tuple(moments)
 
     def _on_device(self, tiles: _Tiles) -> Tensor:
         """Return tiles as uint8 (N, 3, H, W) on the device."""
@@ -327,66 +330,66 @@ class DevicePredictor:
         return self._upload(torch.from_numpy(tiles)).permute(0, 3, 1, 2)
 
     def _upload(self, tiles: Tensor) -> Tensor:
-        """Copy tiles to the device, while it calculates on those before."""
-        if self._uploads is None:
+        """Copy tiles to the device while it computes the previous ones."""
+        if self._upload_stream is None:
             return tiles.to(self.device)
-        calculating = torch.cuda.current_stream(self.device)
-        with torch.cuda.stream(self._uploads):
-            there = tiles.to(self.device, non_blocking=True)
-        calculating.wait_stream(self._uploads)
-        there.record_stream(calculating)
-        return there
+        computing = torch.cuda.current_stream(self.device)
+        with torch.cuda.stream(self._upload_stream):
+            uploaded = tiles.to(self.device, non_blocking=True)
+        computing.wait_stream(self._upload_stream)
+        uploaded.record_stream(computing)
+        return uploaded
 
-    def _download(self, answers: Tensor) -> Tensor:
+    def _download(self, results: Tensor) -> Tensor:
         if not self._cuda:
-            return answers.cpu()
-        host = torch.empty(answers.shape, dtype=answers.dtype, pin_memory=True)
-        return host.copy_(answers, non_blocking=True)
+            return results.cpu()
+        host = torch.empty(results.shape, dtype=results.dtype, pin_memory=True)
+        return host.copy_(results, non_blocking=True)
 
 
 def _tiles_of(batch: Batch) -> _Tiles:
-    """Return what is to be answered of a batch."""
+    """Return the tiles of a batch, in the form that the device takes."""
     if batch.encoded is not None:
         return batch.encoded
     return CutTiles(batch.pixels, batch.shown) if batch.shown else batch.pixels
 
 
-def fastest_batch(attempt: Callable[[int], tuple[int, float]], most: int) -> int:
-    """Return the smallest batch that is about as fast for each tile as any.
+def fastest_batch(attempt: Callable[[int], tuple[int, float]], max_size: int) -> int:
+    """Return the smallest batch size with about the best speed per tile.
 
     Parameters
     ----------
     attempt : callable
-        Answers so many tiles; returns how many fit at once, and the tiles/s.
-    most : int
-        No more than so many are tried.
+        Predicts a number of tiles; returns how many fit at once, and the tiles/s.
+    max_size : int
+        Maximum batch size.
     """
-    size, best = min(_FIRST_TRIED, most), 0.0
+    size, best = min(_FIRST_SIZE, max_size), 0.0
     while True:
         fits, rate = attempt(size)
         if fits < size:
             return fits
         if rate < best * _WORTHWHILE:
             return size // 2
-        if 2 * size > most:
+        if 2 * size > max_size:
             return size
         size, best = 2 * size, rate
 
 
 def _power_of_two(number: int) -> int:
-    """Return the largest power of two that is not above a number, at least 1."""
+    """Return the largest power of two up to a number, at least 1."""
     return 1 << max(0, number.bit_length() - 1)
 
 
-def _pinned(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def _pinned_array(shape: tuple[int, ...]) -> NDArray[np.uint8]:
     memory: NDArray[np.uint8] = torch.empty(
         shape, dtype=torch.uint8, pin_memory=True
     ).numpy()
     return memory
 
 
-def _too_small(device: torch.device) -> RunError:
+def _out_of_memory_error(device: torch.device) -> RunError:
     return RunError(
         f"The memory of '{device}' does not hold the model and one tile.",
-        "Close what else uses it, or choose device='cpu'. What is done is kept.",
+        "Close other programs on it, or choose device='cpu'. Finished tiles are kept.",
     )

@@ -1,4 +1,4 @@
-"""Telling how far a run is."""
+"""Progress reports of a run, and a progress bar."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _WINDOW_S: Final = 5.0
-"""The rate is that of the last seconds..."""
+"""Seconds over which the speed is averaged."""
 
 _FEWEST: Final = 3
-"""...but of no fewer marks than these, however slow the model."""
+"""Minimum number of marks over which the speed is averaged, for slow models."""
 
 _MESSAGE: Final = 36
-"""Characters of a message that stand beside a bar: its last."""
+"""Characters at the end of a message that are shown beside a bar."""
 
 _MEMORY_S: Final = 0.25
-"""How often the memory in use is asked for: each time costs as much as two tiles."""
+"""Seconds between queries of the memory in use; one costs as much as two tiles."""
 
 
 class ProgressReporter:
-    """Turns what a run does into `Progress` for whoever listens.
+    """Collects the events of a run and reports them as `Progress`.
 
     Parameters
     ----------
     listen : callable, True or None
-        Called with each `Progress`; True draws a bar, in a notebook as a widget.
+        Called with each `Progress`; True draws a bar, in a notebook a widget.
     clock : callable
-        Seconds, monotonic.
+        Returns monotonic seconds.
 
     Attributes
     ----------
     seconds : dict of str to float
-        How long each stage took so far, and each part of answering tiles; the parts
-        overlap, so they add up to more than the stage.
+        Seconds of each stage so far, and of each step of the tiles; steps overlap, so
+        they add up to more than their stage.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ProgressReporter:
         self.seconds: dict[str, float] = {}
         self._listen = listen or (lambda _: None)
         self._clock = clock
-        self._now = Progress("running", "preparing", 0, 0)
+        self._progress = Progress("running", "preparing", 0, 0)
         self._marks: deque[tuple[float, int]] = deque()
         self._memory: dict[str, int] = {}
         self._memory_due = -math.inf
@@ -79,41 +79,41 @@ class ProgressReporter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Tell of the error that ends the run."""
+        """Report the error that ends the run."""
         if error is not None:
             status: Status = "failed" if isinstance(error, Exception) else "cancelled"
-            self._tell(status=status, tiles_per_second=0.0, message=str(error))
+            self._publish(status=status, tiles_per_second=0.0, message=str(error))
 
     @contextmanager
     def stage(self, stage: Stage) -> Iterator[None]:
-        """Say what is being done, and measure how long it takes."""
-        self._tell(stage=stage)
+        """Report a stage, and measure its time."""
+        self._publish(stage=stage)
         with self.part(stage):
             yield
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Measure how long something takes."""
+        """Measure the time of a block."""
         began = self._clock()
         try:
             yield
         finally:
-            self.spent(name, self._clock() - began)
+            self.add_seconds(name, self._clock() - began)
 
-    def spent(self, name: str, seconds: float) -> None:
-        """Add to the time that something took."""
+    def add_seconds(self, name: str, seconds: float) -> None:
+        """Add to the seconds of a step."""
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
-    def measured(
+    def update(
         self, seconds: Mapping[str, float], memory: Callable[[], Mapping[str, int]]
     ) -> None:
-        """Take over times that somebody else adds up, and now and then the memory."""
+        """Take over seconds measured elsewhere, and now and then the memory in use."""
         self.seconds.update(seconds)
         if (now := self._clock()) >= self._memory_due:
             self._memory, self._memory_due = dict(memory()), now + _MEMORY_S
 
-    def waits(self, items: Iterable[T], name: str) -> Iterator[T]:
-        """Go through some items, and measure how long they are waited for."""
+    def timed(self, items: Iterable[T], name: str) -> Iterator[T]:
+        """Yield items, and measure the time that each one is waited for."""
         remaining = iter(items)
         while True:
             try:
@@ -124,12 +124,12 @@ class ProgressReporter:
             yield item
 
     def begin(self, path: Path, done: int, total: int) -> None:
-        """Say where the run is and how many tiles it has."""
+        """Report the run folder and the number of its tiles."""
         self._marks.append((self._clock(), done))
-        self._tell(path=str(path), done=done, total=total)
+        self._publish(path=str(path), done=done, total=total)
 
     def tiles(self, done: int) -> None:
-        """Say how many tiles are answered by now."""
+        """Report the number of finished tiles."""
         now = self._clock()
         self._marks.append((now, done))
         while now - self._marks[0][0] > _WINDOW_S and len(self._marks) > _FEWEST:
@@ -137,13 +137,13 @@ class ProgressReporter:
         began, before = self._marks[0]
         rate = (done - before) / (now - began) if now > began else 0.0
         seconds = dict(self.seconds)
-        self._tell(
+        self._publish(
             done=done, tiles_per_second=rate, seconds=seconds, memory=self._memory
         )
 
     def end(self, run: Run) -> None:
-        """Say how it ended."""
-        self._tell(
+        """Report the end of the run."""
+        self._publish(
             status=run.status,
             stage="done",
             done=run.tiles_done,
@@ -153,27 +153,27 @@ class ProgressReporter:
             path=str(run.path),
         )
 
-    def _tell(self, **changes: Any) -> None:
-        self._now = replace(self._now, **changes)
-        self._listen(self._now)
+    def _publish(self, **changes: Any) -> None:
+        self._progress = replace(self._progress, **changes)
+        self._listen(self._progress)
 
 
 class ProgressBar:
     """A progress bar: a line in a terminal, a widget in a notebook.
 
-    A context manager, for what does not say that it has ended.
+    Use it as a context manager where the last progress may not be an end.
 
     Parameters
     ----------
     unit : str
-        What is counted.
-    wanted : bool
-        Whether it is drawn at all.
+        Unit of the count.
+    enabled : bool
+        Whether the bar is drawn.
     """
 
-    def __init__(self, unit: str = "tiles", *, wanted: bool = True) -> None:
+    def __init__(self, unit: str = "tiles", *, enabled: bool = True) -> None:
         self._unit = unit
-        self._wanted = wanted
+        self._enabled = enabled
         self._bar: tqdm[Any] | None = None
 
     def __enter__(self) -> Self:
@@ -181,14 +181,14 @@ class ProgressBar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the bar as it is."""
+        """Close the bar."""
         self.close()
 
     def __call__(self, progress: Progress) -> None:
-        """Draw how far it is; the first call makes the bar, the last closes it."""
+        """Draw the progress; the first call makes the bar, the last closes it."""
         if self._bar is None:
             self._bar = tqdm(
-                unit=f" {self._unit}", dynamic_ncols=True, disable=not self._wanted
+                unit=f" {self._unit}", dynamic_ncols=True, disable=not self._enabled
             )
         label = progress.stage if progress.status == "running" else progress.status
         self._bar.set_description(label, refresh=False)
@@ -200,7 +200,7 @@ class ProgressBar:
             self.close()
 
     def close(self) -> None:
-        """Draw no more; another call makes another bar."""
+        """Close the bar; a later call makes a new one."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

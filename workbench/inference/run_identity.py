@@ -1,7 +1,7 @@
-"""What makes a run the same run: its slide, recipe, model, grid and arithmetic.
+"""Identity of a run: the slide, recipe, model, grid and precision it is made with.
 
-Known without loading the network, so that whoever starts a run can say at once where
-it is saved.
+The identity is computed without loading the network, so the folder of a run is known
+before the run starts.
 """
 
 from __future__ import annotations
@@ -24,32 +24,39 @@ if TYPE_CHECKING:
     from workbench.recipe import Precision, Recipe
     from workbench.slide.slide import Slide
 
-_FREE: Final = {"model", "weights", "trust", "device", "precision", "compile"}
-"""Options that may differ when a run goes on: each changes no answer but by rounding,
-or only by what it leads to, and that is compared (the card with its SHA-256, the
-precision)."""
+_CHANGEABLE_FIELDS: Final = {
+    "model",
+    "weights",
+    "trust",
+    "device",
+    "precision",
+    "compile",
+}
+"""Recipe fields that may change between sessions of a run. They change results by
+rounding at most, or through the model card (compared with its SHA-256) and the
+precision, which are part of the identity."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunIdentity:
-    """What must be the same for a run to go on."""
+    """Everything that must be equal for a run to be resumed."""
 
     slide: Slide
     recipe: Recipe
     card: ModelCard
-    """Of the model that answers, with the SHA-256 of its weights."""
+    """Card of the model, with the SHA-256 of its weights."""
 
     precision: Precision
-    """In which it calculates; not "auto"."""
+    """Arithmetic of the model; not "auto"."""
 
     @classmethod
     def of(cls, slide: Slide, recipe: Recipe) -> Self:
-        """Find out what a recipe means for a slide on this machine.
+        """Resolve a recipe for a slide on this machine.
 
         Raises
         ------
         MissingMppError
-            If the pixel size of the slide is not known.
+            If the mpp of the slide is not known.
         ModelError
             If there is no such model.
         RecipeError
@@ -62,42 +69,42 @@ class RunIdentity:
         )
         if len(references_of(recipe)) > 1:
             card = with_disagreement(card)
-        each = (resolve_precision(recipe.precision, device) for device in devices)
-        return cls(slide, recipe, card, shared_precision(each))
+        precisions = (resolve_precision(recipe.precision, device) for device in devices)
+        return cls(slide, recipe, card, shared_precision(precisions))
 
     @property
-    def asked(self) -> dict[str, Any]:
-        """What a record must say for the run to go on, ready for JSON."""
+    def record(self) -> dict[str, Any]:
+        """The identity as it is stored in `run.json`."""
         slide, grid = self.slide, grid_for(self.slide, self.card)
         return {
             "slide": {"id": slide.id, "size": list(slide.size), "mpp": slide.mpp},
-            "recipe": self.recipe.model_dump(mode="json", exclude=_FREE),
+            "recipe": self.recipe.model_dump(mode="json", exclude=_CHANGEABLE_FIELDS),
             "model": self.card.model_dump(mode="json"),
             "grid": {**asdict(grid), "slide_size": list(grid.slide_size)},
             "precision": self.precision,
         }
 
     def folder(self, root: Path) -> Path:
-        """Return where the run is saved below `root`; see `folder_of`."""
-        return folder_of(root, self.slide, self.asked)
+        """Return the folder of the run below `root`; see `folder_of`."""
+        return folder_of(root, self.slide, self.record)
 
 
 def grid_for(slide: Slide, card: ModelCard) -> Grid:
-    """Return the grid of a model's tiles on a slide, whose mpp is known."""
+    """Return the tile grid of a model on a slide with a known mpp."""
     mpp = slide.require_mpp()
     return Grid(slide.size, card.mpp / mpp, card.tile_px, card.margin_px)
 
 
 def references_of(recipe: Recipe) -> list[str]:
-    """Return the names of all references, each once.
+    """Return the names of all references, without duplicates.
 
     Raises
     ------
     RecipeError
-        If there are several, and no method that normalizes to them.
+        If there are several references and no normalization method.
     """
-    found = list(dict.fromkeys([recipe.reference.strip(), *recipe.references]))
-    if len(found) > 1 and recipe.normalize is None:
-        message = "Several references are named, but nothing is normalized to them."
+    names = list(dict.fromkeys([recipe.reference.strip(), *recipe.references]))
+    if len(names) > 1 and recipe.normalize is None:
+        message = "Several references are named, but there is no method to use them."
         raise RecipeError(message, "Choose a method, such as normalize='vahadane'.")
-    return found
+    return names

@@ -28,7 +28,7 @@ _FAILURES: Final = (RuntimeError, AssertionError, ValueError, TypeError, IndexEr
 """What networks of the several kinds raise for tiles that they cannot take."""
 
 
-class TileAnswerer(Protocol):
+class TilePredictor(Protocol):
     """What answers tiles: a model, or one that is asked in several colours."""
 
     precision: Precision

@@ -39,7 +39,7 @@ def folder_of(root: Path, slide: Slide, asked: Mapping[str, Any]) -> Path:
     slide : Slide
         What is run on.
     asked : mapping
-        The request as `workbench.inference.run_identity.RunIdentity.asked` gives it.
+        The request as `workbench.inference.run_identity.RunIdentity.record` gives it.
 
     Returns
     -------

@@ -66,7 +66,7 @@ def _slides(places: Iterable[str]) -> Iterable[str]:
 
 
 def _advised(slides: list[str], *, quiet: bool) -> Advice:
-    with ProgressBar("slides", wanted=not quiet) as bar:
+    with ProgressBar("slides", enabled=not quiet) as bar:
         return advise(slides, progress=bar)
 
 
