@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stained_slide import write_stained
+from workbench.app.catalog import slides
 from workbench.app.catalog.slides import SlideLibrary
 from workbench.errors import AccessError, SlideNotFoundError, WorkbenchError
+from workbench.geometry import Box
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +45,19 @@ def test_a_slide_opens_once_by_its_name(library):
     assert slide.size == (512, 600)
     assert library.open("cases/b.tif") is slide
     assert library.open("cases/b.tif", mpp=0.25).mpp == 0.25
+
+
+def test_the_slide_used_longest_ago_is_let_go_and_stays_open_for_its_users(
+    place, monkeypatch
+):
+    monkeypatch.setattr(slides, "_MAX_OPEN", 2)
+    library = SlideLibrary([place / "served"])
+    first, second = library.open("a.tif"), library.open("cases/b.tif")
+    assert library.open("a.tif") is first
+    library.open("alias.tif", mpp=0.25)
+    assert library.open("a.tif") is first
+    assert library.open("cases/b.tif") is not second
+    assert second.read(Box(0, 0, 8, 8)).pixels.shape == (8, 8, 3)
 
 
 @pytest.mark.parametrize(

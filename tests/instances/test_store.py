@@ -18,6 +18,7 @@ from hypothesis.extra import numpy as hnp
 from made_instances import CLASSES, COLOURS, made_instances, made_store, write_instances
 from workbench.errors import RunError
 from workbench.geometry import Box
+from workbench.instances import store as store_module
 from workbench.instances import writer
 from workbench.instances.instances import Instances
 from workbench.instances.outline_codec import (
@@ -159,6 +160,20 @@ def test_neighbours_are_read_together(shared_store):
     assert len(other._groups) < max(2, len(store.bounds))
     table = pq.read_table(path)
     assert table.column_names[:4] == ["x", "y", "class", "score"]
+
+
+@pytest.mark.parametrize(("held", "groups"), [(5000, 2), (100, 0)])
+def test_no_more_outlines_are_held_than_asked_for(tmp_path, monkeypatch, held, groups):
+    monkeypatch.setattr(store_module, "_HELD", held)
+    monkeypatch.setattr(writer, "GROUP", 2048)
+    path = tmp_path / "some.parquet"
+    store = write_instances(path, made_instances(7000))
+    everything = np.arange(len(store))
+    outlines = store.take(everything)
+    assert len(store.bounds) > groups
+    assert len(store._groups) == groups
+    again = store.take(everything)
+    assert np.array_equal(again.points, outlines.points)
 
 
 def test_an_empty_store_is_a_store(tmp_path):

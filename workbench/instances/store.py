@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections import OrderedDict
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from cachetools import LRUCache
 
 from workbench.errors import RunError
 from workbench.instances.instances import STEPS_PER_PX, Instances
@@ -118,7 +118,9 @@ class InstanceStore:
         """Names of what was measured of each."""
         self._gone = np.empty(0, np.int64)
         self._columns: dict[str, NDArray[Any]] = {}
-        self._groups: OrderedDict[int, Group] = OrderedDict()
+        self._groups: LRUCache[int, Group] = LRUCache(
+            _HELD, getsizeof=lambda group: len(group.ends)
+        )
 
     def __len__(self) -> int:
         """Return how many objects there are."""
@@ -257,14 +259,12 @@ class InstanceStore:
         """
         with self._lock:
             held = self._groups.get(number)
-            if held is not None:
-                self._groups.move_to_end(number)
-                return held
+        if held is not None:
+            return held
         group = self._read_group(number)
-        with self._lock:
+        # Raised for a group larger than all that is held: it is read each time.
+        with self._lock, suppress(ValueError):
             self._groups[number] = group
-            while sum(len(held.ends) for held in self._groups.values()) > _HELD:
-                self._groups.popitem(last=False)
         return group
 
     def _read_group(self, number: int) -> Group:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
+
+from cachetools import LRUCache, cached
 
 from workbench.stain.deconvolution import LIGHT, StainSet
 from workbench.stain.detection import Staining, slide_staining
@@ -30,6 +31,9 @@ STAINS: Final = ("hematoxylin", "eosin", "residual")
 _FOUND: Final = TissueChoice()
 _KEPT: Final = 12
 """Slides whose colours are kept: some megabytes each."""
+
+_KEPT_STAININGS: Final = 1024
+"""Slides whose staining is kept: some bytes each."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -117,16 +121,14 @@ def slide_normalizer(
     return _known(slide, choice, tissue).normalizer(method, reference)
 
 
+@cached(
+    LRUCache(_KEPT_STAININGS),
+    key=lambda slide: (slide.pixels_id, slide.mpp),
+    lock=threading.Lock(),
+)
 def staining_of_slide(slide: Slide) -> Staining:
-    """Say with what a slide is stained, once for all who ask; see `stain.kind`."""
-    key = slide.pixels_id, slide.mpp
-    with _lock:
-        known = _stainings.get(key)
-    if known is None:
-        known = slide_staining(slide)
-        with _lock:
-            _stainings[key] = known
-    return known
+    """Return with what a slide is stained; measured once for each slide."""
+    return slide_staining(slide)
 
 
 class _Known:
@@ -156,11 +158,11 @@ class _Known:
         return self._own[method]
 
 
-_slides: OrderedDict[tuple[str, float | None, TissueChoice], _Known] = OrderedDict()
-_stainings: dict[tuple[str, float | None], Staining] = {}
-_lock: Final = threading.Lock()
-
-
+@cached(
+    LRUCache(_KEPT),
+    key=lambda slide, choice, _: (slide.pixels_id, slide.mpp, choice),
+    lock=threading.Lock(),
+)
 def _known(
     slide: Slide, choice: TissueChoice, tissue: Callable[[], Tissue] | None
 ) -> _Known:
@@ -168,15 +170,5 @@ def _known(
 
     So another reference costs no reading and no fit, and another method one fit.
     """
-    key = slide.pixels_id, slide.mpp, choice
-    with _lock:
-        if key in _slides:
-            _slides.move_to_end(key)
-            return _slides[key]
     found = find_tissue(slide, choice=choice) if tissue is None else tissue()
-    known = _Known(sample_tissue(slide, tissue=found))
-    with _lock:
-        known = _slides.setdefault(key, known)
-        while len(_slides) > _KEPT:
-            _slides.popitem(last=False)
-    return known
+    return _Known(sample_tissue(slide, tissue=found))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
+
+from cachetools import LRUCache
 
 if TYPE_CHECKING:
     from workbench.slide.readers.base import EncodedTile
@@ -27,36 +29,29 @@ class TileCache:
     """
 
     def __init__(self, max_bytes: int = _CACHE_BYTES) -> None:
-        self._max_bytes = max_bytes
-        self._tiles: OrderedDict[tuple[str, str, Place], EncodedTile] = OrderedDict()
-        self._bytes = 0
+        self._tiles: LRUCache[tuple[str, str, Place], EncodedTile] = LRUCache(
+            max_bytes, getsizeof=lambda tile: len(tile.data)
+        )
         self._lock = threading.Lock()
 
     def get(self, drawing: str, version: str, place: Place) -> EncodedTile | None:
         """Return a tile, None if it is not kept."""
         with self._lock:
-            tile = self._tiles.get((drawing, version, place))
-            if tile is not None:
-                self._tiles.move_to_end((drawing, version, place))
-            return tile
+            return self._tiles.get((drawing, version, place))
 
     def put(self, drawing: str, version: str, place: Place, tile: EncodedTile) -> None:
         """Keep a tile, and let go of those not used for longest."""
-        with self._lock:
-            old = self._tiles.pop((drawing, version, place), None)
+        # Raised for a tile larger than the whole cache: it is not kept.
+        with self._lock, suppress(ValueError):
             self._tiles[drawing, version, place] = tile
-            self._bytes += len(tile.data) - (len(old.data) if old else 0)
-            while self._bytes > self._max_bytes:
-                _, dropped = self._tiles.popitem(last=False)
-                self._bytes -= len(dropped.data)
 
     def forget(self, drawing: str) -> None:
         """Let go of all tiles of a drawing."""
         with self._lock:
             for entry in [entry for entry in self._tiles if entry[0] == drawing]:
-                self._bytes -= len(self._tiles.pop(entry).data)
+                del self._tiles[entry]
 
     @property
     def nbytes(self) -> int:
         """Bytes of the tiles that are kept."""
-        return self._bytes
+        return int(self._tiles.currsize)

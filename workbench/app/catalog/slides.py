@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import OrderedDict
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from cachetools import LRUCache
 
 from workbench.app.catalog.slide_listing import is_slide, slides_below
 from workbench.errors import AccessError, SlideChangedError, SlideNotFoundError
@@ -68,7 +69,8 @@ class SlideLibrary:
     ) -> None:
         self._given = {slide.name: slide for slide in slides}
         self.roots = tuple(dict.fromkeys(_existing(root) for root in roots))
-        self._open: OrderedDict[_Key, Future[Slide]] = OrderedDict()
+        # Slides that leave it are not closed: a session may still show them.
+        self._open: LRUCache[_Key, Future[Slide]] = LRUCache(_MAX_OPEN)
         self._lock = threading.Lock()
         self._listing = threading.Lock()
         self._listed: list[Entry] = []
@@ -137,10 +139,6 @@ class SlideLibrary:
         with self._lock:
             first = key not in self._open
             opened = self._open.setdefault(key, Future())
-            self._open.move_to_end(key)
-            if len(self._open) > _MAX_OPEN:
-                # Not closed: a session may still show it. It goes with its last user.
-                self._open.popitem(last=False)
         if first:  # outside the lock: one slow slide keeps nobody from another
             self._begin(key, opened)
             return opened.result()
