@@ -186,13 +186,26 @@ def environment_table() -> str:
 
 
 def namespaces() -> dict[str, list[str]]:
-    """Return the public names of the package and of each folder that has some."""
+    """Return the public names of the package and of each of its public namespaces.
+
+    A namespace without a list of names, such as `workbench.errors`, has the public
+    classes and functions that it defines.
+    """
     found = {"workbench": list(workbench.__all__)}
-    for file in sorted(PACKAGE.glob("*/__init__.py")):
-        module = importlib.import_module(f"workbench.{file.parent.name}")
-        if names := list(getattr(module, "__all__", ())):
-            found[module.__name__] = names
+    for name in workbench.__all__:
+        module = getattr(workbench, name)
+        if inspect.ismodule(module):
+            found[module.__name__] = list(getattr(module, "__all__", _own(module)))
     return found
+
+
+def _own(module: types.ModuleType) -> list[str]:
+    return [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and getattr(value, "__module__", "") == module.__name__
+    ]
 
 
 def summary_of(value: object) -> str:

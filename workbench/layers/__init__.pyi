@@ -1,12 +1,11 @@
 from .class_map import ClassMapLayer
-from .difference import DifferenceLayer, difference_picture
 from .figure import draw_figure, snapshot
 from .heatmap import HeatmapLayer, HeatmapStyle
 from .instance_style import InstanceStyle, Limit
 from .instances import InstanceLayer
 from .layer import Layer, Legend, Pyramid, overlay_pyramid
 from .live_instances import LiveInstanceLayer
-from .normalized import NormalizedLayer
+from .recoloured import DifferenceLayer, NormalizedLayer, difference_picture
 from .slide import SlideLayer, slide_pyramid
 from .stain import StainLayer
 from .tissue import TissueLayer
