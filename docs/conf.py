@@ -43,6 +43,7 @@ exclude_patterns = [
     "**.ipynb_checkpoints",
 ]
 nitpicky = False
+suppress_warnings = ["ref.python"]  # one name, such as `Staining`, in two namespaces
 default_role = "py:obj"
 smartquotes = False  # flags keep their two hyphens
 

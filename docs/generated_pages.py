@@ -208,9 +208,14 @@ def _own(module: types.ModuleType) -> list[str]:
     ]
 
 
-def summary_of(value: object) -> str:
-    """Return the first paragraph of a docstring, as one line."""
-    doc = inspect.getdoc(value) or ""
+def summary_of(value: object, name: str = "", space: str = "") -> str:
+    """Return the first paragraph of the docstring of a public name, as one line."""
+    if inspect.isclass(value) or inspect.isroutine(value) or inspect.ismodule(value):
+        doc = inspect.getdoc(value) or ""
+    else:
+        folder = PACKAGE.joinpath(*space.split(".")[1:])
+        bodies = (ast.parse(file.read_text()).body for file in folder.rglob("*.py"))
+        doc = next(filter(None, (attribute_docs(b).get(name) for b in bodies)), "")
     return " ".join(doc.split("\n\n", 1)[0].split())
 
 
@@ -249,7 +254,9 @@ def _page(name: str, full: str, value: object) -> str:
 
 
 def write_api(folder: Path = API) -> None:
-    """Write a page for each public name, and one for each namespace that lists them.
+    """Write a page for each public object, and one for each namespace with its names.
+
+    An object with several names has one page, under the first.
 
     Parameters
     ----------
@@ -258,20 +265,24 @@ def write_api(folder: Path = API) -> None:
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    pages: dict[int, str] = {}
     for space, names in namespaces().items():
         module = importlib.import_module(space)
-        rows, pages = [], []
+        rows, own = [], []
         for name in names:
             value = getattr(module, name)
             if inspect.ismodule(value):
-                rows.append((f"`{name}`", summary_of(value)))
-                continue
-            page = f"{space}.{name}".removeprefix("workbench.")
-            text = _page(name, f"{space}.{name}", value)
-            (folder / f"name-{page}.md").write_text(text, encoding="utf-8")
-            rows.append((f"[`{name}`](name-{page}.md)", summary_of(value)))
-            pages.append(f"name-{page}")
-        toc = "\n".join(["```{toctree}", ":hidden:", "", *pages, "```"])
+                link = f"[`{name}`]({value.__name__}.md)"
+            else:
+                if id(value) not in pages:
+                    full = f"{space}.{name}"
+                    page = pages[id(value)] = full.replace("workbench.", "name-", 1)
+                    text = _page(name, full, value)
+                    (folder / f"{page}.md").write_text(text, encoding="utf-8")
+                    own.append(page)
+                link = f"[`{name}`]({pages[id(value)]}.md)"
+            rows.append((link, summary_of(value, name, space)))
+        toc = "\n".join(["```{toctree}", ":hidden:", "", *own, "```"])
         head = f"# `{space}`\n\n{inspect.getdoc(module) or ''}\n\n"
         text = head + table(("name", "what it is"), rows) + f"\n\n{toc}\n"
         (folder / f"{space}.md").write_text(text, encoding="utf-8")
