@@ -25,7 +25,7 @@ import tifffile
 
 import workbench as wb
 from overlay import SIDE, build, read_polygons
-from workbench.results.instances import OBJECTS
+from workbench.results.instances import INSTANCES
 from workbench.tiling.coverage import Coverage
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
@@ -121,7 +121,7 @@ def prepare(folder: Path, objects: Instances, classes: list[str]) -> np.ndarray:
             out=runs / "a-run-0001",
         )
     everywhere = Coverage(run.grid, np.arange(len(run.grid)))
-    build(run.path / OBJECTS, objects, classes, everywhere)
+    build(run.path / INSTANCES, objects, classes, everywhere)
     first = objects.points[np.concatenate([[0], objects.ends[:-1]])]
     cells, counts = np.unique(first // TILE, axis=0, return_counts=True)
     return (cells[counts.argmax()] + 0.5) * TILE

@@ -16,9 +16,9 @@ from patience import eventually
 from stained_slide import write_stained
 from workbench.geometry import Box
 from workbench.models.catalogue import find_card
-from workbench.results.instances import OBJECTS
+from workbench.results.instances import INSTANCES
 from workbench.results.run import JOURNAL, open_run
-from workbench.results.tile_results import read_answers
+from workbench.results.tile_results import read_tile_results
 
 pytestmark = pytest.mark.browser
 
@@ -86,7 +86,7 @@ def answered(runs, slide="tissue"):
     if not records:
         return None, []
     run = open_run(records[0].parent)
-    parts = [a.tiles.tolist() for _, a in read_answers(run.path / JOURNAL)]
+    parts = [a.tiles.tolist() for _, a in read_tile_results(run.path / JOURNAL)]
     return run, [tile for part in parts for tile in part]
 
 
@@ -189,6 +189,6 @@ def test_outlines_show_while_the_run_goes_on(watched, url, runs, slides):
     bare = [box for box in squares(inside) if not any(map(box.intersects, around))]
     assert len(bare) > 20
     assert not any(map(now, bare))
-    assert not (run.path / OBJECTS).exists(), "the run goes on"
+    assert not (run.path / INSTANCES).exists(), "the run goes on"
     app.press("Cancel")
     app.is_clean()

@@ -54,7 +54,7 @@ def test_the_least_score_can_be_asked_for(slide, tmp_path):
     assert abs(len(kept) - (scores >= 0.95).sum()) <= 1
     wrong = call("run", slide, "--model", "nuclear-density", "--min-score", 0.5)
     assert wrong.exit_code != 0
-    assert "finds no objects" in wrong.stderr
+    assert "does not predict instances" in wrong.stderr
 
 
 def test_models_that_find_objects_are_listed_as_such():

@@ -36,7 +36,7 @@ from workbench.layers.heatmap import HeatmapLayer
 from workbench.layers.layer import Pyramid
 from workbench.layers.live_instances import LiveInstanceLayer
 from workbench.models.instance_decoders import LabelsDecoder, decoder_of
-from workbench.results.instances import MEASURES, OBJECTS, LiveInstances
+from workbench.results.instances import INSTANCES, MEASURES, LiveInstances
 from workbench.tiling.coverage import within
 from workbench.tiling.grid import Grid
 from workbench.tiling.prefetch import Batch
@@ -433,7 +433,7 @@ def test_files_of_older_versions_leave_out_what_lies_outside(run_on, tmp_path):
     part = run_on(slide_of(LABELS), out=tmp_path / "part", region=(75, 50, 213, 197))
     bare = whole.instances.take(np.arange(len(whole.instances)))
     wanted = count_in(part.instances, {"slide": wb.Box(0, 0, *SIZE)})
-    file = part.path / OBJECTS
+    file = part.path / INSTANCES
     with InstanceWriter(file, classes=["object"], measures=MEASURES, mpp=0.5) as old:
         old.append(bare)
     found = wb.open_run(part.path).instances
@@ -562,7 +562,7 @@ def test_a_run_of_another_task_has_no_objects(tmp_path, monkeypatch):
 
     monkeypatch.setattr(plan, "find_model", lambda *_, **__: fake_model())
     run = engine.run(FakeSlide(), out=tmp_path / "r", tissue_only=False, device="cpu")
-    with pytest.raises(RunError, match="finds no objects"):
+    with pytest.raises(RunError, match="does not predict instances"):
         _ = run.instances
 
 

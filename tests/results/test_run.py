@@ -16,7 +16,7 @@ from run_records import FACTS, answers_of, began
 from workbench.errors import RecipeMismatchError, RunError, RunFolderError
 from workbench.results.run import open_run
 from workbench.results.run_writer import RunWriter
-from workbench.results.tile_results import Raster, TileResults, read_answers
+from workbench.results.tile_results import Raster, TileResults, read_tile_results
 from workbench.system import append_log as journals
 from workbench.system.append_log import AppendLog, read_records
 from workbench.tiling.grid import Grid
@@ -225,7 +225,7 @@ def test_a_killed_run_is_interrupted_and_a_failed_one_says_why(tmp_path):
 def test_only_one_writes_a_folder(tmp_path, monkeypatch):
     monkeypatch.setattr("workbench.results.run_writer._LOCK_WAIT_S", 0.05)
     recorder = began(tmp_path / "run")
-    with pytest.raises(RunError, match="under way"), RunWriter(tmp_path / "run"):
+    with pytest.raises(RunError, match="in progress"), RunWriter(tmp_path / "run"):
         pass
     recorder.__exit__(None, None, None)
     with RunWriter(tmp_path / "run"):
@@ -308,7 +308,7 @@ def test_the_disk_is_waited_for_at_most_once_a_second(tmp_path, monkeypatch):
         journal.append(b"x")
     assert 2 <= len(syncs) - 1 <= 4
     journal.close()
-    assert len(list(read_answers(tmp_path / "none"))) == 0
+    assert len(list(read_tile_results(tmp_path / "none"))) == 0
 
 
 def test_a_run_shows_itself_without_running_what_is_in_its_names(tmp_path):

@@ -247,18 +247,18 @@ def _with_instances(
 def _tile_results(
     batch: Batch,
     values: NDArray[np.float32],
-    instances: bytes,
+    claims: bytes,
     grid: Grid,
     source: DamagedTiles,
 ) -> TileResults:
     """Return the results of a batch; tiles without a usable output are failures."""
     finite = np.isfinite(values)
     # Cells outside the region have no instance density.
-    usable = finite.any(axis=(1, 2, 3)) if instances else finite.all(axis=(1, 2, 3))
+    usable = finite.any(axis=(1, 2, 3)) if claims else finite.all(axis=(1, 2, 3))
     failures = {int(tile): _NOT_FINITE for tile in batch.indices[~usable]}
     for tile in batch.indices.tolist() if source.failures else ():
         if reason := source.failures.get(grid.tile(tile)):
             failures[tile] = reason
     if failures:
         values[np.isin(batch.indices, list(failures))] = np.nan
-    return TileResults(batch.number, batch.indices, values, failures, objects=instances)
+    return TileResults(batch.number, batch.indices, values, failures, claims=claims)

@@ -68,7 +68,7 @@ def find_model(
     ModelError
         If its weights are missing, damaged or not those that the card was made for; if
         it fails the check of `workbench.models.self_check`; or if `min_score` is given
-        and it finds no objects.
+        and it does not predict instances.
     """
     source = _identified(name_or_path, weights, min_score)
     card = source.card
@@ -109,7 +109,7 @@ def _identified(
     card = source.card
     if min_score is not None:
         if card.task != "instances":
-            message = f"'{card.name}' finds no objects that could have a least score."
+            message = f"'{card.name}' does not predict instances that have a score."
             raise ModelError(message, "Leave min_score out, or choose another model.")
         card = card.model_copy(update={"min_score": min_score})
     if source.weights is not None:

@@ -1,4 +1,4 @@
-"""What a model sees in tiles, as vectors: what is alike, and what groups there are."""
+"""Vectors of tiles: similarity to a tile, and clusters of similar tiles."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
     from workbench.tiling.grid import Grid
 
-MOST_CLUSTERS: Final = 20
-_SAMPLED: Final = 20_000
-"""Groups are sought among so many vectors; all are then given to one."""
+MAX_CLUSTERS: Final = 20
+_MAX_SAMPLE: Final = 20_000
+"""Number of vectors that the centres are computed from; all are then assigned."""
 
-_STEPS: Final = 100
+_MAX_STEPS: Final = 100
 _TINY: Final = 1e-12
 _LOWEST_SHOWN: Final = 0.02
-"""Of the tiles, this share lies below the range that similarities are shown in."""
+"""Share of the tiles below the displayed range of similarities."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Embeddings:
-    """Vectors of the tiles of a run that have one."""
+    """Vectors of the tiles of a run; tiles without one are left out."""
 
     tiles: NDArray[np.int64]
-    """Their numbers in the grid, ascending, int64 (N,)."""
+    """Numbers of the tiles in the grid, ascending, int64 (N,)."""
 
     vectors: NDArray[np.float32]
     """float32 (N, dimensions), finite."""
@@ -38,7 +38,7 @@ class Embeddings:
     grid: Grid
 
     version: int = 0
-    """Grows whenever vectors of a run under way are added."""
+    """Version of the vectors; increases whenever a run in progress adds some."""
 
     def __len__(self) -> int:
         """Return the number of tiles."""
@@ -46,13 +46,13 @@ class Embeddings:
 
     @property
     def boxes(self) -> NDArray[np.int64]:
-        """What each tile answers for: x0, y0, x1, y1 in level-0 px, int64 (N, 4)."""
+        """Core of each tile: x0, y0, x1, y1 in level-0 px, int64 (N, 4)."""
         cores = (self.grid.core(tile) for tile in self.tiles.tolist())
         corners = [(box.x0, box.y0, box.x1, box.y1) for box in cores]
         return np.array(corners, np.int64).reshape(-1, 4)
 
     def nearest(self, x: float, y: float) -> int:
-        """Return the tile under a level-0 point, or else the one nearest to it.
+        """Return the tile at a level-0 point, or the nearest one.
 
         Raises
         ------
@@ -61,14 +61,14 @@ class Embeddings:
         """
         if not len(self):
             message = "No tile has a vector yet."
-            raise OutOfBoundsError(message, "Wait until the run has begun.")
+            raise OutOfBoundsError(message, "Wait until the run has finished a tile.")
         rows, columns = np.divmod(self.tiles, self.grid.columns)
         step = self.grid.step
-        away = np.hypot((columns + 0.5) * step - x, (rows + 0.5) * step - y)
-        return int(self.tiles[away.argmin()])
+        distance = np.hypot((columns + 0.5) * step - x, (rows + 0.5) * step - y)
+        return int(self.tiles[distance.argmin()])
 
     def similarity(self, tile: int) -> Heatmap:
-        """Return how much each tile is like one of them, as a heatmap.
+        """Return the similarity of each tile to one tile, as a heatmap.
 
         Parameters
         ----------
@@ -78,17 +78,17 @@ class Embeddings:
         Returns
         -------
         Heatmap
-            The cosine between the vectors, -1 to 1.
+            Cosine between the vectors, -1 to 1.
 
         Raises
         ------
         OutOfBoundsError
-            If it has none.
+            If the tile has no vector.
         """
         row = int(np.searchsorted(self.tiles, tile))
         if row == len(self) or self.tiles[row] != tile:
             message = f"Tile {tile} has no vector."
-            raise OutOfBoundsError(message, "Take one that was computed.")
+            raise OutOfBoundsError(message, "Choose a tile that was computed.")
         directions = _unit(self.vectors)
         cosines = directions @ directions[row]
         low = float(np.quantile(cosines, _LOWEST_SHOWN))
@@ -97,34 +97,35 @@ class Embeddings:
         )
 
     def clusters(self, number: int, *, seed: int = 0) -> Heatmap:
-        """Group tiles that are alike.
+        """Cluster similar tiles.
 
         Spherical k-means (Dhillon and Modha, "Concept decompositions for large sparse
-        text data using clustering", Machine Learning 42, 2001) on the vectors less
-        their mean, begun as in Arthur and Vassilvitskii, "k-means++", SODA 2007. The
-        same vectors give the same groups.
+        text data using clustering", Machine Learning 42, 2001) on the vectors minus
+        their mean, initialized as in Arthur and Vassilvitskii, "k-means++", SODA 2007.
+        The same vectors give the same groups.
 
         Parameters
         ----------
         number : int
-            How many groups; 2 to 20, and no more than there are tiles.
+            Number of groups; 2 to 20, and no more than there are tiles.
         seed : int
-            Of the choice of the first centres.
+            Seed for the choice of the first centres.
 
         Returns
         -------
         Heatmap
-            A class for each group, the largest first: how like its centre a tile is
-            (cosine, -1 to 1). A tile belongs to the group with the highest.
+            A class for each group, the largest group first: the similarity of a tile
+            to its centre (cosine, -1 to 1). A tile belongs to the group with the
+            highest value.
 
         Raises
         ------
         OutOfBoundsError
-            If there cannot be so many groups.
+            If that number of groups is not possible.
         """
-        if not 1 < number <= min(MOST_CLUSTERS, len(self)):
+        if not 1 < number <= min(MAX_CLUSTERS, len(self)):
             message = f"{len(self)} tiles do not make {number} groups."
-            raise OutOfBoundsError(message, f"Ask for 2 to {MOST_CLUSTERS}.")
+            raise OutOfBoundsError(message, f"Ask for 2 to {MAX_CLUSTERS}.")
         directions = _unit(self.vectors - self.vectors.mean(axis=0))
         centres = _centres(directions, number, np.random.default_rng(seed))
         cosines = directions @ centres.T
@@ -152,7 +153,7 @@ class Embeddings:
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return vectors of length 1; those without a direction stay 0."""
+    """Return vectors of length 1; zero vectors stay 0."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     directions: NDArray[np.float32] = vectors / np.maximum(lengths, _TINY)
     return directions
@@ -162,18 +163,18 @@ def _centres(
     directions: NDArray[np.float32], number: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """Return the centres of groups, unit vectors (number, dimensions)."""
-    if len(directions) > _SAMPLED:
-        directions = directions[rng.choice(len(directions), _SAMPLED, replace=False)]
+    if len(directions) > _MAX_SAMPLE:
+        directions = directions[rng.choice(len(directions), _MAX_SAMPLE, replace=False)]
     centres = _first_centres(directions, number, rng)
     groups = np.full(len(directions), -1)
-    for _ in range(_STEPS):
+    for _ in range(_MAX_STEPS):
         cosines = directions @ centres.T
         if np.array_equal(groups, now := cosines.argmax(axis=1)):
             break
         groups = now
         for group in range(number):
             members = directions[groups == group]
-            # One that has lost all its members begins anew where no centre is near.
+            # A group without members restarts at the vector farthest from all centres.
             centres[group] = (
                 members.mean(axis=0)
                 if len(members)
@@ -186,13 +187,13 @@ def _centres(
 def _first_centres(
     directions: NDArray[np.float32], number: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Choose vectors far from each other, by chance in proportion to how far."""
+    """Choose distant vectors, at random with a probability proportional to distance."""
     chosen = [int(rng.integers(len(directions)))]
-    away = np.full(len(directions), np.inf)
+    distance = np.full(len(directions), np.inf)
     while len(chosen) < number:
         latest = directions @ directions[chosen[-1]]
-        away = np.minimum(away, np.maximum(0, 1 - latest.astype(np.float64)))
-        total = away.sum()
-        shares = away / total if total > _TINY else None
+        distance = np.minimum(distance, np.maximum(0, 1 - latest.astype(np.float64)))
+        total = distance.sum()
+        shares = distance / total if total > _TINY else None
         chosen.append(int(rng.choice(len(directions), p=shares)))
     return directions[chosen].copy()

@@ -1,4 +1,4 @@
-"""What a run answers: values with their place. Nothing here needs torch."""
+"""`Heatmap`: values of a model on a raster over a slide. Imports no torch."""
 
 from __future__ import annotations
 
@@ -18,34 +18,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Heatmap:
-    """Values over a slide on a regular raster; colours are chosen when shown."""
+    """Values on a regular raster over a slide; colours are chosen for display."""
 
     values: NDArray[np.float32]
     """float32, shape (classes, rows, columns); NaN where not computed."""
 
     classes: tuple[str, ...]
+    """Names of the classes, one for each plane of `values`."""
+
     cell: float
     """Side of one raster cell, in level-0 pixels (need not be whole)."""
 
     unit: str = ""
-    """Of the values; empty for probabilities."""
+    """Unit of the values; empty for probabilities."""
 
     value_range: tuple[float, float] = (0.0, 1.0)
-    """The range to show first."""
+    """Range of the colour scale at first display."""
 
     version: int = 0
-    """Grows whenever values of a run under way are added."""
+    """Version of the values; increases whenever a run in progress adds some."""
 
     asked: NDArray[np.bool_] | None = None
-    """Which blocks of cells are asked for, bool, with a whole number of cells along
-    each side of a block; None: not known. Asked for and NaN is not done, or failed."""
+    """Selected blocks of cells, bool, with a whole number of cells along each side of
+    a block; None: not known. A selected cell with NaN is not computed or failed."""
 
     overview: Mipmap | None = None
-    """The values at coarser cells, kept by whoever adds to them; None: not kept."""
+    """Values at coarser cells, updated by the owner of the heatmap; None: none."""
 
     region: Area | None = None
-    """What the values are of: cells that its outline cuts have those of the part
-    inside. None: cells count whole."""
+    """Region of the values: a cell that its outline cuts has the value of the part
+    inside. None: values are of whole cells."""
 
     def channel(self, name: str) -> NDArray[np.float32]:
         """Return the raster (rows, columns) of one class.
@@ -53,7 +55,7 @@ class Heatmap:
         Raises
         ------
         OutOfBoundsError
-            If there is no class of that name.
+            If there is no class with that name.
         """
         if name not in self.classes:
             message = f"The heatmap has no class '{name}'."
@@ -62,7 +64,7 @@ class Heatmap:
         return values
 
     def at(self, x: float, y: float) -> dict[str, float] | None:
-        """Return the value of each class at a level-0 point, None outside."""
+        """Return the value of each class at a level-0 point; None outside."""
         if self.region is not None and not self.region.holds([x], [y])[0]:
             return None
         row, column = int(y // self.cell), int(x // self.cell)
@@ -79,7 +81,7 @@ class Heatmap:
     def within(self, box: Box) -> NDArray[np.float32]:
         """Return the values of the cells that a box touches, (classes, rows, columns).
 
-        A view of them; what lies beyond the raster is left out.
+        The result is a view; cells beyond the raster are left out.
         """
         _, rows, columns = self.values.shape
         x0, y0 = (max(0, int(edge // self.cell)) for edge in (box.x0, box.y0))
@@ -89,6 +91,6 @@ class Heatmap:
         return inside
 
     def box(self, row: int, column: int) -> Box:
-        """Return what one cell covers, in level-0 pixels."""
+        """Return the box of one cell, in level-0 pixels."""
         edge = [round(i * self.cell) for i in (column, row, column + 1, row + 1)]
         return Box(edge[0], edge[1], edge[2], edge[3])

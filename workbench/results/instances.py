@@ -1,6 +1,6 @@
-"""The objects of a run: while it is under way in its journal, then in a file.
+"""Instances of a run: in its journal while it is in progress, then in a file.
 
-Nothing here needs torch.
+Imports no torch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from workbench.instances.stitching.resolve import resolve_claims
 from workbench.instances.writer import InstanceWriter
 from workbench.models.card import ModelCard
 from workbench.results.run_record import grid_of
-from workbench.results.tile_results import read_answers
+from workbench.results.tile_results import read_tile_results
 from workbench.tiling.coverage import Coverage, region_of, within
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
     from workbench.results.tile_results import TileResults
     from workbench.tiling.grid import Grid
 
-OBJECTS: Final = "instances.parquet"
+INSTANCES: Final = "instances.parquet"
 
 STAINS: Final = ("hematoxylin_od", "eosin_od", "dab_od")
-"""Mean amounts of stain, in optical density to base 10, by the vectors of Ruifrok and
-Johnston: hematoxylin and eosin as in H&E, DAB as beside hematoxylin."""
+"""Mean optical densities (base 10) of stains, by the vectors of Ruifrok and Johnston:
+hematoxylin and eosin as in H&E, DAB as beside hematoxylin."""
 
 MEASURES: Final = (*SHAPES, *STAINS)
-"""What is measured of each object of a run."""
+"""Measures of each instance of a run."""
 
 _CHUNK_BITS: Final = 32
 
@@ -50,37 +50,37 @@ _CHUNK_BITS: Final = 32
 def write_instances(
     journal: Path, path: Path, record: Mapping[str, Any], tiles: NDArray[np.int64]
 ) -> dict[str, Any]:
-    """Write what the journal of a run holds as one file of objects, each once.
+    """Write the instances in the journal of a run to one file, without duplicates.
 
-    Only what lies at seams is in memory at once.
+    Only the instances at tile borders are all in memory.
 
     Parameters
     ----------
     journal : Path
     path : Path
-        Of the file; it is there as a whole or not at all.
+        File to write; it appears only when complete.
     record : mapping
-        Of the run.
+        Record of the run.
     tiles : int64 (N,)
-        The tiles of the run.
+        Numbers of the tiles of the run.
 
     Returns
     -------
     dict
-        For the record: how many objects there are, by class; of a run over a region,
-        how many were left out because their centroid lies outside; and what was done
-        at the seams.
+        Summary for the record: number of instances, by class; for a run on a region,
+        the number left out because their centroid lies outside; and the counts of what
+        was resolved at tile borders.
 
     Raises
     ------
     RunFolderError
-        If the disk refuses.
+        If writing fails.
     """
     card = ModelCard.model_validate(record["model"])
     mpp = record["slide"]["mpp"]
     grid = grid_of(record)
-    latest, answered = _answered(journal)
-    covered = Coverage(grid, answered, region_of(record["recipe"]["region"]))
+    latest, tiles_done = _latest_records(journal)
+    covered = Coverage(grid, tiles_done, region_of(record["recipe"]["region"]))
     counts = np.zeros(len(card.classes), np.int64)
     outside = 0
     with InstanceWriter(
@@ -92,19 +92,19 @@ def write_instances(
         covered=covered,
     ) as file:
 
-        def write(found: Instances) -> None:
+        def write(instances: Instances) -> None:
             nonlocal outside
-            inside = covered.holds(*centroids(found).T)
-            outside += len(found) - int(inside.sum())
-            file.append(kept := found.take(inside))
+            inside = covered.holds(*centroids(instances).T)
+            outside += len(instances) - int(inside.sum())
+            file.append(kept := instances.take(inside))
             counts[:] += np.bincount(kept.classes, minlength=len(counts))
 
-        seams = [c.take(c.kinds != Kind.OWN) for c in _claims(journal, latest)]
-        layered = _layered(card)
-        settled, report = resolve_claims(
-            Claims.concatenate(seams), grid, tiles, mpp, layered=layered
+        border_claims = [c.take(c.kinds != Kind.OWN) for c in _claims(journal, latest)]
+        layered = _classes_may_overlap(card)
+        resolved, report = resolve_claims(
+            Claims.concatenate(border_claims), grid, tiles, mpp, layered=layered
         )
-        disjoint = Disjoint(settled, mpp, layered=layered)
+        disjoint = Disjoint(resolved, mpp, layered=layered)
         for claims in _claims(journal, latest):
             own = claims.instances.take(claims.kinds == Kind.OWN)
             disjoint.meet(own)
@@ -114,52 +114,52 @@ def write_instances(
     repeated = report.repeated + dropped
     report = replace(report, trimmed=trimmed, repeated=repeated)
     by_class = dict(zip(card.classes, counts.tolist(), strict=True))
-    found: dict[str, Any] = {"count": int(counts.sum()), "classes": by_class}
+    summary: dict[str, Any] = {"count": int(counts.sum()), "classes": by_class}
     if covered.region is not None:
-        found["outside"] = outside
-    return {**found, **asdict(report)}
+        summary["outside"] = outside
+    return {**summary, **asdict(report)}
 
 
-def _answered(journal: Path) -> tuple[dict[int, int], NDArray[np.int64]]:
-    """Return where the last record of each chunk ends, and the tiles that have answers.
+def _latest_records(journal: Path) -> tuple[dict[int, int], NDArray[np.int64]]:
+    """Return the end of the last record of each chunk, and the tiles with results.
 
-    A tile that failed has none.
+    Failed tiles have none.
     """
     latest: dict[int, int] = {}
     tiles: dict[int, NDArray[np.int64]] = {}
-    for end, answers in read_answers(journal):
-        latest[answers.chunk] = end
-        failed = np.isin(answers.tiles, list(answers.failures))
-        tiles[answers.chunk] = answers.tiles[~failed]
+    for end, results in read_tile_results(journal):
+        latest[results.chunk] = end
+        failed = np.isin(results.tiles, list(results.failures))
+        tiles[results.chunk] = results.tiles[~failed]
     return latest, np.sort(np.concatenate([np.empty(0, np.int64), *tiles.values()]))
 
 
 def _claims(journal: Path, latest: dict[int, int]) -> Iterator[Claims]:
-    """Return what was found chunk by chunk; of tiles tried again, the last."""
-    for end, answers in read_answers(journal):
-        if latest[answers.chunk] == end and answers.objects:
-            yield decode(answers.objects)
+    """Yield the claims of each chunk; of repeated tiles, the last."""
+    for end, results in read_tile_results(journal):
+        if latest[results.chunk] == end and results.claims:
+            yield decode(results.claims)
 
 
-def _layered(card: ModelCard) -> bool:
-    """Tell whether objects of different classes may overlap: each has its raster."""
+def _classes_may_overlap(card: ModelCard) -> bool:
+    """Return whether instances of different classes may overlap (separate rasters)."""
     return card.decoder == "labels" and len(card.classes) > 1
 
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
     start: int
-    """Where its record begins in the journal."""
+    """Start of the record in the journal, in bytes."""
 
     hull: Box
     held: list[int]
 
 
 class LiveInstances:
-    """The objects that a run under way has found so far.
+    """Instances found so far by a run in progress.
 
-    Safe from any number of threads. Those at seams are as the tiles saw them; what is
-    written at the end has each once and whole.
+    Thread-safe. Instances at tile borders are as their tiles predicted them; the final
+    file has each one once and complete.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ class LiveInstances:
     grid : Grid
     card : ModelCard
     region : Box or Area, optional
-        What was asked for: objects whose centroid lies outside are not counted.
+        Region of the run: instances with a centroid outside are not counted.
     """
 
     def __init__(
@@ -185,33 +185,33 @@ class LiveInstances:
         self._lock = threading.Lock()
         self._chunks: dict[int, _Chunk] = {}
 
-    def add(self, start: int, answers: TileResults) -> None:
-        """Take up a record that begins at `start` in the journal."""
-        hull = Box.hull([self._grid.tile(tile) for tile in answers.tiles.tolist()])
-        counts = held(answers.objects) if answers.objects else []
+    def add(self, start: int, results: TileResults) -> None:
+        """Add a record that starts at `start` in the journal."""
+        hull = Box.hull([self._grid.tile(tile) for tile in results.tiles.tolist()])
+        counts = held(results.claims) if results.claims else []
         if any(counts) and self._region is not None:
-            found = self._counted(answers).classes
-            counts = np.bincount(found, minlength=len(self.classes)).tolist()
+            instances = self._in_region(results).classes
+            counts = np.bincount(instances, minlength=len(self.classes)).tolist()
         with self._lock:
-            self._chunks[answers.chunk] = _Chunk(start, hull, counts)
+            self._chunks[results.chunk] = _Chunk(start, hull, counts)
             self.version += 1
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many there are, by class."""
+        """Number of instances, by class."""
         with self._lock:
             rows = [chunk.held for chunk in self._chunks.values() if chunk.held]
         sums = np.sum(rows, axis=0, initial=0) if rows else [0] * len(self.classes)
         return dict(zip(self.classes, map(int, sums), strict=True))
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of instances."""
         return sum(self.counts.values())
 
     def within(self, box: Box) -> tuple[NDArray[np.int64], Instances]:
-        """Return the objects whose own boxes share a point with a box, and their ids.
+        """Return the instances whose bounding boxes share a point with a box, with ids.
 
-        An id holds while the run is under way.
+        Ids are valid while the run is in progress.
         """
         with self._lock:
             near = [
@@ -221,18 +221,18 @@ class LiveInstances:
             ]
         ids, parts = [np.empty(0, np.int64)], []
         for number, start in near:
-            _, answers = next(iter(read_answers(self._journal, start)))
-            found = self._counted(answers)
-            x0, y0, x1, y1 = found.boxes.T
+            _, results = next(iter(read_tile_results(self._journal, start)))
+            instances = self._in_region(results)
+            x0, y0, x1, y1 = instances.boxes.T
             inside = (x0 <= box.x1) & (x1 >= box.x0) & (y0 <= box.y1) & (y1 >= box.y0)
-            which = np.flatnonzero(inside)
-            ids.append((number << _CHUNK_BITS) + which)
-            parts.append(found.take(which))
+            selected = np.flatnonzero(inside)
+            ids.append((number << _CHUNK_BITS) + selected)
+            parts.append(instances.take(selected))
         return np.concatenate(ids), Instances.concatenate(parts)
 
-    def _counted(self, answers: TileResults) -> Instances:
-        """Return the objects of a record that count."""
-        found = decode(answers.objects).held.instances
+    def _in_region(self, results: TileResults) -> Instances:
+        """Return the instances of a record that lie in the region."""
+        instances = decode(results.claims).held.instances
         if self._region is None:
-            return found
-        return found.take(within(self._region, *centroids(found).T))
+            return instances
+        return instances.take(within(self._region, *centroids(instances).T))

@@ -1,4 +1,4 @@
-"""Values at coarser and coarser cells, kept up to date as they come."""
+"""Mipmap of a raster, updated as values come."""
 
 from __future__ import annotations
 
@@ -13,42 +13,41 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Summary = Literal["mean", "highest"]
-"""What many cells under one pixel are shown as."""
+"""Summary of the cells below one pixel."""
 
 Number = TypeVar("Number", np.float64, np.float32, np.int32)
 
 _SIDE: Final = 2
 _QUARTERS: Final = np.array([(0, 0), (0, 1), (1, 0), (1, 1)])
 
-_Places = tuple["NDArray[np.intp]", ...]
-"""Rows and columns of a level."""
+_Cells = tuple["NDArray[np.intp]", ...]
+"""Rows and columns of cells in a level."""
 
 _Children = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.bool_]"]
 
 
 class Mipmap:
-    """A raster halved again and again, until it is one cell.
+    """A raster and its halved levels, down to one cell.
 
-    A coarser cell sums up exactly the finest cells beneath it that have values, so
-    that none is missed however far one zooms out. A class is summed up when it is
-    first looked at; from then on only what is told by `touch`, when it is next looked
-    at. Safe from any number of threads.
+    A coarser cell summarizes exactly the finest cells below it that have values, so
+    no value disappears at low zoom. The levels of a class are computed when first
+    used; later only the cells marked by `touch` are recomputed. Thread-safe.
 
     Parameters
     ----------
     values : float32 (classes, rows, columns)
-        NaN where there is none; looked at again where it is touched.
+        NaN where there is no value; read again where it is touched.
     """
 
     def __init__(self, values: NDArray[np.float32]) -> None:
         self._values = values
         self._lock = threading.Lock()
-        self._classes: dict[int, _Halvings] = {}
+        self._classes: dict[int, _ClassLevels] = {}
         self.depth = max(0, math.ceil(math.log2(max(values.shape[1:]))))
-        """The coarsest level; 0 is the raster itself."""
+        """Number of the coarsest level; 0 is the raster itself."""
 
     def is_of(self, values: NDArray[np.float32]) -> bool:
-        """Tell whether it is the overview of this very array."""
+        """Return whether this is the mipmap of the given array itself."""
         return self._values is values
 
     def level_for(self, pixel: float) -> int:
@@ -57,51 +56,51 @@ class Mipmap:
         Parameters
         ----------
         pixel : float
-            Side of a pixel in cells of the raster.
+            Side of a pixel, in cells of the raster.
         """
         if pixel <= 1:
             return 0
         return min(self.depth, math.ceil(math.log2(pixel)))
 
     def touch(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
-        """Take notice that the values of some cells have changed.
+        """Mark cells whose values have changed.
 
         Parameters
         ----------
         rows, columns : int64
-            Of the raster; broadcast against each other.
+            Rows and columns of the raster; broadcast against each other.
         """
         with self._lock:
-            for halvings in self._classes.values():
-                halvings.stale[rows // _SIDE, columns // _SIDE] = True
+            for levels in self._classes.values():
+                levels.stale[rows // _SIDE, columns // _SIDE] = True
 
     def at(
         self, level: int, channel: int, summary: Summary = "mean"
     ) -> NDArray[np.float32]:
-        """Return a level of one class, float32 (rows, columns); NaN: no values.
+        """Return a level of one class, float32 (rows, columns); NaN: no value.
 
-        Not a copy: it follows what is told by `touch`, once somebody looks again.
+        The result is not a copy: later calls update it.
         """
         values: NDArray[np.float32] = self._values[channel]
         if level == 0:
             return values
         with self._lock:
             if channel not in self._classes:
-                self._classes[channel] = _Halvings(values)
+                self._classes[channel] = _ClassLevels(values)
             return self._classes[channel].at(level, summary)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Level:
-    """Square blocks of cells, each summed up; arrays of (rows, columns)."""
+    """Summaries of square blocks of cells; arrays of (rows, columns)."""
 
     total: NDArray[np.float64]
     count: NDArray[np.int32]
-    """How many cells of the block have a value."""
+    """Number of cells of the block that have a value."""
 
     mean: NDArray[np.float32]
     highest: NDArray[np.float32]
-    """NaN where none has, as of the mean."""
+    """NaN where no cell has a value, as in `mean`."""
 
     @classmethod
     def empty(cls, shape: tuple[int, int]) -> _Level:
@@ -112,30 +111,30 @@ class _Level:
             np.full(shape, np.nan, np.float32),
         )
 
-    def above(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> _Places:
-        """Return the blocks that hold some of the next finer level, each once."""
+    def above(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> _Cells:
+        """Return the blocks that contain cells of the next finer level, each once."""
         within = np.zeros(self.count.shape, bool)
         within[rows // _SIDE, columns // _SIDE] = True
         return np.nonzero(within)
 
     def put(
         self,
-        places: _Places,
+        cells: _Cells,
         total: NDArray[Any],
         count: NDArray[Any],
         highest: NDArray[Any],
     ) -> None:
-        """Take the sums of what lies beneath some blocks, each (4, N)."""
-        self.total[places] = total.sum(0, np.float64)
-        known = count.sum(0)
-        self.count[places] = known
-        mean = self.total[places] / np.maximum(known, 1)
-        self.mean[places] = np.where(known > 0, mean, np.nan)
-        self.highest[places] = np.fmax.reduce(highest)
+        """Set the summaries of blocks from the cells below them, each (4, N)."""
+        self.total[cells] = total.sum(0, np.float64)
+        present = count.sum(0)
+        self.count[cells] = present
+        mean = self.total[cells] / np.maximum(present, 1)
+        self.mean[cells] = np.where(present > 0, mean, np.nan)
+        self.highest[cells] = np.fmax.reduce(highest)
 
 
-class _Halvings:
-    """The levels of one class."""
+class _ClassLevels:
+    """Levels of one class."""
 
     def __init__(self, values: NDArray[np.float32]) -> None:
         self._values = values
@@ -148,49 +147,49 @@ class _Halvings:
 
     def at(self, level: int, summary: Summary) -> NDArray[np.float32]:
         self._refresh()
-        here = self._levels[level - 1]
-        return here.highest if summary == "highest" else here.mean
+        chosen = self._levels[level - 1]
+        return chosen.highest if summary == "highest" else chosen.mean
 
     def _refresh(self) -> None:
-        """Sum up anew what is stale, level by level."""
+        """Recompute the stale cells, level by level."""
         if not self.stale.any():
             return
-        places = np.nonzero(self.stale)
+        cells = np.nonzero(self.stale)
         self.stale[:] = False
-        self._sum_values(places)
+        self._sum_values(cells)
         for finer, coarser in zip(self._levels, self._levels[1:], strict=False):
-            places = coarser.above(*places)
-            below = _children(places, finer.count.shape)
+            cells = coarser.above(*cells)
+            below = _children(cells, finer.count.shape)
             coarser.put(
-                places,
-                _take(finer.total, below, 0),
-                _take(finer.count, below, 0),
-                _take(finer.highest, below, np.nan),
+                cells,
+                _gather(finer.total, below, 0),
+                _gather(finer.count, below, 0),
+                _gather(finer.highest, below, np.nan),
             )
 
-    def _sum_values(self, places: _Places) -> None:
-        values = _take(self._values, _children(places, self._values.shape), np.nan)
-        known = ~np.isnan(values)
-        self._levels[0].put(places, np.where(known, values, 0), known, values)
+    def _sum_values(self, cells: _Cells) -> None:
+        values = _gather(self._values, _children(cells, self._values.shape), np.nan)
+        present = ~np.isnan(values)
+        self._levels[0].put(cells, np.where(present, values, 0), present, values)
 
 
-def _children(places: _Places, shape: tuple[int, ...]) -> _Children:
-    """Return rows and columns beneath coarser cells, and whether they are there.
+def _children(cells: _Cells, shape: tuple[int, ...]) -> _Children:
+    """Return rows and columns of the cells below, and whether they exist.
 
-    All are of shape (4, N); what lies beyond the raster is at its last cell.
+    All have the shape (4, N); a cell beyond the raster is replaced by the last one.
     """
-    rows, columns = places
+    rows, columns = cells
     down = rows * _SIDE + _QUARTERS[:, :1]
     right = columns * _SIDE + _QUARTERS[:, 1:]
-    there = (down < shape[0]) & (right < shape[1])
-    return np.minimum(down, shape[0] - 1), np.minimum(right, shape[1] - 1), there
+    exists = (down < shape[0]) & (right < shape[1])
+    return np.minimum(down, shape[0] - 1), np.minimum(right, shape[1] - 1), exists
 
 
-def _take(
+def _gather(
     cells: NDArray[Number], children: _Children, nothing: float
 ) -> NDArray[Number]:
-    """Return the cells beneath, (4, N); `nothing` beyond the raster."""
-    rows, columns, there = children
-    found: NDArray[Number] = cells[rows, columns]
-    found[~there] = nothing
-    return found
+    """Return the cells below, (4, N); `nothing` beyond the raster."""
+    rows, columns, exists = children
+    gathered: NDArray[Number] = cells[rows, columns]
+    gathered[~exists] = nothing
+    return gathered

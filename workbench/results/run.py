@@ -1,16 +1,16 @@
-"""Runs on disk, as they are read: finished, under way, or killed.
+"""Reading of run folders: finished, in progress, or killed.
 
 A run is a folder:
 
-run.json      what was asked, of what, with what, and how it went
-tiles.npy     numbers of the tiles that are asked for, int64
-journal       the answers so far, chunk by chunk; removed when all are in the scores
-vectors.zarr  of an embedding, also the vectors of the tiles
-instances.parquet  of a model that finds objects, also these, each once and whole
-scores.zarr   the answers as rasters, float32 (classes, rows, columns), NaN where
-              there is none: derived from the journal when the run ends
+run.json      options, slide, model, status and timings
+tiles.npy     numbers of the selected tiles, int64
+journal       results so far, chunk by chunk; removed when all are in the scores
+scores.zarr   results as rasters, float32 (classes, rows, columns), NaN where there is
+              none: derived from the journal when the run ends
+vectors.zarr  vectors of the tiles, for an embedding
+instances.parquet  instances, each once and complete, for a model of instances
 
-While there is a journal it is the truth. Nothing here needs torch.
+While there is a journal, it is authoritative. Imports no torch.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from workbench.models.card import ModelCard
 from workbench.recipe import Recipe
 from workbench.results.blending import raster_of
 from workbench.results.heatmap import Heatmap
-from workbench.results.instances import OBJECTS, LiveInstances
+from workbench.results.instances import INSTANCES, LiveInstances
 from workbench.results.mipmap import Mipmap
 from workbench.results.run_record import (
     DAMAGE,
@@ -42,8 +42,8 @@ from workbench.results.run_record import (
     unreadable,
 )
 from workbench.results.scores_zarr import read_scores
-from workbench.results.tile_results import read_answers
-from workbench.results.vectors_zarr import gather, read_vectors
+from workbench.results.tile_results import read_tile_results
+from workbench.results.vectors_zarr import gather_vectors, read_vectors
 from workbench.system.paths import is_file
 from workbench.tiling.coverage import Coverage, region_of
 
@@ -63,14 +63,14 @@ SCORES: Final = "scores.zarr"
 VECTORS: Final = "vectors.zarr"
 LOCK: Final = ".lock"
 
-_LOOK_S: Final = 0.04
-"""Somebody else who looks holds the lock for less than this."""
+_PROBE_S: Final = 0.04
+"""Maximum time in seconds that another reader holds the lock."""
 
 
 class Run:
-    """A run on disk; follows it while it is under way, in this process or another.
+    """A run folder; follows a run in progress, in this process or another.
 
-    Opened with `open_run`. Safe from any number of threads.
+    Made by `open_run`. Thread-safe.
     """
 
     def __init__(self, path: Path) -> None:
@@ -82,16 +82,16 @@ class Run:
         record = self.record
         try:
             self.recipe = Recipe.of(**record["recipe"])
-            """What was asked."""
+            """Options of the run."""
             self.card = ModelCard.model_validate(record["model"])
-            """Of the model that answered, with the SHA-256 of its weights."""
+            """Card of the model, with the SHA-256 of its weights."""
             self.grid = grid_of(record)
-            """Where its tiles lie."""
+            """Tile grid of the run."""
         except (*DAMAGE, RecipeError, OutOfBoundsError) as error:
             raise unreadable(path / RECORD, error) from error
-        self._asked = self._asked_blocks()
-        counted = self.card.task == "instances" and self.region is not None
-        self._bounds = Area.of(self.region) if counted else None
+        self._selected = self._selected_blocks()
+        by_instance = self.card.task == "instances" and self.region is not None
+        self._bounds = Area.of(self.region) if by_instance else None
         self._raster: Raster | None = None
         self._final: Heatmap | None = None
         self._live = (
@@ -99,12 +99,12 @@ class Run:
             if self.card.task == "instances"
             else None
         )
-        self._objects: InstanceStore | None = None
-        self._objects_stamp = (0, 0)
+        self._store: InstanceStore | None = None
+        self._store_stamp = (0, 0)
 
     @property
     def record(self) -> dict[str, Any]:
-        """What `run.json` says now."""
+        """Current content of `run.json`."""
         file = self.path / RECORD
         with self._lock:
             try:
@@ -118,28 +118,28 @@ class Run:
 
     @property
     def status(self) -> Status:
-        """Where it stands; "interrupted" if its process ended without a word."""
+        """Status of the run; "interrupted" if its process ended unexpectedly."""
         status: Status = self.record["status"]
         if status == "running" and not is_locked(self.path):
-            # It may have ended between the two looks.
+            # The run may have ended between reading the record and testing the lock.
             status = self.record["status"]
             return "interrupted" if status == "running" else status
         return status
 
     @property
     def tiles_total(self) -> int:
-        """Number of tiles that are asked for."""
+        """Number of selected tiles."""
         return int(self.record["tiles_total"])
 
     @property
     def tiles_done(self) -> int:
-        """Number of tiles that are answered, those that failed included."""
+        """Number of processed tiles, including failed ones."""
         raster = self._follow()
         return int(self.record["tiles_done"]) if raster is None else raster.tiles_done
 
     @property
     def tiles_failed(self) -> int:
-        """Number of tiles that were tried and have no answer."""
+        """Number of tiles that failed."""
         raster = self._follow()
         if raster is None:
             return int(self.record["tiles_failed"])
@@ -147,7 +147,7 @@ class Run:
 
     @property
     def failures(self) -> dict[int, str]:
-        """Why, for each of those tiles; of a finished run the first 1000."""
+        """Reason for each failed tile; the first 1000 of a finished run."""
         raster = self._follow()
         if raster is None:
             return {each["tile"]: each["reason"] for each in self.record["failures"]}
@@ -157,33 +157,33 @@ class Run:
     def heatmap(self) -> Heatmap:
         """The values so far.
 
-        Those of a run under way are one raster that goes on being filled; its
-        `version` grows with each chunk.
+        While the run is in progress, the raster is filled in place; its `version`
+        increases with each chunk.
         """
         raster = self._follow()
         if raster is not None:
             return self._heatmap_of(raster.values, raster.version, raster.overview)
-        assert self._final is not None  # noqa: S101 - or there would be a raster
+        assert self._final is not None  # noqa: S101 - otherwise there is a raster
         return self._final
 
     @property
     def region(self) -> Box | Area | None:
-        """What was asked for; None: the whole slide."""
+        """Region of the run; None: the whole slide."""
         return region_of(self.recipe.region)
 
     @property
     def covered(self) -> Coverage:
-        """Where it has answered so far: what anything counted is divided by."""
+        """Area with results so far; counts are divided by it."""
         return Coverage.of_values(self.grid, self.heatmap.values, self.region)
 
     @property
     def embeddings(self) -> Embeddings:
-        """The vectors so far, of a model that embeds.
+        """The vectors so far, of an embedding model.
 
         Raises
         ------
         RunError
-            If the model does not, or the vectors cannot be read.
+            If the model is not an embedding, or the vectors cannot be read.
         """
         if not self.card.dimensions:
             message = f"'{self.card.name}' gives no vectors."
@@ -193,54 +193,54 @@ class Run:
         if self._follow() is None:
             try:
                 return read_vectors(file, self.grid, version)
-            except Exception as error:  # zarr's and its codecs' are many
+            except Exception as error:  # zarr and its codecs raise many
                 raise unreadable(file, error) from error
-        answers = (each for _, each in read_answers(self.path / JOURNAL))
-        return gather(answers, self.grid, version)
+        results = (each for _, each in read_tile_results(self.path / JOURNAL))
+        return gather_vectors(results, self.grid, version)
 
     @property
     def instances(self) -> InstanceSource:
-        """The objects so far, of a model that finds some.
+        """The instances so far, of a model of instances.
 
-        While the run is under way they are as the tiles saw them, and read from its
-        journal; then they are a file, each object once and whole, opened when first
-        asked for.
+        While the run is in progress they are read from its journal, as predicted for
+        each tile; then from a file, each instance once and complete, opened when first
+        used.
 
         Raises
         ------
         RunError
-            If the model finds none, or the file cannot be read.
+            If the model predicts no instances, or the file cannot be read.
         """
         if self._live is None:
-            message = f"'{self.card.name}' finds no objects."
+            message = f"'{self.card.name}' does not predict instances."
             raise RunError(message, "Run a model whose task is 'instances'.")
         self._follow()
         with self._lock:
-            file = self.path / OBJECTS
+            file = self.path / INSTANCES
             if not file.exists():
                 return self._live
-            if self._objects is None or self._objects_stamp != _stamp(file):
-                self._objects = open_instances(file)
-                self._objects_stamp = _stamp(file)
-            found = self._objects
-        if found.covered is None:
-            found.restrict(self.covered)
-        return found
+            if self._store is None or self._store_stamp != _stamp(file):
+                self._store = open_instances(file)
+                self._store_stamp = _stamp(file)
+            store = self._store
+        if store.covered is None:
+            store.restrict(self.covered)
+        return store
 
     def _follow(self) -> Raster | None:
-        """Read what the journal has gained; None once the scores took its place."""
+        """Read new records of the journal; None once the scores replace it."""
         journal = self.path / JOURNAL
         with self._lock:
             if self._final is not None:
                 return None
             raster = self._raster or raster_of(self.grid, self.card)
-            for end, answers in read_answers(journal, self._journal_end):
-                raster.paint(answers)
+            for end, results in read_tile_results(journal, self._journal_end):
+                raster.paint(results)
                 if self._live is not None:
-                    self._live.add(self._journal_end, answers)
+                    self._live.add(self._journal_end, results)
                 self._journal_end = end
             self._raster = raster
-            # Looked for after reading: it may have gone while it was read.
+            # Checked after reading: the journal may have been removed meanwhile.
             if journal.exists() or not (self.path / SCORES).exists():
                 return raster
             scores = _scores(self.path / SCORES, raster.values.shape)
@@ -249,14 +249,14 @@ class Run:
             self._raster = None
             return None
 
-    def _asked_blocks(self) -> NDArray[np.bool_]:
-        asked = np.zeros(self.grid.rows * self.grid.columns, bool)
+    def _selected_blocks(self) -> NDArray[np.bool_]:
+        selected = np.zeros(self.grid.rows * self.grid.columns, bool)
         tiles = read_tiles(self.path)
-        if len(tiles) and not 0 <= tiles.min() <= tiles.max() < len(asked):
+        if len(tiles) and not 0 <= tiles.min() <= tiles.max() < len(selected):
             error = ValueError("it names tiles that the slide does not have")
             raise unreadable(self.path / TILES, error)
-        asked[tiles] = True
-        return asked.reshape(self.grid.rows, self.grid.columns)
+        selected[tiles] = True
+        return selected.reshape(self.grid.rows, self.grid.columns)
 
     def _heatmap_of(
         self, values: NDArray[np.float32], version: int, overview: Mipmap
@@ -270,20 +270,20 @@ class Run:
             unit=self.card.unit,
             value_range=self.card.value_range,
             version=version,
-            asked=self._asked,
+            asked=self._selected,
             overview=overview,
             region=self._bounds,
         )
 
     def __repr__(self) -> str:
-        """Say what it is in one line."""
+        """Return a one-line description."""
         return (
             f"<Run '{self.path}': {self.card.name} on {self.record['slide']['name']},"
             f" {self.status}, {self.tiles_done} of {self.tiles_total} tiles>"
         )
 
     def _repr_html_(self) -> str:
-        """Show a notebook what was done and how it went."""
+        """Return a table for notebooks."""
         record = self.record
         failed = self.tiles_failed
         rows = {
@@ -292,24 +292,24 @@ class Run:
             "Normalization": self.recipe.normalize or "none",
             "Status": self.status,
             "Tiles": f"{self.tiles_done} of {self.tiles_total}"
-            + (f", {failed} without an answer" if failed else ""),
+            + (f", {failed} failed" if failed else ""),
             "Folder": str(self.path),
         }
         return str(facts(rows))
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:
-    """Open a run folder; it may be finished, under way, cancelled or killed.
+    """Open a run folder: finished, in progress, cancelled or killed.
 
     Parameters
     ----------
     path : str or PathLike
-        The folder.
+        The run folder.
 
     Raises
     ------
     RunError
-        If it holds no run, or one of a newer version of this program.
+        If it holds no run, or one with a newer format.
     """
     folder = Path(path)
     if not is_file(folder / RECORD):
@@ -319,16 +319,16 @@ def open_run(path: str | os.PathLike[str]) -> Run:
 
 
 def _stamp(file: Path) -> tuple[int, int]:
-    """Return what changes when a file is replaced."""
+    """Return a value that changes when a file is replaced."""
     facts = file.stat()
     return facts.st_mtime_ns, facts.st_ino
 
 
 def is_locked(folder: Path) -> bool:
-    """Tell whether a process writes the folder now."""
+    """Return whether a process is writing the folder."""
     lock = filelock.FileLock(folder / LOCK, thread_local=False)
     try:
-        with lock.acquire(timeout=_LOOK_S, poll_interval=_LOOK_S / 4):
+        with lock.acquire(timeout=_PROBE_S, poll_interval=_PROBE_S / 4):
             return False
     except filelock.Timeout:
         return True
@@ -339,5 +339,5 @@ def is_locked(folder: Path) -> bool:
 def _scores(file: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
     try:
         return read_scores(file, shape)
-    except Exception as error:  # zarr's and its codecs' are many
+    except Exception as error:  # zarr and its codecs raise many
         raise unreadable(file, error) from error

@@ -1,7 +1,8 @@
 """The folder of a run: one rule for Python, the command line and the app.
 
-A run goes on in the folder that holds the same request, whatever its name; a request
-that no folder holds gets a new one, named by slide, model and a fingerprint.
+A run is resumed in the folder that holds a run with the same identity, whatever the
+name of the folder. If there is none, the run gets a new folder, named by slide, model
+and a fingerprint of the identity.
 """
 
 from __future__ import annotations
@@ -25,61 +26,63 @@ if TYPE_CHECKING:
 
     from workbench.slide.slide import Slide
 
-_SHORT: Final = 60
-_LONGEST_PART: Final = 80
+_MAX_VALUE: Final = 60
+_MAX_NAME: Final = 80
 
 
-def folder_of(root: Path, slide: Slide, asked: Mapping[str, Any]) -> Path:
-    """Return the folder below `root` of the run that is asked for.
+def folder_of(root: Path, slide: Slide, identity: Mapping[str, Any]) -> Path:
+    """Return the folder below `root` of a run with an identity.
 
     Parameters
     ----------
     root : Path
-        Where the folders of runs are.
+        Folder that holds the run folders.
     slide : Slide
-        What is run on.
-    asked : mapping
-        The request as `workbench.inference.run_identity.RunIdentity.record` gives it.
+        Slide of the run.
+    identity : mapping
+        Identity, from `workbench.inference.run_identity.RunIdentity.record`.
 
     Returns
     -------
     Path
-        A folder that holds the same request: a finished run before any other, else
-        the one with the most tiles done. Where there is none, a new folder.
+        A folder whose run has the same identity: a finished run before any other, then
+        the one with the most finished tiles. If there is none, a new folder.
     """
-    here = root / _name(slide, asked)
-    held = dict(_holding(root, slide, asked))
-    return max(held, key=lambda each: (*held[each], each == here), default=here)
+    new = root / _name(slide, identity)
+    matching = dict(_matching_runs(root, slide, identity))
+    return max(matching, key=lambda each: (*matching[each], each == new), default=new)
 
 
-def differences(record: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterator[str]:
-    """Say in words where a record differs from what is asked.
+def differences(
+    record: Mapping[str, Any], identity: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield the differences between a record and an identity, in words.
 
-    Compared is what they mean: options that are newer than the record are at their
-    defaults in it, and older spellings are read as `Recipe` and `ModelCard` read them.
+    Values are compared by their meaning: options that are newer than the record have
+    their defaults, and older spellings are read as `Recipe` and `ModelCard` do.
 
     Parameters
     ----------
     record : mapping
-        What `run.json` says.
-    asked : mapping
-        The request, or some of it.
+        Content of `run.json`.
+    identity : mapping
+        The identity, or a part of it.
     """
-    meant = {
+    recorded = {
         **record,
         "recipe": _recipe(record["recipe"]),
         "model": _card(record["model"]),
     }
-    here = json.loads(json.dumps(asked))
-    yield from _differences(meant, here)
+    wanted = json.loads(json.dumps(identity))
+    yield from _differences(recorded, wanted)
 
 
-def _holding(
-    root: Path, slide: Slide, asked: Mapping[str, Any]
+def _matching_runs(
+    root: Path, slide: Slide, identity: Mapping[str, Any]
 ) -> Iterator[tuple[Path, tuple[bool, int]]]:
-    """Yield each run that holds the request, whether it is finished, and tiles done.
+    """Yield each run with the identity, whether it is finished, and its finished tiles.
 
-    Damaged runs are passed over.
+    Damaged runs are skipped.
     """
     former = FormerWork(root, slide)
     for file in root.glob(f"*/{RECORD}"):
@@ -88,22 +91,22 @@ def _holding(
             if not former.is_ours(record):
                 continue
             ours = {**record, "slide": {**record["slide"], "id": slide.id}}
-            if next(differences(ours, asked), None) is None:
+            if next(differences(ours, identity), None) is None:
                 done = record["status"] == "finished", record["tiles_done"]
                 yield file.parent, done
         except (RunError, *DAMAGE):
             continue
 
 
-def _name(slide: Slide, asked: Mapping[str, Any]) -> str:
-    text = json.dumps(asked, sort_keys=True)
+def _name(slide: Slide, identity: Mapping[str, Any]) -> str:
+    text = json.dumps(identity, sort_keys=True)
     fingerprint = hashlib.sha256(text.encode()).hexdigest()[:10]
-    parts = (Path(slide.name).stem, asked["model"]["name"], fingerprint)
-    return "-".join(map(_plain, parts))
+    parts = (Path(slide.name).stem, identity["model"]["name"], fingerprint)
+    return "-".join(map(_safe_name, parts))
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", name).strip("._")[:_LONGEST_PART] or "slide"
+def _safe_name(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", name).strip("._")[:_MAX_NAME] or "slide"
 
 
 def _recipe(options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -113,22 +116,22 @@ def _recipe(options: Mapping[str, Any]) -> Mapping[str, Any]:
         return options
 
 
-def _card(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+def _card(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
-        return ModelCard.model_validate(facts).model_dump(mode="json")
+        return ModelCard.model_validate(fields).model_dump(mode="json")
     except ValidationError:
-        return facts
+        return fields
 
 
-def _differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
-    if isinstance(there, dict) and isinstance(here, dict):
-        for key in here:
+def _differences(recorded: Any, wanted: Any, name: str = "") -> Iterator[str]:
+    if isinstance(recorded, dict) and isinstance(wanted, dict):
+        for key in wanted:
             inner = f"{name}.{key}" if name else key
-            yield from _differences(there.get(key), here.get(key), inner)
-    elif there != here:
-        yield f"its {name} is {_short(there)}, not {_short(here)}"
+            yield from _differences(recorded.get(key), wanted.get(key), inner)
+    elif recorded != wanted:
+        yield f"its {name} is {_shorten(recorded)}, not {_shorten(wanted)}"
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
+    return text if len(text) <= _MAX_VALUE else text[: _MAX_VALUE - 1] + "…"

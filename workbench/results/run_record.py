@@ -1,4 +1,4 @@
-"""The record and the tiles of a run, checked as they are read."""
+"""Reading and validation of the record and the tiles of a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT: Final = 1
-"""Of the folder; grows when older programs could no longer read it."""
+"""Format version of the run folder; increases on incompatible changes."""
 
 RECORD: Final = "run.json"
 TILES: Final = "tiles.npy"
@@ -36,7 +36,7 @@ DAMAGE: Final = (
     MemoryError,
     zipfile.BadZipFile,
 )
-"""What reading a file leads to whose bytes are not those that were written."""
+"""Exceptions raised by reading files with damaged content."""
 
 _PARTS: Final[dict[str, type]] = {
     "status": str,
@@ -49,30 +49,32 @@ _PARTS: Final[dict[str, type]] = {
     "tiles_failed": int,
     "failures": list,
 }
-"""What a record says at least."""
+"""Fields that a record has at least, with their types."""
 
 _STATUSES: Final = ("running", "finished", "cancelled", "failed")
 _MOST_TILES: Final = 1 << 32
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """Return what `run.json` says.
+    """Return the content of `run.json`.
 
     Raises
     ------
     RunError
-        If it cannot be read, or is of a newer version of this program.
+        If it cannot be read, or has a newer format.
     """
     file = folder / RECORD
     try:
         record: dict[str, Any] = dict(json.loads(file.read_text(encoding="utf-8")))
-        # Half a letter is unusable; os.fsdecode keeps names that are no Unicode.
+        # A lone surrogate is unusable; os.fsdecode uses some for names not in UTF-8.
         json.dumps(record, ensure_ascii=False).encode(errors="surrogateescape")
     except DAMAGE as error:
         raise unreadable(file, error) from error
     if record.get("format") != FORMAT:
         message = f"'{folder}' is a run of format {record.get('format')}, not {FORMAT}."
-        raise RunError(message, "Open it with the version of this program it is from.")
+        raise RunError(
+            message, "Open it with the version of this program that wrote it."
+        )
     for name, kind in _PARTS.items():
         if not isinstance(record.get(name), kind):
             raise unreadable(file, ValueError(f"it has no usable '{name}'"))
@@ -82,7 +84,7 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def read_tiles(folder: Path) -> NDArray[np.int64]:
-    """Return the numbers of the tiles that are asked for, int64 (N,).
+    """Return the numbers of the selected tiles, int64 (N,).
 
     Raises
     ------
@@ -95,17 +97,17 @@ def read_tiles(folder: Path) -> NDArray[np.int64]:
     except Exception as error:  # the header is read as Python, which fails in many ways
         raise unreadable(file, error) from error
     if not isinstance(tiles, np.ndarray) or tiles.dtype != np.int64 or tiles.ndim != 1:
-        raise unreadable(file, ValueError("it holds no numbers of tiles"))
+        raise unreadable(file, ValueError("it holds no tile numbers"))
     return tiles
 
 
 def grid_of(record: Mapping[str, Any]) -> Grid:
-    """Return the grid that a record describes.
+    """Return the grid in a record.
 
     Raises
     ------
     ValueError or TypeError
-        If it describes none, or one of billions of tiles.
+        If there is none, or it has billions of tiles.
     """
     facts = record["grid"]
     grid = Grid(**{**facts, "slide_size": tuple(facts["slide_size"])})
@@ -116,9 +118,9 @@ def grid_of(record: Mapping[str, Any]) -> Grid:
 
 
 def unreadable(file: Path, error: Exception) -> RunError:
-    """Return the sentence for a damaged file of a run."""
+    """Return the error for a damaged file of a run."""
     reason = str(error) or type(error).__name__
     return RunError(
         f"'{file}' cannot be read: {reason:.300}.",
-        "Run again into another folder, or bring the file back from a copy.",
+        "Run again into another folder, or restore the file from a backup.",
     )

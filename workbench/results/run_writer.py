@@ -1,8 +1,8 @@
-"""Runs on disk, as they are written: so that a kill at any moment costs one chunk.
+"""Writing of run folders, such that a kill at any moment costs one chunk at most.
 
 Every file is either appended to (the journal) or replaced as a whole (all others).
-`run.json` comes into a new folder after everything it speaks of, and the journal
-goes only when the scores and the record that replace it are on disk.
+`run.json` is written to a new folder after everything that it describes; the journal
+is removed only when the scores and the record that replace it are on disk.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from workbench.errors import RecipeMismatchError, RunError, SharedIdError
 from workbench.models.card import ModelCard
 from workbench.results.blending import raster_of
-from workbench.results.instances import OBJECTS, write_instances
+from workbench.results.instances import INSTANCES, write_instances
 from workbench.results.run import JOURNAL, LOCK, SCORES, VECTORS
 from workbench.results.run_folder import differences
 from workbench.results.run_record import (
@@ -33,7 +33,7 @@ from workbench.results.run_record import (
     read_tiles,
 )
 from workbench.results.scores_zarr import part_of, write_scores
-from workbench.results.tile_results import BEGINS, read_answers
+from workbench.results.tile_results import RECORD_PREFIX, read_tile_results
 from workbench.results.vectors_zarr import write_vectors
 from workbench.slide.migration import FormerWork
 from workbench.system.append_log import AppendLog
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from workbench.slide.slide import Slide
 
 _LOCK_WAIT_S: Final = 2.0
-"""Whoever asks whether a run is under way holds its lock for an instant."""
+"""Maximum wait for the lock: processes that probe the lock hold it for an instant."""
 
 _LISTED_FAILURES: Final = 1000
 
@@ -59,28 +59,28 @@ _log = logging.getLogger(__name__)
 
 
 class RunWriter:
-    """A run folder that this process, and no other, writes.
+    """A run folder that this process alone writes.
 
-    A context manager: leaving it by an error keeps what is done, and says in the
-    record what went wrong.
+    A context manager: leaving it by an error keeps the results, and writes the error
+    to the record.
 
     Parameters
     ----------
     path : Path
-        Of the folder; made if there is none.
+        The folder; created if missing.
 
     Attributes
     ----------
     record : dict
-        What `run.json` says; empty in a new folder until `create`.
+        Content of `run.json`; empty in a new folder until `create`.
     tiles : int64 (N,)
-        The tiles that are asked for.
+        Numbers of the selected tiles.
 
     Raises
     ------
     RunError
         On entering, if another process writes the folder, it holds other files, or
-        the disk refuses.
+        writing fails.
     """
 
     def __init__(self, path: Path) -> None:
@@ -89,20 +89,20 @@ class RunWriter:
         self.tiles: NDArray[np.int64] = np.empty(0, np.int64)
         self._journal: AppendLog | None = None
         self._tally: dict[int, tuple[int, int]] = {}
-        """Tiles of each chunk that is answered, and how many of them failed."""
+        """Number of tiles of each processed chunk, and of failed tiles among them."""
         self._tiles_done = 0
         self._lock = filelock.FileLock(path / LOCK, thread_local=False)
 
     def __enter__(self) -> Self:
-        """Lock the folder and read what it holds."""
+        """Lock the folder and read its content."""
         with disk_errors(self.path):
-            _refuse_foreign(self.path)
+            _check_no_other_files(self.path)
             self.path.mkdir(parents=True, exist_ok=True)
             _acquire(self._lock, self.path)
         try:
             if (self.path / RECORD).exists():
                 self.record = read_record(self.path)
-            if self.finished:  # and killed before the last step
+            if self.finished:  # and killed before the journal was removed
                 self._drop_journal()
         except RunError:
             self._lock.release()
@@ -115,40 +115,40 @@ class RunWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Unlock it; if an error is the reason, say so in the record first."""
+        """Unlock the folder; after an error, write it to the record first."""
         try:
             if self._journal is not None and error is not None:
-                self._break_off(error)
+                self._record_error(error)
         finally:
             if self._journal is not None:
                 self._journal.abandon()
             self._lock.release()
-            if not self.record:  # nothing was begun, so nothing is left behind
-                _forget(self.path)
+            if not self.record:  # nothing was started, so nothing is left behind
+                _remove_if_empty(self.path)
 
     @property
     def finished(self) -> bool:
-        """Whether all is done already."""
+        """Whether the run is finished."""
         return bool(self.record) and self.record["status"] == "finished"
 
     @property
     def batch_size(self) -> int:
-        """Tiles in each chunk."""
+        """Number of tiles in a chunk."""
         return int(self.record["batch_size"])
 
     @property
     def chunks_done(self) -> frozenset[int]:
-        """Chunks that need not be computed; those with failed tiles are tried again."""
+        """Chunks without failed tiles; the others are computed again."""
         return frozenset(c for c, (_, failed) in self._tally.items() if not failed)
 
     @property
     def tiles_done(self) -> int:
-        """Number of tiles that are answered, those that failed included."""
+        """Number of processed tiles, including failed ones."""
         return self._tiles_done
 
     @property
     def tiles_failed(self) -> int:
-        """Number of tiles that have no answer although they were read or asked for."""
+        """Number of tiles that failed."""
         return sum(failed for _, failed in self._tally.values())
 
     def create(
@@ -157,21 +157,21 @@ class RunWriter:
         tiles: NDArray[np.int64],
         session: Mapping[str, Any],
     ) -> None:
-        """Begin a new run.
+        """Start a new run.
 
         Parameters
         ----------
         facts : mapping
-            For `run.json`: what is asked, of what, with what.
+            Fields of `run.json`: options, slide, model and warnings.
         tiles : int64 (N,)
-            The tiles that are asked for.
+            Numbers of the selected tiles.
         session : mapping
-            What calculates now.
+            Device, threads and versions of this session.
         """
         self.tiles = tiles
-        self._drop_journal()  # of one that was killed before it had a record
-        replace_file(self.path / TILES, _npy(tiles))
-        self._journal = AppendLog(self.path / JOURNAL, begins=BEGINS)
+        self._drop_journal()  # of a run that was killed before it had a record
+        replace_file(self.path / TILES, _npy_bytes(tiles))
+        self._journal = AppendLog(self.path / JOURNAL, begins=RECORD_PREFIX)
         self._write(
             format=FORMAT,
             status="running",
@@ -188,25 +188,25 @@ class RunWriter:
         )
 
     def resume(self, session: Mapping[str, Any]) -> None:
-        """Go on with the run that the folder holds; see `create`."""
+        """Resume the run in the folder; see `create`."""
         self.tiles = read_tiles(self.path)
         for derived in (SCORES, VECTORS):
             shutil.rmtree(self.path / derived, ignore_errors=True)
         with disk_errors(self.path):
-            (self.path / OBJECTS).unlink(missing_ok=True)
-        for _, answers in read_answers(self.path / JOURNAL):
-            self._count(answers)
-        self._journal = AppendLog(self.path / JOURNAL, begins=BEGINS)
+            (self.path / INSTANCES).unlink(missing_ok=True)
+        for _, results in read_tile_results(self.path / JOURNAL):
+            self._count(results)
+        self._journal = AppendLog(self.path / JOURNAL, begins=RECORD_PREFIX)
         sessions = [*self.record["sessions"], {"started": _now(), **session}]
         self._write(status="running", message="", ended=None, sessions=sessions)
 
     def adopt(self, slide: Slide) -> None:
-        """Take over a run that an earlier version began under the slide's former id.
+        """Take over a run that an earlier version started under the slide's former id.
 
         Raises
         ------
         SharedIdError
-            If other slides may have that id, and nobody has said whose the run is.
+            If other slides may have that id, and the owner of the run is not decided.
         """
         if not self.record or self.record["slide"]["id"] == slide.id:
             return
@@ -218,56 +218,56 @@ class RunWriter:
             self._write(slide={**was, "id": slide.id, "former_id": was["id"]})
 
     def check(self, facts: Mapping[str, Any]) -> None:
-        """Refuse to go on with a run of anything else; a new folder takes all.
+        """Refuse to resume a run with another identity.
 
         Raises
         ------
         RecipeMismatchError
-            If the record differs from `facts`, naming the first difference.
+            If the record differs from `facts`; it names the first difference.
         """
         if self.record and (difference := next(differences(self.record, facts), "")):
             raise RecipeMismatchError(self.path, difference)
 
-    def append(self, answers: TileResults) -> None:
-        """Keep the answers to one chunk.
+    def append(self, results: TileResults) -> None:
+        """Append the results of one chunk to the journal.
 
         Raises
         ------
         RunError
-            If the disk is full or fails; what was kept before stays.
+            If the disk is full or writing fails; earlier results stay.
         """
-        assert self._journal is not None  # noqa: S101 - create or resume came before
-        self._journal.append(answers.encode())
-        self._count(answers)
+        assert self._journal is not None  # noqa: S101 - after create or resume
+        self._journal.append(results.encode())
+        self._count(results)
 
     def close(self, status: Status, timings: Mapping[str, float]) -> None:
-        """End this session: write the scores and how it went.
+        """End this session: write the scores, the vectors or instances, and the record.
 
         Parameters
         ----------
         status : Status
-            "finished" if all tiles are answered; otherwise the journal stays, so
-            that the run can go on later.
+            "finished" if all tiles are processed; otherwise the journal stays, so that
+            the run can be resumed.
         timings : mapping of str to float
-            Seconds for each stage of this session.
+            Seconds of each stage of this session.
         """
-        assert self._journal is not None  # noqa: S101 - create or resume came before
+        assert self._journal is not None  # noqa: S101 - after create or resume
         self._journal.close()
         raster = self._raster()
         write_scores(self.path / SCORES, raster.values, self._attributes())
         if dimensions := self.record["model"].get("dimensions"):
             write_vectors(
                 self.path / VECTORS,
-                (answers for _, answers in read_answers(self.path / JOURNAL)),
+                (results for _, results in read_tile_results(self.path / JOURNAL)),
                 self.tiles,
                 grid_of(self.record),
                 {**self._attributes(), "dimensions": dimensions},
             )
         if self.record["model"]["task"] == "instances":
-            journal, file = self.path / JOURNAL, self.path / OBJECTS
+            journal, file = self.path / JOURNAL, self.path / INSTANCES
             self._write(objects=write_instances(journal, file, self.record, self.tiles))
         failures = [
-            {"tile": tile, "reason": why} for tile, why in raster.failures.items()
+            {"tile": tile, "reason": reason} for tile, reason in raster.failures.items()
         ]
         self._write(
             status=status,
@@ -275,7 +275,7 @@ class RunWriter:
             tiles_done=raster.tiles_done,
             tiles_failed=len(failures),
             failures=failures[:_LISTED_FAILURES],
-            timings=_summed(self.record["timings"], timings),
+            timings=_add_timings(self.record["timings"], timings),
         )
         if status == "finished":
             self._drop_journal()
@@ -284,8 +284,8 @@ class RunWriter:
         with disk_errors(self.path):
             (self.path / JOURNAL).unlink(missing_ok=True)
 
-    def _break_off(self, error: BaseException) -> None:
-        """Say in the record why it ended, unless the disk, as the reason, refuses."""
+    def _record_error(self, error: BaseException) -> None:
+        """Write the reason for the end to the record, if the disk allows it."""
         status = "failed" if isinstance(error, Exception) else "cancelled"
         try:
             self._write(
@@ -297,16 +297,16 @@ class RunWriter:
         except RunError:
             _log.exception("The end of a run was not recorded")
 
-    def _count(self, answers: TileResults) -> None:
-        before, _ = self._tally.get(answers.chunk, (0, 0))
-        self._tally[answers.chunk] = (len(answers.tiles), len(answers.failures))
-        self._tiles_done += len(answers.tiles) - before
+    def _count(self, results: TileResults) -> None:
+        before, _ = self._tally.get(results.chunk, (0, 0))
+        self._tally[results.chunk] = (len(results.tiles), len(results.failures))
+        self._tiles_done += len(results.tiles) - before
 
     def _raster(self) -> Raster:
         card = ModelCard.model_validate(self.record["model"])
         raster = raster_of(grid_of(self.record), card)
-        for _, answers in read_answers(self.path / JOURNAL):
-            raster.paint(answers)
+        for _, results in read_tile_results(self.path / JOURNAL):
+            raster.paint(results)
         return raster
 
     def _write(self, **facts: Any) -> None:
@@ -314,7 +314,7 @@ class RunWriter:
         text = json.dumps(self.record, indent=2, ensure_ascii=False, allow_nan=False)
         try:
             data = text.encode()
-        except UnicodeEncodeError:  # names of files that are no Unicode
+        except UnicodeEncodeError:  # file names that are not valid Unicode
             data = json.dumps(self.record, indent=2, allow_nan=False).encode()
         replace_file(self.path / RECORD, data)
 
@@ -329,12 +329,12 @@ class RunWriter:
         }
 
 
-def _refuse_foreign(path: Path) -> None:
-    """Never write between somebody's other files."""
+def _check_no_other_files(path: Path) -> None:
+    """Raise an error if the folder holds files that are not of a run."""
     if not path.exists() or (path / RECORD).exists():
         return
     derived = (path / SCORES, path / VECTORS)
-    ours = {RECORD, JOURNAL, TILES, LOCK, OBJECTS}
+    ours = {RECORD, JOURNAL, TILES, LOCK, INSTANCES}
     ours |= {name for each in derived for name in (each.name, part_of(each).name)}
     foreign = sorted(p.name for p in path.iterdir() if p.name.split("~")[0] not in ours)
     if foreign:
@@ -342,15 +342,15 @@ def _refuse_foreign(path: Path) -> None:
         raise RunError(message, "Choose a new or empty folder for the run.")
 
 
-def _forget(path: Path) -> None:
-    """Remove a run folder in which nothing was begun."""
-    with contextlib.suppress(OSError):  # another run has begun there since, or holds it
+def _remove_if_empty(path: Path) -> None:
+    """Remove a run folder in which no run was started."""
+    with contextlib.suppress(OSError):  # another run has started there since
         if [each.name for each in path.iterdir()] == [LOCK]:
             (path / LOCK).unlink()
         path.rmdir()
 
 
-def _summed(*each: Mapping[str, float]) -> dict[str, float]:
+def _add_timings(*each: Mapping[str, float]) -> dict[str, float]:
     names = dict.fromkeys(name for timings in each for name in timings)
     return {name: round(sum(t.get(name, 0.0) for t in each), 3) for name in names}
 
@@ -359,11 +359,11 @@ def _acquire(lock: filelock.BaseFileLock, path: Path) -> None:
     try:
         lock.acquire(timeout=_LOCK_WAIT_S)
     except filelock.Timeout:
-        message = f"'{path}' is being written by a run under way."
+        message = f"'{path}' is being written by a run in progress."
         raise RunError(message, "Wait for it, or choose another folder.") from None
 
 
-def _npy(values: NDArray[np.int64]) -> bytes:
+def _npy_bytes(values: NDArray[np.int64]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, values)
     return buffer.getvalue()

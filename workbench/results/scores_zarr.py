@@ -1,4 +1,4 @@
-"""Scores on disk, as a Zarr that other programs can read: values, not colours."""
+"""Scores as a Zarr array that other programs can read: values, not colours."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _CHUNK: Final = 512
 def write_scores(
     path: Path, values: NDArray[np.float32], attributes: Mapping[str, Any]
 ) -> None:
-    """Write scores beside their place and move them there.
+    """Write scores to a temporary folder and move it into place.
 
-    A kill may leave a folder `path` + ".part", or no scores at all, but no half ones.
+    A kill may leave a folder `path` + ".part", or no scores, but never partial ones.
 
     Parameters
     ----------
     path : Path
-        Of the folder; one that is there is replaced.
+        Folder of the array; an existing one is replaced.
     values : float32 (classes, rows, columns)
-        NaN where there is none.
+        NaN where there is no value.
     attributes : mapping
-        What the values are, ready for JSON.
+        Description of the values, ready for JSON.
 
     Raises
     ------
     RunFolderError
-        If the disk refuses.
+        If writing fails.
     """
     part = part_of(path)
     with disk_errors(part):
@@ -59,12 +59,12 @@ def write_scores(
 def read_scores(
     path: Path, shape: tuple[int, ...] | None = None
 ) -> NDArray[np.float32]:
-    """Return the scores, float32 (classes, rows, columns), of a shape that is known.
+    """Return the scores, float32 (classes, rows, columns), and check their shape.
 
     Raises
     ------
     OSError, ValueError or KeyError
-        If they are not there, or damaged.
+        If they are missing or damaged.
     """
     array = zarr.open_array(path, mode="r")
     if shape is not None and array.shape != shape:
@@ -74,5 +74,5 @@ def read_scores(
 
 
 def part_of(path: Path) -> Path:
-    """Return where scores are written before they are moved."""
+    """Return the temporary folder for `path`."""
     return path.with_name(f"{path.name}.part")

@@ -1,4 +1,4 @@
-"""What a model said of tiles, as it is kept and as it is painted."""
+"""Results of tiles: their records in the journal, and the raster made of them."""
 
 from __future__ import annotations
 
@@ -22,66 +22,66 @@ if TYPE_CHECKING:
     from workbench.tiling.grid import Grid
 
 
-BEGINS: Final = b'{"chunk": '
-"""With what every record of answers begins."""
+RECORD_PREFIX: Final = b'{"chunk": '
+"""First bytes of each record in the journal."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class TileResults:
-    """What a model said of the tiles of one chunk."""
+    """Results of the tiles of one chunk."""
 
     chunk: int
-    """Its number."""
+    """Number of the chunk."""
 
     tiles: NDArray[np.int64]
-    """Numbers of its tiles in the grid, int64 of shape (N,)."""
+    """Numbers of the tiles in the grid, int64 of shape (N,)."""
 
     values: NDArray[np.float32]
-    """float32, shape (N, classes, cells, cells), or more cells where answers reach
-    beyond their cores; NaN where a tile has no answer."""
+    """float32, shape (N, classes, cells, cells), or more cells where results reach
+    beyond their cores; NaN where a tile has no result."""
 
     failures: dict[int, str] = field(default_factory=dict)
-    """Why, for each tile that has none."""
+    """Reason for each tile without a result."""
 
     vectors: NDArray[np.float32] | None = None
-    """Of an embedding, float32 (N, dimensions); `values` are then their lengths."""
+    """Vectors of an embedding, float32 (N, dimensions); `values` are their lengths."""
 
-    objects: bytes = b""
-    """Of instances, what the tiles claim (`instances/claims_bytes.py`); `values` are
-    then their density."""
+    claims: bytes = b""
+    """Encoded claims of the tiles (`instances/stitching/codec.py`), for a model of
+    instances; `values` are then their density."""
 
     def as_vectors(self) -> TileResults:
-        """Return answers of one cell as vectors, and their lengths as the values."""
+        """Return results of one cell as vectors, with their lengths as the values."""
         vectors = self.values[:, :, 0, 0]
         lengths = np.linalg.norm(vectors, axis=1).astype(np.float32)
         return replace(self, values=lengths[:, None, None, None], vectors=vectors)
 
     def encode(self) -> bytes:
-        """Return it as a record of a journal."""
+        """Return the record for the journal."""
         head = {
             "chunk": self.chunk,
             "shape": self.values.shape,
-            "objects": len(self.objects),
-            "failures": {str(tile): why for tile, why in self.failures.items()},
+            "objects": len(self.claims),
+            "failures": {str(tile): reason for tile, reason in self.failures.items()},
         }
-        kept = [
+        arrays = [
             np.ascontiguousarray(self.tiles, "<i8"),
             np.ascontiguousarray(self.values, "<f4"),
         ]
         if self.vectors is not None:
             head["dimensions"] = self.vectors.shape[1]
-            kept.append(np.ascontiguousarray(self.vectors, "<f4"))
-        data = b"".join(array.tobytes() for array in kept)
-        return json.dumps(head).encode() + b"\n" + data + self.objects
+            arrays.append(np.ascontiguousarray(self.vectors, "<f4"))
+        data = b"".join(array.tobytes() for array in arrays)
+        return json.dumps(head).encode() + b"\n" + data + self.claims
 
     @classmethod
     def decode(cls, record: bytes) -> TileResults:
-        """Return what `encode` was given."""
+        """Return the results in a record of `encode`."""
         text, _, data = record.partition(b"\n")
         head = json.loads(text)
         shape, dimensions = head["shape"], head.get("dimensions", 0)
         end = len(data) - head.get("objects", 0)
-        data, objects = data[:end], data[end:]
+        data, claims = data[:end], data[end:]
         tiles = np.frombuffer(data, "<i8", shape[0])
         numbers = np.frombuffer(data, "<f4", offset=tiles.nbytes).astype(np.float32)
         values, vectors = np.split(numbers, [math.prod(shape)])
@@ -89,30 +89,30 @@ class TileResults:
             chunk=head["chunk"],
             tiles=tiles.astype(np.int64),
             values=values.reshape(shape),
-            failures={int(tile): why for tile, why in head["failures"].items()},
+            failures={int(tile): reason for tile, reason in head["failures"].items()},
             vectors=vectors.reshape(-1, dimensions) if dimensions else None,
-            objects=objects,
+            claims=claims,
         )
 
 
 class Raster:
-    """The answers to a grid of tiles, painted as they come.
+    """A raster of the results of a grid of tiles, filled chunk by chunk.
 
     Parameters
     ----------
     grid : Grid
     classes : int
     cells : int
-        Along each side of a tile's core.
+        Number of cells along each side of a tile's core.
 
     Attributes
     ----------
     values : float32 (classes, rows, columns)
-        NaN where there is no answer.
+        NaN where there is no result.
     overview : Mipmap
-        The values at coarser cells.
+        Values at coarser cells.
     failures : dict of int to str
-        Why a tile has no answer.
+        Reason for each tile without a result.
     """
 
     def __init__(self, grid: Grid, classes: int, cells: int) -> None:
@@ -131,33 +131,35 @@ class Raster:
 
     @property
     def tiles_done(self) -> int:
-        """Number of tiles that are answered, those that failed included."""
+        """Number of processed tiles, including failed ones."""
         return sum(self._sizes.values())
 
-    def paint(self, answers: TileResults) -> None:
-        """Put answers in their place; later answers to a tile replace earlier ones."""
-        self._place(answers)
-        for tile in answers.tiles.tolist():
+    def paint(self, results: TileResults) -> None:
+        """Add results; later results of a tile replace earlier ones."""
+        self._put(results)
+        for tile in results.tiles.tolist():
             self.failures.pop(tile, None)
-        self.failures.update(answers.failures)
-        self._sizes[answers.chunk] = len(answers.tiles)
+        self.failures.update(results.failures)
+        self._sizes[results.chunk] = len(results.tiles)
         self.version += 1
 
-    def _place(self, answers: TileResults) -> None:
-        rows, columns = np.divmod(answers.tiles, self._columns)
-        self._by_tile[:, rows, :, columns, :] = answers.values
+    def _put(self, results: TileResults) -> None:
+        rows, columns = np.divmod(results.tiles, self._columns)
+        self._by_tile[:, rows, :, columns, :] = results.values
         within = np.arange(self._cells)
         down = (rows[:, None] * self._cells + within)[:, :, None]
         right = (columns[:, None] * self._cells + within)[:, None, :]
         self.overview.touch(down, right)
 
 
-def read_answers(journal: Path, start: int = 0) -> Iterator[tuple[int, TileResults]]:
-    """Read the answers in a journal, each with the end of its record in the file."""
-    for end, record in read_records(journal, start, begins=BEGINS):
+def read_tile_results(
+    journal: Path, start: int = 0
+) -> Iterator[tuple[int, TileResults]]:
+    """Yield the results in a journal, each with the end of its record in the file."""
+    for end, record in read_records(journal, start, begins=RECORD_PREFIX):
         try:
-            answers = TileResults.decode(record)
+            results = TileResults.decode(record)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            message = f"'{journal}' holds what is no answer: {error!s:.200}."
+            message = f"'{journal}' holds a record that is no result: {error!s:.200}."
             raise RunError(message, "Run again into another folder.") from error
-        yield end, answers
+        yield end, results

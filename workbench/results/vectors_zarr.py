@@ -1,4 +1,4 @@
-"""Vectors on disk, as a Zarr that other programs can read."""
+"""Vectors of tiles as a Zarr group that other programs can read."""
 
 from __future__ import annotations
 
@@ -23,43 +23,44 @@ if TYPE_CHECKING:
     from workbench.tiling.grid import Grid
 
 _ROWS: Final = 4096
-"""Vectors in each chunk."""
+"""Vectors in each chunk of the array."""
 
 
 def write_vectors(
     path: Path,
-    answers: Iterable[TileResults],
+    results: Iterable[TileResults],
     tiles: NDArray[np.int64],
     grid: Grid,
     attributes: Mapping[str, Any],
 ) -> None:
     """Write the vectors of tiles, in the order of their numbers.
 
-    Written beside their place and moved there: a kill may leave a folder `path` +
-    ".part", or none, but no half one. Not all are in memory at once.
+    They are written to a temporary folder that is moved into place: a kill may leave a
+    folder `path` + ".part", or none, but never a partial one. The vectors are never
+    all in memory.
 
     Parameters
     ----------
     path : Path
-        Of the folder, a Zarr group of `vectors` float32 (N, dimensions), NaN where a
+        Folder of a Zarr group with `vectors` float32 (N, dimensions), NaN where a
         tile has none, `tiles` int64 (N,) and `boxes` int64 (N, 4) in level-0 pixels.
-    answers : iterable of TileResults
-        In any order; later ones to a tile replace earlier ones.
+    results : iterable of TileResults
+        Results in any order; later ones of a tile replace earlier ones.
     tiles : int64 (N,)
-        The tiles that are asked for.
+        Numbers of the selected tiles.
     attributes : mapping
-        What the vectors are, ready for JSON; "dimensions" among them.
+        Description of the vectors, ready for JSON, with "dimensions".
 
     Raises
     ------
     RunFolderError
-        If the disk refuses.
+        If writing fails.
     """
     part = part_of(path)
     tiles = np.sort(tiles)
     shape = (len(tiles), int(attributes["dimensions"]))
     with disk_errors(part), tempfile.TemporaryFile(dir=path.parent) as space:
-        vectors = _sorted(space, answers, tiles, shape)
+        vectors = _in_file_order(space, results, tiles, shape)
         shutil.rmtree(part, ignore_errors=True)
         group = zarr.create_group(store=part, attributes=dict(attributes))
         array = group.create_array(
@@ -80,50 +81,54 @@ def write_vectors(
 
 
 def read_vectors(path: Path, grid: Grid, version: int) -> Embeddings:
-    """Return the vectors that are there.
+    """Return the vectors in a group, without those of failed tiles.
 
     Raises
     ------
     OSError, ValueError or KeyError
-        If they are not there, or damaged.
+        If they are missing or damaged.
     """
     group = zarr.open_group(path, mode="r")
     vectors = np.asarray(group["vectors"][:], np.float32)
     tiles = np.asarray(group["tiles"][:], np.int64)
-    known = np.isfinite(vectors).all(axis=1)
-    return Embeddings(tiles[known], vectors[known], grid, version)
+    finite = np.isfinite(vectors).all(axis=1)
+    return Embeddings(tiles[finite], vectors[finite], grid, version)
 
 
-def gather(parts: Iterable[TileResults], grid: Grid, version: int) -> Embeddings:
-    """Return the vectors of some answers; later ones to a tile replace earlier ones."""
-    found = {
+def gather_vectors(
+    chunks: Iterable[TileResults], grid: Grid, version: int
+) -> Embeddings:
+    """Return the vectors in results; later ones of a tile replace earlier ones."""
+    by_tile = {
         tile: vector
-        for answers in parts
-        if answers.vectors is not None
-        for tile, vector in zip(answers.tiles.tolist(), answers.vectors, strict=True)
+        for results in chunks
+        if results.vectors is not None
+        for tile, vector in zip(results.tiles.tolist(), results.vectors, strict=True)
     }
-    numbers = np.array(sorted(t for t, v in found.items() if np.isfinite(v).all()), int)
-    vectors = [found[tile] for tile in numbers.tolist()]
+    numbers = np.array(
+        sorted(t for t, v in by_tile.items() if np.isfinite(v).all()), int
+    )
+    vectors = [by_tile[tile] for tile in numbers.tolist()]
     stacked = np.stack(vectors) if vectors else np.empty((0, 0), np.float32)
     return Embeddings(numbers, stacked, grid, version)
 
 
-def _sorted(
+def _in_file_order(
     space: Any,
-    answers: Iterable[TileResults],
+    results: Iterable[TileResults],
     tiles: NDArray[np.int64],
     shape: tuple[int, int],
 ) -> NDArray[np.float32]:
     """Return the vectors in the order of `tiles`, in a file rather than in memory."""
     if not shape[0]:
         return np.empty(shape, np.float32)
-    # Written, not mapped: a page that a full disk cannot give kills the process.
+    # Written first: writing to a mapped page kills the process if the disk is full.
     for start in range(0, shape[0], _ROWS):
         rows = min(_ROWS, shape[0] - start)
         space.write(np.full((rows, shape[1]), np.nan, np.float32))
     space.flush()
     vectors: NDArray[np.float32] = np.memmap(space, np.float32, "r+", shape=shape)
-    for each in answers:
+    for each in results:
         if each.vectors is not None:
             vectors[np.searchsorted(tiles, each.tiles)] = each.vectors
     return vectors

@@ -28,7 +28,7 @@ from workbench.app.widgets.controls import (
 from workbench.app.widgets.html_snippets import legend_of
 from workbench.app.widgets.text import Html
 from workbench.layers.colormaps import COLORMAPS
-from workbench.results.instances import OBJECTS
+from workbench.results.instances import INSTANCES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,7 +160,7 @@ class InstancePanel(pn.viewable.Viewer):
     def offer(self, runs: list[SavedRun]) -> None:
         """Offer the runs among these that have found objects; show the newest."""
         self._runs = {
-            each.line: each for each in runs if (each.run.path / OBJECTS).is_file()
+            each.line: each for each in runs if (each.run.path / INSTANCES).is_file()
         }
         self._filling = True
         self._choice.options = list(self._runs)

@@ -16,7 +16,7 @@ from workbench.instances.edits import InstanceEdits
 from workbench.instances.store import open_instances
 from workbench.layers.instance_style import InstanceStyle, Limit
 from workbench.layers.instances import NEAREST, InstanceLayer
-from workbench.results.instances import OBJECTS
+from workbench.results.instances import INSTANCES
 from workbench.system.atomic_files import disk_errors
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ class ShownInstances(param.Parameterized):
 
 def store_of(run: Run) -> InstanceStore:
     """Return the store of a run, the same for all sessions while it is the same."""
-    path = run.path / OBJECTS
+    path = run.path / INSTANCES
     with disk_errors(path):
         stamp = path.stat().st_mtime_ns
     store = _opened(path, stamp)

@@ -13,7 +13,7 @@ from workbench.app.panels.overlays.overlay import Overlay
 from workbench.app.widgets.controls import STYLE, note
 from workbench.layers.class_map import ClassMapLayer
 from workbench.layers.heatmap import HeatmapLayer
-from workbench.results.embeddings import MOST_CLUSTERS
+from workbench.results.embeddings import MAX_CLUSTERS
 
 if TYPE_CHECKING:
     from workbench.app.widgets.background import Background
@@ -46,7 +46,7 @@ class VectorOverlay(Overlay):
         self._due = 0.0
         self._known: object = None
         self.number = pmui.IntSlider(
-            label="Groups", start=2, end=MOST_CLUSTERS, value=_USUAL, **STYLE
+            label="Groups", start=2, end=MAX_CLUSTERS, value=_USUAL, **STYLE
         )
         self._hint = note("Click a tile on the slide to see which others are like it.")
         super().__init__(*parts, **more)
