@@ -18,6 +18,14 @@ from workbench.app.server.auth import (
 )
 from workbench.tileserver import RateLimit
 
+SCRYPT = (  # of hash_password("let me in"), before it made argon2
+    "scrypt$uxcYLjjTZjrSVwVSzMR+FA==$0c1QqHqMytJJU+Hr9458XrBbeUarCJJOlblg3fC7xhU="
+)
+ARGON2 = (  # echo -n "let me in" | argon2 'somesalt16bytes!' -id -t 2 -k 1024 -p 1 -e
+    "$argon2id$v=19$m=1024,t=2,p=1$c29tZXNhbHQxNmJ5dGVzIQ"
+    "$KrYFfng/+7NxBAI7YIuUb3jiuHqe9Mgnp3mtr7bO5hA"
+)
+
 
 @given(st.text(max_size=20), st.text(max_size=20))
 @settings(deadline=None, max_examples=10)
@@ -29,9 +37,30 @@ def test_a_hash_knows_its_password_and_no_other(password, other):
     assert not is_password(kept, kept)  # the file alone opens nothing
 
 
-@pytest.mark.parametrize("kept", ["scrypt$", "scrypt$!$!", "scrypt$AAAA$AAAA"])
+@pytest.mark.parametrize(
+    "kept",
+    [
+        SCRYPT,
+        ARGON2,
+    ],
+)
+def test_hashes_of_earlier_versions_and_of_other_programs_are_accepted(kept):
+    assert is_password("let me in", kept)
+    assert not is_password("let me out", kept)
+    assert not is_password(kept, kept)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        *("scrypt$", "scrypt$!$!", "scrypt$AAAA$AAAA", "$argon2id$", "$argon2id$v=19"),
+        *(ARGON2[:-4], ARGON2.replace("m=1024", "m=1"), ARGON2.replace("$v", "$$v")),
+        *("$argon2é", "scrypt$é$é"),
+    ],
+)
 def test_a_damaged_hash_is_nobodys(kept):
     assert not is_password("", kept)
+    assert not is_password("let me in", kept)
 
 
 def test_users_have_passwords_as_they_are_or_hashed(tmp_path):
@@ -46,8 +75,13 @@ def test_users_have_passwords_as_they_are_or_hashed(tmp_path):
         ("bob", users["bob"]),
         ("carol", ""),
         ("eve", ""),
+        # What the first user knows lets in nobody else.
+        ("carol", "open sesame"),
+        ("eve", "open sesame"),
     ]:
         assert not passwords.admit(user, password)
+    path.write_text("{}")
+    assert not passwords.admit("ann", "open sesame")
     assert Passwords("one for all").admit("anybody", "one for all")
 
 
