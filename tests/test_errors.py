@@ -27,6 +27,7 @@ MADE = [
     errors.InvalidCardError("card.json", "no 'mpp'"),
     errors.UntrustedModelError("model.pkl", "it is a pickle"),
     errors.RecipeMismatchError("runs/a", "another model"),
+    errors.MissingPackageError("xarray"),
     errors.AccessError("secret.svs"),
 ]
 

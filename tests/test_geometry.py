@@ -114,3 +114,33 @@ def test_a_region_refuses_what_is_not_rgb_and_protects_its_pixels():
 def test_a_box_travels():
     box = Box(1, 2, 3, 4)
     assert pickle.loads(pickle.dumps(box)) == box  # noqa: S301
+
+
+@pytest.mark.parametrize("edges", [(0.5, 0, 10, 10), (0, 0, 10.0, 10), ("0", 0, 1, 1)])
+def test_a_box_of_anything_but_whole_numbers_is_refused(edges):
+    with pytest.raises(OutOfBoundsError, match="not a whole number"):
+        Box(*edges)
+
+
+@given(boxes)
+def test_numbers_of_any_integer_type_make_the_same_box(box):
+    same = (box.x0, box.y0, box.x1, box.y1)
+    for made in (Box.of(same), Box.of(list(same)), Box.of(np.array(same)), Box.of(box)):
+        assert made == box
+        assert {type(edge) for edge in (made.x0, made.y0, made.x1, made.y1)} == {int}
+        assert hash(made) == hash(box)
+
+
+@pytest.mark.parametrize("what", [(0, 0, 10), None, 7, "0,0,1", (1, 2, 3, 4, 5)])
+def test_what_is_no_box_is_refused_with_what_to_give(what):
+    with pytest.raises(OutOfBoundsError, match="x0, y0, x1, y1"):
+        Box.of(what)
+
+
+def test_a_region_is_shown_in_one_line():
+    pixels = np.zeros((200, 300, 3), np.uint8)
+    region = Region(pixels, Box(0, 0, 600, 400), 0.5)
+    assert repr(region) == (
+        "Region(300 x 200 px, mpp 0.5, Box(x0=0, y0=0, x1=600, y1=400))"
+    )
+    assert "mpp unknown" in repr(Region(pixels, region.box, None))

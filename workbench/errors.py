@@ -24,6 +24,7 @@ WorkbenchError
 │   ├── NoTissueError       no tissue in the region of a run
 │   ├── RecipeMismatchError the folder holds a different run
 │   └── RunFolderError      an I/O error, such as a full disk
+├── MissingPackageError     an optional package is not installed
 └── AccessError             a path outside the served folders
 
 Each class takes the facts and builds the message: what is wrong, with which file
@@ -301,6 +302,16 @@ class RunFolderError(RunError):
             f"'{path}' cannot be written or read: {error.strerror or error}.",
             "Results written so far are kept: free disk space or repair the disk, then"
             " run again to continue.",
+        )
+
+
+class MissingPackageError(WorkbenchError):
+    """An optional package is not installed."""
+
+    def __init__(self, package: str) -> None:
+        super().__init__(
+            f"This needs the package '{package}', which is not installed.",
+            f"Run: pip install 'slide-workbench[{package}]'.",
         )
 
 

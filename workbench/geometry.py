@@ -8,8 +8,10 @@ micrometres per pixel; a magnification is converted to mpp where it is read.
 from __future__ import annotations
 
 import math
+import operator
+import reprlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
@@ -36,7 +38,7 @@ class Box:
     Raises
     ------
     OutOfBoundsError
-        If it is inside out (x1 < x0 or y1 < y0).
+        If it is inside out (x1 < x0 or y1 < y0), or an edge is not a whole number.
     """
 
     x0: int
@@ -45,10 +47,45 @@ class Box:
     y1: int
 
     def __post_init__(self) -> None:
-        """Refuse a box that is inside out."""
+        """Refuse fractions and a box that is inside out; make all edges int."""
+        if not type(self.x0) is type(self.y0) is type(self.x1) is type(self.y1) is int:
+            self._make_whole()
         if self.x1 < self.x0 or self.y1 < self.y0:
             message = f"The box {self} is inside out."
             raise OutOfBoundsError(message, "Give x0 <= x1 and y0 <= y1.")
+
+    def _make_whole(self) -> None:
+        for name in ("x0", "y0", "x1", "y1"):
+            edge = getattr(self, name)
+            try:
+                object.__setattr__(self, name, operator.index(edge))
+            except TypeError as error:
+                message = f"{name} = {edge!r} of a box is not a whole number."
+                raise OutOfBoundsError(message, "Round it first.") from error
+
+    @classmethod
+    def of(cls, what: BoxLike) -> Box:
+        """Return a box as it is, or the box of four numbers.
+
+        Parameters
+        ----------
+        what : Box or (int, int, int, int)
+            Numbers are x0, y0, x1, y1 in level-0 pixels.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If it is neither.
+        """
+        if isinstance(what, Box):
+            return what
+        try:
+            x0, y0, x1, y1 = what
+        except (TypeError, ValueError) as error:
+            message = f"{reprlib.repr(what)} is not a box."
+            remedy = "Give a Box, or four numbers: x0, y0, x1, y1 in level-0 pixels."
+            raise OutOfBoundsError(message, remedy) from error
+        return cls(x0, y0, x1, y1)
 
     @classmethod
     def at(cls, x: int, y: int, width: int, height: int) -> Box:
@@ -119,6 +156,10 @@ class Box:
             math.ceil(self.x1 * factor),
             math.ceil(self.y1 * factor),
         )
+
+
+BoxLike: TypeAlias = Box | tuple[int, int, int, int]
+"""A box, or its edges x0, y0, x1, y1 in level-0 pixels."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,10 @@ command line and the widgets of the app are generated from these fields.
 
 from __future__ import annotations
 
+import difflib
 import reprlib
 import types
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import (
     TYPE_CHECKING,
@@ -15,6 +17,7 @@ from typing import (
     Any,
     Final,
     Literal,
+    Self,
     Union,
     get_args,
     get_origin,
@@ -25,8 +28,10 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     PlainSerializer,
     ValidationError,
+    model_validator,
 )
 
 from workbench.area import Area, Polygons
@@ -35,6 +40,7 @@ from workbench.geometry import Box
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
 
 StainMethod = Literal["reinhard", "macenko", "vahadane"]
 """Method of stain normalization."""
@@ -97,7 +103,7 @@ class Recipe(BaseModel):
     Raises
     ------
     RecipeError
-        From `Recipe.of`, if a value is out of bounds; it names the field.
+        If a value is out of bounds or there is no such option; it names the field.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -228,6 +234,15 @@ class Recipe(BaseModel):
         ),
     ] = False
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _check(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Raise the error of the package in place of that of pydantic."""
+        try:
+            return handler(values)
+        except ValidationError as error:
+            raise _recipe_error(error, values) from error
+
     @classmethod
     def of(cls, **options: object) -> Recipe:
         """Return the recipe of these options.
@@ -237,12 +252,7 @@ class Recipe(BaseModel):
         RecipeError
             If a value is out of bounds; it names the field.
         """
-        try:
-            return cls.model_validate(options)
-        except ValidationError as error:
-            raise RecipeError(
-                _describe_errors(error), "Correct it and run again."
-            ) from error
+        return cls.model_validate(options)
 
     @classmethod
     def of_json(cls, data: str | bytes) -> Recipe:
@@ -255,22 +265,56 @@ class Recipe(BaseModel):
         """
         try:
             return cls.model_validate_json(data)
-        except ValidationError as error:
-            raise RecipeError(
-                _describe_errors(error), "Correct it and run again."
-            ) from error
+        except ValidationError as error:  # of the text: no value was looked at
+            raise _recipe_error(error, data) from error
 
     def replace(self, **options: object) -> Recipe:
         """Return a copy with other values for `options`; the values are checked."""
         return self.of(**{**self.model_dump(), **options})
 
 
-def _describe_errors(error: ValidationError) -> str:
-    parts = [
-        f"{'.'.join(map(str, e['loc']))} = {reprlib.repr(e['input'])}: {e['msg']}"
-        for e in error.errors()
+def _recipe_error(error: ValidationError, values: object) -> RecipeError:
+    """Return the error of a recipe, with one clause for each wrong option."""
+    found: dict[str, list[ErrorDetails]] = {}
+    for each in error.errors():
+        found.setdefault(str(next(iter(each["loc"]), "")), []).append(each)
+    given = values if isinstance(values, Mapping) else {}
+    known = {option.name: option for option in options()}
+    clauses = [
+        _clause(known[name], given.get(name), wrong)
+        if name in known
+        else _unknown_option(name, known)
+        if name
+        else wrong[0]["msg"]
+        for name, wrong in found.items()
     ]
-    return "The recipe cannot be used: " + "; ".join(parts) + "."
+    message = f"The recipe cannot be used: {'; '.join(clauses)}."
+    return RecipeError(message, "Correct it and run again.")
+
+
+def _unknown_option(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f" (did you mean '{near[0]}'?)" if near else ""
+    return f"there is no option '{name}'{hint}"
+
+
+def _clause(option: Option, value: object, wrong: list[ErrorDetails]) -> str:
+    """Return what is wrong with a value, or else what the option accepts."""
+    reason = next((e["ctx"]["error"] for e in wrong if e["type"] == "value_error"), "")
+    low, high = option.bounds
+    within = "" if low is None else f" from {low:g} to {high:g}"
+    accepted = {
+        "text": option.help.rstrip("."),
+        "choice": "one of " + ", ".join(option.choices),
+        "switch": "true or false",
+        "whole": f"a whole number{within}",
+        "number": f"a number{within}",
+        "box": "x0, y0, x1, y1 in whole level-0 pixels, or polygons",
+    }
+    words = option.choices if option.kind not in ("text", "choice") else ()
+    wanted = " or ".join([*words, accepted[option.kind]])
+    said = str(reason).rstrip(".") or f"expected: {wanted}"
+    return f"{option.name} = {reprlib.repr(value)} ({said})"
 
 
 @dataclass(frozen=True, slots=True)

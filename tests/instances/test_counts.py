@@ -141,3 +141,10 @@ def test_stains_are_measured_in_each_object(tmp_path):
     left = (boxes[:, 2] < 795) & (boxes.min(1) > 0)
     np.testing.assert_allclose(found[left], 0.8, atol=0.02)
     np.testing.assert_allclose(found[boxes[:, 0] > 805], 0, atol=0.02)
+
+
+def test_a_box_may_be_given_as_its_edges(store):
+    x0, y0, x1, y1 = edges = (0, 0, 300, 200)
+    box = Box(x0, y0, x1, y1)
+    assert count(store, {"a": edges}).equals(count(store, {"a": box}))
+    np.testing.assert_array_equal(store.within(edges)[0], store.within(box)[0])

@@ -183,3 +183,16 @@ def test_the_signs_of_units_are_written_as_themselves(sign, down):
         raised = with_sign[:, 10 + round(written("1")[1]) :]
         raised = raised[:, : round(length - written("1m")[1])]
         assert np.flatnonzero(raised.any(1))[-1] < rows[-1]
+
+
+def test_a_box_may_be_given_as_its_edges(slide):
+    edges = (317, 211, 1117, 711)
+    np.testing.assert_array_equal(
+        wb.snapshot(slide, box=edges, width=100),
+        wb.snapshot(slide, box=Box(*edges), width=100),
+    )
+    region = slide.read(edges, mpp=1)
+    assert region.box == Box(*edges)
+    np.testing.assert_array_equal(region.pixels, slide.read(Box(*edges), mpp=1).pixels)
+    with pytest.raises(OutOfBoundsError, match="whole number"):
+        slide.read((0.5, 0, 256, 256))

@@ -320,3 +320,4 @@ def test_a_run_shows_itself_without_running_what_is_in_its_names(tmp_path):
     assert "<script>" not in run._repr_html_()
     assert "0 of 15" in run._repr_html_()
     assert "cancelled" in repr(run)
+    assert run._repr_html_().count("data:image/png") == len(run.heatmap.classes)

@@ -420,3 +420,13 @@ def test_a_test_chart_has_no_stains(shared_data):
         pytest.raises(StainError, match="told apart"),
     ):
         fit_normalizer(slide, "he-standard")
+
+
+def test_a_region_comes_back_as_one_in_its_place(normalizer):
+    region = Region(tissue(shape=(40, 60)), Box(8, 16, 68, 56), 0.5, "an id")
+    found = normalizer(region)
+    assert isinstance(found, Region)
+    assert (found.box, found.mpp, found.slide_id) == (region.box, 0.5, "an id")
+    np.testing.assert_array_equal(found.pixels, normalizer(region.pixels))
+    same = fit_normalizer(region, method=None)(region)
+    np.testing.assert_array_equal(same.pixels, region.pixels)

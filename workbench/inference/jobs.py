@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from workbench.errors import RecipeError, WorkbenchError
+from workbench.geometry import Box
 from workbench.inference.engine import run
 from workbench.inference.fair_queue import DeviceQueue
 from workbench.models.devices import resolve_devices
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-    from workbench.geometry import Box
+    from workbench.geometry import BoxLike
     from workbench.progress import Status
     from workbench.recipe import Recipe
     from workbench.results.run import Run
@@ -147,9 +148,9 @@ class Job:
         """Wait at most `timeout` seconds; return whether the job has ended."""
         return self._ended.wait(timeout)
 
-    def focus(self, box: Box | None) -> None:
+    def focus(self, box: BoxLike | None) -> None:
         """Process the tiles in `box` (level-0 pixels) first; None: the usual order."""
-        self._focus = box
+        self._focus = None if box is None else Box.of(box)
 
     def subscribe(self, callback: Callable[[Progress], None]) -> Callable[[], None]:
         """Call `callback` with each later progress.

@@ -9,7 +9,7 @@ objects that the model missed, and neighbours are taken as independent.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 import numpy as np
 from scipy.special import gammaincinv, ndtri
@@ -19,12 +19,13 @@ from workbench.geometry import Box
 from workbench.tiling.coverage import within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
 
     from workbench.area import Area
+    from workbench.geometry import BoxLike
     from workbench.tiling.coverage import Coverage
     from workbench.tissue import Tissue
 
@@ -34,6 +35,9 @@ GRADES: Final = (0.2, 0.4, 0.6)
 strongly positive: those of `workbench.stain.quantify`, a convention."""
 
 _MM2: Final = 1e6
+
+Place: TypeAlias = "BoxLike | Area | Tissue"
+"""Where instances are counted; a box also as its edges."""
 
 
 class HasCounts(Protocol):
@@ -88,7 +92,7 @@ def poisson(count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
 
 def count(
     store: HasCounts,
-    places: Mapping[str, Box | Area | Tissue],
+    places: Mapping[str, Place],
     *,
     mpp: float | None = None,
     keep: NDArray[np.bool_] | None = None,
@@ -104,7 +108,7 @@ def count(
     Parameters
     ----------
     store : InstanceStore or EditedInstances
-    places : mapping of str to Box, Area or Tissue
+    places : mapping of str to Box, (x0, y0, x1, y1), Area or Tissue
         By name.
     mpp : float, optional
         Micrometres per level-0 pixel; by default what the store knows.
@@ -133,7 +137,7 @@ def count(
     columns = store.columns(["x", "y", "class"])
     keep, covered = _kept(store, keep), store.covered
     rows = []
-    for name, place in places.items():
+    for name, place in _checked(places):
         inside = keep & within(place, columns["x"], columns["y"])
         found = np.bincount(columns["class"][inside], minlength=len(store.classes))
         whole = area_mm2(place, mpp)
@@ -154,7 +158,7 @@ def count(
 
 def positivity(
     store: HasCounts,
-    places: Mapping[str, Box | Area | Tissue],
+    places: Mapping[str, Place],
     densities: NDArray[np.floating[Any]],
     *,
     grades: Sequence[float] = GRADES,
@@ -169,7 +173,7 @@ def positivity(
     Parameters
     ----------
     store : InstanceStore or EditedInstances
-    places : mapping of str to Box, Area or Tissue
+    places : mapping of str to Box, (x0, y0, x1, y1), Area or Tissue
         By name.
     densities : float (N,)
         Mean optical density (base 10) of the stain in each object, such as a column
@@ -202,7 +206,7 @@ def positivity(
     columns = store.columns(["x", "y"])
     known = _kept(store, keep) & np.isfinite(densities)
     rows = []
-    for name, place in places.items():
+    for name, place in _checked(places):
         inside = known & within(place, columns["x"], columns["y"])
         found = np.searchsorted(grades, densities[inside], "right")
         numbers = np.bincount(found, minlength=4).tolist()
@@ -216,6 +220,11 @@ def positivity(
         row |= _three("positive", share, *wilson(positive, total, confidence))
         rows.append(row | _h_score(found, confidence))
     return pd.DataFrame(rows)
+
+
+def _checked(places: Mapping[str, Place]) -> Iterator[tuple[str, Box | Area | Tissue]]:
+    for name, place in places.items():
+        yield name, Box.of(place) if isinstance(place, tuple) else place
 
 
 def area_mm2(place: Box | Area | Tissue, mpp: float) -> float:

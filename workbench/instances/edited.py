@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from workbench.geometry import BoxLike
     from workbench.instances.store import InstanceStore
 
 _LARGEST_PX: Final = 65_535
@@ -150,11 +151,12 @@ class EditedInstances:
             measures=outlines.measures,
         )
 
-    def within(self, box: Box) -> tuple[NDArray[np.int64], Instances]:
+    def within(self, box: BoxLike) -> tuple[NDArray[np.int64], Instances]:
         """Return the objects whose own boxes share a point with a box, and their ids.
 
         Deleted ones are left out.
         """
+        box = Box.of(box)
         ids, _ = self.store.within(box)
         if len(self.added):
             x0, y0, x1, y1 = self.added.boxes.T

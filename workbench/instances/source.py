@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from workbench.geometry import Box
+    from workbench.geometry import BoxLike
     from workbench.instances.instances import Instances
     from workbench.models.card import Colour
 
@@ -40,12 +40,12 @@ class InstanceSource(Protocol):
         """Return how many there are."""
         ...
 
-    def within(self, box: Box) -> tuple[NDArray[np.int64], Instances]:
+    def within(self, box: BoxLike) -> tuple[NDArray[np.int64], Instances]:
         """Return the objects whose own boxes share a point with a box, and their ids.
 
         Parameters
         ----------
-        box : Box
+        box : Box or (x0, y0, x1, y1)
             In level-0 pixels.
 
         Returns

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from cachetools import LRUCache
 
 from workbench.errors import RunError
+from workbench.geometry import Box
 from workbench.instances.instances import STEPS_PER_PX, Instances
 from workbench.instances.outline_codec import boxes_of, off_raster, on_raster, unpack
 from workbench.instances.writer import FORMAT, KEY, OWN, InstanceWriter
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from workbench.geometry import Box
+    from workbench.geometry import BoxLike
 
 __all__ = ["Group", "InstanceStore", "InstanceWriter", "open_instances"]
 
@@ -179,7 +180,7 @@ class InstanceStore:
             raise RunError(message, f"It has: {', '.join(known)}.")
         return {name: self._column(name) for name in wanted}
 
-    def within(self, box: Box) -> tuple[NDArray[np.int64], Instances]:
+    def within(self, box: BoxLike) -> tuple[NDArray[np.int64], Instances]:
         """Return the objects whose own boxes share a point with a box, and their ids.
 
         Raises
@@ -187,6 +188,7 @@ class InstanceStore:
         RunError
             If the file is damaged there.
         """
+        box = Box.of(box)
         edges = np.array([box.x0, box.y0, box.x1, box.y1]) * STEPS_PER_PX
         found = []
         for number in self.groups_in(box):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image, ImageDraw
 
+from workbench.geometry import Box
 from workbench.layers.compose import draw_visible_layers, orient
 from workbench.layers.slide import SlideLayer
 from workbench.layers.text import Lettering
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from workbench.geometry import Box
+    from workbench.geometry import BoxLike
     from workbench.layers.layer import Layer, Legend
     from workbench.slide.slide import Slide
 
@@ -36,7 +37,7 @@ _MM_UM: Final = 1000
 def snapshot(
     slide: Slide,
     layers: Iterable[Layer | tuple[Layer, float]] = (),
-    box: Box | None = None,
+    box: BoxLike | None = None,
     *,
     width: int = 1600,
     figure: bool = False,
@@ -50,7 +51,7 @@ def snapshot(
     slide : Slide
     layers : iterable of Layer or (Layer, float)
         Layers over the slide, the lowest first, with their opacities (default 1).
-    box : Box, optional
+    box : Box or (x0, y0, x1, y1), optional
         Part of the slide, in level-0 pixels; by default the whole slide.
     width : int
         Width of the image in pixels; the height follows from the box.
@@ -79,7 +80,7 @@ def snapshot(
     >>> layer = HeatmapLayer(run, SlideLayer(slide).pyramid)
     >>> Image.fromarray(wb.snapshot(slide, [(layer, 0.5)], figure=True)).save("a.png")
     """
-    box = slide.box if box is None else box
+    box = slide.box if box is None else Box.of(box)
     over = [each if isinstance(each, tuple) else (each, 1.0) for each in layers]
     across, down = (box.height, box.width) if turn % 2 else (box.width, box.height)
     height = max(1, round(width * down / max(1, across)))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from workbench.geometry import Box
+    from workbench.geometry import BoxLike
     from workbench.instances.instances import Instances
     from workbench.layers.layer import Pyramid
     from workbench.models.card import Colour
@@ -37,7 +37,7 @@ class LiveInstanceSource(Protocol):
     classes: tuple[str, ...]
     version: int
 
-    def within(self, box: Box) -> tuple[NDArray[np.int64], Instances]:
+    def within(self, box: BoxLike) -> tuple[NDArray[np.int64], Instances]:
         """Return the ids of the instances that touch a box, and the instances."""
 
 

@@ -5,18 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.errors import OutOfBoundsError
+import numpy as np
+
+from workbench.errors import MissingPackageError, OutOfBoundsError
 from workbench.geometry import Box
+from workbench.markup import facts
+from workbench.results.heatmap_picture import heatmap_pictures
 
 if TYPE_CHECKING:
-    import numpy as np
+    import pandas as pd
+    import xarray as xr
     from numpy.typing import NDArray
 
     from workbench.area import Area
+    from workbench.geometry import BoxLike
     from workbench.results.mipmap import Mipmap
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
 class Heatmap:
     """Values on a regular raster over a slide; colours are chosen for display."""
 
@@ -78,11 +84,12 @@ class Heatmap:
             )
         }
 
-    def within(self, box: Box) -> NDArray[np.float32]:
+    def within(self, box: BoxLike) -> NDArray[np.float32]:
         """Return the values of the cells that a box touches, (classes, rows, columns).
 
         The result is a view; cells beyond the raster are left out.
         """
+        box = Box.of(box)
         _, rows, columns = self.values.shape
         x0, y0 = (max(0, int(edge // self.cell)) for edge in (box.x0, box.y0))
         x1 = min(columns, int(-(-box.x1 // self.cell)))
@@ -94,3 +101,82 @@ class Heatmap:
         """Return the box of one cell, in level-0 pixels."""
         edge = [round(i * self.cell) for i in (column, row, column + 1, row + 1)]
         return Box(edge[0], edge[1], edge[2], edge[3])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the cells that have a value as a table.
+
+        Returns
+        -------
+        DataFrame
+            float32, a row for each cell, a column for each class. The index holds the
+            centre of the cell: "y" and "x", in level-0 pixels.
+        """
+        import pandas as pd  # noqa: PLC0415 - slow, for this only
+
+        rows, columns = np.nonzero(np.isfinite(self.values).any(axis=0))
+        ys, xs = self._centres
+        index = pd.MultiIndex.from_arrays([ys[rows], xs[columns]], names=["y", "x"])
+        values = self.values[:, rows, columns].T
+        return pd.DataFrame(values, index, columns=list(self.classes))
+
+    def to_xarray(self) -> xr.DataArray:
+        """Return a copy of the values with their coordinates.
+
+        Returns
+        -------
+        DataArray
+            float32, dimensions ("class", "y", "x"); y and x are the centres of the
+            cells, in level-0 pixels. Attributes: `units`, and `cell`, the side of a
+            cell in level-0 pixels.
+
+        Raises
+        ------
+        MissingPackageError
+            If xarray is not installed.
+        """
+        try:
+            import xarray as xr  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise MissingPackageError(error.name or "xarray") from error
+        ys, xs = self._centres
+        place = {"units": "px", "long_name": "level-0 pixels"}
+        return xr.DataArray(
+            self.values.copy(),
+            dims=("class", "y", "x"),
+            coords={
+                "class": list(self.classes),
+                "y": ("y", ys, place),
+                "x": ("x", xs, place),
+            },
+            name="heatmap",
+            attrs={"units": self.unit, "cell": self.cell},
+        )
+
+    @property
+    def _centres(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Centres of the rows and of the columns, in level-0 pixels."""
+        _, rows, columns = self.values.shape
+        ys, xs = (
+            (np.arange(number, dtype=np.float64) + 0.5) * self.cell
+            for number in (rows, columns)
+        )
+        return ys, xs
+
+    def __repr__(self) -> str:
+        """Say in one line what it holds and where."""
+        _, rows, columns = self.values.shape
+        known = float(np.isfinite(self.values).any(axis=0).mean())
+        return (
+            f"Heatmap({', '.join(self.classes)}; {rows} x {columns} cells of"
+            f" {self.cell:g} px, {known:.0%} with a value)"
+        )
+
+    def _repr_html_(self) -> str:
+        """Show a notebook the first classes as pictures."""
+        _, rows, columns = self.values.shape
+        table = {
+            "Classes": ", ".join(self.classes),
+            "Cells": f"{rows} x {columns}, {self.cell:g} px each",
+            "Unit": self.unit or "probability",
+        }
+        return str(facts(table) + heatmap_pictures(self))

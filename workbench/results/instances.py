@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.area import Area
+    from workbench.geometry import BoxLike
     from workbench.results.tile_results import TileResults
     from workbench.tiling.grid import Grid
 
@@ -208,11 +209,12 @@ class LiveInstances:
         """Return the number of instances."""
         return sum(self.counts.values())
 
-    def within(self, box: Box) -> tuple[NDArray[np.int64], Instances]:
+    def within(self, box: BoxLike) -> tuple[NDArray[np.int64], Instances]:
         """Return the instances whose bounding boxes share a point with a box, with ids.
 
         Ids are valid while the run is in progress.
         """
+        box = Box.of(box)
         with self._lock:
             near = [
                 (number, chunk.start)

@@ -30,6 +30,7 @@ from workbench.models.card import ModelCard
 from workbench.recipe import Recipe
 from workbench.results.blending import raster_of
 from workbench.results.heatmap import Heatmap
+from workbench.results.heatmap_picture import heatmap_pictures
 from workbench.results.instances import INSTANCES, LiveInstances
 from workbench.results.mipmap import Mipmap
 from workbench.results.run_record import (
@@ -295,7 +296,7 @@ class Run:
             + (f", {failed} failed" if failed else ""),
             "Folder": str(self.path),
         }
-        return str(facts(rows))
+        return str(facts(rows) + heatmap_pictures(self.heatmap))
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:

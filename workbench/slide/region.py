@@ -20,7 +20,7 @@ _CHANNELS = 3
 _UINT8 = np.dtype(np.uint8)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
 class Region:
     """Pixels of a slide, with the box they cover.
 
@@ -51,6 +51,12 @@ class Region:
             )
             raise OutOfBoundsError(message, "Convert the pixels first.")
         pixels.setflags(write=False)
+
+    def __repr__(self) -> str:
+        """Say in one line how large it is and what it covers."""
+        width, height = self.size
+        mpp = "unknown" if self.mpp is None else f"{self.mpp:.4g}"
+        return f"Region({width} x {height} px, mpp {mpp}, {self.box})"
 
     @property
     def size(self) -> tuple[int, int]:

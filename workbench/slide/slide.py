@@ -32,10 +32,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from workbench.geometry import BoxLike
     from workbench.slide.identity.former_ids import FormerIds
     from workbench.slide.readers.base import EncodedTile, ImageInfo, Level, Reader
-
-"""The most pixels one read may answer with."""
 
 
 def open_slide(
@@ -252,7 +251,7 @@ class Slide:
 
     def read(
         self,
-        box: Box,
+        box: BoxLike,
         *,
         mpp: float | None = None,
         size: tuple[int, int] | None = None,
@@ -261,7 +260,7 @@ class Slide:
 
         Parameters
         ----------
-        box : Box
+        box : Box or (x0, y0, x1, y1)
             Level-0 pixels; what lies outside the slide is background.
         mpp : float, optional
             Micrometres per pixel wanted; needs a known `mpp`.
@@ -274,6 +273,7 @@ class Slide:
             If the box is empty or the answer would exceed `limits.MAX_PIXELS`.
         MissingMppError, SlideReadError
         """
+        box = Box.of(box)
         if mpp is not None:
             if size is not None:
                 message = "Give mpp or size, not both."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from torch import nn
 from workbench.errors import StainError
 from workbench.markup import png_url, render
 from workbench.recipe import NO_METHOD
+from workbench.slide.region import Region
 from workbench.stain.colour_sources import averaged, colours_of_places
 from workbench.stain.kernels.cpu_fused import FusedPass
 from workbench.stain.kernels.formula import CONSTANTS, TABLE_SHAPE, compiled, quantized
@@ -123,7 +124,7 @@ def fit_normalizer(
 class Normalizer(nn.Module):
     """Brings pixels of one slide into the colours of a reference.
 
-    Called with uint8 pixels, a numpy array (..., 3) such as (H, W, 3) or
+    Called with a `Region`, uint8 pixels in a numpy array (..., 3) such as (H, W, 3) or
     (N, H, W, 3), or a tensor (N, 3, H, W) on any device; returns the same type,
     layout and device and leaves its input alone. The answer for a pixel depends on
     its colour alone; between devices it differs by one grey level at most, for less
@@ -168,15 +169,15 @@ class Normalizer(nn.Module):
 
     def forward(
         self,
-        pixels: NDArray[np.uint8] | torch.Tensor,
+        pixels: NDArray[np.uint8] | torch.Tensor | Region,
         dtype: torch.dtype = torch.uint8,
-    ) -> NDArray[np.uint8] | torch.Tensor:
+    ) -> NDArray[np.uint8] | torch.Tensor | Region:
         """Return the normalized pixels; see the class.
 
         Parameters
         ----------
-        pixels : uint8 array (..., 3) or uint8 tensor (N, 3, H, W)
-            sRGB.
+        pixels : uint8 array (..., 3), uint8 tensor (N, 3, H, W) or Region
+            sRGB. Of a region, what is returned has the same box and mpp.
         dtype : torch.dtype
             Of a tensor's result: uint8, or what a model calculates with, whose grey
             levels from 0 to 255 need not be whole.
@@ -189,6 +190,8 @@ class Normalizer(nn.Module):
             if pixels.device.type == "cpu":
                 return self._on_cpu.of_tensor(pixels, dtype)
             return compiled(self.kind, pixels, self.table, self.constants, dtype)
+        if isinstance(pixels, Region):
+            return replace(pixels, pixels=self._on_cpu.of_array(pixels.pixels))
         if pixels.dtype != np.uint8 or pixels.shape[-1:] != (3,):
             raise _wrong_pixels(pixels.dtype, pixels.shape)
         return self._on_cpu.of_array(pixels)
@@ -302,7 +305,7 @@ def _plain(value: Any) -> Any:
 
 def _wrong_pixels(kind: object, shape: tuple[int, ...]) -> StainError:
     return StainError(
-        f"A normalizer takes uint8 arrays (..., H, W, 3) or uint8 tensors"
+        f"A normalizer takes a Region, uint8 arrays (..., H, W, 3) or uint8 tensors"
         f" (N, 3, H, W), not {kind} {shape}.",
         "Convert the pixels first.",
     )

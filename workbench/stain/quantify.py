@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from workbench.area import Area
+    from workbench.geometry import BoxLike
     from workbench.slide.slide import Slide
 
 THRESHOLDS: Final = (0.2, 0.4, 0.6)
@@ -74,7 +75,7 @@ class Question:
 
 def quantify(
     slide: Slide,
-    areas: Mapping[str, Box | Area] | None = None,
+    areas: Mapping[str, BoxLike | Area] | None = None,
     *,
     question: Question,
     mpp: float | None = None,
@@ -84,7 +85,7 @@ def quantify(
     Parameters
     ----------
     slide : Slide
-    areas : mapping of str to Box or Area, optional
+    areas : mapping of str to Box, (x0, y0, x1, y1) or Area, optional
         By name, in level-0 pixels; by default the whole slide.
     question : Question
         Its `white` can be that of the slide, see `slide_white`.
@@ -106,9 +107,12 @@ def quantify(
     MissingMppError
         If `mpp` is given and that of the slide is not known.
     """
-    places = {"slide": slide.box} if areas is None else areas
+    places: Mapping[str, BoxLike | Area] = {"slide": slide.box}
+    if areas is not None:
+        places = areas
     rows = []
-    for name, area in places.items():
+    for name, place in places.items():
+        area = Box.of(place) if isinstance(place, tuple) else place
         tally = _Tally.none(1)
         for pixels, inside in _blocks(slide, area, mpp):
             counted = inside & stained(pixels, question)
