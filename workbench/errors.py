@@ -169,7 +169,7 @@ class SlideChangedError(SlideReadError):
     def __init__(self, path: object) -> None:
         WorkbenchError.__init__(
             self,
-            f"The file '{path}' changed on disk.",
+            f"The file '{path}' changed since it was opened.",
             "Open it again; if it is still being written, wait until that is done."
             " Saved work stays with the previous version of the slide.",
         )

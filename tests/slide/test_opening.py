@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import http.server
 import json
 import shutil
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +16,7 @@ from PIL import Image, ImageCms
 
 import made_slides
 import workbench as wb
+from range_server import serving
 from workbench.errors import (
     BrokenSlideError,
     ColourProfileError,
@@ -88,43 +86,17 @@ def test_real_pixels_are_those_that_openslide_gave(name, region, shared_data):
 
 def test_a_url_is_read_like_a_file(ycbcr, tmp_path):
     shutil.copy(ycbcr, tmp_path / "remote.tif")
-    handler = functools.partial(_Ranges, directory=str(tmp_path))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}/remote.tif"
     box = wb.Box.at(100, 90, 300, 280)
-    try:
-        with wb.open_slide(url) as remote, wb.open_slide(ycbcr) as local:
-            assert remote.id == local.id
-            np.testing.assert_array_equal(
-                remote.read(box).pixels, local.read(box).pixels
-            )
-    finally:
-        server.shutdown()
+    with (
+        serving(tmp_path) as url,
+        wb.open_slide(f"{url}/remote.tif") as remote,
+        wb.open_slide(ycbcr) as local,
+    ):
+        assert remote.id == local.id
+        np.testing.assert_array_equal(remote.read(box).pixels, local.read(box).pixels)
     local_url = f"file://{ycbcr}"
     with wb.open_slide(local_url) as again, wb.open_slide(ycbcr) as local:
         np.testing.assert_array_equal(again.read(box).pixels, local.read(box).pixels)
-
-
-class _Ranges(http.server.SimpleHTTPRequestHandler):
-    """Answers ranges, as object stores do."""
-
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        wanted = self.headers.get("Range")
-        if not wanted:
-            return super().do_GET()
-        whole = Path(self.translate_path(self.path)).read_bytes()
-        first, last = wanted.removeprefix("bytes=").split("-")
-        start, stop = int(first), min(int(last or len(whole)), len(whole) - 1)
-        self.send_response(206)
-        self.send_header("Content-Length", str(stop - start + 1))
-        self.send_header("Content-Range", f"bytes {start}-{stop}/{len(whole)}")
-        self.end_headers()
-        self.wfile.write(whole[start : stop + 1])
-        return None
 
 
 def test_the_id_is_of_the_content_not_the_name(ycbcr, tmp_path):

@@ -24,6 +24,7 @@ from workbench.app.session import Session
 from workbench.errors import SlideChangedError
 from workbench.layers.slide import SlideLayer
 from workbench.recipe import Recipe
+from workbench.slide.identity import source
 from workbench.tileserver.registry import TileRegistry
 
 BOX = wb.Box(0, 0, 256, 256)
@@ -291,14 +292,14 @@ def test_a_file_that_changes_while_its_id_is_made_has_none(
     change, tmp_path, monkeypatch
 ):
     path = first(tmp_path)
-    made = wb.slide.source.id_of
+    made = source.id_of
 
     def slowly(content):
         found = made(content)
         change(path)
         return found
 
-    monkeypatch.setattr("workbench.slide.identity.source.id_of", slowly)
+    monkeypatch.setattr(source, "id_of", slowly)
     slide = wb.open_slide(path)
     with pytest.raises(SlideChangedError):
         slide.read(BOX)

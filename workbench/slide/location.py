@@ -65,7 +65,7 @@ def locate(path: str) -> Location:
     ------
     SlideNotFoundError, UnsupportedSlideError, BrokenSlideError, SlideReadError
     """
-    path = on_disk(path)
+    path = _on_disk(path)
     if is_url(path):
         return Location(path, _remote_kind(path))
     try:
@@ -91,7 +91,13 @@ def is_url(path: str) -> bool:
     return "://" in path and not os.path.exists(path)  # noqa: PTH110 - any text
 
 
-def on_disk(path: str) -> str:
+def local_files(path: str) -> tuple[str, ...]:
+    """Return the file on disk that a path or file URL names; none for other URLs."""
+    path = _on_disk(path)
+    return () if is_url(path) else (os.path.abspath(path),)  # noqa: PTH100
+
+
+def _on_disk(path: str) -> str:
     """Return the path that a file URL means; everything else as it is."""
     for prefix in _LOCAL:
         if path.startswith(prefix) and "::" not in path:

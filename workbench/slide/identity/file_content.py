@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,9 +15,9 @@ from workbench.slide.identity.content_id import (
     WHOLE_PLAIN_BYTES,
     Content,
 )
+from workbench.slide.identity.remote_watch import RemoteWatch
 from workbench.slide.identity.tiff_structure import TiffStructure
-from workbench.slide.location import is_url, on_disk
-from workbench.slide.zip_member import ArchivedPart, archive_of, is_archived
+from workbench.slide.zip_member import ArchivedPart, is_archived
 
 if TYPE_CHECKING:
     from workbench.slide.byte_ranges import Part
@@ -34,13 +33,15 @@ _ENOUGH_TILES: Final = 64
 
 def files_of(location: Location) -> tuple[str, ...]:
     """Return the local files that a slide consists of."""
-    if is_archived(location.path):
-        archive = on_disk(archive_of(location.path))
-        return () if is_url(archive) else (os.path.abspath(archive),)  # noqa: PTH100
     if location.is_remote:
         return ()
     path = Path(location.path).absolute()
     return tuple(str(each) for each in (path, *_companions(path)))
+
+
+def watch_of(location: Location) -> RemoteWatch:
+    """Return the watch over a file on a server."""
+    return RemoteWatch.of(location.path)
 
 
 def content_of(location: Location) -> Content:

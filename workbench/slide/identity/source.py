@@ -20,7 +20,9 @@ from workbench.errors import (
 )
 from workbench.slide.identity.content_id import id_of, image_id
 from workbench.slide.identity.former_ids import FormerIds, former_ids
-from workbench.slide.location import Location, locate, optional, reaching
+from workbench.slide.identity.remote_watch import RemoteWatch
+from workbench.slide.location import Location, local_files, locate, optional, reaching
+from workbench.slide.zip_member import archive_of, is_archived
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -55,7 +57,8 @@ class SlideSource:
     Where one looks otherwise than before, the id is made again: another id means
     another slide. The id is first made when something is read or saved, not at opening;
     files that look otherwise before that count as another slide, for lack of an id to
-    compare. Safe from any number of threads.
+    compare. Of files on a server the same is asked (size, ETag, time), now and then.
+    Safe from any number of threads.
 
     Parameters
     ----------
@@ -84,6 +87,7 @@ class SlideSource:
         self._id: str | None = None
         with reaching(path):
             self._files = files_of(self._where)
+            self._watch = watch_of(self._where)
         self._stamp: _Stamp | None = _stamp(self._files)
         """How the files looked; None once they are known to be others."""
 
@@ -108,13 +112,20 @@ class SlideSource:
         try:
             found = self._made_id(self._content)
         except (WorkbenchError, OSError):
-            self.require_untouched()
+            self._require_as_opened()
             raise
-        self.require_untouched()
+        self._require_as_opened()
         return found
 
+    def _require_as_opened(self) -> None:
+        """Refuse files that may have changed, as long as there is no id to compare."""
+        self.require_untouched()
+        if self._watch is not None and self._watch.differs(certainly=True):
+            self._stamp = None
+            raise SlideChangedError(self.path)
+
     def require_untouched(self) -> None:
-        """Refuse files that look otherwise than when they were opened, without reading.
+        """Refuse local files that look otherwise than when they were opened.
 
         Raises
         ------
@@ -151,13 +162,16 @@ class SlideSource:
         Parameters
         ----------
         lately : bool
-            A look within the last second will do, on a disk where looking is slow.
+            A look within the last second will do, on a disk where looking is slow; of
+            a file on a server, an answer within the last 5 s in place of the last one.
 
         Raises
         ------
         SlideChangedError
             If they are not: whatever is known of the slide speaks of what was there.
         """
+        if self._watch is not None and self._watch.is_due(lately=lately):
+            self._ask(self._watch, lately=lately)
         began = monotonic()
         if lately and began < self._look_again:
             return
@@ -167,6 +181,28 @@ class SlideSource:
             self._time(began, ended)
         if stamp != self._stamp or self._id is None:
             self._compare(stamp)
+
+    def _ask(self, watch: RemoteWatch, *, lately: bool) -> None:
+        """Ask a server; other threads wait, and read nothing of another slide."""
+        with self._lock:
+            changed = self._stamp is None
+            if not changed and watch.is_due(lately=lately):
+                changed = self._is_replaced(watch)
+            if changed:
+                self._stamp = None
+                raise SlideChangedError(self.path)
+
+    def _is_replaced(self, watch: RemoteWatch) -> bool:
+        """Return whether a server holds another slide than was opened."""
+        if not watch.differs(certainly=self._id is None):
+            return False
+        try:
+            if not self._has_same_id():
+                return True
+        except (WorkbenchError, OSError):
+            return watch.differs()  # a server that cannot be reached says nothing
+        watch.accept()
+        return False
 
     def _time(self, began: float, ended: float) -> None:
         """Look less often where looking was slow several times in a row."""
@@ -213,10 +249,9 @@ class SlideSource:
             stamp = _stamp(self._files)
             if self._is_same(stamp):
                 return
-            if self._stamp is not None and self._id is not None:
+            if self._stamp is not None:
                 try:
-                    content = content_of(locate(self._where.path))
-                    same = self._id == self._made_id(content)
+                    same = self._has_same_id()
                 except (WorkbenchError, OSError):
                     same = False
                 if same and _stamp(self._files) == stamp:
@@ -224,6 +259,12 @@ class SlideSource:
                     return
             self._stamp, self._look_again = None, 0.0
         raise SlideChangedError(self.path)
+
+    def _has_same_id(self) -> bool:
+        """Return whether what is there now has the id; False where there is none."""
+        if self._id is None:
+            return False
+        return self._id == self._made_id(content_of(locate(self._where.path)))
 
     def _made_id(self, content: Content) -> str:
         try:
@@ -294,7 +335,20 @@ class _CheckedReader:
 
 def files_of(location: Location) -> tuple[str, ...]:
     """Return the local files and folders that change with a slide."""
+    if is_archived(location.path):
+        return local_files(archive_of(location.path))
     found: tuple[str, ...] = _module_of(location).files_of(location)
+    return found
+
+
+def watch_of(location: Location) -> RemoteWatch | None:
+    """Return the watch over the files of a slide on a server; None for local files."""
+    if not location.is_remote:
+        return None
+    if is_archived(location.path):
+        archive = archive_of(location.path)
+        return None if local_files(archive) else RemoteWatch.of(archive)
+    found: RemoteWatch = _module_of(location).watch_of(location)
     return found
 
 

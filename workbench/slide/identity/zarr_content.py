@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from workbench.slide.identity.content_id import GOLDEN, WHOLE_BYTES, Content
+from workbench.slide.identity.remote_watch import RemoteWatch
 from workbench.slide.location import is_absent
 from workbench.slide.readers.zarr.group import (
     METADATA,
@@ -43,6 +44,10 @@ _LARGE: Final = 4 << 20
 
 _MOST_WHOLE: Final = 20_000
 _WATCHED: Final = 64
+_ASKED: Final = 4
+"""Chunks on a server that are watched."""
+
+_V3: Final = 3
 
 _Chunk = tuple[str, int | None]
 """A key, and where to begin to read: None for the whole."""
@@ -51,19 +56,46 @@ _Chunk = tuple[str, int | None]
 def files_of(location: Location) -> tuple[str, ...]:
     """Return what is looked at for changes: metadata, some chunks and their folders.
 
-    Or the ZIP file that it lies in. It raises what `content_of` does.
+    Or the ZIP file that it is. It raises what `content_of` does.
     """
+    if location.is_remote:
+        return ()
     store = open_store(location)
-    if location.is_remote or store.files:
+    if store.files:
         return store.files
-    pictures = pictures_in(store, location.path)
-    picture = pictures[default_of(pictures)]
+    picture = _picture_in(store, location)
     groups = [picture.key, *(_join(picture.key, path) for path in picture.paths)]
     metadata = [store.path(_join(key, name)) for key in groups for name in METADATA]
     chunks = list(_chunks(picture))
     some = [store.path(key) for key, _ in chunks[:: len(chunks) // _WATCHED + 1]]
     folders = dict.fromkeys(path.rpartition("/")[0] for path in some)
     return (*metadata, *some, *folders)
+
+
+def watch_of(location: Location) -> RemoteWatch:
+    """Return the watch over a group on a server: its metadata and a few chunks.
+
+    Raises
+    ------
+    SlideError
+        If there is none.
+    """
+    store = open_store(location)
+    picture = _picture_in(store, location)
+    newer = picture.arrays[0].metadata.zarr_format == _V3
+    group, array = ("zarr.json", "zarr.json") if newer else (".zattrs", ".zarray")
+    metadata = [
+        _join(picture.key, group),
+        _join(picture.key, picture.paths[0], array),
+    ]
+    chunks = list(_chunks(picture))
+    some = [key for key, _ in chunks[:: len(chunks) // _ASKED + 1]]
+    return RemoteWatch(store.system, [store.path(key) for key in (*metadata, *some)])
+
+
+def _picture_in(store: Store, location: Location) -> ZarrPicture:
+    pictures = pictures_in(store, location.path)
+    return pictures[default_of(pictures)]
 
 
 def content_of(location: Location, image: int | None = None) -> Content:
