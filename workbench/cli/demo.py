@@ -27,7 +27,13 @@ if TYPE_CHECKING:
     help="Folder of the demo; what is there already is used.",
 )
 @click.option("--serve/--no-serve", default=True, help="Open the app afterwards.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=5006, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=5006,
+    show_default=True,
+    help="Port to listen on; 0: any free one.",
+)
 @click.option("--browser/--no-browser", default=True, help="Open a browser.")
 def command(out: Path, *, serve: bool, port: int, browser: bool) -> None:
     """Make demo slides, run a model on one, and open the app on it.

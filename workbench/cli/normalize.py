@@ -26,7 +26,12 @@ _HELP = {option.name: option.help for option in options()}
 
 @click.command("normalize")
 @click.argument("slide")
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Image file to write; its suffix says the format, such as .png.",
+)
 @click.option(
     "--method",
     type=click.Choice(_METHODS),

@@ -42,7 +42,13 @@ _SECRETS: Final = ("PANEL_OAUTH_KEY", "PANEL_OAUTH_SECRET")
     help="Show nobody the photographs of a slide's label and glass: they may name"
     " a patient.",
 )
-@click.option("--port", type=click.IntRange(0, 65_535), default=5006, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=5006,
+    show_default=True,
+    help="Port to listen on; 0: any free one.",
+)
 @click.option(
     "--address",
     default="127.0.0.1",

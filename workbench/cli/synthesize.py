@@ -11,9 +11,27 @@ from workbench.synthetic import SCANNERS, STAININGS, write_slide
 
 @click.command("synthesize")
 @click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--width", type=click.IntRange(1024, 200_000), default=8192)
-@click.option("--height", type=click.IntRange(1024, 200_000), default=8192)
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--width",
+    type=click.IntRange(1024, 200_000),
+    default=8192,
+    show_default=True,
+    help="Width of level 0 in pixels.",
+)
+@click.option(
+    "--height",
+    type=click.IntRange(1024, 200_000),
+    default=8192,
+    show_default=True,
+    help="Height of level 0 in pixels.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Seed of the random numbers; the same seed makes the same slide.",
+)
 @click.option(
     "--scanner",
     type=click.Choice(sorted(SCANNERS)),

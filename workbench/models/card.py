@@ -80,6 +80,8 @@ class ModelCard(BaseModel):
     """By which people and recipes call it."""
 
     task: Task
+    """What the model answers for a tile; see `Task`."""
+
     classes: Annotated[tuple[ClassName, ...], Field(min_length=1, max_length=10_000)]
     """Names of the output channels, in their order; each only once. Of an embedding
     one name, for the length of its vectors."""

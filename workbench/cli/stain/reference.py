@@ -18,7 +18,12 @@ _IMAGES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".json")
 
 @click.command("reference")
 @click.argument("place", metavar="SLIDE|SLIDE@X0,Y0,X1,Y1|IMAGE|NAME")
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write, JSON.",
+)
 @click.option("--name", default="", help="What to call it. Default: after its place.")
 @click.option(
     "--picture",
