@@ -16,7 +16,11 @@ def test_a_closed_page_leaves_nothing_of_its_app(tmp_path, repository):
     write_stained(tmp_path / "slides" / "a.tif", width=1024, height=768)
     arguments = [tmp_path / "slides", tmp_path / "runs", str(PAGES)]
     done = subprocess.run(
-        [sys.executable, repository / "tests" / "visited_pages.py", *arguments],
+        [
+            sys.executable,
+            repository / "tests" / "support" / "visited_pages.py",
+            *arguments,
+        ],
         cwd=repository,
         capture_output=True,
         text=True,

@@ -66,7 +66,7 @@ def app(folder, tmp_path):
     recipe = Recipe(model="nuclear-density", region=(300, 300, 900, 800))
     run = engine.run(app.slide, recipe, out=tmp_path / "runs" / "one")
     made_store(run.path, 300, size=app.slide.size)
-    app._list_saved()
+    app._list_runs()
     app.overlays.show(run)
     assert app.instances.shown is not None
     return app

@@ -11,13 +11,12 @@ from stained_slide import write_stained
 from workbench.app.catalog.runs import SavedRun
 from workbench.app.panels.instances.panel import InstancePanel
 from workbench.app.panels.instances.table import InstanceTable
-from workbench.app.url_state import InstancesLook
+from workbench.app.url_state import Address, InstancesLook
 from workbench.app.viewer.viewer import Viewer
 from workbench.app.widgets.background import Background
 from workbench.geometry import Box
 from workbench.inference.engine import run
 from workbench.instances.counts import count
-from workbench.layers.layer import overlay_pyramid
 from workbench.slide.slide import open_slide
 from workbench.tileserver import TileRegistry
 
@@ -43,7 +42,7 @@ def panel(saved):
     made.registry = TileRegistry()
     viewer = Viewer(slide, registry=made.registry)
     made.table = InstanceTable(made)
-    made.attach(slide, viewer, overlay_pyramid(slide.size))
+    made.attach(viewer)
     made.offer([SavedRun.of(found)])
     made.told = told
     yield made
@@ -55,33 +54,33 @@ def panel(saved):
 def test_the_objects_of_a_run_are_shown(panel):
     shown = panel.shown
     assert shown.shown.sum() == 600
-    assert panel._number.object == "600 of 600 objects shown"
-    assert all(name in panel._legend.object for name in CLASSES)
-    assert panel._measure.options == ["score", "area_um2"]
+    assert panel.filter.number.object == "600 of 600 objects shown"
+    assert all(name in panel.display.legend.object for name in CLASSES)
+    assert panel.filter.measure.options == ["score", "area_um2"]
 
 
 def test_a_limit_hides_and_is_taken_back(panel):
-    panel._range.value = (0.5, panel._range.end)
+    panel.filter.range.value = (0.5, panel.filter.range.end)
     scores = panel.shown.now.columns(["score"])["score"]
     assert panel.shown.shown.sum() == (scores >= 0.5).sum()
-    panel._measure.value = "area_um2"
-    low, high = panel._range.value
-    panel._range.value = ((low + high) / 2, high)
+    panel.filter.measure.value = "area_um2"
+    low, high = panel.filter.range.value
+    panel.filter.range.value = ((low + high) / 2, high)
     areas = panel.shown.now.columns(["area_um2"])["area_um2"]
     both = (scores >= 0.5) & (areas >= (low + high) / 2)
     assert panel.shown.shown.sum() == both.sum()
-    panel._classes.value = [CLASSES[1]]
+    panel.filter.classes.value = [CLASSES[1]]
     classes = panel.shown.now.columns(["class"])["class"]
     assert panel.shown.shown.sum() == (both & (classes == 1)).sum()
-    panel._show_all()
+    panel.filter.show_all()
     assert panel.shown.shown.all()
-    panel.histogram.span = (20.0, 30.0)
-    assert panel._range.value == (20.0, 30.0)
+    panel.filter.histogram.span = (20.0, 30.0)
+    assert panel.filter.range.value == (20.0, 30.0)
 
 
 def test_a_filter_changes_the_colours_and_no_tile(panel):
     before = panel.shown.handle.shown.objects
-    panel._range.value = (0.5, panel._range.end)
+    panel.filter.range.value = (0.5, panel.filter.range.end)
     after = panel.shown.handle.shown.objects
     assert after.version == before.version
     assert after.url == before.url
@@ -109,7 +108,7 @@ def test_edits_are_saved_and_there_again(panel, saved):
     panel.shown.choose([5])
     panel.chosen.delete()
     panel.shown.add(shapely.box(10, 10, 60, 60), CLASSES[0])
-    assert panel._number.object == "600 of 600 objects shown"
+    assert panel.filter.number.object == "600 of 600 objects shown"
     panel.offer([SavedRun.of(saved[1])])
     panel._open()
     now = panel.shown.now
@@ -125,7 +124,7 @@ def test_counts_are_those_of_the_place_and_the_filter(panel, saved):
     slide, _ = saved
     box = Box(500, 500, 2000, 1800)
     panel.counts.point_at(box=box)
-    panel._range.value = (0.3, panel._range.end)
+    panel.filter.range.value = (0.3, panel.filter.range.end)
     wanted = count(
         panel.shown.now, {"box": box}, mpp=slide.mpp, keep=panel.shown.shown
     ).set_index("class")
@@ -141,23 +140,24 @@ def test_counts_are_those_of_the_place_and_the_filter(panel, saved):
 
 def test_a_look_is_told_and_restored(panel):
     assert panel.look is None
-    panel._by.value = "area_um2"
-    panel._classes.value = [CLASSES[0]]
-    panel._range.value = (0.5, panel._range.end)
-    panel._opacity.value = 0.3
-    panel._visible.value = False
+    panel.display.by.value = "area_um2"
+    panel.filter.classes.value = [CLASSES[0]]
+    panel.filter.range.value = (0.5, panel.filter.range.end)
+    panel.display.opacity.value = 0.3
+    panel.display.visible.value = False
     kept, shown = panel.look, panel.shown.shown
     assert InstancesLook.parse(str(kept)) == kept
-    panel._show_all()
-    panel._by.value = "class"
-    panel._visible.value, panel._opacity.value = True, 0.8
+    panel.filter.show_all()
+    panel.display.by.value = "class"
+    panel.display.visible.value, panel.display.opacity.value = True, 0.8
     assert panel.look is None
-    panel.restore(kept)
+    panel.restore(Address(objects=kept))
     assert panel.look == kept
     assert np.array_equal(panel.shown.shown, shown)
     assert (panel.shown.handle.visible, panel.shown.handle.opacity) == (False, 0.3)
-    assert panel._range.value[0] == 0.5
-    panel.restore(InstancesLook(run="another", by="nothing"))
+    assert panel.filter.range.value[0] == 0.5
+    other = InstancesLook(run="another", by="nothing")
+    panel.restore(Address(objects=other))
     assert panel.look == kept
 
 
@@ -169,8 +169,8 @@ def test_damaged_edits_are_told_and_the_others_hold(panel):
     file = panel.shown.edits.path
     lines = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(b"".join([*lines[:-1], b"\0" * 40 + b"\n", lines[-1]]))
-    viewer, pyramid, runs = panel._viewer, panel._pyramid, [*panel._runs.values()]
-    panel.attach(panel._slide, viewer, pyramid)
+    runs = [*panel._runs.values()]
+    panel.attach(panel._viewer)
     panel.offer(runs)
     assert panel.shown.now.gone.tolist() == [3, 5]
     told = panel.told.pop()

@@ -15,6 +15,7 @@ from workbench.app.catalog.site import Site
 from workbench.app.panels.overlays.overlay import MOST_LIKELY
 from workbench.app.panels.overlays.vectors import ALIKE, GROUPS
 from workbench.app.session import Session
+from workbench.app.url_state import Address
 from workbench.app.widgets.histogram import BARS, histogram_of
 from workbench.geometry import Box
 from workbench.inference import engine
@@ -161,7 +162,8 @@ def test_what_is_read_out_is_what_is_shown(overlay):
     assert read() == []
     app.overlays.remove(shown)
     app.overlays.offer(app.site.shelf.saved(app.slide))
-    app.overlays.restore([replace(green, run=shown.run.path.name, channel="red")])
+    red = replace(green, run=shown.run.path.name, channel="red")
+    app.overlays.restore(Address(overlays=(red,)))
     assert read() == [f"red {values['red']:.4g}"]
     app.overlays.overlays[0].channel.value = MOST_LIKELY
     assert read() == [f"Most likely class {most}"]

@@ -13,6 +13,7 @@ from workbench.app.catalog.references import ReferenceLibrary
 from workbench.app.panels.stain.fit_card import fit_of, picture_of_sample
 from workbench.app.panels.stain.panel import StainPanel
 from workbench.app.panels.stain.state import LOOKS, layer_of
+from workbench.app.viewer.viewer import Viewer
 from workbench.app.widgets.background import Background
 from workbench.errors import StainError
 from workbench.geometry import Box
@@ -24,6 +25,7 @@ from workbench.stain.references import REFERENCES, load_reference
 from workbench.stain.registry import METHODS
 from workbench.stain.slide_fit import fit_slide
 from workbench.stain.tissue_sample import sample_tissue
+from workbench.tileserver import TileRegistry
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,7 @@ def told():
 @pytest.fixture
 def panel(slide, tmp_path, told):
     panel = StainPanel(Background(told.append), tmp_path / "references")
-    panel.attach(slide)
+    panel.attach(Viewer(slide, registry=TileRegistry()))
     return panel
 
 
@@ -105,7 +107,7 @@ def test_a_box_becomes_the_reference_of_a_recipe(panel, slide, told):
     assert not told
     text = panel.options["reference"]
     assert text == f"{slide.path}@300,250,700,600"
-    assert panel.references.address not in REFERENCES
+    assert panel.references.url_key not in REFERENCES
     expected = fit_normalizer(slide, load_reference(text))
     assert panel.normalizer.fingerprint == expected.fingerprint
     panel.select(slide, Box(0, 0, 60, 60))  # glass

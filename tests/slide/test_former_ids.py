@@ -177,7 +177,7 @@ def test_the_app_asks(take, cores, tmp_path):
     assert app.bookmarks.names == ["old"] * take
     again = Session(Site.of([tmp_path / "slides"], runs))
     again.begin(slide="core 0.tif")
-    assert not again.notices.former.visible
+    assert not again.slide_notices.former.visible
 
 
 def test_doors_of_a_dicom_slide_had_an_id_each(shared_data, tmp_path):

@@ -1,4 +1,4 @@
-"""Where things stand: the app as a page, and in a notebook's cell."""
+"""Page layout: a drawer of panels beside the slide."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from panel.custom import JSComponent
 from panel.util import edit_readonly
 
 from workbench.app.widgets.controls import stack
+from workbench.app.widgets.text import Text
 from workbench.app.widgets.theme import ICON, THEMES, TITLE
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _DENSE: Final = {
     "& .MuiAccordionSummary-content .title": {"fontWeight": 600},
     "& .MuiAccordionDetails-root": {"px": "4px", "pt": 0, "pb": "6px"},
 }
-"""Room for the slide, on a laptop too."""
+"""Style that leaves room for the slide on a small screen."""
 
 
 class Preference(JSComponent):
@@ -46,7 +47,7 @@ def full_page(app: Session) -> Any:
         favicon=ICON,
         sidebar=[sections(app)],
         sidebar_width=_DRAWER_PX,
-        main=[stage(app), Preference(width=0, height=0, margin=0)],
+        main=[main_area(app), Preference(width=0, height=0, margin=0)],
         theme_config=THEMES,
         sx=_SLIM,
         busy_indicator=None,
@@ -60,7 +61,7 @@ def full_page(app: Session) -> Any:
 
 
 def sections(app: Session) -> Any:
-    """Return what can be done, in the order in which it is done."""
+    """Return the panels as sections of the drawer, in the order of the work."""
     return pmui.Accordion(
         ("Slide", app.slides),
         ("Stain", stack(app.stain, app.advice)),
@@ -81,13 +82,27 @@ def sections(app: Session) -> Any:
     )
 
 
-def stage(app: Session) -> Any:
-    """Return the slide, with the way around over it and notices above it."""
+def viewers(app: Session) -> Any:
+    """Return the viewer of the open slide and those beside it, in a row."""
+    row = pn.Row(Text("Choose a slide.", margin=24), sizing_mode="stretch_both")
+
+    def arrange(*_: object) -> None:
+        if app.viewer is not None:
+            row.objects = [app.viewer, *app.compare.beside]
+
+    app.param.watch(arrange, "viewer")
+    app.compare.param.watch(arrange, "beside")
+    arrange()
+    return row
+
+
+def main_area(app: Session) -> Any:
+    """Return the slide, with floating controls over it and messages above it."""
     return pmui.Column(
         app.message,
         app.slide_notices,
         pn.Column(
-            app.viewers,
+            viewers(app),
             app.overlays.offered,
             app.runs.progress_card,
             app.slides.opening,

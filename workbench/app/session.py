@@ -1,71 +1,60 @@
-"""The app of one session: the slide in the middle, what can be done beside it."""
+"""One session of the app: its panels, and what passes between them."""
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import panel as pn
 import param
 
 from workbench.app.panels.annotations import AnnotationPanel
 from workbench.app.panels.bookmarks import BookmarkPanel, Bookmarks
-from workbench.app.panels.compare import COLOURS, OFF, OVERLAYS, ComparePanel
+from workbench.app.panels.compare import ComparePanel
 from workbench.app.panels.edit_history import EditHistory
-from workbench.app.panels.instances.counts import is_region
 from workbench.app.panels.instances.panel import InstancePanel
 from workbench.app.panels.instances.table import InstanceTable
 from workbench.app.panels.overlays.panel import OverlayPanel
 from workbench.app.panels.run import RunPanel
+from workbench.app.panels.selection import DrawnBoxes, Selection
 from workbench.app.panels.slide import SlidePanel
+from workbench.app.panels.slide_layers import SlideLayers
 from workbench.app.panels.slide_notices import SlideNotices
 from workbench.app.panels.snapshots import SnapshotPanel
 from workbench.app.panels.stain.adviser import AdvicePanel
 from workbench.app.panels.stain.panel import StainPanel
-from workbench.app.panels.stain.state import NORMALIZED, SCANNED, layer_of
 from workbench.app.panels.tissue import TissuePanel
 from workbench.app.url_state import Address
-from workbench.app.url_sync import UrlSync
+from workbench.app.url_sync import RUNS_LISTED, SLIDE_SHOWN, UrlSync, ViewAddress
 from workbench.app.viewer.viewer import Viewer
 from workbench.app.widgets.background import Background, explain
-from workbench.app.widgets.text import Notice, Text
+from workbench.app.widgets.text import Notice
 from workbench.errors import NoTissueError
-from workbench.layers.layer import overlay_pyramid
-from workbench.layers.slide import SlideLayer
-from workbench.stain.within import reference_within
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from workbench.annotations.annotation import Annotation
     from workbench.app.catalog.runs import SavedRun
     from workbench.app.catalog.site import Site
-    from workbench.app.viewer.layer_handle import LayerHandle
     from workbench.errors import WorkbenchError
     from workbench.progress import Progress
-    from workbench.results.run import Run
     from workbench.slide.slide import Slide
-    from workbench.stain.references import Reference
 
-_FILLING: Final[dict[str, Any]] = {"sizing_mode": "stretch_both"}
 _UPLOADS: Final = "references"
 _BOOKMARKS: Final = "bookmarks"
 _ANNOTATIONS: Final = "annotations"
 
 
 class Session(pn.viewable.Viewer):
-    """Everything a user sees, for one session.
+    """The panels of one session, and the viewer of its slide.
 
-    Data flows one way: a panel changes what it owns, the app hears of it and tells
-    the viewer and the panels that come after.
+    The slide panel opens a slide; the session makes a viewer for it and attaches every
+    panel to that viewer. `workbench.app.layout` arranges the panels on a page.
 
     Parameters
     ----------
     site : Site
     """
 
-    viewer = param.Parameter(default=None, doc="Shows the open slide.")
+    viewer = param.Parameter(default=None, doc="The `Viewer` of the open slide.")
 
     def __init__(self, site: Site) -> None:
         super().__init__()
@@ -79,72 +68,97 @@ class Session(pn.viewable.Viewer):
             sizing_mode="stretch_width",
         )
         self.background = Background(self.tell)
-        self.slides = SlidePanel(site.library, self.background, labels=site.labels)
-        self.stain = StainPanel(self.background, site.shelf.folder / _UPLOADS)
-        self.advice = AdvicePanel(site.library, self.background, self._take_medoid)
-        self.overlays = OverlayPanel(self.background, self._resume)
-        self.tissue = TissuePanel(self.background)
+        self._last_failure = ""
+        self._make_slide_panels()
+        self._make_run_panels()
+        self._make_annotation_panels()
+        self._connect()
+
+    def _make_slide_panels(self) -> None:
+        site, background = self.site, self.background
+        self.slides = SlidePanel(site.library, background, labels=site.labels)
+        self.stain = StainPanel(background, site.shelf.folder / _UPLOADS)
+        self.advice = AdvicePanel(site.library, background, self.stain.take_reference)
+        self.compare = ComparePanel(site.library, background)
+        self.snapshots = SnapshotPanel(background, lambda: self.annotations.visible)
+
+    def _make_run_panels(self) -> None:
+        site, background = self.site, self.background
+        self.overlays = OverlayPanel(
+            background, lambda run: background.guard(self.runs.resume, run)
+        )
+        self.tissue = TissuePanel(background)
         self.runs = RunPanel(
             site.shelf,
-            self.background,
+            background,
             stain_options=lambda: {**self.stain.options, **self.tissue.options},
-            show=self._show_run,
+            show=self.overlays.show,
             changed=self._run_changed,
-            annotations=self._marked,
+            annotations=lambda: self.annotations.drawn,
         )
+        self.slide_notices = SlideNotices(
+            site.shelf.folder,
+            background,
+            reopen=self.slides.reopen,
+            claimed=self._show_claimed,
+            anyway=self.runs.start_anyway,
+        )
+
+    def _make_annotation_panels(self) -> None:
+        folder, background = self.site.shelf.folder, self.background
         self.history = EditHistory()
         self.annotations = AnnotationPanel(
-            site.shelf.folder / _ANNOTATIONS,
-            self.background,
+            folder / _ANNOTATIONS,
+            background,
             reading=self.overlays.reading,
-            take_reference=self._take_reference,
+            take_reference=self.stain.take_annotation,
             history=self.history,
         )
         self.instances = InstancePanel(
-            self.background,
+            background,
             author=lambda: self.annotations.author,
             editor=lambda: self.annotations.editor,
             history=self.history,
         )
         self.table = InstanceTable(self.instances)
-        self.compare = ComparePanel(site.library, self.background)
-        self.slide_notices = SlideNotices(
-            site.shelf.folder,
-            self.background,
-            reopen=self.slides.reopen,
-            claimed=self._take_over,
-            anyway=self.runs.start_anyway,
-        )
-        self.snapshots = SnapshotPanel(self.background, self._marks_shown)
-        self.viewers = pn.Row(Text("Choose a slide.", margin=24), **_FILLING)
-        self._base: LayerHandle | None = None
-        self._last_failure = ""
-        self._raw: LayerHandle | None = None
-        self._watch()
-        self.url_sync = UrlSync(self)
-        self.bookmarks = BookmarkPanel(
-            Bookmarks(site.shelf.folder / _BOOKMARKS),
-            lambda: self.url_sync.address,
-            self._go_back,
-        )
 
-    def _watch(self) -> None:
-        """Hear of what panels change, and tell those that come after."""
+    def _connect(self) -> None:
+        """Connect the panels with each other and with the URL."""
         self.slides.param.watch(lambda _: self._show_slide(), "slide")
-        self.instances.counts.annotations = self._marked
+        view = ViewAddress()
+        self.url_sync = UrlSync(
+            self.background,
+            self.slides,
+            at_once=(self.runs, self.stain),
+            on_slide=(view, self.compare),
+            on_runs=(self.overlays, self.instances),
+        )
+        self.bookmarks = BookmarkPanel(
+            Bookmarks(self.site.shelf.folder / _BOOKMARKS),
+            here=lambda: self.url_sync.address,
+            go=self.url_sync.go,
+        )
+        selection = Selection(
+            self.annotations,
+            self.instances,
+            overlays=self.overlays,
+            runs=self.runs,
+            tissue=self.tissue,
+        )
+        # In this order: the layers of a slide come before those of its overlays.
+        self._attached = (
+            SlideLayers(self.stain, self.compare, self.overlays),
+            DrawnBoxes(self.stain, self.compare),
+            selection,
+            *(self.compare, self.snapshots, self.bookmarks, self.slide_notices),
+            *(self.overlays, self.instances, self.tissue, self.runs, self.stain),
+            self.annotations,
+            view,
+        )
         self.stain.param.watch(self.runs.tell_colours, "asked")
-        self.stain.param.watch(lambda _: self._paint(), ["fitted", "look"])
-        self.compare.param.watch(lambda _: self._paint(), "swiped")
-        self.compare.param.watch(lambda _: self._arrange(), "beside")
-        self.compare.param.watch(self._listen_beside, "beside")
-        self.overlays.param.watch(lambda _: self._swipe_overlays(), "overlays")
-        self.overlays.param.watch(lambda _: self.annotations.refill(), "overlays")
-        self.annotations.param.watch(lambda _: self._marked_one(), "annotation")
-        self.annotations.param.watch(lambda _: self._wire_editor(), "editor")
-        self.instances.param.watch(lambda _: self._wire_objects(), "shown")
 
     def tell(self, sentence: str) -> None:
-        """Show a notice until the user closes it."""
+        """Show a message until the user closes it."""
         text = self.site.without_folders(sentence)
         self.message.param.update(object=text, closed=False, visible=True)
 
@@ -155,14 +169,14 @@ class Session(pn.viewable.Viewer):
         return slide
 
     def begin(self, *, slide: str = "", model: str = "", normalize: str = "") -> None:
-        """Open a slide, the first one by default, with what is chosen at first."""
+        """Open a slide, by default the first, with a model and a stain method."""
         self.begin_at(Address(slide=slide, model=model, normalize=normalize))
 
     def begin_at(self, address: Address) -> None:
-        """Show what an address says; where it names no slide, the first one.
+        """Show what an address describes; without a slide in it, the first slide.
 
-        Called once the browser shows the page: what changes while it is still being
-        built there may be lost.
+        Call it once the browser shows the page: changes made while the browser still
+        builds the page may be lost.
         """
         self.compare.offer(self.slides.names)
         first = next(iter(self.slides.names), "")
@@ -170,7 +184,7 @@ class Session(pn.viewable.Viewer):
         self.slides.load_thumbnails()
 
     def close(self) -> None:
-        """Let go of everything the session holds; runs under way go on."""
+        """Release everything that the session holds; active runs continue."""
         self.runs.close()
         self.annotations.close()
         self.advice.close()
@@ -185,208 +199,48 @@ class Session(pn.viewable.Viewer):
         slide = self.slides.slide
         old = self.viewer
         viewer = Viewer(slide, on_error=self._tile_failed)
-        layer = SlideLayer(slide)
-        self._base, self._raw = viewer.add_layer(layer), None
-        self._take_boxes_of(viewer)
-        viewer.param.watch(lambda _: self._count(), "selection")
+        for part in self._attached:
+            part.attach(viewer)
         self.viewer = viewer
-        self.compare.attach(viewer)
-        self.snapshots.attach(viewer)
-        self.bookmarks.attach(slide)
-        self.slide_notices.attach(slide)
-        self._arrange()
-        self.overlays.attach(viewer, overlay_pyramid(slide.size))
-        self.instances.attach(slide, viewer, overlay_pyramid(slide.size))
-        self.tissue.attach(slide, viewer)
-        self.runs.attach(slide, viewer)
-        self.stain.attach(slide)
-        self.annotations.attach(slide, viewer)
         if old is not None and old.slide.id == slide.id:  # its pixel size was given
             old_look = {name: getattr(old, name) for name in ("turn", "mirrored")}
             viewer.param.update(view=old.view, **old_look)
-        self.url_sync.arrived(viewer)
-        self._list_saved()
+        self.url_sync.happened(SLIDE_SHOWN)
+        self._list_runs()
         if old is not None:
             old.clear()
 
-    def _arrange(self) -> None:
-        if self.viewer is not None:
-            self.viewers.objects = [self.viewer, *self.compare.beside]
-
-    def _listen_beside(self, event: param.parameterized.Event) -> None:
-        """Let a box drawn on a slide beside this one be the reference, too."""
-        for beside in event.new:
-            if beside not in event.old:
-                self._take_boxes_of(beside.viewer)
-
-    def _take_boxes_of(self, viewer: Viewer) -> None:
-        viewer.param.watch(
-            lambda event: self.stain.select(viewer.slide, event.new), "selection"
-        )
-
-    def _wire_editor(self) -> None:
-        """Let one thing be chosen at a time, and let its deletion say what it was."""
-        editor = self.annotations.editor
-        if editor is None:
-            return
-        editor.delete_objects = self.instances.chosen.delete
-        editor.kept_by = self._kept_by
-
-        def chosen(event: param.parameterized.Event) -> None:
-            if event.new and self.instances.shown is not None:
-                self.instances.shown.choose([])
-
-        editor.param.watch(chosen, "chosen")
-        editor.param.watch(lambda _: self.instances.counts.refresh(), "version")
-
-    def _marked(self) -> list[Annotation]:
-        """Return what is marked on the slide."""
-        editor = self.annotations.editor
-        return [] if editor is None else list(editor.edits.annotations)
-
-    def _marks_shown(self) -> list[Annotation]:
-        """Return the annotations that are shown on the slide."""
-        editor = self.annotations.editor
-        return self._marked() if editor is not None and editor.shown else []
-
-    def _wire_objects(self) -> None:
-        shown = self.instances.shown
-        if shown is None:
-            return
-
-        def chosen(event: param.parameterized.Event) -> None:
-            if len(event.new) and self.annotations.editor is not None:
-                self.annotations.editor.chosen = ""
-
-        shown.param.watch(chosen, "chosen")
-
-    def _kept_by(self, annotation: Annotation) -> str:
-        """Say which of the runs that are shown were restricted to an annotation."""
-        runs = [overlay.run for overlay in self.overlays.overlays]
-        if self.instances.run is not None:
-            runs.append(self.instances.run)
-        same = [run.card.name for run in runs if is_region(run, annotation)]
-        names = ", ".join(dict.fromkeys(f"'{name}'" for name in same))
-        return f"The run {names} keeps its own copy of the outline." if names else ""
-
-    def _marked_one(self) -> None:
-        for panel in (self.runs, self.tissue):
-            panel.mark_chosen(self.annotations.annotation)
-        self._count()
-
-    def _count(self) -> None:
-        """Count objects where the user points at."""
-        if self.viewer is not None:
-            annotation, box = self.annotations.annotation, self.viewer.selection
-            self.instances.counts.point_at(annotation, box)
-
     def _tile_failed(self, error: WorkbenchError) -> None:
-        """Say once why a part of the picture is hatched; called from any thread."""
+        """Tell once why tiles cannot be drawn; called from any thread."""
         sentence = explain(error)
         if sentence != self._last_failure:
             self._last_failure = sentence
             self.background.later(lambda: self.tell(sentence))
 
-    def _paint(self) -> None:
-        slide, base = self.slides.slide, self._base
-        if slide is None or base is None:
-            return
-        fitted, look = self.stain.fitted, self.stain.look
-        swiped = fitted is not None and self.compare.swiped == COLOURS
-        if swiped and look == SCANNED:
-            look = NORMALIZED
-        if fitted is not None and fitted.slide is slide and look != SCANNED:
-            base.layer = layer_of(fitted, look)
-        elif not isinstance(base.layer, SlideLayer):
-            base.layer = SlideLayer(slide)
-        self._lay_raw_under(base, swiped=swiped)
-        self._swipe_overlays()
-
-    def _lay_raw_under(self, base: LayerHandle, *, swiped: bool) -> None:
-        """Have the slide as it was scanned left of the divider, if that is wanted."""
-        base.swiped = swiped
-        if swiped and self._raw is None:
-            layer = SlideLayer(self.viewer.slide)
-            self._raw = self.viewer.add_layer(layer, under=base)
-        elif not swiped and self._raw is not None:
-            self.viewer.remove_layer(self._raw)
-            self._raw = None
-
-    def _swipe_overlays(self) -> None:
-        swiped = self.compare.swiped
-        for overlay in self.overlays.overlays:
-            overlay.handle.swiped = swiped == OVERLAYS
-        hints = {
-            OFF: "",
-            COLOURS: "" if self.stain.fitted else "Choose a stain method first.",
-            OVERLAYS: "" if self.overlays.overlays else "Show a run first.",
-        }
-        self.compare.say(hints[swiped])
-
-    def _take_reference(self, annotation: Annotation) -> None:
-        """Save the colours within an annotation, and normalize to them."""
+    def _list_runs(self) -> None:
         slide = self.slides.slide
-        name = f"{annotation.title} of {slide.name}"
 
-        def save() -> Path:
-            reference = reference_within(slide, annotation.area, name=name)
-            return self._saved(reference, annotation.id)
+        def offer(saved: list[SavedRun]) -> None:
+            self.overlays.offer(saved)
+            self.instances.offer(saved)
+            self.url_sync.happened(RUNS_LISTED)
 
-        self.background.do(save, self.stain.take, slot="reference")
+        self.background.do(lambda: self.site.shelf.saved(slide), offer, slot="saved")
 
-    def _take_medoid(self, reference: Reference) -> None:
-        """Save what the adviser proposes, and normalize to it."""
-        self.background.do(
-            lambda: self._saved(reference, "advised"), self.stain.take, slot="reference"
-        )
-
-    def _saved(self, reference: Reference, name: str) -> Path:
-        """Return the file of a reference that a run can name."""
-        folder = self.site.shelf.folder / _UPLOADS
-        folder.mkdir(parents=True, exist_ok=True)
-        path: Path = folder / f"{name}-{secrets.token_hex(4)}.json"
-        reference.save(path)
-        return path
-
-    def _list_saved(self) -> None:
-        slide = self.slides.slide
-        self.background.do(
-            lambda: self.site.shelf.saved(slide), self._offer, slot="saved"
-        )
-
-    def _take_over(self) -> None:
-        """Show what an earlier version saved, now that it is known whose it is."""
+    def _show_claimed(self) -> None:
+        """Show work of an earlier version that a user has claimed for the slide."""
         if self.viewer is not None:
-            slide = self.viewer.slide
-            self.annotations.attach(slide, self.viewer)
-            self.bookmarks.attach(slide)
-            self._list_saved()
-
-    def _go_back(self, address: Address) -> None:
-        # The file may be served under another name by now.
-        self.url_sync.go(replace(address, slide=self.slides.chosen))
-
-    def _offer(self, saved: list[SavedRun]) -> None:
-        self.overlays.offer(saved)
-        self.instances.offer(saved)
-        self.url_sync.listed()
-
-    def _show_run(self, run: Run, channel: str) -> None:
-        self.overlays.show(run, channel)
-
-    def _resume(self, run: Run) -> None:
-        slide = self.slides.slide
-        if slide is not None:
-            self.background.guard(self.runs.resume, slide, run)
+            self.annotations.attach(self.viewer)
+            self.bookmarks.attach(self.viewer)
+            self._list_runs()
 
     def _run_changed(self, progress: Progress) -> None:
         self.overlays.refresh()
         job = self.runs.job
         if job is not None and isinstance(job.error, NoTissueError):
-            self.slide_notices.nothing_to_run(
-                self.site.without_folders(job.error.message)
-            )
+            text = self.site.without_folders(job.error.message)
+            self.slide_notices.nothing_to_run(text)
         elif progress.status == "failed":
             self.tell(progress.message)
         if progress.status not in ("waiting", "running"):
-            self._list_saved()
+            self._list_runs()

@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import parse_qs, quote, unquote, urlencode
 
 from workbench.app.viewer.viewer import View
 from workbench.layers.colormaps import COLORMAPS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _TURN: Final = re.compile("([0-3]?)(m?)")
 _IMAGE: Final = re.compile("[0-9]{1,4}")
@@ -228,6 +228,19 @@ class Address:
             ("alone", "1" if self.alone and self.beside else ""),
         ]
         return urlencode([pair for pair in pairs if pair[1]], safe="/,@~")
+
+
+class Addressable(Protocol):
+    """A part of the app whose state has a place in the address."""
+
+    def address(self) -> Mapping[str, Any]:
+        """Return the fields of an `Address` that this part decides, by name."""
+
+    def restore(self, address: Address) -> None:
+        """Show what an address says of this part; leave out what is not there."""
+
+    def on_address_change(self, call: Callable[..., None]) -> None:
+        """Call, with any arguments, whenever what `address` returns has changed."""
 
 
 NAMES: Final = (

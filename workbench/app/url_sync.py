@@ -1,152 +1,173 @@
-"""What a session shows, read from its panels as an address and put back into them."""
+"""State in the URL: the address of a session, and a session from its address."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import param
 from panel.custom import JSComponent
 
-from workbench.app.panels.compare import OFF
-from workbench.app.panels.stain.state import NORMALIZED, SCANNED
 from workbench.app.url_state import NAMES, Address
 from workbench.app.widgets.connection import NOWHERE, Connection
-from workbench.recipe import NO_METHOD
 
 if TYPE_CHECKING:
-    from workbench.app.panels.compare import ComparePanel
-    from workbench.app.panels.instances.panel import InstancePanel
-    from workbench.app.panels.overlays.overlay import Overlay
-    from workbench.app.panels.overlays.panel import OverlayPanel
-    from workbench.app.panels.run import RunPanel
-    from workbench.app.panels.slide import SlidePanel
-    from workbench.app.panels.stain.panel import StainPanel
+    from collections.abc import Callable, Iterator, Sequence
+
+    from workbench.app.url_state import Addressable
     from workbench.app.viewer.viewer import Viewer
     from workbench.app.widgets.background import Background
 
+SLIDE_SHOWN: Final = "slide shown"
+"""Event: another slide is open and its viewer is on the page."""
 
-class Panels(Protocol):
-    """The parts of a session that have a place in its address."""
-
-    slides: SlidePanel
-    stain: StainPanel
-    runs: RunPanel
-    overlays: OverlayPanel
-    instances: InstancePanel
-    compare: ComparePanel
-    background: Background
-    viewer: Any
+RUNS_LISTED: Final = "runs listed"
+"""Event: the saved runs of the open slide are known."""
 
 
 class AddressBar(JSComponent):
-    """The address that the browser shows."""
+    """The query of the URL that the browser shows."""
 
-    query = param.String(doc="Of the URL, without a question mark.")
+    query = param.String(doc="Query of the URL, without a question mark.")
     names = param.List(default=list(NAMES), doc="Parameters that may be replaced.")
 
     _esm: ClassVar[Path] = Path(__file__).parent / "address_bar.js"
 
 
+class ViewAddress:
+    """The part of an address that the viewer decides: view, turn and mirroring."""
+
+    def __init__(self) -> None:
+        self._viewer: Viewer | None = None
+        self._changed: Callable[..., None] = lambda *_: None
+
+    def attach(self, viewer: Viewer) -> None:
+        """Describe another viewer from now on."""
+        self._viewer = viewer
+        viewer.param.watch(self._report, ["view", "turn", "mirrored"])
+
+    def address(self) -> dict[str, Any]:
+        """Return view, turn and mirroring; nothing before a slide is open."""
+        viewer = self._viewer
+        if viewer is None:
+            return {}
+        return {"view": viewer.view, "turn": viewer.turn, "mirrored": viewer.mirrored}
+
+    def restore(self, address: Address) -> None:
+        """Turn the viewer, and move it where the address has a view."""
+        if self._viewer is None:
+            return
+        self._viewer.param.update(turn=address.turn, mirrored=address.mirrored)
+        if address.view is not None:
+            self._viewer.view = address.view
+
+    def on_address_change(self, call: Callable[..., None]) -> None:
+        """Call whenever the view changes."""
+        self._changed = call
+
+    def _report(self, *events: object) -> None:
+        self._changed(*events)
+
+
 class UrlSync:
-    """Keeps the address of an app, and brings the app to where an address says.
+    """Writes what a session shows to the URL, and restores a session from it.
+
+    Parts are restored when what they need is there: some at once, some when the slide
+    is open, some when its saved runs are listed. The session reports both events to
+    `happened`.
 
     Parameters
     ----------
-    app : Panels
+    background : Background
+    slides : Addressable
+        Opens the slide of an address.
+    at_once : sequence of Addressable
+        Parts that need no open slide.
+    on_slide : sequence of Addressable
+        Parts that need the open slide.
+    on_runs : sequence of Addressable
+        Parts that need the saved runs of the open slide.
     """
 
-    def __init__(self, app: Panels) -> None:
+    def __init__(
+        self,
+        background: Background,
+        slides: Addressable,
+        *,
+        at_once: Sequence[Addressable],
+        on_slide: Sequence[Addressable],
+        on_runs: Sequence[Addressable],
+    ) -> None:
         self.bar = AddressBar(**NOWHERE)
         self.connection = Connection(**NOWHERE)
-        self._app = app
-        self._awaited: Address | None = None
-        app.stain.param.watch(self._note, ["fitted", "look"])
-        app.compare.param.watch(self._note, ["swiped", "beside", "together"])
-        app.overlays.param.watch(self._overlaid, "overlays")
-        app.instances.param.watch(self._note, "look")
+        self._background = background
+        self._slides = slides
+        self._at_once = at_once
+        self._on_slide = on_slide
+        self._on_runs = on_runs
+        self._awaited = ""
+        self._restoring: Iterator[str] = iter(())
+        for part in self._parts:
+            part.on_address_change(self._note)
+
+    @property
+    def _parts(self) -> tuple[Addressable, ...]:
+        return (self._slides, *self._at_once, *self._on_slide, *self._on_runs)
 
     @property
     def address(self) -> Address:
-        """What is shown now."""
-        app = self._app
-        method = app.stain.options["normalize"]
-        normalizes = method is not None
-        usual = NORMALIZED if normalizes else SCANNED
-        compare, viewer = app.compare, app.viewer
-        return Address(
-            slide=app.slides.chosen,
-            image=app.slides.image,
-            view=None if viewer is None else viewer.view,
-            turn=0 if viewer is None else viewer.turn,
-            mirrored=viewer is not None and viewer.mirrored,
-            normalize=method or "",
-            reference=app.stain.references.address if normalizes else "",
-            look="" if app.stain.look == usual else app.stain.look,
-            model=app.runs.model,
-            overlays=tuple(overlay.look for overlay in app.overlays.overlays),
-            objects=app.instances.look,
-            divider="" if compare.swiped == OFF else compare.swiped,
-            divided_at=0.5 if viewer is None else viewer.swipe or 0.5,
-            beside=tuple(other.name for other in compare.beside),
-            alone=not compare.together,
-        )
+        """The address of what is shown now."""
+        fields: dict[str, Any] = {}
+        for part in self._parts:
+            fields |= part.address()
+        return Address(**fields)
 
     def go(self, address: Address) -> None:
-        """Show what an address says, opening its slide if that is not open."""
-        app = self._app
-        app.runs.preset(model=address.model)
-        app.stain.preset(
-            method=address.normalize or NO_METHOD,
-            reference=address.reference,
-            look=address.look,
-        )
-        self._awaited = address
-        shown = app.slides.chosen, app.slides.image
-        if (address.slide, address.image) == shown and app.viewer is not None:
-            self.arrived(app.viewer)
-            self.listed()
+        """Show what an address describes; open its slide if that is not open."""
+        self._restoring = self._restore(address)
+        self._advance()
+        if address.slide and self._is_open(address):
+            self.happened(SLIDE_SHOWN)
+            self.happened(RUNS_LISTED)
         else:
-            app.slides.choose(address.slide, image=address.image)
+            self._slides.restore(address)
 
-    def arrived(self, viewer: Viewer) -> None:
-        """Go on once the slide is open; the app calls this."""
-        viewer.param.watch(self._note, ["view", "swipe", "turn", "mirrored"])
-        address = self._awaited
-        if address is None or address.slide != self._app.slides.chosen:
-            return
-        viewer.param.update(turn=address.turn, mirrored=address.mirrored)
-        if address.view is not None:
-            viewer.view = address.view
-        compare = self._app.compare
-        objects = compare.param.swiped.objects
-        compare.swiped = address.divider if address.divider in objects else OFF
-        if compare.swiped != OFF:
-            viewer.swipe = address.divided_at
-        compare.together = not address.alone
-        shown = [other.name for other in compare.beside]
-        for name in address.beside:
-            if name not in shown:
-                compare.add(name)
+    def happened(self, event: str) -> None:
+        """Continue to restore an address if it waits for this event.
 
-    def listed(self) -> None:
-        """Go on once the saved runs of the slide are known; the app calls this."""
-        address, self._awaited = self._awaited, None
-        if address is not None and address.slide == self._app.slides.chosen:
-            self._app.overlays.restore(address.overlays)
-            self._app.instances.restore(address.objects)
+        Parameters
+        ----------
+        event : {SLIDE_SHOWN, RUNS_LISTED}
+        """
+        if event == self._awaited:
+            self._advance()
 
-    def _overlaid(self, event: param.parameterized.Event) -> None:
-        known = event.old or []
-        overlay: Overlay
-        for overlay in event.new:
-            if overlay not in known:
-                overlay.on_change(self._note)
-        self._note()
+    def _advance(self) -> None:
+        # What is restored may itself report events: none is awaited meanwhile.
+        self._awaited = ""
+        self._awaited = next(self._restoring, "")
+
+    def _restore(self, address: Address) -> Iterator[str]:
+        """Restore part after part; yield each event that is awaited."""
+        for part in self._at_once:
+            part.restore(address)
+        yield SLIDE_SHOWN
+        if address.slide != self._slides.address()["slide"]:
+            return  # the user has opened another slide meanwhile
+        for part in self._on_slide:
+            part.restore(address)
+        yield RUNS_LISTED
+        for part in self._on_runs:
+            part.restore(address)
+
+    def _is_open(self, address: Address) -> bool:
+        shown = self._slides.address()
+        return (address.slide, address.image) == (shown["slide"], shown["image"])
 
     def _note(self, *_: object) -> None:
-        self._app.background.settled(self._write, slot="address")
+        self._background.settled(self._write, slot="address")
 
     def _write(self) -> None:
-        if self._app.viewer is not None and self._app.viewer.view is not None:
-            self.bar.query = self.address.query
+        address = self.address
+        if address.view is not None:
+            self.bar.query = address.query

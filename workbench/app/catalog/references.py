@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -93,6 +94,20 @@ class ReferenceLibrary:
         path.parent.mkdir(parents=True, exist_ok=True)
         named.save(path)
         return _of_json(path, f"{_SAVED}/{stem}")
+
+    def keep(self, reference: Reference, stem: str) -> Choice:
+        """Save a reference of a session as a file, so that a recipe can name it.
+
+        Parameters
+        ----------
+        reference : Reference
+        stem : str
+            Beginning of the file's name; it goes on with random digits.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{stem}-{secrets.token_hex(4)}.json"
+        reference.save(path)
+        return self.of_file(path)
 
     def upload(self, content: bytes, name: str) -> Choice:
         """Keep what a user gives: a picture, or a saved reference (JSON).

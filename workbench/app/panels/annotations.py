@@ -138,9 +138,20 @@ class AnnotationPanel(pn.viewable.Viewer):
         """Who marks."""
         return str(pn.state.user or self._author.value.strip() or "unknown")
 
-    def attach(self, slide: Slide, viewer: Viewer) -> None:
-        """Mark another slide from now on."""
+    @property
+    def drawn(self) -> list[Annotation]:
+        """All annotations of the slide; none before they are read."""
+        return [] if self.editor is None else list(self.editor.edits.annotations)
+
+    @property
+    def visible(self) -> list[Annotation]:
+        """The annotations that are shown on the slide."""
+        return self.drawn if self.editor is not None and self.editor.shown else []
+
+    def attach(self, viewer: Viewer) -> None:
+        """Annotate another slide from now on."""
         self.close()
+        slide = viewer.slide
         self._slide, self._viewer = slide, viewer
         self._background.do(
             lambda: Annotations(slide, self._folder),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from workbench.app.viewer.viewer import Viewer
     from workbench.slide.slide import Slide
 
 _MOST: Final = 500
@@ -122,6 +123,7 @@ class BookmarkPanel(pn.viewable.Viewer):
     def __init__(
         self,
         bookmarks: Bookmarks,
+        *,
         here: Callable[[], Address],
         go: Callable[[Address], None],
     ) -> None:
@@ -153,9 +155,9 @@ class BookmarkPanel(pn.viewable.Viewer):
         """The views that are kept of the open slide."""
         return list(self._choice.options)
 
-    def attach(self, slide: Slide) -> None:
+    def attach(self, viewer: Viewer) -> None:
         """Keep views of another slide from now on."""
-        self._slide = slide
+        self._slide = viewer.slide
         self._list()
 
     def add(self, name: str) -> None:
@@ -171,7 +173,8 @@ class BookmarkPanel(pn.viewable.Viewer):
         """Show a view that was kept; the slide stays under its present name."""
         for bookmark in [] if self._slide is None else self._bookmarks.of(self._slide):
             if bookmark.name == name:
-                self._go(Address.parse(bookmark.query))
+                address = Address.parse(bookmark.query)
+                self._go(replace(address, slide=self._here().slide))
 
     def delete(self, name: str | None) -> None:
         """Let go of a view."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workbench.app.catalog.slides import SlideLibrary
+    from workbench.app.url_state import Address
     from workbench.app.widgets.background import Background
     from workbench.slide.slide import Slide
 
@@ -93,6 +94,9 @@ class ComparePanel(pn.viewable.Viewer):
     )
     beside = param.List(default=[], doc="The other slides that are shown, `Beside`.")
     together = param.Boolean(default=True, doc="Whether they move together.")
+    divided_at = param.Number(
+        default=0.5, bounds=(0, 1), doc="Position of the divider, as a share of width."
+    )
 
     def __init__(
         self, library: SlideLibrary, background: Background, **params: Any
@@ -131,7 +135,33 @@ class ComparePanel(pn.viewable.Viewer):
         """Compare with another viewer from now on."""
         self._viewer = viewer
         viewer.swipe = None if self.swiped == OFF else 0.5
+        viewer.param.watch(self._divider_moved, "swipe")
         self._lock()
+
+    def address(self) -> dict[str, Any]:
+        """Return the divider and the slides beside this one, as an address has them."""
+        return {
+            "divider": "" if self.swiped == OFF else self.swiped,
+            "divided_at": self.divided_at,
+            "beside": tuple(other.name for other in self.beside),
+            "alone": not self.together,
+        }
+
+    def restore(self, address: Address) -> None:
+        """Place the divider and open slides beside this one as an address says."""
+        kinds = self.param.swiped.objects
+        self.swiped = address.divider if address.divider in kinds else OFF
+        if self.swiped != OFF and self._viewer is not None:
+            self._viewer.swipe = address.divided_at
+        self.together = not address.alone
+        shown = [other.name for other in self.beside]
+        for name in address.beside:
+            if name not in shown:
+                self.add(name)
+
+    def on_address_change(self, call: Callable[..., None]) -> None:
+        """Call whenever the user compares otherwise."""
+        self.param.watch(call, ["swiped", "beside", "together", "divided_at"])
 
     def say(self, hint: str) -> None:
         """Say what is missing for the divider to show anything; empty: nothing."""
@@ -171,6 +201,9 @@ class ComparePanel(pn.viewable.Viewer):
             beside.viewer.view = main.view
         self.beside = [*self.beside, beside]
         self._settle()
+
+    def _divider_moved(self, event: param.parameterized.Event) -> None:
+        self.divided_at = 0.5 if event.new is None else event.new
 
     def _settle(self) -> None:
         self._together.visible = bool(self.beside)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from workbench.annotations.annotation import Annotation
     from workbench.app.catalog.runs import RunLibrary
+    from workbench.app.url_state import Address
     from workbench.app.viewer.viewer import Viewer
     from workbench.app.widgets.background import Background
     from workbench.geometry import Box
@@ -81,7 +82,7 @@ class RunPanel(pn.viewable.Viewer):
         background: Background,
         *,
         stain_options: Callable[[], dict[str, Any]],
-        show: Callable[[Run, str], None],
+        show: Callable[[Run, str], object],
         changed: Callable[[Progress], None],
         annotations: Callable[[], Iterable[Annotation]] = tuple,
     ) -> None:
@@ -204,7 +205,7 @@ class RunPanel(pn.viewable.Viewer):
             text = f"{asked['normalize']} → {reference}, as shown"
         self._colours.object = f"Colours for the model: {text}"
 
-    def attach(self, slide: Slide, viewer: Viewer) -> None:
+    def attach(self, viewer: Viewer) -> None:
         """Run on another slide from now on; a job of the last one goes on.
 
         One of this slide that is under way, begun in any session, is watched.
@@ -212,6 +213,7 @@ class RunPanel(pn.viewable.Viewer):
         self._leave()
         self._rest()
         self._outcome.object = ""
+        slide = viewer.slide
         self._slide, self._viewer = slide, viewer
         viewer.param.watch(lambda _: self._focus(), "viewport")
         if (job := self._shelf.of_slide(slide)) is not None:
@@ -226,6 +228,18 @@ class RunPanel(pn.viewable.Viewer):
     def model(self) -> str:
         """The model that is chosen, empty for none."""
         return self._model.value or ""
+
+    def address(self) -> dict[str, Any]:
+        """Return the model, as an address has it."""
+        return {"model": self.model}
+
+    def restore(self, address: Address) -> None:
+        """Choose the model of an address, where it is installed."""
+        self.preset(model=address.model)
+
+    def on_address_change(self, call: Callable[..., None]) -> None:
+        """Call whenever another model is chosen."""
+        self._model.param.watch(call, "value")
 
     def preset(self, *, model: str = "", region: str = "") -> None:
         """Choose a model and where to run, where there are such."""
@@ -250,12 +264,15 @@ class RunPanel(pn.viewable.Viewer):
             recipe = job.recipe.replace(tissue_only=False)
             self._begin(lambda: self._shelf.start(job.slide, recipe, user=user))
 
-    def resume(self, slide: Slide, run: Run) -> None:
-        """Let a saved run go on, and watch it."""
+    def resume(self, run: Run) -> None:
+        """Continue a saved run of the slide, and follow it."""
+        slide = self._slide
+        if slide is None:
+            return
         if slide.mpp is None:
             slide = slide.with_mpp(run.record["slide"]["mpp"])
-        place, user = run.path, self._user
-        self._begin(lambda: self._shelf.start(slide, run.recipe, place, user=user))
+        known, place, user = slide, run.path, self._user
+        self._begin(lambda: self._shelf.start(known, run.recipe, place, user=user))
 
     def _begin(self, start: Callable[[], Job]) -> None:
         self._leave()

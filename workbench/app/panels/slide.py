@@ -24,11 +24,12 @@ from workbench.markup import facts, render
 from workbench.slide.pixel_size import Mpp, mpp_text, parse_mpp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from workbench.app.catalog.slides import Entry, SlideLibrary
+    from workbench.app.url_state import Address
     from workbench.app.widgets.background import Background
     from workbench.slide.slide import Slide
 
@@ -161,6 +162,18 @@ class SlidePanel(pn.viewable.Viewer):
     def reopen(self) -> None:
         """Open the slide again, whose file has changed."""
         self._open(self._open_name, again=True)
+
+    def address(self) -> dict[str, Any]:
+        """Return the open slide and its image, as an address has them."""
+        return {"slide": self.chosen, "image": self.image}
+
+    def restore(self, address: Address) -> None:
+        """Open the slide of an address."""
+        self.choose(address.slide, image=address.image)
+
+    def on_address_change(self, call: Callable[..., None]) -> None:
+        """Call whenever another slide is open."""
+        self.param.watch(call, "slide")
 
     @property
     def chosen(self) -> str:

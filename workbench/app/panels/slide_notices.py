@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from workbench.app.viewer.viewer import Viewer
     from workbench.app.widgets.background import Background
     from workbench.slide.slide import Slide
 
@@ -94,10 +95,10 @@ class SlideNotices(pn.viewable.Viewer):
             margin=0,
         )
 
-    def attach(self, slide: Slide) -> None:
-        """Speak of another slide from now on."""
+    def attach(self, viewer: Viewer) -> None:
+        """Check another slide from now on."""
         self.close()
-        self._slide = slide
+        self._slide = slide = viewer.slide
         for bar in (self.changed, self.former, self.no_tissue):
             bar.visible = False
         self._background.do(

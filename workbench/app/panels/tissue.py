@@ -120,8 +120,9 @@ class TissuePanel(pn.viewable.Viewer):
             "no_tissue_in": self._no_tissue_in,
         }
 
-    def attach(self, slide: Slide, viewer: Viewer) -> None:
-        """Look at another slide from now on; what was said of the last one goes."""
+    def attach(self, viewer: Viewer) -> None:
+        """Find the tissue of another slide from now on; marks of the last one go."""
+        slide = viewer.slide
         if self._slide is None or self._slide.id != slide.id:
             self._tissue_in = self._no_tissue_in = None
             self._reset.visible = False

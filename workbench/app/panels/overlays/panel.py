@@ -19,13 +19,14 @@ from workbench.app.widgets.controls import (
     side_by_side,
     stack,
 )
+from workbench.layers.layer import overlay_pyramid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from workbench.annotations.annotation import Annotation
     from workbench.app.catalog.runs import SavedRun
-    from workbench.app.url_state import OverlayLook
+    from workbench.app.url_state import Address
     from workbench.app.viewer.viewer import Viewer
     from workbench.app.widgets.background import Background
     from workbench.layers.layer import Pyramid
@@ -74,10 +75,10 @@ class OverlayPanel(pn.viewable.Viewer):
         """What floats over the slide while a saved run could be shown on it."""
         return self._offer
 
-    def attach(self, viewer: Viewer, pyramid: Pyramid) -> None:
-        """Lay overlays over another slide from now on; those of the last one go."""
+    def attach(self, viewer: Viewer) -> None:
+        """Show overlays on another slide from now on; those of the last one go."""
         self.overlays = []
-        self._viewer, self._pyramid = viewer, pyramid
+        self._viewer, self._pyramid = viewer, overlay_pyramid(viewer.slide.size)
         self._changed()
         self.offer([])
 
@@ -102,13 +103,28 @@ class OverlayPanel(pn.viewable.Viewer):
         self._changed()
         return overlay
 
-    def restore(self, looks: Iterable[OverlayLook]) -> None:
-        """Show those of the saved runs that are named here, as they were shown."""
+    def address(self) -> dict[str, Any]:
+        """Return how overlays are shown, as an address has it."""
+        return {"overlays": tuple(overlay.look for overlay in self.overlays)}
+
+    def restore(self, address: Address) -> None:
+        """Show the saved runs of an address as overlays, as they were shown."""
         saved = {each.run.path.name: each.run for each in self._saved.values()}
-        for look in looks:
+        for look in address.overlays:
             overlay = self.show(saved[look.run]) if look.run in saved else None
             if overlay is not None:
                 overlay.restore(look)
+
+    def on_address_change(self, call: Callable[..., None]) -> None:
+        """Call whenever overlays come, go or are shown otherwise."""
+
+        def changed(event: param.parameterized.Event) -> None:
+            for overlay in event.new:
+                if overlay not in event.old:
+                    overlay.on_change(call)
+            call()
+
+        self.param.watch(changed, "overlays")
 
     def reading(self, annotation: Annotation) -> str:
         """Return what the overlays that are shown say within an annotation."""

@@ -23,15 +23,22 @@ from workbench.app.widgets.html_snippets import legend_of
 from workbench.app.widgets.text import Html, Notice
 from workbench.recipe import NO_METHOD
 from workbench.stain.slide_fit import STAINS, SlideStain, fit_slide
+from workbench.stain.within import reference_within
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from workbench.annotations.annotation import Annotation
+    from workbench.app.catalog.references import Choice
+    from workbench.app.url_state import Address
+    from workbench.app.viewer.viewer import Viewer
     from workbench.app.widgets.background import Background
     from workbench.geometry import Box
     from workbench.recipe import StainMethod
     from workbench.slide.slide import Slide
     from workbench.stain.normalizer import Normalizer
+    from workbench.stain.references import Reference
 
 _OWN: Final = (SCANNED, *STAINS)
 """Looks that need no reference."""
@@ -133,20 +140,63 @@ class StainPanel(pn.viewable.Viewer):
             "reference": self.references.choice.text,
         }
 
-    def attach(self, slide: Slide) -> None:
+    def attach(self, viewer: Viewer) -> None:
         """Fit to another slide from now on."""
-        self._slide = slide
+        self._slide = viewer.slide
         self._refit()
 
     def select(self, slide: Slide, box: Box | None) -> None:
         """Take notice of the box that is drawn on a slide, this or another one."""
         self.references.select(slide, box)
 
-    def take(self, path: Path) -> None:
-        """Normalize to a reference that is saved as a file."""
-        self.references.take(path)
+    def take_annotation(self, annotation: Annotation) -> None:
+        """Normalize to the colours within an annotation of the slide."""
+        slide = self._slide
+        if slide is not None:
+            name = f"{annotation.title} of {slide.name}"
+            self._take(
+                lambda: reference_within(slide, annotation.area, name=name),
+                annotation.id,
+            )
+
+    def take_reference(self, reference: Reference) -> None:
+        """Normalize to the reference that the adviser proposes."""
+        self._take(lambda: reference, "advised")
+
+    def _take(self, measure: Callable[[], Reference], stem: str) -> None:
+        """Measure a reference and save it in a thread, then normalize to it."""
+        self._background.do(
+            lambda: self.references.library.keep(measure(), stem),
+            self._taken,
+            slot="reference",
+        )
+
+    def _taken(self, choice: Choice) -> None:
+        self.references.add(choice)
         if self.method is None:
             self._method.value = "macenko"
+
+    def address(self) -> dict[str, Any]:
+        """Return method, reference and look, as an address has them."""
+        normalizes = self.method is not None
+        usual = NORMALIZED if normalizes else SCANNED
+        return {
+            "normalize": self.method or "",
+            "reference": self.references.url_key if normalizes else "",
+            "look": "" if self.look == usual else self.look,
+        }
+
+    def restore(self, address: Address) -> None:
+        """Choose method, reference and look of an address, where there are such."""
+        self.preset(
+            method=address.normalize or NO_METHOD,
+            reference=address.reference,
+            look=address.look,
+        )
+
+    def on_address_change(self, call: Callable[..., None]) -> None:
+        """Call whenever the slide is fitted or drawn otherwise."""
+        self.param.watch(call, ["fitted", "look"])
 
     def preset(self, *, method: str = "", reference: str = "", look: str = "") -> None:
         """Choose method, reference and look, where there are such."""

@@ -43,7 +43,7 @@ class ReferencePanel(pn.viewable.Viewer):
     def __init__(self, background: Background, folder: Path, **params: Any) -> None:
         super().__init__(**params)
         self._background = background
-        self._shelf = ReferenceLibrary(folder)
+        self.library = ReferenceLibrary(folder)
         self._taken: list[Choice] = []
         self._drawn: tuple[Slide, Box] | None = None
         self._gallery = Gallery(
@@ -83,8 +83,8 @@ class ReferencePanel(pn.viewable.Viewer):
         )
 
     @property
-    def address(self) -> str:
-        """What an address knows it by; empty for those of this session."""
+    def url_key(self) -> str:
+        """Key of the chosen reference in an address; empty for one of this session."""
         key: str = self._gallery.value
         return "" if any(key == each.key for each in self._taken) else key
 
@@ -99,10 +99,6 @@ class ReferencePanel(pn.viewable.Viewer):
         self._drawn = (slide, box) if usable and box is not None else None
         self._take.disabled = self._drawn is None
 
-    def take(self, path: Path) -> None:
-        """Choose a reference that lies on disk."""
-        self._keep(self._shelf.of_file(path))
-
     def _watch(self) -> None:
         self._gallery.param.watch(lambda _: self._chosen(), "value")
         self._take.on_click(lambda _: self._take_box())
@@ -112,7 +108,7 @@ class ReferencePanel(pn.viewable.Viewer):
 
     def _offer(self) -> None:
         """Show those built in, those saved, and those of this session."""
-        known = [*self._shelf.choices(), *self._taken]
+        known = [*self.library.choices(), *self._taken]
         self._choices = {each.key: each for each in known}
         self._gallery.items = [each.item for each in self._choices.values()]
 
@@ -121,8 +117,8 @@ class ReferencePanel(pn.viewable.Viewer):
         if chosen is not None:
             self.choice = chosen
 
-    def _keep(self, choice: Choice) -> None:
-        """Add one to those of this session, and choose it."""
+    def add(self, choice: Choice) -> None:
+        """Add a reference to those of this session, and choose it."""
         others = [each for each in self._taken if each.key != choice.key]
         self._taken = [*others, choice]
         self._offer()
@@ -134,22 +130,22 @@ class ReferencePanel(pn.viewable.Viewer):
         slide, box = self._drawn
         inside = box.intersection(slide.box)
         self._background.do(
-            lambda: self._shelf.of_region(slide, inside), self._keep, slot="reference"
+            lambda: self.library.of_region(slide, inside), self.add, slot="reference"
         )
 
     def _uploaded(self) -> None:
         content, name = self._upload.value, self._upload.filename
         if content:
             self._background.do(
-                lambda: self._shelf.upload(content, str(name)),
-                self._keep,
+                lambda: self.library.upload(content, str(name)),
+                self.add,
                 slot="reference",
             )
 
     def _save_it(self) -> None:
         reference, name = self.choice.reference, self._name.value_input
         self._background.do(
-            lambda: self._shelf.save(reference, name), self._saved, slot="reference"
+            lambda: self.library.save(reference, name), self._saved, slot="reference"
         )
 
     def _saved(self, choice: Choice) -> None:

@@ -1,0 +1,128 @@
+"""Addresses restored part by part, each when what it needs is there."""
+
+from __future__ import annotations
+
+import pytest
+
+from workbench.app.url_state import Address
+from workbench.app.url_sync import RUNS_LISTED, SLIDE_SHOWN, UrlSync
+from workbench.app.widgets.background import Background
+
+
+class Part:
+    """A part of the app that records what it is asked to restore."""
+
+    def __init__(self, name, log, **fields):
+        self.name = name
+        self.log = log
+        self.fields = fields
+        self.changed = None
+
+    def address(self):
+        return self.fields
+
+    def restore(self, address):
+        self.log.append((self.name, address.slide))
+
+    def on_address_change(self, call):
+        self.changed = call
+
+
+@pytest.fixture
+def log():
+    return []
+
+
+@pytest.fixture
+def parts(log):
+    return {
+        "slides": Part("slides", log, slide="a.tif", image=None),
+        "stain": Part("stain", log, normalize="macenko"),
+        "compare": Part("compare", log, divider="off"),
+        "overlays": Part("overlays", log),
+    }
+
+
+@pytest.fixture
+def sync(parts):
+    return UrlSync(
+        Background(lambda _: None),
+        parts["slides"],
+        at_once=[parts["stain"]],
+        on_slide=[parts["compare"]],
+        on_runs=[parts["overlays"]],
+    )
+
+
+def names(log):
+    return [name for name, _ in log]
+
+
+def test_the_address_holds_what_every_part_says(sync):
+    assert sync.address == Address(slide="a.tif", normalize="macenko", divider="off")
+
+
+def test_parts_of_another_slide_wait_for_it_and_for_its_runs(sync, parts, log):
+    sync.go(Address(slide="b.tif"))
+    assert names(log) == ["stain", "slides"]
+    parts["slides"].fields["slide"] = "b.tif"
+    sync.happened(SLIDE_SHOWN)
+    assert names(log) == ["stain", "slides", "compare"]
+    sync.happened(RUNS_LISTED)
+    assert names(log) == ["stain", "slides", "compare", "overlays"]
+
+
+def test_all_is_restored_at_once_on_the_slide_that_is_open(sync, log):
+    sync.go(Address(slide="a.tif"))
+    assert names(log) == ["stain", "compare", "overlays"]
+
+
+def test_another_image_of_the_open_slide_is_opened(sync, log):
+    sync.go(Address(slide="a.tif", image=1))
+    assert names(log) == ["stain", "slides"]
+
+
+def test_runs_of_the_old_slide_do_not_end_the_wait_for_the_new_one(sync, parts, log):
+    sync.go(Address(slide="b.tif"))
+    sync.happened(RUNS_LISTED)  # a run on the slide that is still open has ended
+    assert names(log) == ["stain", "slides"]
+    parts["slides"].fields["slide"] = "b.tif"
+    sync.happened(SLIDE_SHOWN)
+    sync.happened(RUNS_LISTED)
+    assert names(log) == ["stain", "slides", "compare", "overlays"]
+
+
+def test_nothing_is_restored_on_a_slide_that_the_user_opened_instead(sync, parts, log):
+    sync.go(Address(slide="b.tif"))
+    parts["slides"].fields["slide"] = "c.tif"
+    sync.happened(SLIDE_SHOWN)
+    sync.happened(RUNS_LISTED)
+    parts["slides"].fields["slide"] = "b.tif"
+    sync.happened(SLIDE_SHOWN)
+    assert names(log) == ["stain", "slides"]
+
+
+def test_events_are_ignored_while_no_address_is_restored(sync, log):
+    sync.go(Address(slide="a.tif"))
+    log.clear()
+    sync.happened(SLIDE_SHOWN)
+    sync.happened(RUNS_LISTED)
+    assert log == []
+
+
+def test_an_address_that_follows_replaces_the_one_before(sync, parts, log):
+    sync.go(Address(slide="b.tif"))
+    sync.go(Address(slide="c.tif"))
+    parts["slides"].fields["slide"] = "c.tif"
+    log.clear()
+    sync.happened(SLIDE_SHOWN)
+    sync.happened(RUNS_LISTED)
+    assert log == [("compare", "c.tif"), ("overlays", "c.tif")]
+
+
+def test_a_change_of_any_part_is_written_once_the_slide_is_seen(sync, parts):
+    parts["stain"].changed("an event")
+    assert sync.bar.query == ""
+    parts["compare"].fields["view"] = Address.parse("at=10,20,4").view
+    parts["overlays"].changed()
+    assert Address.parse(sync.bar.query) == sync.address

@@ -1,0 +1,85 @@
+"""Layers of the open slide: its colours, and which layers the divider cuts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.app.panels.compare import COLOURS, OFF, OVERLAYS
+from workbench.app.panels.stain.state import NORMALIZED, SCANNED, layer_of
+from workbench.layers.slide import SlideLayer
+
+if TYPE_CHECKING:
+    from workbench.app.panels.compare import ComparePanel
+    from workbench.app.panels.overlays.panel import OverlayPanel
+    from workbench.app.panels.stain.panel import StainPanel
+    from workbench.app.viewer.layer_handle import LayerHandle
+    from workbench.app.viewer.viewer import Viewer
+
+
+class SlideLayers:
+    """Draws the slide as the stain panel and the divider say.
+
+    The base layer is the slide as scanned, normalized, as the difference of both, or
+    as one stain. With the divider between colours, a second layer below it shows the
+    slide as scanned. With the divider between slide and overlays, the overlays are
+    cut.
+
+    Parameters
+    ----------
+    stain : StainPanel
+    compare : ComparePanel
+    overlays : OverlayPanel
+    """
+
+    def __init__(
+        self, stain: StainPanel, compare: ComparePanel, overlays: OverlayPanel
+    ) -> None:
+        self._stain = stain
+        self._compare = compare
+        self._overlays = overlays
+        self._viewer: Viewer | None = None
+        self._base: LayerHandle | None = None
+        self._scanned: LayerHandle | None = None
+        stain.param.watch(lambda _: self._draw(), ["fitted", "look"])
+        compare.param.watch(lambda _: self._draw(), "swiped")
+        overlays.param.watch(lambda _: self._cut_overlays(), "overlays")
+
+    def attach(self, viewer: Viewer) -> None:
+        """Draw the slide of another viewer from now on."""
+        self._viewer = viewer
+        self._base, self._scanned = viewer.add_layer(SlideLayer(viewer.slide)), None
+
+    def _draw(self) -> None:
+        viewer, base = self._viewer, self._base
+        if viewer is None or base is None:
+            return
+        slide, fitted, look = viewer.slide, self._stain.fitted, self._stain.look
+        swiped = fitted is not None and self._compare.swiped == COLOURS
+        if swiped and look == SCANNED:
+            look = NORMALIZED
+        if fitted is not None and fitted.slide is slide and look != SCANNED:
+            base.layer = layer_of(fitted, look)
+        elif not isinstance(base.layer, SlideLayer):
+            base.layer = SlideLayer(slide)
+        self._draw_scanned(viewer, base, swiped=swiped)
+        self._cut_overlays()
+
+    def _draw_scanned(self, viewer: Viewer, base: LayerHandle, *, swiped: bool) -> None:
+        """Show the slide as scanned left of the divider if that is between colours."""
+        base.swiped = swiped
+        if swiped and self._scanned is None:
+            self._scanned = viewer.add_layer(SlideLayer(viewer.slide), under=base)
+        elif not swiped and self._scanned is not None:
+            viewer.remove_layer(self._scanned)
+            self._scanned = None
+
+    def _cut_overlays(self) -> None:
+        swiped = self._compare.swiped
+        for overlay in self._overlays.overlays:
+            overlay.handle.swiped = swiped == OVERLAYS
+        hints = {
+            OFF: "",
+            COLOURS: "" if self._stain.fitted else "Choose a stain method first.",
+            OVERLAYS: "" if self._overlays.overlays else "Show a run first.",
+        }
+        self._compare.say(hints[swiped])
