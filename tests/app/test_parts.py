@@ -27,7 +27,7 @@ from workbench.app.catalog.site import Site
 from workbench.app.jupyter.kernel_server import KernelServer
 from workbench.app.jupyter.notebook import Workbench
 from workbench.app.panels.run_progress import costs, sentence
-from workbench.app.panels.slide import _details, _remarks
+from workbench.app.panels.slide_details import details_of, remarks_of
 from workbench.app.server.config import ServerConfig, server_options
 from workbench.app.session import Session
 from workbench.app.url_state import Address
@@ -519,7 +519,7 @@ def test_labels_are_shown_to_nobody_where_they_may_name_a_patient(
         images=(),
         id="",
     )
-    pictures, _ = _details(slide, labels=labels)
+    pictures, _ = details_of(slide, labels=labels)
     names = [column[0].object for column in pictures]
     assert names == (["Label", "Macro"] if labels else [])
 
@@ -623,5 +623,5 @@ def test_remarks_on_a_file_are_said_at_once(tmp_path):
     assert app.slides._remarks.visible
     assert app.slides._remarks.object == remark
     assert "0.25" in remark
-    assert _remarks(["one."] * 5) == "one. one. 3 more under Properties."
-    assert len(_remarks(["word " * 1000])) < 300
+    assert remarks_of(["one."] * 5) == "one. one. 3 more under Properties."
+    assert len(remarks_of(["word " * 1000])) < 300

@@ -9,7 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workbench.app.panels.overlays.overlay import MOST_LIKELY, channel_of
-from workbench.app.panels.run_progress import ProgressCard, sentence
+from workbench.app.panels.run_progress import ProgressCard, job_title, sentence
 from workbench.app.widgets.controls import (
     STYLE,
     button,
@@ -361,7 +361,7 @@ class RunPanel(pn.viewable.Viewer):
     def _follow(self, job: Job) -> None:
         self._job = job
         self._asked = None
-        self._card.name_job(_title(job, self._annotations()))
+        self._card.name_job(job_title(job, self._annotations()))
         self._shown = False
         self._looks = 0
         self._focus()
@@ -401,17 +401,3 @@ class RunPanel(pn.viewable.Viewer):
         self._stop_watching()
         self._stop_watching = lambda: None
         self._background.forget("run")
-
-
-def _title(job: Job, annotations: Iterable[Annotation]) -> str:
-    """Return what tells a job from others: its model, its region, and whose it is."""
-    recipe = job.recipe
-    where = "whole slide"
-    if recipe.region is not None:
-        area = Area.of(recipe.region)
-        areas = (each for each in annotations if each.kind == "area")
-        same = next((each.title for each in areas if each.area == area), None)
-        where = "region" if same is None else f"in {same}"
-    colours = recipe.normalize or ""
-    parts = [Path(recipe.model).stem, colours, where, job.user]
-    return " · ".join(filter(None, parts))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import panel as pn
 import panel_material_ui as pmui
 
 from workbench.app.widgets.controls import button, floating, note
+from workbench.area import Area
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from workbench.annotations.annotation import Annotation
+    from workbench.inference.jobs import Job
     from workbench.progress import Progress
 
 _WIDTH: Final = 300
@@ -151,3 +155,17 @@ def costs(progress: Progress) -> str:
     ]
     lines = [", ".join(told), progress.advice, ", ".join(held)]
     return "\n\n".join(line for line in lines if line)
+
+
+def job_title(job: Job, annotations: Iterable[Annotation]) -> str:
+    """Return the model, colours, region and owner of a job, which identify it."""
+    recipe = job.recipe
+    where = "whole slide"
+    if recipe.region is not None:
+        area = Area.of(recipe.region)
+        areas = (each for each in annotations if each.kind == "area")
+        same = next((each.title for each in areas if each.area == area), None)
+        where = "region" if same is None else f"in {same}"
+    colours = recipe.normalize or ""
+    parts = [Path(recipe.model).stem, colours, where, job.user]
+    return " · ".join(filter(None, parts))

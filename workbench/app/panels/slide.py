@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import base64
 import functools
-import io
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 import param
 from panel.custom import JSComponent
-from PIL import Image
 
+from workbench.app.panels.slide_details import (
+    details_of,
+    picture_of,
+    remarks_of,
+    size_text,
+)
 from workbench.app.widgets.controls import STYLE, button, floating, note, stack
-from workbench.app.widgets.text import Html, Notice, Text
+from workbench.app.widgets.text import Notice, Text
 from workbench.errors import OutOfBoundsError
 from workbench.geometry import objective_of_mpp
-from workbench.markup import facts, render
 from workbench.slide.pixel_size import Mpp, mpp_text, parse_mpp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Callable
 
     from workbench.app.catalog.slides import Entry, SlideLibrary
     from workbench.app.url_state import Address
@@ -35,13 +33,6 @@ if TYPE_CHECKING:
 
 _HERE: Final = Path(__file__).parent
 _THUMBNAIL_PX: Final = 96
-_ASSOCIATED_PX: Final = 320
-_TABLE: Final = """
-table { border-collapse: collapse; font-size: 12px; width: 100%; table-layout: fixed }
-th { text-align: left; font-weight: 500; width: 38%; vertical-align: top }
-th, td { padding: 3px 8px 3px 0; overflow-wrap: anywhere;
-  border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent) }
-"""
 _ALERT: Final[dict[str, Any]] = {
     "variant": "outlined",
     "margin": (4, 0),
@@ -50,10 +41,6 @@ _ALERT: Final[dict[str, Any]] = {
 _REFRESH_MS: Final = 15_000
 _LISTED_S: Final = 10.0
 """A list that another session has asked for is good for so long."""
-
-_REMARKS: Final = 2
-_REMARK: Final = 240
-"""Remarks on a file that are shown at once, and letters of each."""
 
 _SEARCH_FROM: Final = 8
 """Slides in a library from which on a search field is worth its place."""
@@ -202,7 +189,7 @@ class SlidePanel(pn.viewable.Viewer):
     def _fill(self) -> None:
         words = self._search.value_input.lower().split()
         self._list.items = [
-            {"name": entry.name, "detail": _size_text(entry.size_bytes)}
+            {"name": entry.name, "detail": size_text(entry.size_bytes)}
             for entry in self._entries
             if all(word in entry.name.lower() for word in words)
         ]
@@ -244,7 +231,7 @@ class SlidePanel(pn.viewable.Viewer):
         if name not in self._list.wanted and not again:  # scrolled past meanwhile
             self._drawn.discard(name)
             return
-        url = _data_url(self._library.open(name).thumbnail(_THUMBNAIL_PX).pixels)
+        url = picture_of(self._library.open(name).thumbnail(_THUMBNAIL_PX).pixels)
 
         def show() -> None:
             in_view = self._list.wanted
@@ -288,7 +275,7 @@ class SlidePanel(pn.viewable.Viewer):
         if slide.frame.scaled:
             facts += f"; stored pixels of {slide.pixel_size} shown as squares"
         self._facts.object = facts
-        self._remarks.object = _remarks(slide.notes)
+        self._remarks.object = remarks_of(slide.notes)
         self._remarks.visible = bool(slide.notes)
         self._show_images(slide)
         given = self._mpp_given.get(self._list.value)
@@ -342,70 +329,10 @@ class SlidePanel(pn.viewable.Viewer):
         self._dialog.open = True
         self._more_body.objects = [note("Reading...")]
         self._background.do(
-            lambda: _details(slide, labels=self.labels),
+            lambda: details_of(slide, labels=self.labels),
             self._show_details,
             slot="details",
         )
 
     def _show_details(self, details: list[Any]) -> None:
         self._more_body.objects = details
-
-
-def _remarks(notes: Sequence[str]) -> str:
-    """Return what is to be said of a file at once; its properties say all of it."""
-    said = " ".join(textwrap.shorten(each, _REMARK) for each in notes[:_REMARKS])
-    more = len(notes) - _REMARKS
-    return f"{said} {more} more under Properties." if more > 0 else said
-
-
-def _details(slide: Slide, *, labels: bool) -> list[Any]:
-    associated = sorted(slide.associated.items()) if labels else []
-    pictures = [
-        pmui.Column(
-            Text(name.capitalize(), variant="subtitle2"),
-            Html(render("picture", url=_data_url(_small(pixels)), alt=name)),
-        )
-        for name, pixels in associated
-        if name != "thumbnail"
-    ]
-    rows = [
-        *(("Note", note) for note in slide.notes),
-        *(("Image", f"{n}: {each.name}") for n, each in enumerate(slide.images)),
-        ("Reader", slide.reader_name),
-        ("Fingerprint", slide.id),
-        ("Levels", ", ".join(f"{w:,} x {h:,}" for w, h in _sizes(slide))),
-        *sorted(slide.properties.items()),
-    ]
-    return [
-        pmui.Row(*pictures, sx={"flexWrap": "wrap", "gap": "16px"}),
-        Html(
-            facts(rows),
-            stylesheets=[_TABLE],
-            sizing_mode="stretch_width",
-        ),
-    ]
-
-
-def _sizes(slide: Slide) -> list[tuple[int, int]]:
-    return [level.size for level in slide.levels]
-
-
-def _small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    image = Image.fromarray(pixels)
-    image.thumbnail((_ASSOCIATED_PX, _ASSOCIATED_PX))
-    return np.asarray(image)
-
-
-def _data_url(pixels: NDArray[np.uint8]) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def _size_text(size_bytes: int) -> str:
-    size = float(size_bytes)
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:  # noqa: PLR2004 - of the decimal units
-            return f"{size:.3g} {unit}" if size else ""
-        size /= 1000
-    return f"{size:.3g} GB"
