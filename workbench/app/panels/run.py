@@ -10,16 +10,14 @@ import panel_material_ui as pmui
 
 from workbench.app.panels.overlays.overlay import MOST_LIKELY, channel_of
 from workbench.app.panels.run_progress import ProgressCard, job_title, sentence
+from workbench.app.panels.run_region import RunRegion
 from workbench.app.widgets.controls import (
     STYLE,
     button,
-    choice,
     note,
     recipe_widgets,
     stack,
 )
-from workbench.area import Area
-from workbench.errors import OutOfBoundsError
 from workbench.models.catalogue import find_card, model_names
 from workbench.progress import ENDED
 from workbench.recipe import Recipe
@@ -32,16 +30,11 @@ if TYPE_CHECKING:
     from workbench.app.url_state import Address
     from workbench.app.viewer.viewer import Viewer
     from workbench.app.widgets.background import Background
-    from workbench.geometry import Box
     from workbench.inference.jobs import Job
     from workbench.progress import Progress
     from workbench.results.run import Run
     from workbench.slide.slide import Slide
 
-_IN_VIEW: Final = "in view"
-_DRAWN: Final = "drawn box"
-_MARKED: Final = "annotation"
-_WHOLE: Final = "whole slide"
 _SURENESS: Final = "min_score"
 _ADVANCED: Final = (
     _SURENESS,
@@ -55,8 +48,7 @@ _ADVANCED: Final = (
 _POLL_MS: Final = 300
 _CALM_MS: Final = 900
 _EAGER: Final = 30
-"""Looks after which a run is followed calmly: each costs the page and its server as
-much as a move of the mouse."""
+"""Polls after which a run is polled every `_CALM_MS`."""
 
 
 class RunPanel(pn.viewable.Viewer):
@@ -95,7 +87,6 @@ class RunPanel(pn.viewable.Viewer):
         self._changed = changed
         self._slide: Slide | None = None
         self._viewer: Viewer | None = None
-        self._annotation: Annotation | None = None
         self._job: Job | None = None
         self._own: set[Job] = set()
         self._asked: Job | None = None
@@ -122,7 +113,7 @@ class RunPanel(pn.viewable.Viewer):
             visible=False,
             margin=(4, 0),
         )
-        self._region = choice("Where", [_IN_VIEW, _DRAWN, _MARKED, _WHOLE], _WHOLE)
+        self._region = RunRegion()
         self._advanced = recipe_widgets(_ADVANCED)
         self._run = button("Run", icon="play_arrow", main=True)
         self._card = ProgressCard(pause=self.pause, cancel=self.cancel)
@@ -177,7 +168,7 @@ class RunPanel(pn.viewable.Viewer):
         """
         return Recipe.of(
             model=self._model.value,
-            region=self._chosen_region(),
+            region=self._region.region,
             **self._colour_options(),
             **{name: widget.value for name, widget in self._advanced.items()}
             | {_SURENESS: self._sureness()},
@@ -215,6 +206,7 @@ class RunPanel(pn.viewable.Viewer):
         self._outcome.object = ""
         slide = viewer.slide
         self._slide, self._viewer = slide, viewer
+        self._region.attach(viewer)
         viewer.param.watch(lambda _: self._focus(), "viewport")
         if (job := self._shelf.of_slide(slide)) is not None:
             self._run.disabled = True
@@ -222,7 +214,7 @@ class RunPanel(pn.viewable.Viewer):
 
     def mark_chosen(self, annotation: Annotation | None) -> None:
         """Take notice of the annotation that is chosen on the slide."""
-        self._annotation = annotation
+        self._region.mark_chosen(annotation)
 
     @property
     def model(self) -> str:
@@ -245,8 +237,7 @@ class RunPanel(pn.viewable.Viewer):
         """Choose a model and where to run, where there are such."""
         if model in self._model.options:
             self._model.value = model
-        if region in self._region.options:
-            self._region.value = region
+        self._region.preset(region)
 
     def start(self) -> None:
         """Run, continue or join what is chosen."""
@@ -340,23 +331,6 @@ class RunPanel(pn.viewable.Viewer):
         """Return how sure objects have to be, if not as the card says."""
         asked: float | None = self._advanced[_SURENESS].value
         return None if asked == self._least else asked
-
-    def _chosen_region(self) -> Box | Area | None:
-        if self._region.value == _WHOLE or self._viewer is None or self._slide is None:
-            return None
-        if self._region.value == _MARKED and self._annotation is not None:
-            return self._annotation.area
-        boxes: dict[str, Box | None] = {
-            _IN_VIEW: self._viewer.viewport,
-            _DRAWN: self._viewer.selection,
-        }
-        box = boxes.get(self._region.value)
-        if box is not None:
-            box = box.intersection(self._slide.box)
-        if box is None or not box.area:
-            message = f"There is no region '{self._region.value}' on the slide."
-            raise OutOfBoundsError(message, "Draw or choose it first, or take another.")
-        return box
 
     def _follow(self, job: Job) -> None:
         self._job = job
