@@ -26,6 +26,7 @@ from .inference.engine import run
 from .inference.jobs import Job
 from .layers.figure import snapshot
 from .models.card import ModelCard
+from .models.live_model import Model
 from .models.registry import find_model, model_names
 from .progress import Progress
 from .recipe import Recipe
@@ -48,6 +49,7 @@ __all__ = [
     "Box",
     "Heatmap",
     "Job",
+    "Model",
     "ModelCard",
     "Normalizer",
     "Progress",

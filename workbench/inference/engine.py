@@ -20,6 +20,7 @@ from workbench.errors import (
 from workbench.inference.instance_extraction import InstanceExtractor, extract_instances
 from workbench.inference.plan import RunPlan
 from workbench.inference.progress_reporter import ProgressReporter
+from workbench.models.live_model import Model
 from workbench.recipe import Recipe
 from workbench.results.run import open_run
 from workbench.results.run_writer import RunWriter
@@ -83,7 +84,8 @@ def run(
     need_tiles : bool
         Whether a run without tiles raises an error; otherwise it finishes at once.
     **options
-        Fields of `Recipe` that override those of `recipe`.
+        Fields of `Recipe` that override those of `recipe`. `model` may also be a
+        `Model`, a network in memory.
 
     Returns
     -------
@@ -110,10 +112,16 @@ def run(
     RunError
         If the folder is in use or holds other files, or the disk is full.
     """
-    recipe = (recipe or Recipe()).replace(**options)
+    recipe = recipe or Recipe()
+    model = options.get("model")
+    if isinstance(model, Model):
+        options["model"] = model.card.name
+    else:
+        model = None
+    recipe = recipe.replace(**options)
     with ProgressReporter(progress) as reporter:
         with reporter.stage("preparing"):
-            plan = RunPlan.of(slide, recipe)
+            plan = RunPlan.of(slide, recipe, model)
         with RunWriter(Path(out or plan.folder)) as writer:
             writer.adopt(slide)
             writer.check(plan.identity.record)

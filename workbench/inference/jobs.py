@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workbench.geometry import BoxLike
+    from workbench.models.live_model import Model
     from workbench.progress import Status
     from workbench.recipe import Recipe
     from workbench.results.run import Run
@@ -47,6 +48,8 @@ class Job:
     recipe : Recipe
     out : path, optional
         Folder of the run; see `workbench.inference.engine.run`.
+    model : Model, optional
+        A network in memory, in place of the model that the recipe names.
     user : str
         Name of the user; users take turns on a device.
     jobs : DeviceQueue
@@ -64,6 +67,7 @@ class Job:
         recipe: Recipe,
         out: str | os.PathLike[str] | None = None,
         *,
+        model: Model | None = None,
         user: str = "",
         jobs: DeviceQueue = JOBS,
     ) -> None:
@@ -71,6 +75,7 @@ class Job:
         self.slide = slide
         self.recipe = recipe
         self.out = out
+        self.model = model
         self.error: Exception | None = None
         self._jobs = jobs
         self._progress = Progress("waiting", "preparing", 0, 0)
@@ -196,6 +201,7 @@ class Job:
                 cancel=self._stop,
                 focus=lambda: self._focus,
                 need_tiles=True,
+                model=self.model or self.recipe.model,
             )
         except WorkbenchError as error:
             self._fail(error, str(error))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.inference.prediction import Predictor
+    from workbench.models.live_model import Model
     from workbench.models.tile_model import TilePredictor
     from workbench.recipe import Recipe, StainMethod
     from workbench.slide.slide import Slide
@@ -56,8 +57,15 @@ class RunPlan:
     grid: Grid
 
     @classmethod
-    def of(cls, slide: Slide, recipe: Recipe) -> Self:
+    def of(cls, slide: Slide, recipe: Recipe, model: Model | None = None) -> Self:
         """Load the model on its devices and make the grid.
+
+        Parameters
+        ----------
+        slide : Slide
+        recipe : Recipe
+        model : Model, optional
+            A model in memory, in place of the one that the recipe names.
 
         Raises
         ------
@@ -71,7 +79,7 @@ class RunPlan:
         slide.require_unchanged()
         slide.require_mpp()
         members = [
-            DevicePredictor(_model(recipe), recipe, device)
+            DevicePredictor(_model(recipe, model), recipe, device)
             for device in resolve_devices(recipe.device)
         ]
         grid = grid_for(slide, members[0].card)
@@ -198,9 +206,9 @@ class RunPlan:
         return warnings
 
 
-def _model(recipe: Recipe) -> TilePredictor:
+def _model(recipe: Recipe, live: Model | None) -> TilePredictor:
     model = find_model(
-        recipe.model,
+        recipe.model if live is None else live,
         trust=recipe.trust,
         weights=recipe.weights or None,
         min_score=recipe.min_score,

@@ -3,6 +3,7 @@ from .catalogue import find_card, known_cards, model_names
 from .devices import resolve_device, resolve_devices
 from .export import export_model
 from .instance_decoders import Decoder
+from .live_model import Model
 from .preprocessing import InputChannels
 from .registry import find_model, identify_model
 from .self_check import check_model
@@ -12,6 +13,7 @@ from .tile_model import TileModel
 __all__ = [
     "Decoder",
     "InputChannels",
+    "Model",
     "ModelCard",
     "StainSensitivity",
     "TileModel",

@@ -11,6 +11,7 @@ from workbench.models.architectures import build_network, is_torchvision
 from workbench.models.catalogue import find_card, find_source, model_names
 from workbench.models.formats.card_files import ModelSource, read_source, sha256_of
 from workbench.models.formats.weights import load_network
+from workbench.models.live_model import Model
 from workbench.models.networks.maskrcnn import is_maskrcnn, taking_tiles
 from workbench.models.self_check import check_model
 from workbench.models.tile_model import TileModel
@@ -27,7 +28,7 @@ __all__ = ["find_card", "find_model", "identify_model", "model_names"]
 
 
 def find_model(
-    name_or_path: str | os.PathLike[str],
+    name_or_path: str | os.PathLike[str] | Model,
     *,
     trust: bool = False,
     weights: str | os.PathLike[str] | None = None,
@@ -37,7 +38,7 @@ def find_model(
 
     Parameters
     ----------
-    name_or_path : str or PathLike
+    name_or_path : str, PathLike or Model
         A name (`model_names()`), a file of weights with its card beside it, a card,
         or a folder with either, such as one of the WSInfer zoo. With `weights` also
         the name of a classifier of torchvision, such as "resnet18", or of a Mask
@@ -70,6 +71,8 @@ def find_model(
         it fails the check of `workbench.models.self_check`; or if `min_score` is given
         and it does not predict instances.
     """
+    if isinstance(name_or_path, Model):
+        return _live(name_or_path, min_score)
     source = _identified(name_or_path, weights, min_score)
     card = source.card
     trust = trust or source.trusted
@@ -106,15 +109,26 @@ def _identified(
 ) -> ModelSource:
     """Return where a model lies, with the options and the SHA-256 in its card."""
     source = _source(name_or_path, weights)
-    card = source.card
+    card = _with_min_score(source.card, min_score)
+    if source.weights is not None:
+        card = _verified(card, _existing(source.weights))
+    return replace(source, card=card)
+
+
+def _live(model: Model, min_score: float | None) -> TileModel:
+    card = _with_min_score(model.card, min_score)
+    found = TileModel(card, taking_tiles(model.copy_network(), card))
+    check_model(found)
+    return found
+
+
+def _with_min_score(card: ModelCard, min_score: float | None) -> ModelCard:
     if min_score is not None:
         if card.task != "instances":
             message = f"'{card.name}' does not predict instances that have a score."
             raise ModelError(message, "Leave min_score out, or choose another model.")
         card = card.model_copy(update={"min_score": min_score})
-    if source.weights is not None:
-        card = _verified(card, _existing(source.weights))
-    return replace(source, card=card)
+    return card
 
 
 def _source(
