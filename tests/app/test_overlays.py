@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import numpy as np
 import param
@@ -156,13 +155,13 @@ def test_what_is_read_out_is_what_is_shown(overlay):
     shown.channel.value = "red"
     assert read() == [f"red {values['red']:.4g}"]
     green = shown.look
-    shown.restore(replace(green, channel="green"))
+    shown.restore(green.model_copy(update={"channel": "green"}))
     assert read() == [f"green {values['green']:.4g}"]
     shown.visible.value = False
     assert read() == []
     app.overlays.remove(shown)
     app.overlays.offer(app.site.shelf.saved(app.slide))
-    red = replace(green, run=shown.run.path.name, channel="red")
+    red = green.model_copy(update={"run": shown.run.path.name, "channel": "red"})
     app.overlays.restore(Address(overlays=(red,)))
     assert read() == [f"red {values['red']:.4g}"]
     app.overlays.overlays[0].channel.value = MOST_LIKELY

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,13 +20,13 @@ views = st.builds(
 looks = st.builds(
     OverlayLook,
     run=words,
-    channel=words,
+    channel=st.just("") | words,
     colours=words,
     opacity=parts,
     threshold=parts,
     visible=st.booleans(),
-    window=st.tuples(parts, parts),
-    summary=st.sampled_from(["mean", "highest"]),
+    window=st.none() | st.tuples(parts, parts),
+    summary=st.sampled_from(["", "mean", "highest"]),
 )
 ends = st.tuples(parts, parts).map(sorted)
 objects = st.builds(
@@ -99,13 +101,102 @@ def test_an_address_of_an_overlay_without_a_window_is_still_understood():
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "run", "run~class", "run~class~viridis~half~1~~", "~class~viridis~1~1~~"),
+        *("", "~", "run~class~viridis~half~1~~", "~class~viridis~1~1~~"),
         *("run~class~viridis~1~1~~score", "run~class~viridis~1~1~~score:nan:1"),
         "run~class~viridis~1~1~~score:2:1",
     ],
 )
 def test_a_look_of_objects_that_is_none_is_left_out(text):
     assert InstancesLook.parse(text) is None
+
+
+def test_a_look_of_objects_may_end_early():
+    assert InstancesLook.parse("run~score") == InstancesLook(run="run", by="score")
+
+
+def test_addresses_are_short_and_readable():
+    overlay = OverlayLook(
+        run="a-run-0001",
+        channel="tumour",
+        colours="viridis",
+        opacity=0.5,
+        threshold=0.25,
+        window=(0.1, 0.9),
+    )
+    limits = (("area_um2", 20, math.inf), ("a, b", 0, 1))
+    objects = InstancesLook(run="a", hidden=("x~y", "z"), limits=limits)
+    address = Address(slide="a.svs", view=View(1, 2, 3), turn=1, overlays=(overlay,))
+    address = address.model_copy(update={"objects": objects, "mirrored": True})
+    assert address.query == (
+        "slide=a.svs&at=1.0,2.0,3&turn=1m"
+        "&overlay=a-run-0001~tumour~viridis~0.5~0.25~1~0.1,0.9"
+        "&objects=a~class~viridis~1~1~x%257Ey,z~area_um2:20:inf,a%252C%2520b:0:1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        (
+            "slide=cases/b.svs&at=100.5,-3.0,0.25&turn=m&raw=1",
+            {
+                "slide": "cases/b.svs",
+                "view": View(100.5, -3, 0.25),
+                "mirrored": True,
+                "look": "as scanned",
+            },
+        ),
+        (
+            (
+                "overlay=a%257Eb~tumour~viridis~0.5~0.25~0~0.1~0.9~mean"
+                "&overlay=r~~magma~2~0.25~1~0~1"
+            ),
+            {
+                "overlays": (
+                    OverlayLook(
+                        run="a~b",
+                        channel="tumour",
+                        colours="viridis",
+                        opacity=0.5,
+                        threshold=0.25,
+                        visible=False,
+                        window=(0.1, 0.9),
+                        summary="mean",
+                    ),
+                    OverlayLook(
+                        run="r",
+                        channel="",
+                        colours="magma",
+                        opacity=1,
+                        threshold=0.25,
+                        window=(0, 1),
+                    ),
+                )
+            },
+        ),
+        (
+            (
+                "objects=r~score~viridis~0.6~1~a%252Cb,c~score%3A0.5%3Ainf"
+                "&divider=raw+%7C+normalized@0.25&beside=x.svs&beside=y.svs&alone=1"
+            ),
+            {
+                "objects": InstancesLook(
+                    run="r",
+                    by="score",
+                    opacity=0.6,
+                    hidden=("a,b", "c"),
+                    limits=(("score", 0.5, math.inf),),
+                ),
+                "divider": "raw | normalized",
+                "divided_at": 0.25,
+                "beside": ("x.svs", "y.svs"),
+                "alone": True,
+            },
+        ),
+    ],
+)
+def test_addresses_of_earlier_versions_are_understood(query, fields):
+    assert Address.parse(query) == Address(**fields)
 
 
 def test_an_open_end_of_a_limit_stays_open():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import panel as pn
@@ -180,7 +179,7 @@ class Session(pn.viewable.Viewer):
         """
         self.compare.offer(self.slides.names)
         first = next(iter(self.slides.names), "")
-        self.url_sync.go(replace(address, slide=address.slide or first))
+        self.url_sync.go(address.model_copy(update={"slide": address.slide or first}))
         self.slides.load_thumbnails()
 
     def close(self) -> None:

@@ -1,17 +1,28 @@
 """Addresses: what a session shows, as the query of a URL.
 
 No path and nothing of a patient is in it: slides go by the names they are served
-under, runs by the names of their folders. Whatever does not parse is left out, as
-addresses come from anywhere.
+under, runs by the names of their folders. A value that does not parse is left out:
+anybody can write an address.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, Self
 from urllib.parse import parse_qs, quote, unquote, urlencode
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
 from workbench.app.viewer.viewer import View
 from workbench.layers.colormaps import COLORMAPS
@@ -19,139 +30,159 @@ from workbench.layers.colormaps import COLORMAPS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+_TEXT: Final = "text"
+"""Validation context of values that come from a URL."""
+
 _TURN: Final = re.compile("([0-3]?)(m?)")
-_IMAGE: Final = re.compile("[0-9]{1,4}")
 _PLACES: Final = 5
 """Significant digits of a downsample: the same to less than a pixel of any screen."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OverlayLook:
+def _unquoted(value: Any, info: ValidationInfo) -> Any:
+    from_text = info.context == _TEXT and isinstance(value, str)
+    return unquote(value) if from_text else value
+
+
+def _split(separator: str, *, empty: tuple[()] | None = ()) -> BeforeValidator:
+    """Return the validator that splits a text; `empty` is what an empty text means."""
+
+    def split(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return value.split(separator) if value else empty
+
+    return BeforeValidator(split)
+
+
+def _ascending(limit: tuple[str, float, float]) -> tuple[str, float, float]:
+    if not limit[1] <= limit[2]:  # NaN, too
+        message = f"{limit} is no range"
+        raise ValueError(message)
+    return limit
+
+
+Word = Annotated[str, BeforeValidator(_unquoted)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[Finite, AfterValidator(lambda share: min(1.0, max(0.0, share)))]
+"""Between 0 and 1; what lies outside becomes the nearer end."""
+
+Window = Annotated[tuple[Finite, Finite] | None, _split(",", empty=None)]
+Words = Annotated[tuple[Word, ...], _split(",")]
+Limit = Annotated[tuple[Word, float, float], _split(":"), AfterValidator(_ascending)]
+Limits = Annotated[tuple[Limit, ...], _split(",")]
+
+
+class Look(BaseModel):
+    """How something is shown, as a text that is short and readable in a URL.
+
+    The text has the fields in their order, separated by "~"; the entries of a field
+    are separated by ",", their parts by ":". Separators within words are escaped. Empty
+    fields at the end are left out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: Annotated[Word, Field(min_length=1)]
+    """Name of the run's folder."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Return the look that `text` describes, None if it describes none."""
+        words = zip(cls.model_fields, cls._words(text), strict=False)
+        try:
+            return cls.model_validate(dict(words), context=_TEXT)
+        except ValidationError:
+            return None
+
+    @classmethod
+    def _words(cls, text: str) -> list[str]:
+        return text.split("~")
+
+    def __str__(self) -> str:
+        """Return the text that parses to this."""
+        return "~".join(_written(value, ",:") for _, value in self).rstrip("~")
+
+
+class OverlayLook(Look):
     """One overlay, as it is shown."""
 
-    run: str
-    """Name of the run's folder."""
-
-    channel: str
-    colours: str
-    opacity: float
-    threshold: float
+    channel: Word
+    colours: Word
+    opacity: Share
+    threshold: Finite
     visible: bool = True
-    window: tuple[float, float] | None = None
+    window: Window = None
     """The values at the ends of the colours; None: those of the model."""
 
-    summary: str = ""
-    """What many cells under one pixel are shown as; only kept with a window."""
+    summary: Word = ""
+    """What many cells under one pixel are shown as."""
 
     @classmethod
-    def parse(cls, text: str) -> OverlayLook | None:
-        """Return what `text` says, None if it says nothing sensible."""
-        parts = [unquote(part) for part in text.split("~")]
-        try:
-            run, channel, colours, opacity, threshold, visible, *more = parts
-            numbers = [float(opacity), float(threshold), *map(float, more[:2])]
-        except ValueError:
-            return None
-        if not run or not all(map(math.isfinite, numbers)):
-            return None
-        return cls(
-            run=run,
-            channel=channel,
-            colours=colours,
-            opacity=min(1.0, max(0.0, numbers[0])),
-            threshold=numbers[1],
-            visible=visible != "0",
-            window=(numbers[2], numbers[3]) if len(more) > 1 else None,
-            summary="".join(more[2:3]),
-        )
-
-    def __str__(self) -> str:
-        """Return the text that parses to this."""
-        more = [f"{self.opacity:.4g}", f"{self.threshold:.6g}", str(int(self.visible))]
-        if self.window is not None:
-            more += [*(f"{edge:.6g}" for edge in self.window), self.summary]
-        return "~".join([*map(_quoted, (self.run, self.channel, self.colours)), *more])
+    def _words(cls, text: str) -> list[str]:
+        words = super()._words(text)
+        at = list(cls.model_fields).index("window")
+        # Earlier versions wrote the ends of the window as two words.
+        if len(words) > at + 1 and words[at] and "," not in words[at]:
+            words[at : at + 2] = [",".join(words[at : at + 2])]
+        return words
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstancesLook:
-    """The objects of a run, as they are shown."""
+class InstancesLook(Look):
+    """The instances of a run, as they are shown."""
 
-    run: str
-    """Name of the run's folder."""
+    by: Word = "class"
+    """Value that gives them their colour."""
 
-    by: str = "class"
-    """What their colour says."""
-
-    colours: str = COLORMAPS[0]
-    opacity: float = 1.0
+    colours: Word = COLORMAPS[0]
+    opacity: Share = 1.0
     visible: bool = True
-    hidden: tuple[str, ...] = ()
+    hidden: Words = ()
     """Classes that are not shown."""
 
-    limits: tuple[tuple[str, float, float], ...] = ()
-    """Of values: name, least and greatest that is shown; may be infinite."""
-
-    @classmethod
-    def parse(cls, text: str) -> InstancesLook | None:
-        """Return what `text` says, None if it says nothing sensible."""
-        try:
-            run, by, colours, opacity, visible, hidden, limits = text.split("~")
-            looks = cls(
-                run=unquote(run),
-                by=unquote(by),
-                colours=unquote(colours),
-                opacity=min(1.0, max(0.0, float(opacity))),
-                visible=visible != "0",
-                hidden=tuple(map(unquote, filter(None, hidden.split(",")))),
-                limits=tuple(map(_limit, filter(None, limits.split(",")))),
-            )
-        except ValueError:
-            return None
-        return looks if looks.run and math.isfinite(looks.opacity) else None
-
-    def __str__(self) -> str:
-        """Return the text that parses to this."""
-        limits = (
-            f"{_quoted(name)}:{low:.6g}:{high:.6g}" for name, low, high in self.limits
-        )
-        return "~".join(
-            [
-                *map(_quoted, (self.run, self.by, self.colours)),
-                f"{self.opacity:.4g}",
-                str(int(self.visible)),
-                ",".join(map(_quoted, self.hidden)),
-                ",".join(limits),
-            ]
-        )
+    limits: Limits = ()
+    """Name of a value, least and greatest that is shown; may be infinite."""
 
 
-def _quoted(word: str) -> str:
-    # "~" is what quote() leaves as it is, and so the one thing to replace.
-    return quote(word, safe="").replace("~", "%7E")
+def _written(value: Any, separators: str) -> str:
+    """Return a value as text; the entries of tuples are joined by the separators."""
+    match value:
+        case None:
+            return ""
+        case str():
+            # "~" is what quote() leaves as it is, and so the one thing to replace.
+            return quote(value, safe="").replace("~", "%7E")
+        case bool():
+            return str(int(value))
+        case tuple():
+            return separators[0].join(_written(one, separators[1:]) for one in value)
+        case _:
+            return f"{value:.6g}"
 
 
-def _limit(text: str) -> tuple[str, float, float]:
-    name, low, high = text.split(":")
-    numbers = float(low), float(high)
-    if math.isnan(sum(numbers)) or numbers[0] > numbers[1]:
-        message = f"{text} is no range"
+def _view(value: Any) -> Any:
+    """Return the view that "x,y,downsample" describes."""
+    if not isinstance(value, str):
+        return value
+    x, y, downsample = map(float, value.split(","))
+    if not math.isfinite(x + y + downsample) or downsample <= 0:
+        message = f"{value} is no view"
         raise ValueError(message)
-    return unquote(name), *numbers
+    return View(x, y, downsample)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """What a session shows: slide, place, colours, overlays and comparison."""
+class Address(BaseModel):
+    """What a session shows: slide, view, colours, overlays and comparison."""
+
+    model_config = ConfigDict(frozen=True)
 
     slide: str = ""
     """The name it is served under."""
 
-    image: int | None = None
+    image: Annotated[int | None, Field(ge=0, le=9999)] = None
     """Which image of its file; None: the scan."""
 
-    view: View | None = None
-    turn: int = 0
+    view: Annotated[View | None, BeforeValidator(_view)] = None
+    turn: Annotated[int, Field(ge=0, le=3)] = 0
     """Quarters by which the slide is turned clockwise, after mirroring."""
 
     mirrored: bool = False
@@ -168,43 +199,48 @@ class Address:
     divider: str = ""
     """What the divider stands between, empty for none; as the panel names it."""
 
-    divided_at: float = 0.5
+    divided_at: Share = 0.5
     beside: tuple[str, ...] = ()
     """Slides beside it, by name."""
 
     alone: bool = False
     """Whether slides side by side move each on its own."""
 
+    @field_validator("*", mode="wrap")
     @classmethod
-    def parse(cls, query: str | Mapping[str, Sequence[str | bytes]]) -> Address:
-        """Return what a query says, with the defaults for whatever it does not."""
+    def _default_for_nonsense(
+        cls, value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> Any:
+        try:
+            return validate(value)
+        except ValidationError:
+            if info.context != _TEXT or info.field_name is None:
+                raise
+            return cls.model_fields[info.field_name].default
+
+    @classmethod
+    def parse(cls, query: str | Mapping[str, Sequence[str | bytes]]) -> Self:
+        """Return the address of a query, with defaults for what it does not say."""
         given = parse_qs(query) if isinstance(query, str) else query
         texts = {name: [_text(value) for value in given[name]] for name in given}
-
-        def one(name: str) -> str:
-            return texts.get(name, [""])[0]
-
-        turn, mirrored = _turn(one("turn"))
+        one = {name: values[0] for name, values in texts.items() if values}
+        turned = _TURN.fullmatch(one.get("turn", ""))
         looks = map(OverlayLook.parse, texts.get("overlay", []))
-        divider, _, at = one("divider").partition("@")
-        return cls(
-            slide=one("slide"),
-            image=int(one("image")) if _IMAGE.fullmatch(one("image")) else None,
-            view=_view(one("at")),
-            turn=turn,
-            mirrored=mirrored,
-            normalize=one("normalize"),
-            reference=one("reference"),
-            # "raw" is what addresses said before there was more than two.
-            look=one("look") or ("as scanned" if one("raw") == "1" else ""),
-            model=one("model"),
-            overlays=tuple(look for look in looks if look is not None),
-            objects=InstancesLook.parse(one("objects")),
-            divider=divider,
-            divided_at=min(1.0, max(0.0, _number(at, 0.5))),
-            beside=tuple(texts.get("beside", [])),
-            alone=one("alone") == "1",
-        )
+        divider, _, divided_at = one.get("divider", "").partition("@")
+        # "raw" is what addresses said while there were two ways to draw a slide.
+        look = one.get("look") or ("as scanned" if one.get("raw") == "1" else "")
+        fields = one | {
+            "view": one.get("at"),
+            "turn": turned[1] or 0 if turned else 0,
+            "mirrored": bool(turned and turned[2]),
+            "look": look,
+            "overlays": tuple(filter(None, looks)),
+            "objects": InstancesLook.parse(one.get("objects", "")),
+            "divider": divider,
+            "divided_at": divided_at,
+            "beside": texts.get("beside", ()),
+        }
+        return cls.model_validate(fields, context=_TEXT)
 
     @property
     def query(self) -> str:
@@ -227,7 +263,7 @@ class Address:
             *(("beside", name) for name in self.beside),
             ("alone", "1" if self.alone and self.beside else ""),
         ]
-        return urlencode([pair for pair in pairs if pair[1]], safe="/,@~")
+        return urlencode([pair for pair in pairs if pair[1]], safe="/,:@~")
 
 
 class Addressable(Protocol):
@@ -252,27 +288,6 @@ NAMES: Final = (
 
 def _text(value: str | bytes) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else value
-
-
-def _number(text: str, default: float) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        return default
-    return number if math.isfinite(number) else default
-
-
-def _view(text: str) -> View | None:
-    numbers = [_number(part, math.nan) for part in text.split(",")]
-    if len(numbers) != 3 or any(map(math.isnan, numbers)) or numbers[2] <= 0:  # noqa: PLR2004 - x, y, downsample
-        return None
-    return View(*numbers)
-
-
-def _turn(text: str) -> tuple[int, bool]:
-    """Return quarters and whether mirrored, of "3", "1m", "m"; nonsense is no turn."""
-    found = _TURN.fullmatch(text)
-    return (int(found[1] or 0), bool(found[2])) if found else (0, False)
 
 
 def _turn_text(turn: int, *, mirrored: bool) -> str:

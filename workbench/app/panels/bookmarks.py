@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -174,7 +174,8 @@ class BookmarkPanel(pn.viewable.Viewer):
         for bookmark in [] if self._slide is None else self._bookmarks.of(self._slide):
             if bookmark.name == name:
                 address = Address.parse(bookmark.query)
-                self._go(replace(address, slide=self._here().slide))
+                slide = self._here().slide
+                self._go(address.model_copy(update={"slide": slide}))
 
     def delete(self, name: str | None) -> None:
         """Let go of a view."""
