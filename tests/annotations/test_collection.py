@@ -180,7 +180,7 @@ def test_any_outline_survives_the_way_out_and_in(numbers):
         (b"\x1f\x8b and no gzip", "no JSON"),
         (b"3", "no list of features"),
         (b'{"type": "FeatureCollection"}', "no list of features"),
-        (b"[1]", "feature 1 is no object"),
+        (b"[1]", "feature 1 is not an object"),
         (b'{"type": "Topology"}', "feature 1"),
         (b'[{"type": "Feature", "geometry": {"type": "Polygon"}}]', "feature 1"),
         (

@@ -66,7 +66,7 @@ GOOD = [feature(polygon([[x + a, b] for a, b in SMALL])) for x in range(0, 60, 2
         (feature({"type": "Polygon", "coordinates": "abc"}), "could not convert"),
         (feature({"coordinates": []}), "type"),
         (feature({"type": "Circle", "coordinates": [0, 0]}), "Circle"),
-        (feature(polygon([[0, 0], [1e9, 0], [1e9, 1e9], [0, 0]])), "off any slide"),
+        (feature(polygon([[0, 0], [1e9, 0], [1e9, 1e9], [0, 0]])), "outside any slide"),
         (feature(polygon([[0, 0], [10**400, 0], [9, 9], [0, 0]])), "too large"),
         (feature(polygon([[0, 0], [float("inf"), 0], [9, 9], [0, 0]])), "not finite"),
         (feature(polygon([[0, 0], [None, 0], [9, 9], [0, 0]])), "not finite"),
@@ -77,8 +77,8 @@ GOOD = [feature(polygon([[x + a, b] for a, b in SMALL])) for x in range(0, 60, 2
         (feature({"type": "GeometryCollection", "geometries": []}), "0 annotations"),
         ({"type": "Feature", "properties": {}, "geometry": None}, "no geometry"),
         (feature(polygon(SMALL), name={"a": 1}) | {"properties": [1]}, "not GeoJSON"),
-        (3, "is no object"),
-        (None, "is no object"),
+        (3, "is not an object"),
+        (None, "is not an object"),
     ],
 )
 @pytest.mark.parametrize("place", [0, 2, 3])
@@ -183,7 +183,7 @@ def test_one_id_twice_loses_nothing():
     assert len({each.id for each in found}) == 2
     assert [each.id for each in read([one, two])] == [each.id for each in found]
     assert "own" in str(found.notes[0])
-    assert "twice" in str(found.notes[1])
+    assert "duplicate" in str(found.notes[1])
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,7 @@ def test_two_who_look_at_the_same_share_tiles_of_numbers(store):
         registry.register(InstanceLayer(store, PYRAMID).instance_numbers)
         for _ in range(2)
     )
-    drawn = registry.answer(first, place)
-    ready = registry.ready(second, place)
+    drawn = registry.tile(first, place)
+    ready = registry.available_tile(second, place)
     assert ready is not None
     assert ready.tile is drawn.tile

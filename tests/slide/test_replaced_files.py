@@ -121,11 +121,11 @@ def test_no_tile_of_it_is_shown(change, tmp_path):
         registry = TileRegistry()
         key = registry.register(SlideLayer(slide), on_error=told.append)
         place = (0, 0, 0)
-        assert not registry.answer(key, place).failed
-        assert registry.ready(key, place) is not None
+        assert not registry.tile(key, place).failed
+        assert registry.available_tile(key, place) is not None
         change(path)
-        assert registry.ready(key, place) is None
-        assert registry.answer(key, place).failed
+        assert registry.available_tile(key, place) is None
+        assert registry.tile(key, place).failed
         assert isinstance(told[0], SlideChangedError)
 
 

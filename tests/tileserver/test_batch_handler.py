@@ -21,7 +21,7 @@ from workbench.layers.encode import hatched_tile
 from workbench.layers.layer import Pyramid
 from workbench.slide.readers.base import EncodedTile
 from workbench.tileserver import RateLimit, TileRegistry, handler, tile_routes
-from workbench.tileserver.batch_handler import MOST
+from workbench.tileserver.batch_handler import MAX_TILES
 
 TOP = 4
 
@@ -41,7 +41,7 @@ class Layer:
         self.drawing = self.most_drawing = 0
         self.lock = threading.Lock()
 
-    def ready_tile(self, z, x, y):
+    def tile_in_memory(self, z, x, y):
         return EncodedTile(f"{z}/{x}/{y}".encode(), "image/png") if y == 0 else None
 
     def tile(self, z, x, y):
@@ -152,7 +152,7 @@ def test_tiles_come_as_they_would_alone(served):
 
 
 def test_what_is_wanted_first_is_drawn_first(served, layer):
-    places = [(x, 1 + x % 3) for x in range(MOST)]
+    places = [(x, 1 + x % 3) for x in range(MAX_TILES)]
     ask(served, ",".join(f"{x}.{y}" for x, y in reversed(places)))
     turns = [places[::-1].index(place) for place in layer.asked]
     assert max(abs(turn - at) for at, turn in enumerate(turns)) <= 1  # two at a time
@@ -198,7 +198,7 @@ def test_one_request_does_not_take_all_threads(served, layer, monkeypatch):
         "1e3.2",
         "99999999.0",
         "%D9%A1.0",  # a digit, but none of ours
-        ",".join(f"{x}.0" for x in range(MOST + 1)),
+        ",".join(f"{x}.0" for x in range(MAX_TILES + 1)),
         "1.0," * 5_000,
     ],
 )
@@ -210,8 +210,8 @@ def test_what_is_no_list_of_a_few_tiles_is_refused(served, layer, tiles):
 
 
 def test_as_many_as_may_be_asked_for_come(served):
-    tiles = ",".join(f"{x}.{x % 2}" for x in range(MOST))
-    assert {each.number for each in ask(served, tiles)[2]} == set(range(MOST))
+    tiles = ",".join(f"{x}.{x % 2}" for x in range(MAX_TILES))
+    assert {each.number for each in ask(served, tiles)[2]} == set(range(MAX_TILES))
 
 
 def test_a_bad_tile_leaves_the_others_as_they_are(served, layer, caplog):
@@ -329,7 +329,7 @@ def let_it_hear(served):
 def test_nothing_more_is_drawn_for_who_has_gone(served, layer):
     gate = threading.Event()
     layer.gates = {(0, 1): gate, (1, 1): gate}
-    response = begin(served, ",".join(f"{x}.1" for x in range(MOST)))
+    response = begin(served, ",".join(f"{x}.1" for x in range(MAX_TILES)))
     eventually(lambda: len(layer.asked) == 2)
     response.close()
     let_it_hear(served)
@@ -348,7 +348,7 @@ def test_nothing_more_is_drawn_of_what_a_notebook_cancels(serve, layer):
     layer.gates = {(0, 1): gate, (1, 1): gate}
     loop, _ = serve.loops[-1]
     relay = Relay(f"http://127.0.0.1:{served.port}/tiles", loop, lambda *_: None)
-    tiles = ",".join(f"{x}.1" for x in range(MOST))
+    tiles = ",".join(f"{x}.1" for x in range(MAX_TILES))
     path = f"/tiles/{served.key}/{TOP}?v=0.1&tiles={tiles}"
     relay.take({"calls": [{"kind": "get", "id": "1", "path": path}]})
     eventually(lambda: len(layer.asked) == 2)

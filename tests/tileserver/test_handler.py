@@ -56,11 +56,11 @@ class Painted:
 def test_a_tile_is_drawn_once_for_each_version():
     registry, layer = TileRegistry(), Painted()
     key = registry.register(layer)
-    first = registry.answer(key, (0, 0, 0))
-    assert registry.answer(key, (0, 0, 0)) == first
+    first = registry.tile(key, (0, 0, 0))
+    assert registry.tile(key, (0, 0, 0)) == first
     assert layer.asked == 1
     layer.text, layer.version = "b", "2"
-    second = registry.answer(key, (0, 0, 0))
+    second = registry.tile(key, (0, 0, 0))
     assert second.tile.data == b"b000"
     assert second.version == registry.version(key) != first.version
 
@@ -68,9 +68,9 @@ def test_a_tile_is_drawn_once_for_each_version():
 def test_another_layer_of_the_same_version_is_another_version():
     registry = TileRegistry()
     key = registry.register(Painted("a"))
-    first = registry.answer(key, (0, 0, 0))
+    first = registry.tile(key, (0, 0, 0))
     registry.replace(key, Painted("b"))
-    second = registry.answer(key, (0, 0, 0))
+    second = registry.tile(key, (0, 0, 0))
     assert (first.tile.data, second.tile.data) == (b"a000", b"b000")
     assert first.version != second.version
 
@@ -79,12 +79,12 @@ def test_a_released_layer_is_gone_and_so_are_its_tiles():
     cache = TileCache()
     registry = TileRegistry(cache)
     key, other = registry.register(Painted()), registry.register(Painted())
-    registry.answer(key, (0, 0, 0))
-    registry.answer(other, (0, 0, 0))
+    registry.tile(key, (0, 0, 0))
+    registry.tile(other, (0, 0, 0))
     registry.release(key)
     assert cache.nbytes == len(b"a000")
     with pytest.raises(KeyError):
-        registry.answer(key, (0, 0, 0))
+        registry.tile(key, (0, 0, 0))
     registry.release(key)
     assert len(registry) == 1
 
@@ -98,19 +98,19 @@ class Shared(Painted):
 def test_what_one_session_has_drawn_serves_the_others():
     registry, mine, yours = TileRegistry(), Shared(), Shared()
     first, second = registry.register(mine), registry.register(yours)
-    assert registry.answer(first, (0, 0, 0)) == registry.answer(second, (0, 0, 0))
+    assert registry.tile(first, (0, 0, 0)) == registry.tile(second, (0, 0, 0))
     assert (mine.asked, yours.asked) == (1, 0)
     registry.release(first)
-    assert registry.ready(second, (0, 0, 0)) is not None
+    assert registry.available_tile(second, (0, 0, 0)) is not None
     registry.replace(second, Shared("b", version="2"))
-    assert registry.ready(second, (0, 0, 0)) is None
-    assert registry.answer(second, (0, 0, 0)).tile.data == b"b000"
+    assert registry.available_tile(second, (0, 0, 0)) is None
+    assert registry.tile(second, (0, 0, 0)).tile.data == b"b000"
 
 
 class Ready(Painted):
     """A layer with some tiles in memory."""
 
-    def ready_tile(self, z, x, y):  # noqa: ARG002 - as a layer is asked
+    def tile_in_memory(self, z, x, y):  # noqa: ARG002 - as a layer is asked
         if self.problem:
             raise self.problem
         return EncodedTile(b"ready", "image/png") if x == 0 else None
@@ -119,12 +119,12 @@ class Ready(Painted):
 def test_a_tile_in_memory_is_not_waited_for():
     registry, layer = TileRegistry(), Ready()
     key = registry.register(layer)
-    assert registry.ready(key, (1, 0, 0)).tile.data == b"ready"
-    assert registry.ready(key, (1, 1, 0)) is None
-    registry.answer(key, (1, 1, 0))
-    assert registry.ready(key, (1, 1, 0)).tile.data == b"a110"
+    assert registry.available_tile(key, (1, 0, 0)).tile.data == b"ready"
+    assert registry.available_tile(key, (1, 1, 0)) is None
+    registry.tile(key, (1, 1, 0))
+    assert registry.available_tile(key, (1, 1, 0)).tile.data == b"a110"
     layer.problem = SlideReadError("x", "a tile", "it is damaged")
-    assert registry.ready(key, (1, 0, 1)) is None
+    assert registry.available_tile(key, (1, 0, 1)) is None
 
 
 def test_a_stored_tile_in_memory_is_the_stored_tile(tmp_path):
@@ -134,10 +134,10 @@ def test_a_stored_tile_in_memory_is_the_stored_tile(tmp_path):
         top = layer.pyramid.max_zoom
         for place in [(top, 0, 0), (top, 3, 2)]:
             # None: the file system cannot tell what it has in memory.
-            assert layer.ready_tile(*place) in (layer.tile(*place), None)
+            assert layer.tile_in_memory(*place) in (layer.tile(*place), None)
         larger = SlideLayer(slide, tile_px=2 * layer.pyramid.tile_px)
         assert larger.drawing != layer.drawing
-        assert larger.ready_tile(larger.pyramid.max_zoom, 0, 0) is None
+        assert larger.tile_in_memory(larger.pyramid.max_zoom, 0, 0) is None
         side = larger.pyramid.tile_px
         drawn = decode_jpeg(larger.tile(larger.pyramid.max_zoom, 0, 0).data)
         assert drawn.shape == (side, side, 3)
@@ -148,9 +148,9 @@ def test_there_are_no_tiles_beside_the_pyramid():
     key = registry.register(layer)
     for place in [(5, 0, 0), (0, 1, 0), (4, 0, 16)]:
         with pytest.raises(OutOfBoundsError):
-            registry.answer(key, place)
+            registry.tile(key, place)
         with pytest.raises(OutOfBoundsError):
-            registry.ready(key, place)
+            registry.available_tile(key, place)
     assert layer.asked == 0
 
 
@@ -196,8 +196,8 @@ def test_keys_cannot_be_guessed():
 def test_nothing_to_draw_is_transparent_and_kept():
     registry, layer = TileRegistry(), Painted(text=None)
     key = registry.register(layer)
-    assert registry.answer(key, (0, 0, 0)).tile == TRANSPARENT
-    registry.answer(key, (0, 0, 0))
+    assert registry.tile(key, (0, 0, 0)).tile == TRANSPARENT
+    registry.tile(key, (0, 0, 0))
     assert layer.asked == 1
 
 
@@ -205,7 +205,7 @@ def test_a_tile_that_fails_is_marked_not_kept_and_told_without_names(caplog):
     problem = SlideReadError("/slides/Jane Doe.svs", "a tile", "it is damaged")
     registry, layer, heard = TileRegistry(), Painted(problem=problem), []
     key = registry.register(layer, on_error=heard.append)
-    answer = registry.answer(key, (3, 2, 1))
+    answer = registry.tile(key, (3, 2, 1))
     # Not glass: a pathologist has to see that something is missing here.
     assert answer.tile == hatched_tile(256) != TRANSPARENT
     assert answer.failed
@@ -214,7 +214,7 @@ def test_a_tile_that_fails_is_marked_not_kept_and_told_without_names(caplog):
     assert "(3, 2, 1)" in caplog.text
     assert "Jane" not in caplog.text
     layer.problem = None
-    assert registry.answer(key, (3, 2, 1)).tile.data == b"a321"
+    assert registry.tile(key, (3, 2, 1)).tile.data == b"a321"
 
 
 @given(
@@ -248,7 +248,7 @@ def test_many_threads_get_the_tiles_they_asked_for():
     def ask():
         for number in range(300):
             place = (4, number % 11, number % 5)
-            if registry.answer(key, place).tile.data != b"a4%d%d" % place[1:]:
+            if registry.tile(key, place).tile.data != b"a4%d%d" % place[1:]:
                 wrong.append(place)
 
     threads = [threading.Thread(target=ask) for _ in range(6)]
@@ -353,9 +353,9 @@ def test_work_is_dropped_when_the_client_has_gone(monkeypatch):
     monkeypatch.setattr(handler, "_POOL", pool)
     gate = threading.Event()
     blocked = pool.submit(gate.wait)
-    request = SimpleNamespace(_work=pool.submit(pytest.fail))
+    request = SimpleNamespace(_pending=pool.submit(pytest.fail))
     handler.TileHandler.on_connection_close(request)
     gate.set()
     assert blocked.result(5)
     pool.shutdown()
-    assert request._work.cancelled()
+    assert request._pending.cancelled()

@@ -1,4 +1,4 @@
-"""One annotation: a marked place with its name, class, author and time."""
+"""An annotation: a geometry with its name, class, author and time."""
 
 from __future__ import annotations
 
@@ -30,97 +30,97 @@ _KINDS: Final[dict[str, Kind]] = {
     "Polygon": "area",
     "MultiPolygon": "area",
 }
-FARTHEST_PX: Final = 1e8
-"""From the corner of a slide."""
+MAX_COORDINATE_PX: Final = 1e8
+"""Maximum absolute coordinate, in level-0 pixels."""
 
-_LONGEST_TEXT: Final = 2000
+_MAX_TEXT_LENGTH: Final = 2000
 _TEXTS: Final = ("name", "classification", "author", "editor", "created", "modified")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
-    """A point, a line or an area that somebody has marked on a slide.
+    """A point, a line or an area on a slide.
 
     Raises
     ------
     AnnotationError
-        If there is nothing to be seen of it: no coordinates, or an area of none.
+        If the geometry has no coordinates, or encloses nothing.
     """
 
     geometry: BaseGeometry
-    """A shapely point, line or polygon, or several of one kind; level-0 pixels. Kept
-    to 0.01 px; areas that cross themselves are repaired."""
+    """Shapely point, line or polygon, or several of one kind, in level-0 pixels;
+    rounded to 0.01 px, self-crossing areas repaired."""
 
     name: str = ""
     classification: str = ""
-    """What it is, such as "Tumour"; empty: not classified."""
+    """Class, such as "Tumour"; empty: not classified."""
 
     colour: Colour | None = None
-    """Red, green and blue, 0 to 255; None: that of its classification."""
+    """Red, green and blue, 0 to 255; None: the colour of the class."""
 
     locked: bool = False
-    """Whether it is to be left as it is; people can unlock it."""
+    """True if it must not be edited; users can unlock it."""
 
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    """A UUID."""
+    """UUID of the annotation."""
 
     author: str = ""
-    """Who made it."""
+    """User who created the annotation."""
 
     editor: str = ""
-    """Who changed it last."""
+    """User who changed the annotation last."""
 
     created: str = ""
-    """When, as ISO 8601 in UTC."""
+    """Time of creation, ISO 8601 in UTC."""
 
     modified: str = ""
-    """When it was changed last."""
+    """Time of the last change, ISO 8601 in UTC."""
 
     properties: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """What else a file said of it, by name, as JSON has it; written again as it was."""
+    """Other properties from a GeoJSON file, by name; written back unchanged."""
 
     def __post_init__(self) -> None:
-        """Bring the geometry into the form in which it is kept."""
+        """Normalize the geometry and the texts."""
         try:
-            geometry = as_kept(self.geometry)
+            geometry = normalize_geometry(self.geometry)
         except (ValueError, TypeError, ShapelyError) as error:
             raise AnnotationError(self.name or self.id, str(error)) from error
         object.__setattr__(self, "geometry", geometry)
-        self._tidy_texts()
+        self._clean_texts()
 
-    def _tidy_texts(self) -> None:
+    def _clean_texts(self) -> None:
         for name in _TEXTS:
             text = getattr(self, name)
-            if text and not (len(text) <= _LONGEST_TEXT and text.isascii()):
-                object.__setattr__(self, name, _text(text))
+            if text and not (len(text) <= _MAX_TEXT_LENGTH and text.isascii()):
+                object.__setattr__(self, name, _clean_text(text))
 
     @classmethod
-    def of_kept(cls, geometry: BaseGeometry, **values: Any) -> Self:
-        """Return an annotation of a geometry that `as_kept` has returned.
+    def of_normalized(cls, geometry: BaseGeometry, **values: Any) -> Self:
+        """Return an annotation of a geometry returned by `normalize_geometry`.
 
-        It is not looked at again, which is most of the work.
+        The geometry is not checked again, because the check takes most of the time.
         """
-        made = object.__new__(cls)
+        annotation = object.__new__(cls)
         for name, default in _DEFAULTS.items():
             value = values[name] if name in values else default()
-            object.__setattr__(made, name, value)
-        object.__setattr__(made, "geometry", geometry)
-        made._tidy_texts()
-        return made
+            object.__setattr__(annotation, name, value)
+        object.__setattr__(annotation, "geometry", geometry)
+        annotation._clean_texts()
+        return annotation
 
     @property
     def kind(self) -> Kind:
-        """What can be measured of it."""
+        """Kind of the geometry, which decides what can be measured."""
         return _KINDS[self.geometry.geom_type]
 
     @property
     def title(self) -> str:
-        """What to call it: its name, else its class, else its kind."""
+        """Display name: the name, else the class, else the kind."""
         return self.name or self.classification or self.kind.capitalize()
 
     @property
     def area(self) -> Area:
-        """What it encloses.
+        """The enclosed area.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class Annotation:
 
     @property
     def __geo_interface__(self) -> dict[str, Any]:
-        """Its outline as a GeoJSON geometry, as shapely and others ask for it."""
+        """The geometry as GeoJSON, for shapely and other libraries."""
         geometry: dict[str, Any] = mapping(self.geometry)
         return geometry
 
@@ -139,22 +139,22 @@ class Annotation:
         """Return this annotation with other values."""
         if "geometry" in values or not values.keys() <= _DEFAULTS.keys():
             return replace(self, **values)
-        kept = {name: getattr(self, name) for name in _DEFAULTS}
-        return self.of_kept(self.geometry, **(kept | values))
+        unchanged = {name: getattr(self, name) for name in _DEFAULTS}
+        return self.of_normalized(self.geometry, **(unchanged | values))
 
     def measures(self, mpp: float | None = None) -> dict[str, float]:
-        """Measure it, in the units that are known.
+        """Measure the geometry.
 
         Parameters
         ----------
         mpp : float, optional
-            Micrometres per pixel; None: everything in level-0 pixels.
+            Micrometres per pixel; None: measures are in level-0 pixels.
 
         Returns
         -------
         dict
-            "Area" and "Perimeter", or "Length", or "Points", each with its unit,
-            spelled as QuPath does: "Area µm^2", "Length px".
+            "Area" and "Perimeter", or "Length", or "Points", with units as QuPath
+            writes them: "Area µm^2", "Length px".
         """
         unit, scale = ("px", 1.0) if mpp is None else ("µm", mpp)
         match self.kind:
@@ -176,35 +176,36 @@ _DEFAULTS: Final = {
     for each in fields(Annotation)
     if each.name != "geometry"
 }
-"""What makes the value of each field that is not given."""
+"""Factory of the default of each field except the geometry."""
 
 
-def as_kept(geometry: BaseGeometry) -> BaseGeometry:
-    """Return a geometry in the form in which annotations keep it.
+def normalize_geometry(geometry: BaseGeometry) -> BaseGeometry:
+    """Return a geometry in the form that annotations have.
 
-    To 0.01 px, without crossings of its own outline, a single part by itself.
+    Rounded to 0.01 px, without self-crossings, not a collection of one part.
 
     Raises
     ------
     ValueError
-        If there is nothing to be seen of it, or it lies off any slide.
+        If it is empty, encloses nothing, or lies outside any slide.
     """
-    kept = _plain(on_grain(geometry))
-    if kept.geom_type not in _KINDS:
-        message = f"a {geometry.geom_type} is no point, line or area"
+    normalized = _unwrap_single(on_grain(geometry))
+    if normalized.geom_type not in _KINDS:
+        message = f"a {geometry.geom_type} is not a point, line or area"
         raise ValueError(message)
-    if kept.is_empty or (_KINDS[kept.geom_type] == "area" and not kept.area):
+    kind = _KINDS[normalized.geom_type]
+    if normalized.is_empty or (kind == "area" and not normalized.area):
         message = "its outline encloses nothing"
         raise ValueError(message)
-    if max(map(abs, kept.bounds)) > FARTHEST_PX:
-        message = "it lies off any slide"
+    if max(map(abs, normalized.bounds)) > MAX_COORDINATE_PX:
+        message = "it lies outside any slide"
         raise ValueError(message)
-    return kept
+    return normalized
 
 
-def _text(text: str) -> str:
-    """Return a text that can be written: no half letters of UTF-16, and not endless."""
-    text = text[:_LONGEST_TEXT]
+def _clean_text(text: str) -> str:
+    """Return a text of limited length without lone UTF-16 surrogates."""
+    text = text[:_MAX_TEXT_LENGTH]
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -213,7 +214,7 @@ def _text(text: str) -> str:
     return text
 
 
-def _plain(geometry: BaseGeometry) -> BaseGeometry:
-    """Return a single part by itself, not as a collection of one."""
+def _unwrap_single(geometry: BaseGeometry) -> BaseGeometry:
+    """Return the part of a collection of one part; other geometries unchanged."""
     parts = shapely.get_parts(geometry)
     return parts[0] if len(parts) == 1 else geometry

@@ -1,4 +1,4 @@
-"""Classes of annotations: the names that are offered, and a colour for any name."""
+"""Annotation classes: the default classes, and a colour for any name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLASSES: Final[dict[str, Colour]] = {
     "Artefact": (200, 140, 20),
     "Ignore": (130, 130, 130),
 }
-"""The classes that the app offers at first, each with its colour."""
+"""Default classes of the app, with their colours."""
 
 UNCLASSIFIED: Final[Colour] = (10, 132, 255)
 
@@ -27,7 +27,7 @@ _VALUE: Final = 0.8
 
 
 def colour_of(name: str) -> Colour:
-    """Return the colour of a class: the same for a name wherever it is shown."""
+    """Return the colour of a class, which depends on its name only."""
     if not name:
         return UNCLASSIFIED
     if name in CLASSES:

@@ -1,9 +1,9 @@
-"""The annotations of a slide on disk, shared by all who annotate it.
+"""The annotations of a slide on disk, shared by all its users.
 
-One file for each slide, named by its fingerprint: a line for each change, written at
-its end and never rewritten. So two people who annotate the same slide lose nothing of
-each other's work, a kill costs at most the line in hand, and what was there before, by
-whom and when, can be read from the file. The last line about an annotation holds.
+Each slide has one append-only file, named by the slide's id, with one line per change.
+Users who annotate the same slide at once do not overwrite each other's work, a crash
+loses at most the line being written, and the file holds the history: former versions,
+users and times. The last line of an annotation is its current state.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from workbench.slide.slide import Slide
 
 FOLDER: Final = "runs/annotations"
-"""Where annotations are saved by default: where the app looks for them, too."""
+"""Default folder of annotations, also that of the app."""
 
 _SUFFIX: Final = ".jsonl"
 
@@ -44,16 +44,17 @@ def open_annotations(
     folder: str | os.PathLike[str] = FOLDER,
     former: Literal["ask", "take", "leave"] = "ask",
 ) -> Annotations:
-    """Return what has been marked on a slide; what is changed is saved at once.
+    """Return the annotations of a slide; changes are saved at once.
 
     Parameters
     ----------
     slide : Slide
     folder : path
-        Where annotations are saved, one file for each slide.
+        Folder of the annotation files, one for each slide.
     former : "ask", "take" or "leave"
-        What is done with annotations that an earlier version saved under an id which
-        other slides may have, too. The answer is kept.
+        Whether to import annotations that an earlier version saved under an id that
+        other slides may share: raise `SharedIdError`, import, or ignore. The choice is
+        saved.
 
     Returns
     -------
@@ -62,9 +63,9 @@ def open_annotations(
     Raises
     ------
     SharedIdError
-        If there are such annotations, and nobody has said yet whose they are.
+        If there are such annotations, and no choice has been saved.
     AnnotationError
-        If they cannot be read.
+        If the annotations cannot be read.
     """
     if former != "ask":
         FormerWork(folder, slide).answer(take=former == "take")
@@ -75,10 +76,10 @@ def open_annotations(
 
 
 class Annotations(Collection[Annotation]):
-    """The annotations of one slide, as all who annotate it have left them.
+    """The current annotations of one slide, shared by all users.
 
-    Goes through them in the order in which they were made. Safe from any number of
-    threads and processes; `refresh` takes in what others have done.
+    Iterates in order of creation. Safe for use by several threads and processes;
+    `refresh` reads the changes of others.
     """
 
     def __init__(self, slide: Slide, folder: str | os.PathLike[str] = FOLDER) -> None:
@@ -89,26 +90,26 @@ class Annotations(Collection[Annotation]):
         self._guard = threading.RLock()
         self._damaged_before: list[str] = []
         self.asked: list[str] = []
-        """Former ids with annotations that may be of another slide."""
+        """Former ids of the slide whose annotations may be those of another slide."""
         self.refresh()
         self.take_over()
 
     def __iter__(self) -> Iterator[Annotation]:
-        """Go through them as they are now."""
+        """Iterate over a copy of the current annotations."""
         with self._guard:
-            return iter(list(self._state.held.values()))
+            return iter(list(self._state.by_id.values()))
 
     def __len__(self) -> int:
-        """Return their number."""
-        return len(self._state.held)
+        """Return the number of annotations."""
+        return len(self._state.by_id)
 
     def __contains__(self, item: object) -> bool:
-        """Tell whether an annotation, or one of that id, is there."""
-        return (item.id if isinstance(item, Annotation) else item) in self._state.held
+        """Tell whether an annotation, given itself or by its id, is present."""
+        return (item.id if isinstance(item, Annotation) else item) in self._state.by_id
 
     def get(self, key: str) -> Annotation | None:
-        """Return the annotation of an id, None where it is not there."""
-        return self._state.held.get(key)
+        """Return the annotation of an id; None if there is none."""
+        return self._state.by_id.get(key)
 
     def __getitem__(self, key: str) -> Annotation:
         """Return the annotation of an id, or the only one of that name.
@@ -118,18 +119,18 @@ class Annotations(Collection[Annotation]):
         AnnotationError
             If there is none, or several have the name.
         """
-        if key in self._state.held:
-            return self._state.held[key]
+        if key in self._state.by_id:
+            return self._state.by_id[key]
         named = self.select(name=key)
         if len(named) != 1:
             reason = f"{len(named) or 'none'} of '{self.slide.name}' have this name"
-            raise AnnotationError(key, reason, "Give the id of one that is there.")
+            raise AnnotationError(key, reason, "Give the id of an annotation instead.")
         return named[0]
 
     def select(
         self, *, classification: str | None = None, name: str | None = None
     ) -> list[Annotation]:
-        """Return those of a class, or of a name, or both."""
+        """Return the annotations of a class, a name, or both."""
         return [
             each
             for each in self
@@ -138,12 +139,12 @@ class Annotations(Collection[Annotation]):
         ]
 
     def area(self, *, classification: str | None = None) -> Area:
-        """Return what the areas among them, or among those of a class, enclose.
+        """Return the union of all areas, or of the areas of a class.
 
         Raises
         ------
         OutOfBoundsError
-            If there is no area among them.
+            If there are no areas.
         """
         chosen = self.select(classification=classification)
         return Area.of([each for each in chosen if each.kind == "area"])
@@ -153,20 +154,21 @@ class Annotations(Collection[Annotation]):
 
         Parameters
         ----------
+        *changed : Annotation
         by : str
-            Who does it; the author of those that are new.
+            The user; becomes the author of new annotations.
 
         Returns
         -------
         list of Annotation
-            As they are saved, with author and time.
+            The saved annotations, with author and time.
 
         Raises
         ------
         SlideChangedError
-            If the slide's file is no longer what was marked; then nothing has changed.
+            If the slide's file has been replaced; then nothing is saved.
         UnsavedError
-            If the disk refuses; then nothing has changed.
+            If writing fails; then nothing is saved.
         """
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         signed = [
@@ -186,7 +188,7 @@ class Annotations(Collection[Annotation]):
         return signed
 
     def delete(self, *keys: str, by: str) -> None:
-        """Take away the annotations of these ids; the file still knows them."""
+        """Delete annotations by id; their history remains in the file."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         lines = [{"delete": key, "by": by, "at": now} for key in keys]
         with self._guard:
@@ -195,9 +197,9 @@ class Annotations(Collection[Annotation]):
             self._state.take(lines)
 
     def refresh(self) -> set[str]:
-        """Take in what others have saved; return the ids that have changed.
+        """Read the changes of others; return the changed ids.
 
-        A damaged line of the file is skipped; `damaged` says which.
+        Damaged lines of the file are skipped and listed in `damaged`.
         """
         with self._guard:
             self._state.changed = set()
@@ -206,71 +208,71 @@ class Annotations(Collection[Annotation]):
 
     @property
     def damaged(self) -> tuple[str, ...]:
-        """What is wrong with lines of the file that had to be left out."""
+        """Descriptions of the lines that were skipped."""
         return (*self._damaged_before, *self._log.damaged)
 
     def take_over(self) -> None:
-        """Take in what earlier versions saved, as far as it is of this slide.
+        """Import the annotations of this slide that earlier versions saved.
 
         Raises
         ------
         AnnotationError
-            If it cannot be read, or the disk refuses.
+            If they cannot be read or saved.
         """
-        there = {file.stem for file in self.path.parent.glob(f"*{_SUFFIX}")}
-        there -= self._state.former
+        former_ids = {file.stem for file in self.path.parent.glob(f"*{_SUFFIX}")}
+        former_ids -= self._state.former
         work = FormerWork(self.path.parent, self.slide)
-        self.asked = work.asked(there)
-        for former in work.taken(there):
+        self.asked = work.asked(former_ids)
+        for former in work.taken(former_ids):
             lines, damaged = read_lines(self.path.with_name(f"{former}{_SUFFIX}"))
             self._damaged_before += damaged
             with self._guard:
-                make = functools.partial(self._taken, former, lines)
+                make = functools.partial(self._former_lines, former, lines)
                 self._state.take(self._log.append(make))
 
-    def _taken(self, former: str, lines: list[Any]) -> list[Any]:
-        """Return the lines of a former file, unless somebody else was first."""
-        known = former in self._state.former
-        return [] if known else [*lines, {"former": former}]
+    def _former_lines(self, former: str, lines: list[Any]) -> list[Any]:
+        """Return the lines of a former file; none if another process imported them."""
+        imported = former in self._state.former
+        return [] if imported else [*lines, {"former": former}]
 
     def read(self, source: Path | bytes, *, by: str, name: str = "") -> int:
-        """Add what is in a GeoJSON file; see `take_in`.
+        """Import a GeoJSON file; see `take_in`.
 
         Returns
         -------
         int
-            How many there were.
+            Number of imported annotations.
         """
         return len(self.take_in(source, by=by, name=name))
 
     def take_in(self, source: Path | bytes, *, by: str, name: str = "") -> Imported:
-        """Add what is in a GeoJSON file; what is there under the same id is replaced.
+        """Import a GeoJSON file; annotations with the same ids are replaced.
 
         Returns
         -------
         Imported
-            What was read; its `report` says what was left out or changed, and why.
+            The imported annotations; `report` lists what was left out or changed.
 
         Raises
         ------
         AnnotationError
-            If the file cannot be used; then nothing has changed.
+            If the file cannot be used; then nothing is imported.
         """
-        found = read_geojson(source, frame=self.slide.scanned_frame, name=name)
-        self.put(*found, by=by)
-        return found
+        imported = read_geojson(source, frame=self.slide.scanned_frame, name=name)
+        self.put(*imported, by=by)
+        return imported
 
     def write(
         self, path: Path, *, classification: str | None = None
     ) -> list[Annotation]:
-        """Write them, or those of a class, as GeoJSON that QuPath opens."""
-        chosen = self.select(classification=classification)
-        write_geojson(chosen, path, frame=self.slide.scanned_frame, mpp=self.slide.mpp)
-        return chosen
+        """Write all annotations, or those of a class, as GeoJSON for QuPath."""
+        written = self.select(classification=classification)
+        write_geojson(written, path, frame=self.slide.scanned_frame, mpp=self.slide.mpp)
+        return written
 
     def to_frame(self) -> pd.DataFrame:
-        """Return them as a table: a row each, with what can be measured."""
-        import pandas as pd  # noqa: PLC0415 - takes longer to import than all the rest
+        """Return a table with one row per annotation, with its measures."""
+        import pandas as pd  # noqa: PLC0415 - its import is slow
 
         columns = ("name", "classification", "author", "created", "modified")
         rows = [
@@ -285,53 +287,53 @@ class Annotations(Collection[Annotation]):
         return pd.DataFrame(rows, columns=None if rows else ["id", "kind", *columns])
 
     def __repr__(self) -> str:
-        """Say what it is in one line."""
+        """Return one line with the slide's name and the number of annotations."""
         return f"<Annotations of '{self.slide.name}': {len(self)}>"
 
 
 class _State:
-    """The annotations that the lines of a file come to; those of later lines hold."""
+    """The annotations that result from the lines of a file, read in order."""
 
     def __init__(self, frame: FileFrame) -> None:
         self.frame = frame
-        """Of the file: that of the stored pixels, however the slide is shown."""
-        self.held: dict[str, Annotation] = {}
+        """Frame of the file: stored pixels, even if the slide is rescaled."""
+        self.by_id: dict[str, Annotation] = {}
         self.changed: set[str] = set()
         self.former: set[str] = set()
-        """Ids of earlier versions whose annotations have been taken over."""
+        """Former ids of the slide whose annotations have been imported."""
 
     def forget(self) -> None:
-        """Start over."""
-        self.changed |= self.held.keys()
-        self.held.clear()
+        """Remove all annotations."""
+        self.changed |= self.by_id.keys()
+        self.by_id.clear()
         self.former.clear()
 
     def lines(self) -> list[Any]:
-        """Return a line for each annotation."""
+        """Return the lines that give this state."""
         marks = [{"former": each} for each in sorted(self.former)]
-        return [*(self.line(each) for each in self.held.values()), *marks]
+        return [*(self.line(each) for each in self.by_id.values()), *marks]
 
     def line(self, annotation: Annotation) -> dict[str, Any]:
-        """Return what is written of an annotation."""
+        """Return the line that saves an annotation."""
         return {"put": feature_of(annotation, frame=self.frame)}
 
     def take(self, lines: list[Any]) -> list[str]:
-        """Take in changes; return for each what is wrong with it, or ""."""
+        """Apply lines; return the problem of each line, or ""."""
         puts = [
             line["put"] if isinstance(line, dict) and "put" in line else None
             for line in lines
         ]
-        there = [each for each in puts if isinstance(each, dict)]
-        made = iter(annotations_of(there, frame=self.frame))
+        features = [each for each in puts if isinstance(each, dict)]
+        results = iter(annotations_of(features, frame=self.frame))
         return [
-            self._put(next(made)) if isinstance(put, dict) else self._delete(line)
+            self._put(next(results)) if isinstance(put, dict) else self._delete(line)
             for line, put in zip(lines, puts, strict=True)
         ]
 
-    def _put(self, found: tuple[Annotation, str] | AnnotationError) -> str:
-        if isinstance(found, AnnotationError):
-            return found.message
-        annotation, _ = found
+    def _put(self, result: tuple[Annotation, str] | AnnotationError) -> str:
+        if isinstance(result, AnnotationError):
+            return result.message
+        annotation, _ = result
         self.set(annotation)
         return ""
 
@@ -341,11 +343,11 @@ class _State:
             return ""
         if not isinstance(line, dict) or not isinstance(line.get("delete"), str):
             return "it is neither an annotation nor the id of one"
-        self.held.pop(line["delete"], None)
+        self.by_id.pop(line["delete"], None)
         self.changed.add(line["delete"])
         return ""
 
     def set(self, annotation: Annotation) -> None:
-        """Hold an annotation under its id."""
-        self.held[annotation.id] = annotation
+        """Add or replace an annotation."""
+        self.by_id[annotation.id] = annotation
         self.changed.add(annotation.id)

@@ -1,4 +1,4 @@
-"""What one person does to annotations, so that it can be undone."""
+"""Undo and redo of one user's edits of annotations."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ _SIGNED: Final = {"editor": "", "modified": "", "author": "", "created": ""}
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One annotation before and after; None: it was not there."""
+    """An annotation before and after an edit; None: it did not exist."""
 
     before: Annotation | None
     after: Annotation | None
 
     @property
     def id(self) -> str:
-        """Of the annotation."""
-        there = self.before or self.after
-        assert there is not None  # noqa: S101 - nothing became nothing is no edit
-        return there.id
+        """Id of the annotation."""
+        annotation = self.before or self.after
+        assert annotation is not None  # noqa: S101 - an edit has at least one
+        return annotation.id
 
     @property
     def reverse(self) -> Edit:
-        """What undoes it."""
+        """The edit that undoes this one."""
         return Edit(self.after, self.before)
 
 
 class Edits:
-    """Saves what one person does, and takes it back.
+    """Saves the edits of one user, with undo and redo.
 
-    Only the own work is undone, and only while nobody else has touched it since.
+    An edit can be undone until another user changes the same annotation.
 
     Parameters
     ----------
     annotations : Annotations
     author : callable
-        Returns who it is, at the moment.
+        Returns the name of the current user.
     """
 
     def __init__(self, annotations: Annotations, author: Callable[[], str]) -> None:
@@ -57,30 +57,30 @@ class Edits:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is something to undo."""
+        """Whether an edit can be undone."""
         return bool(self._done)
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is something to do again."""
+        """Whether an edit can be redone."""
         return bool(self._undone)
 
     def put(self, *changed: Annotation) -> bool:
-        """Save annotations, new or changed; tell whether that was anything."""
+        """Save new or changed annotations; return whether there were any."""
         get = self.annotations.get
         return self._do(tuple(Edit(get(each.id), each) for each in changed))
 
     def delete(self, *keys: str) -> bool:
-        """Take annotations away; tell whether there were any."""
-        there = map(self.annotations.get, keys)
-        return self._do(tuple(Edit(each, None) for each in there if each is not None))
+        """Delete annotations; return whether there were any."""
+        present = map(self.annotations.get, keys)
+        return self._do(tuple(Edit(each, None) for each in present if each is not None))
 
     def undo(self) -> set[str]:
-        """Take the last step back; return the ids of what has changed."""
+        """Undo the last step; return the changed ids."""
         return self._move(self._done, self._undone)
 
     def redo(self) -> set[str]:
-        """Do again what was undone last; return the ids of what has changed."""
+        """Redo the step that was undone last; return the changed ids."""
         return self._move(self._undone, self._done)
 
     def _do(self, step: tuple[Edit, ...]) -> bool:
@@ -115,14 +115,14 @@ class Edits:
 
     def _apply(self, step: tuple[Edit, ...]) -> None:
         by = self._author()
-        gone = [edit.id for edit in step if edit.after is None]
-        if gone:
-            self.annotations.delete(*gone, by=by)
-        there = [edit.after for edit in step if edit.after is not None]
-        if there:
-            self.annotations.put(*there, by=by)
+        deleted = [edit.id for edit in step if edit.after is None]
+        if deleted:
+            self.annotations.delete(*deleted, by=by)
+        changed = [edit.after for edit in step if edit.after is not None]
+        if changed:
+            self.annotations.put(*changed, by=by)
 
 
 def _content(annotation: Annotation | None) -> Annotation | None:
-    """Return an annotation without what says who saved it and when."""
+    """Return an annotation without users and times."""
     return annotation.replace(**_SIGNED) if annotation else None

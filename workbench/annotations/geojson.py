@@ -1,7 +1,6 @@
-"""Files of annotations: read from any program that writes GeoJSON, written for QuPath.
+"""GeoJSON files of annotations: read from any program, written for QuPath.
 
-Reading keeps what can be kept and says, feature by feature, what was left out or
-changed, and why.
+The importer reports, feature by feature, what was left out or changed, and why.
 """
 
 from __future__ import annotations
@@ -43,54 +42,59 @@ __all__ = [
 ]
 
 MAX_BYTES: Final = 256_000_000
-"""Of a file, uncompressed."""
+"""Maximum size of a file in bytes, uncompressed."""
 
 MAX_FEATURES: Final = 500_000
-"""Of a file; more than these are instances, not what somebody has marked."""
+"""Maximum number of features in a file; larger files hold instances, not
+annotations."""
 
 _MEMBERS: Final = {"type", "id", "geometry", "properties", "bbox", "childObjects"}
-"""Of a feature: what is read, and what follows from it."""
+"""Members of a feature that are read, or follow from those that are read."""
 
 _KINDS: Final = {
     "Point": "MultiPoint",
     "LineString": "MultiLineString",
     "Polygon": "MultiPolygon",
 }
-_SAID: Final = 20
-"""Notes that a report spells out."""
+_MAX_NOTES: Final = 20
+"""Number of notes that a report lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What became of a feature that was not taken as it is."""
+    """A feature that was not imported unchanged."""
 
     where: str
-    """Which feature: its number in the file, and its name."""
+    """The feature: its number in the file, and its name."""
 
     what: str
+    """What happened to it, as a predicate."""
+
     kind: Literal["left out", "empty", "changed"]
-    """"left out": it, or part of it, is not there; "empty": there was nothing to take;
-    "changed": it is there, mended or under another id."""
+    """"left out": it or a part of it was not imported; "empty": it has no geometry;
+    "changed": it was imported, but repaired or under another id."""
 
     def __str__(self) -> str:
-        """Say it in a sentence."""
+        """Return the note as a sentence."""
         return f"{self.where} {self.what}."
 
 
 class Imported(list["Annotation"]):
-    """Annotations that were read from a file, and what became of the others."""
+    """Annotations read from a file, with notes on what was left out or changed."""
 
-    def __init__(self, found: Iterable[Annotation], notes: Iterable[Note]) -> None:
-        super().__init__(found)
+    def __init__(
+        self, annotations: Iterable[Annotation], notes: Iterable[Note]
+    ) -> None:
+        super().__init__(annotations)
         self.notes = tuple(notes)
 
-    def report(self, most: int = _SAID) -> str:
-        """Return how many there are and what was left out or changed, as text.
+    def report(self, most: int = _MAX_NOTES) -> str:
+        """Return the counts and the notes as text.
 
         Parameters
         ----------
         most : int
-            Notes that are spelled out; of the others their number is told.
+            Maximum number of notes that are listed; the others are counted.
         """
         count = f"{len(self):,} annotation{'s' * (len(self) != 1)} read."
         kinds = Counter(
@@ -111,16 +115,19 @@ class Imported(list["Annotation"]):
 
 @dataclass(slots=True)
 class _Features:
-    """The features of a file, one after another, with what is to be said of them."""
+    """The features of a file, flattened, with notes."""
 
-    called: object
+    label: object
+    """Name of the file in messages."""
+
     found: list[dict[str, Any]] = field(default_factory=list)
     where: list[str] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     unread: Counter[str] = field(default_factory=Counter)
+    """Number of features with each unknown member."""
 
     def add(self, feature: Any, where: str) -> None:
-        """Take up a feature, those nested in it after it."""
+        """Add a feature, followed by those nested in it."""
         waiting = [(feature, where)]
         while waiting:
             each, place = waiting.pop()
@@ -130,9 +137,9 @@ class _Features:
             waiting += reversed(inner)
 
     def _add_one(self, feature: Any, where: str) -> list[Any]:
-        """Take up one feature; return those that are nested in it."""
+        """Add one feature; return the features nested in it."""
         if not isinstance(feature, dict):
-            self.note(where, "is no object", "left out")
+            self.note(where, "is not an object", "left out")
             return []
         if "geometry" not in feature and feature.get("type", "Feature") != "Feature":
             feature = {"type": "Feature", "geometry": feature}
@@ -150,110 +157,112 @@ class _Features:
         for key in feature.keys() - _MEMBERS:
             self.unread[key] += 1
         if nested:
-            said = f"holds {len(nested):,} others, which now stand beside it"
-            self.note(where, said, "changed")
-        self._take(feature, where)
+            what = f"holds {len(nested):,} others, which were imported separately"
+            self.note(where, what, "changed")
+        self._split_collection(feature, where)
         return nested
 
-    def _take(self, feature: dict[str, Any], where: str) -> None:
+    def _split_collection(self, feature: dict[str, Any], where: str) -> None:
+        """Append a feature; one for each kind of geometry of a collection."""
         geometry = feature.get("geometry")
         if geometry is None:
             self.note(where, "was left out: it has no geometry", "empty")
             return
         if isinstance(geometry, dict) and geometry.get("type") == "GeometryCollection":
             parts = _by_kind(geometry)
-            said = f"is a GeometryCollection: it became {len(parts)} annotations"
+            what = f"is a GeometryCollection: it became {len(parts)} annotations"
             if len(parts) != 1:
-                self.note(where, said, "changed" if parts else "left out")
+                self.note(where, what, "changed" if parts else "left out")
             for number, part in enumerate(parts):
                 key = feature.get("id")
                 other = new_id(key, geometry, number) if number else key
-                self._keep({**feature, "geometry": part, "id": other}, where)
+                self._append({**feature, "geometry": part, "id": other}, where)
             return
-        self._keep(feature, where)
+        self._append(feature, where)
 
-    def _keep(self, feature: dict[str, Any], where: str) -> None:
+    def _append(self, feature: dict[str, Any], where: str) -> None:
         if len(self.found) >= MAX_FEATURES:
             reason = f"it has more than {MAX_FEATURES:,} features"
             remedy = "Split it, or import fewer of them."
-            raise AnnotationError(self.called, reason, remedy)
+            raise AnnotationError(self.label, reason, remedy)
         self.found.append(feature)
         self.where.append(where)
 
     def note(
         self, where: str, what: str, kind: Literal["left out", "empty", "changed"]
     ) -> None:
-        """Say what became of a feature."""
+        """Add a note on a feature."""
         self.notes.append(Note(where, what, kind))
 
 
 def read_geojson(
     source: Path | bytes, *, frame: FileFrame = SLIDE_FRAME, name: str = ""
 ) -> Imported:
-    """Read annotations from a file of QuPath, or of any program that writes GeoJSON.
+    """Read annotations from a GeoJSON file of QuPath or any other program.
 
-    A FeatureCollection, a list of features, one feature or one geometry, or one of
-    them a line; by itself, in gzip or in a zip. Features that are the same count once;
-    two that differ under one id both count. Outlines are mended where there is one way
-    to do it (see `workbench.annotations.geojson_geometry`).
+    The file holds a FeatureCollection, a list of features, one feature or one
+    geometry, or one of these per line; plain, in gzip or in a zip. Equal features are
+    imported once; different features with the same id are both imported. Outlines are
+    repaired if there is one way to do it (see
+    `workbench.annotations.geojson_geometry`).
 
     Parameters
     ----------
     source : Path or bytes
-        The file, or what is in it.
+        The file, or its content.
     frame : FileFrame
-        That of the file: QuPath's begins at the scanned part of a slide.
+        Frame of the file. QuPath's begins at the scanned part of a slide.
     name : str
-        Of the file, for messages, where only its content is given.
+        Name of the file in messages, if `source` is its content.
 
     Returns
     -------
     Imported
-        A list of annotations; its `notes` and `report` say what was left out or
+        List of annotations; its `notes` and `report` list what was left out or
         changed, and why.
 
     Raises
     ------
     AnnotationError
-        If it is too large, damaged, or no GeoJSON, or nothing in it can be used;
-        naming the file and the feature.
+        If the file is too large, damaged or not GeoJSON, or nothing in it can be used;
+        names the file and the feature.
     """
-    called = name or (source if not isinstance(source, bytes) else "the file")
-    listed = features_in(json_of(source, called, most=MAX_BYTES))
+    label = name or (source if not isinstance(source, bytes) else "the file")
+    listed = features_in(json_of(source, label, most=MAX_BYTES))
     if listed is None:
-        raise AnnotationError(called, "it holds no list of features")
-    features = _Features(called)
+        raise AnnotationError(label, "it has no list of features")
+    features = _Features(label)
     for number, feature in enumerate(listed, 1):
         features.add(feature, f"feature {number}")
-    found = _distinct(features, frame)
+    annotations = _distinct(features, frame)
     for key, count in features.unread.items():
-        said = f"had '{key!s:.60}' outside of their properties, which was left out"
-        features.note(f"{count:,} feature{'s' * (count != 1)}", said, "left out")
+        what = f"had '{key!s:.60}' outside of their properties, which was left out"
+        features.note(f"{count:,} feature{'s' * (count != 1)}", what, "left out")
     first = next((note for note in features.notes if note.kind == "left out"), None)
-    if not found and first is not None:
-        raise AnnotationError(called, f"{first.where} {first.what}")
-    return Imported(found, features.notes)
+    if not annotations and first is not None:
+        raise AnnotationError(label, f"{first.where} {first.what}")
+    return Imported(annotations, features.notes)
 
 
 def _distinct(features: _Features, frame: FileFrame) -> Collection[Annotation]:
-    """Return the annotations, each of an id of its own."""
+    """Return the annotations, each with a unique id."""
     found: dict[str, Annotation] = {}
-    made = annotations_of(features.found, frame=frame)
-    for where, each in zip(features.where, made, strict=True):
+    results = annotations_of(features.found, frame=frame)
+    for where, each in zip(features.where, results, strict=True):
         if isinstance(each, AnnotationError):
             reason = each.message.partition(" cannot be used as annotations: ")[2]
             features.note(where, f"was left out: {reason.rstrip('.')}", "left out")
             continue
-        annotation, mended = each
-        if mended:
-            features.note(where, f"was mended: {mended}", "changed")
+        annotation, repaired = each
+        if repaired:
+            features.note(where, f"was repaired: {repaired}", "changed")
         first = found.get(annotation.id)
         if first is not None:
             if first == annotation:
-                features.note(where, "is there twice, and counts once", "changed")
+                features.note(where, "is a duplicate, and was imported once", "changed")
                 continue
-            said = "has the id of another one, and was given one of its own"
-            features.note(where, said, "changed")
+            what = "has the id of another feature, and was given a new one"
+            features.note(where, what, "changed")
             content = annotation.geometry.wkt, annotation.name
             annotation = annotation.replace(
                 id=new_id(annotation.id, *content, annotation.classification)
@@ -263,7 +272,7 @@ def _distinct(features: _Features, frame: FileFrame) -> Collection[Annotation]:
 
 
 def _by_kind(collection: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the geometries of a collection, those of one kind as one."""
+    """Return the geometries of a collection, merged by kind."""
     kinds: dict[str, list[Any]] = {}
     waiting: list[Any] = [collection]
     while waiting:
@@ -287,7 +296,7 @@ def write_geojson(
     frame: FileFrame = SLIDE_FRAME,
     mpp: float | None = None,
 ) -> None:
-    """Write a FeatureCollection, one feature a line; compressed if it ends in .gz."""
+    """Write a FeatureCollection, one feature per line; gzip if the name ends in .gz."""
     data = to_geojson(annotations, frame=frame, mpp=mpp)
     replace_file(path, gzip.compress(data) if path.suffix.lower() == ".gz" else data)
 
@@ -298,7 +307,7 @@ def to_geojson(
     frame: FileFrame = SLIDE_FRAME,
     mpp: float | None = None,
 ) -> bytes:
-    """Return a FeatureCollection, one feature a line."""
+    """Return a FeatureCollection, one feature per line."""
     lines = b",\n".join(
         json_line(feature_of(annotation, frame=frame, mpp=mpp))
         for annotation in annotations
@@ -307,9 +316,9 @@ def to_geojson(
 
 
 def json_line(content: Any) -> bytes:
-    """Return JSON without a line break, as UTF-8."""
+    """Return JSON without line breaks, as UTF-8."""
     text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
     try:
         return text.encode()
-    except UnicodeEncodeError:  # half a letter, which only an escape can write
+    except UnicodeEncodeError:  # a lone surrogate, which must be escaped
         return json.dumps(content, separators=(",", ":")).encode()

@@ -1,9 +1,9 @@
-"""One annotation as a GeoJSON feature, and back: QuPath's dialect out, anybody's in.
+"""Conversion of annotations to and from GeoJSON features.
 
-What QuPath's parser asks for: `objectType` inside `properties`, an id that is a UUID, a
-colour with each classification, text in `metadata` and numbers in `measurements`. Its
-frame begins at the scanned part of a slide, which `frame` allows for. What the
-workbench does not read of a feature's properties it keeps, and writes again.
+QuPath's parser requires `objectType` inside `properties`, a UUID as id, a colour with
+each classification, text in `metadata` and numbers in `measurements`. QuPath's frame
+begins at the scanned part of a slide (see `frame`). Properties that the workbench does
+not read are kept, and written back.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from workbench.geometry import FileFrame
 
 MISFITS: Final = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
-"""What values that are not as GeoJSON has them lead to."""
+"""Errors raised by values that are not valid GeoJSON."""
 
 _NAMES: Final = uuid.UUID("0f1f3b1c-6d3c-4d5e-9d41-8a6c4be4a9a3")
-"""So that reading the same file twice gives the same ids."""
+"""Namespace of derived ids, so that importing a file twice gives the same ids."""
 
 _SIGNED: Final = ("author", "editor", "created", "modified")
 _READ: Final = {"name", "classification", "color", "colorRGB", "isLocked"}
 _USUAL: Final = {"objectType"}
 _OURS: Final = ("Area ", "Perimeter ", "Length ", "Points")
-"""How measurements begin that follow from the outline and are made anew."""
+"""Prefixes of measurements that are computed from the geometry, and not kept."""
 
-_DEEPEST: Final = 50
-"""Lists and objects within each other, in what is kept of a feature."""
+_MAX_DEPTH: Final = 50
+"""Maximum nesting of lists and objects in the kept properties."""
 
 _BYTE: Final = 0xFF
 
@@ -56,9 +56,9 @@ def feature_of(
     Parameters
     ----------
     frame : FileFrame
-        That of the file: QuPath's begins at the scanned part of a slide.
+        Frame of the file. QuPath's begins at the scanned part of a slide.
     mpp : float, optional
-        Adds what can be measured, in micrometres.
+        If given, measurements in micrometres are added.
     """
     kept = annotation.properties
     properties: dict[str, Any] = {"objectType": "annotation", **kept}
@@ -78,21 +78,21 @@ def feature_of(
         more = kept.get("measurements")
         measured = more if isinstance(more, dict) else {}
         properties["measurements"] = {**measured, **annotation.measures(mpp)}
-    said = {key: getattr(annotation, key) for key in _SIGNED}
-    if any(said.values()):
-        metadata = {key: text for key, text in said.items() if text}
+    signed = {key: getattr(annotation, key) for key in _SIGNED}
+    if any(signed.values()):
+        metadata = {key: text for key, text in signed.items() if text}
         more = kept.get("metadata")
         properties["metadata"] = {
             **(more if isinstance(more, dict) else {}),
             **metadata,
         }
-    moved = annotation.geometry
+    geometry = annotation.geometry
     if frame != SLIDE_FRAME:
-        moved = shapely.transform(moved, frame.of_slide)
+        geometry = shapely.transform(geometry, frame.of_slide)
     return {
         "type": "Feature",
         "id": annotation.id,
-        "geometry": mapping(moved),
+        "geometry": mapping(geometry),
         "properties": properties,
     }
 
@@ -105,50 +105,50 @@ def annotation_of(
     Raises
     ------
     AnnotationError
-        If it has no geometry that can be drawn.
+        If it has no usable geometry.
     """
-    [found] = annotations_of([feature], frame=frame)
-    if isinstance(found, AnnotationError):
-        raise found
-    return found[0]
+    [result] = annotations_of([feature], frame=frame)
+    if isinstance(result, AnnotationError):
+        raise result
+    return result[0]
 
 
 def annotations_of(
     features: Sequence[dict[str, Any]], *, frame: FileFrame = SLIDE_FRAME
 ) -> list[tuple[Annotation, str] | AnnotationError]:
-    """Return what each of many features describes, or why it cannot be used.
+    """Return the annotation of each feature, or an error.
 
     Returns
     -------
     list
-        For each feature its annotation and what was mended of it, or the error.
+        For each feature, its annotation and a description of repairs, or the error.
     """
     shapes = shapes_of([feature.get("geometry") for feature in features], frame)
-    found: list[tuple[Annotation, str] | AnnotationError] = []
+    results: list[tuple[Annotation, str] | AnnotationError] = []
     for feature, shape in zip(features, shapes, strict=True):
         problem = shape.problem
         if shape.geometry is not None:
             try:
                 values = _values(feature)
-                made = Annotation.of_kept(shape.geometry, **values)
+                annotation = Annotation.of_normalized(shape.geometry, **values)
             except MISFITS as error:
                 problem = f"it is not GeoJSON ({error!r:.200})"
             else:
-                found.append((made, shape.mended))
+                results.append((annotation, shape.repaired))
                 continue
         what = f"feature {feature.get('id') or ''!s:.100}".strip()
-        found.append(AnnotationError(what, problem))
-    return found
+        results.append(AnnotationError(what, problem))
+    return results
 
 
 def new_id(*content: Any) -> str:
-    """Return a UUID that follows from a content: the same whenever it is read."""
+    """Return a UUID derived from a content."""
     text = json.dumps(content, sort_keys=True, default=str)
     return str(uuid.uuid5(_NAMES, text))
 
 
 def _values(feature: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of an annotation, but for its geometry."""
+    """Return the fields of an annotation, except its geometry."""
     properties = feature.get("properties") or {}
     name, colour = _classification(properties.get("classification"))
     metadata = properties.get("metadata")
@@ -162,15 +162,15 @@ def _values(feature: dict[str, Any]) -> dict[str, Any]:
         "colour": own,
         "locked": properties.get("isLocked") is True,
         "id": _id(feature),
-        "properties": _kept(properties),
+        "properties": _other_properties(properties),
     }
     for key in _SIGNED:
         values[key] = str(signed.get(key) or "")
     return values
 
 
-def _kept(properties: dict[str, Any]) -> dict[str, Any]:
-    """Return what the workbench does not read of a feature's properties."""
+def _other_properties(properties: dict[str, Any]) -> dict[str, Any]:
+    """Return the properties of a feature that the workbench does not read."""
     kept = {key: value for key, value in properties.items() if key not in _READ}
     if not kept.keys() - _USUAL and kept.get("objectType") in ("annotation", None):
         return {}
@@ -188,16 +188,16 @@ def _kept(properties: dict[str, Any]) -> dict[str, Any]:
         metadata = {k: v for k, v in metadata.items() if k not in _SIGNED}
     if metadata:
         kept["metadata"] = metadata
-    if kept and _depth(kept) > _DEEPEST:
-        message = f"its properties are more than {_DEEPEST} deep"
+    if kept and _depth(kept) > _MAX_DEPTH:
+        message = f"its properties are nested more than {_MAX_DEPTH} deep"
         raise ValueError(message)
     return kept
 
 
 def _depth(value: Any) -> int:
-    """Return how many lists and objects lie within each other, at most one too many."""
+    """Return the nesting depth of lists and objects, at most `_MAX_DEPTH` + 1."""
     level, depth = [value], 0
-    while level and depth <= _DEEPEST:
+    while level and depth <= _MAX_DEPTH:
         depth += 1
         inner = [each for each in level if isinstance(each, dict | list)]
         level = [
@@ -219,7 +219,7 @@ def _id(feature: dict[str, Any]) -> str:
 
 
 def _classification(value: Any) -> tuple[str, Colour | None]:
-    """Return the name and the colour of a class, as any version of QuPath has them."""
+    """Return the name and the colour of a class, as any QuPath version writes them."""
     if isinstance(value, str):
         return value, None
     if not isinstance(value, dict):
@@ -229,7 +229,7 @@ def _classification(value: Any) -> tuple[str, Colour | None]:
 
 
 def _colour(value: Any) -> Colour | None:
-    """Return a colour from three numbers, or from the packed one of older files."""
+    """Return a colour from three numbers, or from the packed integer of older files."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""From the bytes of a file to the JSON in it: zipped or not, in any Unicode."""
+"""Reads JSON from a file: plain, gzip or zip, in UTF-8, 16 or 32."""
 
 from __future__ import annotations
 
@@ -26,42 +26,42 @@ _DAMAGE: Final = (
 )
 
 
-def json_of(source: Path | bytes, called: object, *, most: int) -> Any:
+def json_of(source: Path | bytes, label: object, *, most: int) -> Any:
     """Return the JSON in a file.
 
     Parameters
     ----------
     source : Path or bytes
-        The file or what is in it: JSON in UTF-8, 16 or 32, one object a line or as a
-        whole, by itself, in gzip, or in a zip; of several files in a zip the features
-        follow each other.
-    called : object
-        What the file is called in messages.
+        The file or its content: JSON in UTF-8, 16 or 32, as a whole or one object per
+        line; plain, in gzip, or in a zip. The features of several files in a zip are
+        concatenated.
+    label : object
+        Name of the file in messages.
     most : int
-        Bytes, uncompressed.
+        Maximum size in bytes, uncompressed.
 
     Raises
     ------
     AnnotationError
-        If it is larger or no JSON.
+        If the file is larger, or not JSON.
     """
     try:
         data = source if isinstance(source, bytes) else _read(source, most)
         if data.startswith(_ZIP):
-            contents = [_parsed(each) for each in _members(data, called, most)]
-            return contents[0] if len(contents) == 1 else _together(contents)
+            contents = [_parse(each) for each in _members(data, label, most)]
+            return contents[0] if len(contents) == 1 else _concatenate(contents)
         if data.startswith(_GZIP):
             with gzip.open(io.BytesIO(data)) as file:
                 data = file.read(most + 1)
         if len(data) > most:
-            raise _too_large(called, most)
-        return _parsed(data)
+            raise _too_large(label, most)
+        return _parse(data)
     except _DAMAGE as error:
-        raise AnnotationError(called, f"it is no JSON ({error!s:.200})") from error
+        raise AnnotationError(label, f"it is not JSON ({error!s:.200})") from error
 
 
 def features_in(content: Any) -> list[Any] | None:
-    """Return the features of a JSON content; None if it holds no list of features."""
+    """Return the features in JSON; None if it has no list of features."""
     if isinstance(content, dict):
         kind = content.get("type")
         whole = kind == "FeatureCollection"
@@ -69,7 +69,7 @@ def features_in(content: Any) -> list[Any] | None:
     return content if isinstance(content, list) else None
 
 
-def _together(contents: list[Any]) -> list[Any]:
+def _concatenate(contents: list[Any]) -> list[Any]:
     return [each for content in contents for each in features_in(content) or []]
 
 
@@ -78,8 +78,8 @@ def _read(path: Path, most: int) -> bytes:
         return file.read(most + 1)
 
 
-def _members(data: bytes, called: object, most: int) -> list[bytes]:
-    """Return the files with annotations in a zip, no more than `most` bytes."""
+def _members(data: bytes, label: object, most: int) -> list[bytes]:
+    """Return the contents of the JSON files in a zip, at most `most` bytes."""
     found: list[bytes] = []
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for each in archive.infolist():
@@ -90,14 +90,14 @@ def _members(data: bytes, called: object, most: int) -> list[bytes]:
             with archive.open(each) as member:
                 found.append(member.read(most + 1 - sum(map(len, found))))
             if sum(map(len, found)) > most:
-                raise _too_large(called, most)
+                raise _too_large(label, most)
     if not found:
         reason = f"no file in the zip ends in {', '.join(_NAMES)}"
-        raise AnnotationError(called, reason)
+        raise AnnotationError(label, reason)
     return found
 
 
-def _parsed(data: bytes) -> Any:
+def _parse(data: bytes) -> Any:
     encoding = json.detect_encoding(data)
     text = data.decode(encoding).lstrip("\ufeff")
     try:
@@ -109,6 +109,6 @@ def _parsed(data: bytes) -> Any:
         return [json.loads(line) for line in lines if line.strip()]
 
 
-def _too_large(called: object, most: int) -> AnnotationError:
+def _too_large(label: object, most: int) -> AnnotationError:
     reason = f"it is larger than {most // 1_000_000} MB"
-    return AnnotationError(called, reason, "Split it, or import fewer of them.")
+    return AnnotationError(label, reason, "Split it, or import fewer of them.")

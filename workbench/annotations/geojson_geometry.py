@@ -1,9 +1,8 @@
-"""From GeoJSON geometries to geometries as annotations keep them, many at once.
+"""Conversion of GeoJSON geometries to normalized shapely geometries, in batches.
 
-What is broken is mended where there is one way to do it: a ring that is not closed, a
-point twice, an outline that crosses itself (inside is what a ray reaches over an odd
-number of edges), a part or a hole of nothing, parts that overlap. Everything that was
-done, and why something cannot be used, is said.
+Invalid geometries are repaired if there is one way to do it: open rings, repeated
+points, self-crossing outlines (even-odd rule), empty parts and holes, overlapping
+parts. Every repair, and the reason for every rejection, is reported.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import numpy as np
 import shapely
 from shapely.errors import ShapelyError
 
-from workbench.annotations.annotation import FARTHEST_PX, as_kept
+from workbench.annotations.annotation import MAX_COORDINATE_PX, normalize_geometry
 from workbench.geometry import SLIDE_FRAME, FileFrame
 from workbench.polygon_repair import refuse_tangled
 
@@ -36,26 +35,26 @@ _MISFITS: Final = (
     RecursionError,
     ShapelyError,
 )
-"""What numbers and lists that are not as GeoJSON has them lead to."""
+"""Errors raised by values that are not valid GeoJSON."""
 
-_AT_ONCE: Final = 20_000
-_LARGE: Final = 5_000
-"""Points of an outline that is looked at by itself."""
+_BATCH_SIZE: Final = 20_000
+_MAX_BATCH_POINTS: Final = 5_000
+"""Number of points of an outline above which it is converted on its own."""
 
-_CORNERS: Final = 4
-"""Positions of the smallest ring: three, and the first again."""
+_MIN_RING_POINTS: Final = 4
+"""Points of the smallest ring: three, and the first again."""
 
 _PLANE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A geometry as annotations keep it, or why there is none."""
+    """A normalized geometry, or the reason why it cannot be used."""
 
     geometry: BaseGeometry | None
     problem: str = ""
-    mended: str = ""
-    """What was done to it; empty if it is as it was."""
+    repaired: str = ""
+    """Description of the repairs; empty if there were none."""
 
 
 def shapes_of(geometries: Sequence[Any], frame: FileFrame = SLIDE_FRAME) -> list[Shape]:
@@ -64,9 +63,9 @@ def shapes_of(geometries: Sequence[Any], frame: FileFrame = SLIDE_FRAME) -> list
     Parameters
     ----------
     geometries : sequence
-        What stands under "geometry" in each feature, whatever that is.
+        The "geometry" member of each feature, of any type.
     frame : FileFrame
-        In which they are; by default that of the slide.
+        Frame of the coordinates; by default that of the slide.
     """
     polygons = [
         number
@@ -74,12 +73,12 @@ def shapes_of(geometries: Sequence[Any], frame: FileFrame = SLIDE_FRAME) -> list
         if isinstance(each, dict) and each.get("type") == "Polygon"
     ]
     found: dict[int, Shape] = {}
-    for start in range(0, len(polygons), _AT_ONCE):
-        numbers = polygons[start : start + _AT_ONCE]
-        kept = _plain_polygons([geometries[number] for number in numbers], frame)
+    for start in range(0, len(polygons), _BATCH_SIZE):
+        numbers = polygons[start : start + _BATCH_SIZE]
+        valid = _valid_polygons([geometries[number] for number in numbers], frame)
         found |= {
             number: Shape(each)
-            for number, each in zip(numbers, kept, strict=True)
+            for number, each in zip(numbers, valid, strict=True)
             if each is not None
         }
     return [
@@ -88,11 +87,11 @@ def shapes_of(geometries: Sequence[Any], frame: FileFrame = SLIDE_FRAME) -> list
     ]
 
 
-def _plain_polygons(
+def _valid_polygons(
     geometries: Sequence[dict[str, Any]], frame: FileFrame
 ) -> list[BaseGeometry | None]:
-    """Return those that need no mending; None for all others."""
-    none: list[BaseGeometry | None] = [None] * len(geometries)
+    """Return the polygons that need no repair; None for the others."""
+    result: list[BaseGeometry | None] = [None] * len(geometries)
     flat: list[Any] = []
     lengths: list[int] = []
     owners: list[int] = []
@@ -104,56 +103,56 @@ def _plain_polygons(
                 owners.append(number)
         points = np.array(flat, np.float64)
     except _MISFITS:
-        return none
+        return result
     if points.ndim != _PLANE or points.shape[1] < _PLANE or not len(points):
-        return none
+        return result
     points = np.round(frame.to_slide(points[:, :_PLANE]), 2) + 0.0
     length, owner = np.array(lengths), np.array(owners)
     usable = _usable(points, length)
     bad = np.ones(len(geometries), bool)
     bad[owner] = False
     bad[owner[~usable]] = True
-    mine = ~bad[owner]
+    in_use = ~bad[owner]
     rings = shapely.linearrings(
-        points[np.repeat(mine, length)],
-        indices=np.repeat(np.arange(mine.sum()), length[mine]),
+        points[np.repeat(in_use, length)],
+        indices=np.repeat(np.arange(in_use.sum()), length[in_use]),
     )
-    _, index = np.unique(owner[mine], return_inverse=True)
+    _, index = np.unique(owner[in_use], return_inverse=True)
     polygons = shapely.polygons(rings, indices=index) if len(rings) else []
-    good = shapely.is_valid(polygons) & (shapely.area(polygons) > 0)
-    tidy = shapely.remove_repeated_points(polygons)
-    for number, polygon, fine in zip(
-        np.flatnonzero(~bad).tolist(), tidy, good, strict=True
+    valid = shapely.is_valid(polygons) & (shapely.area(polygons) > 0)
+    simplified = shapely.remove_repeated_points(polygons)
+    for number, polygon, is_valid in zip(
+        np.flatnonzero(~bad).tolist(), simplified, valid, strict=True
     ):
-        none[number] = polygon if fine else None
-    return none
+        result[number] = polygon if is_valid else None
+    return result
 
 
 def _usable(points: NDArray[np.float64], length: NDArray[np.int64]) -> Any:
-    """Tell which rings are closed, finite, on a slide and of a usual length."""
+    """Return which rings are closed, finite, on a slide and small: bool (N,)."""
     ends = np.cumsum(length)
-    usable = (length >= _CORNERS) & (length <= _LARGE)
+    usable = (length >= _MIN_RING_POINTS) & (length <= _MAX_BATCH_POINTS)
     first, last = np.minimum(ends - length, len(points) - 1), ends - 1
     usable &= (points[first] == points[last]).all(axis=1)
-    on_slide = (np.abs(points) <= FARTHEST_PX).all(axis=1)  # NaN is not
+    on_slide = (np.abs(points) <= MAX_COORDINATE_PX).all(axis=1)  # NaN is not
     off = np.concatenate([[0], np.cumsum(~on_slide)])
     usable &= off[ends] == off[ends - length]
     return usable
 
 
 def _shape(geometry: Any, frame: FileFrame) -> Shape:
-    """Return one shape, mended if need be."""
-    said: list[str] = []
+    """Return one shape, repaired if necessary."""
+    repairs: list[str] = []
     try:
         build = _BUILDERS.get(str(geometry["type"]))
         if build is None:
             kind = f"{geometry['type']!s:.40}"
-            return Shape(None, f"'{kind}' is no geometry that is known")
-        built = build(geometry["coordinates"], frame, said)
-        kept = as_kept(built)
+            return Shape(None, f"'{kind}' is not a known geometry")
+        built = build(geometry["coordinates"], frame, repairs)
+        normalized = normalize_geometry(built)
     except _MISFITS as error:
         return Shape(None, _reason(error))
-    return Shape(kept, mended="; ".join(dict.fromkeys(said)))
+    return Shape(normalized, repaired="; ".join(dict.fromkeys(repairs)))
 
 
 def _reason(error: Exception) -> str:
@@ -165,10 +164,10 @@ def _reason(error: Exception) -> str:
 
 
 def _positions(coordinates: Any, frame: FileFrame) -> NDArray[np.float64]:
-    """Return positions, of any dimension, as (N, 2) on the slide."""
+    """Return positions of any dimension as (N, 2), in level-0 pixels."""
     try:
         points = np.array(coordinates, np.float64)
-    except ValueError:  # some of three numbers, some of two
+    except ValueError:  # some have three numbers, some two
         points = np.array([position[:_PLANE] for position in coordinates], np.float64)
     if not points.size:
         return np.empty((0, 2))
@@ -187,54 +186,55 @@ def _finite(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _ring(
-    coordinates: Any, frame: FileFrame, said: list[str]
+    coordinates: Any, frame: FileFrame, repairs: list[str]
 ) -> NDArray[np.float64] | None:
-    """Return a closed ring; None if it is a line, a point or nothing."""
+    """Return a closed ring; None if it is a line, a point or empty."""
     points = _finite(_positions(coordinates, frame))
-    few = points[:_LARGE]
-    if len(np.unique(few, axis=0)) < _CORNERS - 1 > len(np.unique(points, axis=0)):
+    few = points[:_MAX_BATCH_POINTS]
+    least = _MIN_RING_POINTS - 1
+    if len(np.unique(few, axis=0)) < least > len(np.unique(points, axis=0)):
         return None
     if (points[0] != points[-1]).any():
-        said.append("an outline was closed")
+        repairs.append("an outline was closed")
         points = np.concatenate([points, points[:1]])
     return points
 
 
-def _polygon(coordinates: Any, frame: FileFrame, said: list[str]) -> BaseGeometry:
-    rings = [_ring(each, frame, said) for each in coordinates]
+def _polygon(coordinates: Any, frame: FileFrame, repairs: list[str]) -> BaseGeometry:
+    rings = [_ring(each, frame, repairs) for each in coordinates]
     if not rings or rings[0] is None:
         message = "its outline encloses nothing"
         raise ValueError(message)
     holes = [each for each in rings[1:] if each is not None]
     if len(holes) < len(rings) - 1:
-        said.append("a hole of nothing was left out")
+        repairs.append("an empty hole was left out")
     polygon = shapely.Polygon(rings[0], holes)
     refuse_tangled(polygon)
     if not polygon.is_valid:
-        said.append("an outline that crosses or touches itself was made valid")
+        repairs.append("an outline that crosses or touches itself was made valid")
     return polygon
 
 
-def _polygons(coordinates: Any, frame: FileFrame, said: list[str]) -> BaseGeometry:
+def _polygons(coordinates: Any, frame: FileFrame, repairs: list[str]) -> BaseGeometry:
     parts, problem = [], "its outline encloses nothing"
     for each in coordinates:
         try:
-            part = as_kept(_polygon(each, frame, said))
+            part = normalize_geometry(_polygon(each, frame, repairs))
         except ValueError as error:
             problem = str(error)
-            said.append(f"a part was left out: {error}")
+            repairs.append(f"a part was left out: {error}")
         else:
             parts += shapely.get_parts(part).tolist()
     if not parts:
         raise ValueError(problem)
     together = shapely.MultiPolygon(parts)
     if not together.is_valid:
-        said.append("parts that overlap or touch were put together")
+        repairs.append("parts that overlap or touch were merged")
         return shapely.union_all(parts)
     return together
 
 
-def _line(coordinates: Any, frame: FileFrame, _said: list[str]) -> BaseGeometry:
+def _line(coordinates: Any, frame: FileFrame, _repairs: list[str]) -> BaseGeometry:
     points = _finite(_positions(coordinates, frame))
     if len(np.unique(np.round(points, 2), axis=0)) < _PLANE:
         message = "its points are all in one place"
@@ -242,28 +242,28 @@ def _line(coordinates: Any, frame: FileFrame, _said: list[str]) -> BaseGeometry:
     return shapely.LineString(points)
 
 
-def _lines(coordinates: Any, frame: FileFrame, said: list[str]) -> BaseGeometry:
+def _lines(coordinates: Any, frame: FileFrame, repairs: list[str]) -> BaseGeometry:
     parts, problem = [], "it has no points"
     for each in coordinates:
         try:
-            parts.append(_line(each, frame, said))
+            parts.append(_line(each, frame, repairs))
         except ValueError as error:
             problem = str(error)
-            said.append(f"a part was left out: {error}")
+            repairs.append(f"a part was left out: {error}")
     if not parts:
         raise ValueError(problem)
     return shapely.MultiLineString(parts)
 
 
-def _point(coordinates: Any, frame: FileFrame, said: list[str]) -> BaseGeometry:
-    return _points([coordinates], frame, said)
+def _point(coordinates: Any, frame: FileFrame, repairs: list[str]) -> BaseGeometry:
+    return _points([coordinates], frame, repairs)
 
 
-def _points(coordinates: Any, frame: FileFrame, said: list[str]) -> BaseGeometry:
+def _points(coordinates: Any, frame: FileFrame, repairs: list[str]) -> BaseGeometry:
     points = _positions(coordinates, frame)
     finite = points[np.isfinite(points).all(axis=1)]
     if len(finite) < len(points):
-        said.append("points that are not finite were left out")
+        repairs.append("points that are not finite were left out")
     if not len(finite):
         _finite(points)
         message = "it has no points"
@@ -279,4 +279,4 @@ _BUILDERS: Final[dict[str, Callable[[Any, FileFrame, list[str]], BaseGeometry]]]
     "Polygon": _polygon,
     "MultiPolygon": _polygons,
 }
-"""What makes a geometry of the coordinates, the frame and a list of what was done."""
+"""Converters by geometry type: coordinates, frame and a list that gets repairs."""

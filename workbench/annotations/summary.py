@@ -1,4 +1,4 @@
-"""What a heatmap says within each annotation."""
+"""Summary statistics of a heatmap within annotations."""
 
 from __future__ import annotations
 
@@ -25,31 +25,30 @@ def summarize(
     threshold: float,
     mpp: float | None = None,
 ) -> pd.DataFrame:
-    """Summarise a heatmap within each annotation that encloses an area.
+    """Summarize a heatmap within each annotation that encloses an area.
 
-    A cell belongs to an annotation if its centre lies inside; where an annotation is
-    too small to hold a centre, the cells that it touches do. Means and shares are of
-    the cells that have a value; `computed` tells what part of the annotation that is.
+    A cell belongs to an annotation if its centre lies inside; an annotation too small
+    to contain a centre gets the cells that it touches. Means and shares are over the
+    cells with a value; `computed` is the share of the annotation that these cover.
 
     Parameters
     ----------
     heatmap : Heatmap
     annotations : iterable of Annotation
-        Points and lines among them are left out.
+        Points and lines are left out.
     threshold : float
-        In the unit of the values.
+        Threshold in the unit of the values.
     mpp : float, optional
         Micrometres per pixel; None: areas are in level-0 pixels.
 
     Returns
     -------
     DataFrame
-        A row for each annotation and class: "id", "name", "classification", "class",
-        "cells" (those that have a value), "computed" (which share of the annotation
-        they are, 0 to 1), "mean" (NaN where there is none), "above" (share of the
-        cells with a value that are at or above the threshold), and areas: of the whole
-        annotation, of what of it was computed, and of what is at or above the
-        threshold.
+        One row per annotation and class: "id", "name", "classification", "class",
+        "cells" (number of cells with a value), "computed" (share of the annotation
+        that they cover, 0 to 1), "mean" (NaN without values), "above" (share of these
+        cells at or above the threshold), and three areas: of the annotation, of its
+        computed part, and of the part at or above the threshold.
     """
     unit, scale = ("px", 1.0) if mpp is None else ("um", mpp)
     cell_area = (heatmap.cell * scale) ** 2
@@ -64,7 +63,7 @@ def summarize(
             values = values[np.isfinite(values)]
             above = values >= threshold
             computed = len(values) / number if number else 0.0
-            # Of cells that an annotation only touches, it has a part.
+            # An annotation covers only a part of the cells that it merely touches.
             cell = min(cell_area, area / number) if number else 0.0
             rows.append(
                 {
@@ -85,9 +84,10 @@ def summarize(
 
 
 def _cells(heatmap: Heatmap, area: Area) -> tuple[NDArray[np.bool_], float]:
-    """Return which cells of the raster belong to an area, bool (rows, columns).
+    """Return the cells of the raster in an area, bool (rows, columns).
 
-    And how many cells do altogether: beyond the raster, as many as fit into the area.
+    Also returns their number, including as many as fit into the area outside the
+    raster.
     """
     _, rows, columns = heatmap.values.shape  # noqa: PD011 - no pandas
     cell = heatmap.cell

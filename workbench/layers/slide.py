@@ -64,7 +64,7 @@ class SlideLayer:
         """Cache key, shared by all layers of this slide with this tile size."""
         return f"slide {self._slide.pixels_id} {self.pyramid.tile_px}"
 
-    def ready_tile(self, z: int, x: int, y: int) -> EncodedTile | None:
+    def tile_in_memory(self, z: int, x: int, y: int) -> EncodedTile | None:
         """Return a stored tile that is in the system's memory, else None."""
         if z not in self._stored:
             return None

@@ -1,23 +1,22 @@
-"""Layers as tiles over HTTP, from the server that serves the app.
+"""Serves layers as tiles over HTTP, on the server of the app.
 
-A layer is reached by its key alone, which cannot be guessed; who may not use the
-app gets no tiles either, and who is logged in gets none of another user's. Run with
-`panel serve --plugins workbench.tileserver`, or give `ROUTES` to
-`panel.serve(extra_patterns=...)`.
+A layer is addressed by a random key. Users need the app's login for tiles as well, and
+get no tiles of another user's layers. Run with `panel serve --plugins
+workbench.tileserver`, or pass `ROUTES` to `panel.serve(extra_patterns=...)`.
 
-The keys live in the memory of one process: several processes behind one address
-must send a session to the same one.
+Keys are held in the memory of one process: with several processes behind one address,
+all requests of a session must reach the same process.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from workbench.tileserver.batch_handler import TileGroupHandler
+from workbench.tileserver.batch_handler import TileBatchHandler
 from workbench.tileserver.cache import TileCache
-from workbench.tileserver.handler import TileHandler, TileRequest
+from workbench.tileserver.handler import TileHandler, TileRequestHandler
 from workbench.tileserver.rate_limit import RateLimit
-from workbench.tileserver.registry import Answer, TileRegistry
+from workbench.tileserver.registry import RenderedTile, TileRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
 __all__ = [
     "REGISTRY",
     "ROUTES",
-    "Answer",
     "RateLimit",
+    "RenderedTile",
     "TileCache",
     "TileGroupHandler",
     "TileHandler",
@@ -39,29 +38,30 @@ REGISTRY: Final = TileRegistry()
 
 _GROUP: Final = r"/tiles/([\w-]{1,64})/(\d{1,2})"
 _ADDRESS: Final = _GROUP + r"/(\d{1,7})/(\d{1,7})"
-"""Bounded, so that no number is longer than it can be."""
+"""URL patterns; the lengths of keys and numbers are bounded."""
 
 
 def tile_routes(
     rate: RateLimit | None = None, *, registry: TileRegistry = REGISTRY
-) -> Sequence[tuple[str, type[TileRequest], dict[str, Any]]]:
-    """Return what a Tornado application needs to serve tiles.
+) -> Sequence[tuple[str, type[TileRequestHandler], dict[str, Any]]]:
+    """Return the Tornado routes that serve tiles.
 
     Parameters
     ----------
     rate : RateLimit, optional
-        How many tiles a user may ask for; any number by default.
+        Rate limit of tiles per user; by default none.
     registry : TileRegistry
-        The layers to serve; those of this process by default.
+        The layers to serve; by default those of this process.
     """
-    told = {"registry": registry, "rate": rate}
-    return [(_ADDRESS, TileHandler, told), (_GROUP, TileGroupHandler, told)]
+    options = {"registry": registry, "rate": rate}
+    return [(_ADDRESS, TileHandler, options), (_GROUP, TileBatchHandler, options)]
 
 
 def __getattr__(name: str) -> Any:
     """Return `ROUTES`, for `panel serve --plugins` and `extra_patterns=`.
 
-    Made when a server asks, as pages need their handler then, and Panel with it.
+    Created on access, because the page handler, which imports Panel, is installed
+    then.
     """
     if name != "ROUTES":
         message = f"module '{__name__}' has no attribute '{name}'"

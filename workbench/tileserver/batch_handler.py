@@ -1,7 +1,7 @@
-"""What answers a request for several tiles of a layer at once.
+"""HTTP handler of batch requests: several tiles of a layer in one response.
 
-In a browser, a request costs more than the tile that it brings, so that one for many
-is what a page asks. A tile is a frame of the answer, sent as soon as it is there.
+In a browser a request costs more than the tile, so pages request tiles in batches. Each
+tile is a frame of the response, sent as soon as it is available.
 """
 
 from __future__ import annotations
@@ -15,8 +15,13 @@ from typing import TYPE_CHECKING, Final
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError
 
-from workbench.errors import HTTP_CODES, OutOfBoundsError, code_for
-from workbench.tileserver.handler import TOO_MANY, TileRequest, draw
+from workbench.errors import OutOfBoundsError
+from workbench.tileserver.handler import (
+    TOO_MANY,
+    TileRequestHandler,
+    draw_in_thread,
+    status_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,33 +29,35 @@ if TYPE_CHECKING:
 
     from workbench.slide.readers.base import EncodedTile
     from workbench.tileserver.cache import Place
-    from workbench.tileserver.registry import Answer
+    from workbench.tileserver.registry import RenderedTile
 
-MOST: Final = 16
-"""Tiles that may be asked for at once."""
+MAX_TILES: Final = 16
+"""Maximum number of tiles in a request."""
 
 HEAD: Final = struct.Struct("!HHII")
-"""Of a frame: which tile of those asked for, status, bytes of media type and tile."""
+"""Head of a frame: index of the tile in the request, status, length of the media type
+and of the tile in bytes."""
 
 _FOUND: Final = 200
 _FAILED: Final = 500
-_DRAWN_AT_ONCE: Final = 2
-"""Of one request, so that other pages need not wait until all of it is drawn."""
+_CONCURRENT_TILES: Final = 2
+"""Tiles of one request that are drawn at once, so that other pages get their turn."""
 
 _PLACES: Final = re.compile(
-    rf"\d{{1,7}}\.\d{{1,7}}(?:,\d{{1,7}}\.\d{{1,7}}){{0,{MOST - 1}}}", re.ASCII
+    rf"\d{{1,7}}\.\d{{1,7}}(?:,\d{{1,7}}\.\d{{1,7}}){{0,{MAX_TILES - 1}}}", re.ASCII
 )
 
 
 def frame(number: int, status: int, tile: EncodedTile | None = None) -> bytes:
-    """Return a tile, or why there is none, as it is sent.
+    """Return a tile, or the status of a missing tile, as a frame.
 
     Parameters
     ----------
     number : int
-        Of the tile among those asked for, from 0.
+        Index of the tile in the request, from 0.
     status : int
-        As a request for this tile alone would be answered.
+        HTTP status that a request for this tile alone would have.
+    tile : EncodedTile, optional
     """
     if tile is None:
         return HEAD.pack(number, status, 0, 0)
@@ -59,23 +66,24 @@ def frame(number: int, status: int, tile: EncodedTile | None = None) -> bytes:
     return b"".join((head, kind, tile.data))
 
 
-class TileGroupHandler(TileRequest):
-    """Answers `tiles/{key}/{z}?v={version}&tiles={x}.{y},{x}.{y},...` with frames.
+class TileBatchHandler(TileRequestHandler):
+    """Handler of `tiles/{key}/{z}?v={version}&tiles={x}.{y},{x}.{y},...`.
 
-    What is kept or lies in memory comes first, everything else as it is drawn, the
-    first that was asked for first. Nobody keeps the answer: it is of many tiles, of
-    which some may have failed.
+    Tiles that are cached or in memory are sent first, then the others as they are
+    drawn, in the order of the request. The response is not cached by browsers, because
+    some of its tiles may have failed.
     """
 
     async def get(self, key: str, z: str) -> None:
         """Send tiles.
 
-        400 unless 1 to `MOST` tiles are asked for, 403 without login and for a layer
-        of another user, 404 without such a layer, 429 if too many are asked for. A
-        tile that is not there, or one too many, has that status in its frame.
+        Status 400 unless 1 to `MAX_TILES` tiles are requested, 403 without login or
+        for a layer of another user, 404 for an unknown layer, 429 above the rate
+        limit. The status of a missing tile, or of a tile above the rate limit, is in
+        its frame.
         """
-        self._works: set[Future[Answer]] = set()
-        self._gone = False
+        self._pending: set[Future[RenderedTile]] = set()
+        self._closed = False
         try:
             owner = self.admit(key)
         except KeyError:
@@ -92,17 +100,17 @@ class TileGroupHandler(TileRequest):
             return
 
     def on_connection_close(self) -> None:
-        """Drop work that nobody waits for any more."""
-        self._gone = True
-        for work in self._works:
-            work.cancel()
+        """Cancel the drawing of tiles that have not been sent."""
+        self._closed = True
+        for future in self._pending:
+            future.cancel()
 
     def _places(self, z: int) -> list[Place]:
-        """Return what is asked for, in that order."""
-        asked = self.get_query_argument("tiles", "")
-        if not _PLACES.fullmatch(asked):
+        """Return the requested tiles, in the order of the request."""
+        tiles = self.get_query_argument("tiles", "")
+        if not _PLACES.fullmatch(tiles):
             raise HTTPError(400)
-        pairs = (pair.split(".") for pair in asked.split(","))
+        pairs = (pair.split(".") for pair in tiles.split(","))
         return [(z, int(x), int(y)) for x, y in pairs]
 
     async def _send(self, key: str, places: list[Place], granted: int) -> None:
@@ -110,46 +118,46 @@ class TileGroupHandler(TileRequest):
         for number, place in enumerate(places):
             if number >= granted:
                 self.write(frame(number, TOO_MANY))
-            elif not self._send_ready(key, number, place):
+            elif not self._send_available(key, number, place):
                 missing.append((number, place))
         if missing:
             await self.flush()
-            left = iter(missing)
-            hands = (self._send_drawn(key, left) for _ in range(_DRAWN_AT_ONCE))
-            await asyncio.gather(*hands)
+            remaining = iter(missing)
+            workers = (
+                self._send_drawn(key, remaining) for _ in range(_CONCURRENT_TILES)
+            )
+            await asyncio.gather(*workers)
         await self.finish()
 
-    def _send_ready(self, key: str, number: int, place: Place) -> bool:
-        """Send a tile that needs not be drawn, or why there is none."""
+    def _send_available(self, key: str, number: int, place: Place) -> bool:
+        """Send an available tile, or an error; return False if it must be drawn."""
         try:
-            answer = self.registry.ready(key, place)
+            rendered = self.registry.available_tile(key, place)
         except (KeyError, OutOfBoundsError) as error:
-            self.write(frame(number, _status(error)))
+            self.write(frame(number, status_of(error)))
             return True
-        if answer is not None:
-            self.write(frame(number, _FOUND, answer.tile))
-        return answer is not None
+        if rendered is not None:
+            self.write(frame(number, _FOUND, rendered.tile))
+        return rendered is not None
 
-    async def _send_drawn(self, key: str, left: Iterator[tuple[int, Place]]) -> None:
-        """Have tiles drawn and send them, until none is left."""
-        for number, place in left:
-            if self._gone:
+    async def _send_drawn(
+        self, key: str, remaining: Iterator[tuple[int, Place]]
+    ) -> None:
+        """Draw and send tiles until none remains."""
+        for number, place in remaining:
+            if self._closed:
                 return
-            work = draw(self.registry, key, place)
-            self._works.add(work)
+            future = draw_in_thread(self.registry, key, place)
+            self._pending.add(future)
             try:
-                answer = await asyncio.wrap_future(work)
+                rendered = await asyncio.wrap_future(future)
             except (KeyError, OutOfBoundsError) as error:
-                self.write(frame(number, _status(error)))
-            except Exception:  # noqa: BLE001 - the other tiles are none the worse
+                self.write(frame(number, status_of(error)))
+            except Exception:  # noqa: BLE001 - the other tiles are still sent
                 self.log_exception(*sys.exc_info())
                 self.write(frame(number, _FAILED))
             else:
-                self.write(frame(number, _FOUND, answer.tile))
+                self.write(frame(number, _FOUND, rendered.tile))
             finally:
-                self._works.discard(work)
+                self._pending.discard(future)
             await self.flush()
-
-
-def _status(error: KeyError | OutOfBoundsError) -> int:
-    return 404 if isinstance(error, KeyError) else code_for(error, HTTP_CODES)

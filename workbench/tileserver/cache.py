@@ -1,4 +1,4 @@
-"""Encoded tiles, kept for all sessions together."""
+"""LRU cache of encoded tiles, shared by all sessions."""
 
 from __future__ import annotations
 
@@ -18,14 +18,12 @@ _CACHE_BYTES: Final = 256 << 20
 
 
 class TileCache:
-    """Encoded tiles, those used last kept up to a number of bytes.
-
-    Safe from any number of threads.
+    """LRU cache of encoded tiles, limited in bytes. Thread-safe.
 
     Parameters
     ----------
     max_bytes : int
-        Of encoded tiles; keys and bookkeeping come on top.
+        Maximum size of the encoded tiles, without keys and overhead.
     """
 
     def __init__(self, max_bytes: int = _CACHE_BYTES) -> None:
@@ -35,23 +33,23 @@ class TileCache:
         self._lock = threading.Lock()
 
     def get(self, drawing: str, version: str, place: Place) -> EncodedTile | None:
-        """Return a tile, None if it is not kept."""
+        """Return a tile; None if it is not in the cache."""
         with self._lock:
             return self._tiles.get((drawing, version, place))
 
     def put(self, drawing: str, version: str, place: Place, tile: EncodedTile) -> None:
-        """Keep a tile, and let go of those not used for longest."""
-        # Raised for a tile larger than the whole cache: it is not kept.
+        """Add a tile, and evict the least recently used ones."""
+        # cachetools refuses a tile that is larger than the whole cache.
         with self._lock, suppress(ValueError):
             self._tiles[drawing, version, place] = tile
 
     def forget(self, drawing: str) -> None:
-        """Let go of all tiles of a drawing."""
+        """Remove all tiles of a drawing."""
         with self._lock:
             for entry in [entry for entry in self._tiles if entry[0] == drawing]:
                 del self._tiles[entry]
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the tiles that are kept."""
+        """Size of the cached tiles in bytes."""
         return int(self._tiles.currsize)

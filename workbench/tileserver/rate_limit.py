@@ -1,4 +1,4 @@
-"""How many tiles one user may ask for, so that one cannot starve the others."""
+"""Rate limit per client (token buckets)."""
 
 from __future__ import annotations
 
@@ -10,25 +10,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BURST_S: Final = 4.0
-"""A large screen all anew."""
+"""Burst in seconds of the rate: enough for all tiles of a large screen."""
 
-_MANY: Final = 1024
-"""Clients from which on those that rest are forgotten."""
+_MAX_CLIENTS: Final = 1024
+"""Number of clients above which full buckets are dropped."""
 
 
 class RateLimit:
-    """A token bucket for each client.
-
-    Safe from any number of threads.
+    """A token bucket for each client. Thread-safe.
 
     Parameters
     ----------
     per_second : float
-        How many a client may have in the long run.
+        Tokens that a client gets per second.
     burst_s : float
-        What may be had at once, in seconds of the rate.
+        Size of a bucket, in seconds of the rate.
     clock : callable
-        Returns seconds.
+        Returns a monotonic time in seconds.
     """
 
     def __init__(
@@ -39,38 +37,39 @@ class RateLimit:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.per_second = per_second
-        self._most = max(1.0, per_second * burst_s)
+        self._capacity = max(1.0, per_second * burst_s)
         self._clock = clock
         self._buckets: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
     def spend(self, client: str) -> bool:
-        """Take one; False if there is none left for this client now."""
+        """Take a token; False if the client has none left."""
         with self._lock:
             now = self._clock()
-            left = self._left(client, now)
-            granted = left >= 1
-            self._buckets[client] = (left - granted, now)
-            if len(self._buckets) > _MANY:
-                self._forget_those_at_rest(now)
+            tokens = self._tokens(client, now)
+            granted = tokens >= 1
+            self._buckets[client] = (tokens - granted, now)
+            if len(self._buckets) > _MAX_CLIENTS:
+                self._drop_full_buckets(now)
             return granted
 
     def refund(self, client: str) -> None:
-        """Give one back."""
+        """Return a token."""
         with self._lock:
             now = self._clock()
-            self._buckets[client] = (min(self._most, self._left(client, now) + 1), now)
+            tokens = min(self._capacity, self._tokens(client, now) + 1)
+            self._buckets[client] = (tokens, now)
 
     def __len__(self) -> int:
-        """Return the number of clients that are remembered."""
+        """Return the number of clients with a bucket."""
         return len(self._buckets)
 
-    def _left(self, client: str, now: float) -> float:
-        left, then = self._buckets.get(client, (self._most, now))
-        return min(self._most, left + (now - then) * self.per_second)
+    def _tokens(self, client: str, now: float) -> float:
+        tokens, then = self._buckets.get(client, (self._capacity, now))
+        return min(self._capacity, tokens + (now - then) * self.per_second)
 
-    def _forget_those_at_rest(self, now: float) -> None:
-        """Drop full buckets: a new one would be the same."""
-        resting = [c for c in self._buckets if self._left(c, now) >= self._most]
-        for client in resting:
+    def _drop_full_buckets(self, now: float) -> None:
+        """Drop full buckets; a new bucket is the same."""
+        full = [c for c in self._buckets if self._tokens(c, now) >= self._capacity]
+        for client in full:
             del self._buckets[client]

@@ -1,4 +1,4 @@
-"""The layers that are served, each under a key that cannot be guessed."""
+"""Registry of the served layers, each under a random key."""
 
 from __future__ import annotations
 
@@ -23,46 +23,46 @@ _log = logging.getLogger(__name__)
 _set: Final = object.__setattr__
 
 MAX_TILE_PX: Final = 2048
-"""The largest side of a tile that is served."""
+"""Maximum side of a tile in pixels."""
 
 
 @runtime_checkable
 class SharedLayer(Protocol):
-    """A layer whose tiles other sessions may draw as well."""
+    """A layer whose cached tiles are shared between sessions."""
 
     @property
     def drawing(self) -> str:
-        """Equal for layers that draw the same, as long as their versions agree."""
+        """Cache key; layers with equal keys and versions draw equal tiles."""
 
 
 @runtime_checkable
-class ReadyLayer(Protocol):
-    """A layer that has some of its tiles as good as ready."""
+class InMemoryLayer(Protocol):
+    """A layer that may have tiles in memory."""
 
-    def ready_tile(self, z: int, x: int, y: int) -> EncodedTile | None:
-        """Return a tile that takes no waiting and no work to speak of, else None."""
+    def tile_in_memory(self, z: int, x: int, y: int) -> EncodedTile | None:
+        """Return a tile without waiting or drawing; None if that is not possible."""
 
 
 @runtime_checkable
 class WatchedLayer(Protocol):
-    """A layer of something that may change under it, such as a file."""
+    """A layer whose source, such as a file, may change."""
 
     def require_unchanged(self) -> None:
-        """Raise a `WorkbenchError` if what it draws is no longer what it was."""
+        """Raise a `WorkbenchError` if the source has changed."""
 
 
-class Answer(NamedTuple):
-    """A tile, and the version of the layer that it shows."""
+class RenderedTile(NamedTuple):
+    """An encoded tile and the version of its layer."""
 
     tile: EncodedTile
     version: str
     failed: bool = False
-    """The layer could not draw it; the tile says so."""
+    """True if drawing failed; the tile is hatched."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Served:
-    """A layer under its key."""
+class _ServedLayer:
+    """A layer and its key."""
 
     layer: Layer
     key: str
@@ -70,14 +70,14 @@ class _Served:
     owner: str = ""
     on_error: Callable[[WorkbenchError], None] | None = None
     shared: SharedLayer | None = field(init=False)
-    ready: ReadyLayer | None = field(init=False)
+    in_memory: InMemoryLayer | None = field(init=False)
     watched: WatchedLayer | None = field(init=False)
 
     def __post_init__(self) -> None:
-        """Find out once what the layer can do: asking a protocol is slow."""
+        """Check the protocols of the layer once, because `isinstance` is slow."""
         layer = self.layer
         _set(self, "shared", layer if isinstance(layer, SharedLayer) else None)
-        _set(self, "ready", layer if isinstance(layer, ReadyLayer) else None)
+        _set(self, "in_memory", layer if isinstance(layer, InMemoryLayer) else None)
         _set(self, "watched", layer if isinstance(layer, WatchedLayer) else None)
 
     @property
@@ -85,18 +85,18 @@ class _Served:
         return f"{self.number}.{self.layer.version}"
 
     @property
-    def drawn_as(self) -> tuple[str, str]:
-        """Drawing and version under which its tiles are kept."""
+    def cache_key(self) -> tuple[str, str]:
+        """Drawing and version under which its tiles are cached."""
         if self.shared is None:
             return self.key, self.version
         return self.shared.drawing, self.layer.version
 
 
 class TileRegistry:
-    """The layers that are served, each under a key that cannot be guessed.
+    """The served layers, each under a random key. Thread-safe.
 
-    Tiles are kept for all keys together: two sessions that look at the same slide
-    have each tile drawn once. Safe from any number of threads.
+    The cache is shared by all keys: a tile of a slide that two sessions view is drawn
+    once.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class TileRegistry:
 
     def __init__(self, cache: TileCache | None = None) -> None:
         self._cache = cache or TileCache()
-        self._served: dict[str, _Served] = {}
+        self._served: dict[str, _ServedLayer] = {}
         self._lock = threading.Lock()
 
     def register(
@@ -119,10 +119,11 @@ class TileRegistry:
 
         Parameters
         ----------
+        layer : Layer
         owner : str
-            The user whose layer it is, if there is a login: nobody else gets it.
+            The user who may get its tiles; empty: every user.
         on_error : callable, optional
-            Told of tiles that cannot be drawn, in the thread that tried.
+            Called with the error if a tile cannot be drawn, in the drawing thread.
 
         Raises
         ------
@@ -132,11 +133,11 @@ class TileRegistry:
         _check(layer)
         key = secrets.token_urlsafe(16)
         with self._lock:
-            self._served[key] = _Served(layer, key, owner=owner, on_error=on_error)
+            self._served[key] = _ServedLayer(layer, key, owner=owner, on_error=on_error)
         return key
 
     def replace(self, key: str, layer: Layer) -> None:
-        """Serve another layer under a key; tiles of its own are let go."""
+        """Serve another layer under a key; cached tiles of the key are dropped."""
         _check(layer)
         with self._lock:
             old = self._served[key]
@@ -144,17 +145,17 @@ class TileRegistry:
         self._cache.forget(key)
 
     def release(self, key: str) -> None:
-        """Serve a layer no longer."""
+        """Stop serving a layer."""
         with self._lock:
             self._served.pop(key, None)
         self._cache.forget(key)
 
     def __len__(self) -> int:
-        """Return the number of layers served."""
+        """Return the number of served layers."""
         return len(self._served)
 
     def owner(self, key: str) -> str:
-        """Return the user whose layer it is, empty if it is nobody's.
+        """Return the owner of a layer, empty if it has none.
 
         Raises
         ------
@@ -164,67 +165,75 @@ class TileRegistry:
         return self._served[key].owner
 
     def version(self, key: str) -> str:
-        """Return what changes whenever tiles of a key would look different now."""
+        """Return the version; changes whenever tiles of a key would look different."""
         return self._served[key].version
 
-    def ready(self, key: str, place: Place) -> Answer | None:
-        """Return a tile that is kept or lies in memory; None if it has to be drawn.
+    def available_tile(self, key: str, place: Place) -> RenderedTile | None:
+        """Return a tile that is cached or in memory; None if it must be drawn.
 
         Raises
         ------
         KeyError
             If no layer is served under that key.
         OutOfBoundsError
-            If it has no such tile.
+            If the layer has no such tile.
         """
-        served = self._served[key]
-        if place not in served.layer.pyramid:
-            raise _no_such_tile(place)
+        served = self._lookup(key, place)
         version, tile = served.version, None
         try:
             if served.watched is not None:
                 served.watched.require_unchanged()
-            if served.ready is not None:
-                tile = served.ready.ready_tile(*place)
-        except WorkbenchError:  # told of by `answer`, which is asked next
+            if served.in_memory is not None:
+                tile = served.in_memory.tile_in_memory(*place)
+        except WorkbenchError:  # `tile`, called next, reports it
             return None
         if tile is None:
-            tile = self._cache.get(*served.drawn_as, place)
-        return None if tile is None else Answer(tile, version)
+            tile = self._cache.get(*served.cache_key, place)
+        return None if tile is None else RenderedTile(tile, version)
 
-    def answer(self, key: str, place: Place) -> Answer:
-        """Return a tile, drawn now or earlier.
+    def tile(self, key: str, place: Place) -> RenderedTile:
+        """Return a tile, from the cache or drawn now.
 
-        It is transparent where there is nothing, hatched where the layer fails.
+        An empty tile is transparent; a tile that cannot be drawn is hatched.
 
         Raises
         ------
         KeyError
             If no layer is served under that key.
         OutOfBoundsError
-            If it has no such tile.
+            If the layer has no such tile.
         """
-        served = self._served[key]
-        if place not in served.layer.pyramid:
-            raise _no_such_tile(place)
-        version, drawn_as = served.version, served.drawn_as
+        served = self._lookup(key, place)
+        version, cache_key = served.version, served.cache_key
         try:
             if served.watched is not None:
                 served.watched.require_unchanged()
-            kept = self._cache.get(*drawn_as, place)
-            if kept is not None:
-                return Answer(kept, version)
+            cached = self._cache.get(*cache_key, place)
+            if cached is not None:
+                return RenderedTile(cached, version)
             tile = served.layer.tile(*place) or TRANSPARENT
         except WorkbenchError as error:
-            return Answer(_failed(served, place, error), version, failed=True)
+            failed = _report_failure(served, place, error)
+            return RenderedTile(failed, version, failed=True)
         if key in self._served:
-            self._cache.put(*drawn_as, place, tile)
-        return Answer(tile, version)
+            self._cache.put(*cache_key, place, tile)
+        return RenderedTile(tile, version)
+
+    def _lookup(self, key: str, place: Place) -> _ServedLayer:
+        """Return the layer of a key that has this tile."""
+        served = self._served[key]
+        if place not in served.layer.pyramid:
+            z, x, y = place
+            message = f"There is no tile ({x}, {y}) at zoom {z}."
+            raise OutOfBoundsError(message)
+        return served
 
 
-def _failed(served: _Served, place: Place, error: WorkbenchError) -> EncodedTile:
-    """Tell of a tile that cannot be drawn, and return what to show for it."""
-    # The message may name a file, and a file a patient: the kind will do.
+def _report_failure(
+    served: _ServedLayer, place: Place, error: WorkbenchError
+) -> EncodedTile:
+    """Log and report a tile that cannot be drawn; return a hatched tile."""
+    # The message may name a file, and the file a patient: log only the error's class.
     kind = type(served.layer).__name__
     _log.warning("%s %s: %s", kind, place, type(error).__name__)
     if served.on_error is not None:
@@ -235,10 +244,5 @@ def _failed(served: _Served, place: Place, error: WorkbenchError) -> EncodedTile
 def _check(layer: Layer) -> None:
     side = layer.pyramid.tile_px
     if not 0 < side <= MAX_TILE_PX:
-        message = f"Tiles of {side} pixels are not served."
-        raise OutOfBoundsError(message, f"At most {MAX_TILE_PX} are.")
-
-
-def _no_such_tile(place: Place) -> OutOfBoundsError:
-    z, x, y = place
-    return OutOfBoundsError(f"There is no tile ({x}, {y}) at zoom {z}.")
+        message = f"Tiles of {side} pixels cannot be served."
+        raise OutOfBoundsError(message, f"The maximum is {MAX_TILE_PX} pixels.")

@@ -1,8 +1,8 @@
-"""Headers of answers: what a page may load and run, and who may put it into a frame.
+"""Security headers of responses: content security policy, framing, MIME sniffing.
 
-A content security policy is the second line: text is escaped where pages are made, and
-what slipped through there still loads nothing from elsewhere and runs no script. Each
-page has a nonce of its own; only scripts that the server itself wrote into it have it.
+The content security policy is the second line of defence. Pages escape text; should
+markup slip through, it loads nothing from other origins and runs no script. Each page
+has its own nonce, which only the scripts written by the server have.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _FRAMES: Final = "X-Frame-Options"
 _MARK: Final = "workbench_frames"
 _NOTHING: Final = "default-src 'none'; base-uri 'none'; form-action 'self'"
 _STATIC: Final = f"{_NOTHING}; style-src 'unsafe-inline'; img-src 'self' data:"
-"""Of whatever is no page of the app, such as the login, errors and lists."""
+"""Policy of responses that are not pages of the app: login, errors, lists."""
 
 _SCRIPT: Final = re.compile(r"<script(?=[\s>])", re.IGNORECASE)
 
 _PAGE: Final = {
     "default-src": "'none'",
-    # Modules of components are text that the page makes into blobs.
+    # Panel loads the modules of components from blobs.
     "script-src": "'self' blob: 'nonce-{nonce}'",
     "style-src": "'self' 'unsafe-inline'",
     "img-src": "'self' data: blob:",
@@ -54,9 +54,9 @@ def page_policy(nonce: str, frames: Iterable[str] = SELF) -> str:
     Parameters
     ----------
     nonce : str
-        Of the scripts that stand in the page itself.
+        Nonce of the inline scripts.
     frames : iterable of str
-        Origins of the pages that may show it in a frame.
+        Origins of the pages that may embed it in a frame.
     """
     rules = {**_PAGE, "frame-ancestors": " ".join(frames)}
     return "; ".join(f"{name} {rule}" for name, rule in rules.items()).format(
@@ -64,30 +64,31 @@ def page_policy(nonce: str, frames: Iterable[str] = SELF) -> str:
     )
 
 
-def guard_page(document: Document, frames: Callable[[], Iterable[str]]) -> None:
-    """Have a document's page sent with the policy.
+def set_page_policy(document: Document, frames: Callable[[], Iterable[str]]) -> None:
+    """Send the page of a document with the policy.
 
     Parameters
     ----------
+    document : Document
     frames : callable
-        Returns the origins that may show it in a frame, when it is sent.
+        Returns the origins that may embed it in a frame; called when it is sent.
     """
     document.template_variables[_MARK] = frames
 
 
 class PageHandler(DocHandler):
-    """Answers a page: Panel's, with the policy where its document asks for it."""
+    """Panel's page handler, with the policy for documents that have one."""
 
     _frames: Callable[[], Iterable[str]] | None = None
 
     async def get_session(self) -> Any:
-        """Return the session of the page, and note its policy."""
+        """Return the session of the page; take its policy from the document."""
         session = await super().get_session()
         self._frames = session.document.template_variables.pop(_MARK, None)
         return session
 
     def write(self, chunk: Any) -> None:
-        """Send the page; scripts that stand in it get its nonce."""
+        """Send the page; inline scripts get its nonce."""
         if self._frames is not None and isinstance(chunk, str):
             nonce = secrets.token_urlsafe(16)
             frames = tuple(self._frames())
@@ -98,8 +99,8 @@ class PageHandler(DocHandler):
         super().write(chunk)
 
 
-class GuardedAnswers(OutputTransform):
-    """Adds to every answer of a server what it lacks of these headers."""
+class SecurityHeaders(OutputTransform):
+    """Adds missing security headers to every response of a server."""
 
     def transform_first_chunk(
         self,
@@ -108,7 +109,7 @@ class GuardedAnswers(OutputTransform):
         chunk: bytes,
         finishing: bool,  # noqa: FBT001 - Tornado's
     ) -> tuple[int, HTTPHeaders, bytes]:
-        """Return an answer with its headers; Tornado calls this."""
+        """Return a response with its headers; Tornado calls this."""
         del finishing
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("Referrer-Policy", "same-origin")
@@ -120,7 +121,7 @@ class GuardedAnswers(OutputTransform):
 
 
 def install_page_handler() -> None:
-    """Have Bokeh servers made from now on answer pages by `PageHandler`."""
+    """Make Bokeh servers that are created from now on use `PageHandler`."""
     per_app_patterns[:] = [
         (path, PageHandler if handler is DocHandler else handler)
         for path, handler in per_app_patterns

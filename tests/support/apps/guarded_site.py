@@ -37,7 +37,7 @@ class Sleepy(MeanColour):
 class Broken(SlideLayer):
     """A layer whose slide is damaged, and whose error names it."""
 
-    def ready_tile(self, z, x, y):
+    def tile_in_memory(self, z, x, y):
         del z, x, y
 
     def tile(self, z, x, y):

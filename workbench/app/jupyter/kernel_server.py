@@ -24,7 +24,7 @@ from workbench.app.server.access_log import OURS, DiscreetFormatter
 from workbench.app.server.config import APP, ServerConfig, server_options
 from workbench.app.widgets.text import Text
 from workbench.errors import WorkbenchError
-from workbench.tileserver.security_headers import SELF, guard_page
+from workbench.tileserver.security_headers import SELF, set_page_policy
 
 if TYPE_CHECKING:
     import asyncio
@@ -143,7 +143,7 @@ class KernelServer:
         self._thread.stop()
 
     def _page(self) -> Any:
-        guard_page(pn.state.curdoc, self.frames)
+        set_page_policy(pn.state.curdoc, self.frames)
         key = pn.state.session_args.get("app", [b""])[0].decode(errors="replace")
         if key not in self._apps:
             return Text("This app is gone: run its cell again.")

@@ -14,7 +14,7 @@ from workbench.app.server.auth import PasswordProvider, Passwords
 from workbench.app.server.resources import ImportedResourceHandler
 from workbench.app.widgets.theme import TITLE
 from workbench.tileserver import RateLimit, tile_routes
-from workbench.tileserver.security_headers import GuardedAnswers, install_page_handler
+from workbench.tileserver.security_headers import SecurityHeaders, install_page_handler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,7 +151,7 @@ def server_options(door: ServerConfig) -> dict[str, Any]:
         "websocket_max_message_size": _UPLOAD_BYTES,
         "http_server_kwargs": {"max_body_size": _BODY_BYTES},
         "log_function": log_request,
-        "transforms": [GuardedAnswers],
+        "transforms": [SecurityHeaders],
         # An address with a session in it, sent to another user, would share it.
         "sign_sessions": True,
         "secret_key": secrets.token_bytes(32),

@@ -27,7 +27,7 @@ from workbench.app.server.session_limit import SessionLimit
 from workbench.app.session import Session
 from workbench.app.url_state import Address
 from workbench.app.widgets.theme import TITLE
-from workbench.tileserver.security_headers import SELF, guard_page
+from workbench.tileserver.security_headers import SELF, set_page_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ def _tell_of(failed: Callable[[Exception], None] | None, error: Exception) -> No
 
 
 def _page(site: Site) -> Any:
-    guard_page(pn.state.curdoc, lambda: SELF)
+    set_page_policy(pn.state.curdoc, lambda: SELF)
     return full_page(session(site))
 
 
