@@ -174,10 +174,10 @@ def test_any_outline_survives_the_way_out_and_in(numbers):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "no JSON"),
-        (b"\xff\xfe\x00", "no JSON"),
-        (b"[" * 100_000, "no JSON"),
-        (b"\x1f\x8b and no gzip", "no JSON"),
+        (b"", "not JSON"),
+        (b"\xff\xfe\x00", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b"\x1f\x8b and no gzip", "not JSON"),
         (b"3", "no list of features"),
         (b'{"type": "FeatureCollection"}', "no list of features"),
         (b"[1]", "feature 1 is not an object"),
@@ -306,7 +306,7 @@ def test_a_damaged_line_is_left_out_and_said(slide, tmp_path, bad):
 
 def test_a_disk_that_refuses_is_a_sentence(slide, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(AnnotationError, match="disk refuses"):
+    with pytest.raises(AnnotationError, match="could not be written"):
         open_annotations(slide, folder=tmp_path / "file").put(marked(), by="Ada")
 
 

@@ -182,7 +182,7 @@ def test_one_id_twice_loses_nothing():
     assert found[0].id == UUID
     assert len({each.id for each in found}) == 2
     assert [each.id for each in read([one, two])] == [each.id for each in found]
-    assert "own" in str(found.notes[0])
+    assert "new one" in str(found.notes[0])
     assert "duplicate" in str(found.notes[1])
 
 
