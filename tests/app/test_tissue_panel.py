@@ -60,7 +60,7 @@ def test_tissue_is_found_once_for_all_parts_of_the_app(app, monkeypatch):
 
 def test_what_is_said_of_a_place_is_shown_and_in_the_recipe(app):
     place = shapely.box(0, 0, 300, 300)
-    app.tissue.mark_chosen(Annotation(geometry=place, name="Stamp"))
+    app.tissue.offer_annotation(Annotation(geometry=place, name="Stamp"))
     assert not app.tissue._is_ink.disabled
     assert app.tissue._of.object == "'Stamp' is chosen:"
     app.tissue.mark(tissue=False)
@@ -75,7 +75,7 @@ def test_what_is_said_of_a_place_is_shown_and_in_the_recipe(app):
 
 @pytest.mark.parametrize("chosen", [None, Annotation(geometry=shapely.Point(9, 9))])
 def test_without_an_area_that_is_chosen_that_is_said(app, chosen):
-    app.tissue.mark_chosen(chosen)
+    app.tissue.offer_annotation(chosen)
     assert app.tissue._is_ink.disabled
     assert app.tissue._is_tissue.disabled
     assert "click an annotation there" in app.tissue._of.object

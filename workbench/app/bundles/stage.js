@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: 92643fa0185dfd4bf5b690137f1f545af9efee5c8c62a867b9558573988ffb91
+// Made by "make bundles"; change the modules instead. sha256 of them: 08e13808dac15f19461f61c751af6ee62ed9ddaec7b70c96a25dde95f0dea608
 // workbench/app/viewer/browser/dom.js
 function contextOf(canvas) {
   const context = canvas.getContext("2d");

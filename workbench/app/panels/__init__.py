@@ -1,1 +1,1 @@
-"""Panels: what can be done with the open slide."""
+"""Panels of the sidebar, each with the controls of one task on the open slide."""

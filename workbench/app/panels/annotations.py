@@ -1,4 +1,4 @@
-"""Annotations: what is known of the one that is chosen, and files of them."""
+"""Annotation panel: the selected annotation, import and export of GeoJSON."""
 
 from __future__ import annotations
 
@@ -35,32 +35,32 @@ _POLL_MS: Final = 2000
 _LISTED: Final = 300
 _UPLOAD_BYTES: Final = 30_000_000
 _WHOLE_FROM: Final = 100
-"""Numbers from which on digits after the point say nothing."""
+"""Numbers from here on are shown without decimals."""
 
 _MM2_FROM: Final = 1e5
 _VIEW_ROOM: Final = 0.3
-"""Around an annotation that one goes to, as a share of its size."""
+"""Margin of the view around an annotation, as a share of its size."""
 
 
 class AnnotationPanel(pn.viewable.Viewer):
-    """Lets the user mark a slide, and name, classify and measure what is marked.
+    """Lets the user draw, name, classify and measure annotations of the slide.
 
     Parameters
     ----------
     folder : Path
-        Where annotations are saved.
+        Folder of saved annotations.
     background : Background
     reading : callable
-        Returns what the overlays say of an annotation, as text.
+        Returns a summary of the overlays within an annotation, as text.
     take_reference : callable
-        Takes an annotation whose colours are to be the reference.
+        Makes the colours within an annotation the reference.
     history : EditHistory, optional
-        Of the session.
+        History of the session.
     """
 
-    annotation = param.Parameter(default=None, doc="The one that is chosen, or None.")
+    annotation = param.Parameter(default=None, doc="The selected annotation, or None.")
     editor = param.Parameter(
-        default=None, doc="The `AnnotationEditor`; None: not read yet."
+        default=None, doc="The `AnnotationEditor`; None before annotations are read."
     )
 
     def __init__(
@@ -135,7 +135,7 @@ class AnnotationPanel(pn.viewable.Viewer):
 
     @property
     def author(self) -> str:
-        """Who marks."""
+        """Name of the user, saved with each edit."""
         return str(pn.state.user or self._author.value.strip() or "unknown")
 
     @property
@@ -160,7 +160,7 @@ class AnnotationPanel(pn.viewable.Viewer):
         )
 
     def close(self) -> None:
-        """Follow no longer what others do."""
+        """Close the editor, and stop polling for annotations of others."""
         self._stop_polling()
         self._stop_polling = lambda: None
         if self.editor is not None:
@@ -184,12 +184,12 @@ class AnnotationPanel(pn.viewable.Viewer):
         self._fill()
 
     def poll(self) -> None:
-        """Show what others have marked since."""
+        """Show the annotations that others have drawn since."""
         if self.editor is not None:
             self.editor.refresh()
 
     def refill(self) -> None:
-        """Say anew what is known of the chosen annotation."""
+        """Show the values of the selected annotation anew."""
         self._fill()
 
     def _watch(self) -> None:
@@ -206,12 +206,12 @@ class AnnotationPanel(pn.viewable.Viewer):
         self._upload.param.watch(lambda _: self._uploaded(), "value")
 
     def delete(self) -> None:
-        """Take the chosen annotation away."""
+        """Delete the selected annotation."""
         if self.editor is not None and self.annotation is not None:
             self.editor.delete(self.annotation.id)
 
     def go_to(self) -> None:
-        """Look at the chosen annotation."""
+        """Move the view to the selected annotation."""
         if self._viewer is None or self.annotation is None:
             return
         x0, y0, x1, y1 = self.annotation.geometry.bounds
@@ -237,7 +237,7 @@ class AnnotationPanel(pn.viewable.Viewer):
             self.go_to()
 
     def _rename(self) -> None:
-        """Save the name and the class that stand in the fields."""
+        """Save the name and the class in the fields."""
         editor, chosen = self.editor, self.annotation
         if self._filling or editor is None or chosen is None:
             return
@@ -248,7 +248,7 @@ class AnnotationPanel(pn.viewable.Viewer):
             self._background.guard(editor.put, changed)
 
     def _fill(self) -> None:
-        """Show what is chosen, and what there is to choose from."""
+        """Show the selected annotation and the list of annotations."""
         self._filling = True
         try:
             editor = self.editor
@@ -320,14 +320,14 @@ def _box(annotation: Annotation) -> Box:
 
 
 def _line(annotation: Annotation) -> str:
-    """Return what an annotation is called in a list, where each is called otherwise."""
+    """Return the label of an annotation in the list; labels are unique by its id."""
     parts = [annotation.name, annotation.classification]
     title = ", ".join(filter(None, parts)) or annotation.kind.capitalize()
     return f"{title} ({annotation.id[:4]})"
 
 
 def _size(name: str, value: float) -> str:
-    """Return a measure for people: "Area µm^2" of so much as "area 0.24 mm²"."""
+    """Return a measure as text: name "Area µm^2" and a value as "area 0.24 mm²"."""
     noun, _, unit = name.lower().partition(" ")
     if unit == "µm^2" and value >= _MM2_FROM:
         unit, value = "mm^2", value / 1e6

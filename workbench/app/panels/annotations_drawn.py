@@ -1,4 +1,4 @@
-"""Marking: the annotations of a slide on its viewer, and what is drawn there."""
+"""Annotation editor: shows annotations on the viewer and saves what is drawn."""
 
 from __future__ import annotations
 
@@ -28,39 +28,39 @@ if TYPE_CHECKING:
 
 TOOLS: Final = ("box", "polygon", "freehand", "line", "point")
 _DRAWINGS: Final = ("add", "change", "delete")
-"""Edits that the browser keeps until they are saved."""
+"""Kinds of edits that the browser keeps until they are saved."""
 
 _KEPT: Final = (
     "Make room, or repair the disk. What is drawn until then is dashed: it is kept in"
     " this tab, and saved by itself as soon as that is possible."
 )
 _MOST_POINTS: Final = 100_000
-"""Of one drawing: a hand does not draw more."""
+"""Largest number of points of one drawing."""
 
 _TOO_MANY: Final = f"it has over {_MOST_POINTS:,} points"
 _FINENESS: Final = 0.5
-"""How far a drawn line may be simplified, in pixels of the screen."""
+"""Tolerance for simplifying a drawn line, in screen pixels."""
 
 
 class AnnotationEditor(param.Parameterized):
-    """Shows annotations on a viewer and saves what is done to them there.
+    """Shows annotations on a viewer, and saves the edits that are made there.
 
     Parameters
     ----------
     viewer : Viewer
     edits : Edits
-        Of the slide that is shown, and of the person who looks.
+        Edits of the slide that is shown, by the present user.
     classification : callable
-        Returns the class that a new annotation has.
+        Returns the class of a new annotation.
     guard : callable
-        Calls what it is given, and tells the user if that fails.
+        Calls its argument, and shows the user a message if that fails.
     history : EditHistory, optional
-        Of the session, to which what is done here is added.
+        History of the session, to which edits are added.
     """
 
-    chosen = param.String(doc="Id of the annotation that is chosen; empty: none.")
-    tool = param.Selector(default="", objects=["", *TOOLS], doc="What is drawn with.")
-    version = param.Integer(doc="Grows whenever an annotation has changed.")
+    chosen = param.String(doc="Id of the selected annotation; empty for none.")
+    tool = param.Selector(default="", objects=["", *TOOLS], doc="The drawing tool.")
+    version = param.Integer(doc="Increases with each change of an annotation.")
     shown = param.Boolean(default=True)
 
     def __init__(
@@ -76,9 +76,9 @@ class AnnotationEditor(param.Parameterized):
         self.edits = edits
         self.history = history or EditHistory()
         self.delete_objects: Callable[[], None] = lambda: None
-        """Takes away the objects that are chosen, where no annotation is."""
+        """Deletes the selected instances if no annotation is selected."""
         self.kept_by: Callable[[Annotation], str] = lambda _: ""
-        """Says which runs keep the outline of an annotation for themselves."""
+        """Returns which runs keep their own copy of an annotation, as text."""
         self._viewer = viewer
         self._classification = classification
         self._guard = guard
@@ -98,32 +98,32 @@ class AnnotationEditor(param.Parameterized):
         stage.link(self, annotation_chosen="chosen", bidirectional=True)
         stage.link(self, annotation_tool="tool", bidirectional=True)
         stage.link(self, annotations_shown="shown", bidirectional=True)
-        # Last: now the browser tells again what a page before this one left unsaved.
+        # Last, as the browser now sends edits that an earlier page left unsaved.
         stage.annotation_slot = edits.annotations.slide.id
 
     @property
     def annotation(self) -> Annotation | None:
-        """The annotation that is chosen."""
+        """The selected annotation, or None."""
         return self.edits.annotations.get(self.chosen)
 
     def close(self) -> None:
-        """Keep no history any more: another slide is shown."""
+        """Remove the edits from the history: another slide is shown."""
         self.history.param.unwatch(self._watcher)
         self.history.forget(self)
 
     def show_all(self) -> None:
-        """Show all annotations anew."""
+        """Draw all annotations anew."""
         marks = [mark_of(each) for each in self.edits.annotations]
         self._viewer.stage.annotations = json.dumps(marks, separators=(",", ":"))
         self._changed()
 
     def refresh(self) -> None:
-        """Save what the disk has refused, if it can be now; show what others did."""
+        """Retry edits that could not be saved, and show the edits of others."""
         self._save_waiting()
         self.show(self.edits.annotations.refresh())
 
     def show(self, keys: Iterable[str]) -> None:
-        """Show some annotations as they are now."""
+        """Draw some annotations as they are now."""
         found = {key: self.edits.annotations.get(key) for key in keys}
         if not found:
             return
@@ -134,7 +134,7 @@ class AnnotationEditor(param.Parameterized):
         self._changed()
 
     def draw_for(self, take: Callable[[BaseGeometry], None]) -> None:
-        """Let the next area be drawn that goes to `take`, not to the annotations."""
+        """Draw one area that is given to `take` instead of becoming an annotation."""
         self.tool = "freehand"
         self.taker = take
 
@@ -147,7 +147,7 @@ class AnnotationEditor(param.Parameterized):
         self.show([annotation.id])
 
     def delete(self, key: str) -> None:
-        """Take an annotation away, and say which it was."""
+        """Delete an annotation, and name it in a toast."""
         gone = self.edits.annotations.get(key)
         if gone is not None and self.edits.delete(key):
             self._did(f"{named(gone)} deleted")
@@ -156,17 +156,17 @@ class AnnotationEditor(param.Parameterized):
         self.show([key])
 
     def undo(self) -> None:
-        """Take the last change back, of whatever it was, and say what it was."""
+        """Undo the last edit of the session, and name it in a toast."""
         if what := self.history.undo():
             self.tell(f"Undone: {what}.")
 
     def redo(self) -> None:
-        """Do again what was undone last, and say what it is."""
+        """Redo the edit that was undone last, and name it in a toast."""
         if what := self.history.redo():
             self.tell(f"Done again: {what}.")
 
     def tell(self, text: str, *, undo: bool = False) -> None:
-        """Say something on the slide for some seconds; `undo`: with a button for it."""
+        """Show a toast on the slide for some seconds; `undo` adds an Undo button."""
         number = next(self._numbers)
         self._viewer.stage.told = {"text": text, "undo": undo, "number": number}
 
@@ -187,7 +187,7 @@ class AnnotationEditor(param.Parameterized):
 
     @param.depends("tool", watch=True)
     def _tool_changed(self) -> None:
-        if self.tool != "freehand":  # given up; what was drawn has come before
+        if self.tool != "freehand":  # cancelled; a drawing would have arrived before
             self.taker = None
 
     def _changed(self) -> None:
@@ -201,7 +201,7 @@ class AnnotationEditor(param.Parameterized):
         self._viewer.stage.annotation_steps = steps
 
     def _heard(self, edits: list[dict[str, Any]]) -> None:
-        """Do what has not been done yet, in order."""
+        """Apply the edits of the browser that are new, in their order."""
         last = max([self._done, *(edit["number"] for edit in self._waiting)])
         self._waiting += [edit for edit in edits if edit["number"] > last]
         self._save_waiting()
@@ -211,14 +211,14 @@ class AnnotationEditor(param.Parameterized):
         self._waiting = drawings
 
     def _save_waiting(self) -> None:
-        """Do what waits, up to what the disk refuses: that is tried again later."""
+        """Apply waiting edits until one cannot be saved; retry that one later."""
         refused_before, self._refused = self._refused, ""
         while self._waiting:
             self._guard(self._edited, self._waiting[0])
             if self._refused:
                 break
             self._done = self._waiting.pop(0)["number"]
-        # Done, or wrong and told: either way the browser waits no longer.
+        # Done or refused: in both cases the browser need not keep the edit.
         self._viewer.stage.annotation_answered = {"number": self._done}
         if self._refused and not refused_before:
             self._guard(self._say_refused)
@@ -229,9 +229,9 @@ class AnnotationEditor(param.Parameterized):
         raise WorkbenchError(self._refused, _KEPT)
 
     def _edited(self, edit: dict[str, Any]) -> None:
-        """Save what was done in the browser; what cannot be is shown as it was.
+        """Save an edit of the browser; restore the drawing if it is refused.
 
-        What the disk refuses to keep is noted, and stays as it was drawn.
+        An edit that the disk cannot save waits, and stays as it was drawn.
         """
         try:
             self._do(edit)
@@ -262,7 +262,7 @@ class AnnotationEditor(param.Parameterized):
     def _add(self, edit: dict[str, Any]) -> None:
         key = _key_of(edit)
         if self.edits.annotations.get(key) is not None:
-            self.show([key])  # saved before, and the answer was lost on its way
+            self.show([key])  # saved before; the reply was lost
             return
         geometry = geometry_of(edit)
         if edit["kind"] == "area":
@@ -270,7 +270,7 @@ class AnnotationEditor(param.Parameterized):
             geometry = shapely.simplify(geometry, fine) if fine > 0 else geometry
         if self.taker is not None and edit["kind"] == "area":
             take, self.taker = self.taker, None
-            # What was drawn is no mark: the browser need not wait for one.
+            # The drawing becomes no annotation: the browser need not keep it.
             self._tell_browser([], [])
             take(geometry)
             return
@@ -290,14 +290,14 @@ class AnnotationEditor(param.Parameterized):
 
 
 def named(annotation: Annotation) -> str:
-    """Return what an annotation is called in a sentence, at its beginning."""
+    """Return the name of an annotation for the beginning of a sentence."""
     if annotation.name or annotation.classification:
         return f"Annotation '{annotation.title}'"
     return f"{annotation.kind.capitalize()} annotation"
 
 
 def mark_of(annotation: Annotation) -> dict[str, Any]:
-    """Return an annotation as `mark.js` knows it: flat numbers, and how it looks."""
+    """Return an annotation as `mark.js` reads it: flat coordinates and style."""
     colour = annotation.colour or colour_of(annotation.classification)
     return {
         "id": annotation.id,
@@ -313,7 +313,7 @@ def mark_of(annotation: Annotation) -> dict[str, Any]:
 
 
 def _key_of(edit: dict[str, Any]) -> str:
-    """Return the id that the browser has given; a new one for what is none."""
+    """Return the id that the browser gave, or a new one if it is not valid."""
     try:
         return str(uuid.UUID(edit["key"]))
     except (KeyError, ValueError, TypeError, AttributeError):
@@ -321,12 +321,12 @@ def _key_of(edit: dict[str, Any]) -> str:
 
 
 def geometry_of(edit: dict[str, Any]) -> BaseGeometry:
-    """Return the geometry of what the browser has drawn.
+    """Return the geometry of a drawing of the browser.
 
     Raises
     ------
     AnnotationError
-        If it is none, or more than a hand draws.
+        If it is no valid geometry, or has over 100,000 points.
     """
     try:
         parts = [

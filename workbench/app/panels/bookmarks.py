@@ -1,4 +1,4 @@
-"""Bookmarks: views with a name, kept on disk beside the runs."""
+"""Bookmarks: named views of a slide, saved in the folder of runs."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Bookmark:
-    """A view that one can come back to."""
+    """A named view."""
 
     name: str
     query: str
-    """Of the address that shows it."""
+    """Query of the address that shows the view."""
 
     made: str
-    """When, in UTC, as ISO 8601."""
+    """Time in UTC, ISO 8601."""
 
 
 class Bookmarks:
-    """The bookmarks of all slides, one file for each; shared by all sessions.
+    """Bookmarks of all slides, one file for each slide; shared by all sessions.
 
     Parameters
     ----------
     folder : Path
-        Made when the first bookmark is saved.
+        Created when the first bookmark is saved.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -65,7 +65,7 @@ class Bookmarks:
         return _read(path) if path.exists() else self._former(slide)
 
     def save(self, slide: Slide, name: str, query: str) -> None:
-        """Keep a view under a name; one of the same name is replaced."""
+        """Save a view under a name; a bookmark of that name is replaced."""
         slide.require_unchanged()
         made = datetime.now(UTC).isoformat(timespec="seconds")
         new = Bookmark(name.strip()[:_LONGEST], query, made)
@@ -74,15 +74,15 @@ class Bookmarks:
             self._write(slide, [*others[-(_MOST - 1) :], new])
 
     def delete(self, slide: Slide, name: str) -> None:
-        """Let go of the bookmark of that name."""
+        """Delete the bookmark of that name."""
         with _lock:
             kept = [each for each in self.of(slide) if each.name != name]
             self._write(slide, kept)
 
     def _former(self, slide: Slide) -> list[Bookmark]:
-        """Return those that an earlier version saved; they are kept at the next save.
+        """Return bookmarks of an earlier version; the next save rewrites them.
 
-        Of an id that several slides may share, once somebody has said whose they are.
+        With a former id that several slides may share, only after a user claimed them.
         """
         there = [file.stem for file in self._folder.glob("*.json")]
         taken = FormerWork(self._folder, slide).taken(there)
@@ -109,15 +109,15 @@ def _read(path: Path) -> list[Bookmark]:
 
 
 class BookmarkPanel(pn.viewable.Viewer):
-    """Lets the user keep views of the slide under names, and go back to them.
+    """Lets the user save views of the slide under names, and return to them.
 
     Parameters
     ----------
     bookmarks : Bookmarks
     here : callable
-        Returns the address of what is shown now.
+        Returns the present address.
     go : callable
-        Takes the address to show.
+        Shows an address.
     """
 
     def __init__(
@@ -152,16 +152,16 @@ class BookmarkPanel(pn.viewable.Viewer):
 
     @property
     def names(self) -> list[str]:
-        """The views that are kept of the open slide."""
+        """Names of the bookmarks of the open slide."""
         return list(self._choice.options)
 
     def attach(self, viewer: Viewer) -> None:
-        """Keep views of another slide from now on."""
+        """Show the bookmarks of another slide from now on."""
         self._slide = viewer.slide
         self._list()
 
     def add(self, name: str) -> None:
-        """Keep what is shown now; without a name it is numbered."""
+        """Save the present view; without a name it gets a number."""
         if self._slide is None:
             return
         name = name.strip() or f"View {len(self.names) + 1}"
@@ -170,7 +170,7 @@ class BookmarkPanel(pn.viewable.Viewer):
         self._list(name)
 
     def go(self, name: str | None) -> None:
-        """Show a view that was kept; the slide stays under its present name."""
+        """Show a saved view; the slide keeps the name it is served under now."""
         for bookmark in [] if self._slide is None else self._bookmarks.of(self._slide):
             if bookmark.name == name:
                 address = Address.parse(bookmark.query)
@@ -178,7 +178,7 @@ class BookmarkPanel(pn.viewable.Viewer):
                 self._go(address.model_copy(update={"slide": slide}))
 
     def delete(self, name: str | None) -> None:
-        """Let go of a view."""
+        """Delete a bookmark."""
         if self._slide is not None and name:
             self._bookmarks.delete(self._slide, name)
             self._list()

@@ -1,4 +1,4 @@
-"""Comparing: a divider between layers, and other slides beside this one."""
+"""Comparison: a divider between layers, and other slides beside this one."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ COLOURS: Final = "raw | normalized"
 OVERLAYS: Final = "slide | overlays"
 _LOCK: Final = "together"
 _MOST: Final = 3
-"""Slides beside the one that is open; more are too small to see anything on."""
+"""Largest number of slides beside the open one."""
 
 
 class Beside(pn.viewable.Viewer):
-    """Another slide beside the one that is open, under its name."""
+    """A slide beside the open one, labelled with its name."""
 
     def __init__(
         self, name: str, slide: Slide, remove: Callable[[Beside], None]
@@ -85,15 +85,19 @@ _CLIPPED: Final = {
 
 
 class ComparePanel(pn.viewable.Viewer):
-    """Lets the user compare layers by a divider, and slides side by side."""
+    """Lets the user compare layers with a divider, and slides side by side."""
 
     swiped = param.Selector(
         default=OFF,
         objects=[OFF, COLOURS, OVERLAYS],
-        doc="What the divider stands between.",
+        doc="What the divider separates.",
     )
-    beside = param.List(default=[], doc="The other slides that are shown, `Beside`.")
-    together = param.Boolean(default=True, doc="Whether they move together.")
+    beside = param.List(
+        default=[], doc="The slides beside the open one, each a `Beside`."
+    )
+    together = param.Boolean(
+        default=True, doc="Whether slides side by side move together."
+    )
     divided_at = param.Number(
         default=0.5, bounds=(0, 1), doc="Position of the divider, as a share of width."
     )
@@ -126,7 +130,7 @@ class ComparePanel(pn.viewable.Viewer):
         )
 
     def offer(self, names: list[str]) -> None:
-        """Let the user choose among the slides of these names."""
+        """Offer the slides of these names."""
         self._slide.options = names
         if self._slide.value not in names:
             self._slide.value = next(iter(names), None)
@@ -160,11 +164,11 @@ class ComparePanel(pn.viewable.Viewer):
                 self.add(name)
 
     def on_address_change(self, call: Callable[..., None]) -> None:
-        """Call whenever the user compares otherwise."""
+        """Call whenever the divider or the slides beside this one change."""
         self.param.watch(call, ["swiped", "beside", "together", "divided_at"])
 
     def say(self, hint: str) -> None:
-        """Say what is missing for the divider to show anything; empty: nothing."""
+        """Show what the divider needs before it shows a difference; empty hides it."""
         self._hint.object = hint
         self._hint.visible = bool(hint)
 
@@ -180,13 +184,13 @@ class ComparePanel(pn.viewable.Viewer):
         )
 
     def remove(self, beside: Beside) -> None:
-        """Take a slide away."""
+        """Remove a slide."""
         self.beside = [other for other in self.beside if other is not beside]
         beside.viewer.clear()
         self._settle()
 
     def close(self) -> None:
-        """Serve the slides beside no more; the page is gone."""
+        """Stop serving tiles of the slides beside this one."""
         for beside in self.beside:
             beside.viewer.close()
 
@@ -197,7 +201,7 @@ class ComparePanel(pn.viewable.Viewer):
             return
         beside = Beside(name, slide, self.remove)
         if main.view is not None and slide.size == main.slide.size:
-            # Sections of one size are mostly the same one, stained or scanned anew.
+            # Slides of equal size are mostly one section, stained or scanned again.
             beside.viewer.view = main.view
         self.beside = [*self.beside, beside]
         self._settle()

@@ -1,4 +1,4 @@
-"""What one session has done to annotations and to objects, as one history."""
+"""Undo history of one session, over annotations and instances."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _DEPTH: Final = 200
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Step:
-    """One change that can be taken back and done again."""
+    """One edit that can be undone and redone."""
 
     what: str
-    """For people, such as "Annotation 'Tumour' deleted"."""
+    """Description, such as "Annotation 'Tumour' deleted"."""
 
     undo: Callable[[], None]
     redo: Callable[[], None]
     owner: object = None
-    """Whose change it is; goes with it."""
+    """Object that was edited; `forget` removes the edits of one owner."""
 
 
 class EditHistory(param.Parameterized):
-    """The changes of a session in their order, whatever they were made to."""
+    """The edits of a session in order, of annotations and of instances."""
 
-    version = param.Integer(doc="Grows with each change.")
+    version = param.Integer(doc="Increases with each change.")
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,30 +38,30 @@ class EditHistory(param.Parameterized):
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is something to take back."""
+        """Whether there is an edit to undo."""
         return bool(self._done)
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is something to do again."""
+        """Whether there is an edit to redo."""
         return bool(self._undone)
 
     def did(self, step: Step) -> None:
-        """Remember a change that has just been made."""
+        """Add an edit that has just been made; nothing can be redone after it."""
         self._done = [*self._done, step][-_DEPTH:]
         self._undone.clear()
         self.version += 1
 
     def undo(self) -> str:
-        """Take back the last change, and say what it was; empty: there is none."""
+        """Undo the last edit; return its description, empty if there is none."""
         return self._move(self._done, self._undone, "undo")
 
     def redo(self) -> str:
-        """Do again what was taken back last, and say what it is; empty: nothing."""
+        """Redo the edit undone last; return its description, empty if there is none."""
         return self._move(self._undone, self._done, "redo")
 
     def forget(self, owner: object) -> None:
-        """Remember nothing more that was done to something: it is no longer there."""
+        """Remove the edits of an owner that is no longer shown."""
         self._done = [step for step in self._done if step.owner is not owner]
         self._undone = [step for step in self._undone if step.owner is not owner]
         self.version += 1
@@ -69,7 +69,7 @@ class EditHistory(param.Parameterized):
     def _move(self, source: list[Step], target: list[Step], way: str) -> str:
         if not source:
             return ""
-        # One that fails is forgotten: it would fail again, and hide those before it.
+        # Drop a step that fails: it would fail again, and block the steps before it.
         step = source.pop()
         try:
             (step.undo if way == "undo" else step.redo)()

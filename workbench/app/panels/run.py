@@ -1,4 +1,4 @@
-"""The model: which one, where, and how far it is."""
+"""Run panel: model, region and options of a run, and its progress."""
 
 from __future__ import annotations
 
@@ -52,20 +52,20 @@ _EAGER: Final = 30
 
 
 class RunPanel(pn.viewable.Viewer):
-    """Lets the user run a model and watch it; the answer goes to `show`.
+    """Lets the user run a model and follow the run; results go to `show`.
 
     Parameters
     ----------
     shelf : RunLibrary
     background : Background
     stain_options : callable
-        Returns what is chosen of stain and tissue at the moment, for the recipe.
+        Returns the options of stain and tissue for the recipe.
     show : callable
-        Takes a run whose answer has begun, and the class to show of it.
+        Shows a run that has results, and one of its classes.
     changed : callable
-        Called whenever a run has got further, and with the error that ended one.
+        Called with each progress of the run, the last one included.
     annotations : callable
-        Returns what is marked on the slide.
+        Returns the annotations of the slide.
     """
 
     def __init__(
@@ -147,22 +147,22 @@ class RunPanel(pn.viewable.Viewer):
 
     @property
     def progress_card(self) -> ProgressCard:
-        """What floats over the slide while a job is under way."""
+        """Progress of the job, floating over the slide."""
         return self._card
 
     @property
     def job(self) -> Job | None:
-        """The run that is under way or was last, if any."""
+        """The job that is followed, or was followed last."""
         return self._job
 
     @property
     def recipe(self) -> Recipe:
-        """What would be run now.
+        """Recipe of the options as they are now.
 
         Raises
         ------
         OutOfBoundsError
-            If the region to run on is not there.
+            If the chosen region does not exist.
         RecipeError
             If an option is out of bounds.
         """
@@ -175,7 +175,7 @@ class RunPanel(pn.viewable.Viewer):
         )
 
     def _colour_options(self) -> dict[str, Any]:
-        """Return in which colours is run: those that are shown, or as scanned."""
+        """Return the stain options of the run: those shown, or none if as scanned."""
         asked = dict(self._stain_options())
         if self._as_scanned.value:
             asked.pop("reference", None)
@@ -183,7 +183,7 @@ class RunPanel(pn.viewable.Viewer):
         return asked
 
     def tell_colours(self, *_: object) -> None:
-        """Say in which colours the model would see the slide."""
+        """Show the colours that the model will see."""
         shown = self._stain_options()
         normalizes = shown["normalize"] is not None
         self._as_scanned.visible = self._colours.visible = normalizes
@@ -197,9 +197,9 @@ class RunPanel(pn.viewable.Viewer):
         self._colours.object = f"Colours for the model: {text}"
 
     def attach(self, viewer: Viewer) -> None:
-        """Run on another slide from now on; a job of the last one goes on.
+        """Run on another slide from now on; a job of the last one continues.
 
-        One of this slide that is under way, begun in any session, is watched.
+        An active job of this slide, started by any session, is followed.
         """
         self._leave()
         self._rest()
@@ -212,13 +212,13 @@ class RunPanel(pn.viewable.Viewer):
             self._run.disabled = True
             self._follow(job)
 
-    def mark_chosen(self, annotation: Annotation | None) -> None:
-        """Take notice of the annotation that is chosen on the slide."""
-        self._region.mark_chosen(annotation)
+    def offer_annotation(self, annotation: Annotation | None) -> None:
+        """Offer the annotation selected on the slide as the region."""
+        self._region.offer_annotation(annotation)
 
     @property
     def model(self) -> str:
-        """The model that is chosen, empty for none."""
+        """Name of the chosen model; empty for none."""
         return self._model.value or ""
 
     def address(self) -> dict[str, Any]:
@@ -234,13 +234,13 @@ class RunPanel(pn.viewable.Viewer):
         self._model.param.watch(call, "value")
 
     def preset(self, *, model: str = "", region: str = "") -> None:
-        """Choose a model and where to run, where there are such."""
+        """Choose a model and a kind of region; unknown ones change nothing."""
         if model in self._model.options:
             self._model.value = model
         self._region.preset(region)
 
     def start(self) -> None:
-        """Run, continue or join what is chosen."""
+        """Start the chosen run, continue it, or join it if it is active."""
         if self._slide is None:
             return
         slide, recipe = self._slide, self.recipe
@@ -249,7 +249,7 @@ class RunPanel(pn.viewable.Viewer):
         self._begin(lambda: self._shelf.start(slide, recipe, user=user))
 
     def start_anyway(self) -> None:
-        """Run what was run last once more, where no tissue is found as well."""
+        """Start the last run again on all tiles, also those without tissue."""
         job, user = self._job, self._user
         if job is not None:
             recipe = job.recipe.replace(tissue_only=False)
@@ -273,14 +273,14 @@ class RunPanel(pn.viewable.Viewer):
         known = set(self._shelf.active())
 
         def begun(job: Job) -> None:
-            if job not in known:  # or it is joined, and somebody else's
+            if job not in known:  # otherwise it is another user's job, now joined
                 self._own.add(job)
             self._follow(job)
 
         self._background.do(start, begun, slot="run", otherwise=self._rest)
 
     def pause(self) -> None:
-        """Give the device back after the present batch; or go on."""
+        """Pause the job after its present batch, to free the device; or resume it."""
         if self._job is None:
             return
         if self._job.progress.status == "paused":
@@ -290,13 +290,13 @@ class RunPanel(pn.viewable.Viewer):
             self._card.say("Pausing after this batch...")
 
     def cancel(self) -> None:
-        """Stop after the present batch; what is done is kept."""
+        """Cancel the job after its present batch; results so far are kept."""
         if self._job is not None and self._may_cancel(self._job):
             self._job.cancel()
             self._card.say("Stopping after this batch...")
 
     def _may_cancel(self, job: Job) -> bool:
-        """Tell whether to cancel a job: somebody else's only when asked twice."""
+        """Return whether to cancel a job; another user's job needs a second press."""
         if job in self._own or (job.user and job.user == self._user):
             return True
         sure, self._asked = self._asked is job, job
@@ -306,7 +306,7 @@ class RunPanel(pn.viewable.Viewer):
         return sure
 
     def close(self) -> None:
-        """Watch no longer; a run under way goes on."""
+        """Stop following the job; the job continues."""
         self._leave()
 
     def _describe(self) -> None:
@@ -321,14 +321,14 @@ class RunPanel(pn.viewable.Viewer):
         self._class.options = [*likely, *card.classes]
         self._class.value = channel_of(card)
         self._class.visible = len(card.classes) > 1
-        # Shown is what holds: what the card says, until somebody says otherwise.
+        # The field shows the value of the model card until the user changes it.
         self._least = card.min_score if card.task == "instances" else None
         self._advanced[_SURENESS].param.update(
             value=self._least, visible=self._least is not None
         )
 
     def _sureness(self) -> float | None:
-        """Return how sure objects have to be, if not as the card says."""
+        """Return the least score of instances; None for the model card's own."""
         asked: float | None = self._advanced[_SURENESS].value
         return None if asked == self._least else asked
 
@@ -343,7 +343,7 @@ class RunPanel(pn.viewable.Viewer):
         self.poll()
 
     def poll(self) -> None:
-        """Look at how far the job is; called a few times a second."""
+        """Show the progress of the job; called a few times a second."""
         job = self._job
         if job is None:
             return

@@ -1,4 +1,4 @@
-"""How far a run is: what floats over the slide while one is under way."""
+"""Progress of a run: a card that floats over the slide."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _GB: Final = 1e9
 
 
 class ProgressCard(pn.viewable.Viewer):
-    """Shows a job's progress, and buttons to pause and to cancel it.
+    """Shows the progress of a job, with buttons to pause and to cancel it.
 
     Parameters
     ----------
     pause, cancel : callable
-        Called when the buttons are pressed; `pause` also to go on.
+        Called when the buttons are pressed; `pause` also resumes.
     """
 
     def __init__(
@@ -71,30 +71,30 @@ class ProgressCard(pn.viewable.Viewer):
 
     @property
     def text(self) -> str:
-        """How far the job is, in words."""
+        """Progress of the job as a sentence."""
         return str(self._status.object)
 
     @property
     def offers(self) -> str:
-        """What the first button does now: "Pause" or "Resume"."""
+        """Action of the first button: "Pause" or "Resume"."""
         return str(self._pause.label)
 
     def name_job(self, title: str) -> None:
-        """Say which job this is about."""
+        """Show the title of the job."""
         self._title.object = title
         self._question.visible = False
 
     def ask(self, question: str) -> None:
-        """Ask before something is done that somebody else may not want."""
+        """Show a question before another user's job is changed."""
         self._question.param.update(object=question, visible=True)
 
     def say(self, text: str) -> None:
-        """Show a sentence until there is news of the job."""
+        """Show a sentence until the next progress."""
         self._status.object = text
         self._paper.visible = True
 
     def show(self, progress: Progress) -> None:
-        """Show how far a job is."""
+        """Show the progress of a job."""
         paused = progress.status == "paused"
         self._bar.variant = (
             "determinate" if progress.total or paused else "indeterminate"
@@ -109,13 +109,13 @@ class ProgressCard(pn.viewable.Viewer):
         self.say(sentence(progress))
 
     def hide(self) -> None:
-        """Float no longer: nothing is under way."""
+        """Hide the card: no job is active."""
         self.name_job("")
         self._paper.visible = False
 
 
 def sentence(progress: Progress) -> str:
-    """Return how far a run is, for people."""
+    """Return the progress of a run as a sentence."""
     if progress.status == "failed":
         return "Failed."
     if progress.status in ("waiting", "running") and not progress.total:
@@ -146,7 +146,7 @@ def _duration(seconds: float) -> str:
 
 
 def costs(progress: Progress) -> str:
-    """Return where the time goes, what would help, and the memory, for people."""
+    """Return shares of time, advice and memory of a run as lines of text."""
     spent = sorted(progress.shares.items(), key=lambda each: -each[1])
     told = [f"{step} {share:.0%}" for step, share in spent if share > _TOLD_SHARE]
     held = [

@@ -38,7 +38,7 @@ class RunRegion(pn.viewable.Viewer):
         """Choose regions of another slide from now on."""
         self._viewer = viewer
 
-    def mark_chosen(self, annotation: Annotation | None) -> None:
+    def offer_annotation(self, annotation: Annotation | None) -> None:
         """Offer the annotation that is selected on the slide."""
         self._annotation = annotation
 

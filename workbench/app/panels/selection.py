@@ -123,7 +123,7 @@ class Selection:
 
     def _annotation_selected(self) -> None:
         for panel in self._users:
-            panel.mark_chosen(self._annotations.annotation)
+            panel.offer_annotation(self._annotations.annotation)
         self._count()
 
     def _count(self) -> None:

@@ -1,4 +1,4 @@
-"""The slide: choosing one, and what it says of itself."""
+"""Slide panel: list of slides, and facts about the open slide."""
 
 from __future__ import annotations
 
@@ -40,28 +40,28 @@ _ALERT: Final[dict[str, Any]] = {
 }
 _REFRESH_MS: Final = 15_000
 _LISTED_S: Final = 10.0
-"""A list that another session has asked for is good for so long."""
+"""Age up to which the list made for another session is used, in seconds."""
 
 _SEARCH_FROM: Final = 8
-"""Slides in a library from which on a search field is worth its place."""
+"""Number of slides from which the search field is shown."""
 
 
 class SlideList(JSComponent):
-    """Slides by name, with thumbnails of those that are scrolled to."""
+    """List of slides by name, with thumbnails of those in view."""
 
-    items = param.List(default=[], doc="Of dict(name, detail).")
-    wanted = param.List(default=[], doc="Names in view that have no picture yet.")
-    pictures = param.Dict(default={}, doc="Data URL by name, of those drawn lately.")
-    value = param.String(default="", doc="The name that is chosen.")
+    items = param.List(default=[], doc="Slides, each a dict(name, detail).")
+    wanted = param.List(default=[], doc="Names in view without a thumbnail.")
+    pictures = param.Dict(default={}, doc="Data URLs of recent thumbnails, by name.")
+    value = param.String(default="", doc="Name of the chosen slide.")
 
     _esm: ClassVar[Path] = _HERE / "slide_list.js"
     _stylesheets: ClassVar[list[str]] = [(_HERE / "slide_list.css").read_text()]
 
 
 class SlidePanel(pn.viewable.Viewer):
-    """Lets the user choose a slide, and says what there is to know about it."""
+    """Lets the user open a slide, and shows its size, pixel size and properties."""
 
-    slide = param.Parameter(default=None, doc="The slide that is open.")
+    slide = param.Parameter(default=None, doc="The open slide.")
 
     def __init__(
         self,
@@ -134,9 +134,9 @@ class SlidePanel(pn.viewable.Viewer):
         )
 
     def choose(self, name: str, *, image: int | None = None) -> None:
-        """Open the slide of that name, as a click on it does.
+        """Open the slide of that name, like a click on it.
 
-        Or another image of its file than the scan.
+        With `image`, open that image of the file instead of the scan.
         """
         other = image != self._images_given.get(name)
         self._images_given.pop(name, None)
@@ -164,17 +164,17 @@ class SlidePanel(pn.viewable.Viewer):
 
     @property
     def chosen(self) -> str:
-        """The name that the open slide is served under; empty before one is open."""
+        """Name that the open slide is served under; empty before one is open."""
         return self._open_name
 
     @property
     def image(self) -> int | None:
-        """Which image of its file is open; None: the scan."""
+        """Number of the open image of the file; None for the scan."""
         return None if self.slide is None else self.slide.image
 
     @property
     def names(self) -> list[str]:
-        """The slides one can choose from."""
+        """Names of the slides that are offered."""
         return [entry.name for entry in self._entries]
 
     def _watch(self) -> None:
@@ -195,16 +195,16 @@ class SlidePanel(pn.viewable.Viewer):
         ]
 
     def load_thumbnails(self) -> None:
-        """From now on, draw what is scrolled to, showing each as it is ready.
+        """Start drawing thumbnails of the slides in view, and refreshing the list.
 
-        Called once the browser shows the page: what is sent before that is lost.
+        Call it once the browser shows the page: what is sent before may be lost.
         """
         self._shows = True
         self._draw_wanted()
         self._background.every(_REFRESH_MS, self.refresh)
 
     def refresh(self) -> None:
-        """List what has come since; draw anew what has changed."""
+        """List new slides, and redraw the thumbnails of changed ones."""
         self._background.do(
             lambda: self._library.entries(max_age_s=_LISTED_S),
             self._listed,
@@ -228,14 +228,14 @@ class SlidePanel(pn.viewable.Viewer):
                 self._background.quietly(functools.partial(self._draw, name))
 
     def _draw(self, name: str, *, again: bool = False) -> None:
-        if name not in self._list.wanted and not again:  # scrolled past meanwhile
+        if name not in self._list.wanted and not again:  # no longer in view
             self._drawn.discard(name)
             return
         url = picture_of(self._library.open(name).thumbnail(_THUMBNAIL_PX).pixels)
 
         def show() -> None:
             in_view = self._list.wanted
-            # Those in view with it: where changes are combined, the last one counts.
+            # Keep the others in view: of combined changes the browser sees the last.
             kept = {n: u for n, u in self._list.pictures.items() if n in in_view}
             self._list.pictures = {**kept, name: url}
 
@@ -255,7 +255,7 @@ class SlidePanel(pn.viewable.Viewer):
         )
 
     def _give_up(self) -> None:
-        """Go on showing what was open; what is being opened never comes."""
+        """Cancel the opening of a slide; the open one stays."""
         self._background.forget("slide")
         self.opening.visible = False
         self._images_given.pop(self._list.value, None)
@@ -289,7 +289,7 @@ class SlidePanel(pn.viewable.Viewer):
         )
 
     def _show_images(self, slide: Slide) -> None:
-        """Offer the images of the file where it holds more than one."""
+        """Offer the images of a file that holds more than one."""
         self._described = slide
         names = [
             f"{number + 1}: {each.name} ({each.size[0]:,} x {each.size[1]:,})"

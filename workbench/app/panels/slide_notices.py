@@ -1,6 +1,6 @@
-"""What is said of the open slide with buttons that answer it.
+"""Notices about the open slide, with buttons to act on them.
 
-Its file changed, work under a former id may be its own, or no tissue is found on it.
+The file changed, work under a former id may belong to it, or it has no tissue.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ _CHANGE_TISSUE: Final = (
 
 
 class SlideNotices(pn.viewable.Viewer):
-    """Looks whether the open slide is still what it was, and asks whose old work is.
+    """Shows that the file changed, asks who owns former work, offers to run anyway.
 
     Parameters
     ----------
     runs : Path
-        Where runs are saved, with annotations and bookmarks below.
+        Folder of runs; annotations and bookmarks are below it.
     background : Background
     reopen : callable
         Opens the slide again.
     anyway : callable
-        Runs what was run last where no tissue is found as well.
+        Starts the last run again on all tiles.
     claimed : callable
-        Called when somebody has said whose the work of an earlier version is.
+        Called when a user has answered to whom former work belongs.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class SlideNotices(pn.viewable.Viewer):
         self._stop = self._background.every(_POLL_MS, self.poll)
 
     def nothing_to_run(self, sentence: str) -> None:
-        """Say that a run has found no tissue, and offer to run on all of it."""
+        """Show that a run has found no tissue, and offer to run on all tiles."""
         self._nowhere.object = f"{sentence} {_CHANGE_TISSUE}"
         self.no_tissue.visible = True
 
@@ -116,12 +116,12 @@ class SlideNotices(pn.viewable.Viewer):
         self._anyway()
 
     def close(self) -> None:
-        """Look no longer."""
+        """Stop checking the file."""
         self._stop()
         self._stop = lambda: None
 
     def poll(self) -> None:
-        """Look whether the file is still the same."""
+        """Check in a thread whether the file has changed."""
         slide = self._slide
         if slide is not None:
             self._background.do(lambda: has_changed(slide), self._found, slot="changed")
@@ -147,7 +147,7 @@ class SlideNotices(pn.viewable.Viewer):
 
 
 def has_changed(slide: Slide) -> bool:
-    """Tell whether the file of a slide is another one now."""
+    """Return whether the file of a slide has changed since it was opened."""
     try:
         slide.require_unchanged()
     except SlideChangedError:
@@ -156,7 +156,7 @@ def has_changed(slide: Slide) -> bool:
 
 
 def _bar(text: Any, *buttons: Any) -> Any:
-    # The text takes what room there is; where that is little, buttons go below it.
+    # The text takes the room that is left; in a narrow page buttons wrap below it.
     text.styles = {"flex": "1 1 320px", "width": "auto"}
     return pmui.Paper(
         text,

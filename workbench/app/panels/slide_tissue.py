@@ -1,4 +1,4 @@
-"""The tissue of the slides that are shown: found once for all parts of the app."""
+"""Tissue of open slides, found once for all panels."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _lock: Final = threading.Lock()
 
 
 def tissue_of_slide(slide: Slide, choice: TissueChoice = _FOUND) -> Tissue:
-    """Return the tissue of a slide; without a choice it is found once.
+    """Return the tissue of a slide; with the default choice it is found once.
 
-    It is kept as long as the slide is. What somebody has chosen changes with each
-    move of a slider, and is looked for each time.
+    It is kept as long as the slide. Other choices change with each move of a
+    slider, and are computed each time.
     """
     if choice != _FOUND:
         return find_tissue(slide, choice=choice)

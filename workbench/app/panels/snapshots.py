@@ -1,4 +1,4 @@
-"""Pictures of what is seen, to keep: as it is, or as a figure."""
+"""Snapshots of the view, as a picture or as a figure with scale bar and legends."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ _NOWHERE: Final[dict[str, Any]] = {"width": 0, "height": 0, "margin": 0}
 
 
 class ViewerPicture:
-    """What a viewer shows, to be drawn in another thread.
+    """The view of a viewer, copied so that another thread can draw it.
 
     Parameters
     ----------
     viewer : Viewer
     annotations : iterable of Annotation
-        Those that are shown on it.
+        Annotations that are shown.
     scale : float
-        Pixels of the picture for each of the screen's.
+        Pixels of the picture for each screen pixel.
 
     Raises
     ------
@@ -76,18 +76,18 @@ class ViewerPicture:
         ]
 
     def picture(self) -> NDArray[np.uint8]:
-        """Return what is seen, uint8 (H, W, 3)."""
+        """Return the view, uint8 (H, W, 3)."""
         return self._seen()[0]
 
     def figure(self) -> NDArray[np.uint8]:
-        """Return what is seen with a scale bar, and the legends of that below."""
+        """Return the view with a scale bar and legends below, uint8 (H, W, 3)."""
         pixels, seen = self._seen()
         legends = [layer.legend for layer in seen if layer.legend]
         downsample = self.box.width / self.size[0]
         return draw_figure(pixels, downsample, mpp=self.mpp, legends=legends)
 
     def _seen(self) -> tuple[NDArray[np.uint8], list[Layer]]:
-        """Return what is seen, and the layers that are any of it."""
+        """Return the pixels of the view, and the layers that are visible in it."""
         pixels, seen = self._draw(self._layers)
         if self._swipe is not None:
             cut = round(self._swipe * pixels.shape[1])
@@ -107,7 +107,7 @@ class ViewerPicture:
 
 
 class SnapshotPanel(pn.viewable.Viewer):
-    """Lets the user save what is seen.
+    """Lets the user save the view as a file.
 
     Parameters
     ----------
@@ -136,11 +136,11 @@ class SnapshotPanel(pn.viewable.Viewer):
         return stack(side_by_side(self._picture, self._figure), self.download)
 
     def attach(self, viewer: Viewer) -> None:
-        """Save what another viewer shows from now on."""
+        """Save views of another viewer from now on."""
         self._viewer = viewer
 
     def save(self, *, figure: bool) -> None:
-        """Draw what is seen in a thread, then hand it to the browser."""
+        """Draw the view in a thread, then send it to the browser as a download."""
         if self._viewer is None:
             return
         seen = ViewerPicture(self._viewer, self._annotations())

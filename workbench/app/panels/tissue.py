@@ -1,4 +1,4 @@
-"""The tissue of the slide: where it was found, and what the user says of that."""
+"""Tissue panel: shows the tissue found, and lets the user correct it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _NOTHING_CHOSEN: Final = (
 
 
 class TissuePanel(pn.viewable.Viewer):
-    """Shows where tissue is found, and lets the user change it.
+    """Shows the tissue of the slide, and lets the user correct it.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class TissuePanel(pn.viewable.Viewer):
         self._of = note()
         self._reset = button("Forget both", visible=False)
         self._facts = note()
-        self.mark_chosen(None)
+        self.offer_annotation(None)
         self._is_tissue.on_click(lambda _: self._guarded(tissue=True))
         self._is_ink.on_click(lambda _: self._guarded(tissue=False))
         self._reset.on_click(lambda _: self.forget())
@@ -100,8 +100,8 @@ class TissuePanel(pn.viewable.Viewer):
             margin=(4, 0),
         )
 
-    def mark_chosen(self, annotation: Annotation | None) -> None:
-        """Take notice of the annotation that is chosen on the slide."""
+    def offer_annotation(self, annotation: Annotation | None) -> None:
+        """Offer the annotation selected on the slide as tissue or ink."""
         area = annotation is not None and annotation.kind == "area"
         self._annotation = chosen = annotation if area else None
         said = _NOTHING_CHOSEN if chosen is None else f"'{chosen.title}' is chosen:"
@@ -112,7 +112,7 @@ class TissuePanel(pn.viewable.Viewer):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What a recipe needs to know."""
+        """Options of a recipe: threshold, ink, and areas marked by the user."""
         return {
             "tissue_threshold": self._threshold.value or None,
             "ink": self._ink.value,
@@ -130,7 +130,7 @@ class TissuePanel(pn.viewable.Viewer):
         self._find()
 
     def mark(self, *, tissue: bool) -> None:
-        """Say that the chosen annotation is tissue, or is ink.
+        """Mark the selected annotation as tissue, or as ink.
 
         Raises
         ------
@@ -153,7 +153,7 @@ class TissuePanel(pn.viewable.Viewer):
             self._shown.value = True
 
     def forget(self) -> None:
-        """Take back what was said of places."""
+        """Remove all marks of tissue and ink."""
         self._tissue_in = self._no_tissue_in = None
         self._reset.visible = False
         self._find()

@@ -1,4 +1,4 @@
-"""What is counted: densities and shares in an annotation, a box or the whole slide."""
+"""Counts of instances in an annotation, a box, the region of a run or the tissue."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _STAINS: Final = "H-DAB"
 _STAIN: Final = "DAB"
 _WHOLE_FROM: Final = 100
 _ALL_OF_IT: Final = 1e-3
-"""What is missing of a place and yet means that all of it was computed."""
+"""Share of a place that may be missing while it counts as computed completely."""
 
 _PLACE: Final = ("place", "area_mm2", "place_mm2")
 
 
 class CountCard(pn.viewable.Viewer):
-    """Counts the objects that are shown, where the user points at.
+    """Shows counts, densities and positivity of the instances that pass the filter.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class CountCard(pn.viewable.Viewer):
         self._tissue: Any = None
         self._run: Run | None = None
         self.annotations: Callable[[], Iterable[Annotation]] = tuple
-        """Returns what is marked on the slide."""
+        """Returns the annotations of the slide."""
         self._staining: Staining | None = None
         self._assumed = False
         self._measured: NDArray[np.float32] | None = None
@@ -88,7 +88,7 @@ class CountCard(pn.viewable.Viewer):
         self._annotation = self._box = None
 
     def show(self, shown: ShownInstances | None, run: Run | None = None) -> None:
-        """Count other objects from now on, those of a run."""
+        """Count the instances of another run from now on."""
         self._shown, self._run = shown, run
         self._assumed, self._measured = False, None
         if shown is not None:
@@ -97,7 +97,7 @@ class CountCard(pn.viewable.Viewer):
         self.refresh()
 
     def _judge(self) -> None:
-        """Find out whether there is DAB on the slide: else nothing is positive."""
+        """Detect whether the slide has DAB: only then there is positivity."""
         slide = self._slide
         if slide is None or self._staining is not None:
             return
@@ -111,7 +111,7 @@ class CountCard(pn.viewable.Viewer):
 
     @property
     def _densities(self) -> NDArray[np.float32] | None:
-        """How much of the stain each object has; None: it is not to be told."""
+        """Optical density of the stain in each instance; None without positivity."""
         shown, staining = self._shown, self._staining
         there = staining is not None and staining.kind == _STAINS
         if shown is None or not (there or self._assumed):
@@ -124,14 +124,14 @@ class CountCard(pn.viewable.Viewer):
     def point_at(
         self, annotation: Annotation | None = None, box: Box | None = None
     ) -> None:
-        """Count within an annotation that encloses an area, or a box."""
+        """Count within an annotation that encloses an area, else within a box."""
         area = annotation is not None and annotation.kind == "area"
         self._annotation = annotation if area else None
         self._box = box
         self.refresh()
 
     def measure(self) -> None:
-        """Measure the stain that is scored, whatever the slide is stained with."""
+        """Measure DAB in every instance, whatever the slide is stained with."""
         slide, shown = self._slide, self._shown
         if slide is None or shown is None:
             return
@@ -161,7 +161,7 @@ class CountCard(pn.viewable.Viewer):
         self._background.settled(self.refresh, slot="counting")
 
     def refresh(self) -> None:
-        """Count anew."""
+        """Count anew in a thread, and show the counts."""
         slide, shown = self._slide, self._shown
         if slide is None or shown is None:
             self._table.object = self._scores.object = ""
@@ -186,7 +186,7 @@ class CountCard(pn.viewable.Viewer):
         self._background.do(work, self._tell, slot="counts")
 
     def _place(self) -> tuple[str, Any]:
-        """Return where is counted; nothing: in the tissue of the slide."""
+        """Return the name and the shape of the place; None stands for the tissue."""
         if self._annotation is not None:
             return self._annotation.title, self._annotation.area
         if self._box is not None:
@@ -196,7 +196,7 @@ class CountCard(pn.viewable.Viewer):
         return "tissue", None
 
     def _region_name(self, run: Run) -> str:
-        """Return what the region of a run is called, as long as it is an annotation."""
+        """Return the name of the region of a run, and of an annotation like it."""
         same = [each for each in self.annotations() if is_region(run, each)]
         if same:
             return f"the region of the run ({same[0].title})"
@@ -219,7 +219,7 @@ class CountCard(pn.viewable.Viewer):
         self._scores.object = self._said(scores)
 
     def _said(self, scores: pd.DataFrame | None) -> str:
-        """Return what there is to say of the stain, or why nothing is."""
+        """Return positivity and H-score as text, or why there are none."""
         staining = self._staining
         seen = staining is not None and staining.kind == _STAINS
         if scores is not None:
@@ -235,7 +235,7 @@ class CountCard(pn.viewable.Viewer):
 
 
 def is_region(run: Run, annotation: Annotation) -> bool:
-    """Tell whether a run was restricted to what an annotation encloses now."""
+    """Return whether the region of a run equals the area of an annotation."""
     region = run.region
     return (
         annotation.kind == "area"
@@ -245,7 +245,7 @@ def is_region(run: Run, annotation: Annotation) -> bool:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    """Return three rising numbers of a text; the usual ones where it has none."""
+    """Return the three rising thresholds of a text; the default ones without."""
     try:
         found = tuple(float(part) for part in text.replace(",", " ").split())
     except ValueError:

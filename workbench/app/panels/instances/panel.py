@@ -41,7 +41,7 @@ class InstancePanel(pn.viewable.Viewer):
     ----------
     background : Background
     author : callable
-        Returns the name of who edits.
+        Returns the name of the user, saved with edits.
     editor : callable
         Returns the annotation editor of the slide, which draws outlines; None
         before it is ready.

@@ -1,4 +1,4 @@
-"""Plots of instances: a histogram to filter with, a scatter plot to choose with."""
+"""Plots of instances: a histogram to filter and a scatter plot to select with."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _DOTS: Final = 4000
 
 
 class Histogram(pn.viewable.Viewer):
-    """How often each value is: of all objects, of those shown, of those chosen."""
+    """Histogram of one measure: all instances, those shown, those selected."""
 
-    span = param.Parameter(default=None, doc="The range that was drawn, (low, high).")
+    span = param.Parameter(default=None, doc="Range that the user drew, (low, high).")
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,16 +85,16 @@ class Histogram(pn.viewable.Viewer):
         shown: NDArray[np.bool_],
         chosen: NDArray[np.bool_],
     ) -> None:
-        """Show values between two ends; which are there, shown and chosen."""
+        """Show the distribution of values between two ends."""
         edges = np.linspace(*ends, _BINS + 1)
-        # Not np.histogram, which sorts: with a million objects the slide would wait.
+        # Not np.histogram, which sorts: too slow for a million instances.
         steps = np.nan_to_num((values - ends[0]) * (_BINS / (ends[1] - ends[0])))
         bins = np.clip(steps, 0, _BINS - 1).astype(np.uint8)
         counts = {
             name: np.bincount(bins[there & which], minlength=_BINS)
             for name, which in (("all", there), ("shown", shown), ("chosen", chosen))
         }
-        # Few of very many are seen as well.
+        # A few instances among very many stay visible.
         heights = {name: np.sqrt(count) for name, count in counts.items()}
         self._source.data = {"left": edges[:-1], "right": edges[1:], **heights}
         self._figure.x_range.update(start=ends[0], end=ends[1])
@@ -109,9 +109,11 @@ class Histogram(pn.viewable.Viewer):
 
 
 class Scatter(pn.viewable.Viewer):
-    """Two values of each object against each other; choose with a lasso or a box."""
+    """Scatter plot of two measures; a lasso or a box selects instances."""
 
-    drawn = param.Parameter(default=None, doc="What was drawn, as a shapely geometry.")
+    drawn = param.Parameter(
+        default=None, doc="Area that the user drew, a shapely geometry."
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -163,7 +165,7 @@ class Scatter(pn.viewable.Viewer):
         y: NDArray[np.floating[Any]],
         colours: list[str],
     ) -> None:
-        """Show points, each in its colour."""
+        """Show points in their colours."""
         for axis, name in zip(
             (self._figure.xaxis, self._figure.yaxis), names, strict=True
         ):
@@ -172,7 +174,7 @@ class Scatter(pn.viewable.Viewer):
         self._source.data = {"x": x, "y": y, "colour": colours}
 
     def mark(self, x: NDArray[Any], y: NDArray[Any]) -> None:
-        """Let points stand out."""
+        """Highlight points."""
         self._chosen.data = {"x": x, "y": y}
 
     def _selected(self, event: SelectionGeometry) -> None:
@@ -189,7 +191,7 @@ class Scatter(pn.viewable.Viewer):
 
 
 def sample(which: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return at most `_DOTS` of the ids for which `which` holds, evenly spread."""
+    """Return at most `_DOTS` of the ids where `which` is true, evenly spread."""
     ids = np.flatnonzero(which)
     if len(ids) <= _DOTS:
         return ids

@@ -1,4 +1,4 @@
-"""The objects that are chosen: what is known of them, and what can be done to them."""
+"""The selected instances: their values and their edits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class SelectedInstanceCard(pn.viewable.Viewer):
-    """Says what is known of chosen objects; lets the user edit and add some.
+    """Shows the values of selected instances; lets the user edit and add instances.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class SelectedInstanceCard(pn.viewable.Viewer):
         return stack(self._facts, self._class, edits)
 
     def show(self, shown: ShownInstances | None) -> None:
-        """Speak of other objects from now on."""
+        """Show the selection among other instances from now on."""
         self._shown = shown
         if shown is not None:
             shown.param.watch(lambda _: self._tell(), ["chosen", "version"])
@@ -98,11 +98,11 @@ class SelectedInstanceCard(pn.viewable.Viewer):
         if shown is None or self._filling or not name or not len(shown.chosen):
             return
         self._background.guard(shown.reclassify, name)
-        # In the browser the field is emptied when its text becomes a new option.
+        # The browser empties the field when its text becomes a new option.
         self._background.later(self._tell)
 
     def delete(self) -> None:
-        """Take away the objects that are chosen, and say on the slide what it was."""
+        """Delete the selected instances, and name them in a toast on the slide."""
         shown = self._shown
         if shown is None or not len(shown.chosen):
             return

@@ -1,4 +1,4 @@
-"""The instances of a run on a viewer: which are shown, chosen and edited."""
+"""Instances on a viewer: filter, colours, selection and edits."""
 
 from __future__ import annotations
 
@@ -35,41 +35,41 @@ if TYPE_CHECKING:
 
 _OPACITY: Final = 0.8
 _CLICKED: Final = 2 * NEAREST
-"""Level-0 pixels of a pixel of the screen up to which a click means an object."""
+"""Downsample up to which a click selects an instance."""
 
 _LOW, _HIGH = 1, 99
-"""Percentiles of a measure between which its colours change."""
+"""Percentiles of a measure at the ends of its colour scale."""
 
 
 class ShownInstances(param.Parameterized):
-    """Shows the instances of a store on a viewer, and keeps what is done to them.
+    """Shows the instances of a store on a viewer, and saves their edits.
 
     Parameters
     ----------
     store : InstanceStore
     viewer : Viewer
     pyramid : Pyramid
-        Of the slide.
+        Pyramid of the slide.
     author : callable
-        Returns who edits.
+        Returns the name of the user, saved with edits.
     history : EditHistory, optional
-        Of the session, to which what is done here is added.
+        History of the session, to which edits are added.
 
     Raises
     ------
     RunError
         If the store is damaged.
     AnnotationError
-        If its edits are.
+        If its file of edits is damaged.
     """
 
     style = param.ClassSelector(
-        class_=InstanceStyle, default=InstanceStyle(), doc="Which, in which colours."
+        class_=InstanceStyle, default=InstanceStyle(), doc="Filter and colours."
     )
     chosen = param.Parameter(
-        default=np.empty(0, np.int64), doc="Ids of the objects that are chosen."
+        default=np.empty(0, np.int64), doc="Ids of the selected instances, int64 (n,)."
     )
-    version = param.Integer(doc="Grows with each edit.")
+    version = param.Integer(doc="Increases with each edit.")
 
     def __init__(
         self,
@@ -102,12 +102,12 @@ class ShownInstances(param.Parameterized):
 
     @property
     def now(self) -> EditedInstances:
-        """The objects as they are now."""
+        """The instances with all edits."""
         return self.edits.current
 
     @property
     def shown(self) -> NDArray[np.bool_]:
-        """Which objects are shown, by id."""
+        """Whether each instance passes the filter, bool (N,), indexed by id."""
         now, style = self.now, self.style
         if self._mask is None or self._mask[0] != (id(now), style):
             self._mask = ((id(now), style), style.shown(now))
@@ -115,18 +115,18 @@ class ShownInstances(param.Parameterized):
 
     @property
     def values(self) -> list[str]:
-        """What can be a colour or a limit, besides the class."""
+        """Names of the columns that can set the colour or be filtered by."""
         return ["score", *self.now.measures]
 
     def range_of(self, name: str) -> tuple[float, float]:
-        """Return the least and the greatest value of a column, never the same."""
+        """Return the least and the greatest value of a column; they always differ."""
         values = self.now.columns([name])[name]
         values = values[np.isfinite(values)]
         low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
         return float(low), float(high) if high > low else float(low) + 1.0
 
     def colour_by(self, name: str, colormap: str) -> None:
-        """Show the class, or a value through a colormap."""
+        """Colour by class, or by a column through a colormap."""
         low, high = 0.0, 1.0
         if name not in ("class", "score"):
             values = self.now.columns([name])[name]
@@ -137,11 +137,11 @@ class ShownInstances(param.Parameterized):
         self._restyle(by=name, colormap=colormap, low=low, high=high)
 
     def limit(self, name: str, low: float, high: float) -> None:
-        """Show only objects whose value lies within; the whole range: all."""
+        """Show only instances with a value in this range; the whole range shows all."""
         least, greatest = self.range_of(name)
         kept = [each for each in self.style.limits if each.name != name]
         if low > least or high < greatest:
-            # The ends themselves mean no limit: a slider's are rounded.
+            # The ends of the slider are rounded, so they mean no limit.
             bottom = low if low > least else -np.inf
             top = high if high < greatest else np.inf
             kept.append(Limit(name, float(bottom), float(top)))
@@ -152,11 +152,11 @@ class ShownInstances(param.Parameterized):
         self._restyle(hidden=frozenset(classes))
 
     def show_all(self) -> None:
-        """Hide nothing any more."""
+        """Remove all filters."""
         self._restyle(hidden=frozenset(), limits=())
 
     def choose(self, ids: Iterable[int] | NDArray[np.int64]) -> None:
-        """Choose objects; those that are gone are left out."""
+        """Select instances; deleted ones are left out."""
         given = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids), np.int64)
         wanted = np.setdiff1d(given, self.now.gone)
         if not np.array_equal(wanted, self.chosen):
@@ -164,11 +164,11 @@ class ShownInstances(param.Parameterized):
             self._draw()
 
     def rows(self, most: int) -> pd.DataFrame:
-        """Return the rows of what is chosen, of the first `most` only."""
+        """Return the rows of the first `most` selected instances."""
         return self.now.rows(self.chosen[:most])
 
     def delete(self) -> str:
-        """Take away what is chosen, and say what that was."""
+        """Delete the selected instances, and return a description of the edit."""
         what = f"{self._named()} deleted"
         self._did(what, self.edits.delete(self.chosen.tolist(), by=self._author()))
         self.choose([])
@@ -176,19 +176,19 @@ class ShownInstances(param.Parameterized):
         return what
 
     def reclassify(self, name: str) -> None:
-        """Give what is chosen another class."""
+        """Give the selected instances another class."""
         what = f"{self._named()} made '{name}'"
         made = self.edits.reclassify(self.chosen.tolist(), name, by=self._author())
         self._did(what, made)
         self._edited()
 
     def add(self, geometry: BaseGeometry, name: str) -> None:
-        """Add an object of that outline, and choose it.
+        """Add an instance with that outline, and select it.
 
         Raises
         ------
         AnnotationError
-            If this is no outline.
+            If the outline is not one valid ring.
         """
         if geometry.geom_type != "Polygon":
             reason = f"its outline is a {geometry.geom_type}, not one ring"
@@ -201,13 +201,13 @@ class ShownInstances(param.Parameterized):
         self.choose([key])
 
     def undo(self) -> None:
-        """Take back the last edit of who is here, made in this session or before."""
+        """Undo the last edit of this user, made in this session or before."""
         self.edits.undo(by=self._author())
-        self.history.forget(self)  # which no longer knows what holds
+        self.history.forget(self)  # its steps may no longer apply
         self._edited()
 
     def _did(self, what: str, edit: str) -> None:
-        """Remember an edit, so that it can be taken back with all else."""
+        """Add an edit to the history of the session."""
         edits, author, names = self.edits, self._author, [edit]
 
         def undo() -> None:
@@ -221,7 +221,7 @@ class ShownInstances(param.Parameterized):
         self.history.did(Step(what, undo, redo, owner=self))
 
     def _named(self) -> str:
-        """Return what is chosen, for people."""
+        """Return a description of the selection."""
         if len(self.chosen) != 1:
             return f"{len(self.chosen):,} objects"
         row = self.rows(1)
@@ -232,12 +232,12 @@ class ShownInstances(param.Parameterized):
         self.chosen = ids
 
     def refresh(self) -> None:
-        """Show what others have done since."""
+        """Show the edits that others have made since."""
         if self.edits.refresh():
             self._edited()
 
     def go_to(self, key: int) -> None:
-        """Look at an object, near enough to see its outline."""
+        """Move the view to an instance, near enough to see its outline."""
         columns = self.now.columns(["x", "y"])
         view = self._viewer.view
         near = min(view.downsample, NEAREST / 4) if view else 1.0
@@ -245,7 +245,7 @@ class ShownInstances(param.Parameterized):
         self._viewer.go_to(place, downsample=near)
 
     def detach(self) -> None:
-        """Take them off the viewer."""
+        """Remove the instances from the viewer, and their edits from the history."""
         for source, watcher in self._watchers:
             source.param.unwatch(watcher)
         self.history.forget(self)
@@ -255,7 +255,7 @@ class ShownInstances(param.Parameterized):
     def _restyle(self, **changes: Any) -> None:
         style = replace(self.style, **changes)
         if style != self.style:
-            # First what is seen, then what is said of it.
+            # Draw first, then notify the widgets.
             self._draw(style)
             self.style = style
 
@@ -280,14 +280,14 @@ class ShownInstances(param.Parameterized):
             return
         if view.downsample > _CLICKED:
             return
-        if self._viewer.stage.tapped.get("mark"):  # an annotation was meant
+        if self._viewer.stage.tapped.get("mark"):  # the click selected an annotation
             self.choose([])
             return
         key = self.now.at(*place)
         self.choose([key] if key is not None and self.shown[key] else [])
 
     def _pointed(self, asked: dict[str, Any]) -> None:
-        """Say what is known of the object at the pointer."""
+        """Send the values of the instance at the pointer to the browser."""
         key = asked.get("id")
         if asked.get("layer") != self.handle.shown.id or not isinstance(key, int):
             return
@@ -300,7 +300,7 @@ class ShownInstances(param.Parameterized):
 
 
 def store_of(run: Run) -> InstanceStore:
-    """Return the store of a run, the same for all sessions while it is the same."""
+    """Return the store of a run; sessions share it until its file changes."""
     path = run.path / INSTANCES
     with disk_errors(path):
         stamp = path.stat().st_mtime_ns
@@ -312,15 +312,15 @@ def store_of(run: Run) -> InstanceStore:
 
 @lru_cache(maxsize=8)
 def _opened(path: Path, stamp: int) -> InstanceStore:
-    del stamp  # tells files apart that follow each other under one name
+    del stamp  # part of the cache key: the file may be replaced
     store = open_instances(path)
-    # What the first look needs, so that nothing waits for it on the event loop.
+    # Read what is drawn first here, off the event loop.
     store.columns(["x", "y", "class", "score", "size_px"])
     return store
 
 
 def facts_of(rows: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return the first row as names and values for people; what is not known is out."""
+    """Return the first row as pairs of name and text; unknown values are left out."""
     row = rows.iloc[0]
     facts = [("object", str(rows.index[0])), ("class", str(row["class"]))]
     for name in rows.columns.drop(["class", "x", "y", "edited"]):
@@ -331,9 +331,9 @@ def facts_of(rows: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def noun_and_unit(name: str) -> tuple[str, str]:
-    """Return the name of a column for people: "area_um2" is an area in µm².
+    """Return the noun and the unit of a column: "area_um2" gives "area", "µm²".
 
-    Brown is called so: that it is DAB is not said of every slide.
+    The column "dab_od" is called "brown": not every slide is stained with DAB.
     """
     name = {"dab_od": "brown_od"}.get(name, name)
     units = {"um2": "µm²", "um": "µm", "od": "OD", "px": "px"}

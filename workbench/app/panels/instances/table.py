@@ -1,4 +1,4 @@
-"""The instances as a table and a plot, linked with what is chosen on the slide."""
+"""Table and scatter plot of instances, linked with the selection on the slide."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from workbench.app.panels.instances.shown import ShownInstances
 
 _ROWS: Final = 500
-"""Of the table at most."""
+"""Largest number of rows of the table."""
 
 _HEIGHT: Final = 270
 
 
 class InstanceTable(pn.viewable.Viewer):
-    """A scatter plot and a table under the slide, which can be folded away.
+    """A scatter plot and a table under the slide, which can be hidden.
 
-    Choosing with the lasso, in the table or on the slide is the same.
+    The lasso, the table and the slide share one selection.
 
     Parameters
     ----------
     panel : InstancePanel
-        Whose instances are shown.
+        Panel whose instances are listed.
     """
 
     def __init__(self, panel: InstancePanel) -> None:
@@ -106,7 +106,7 @@ class InstanceTable(pn.viewable.Viewer):
         return bool(self.switch.value) and self._shown is not None
 
     def _plot(self) -> None:
-        """Draw a sample of the objects that are shown."""
+        """Draw a sample of the instances that pass the filter."""
         shown = self._shown
         if shown is None or not self._open or self._filling:
             return
@@ -126,7 +126,7 @@ class InstanceTable(pn.viewable.Viewer):
             self.scatter.mark(values[self._x.value][ids], values[self._y.value][ids])
 
     def _list(self) -> None:
-        """Show the rows of what is chosen; of the first shown where nothing is."""
+        """List the selected instances; without a selection, the first ones shown."""
         shown = self._shown
         if shown is None or not self._open:
             return
@@ -146,7 +146,7 @@ class InstanceTable(pn.viewable.Viewer):
         self._mark()
 
     def _drawn(self, area: Any) -> None:
-        """Choose all shown objects within what was drawn, in the plot or not."""
+        """Select all shown instances within the lasso, also those not in the sample."""
         shown = self._shown
         if shown is None or area is None:
             return
@@ -159,7 +159,7 @@ class InstanceTable(pn.viewable.Viewer):
         shown.choose(ids[shapely.contains_xy(area, x[ids], y[ids])])
 
     def _picked(self, event: param.parameterized.Event) -> None:
-        """Choose what is ticked in the table."""
+        """Select the instances that are ticked in the table."""
         if self._filling or self._shown is None:
             return
         self._shown.choose(self.table.value.index[event.new].to_numpy())

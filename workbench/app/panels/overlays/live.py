@@ -1,4 +1,4 @@
-"""The overlay of a run that finds objects: density from afar, outlines near by."""
+"""Overlay of a run that finds instances: density, and outlines when near."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class LiveOverlay(Overlay):
-    """Density over the slide and, near by, the outlines of what was found so far.
+    """Density over the slide and, when near, the outlines of instances so far.
 
-    Once the run has ended its objects are a file, which `InstancePanel` shows.
+    Once the run has ended, `InstancePanel` shows its file of instances.
 
     Parameters
     ----------
     *parts, **more
-        Of an `Overlay`.
+        Parameters of an `Overlay`.
     """
 
     def __init__(self, *parts: Any, **more: Any) -> None:
@@ -35,7 +35,7 @@ class LiveOverlay(Overlay):
         self.visible.param.watch(lambda _: self._show_outlines(), "value")
 
     def refresh(self) -> None:
-        """Show what has been added to the run since."""
+        """Show results that the run has added since."""
         super().refresh()
         if self._outlines is None:
             return
@@ -50,7 +50,7 @@ class LiveOverlay(Overlay):
         super().detach()
 
     def _style(self) -> HeatmapStyle:
-        """Return a style that does not lie over the outlines."""
+        """Return a style that is not drawn where outlines are."""
         return replace(super()._style(), nearest=NEAREST)
 
     def _show_outlines(self) -> None:

@@ -1,4 +1,4 @@
-"""One overlay: what a run found, over the slide, and how it is shown."""
+"""Overlay of one run on the slide, and the controls of its display."""
 
 from __future__ import annotations
 
@@ -35,41 +35,38 @@ if TYPE_CHECKING:
 
 _OPACITY: Final = 0.55
 _HIDDEN: Final = 0.1
-"""Share of the range that is hidden at first, so that tissue is seen where nothing
-was found."""
+"""Share of the range that is hidden at first, so that tissue without a finding is
+visible."""
 
 _WHOLE_FROM: Final = 100
-"""Numbers from which on digits after the point say nothing."""
+"""Numbers from here on are shown without decimals."""
 
 _OWN: Final = "class colour"
 MOST_LIKELY: Final = "most likely class"
 _SUMMARIES: Final = {"their mean": "mean", "the highest": "highest"}
 _MOST_COUNTED: Final = 200_000
-"""Of more values in view only as many are counted, evenly spread."""
+"""Largest number of values in view that are counted; more are thinned evenly."""
 
 _ALL_OF_IT: Final = 0.995
-"""Share of an annotation from which on it counts as computed as a whole."""
-
-"""So long after the view came to rest, its values are counted."""
+"""Share of an annotation from which it counts as computed completely."""
 
 
 class Overlay(pn.viewable.Viewer):
     """One heatmap over the slide, with its controls.
 
-    Nothing that is changed here runs the model again: its values are kept, and become
-    colours when they are drawn.
+    Controls change only how stored values are coloured; the model does not run again.
 
     Parameters
     ----------
     run : Run
-        Its heatmap may still be growing.
+        Run whose heatmap is shown; it may still be active.
     viewer : Viewer
     pyramid : Pyramid
-        Of the slide.
+        Pyramid of the slide.
     channel : str
-        The class to show first; if it has none of that name, what `channel_of` says.
+        Class shown first; an unknown one gives that of `channel_of`.
     remove : callable
-        Takes this overlay when its user wants it no more.
+        Removes this overlay from its panel.
     """
 
     def __init__(
@@ -148,7 +145,7 @@ class Overlay(pn.viewable.Viewer):
 
     @property
     def look(self) -> OverlayLook:
-        """How it is shown, as an address has it."""
+        """Display of the overlay, as an address has it."""
         return OverlayLook(
             run=self.run.path.name,
             channel=self.channel.value,
@@ -161,7 +158,7 @@ class Overlay(pn.viewable.Viewer):
         )
 
     def restore(self, look: OverlayLook) -> None:
-        """Show it as it was; what the run does not have stays as it is."""
+        """Display the overlay as a look says; leave out what the run does not have."""
         summary = next(
             (s for s, name in _SUMMARIES.items() if name == look.summary), ""
         )
@@ -181,7 +178,7 @@ class Overlay(pn.viewable.Viewer):
         self._redraw()
 
     def on_change(self, call: Callable[..., None]) -> None:
-        """Call with what has changed whenever the user changes how it is shown."""
+        """Call with the event whenever the user changes the display."""
         selects = (self.channel, self.colormap, self.summary)
         for widget in (*selects, self.opacity, self.visible):
             widget.param.watch(call, "value")
@@ -189,12 +186,12 @@ class Overlay(pn.viewable.Viewer):
             slider.param.watch(call, "value_throttled")
 
     def refresh(self) -> None:
-        """Show what has been added to the run since."""
+        """Show results that the run has added since."""
         self.handle.refresh()
         self._count()
 
     def reading(self, annotation: Annotation) -> str:
-        """Return what the shown class is like within an annotation."""
+        """Return a summary of the shown class within an annotation, as text."""
         record, channel = self.run.record, self.channel.value
         if channel not in self.run.heatmap.classes:
             return ""
@@ -229,7 +226,7 @@ class Overlay(pn.viewable.Viewer):
         return channel_of(self.run.card)
 
     def _own_controls(self) -> list[Any]:
-        """Return what only overlays of one kind have."""
+        """Return the controls that only this kind of overlay has."""
         return []
 
     def _layer(self) -> HeatmapLayer | ClassMapLayer:
@@ -268,7 +265,7 @@ class Overlay(pn.viewable.Viewer):
         return hex_colour(card.palette[card.classes.index(self.channel.value)])
 
     def _range(self, low: float, high: float) -> None:
-        """Let the sliders go over another range, and start as for a new overlay."""
+        """Set the range of the sliders, and reset their values."""
         step = (high - low) / 100
         hidden = low + _HIDDEN * (high - low)
         digits = max(2, math.ceil(1 - math.log10(step)))
@@ -288,13 +285,13 @@ class Overlay(pn.viewable.Viewer):
         self._count()
 
     def _offer(self) -> None:
-        """Offer what can be changed of the layer that is drawn."""
+        """Show the controls that apply to the layer."""
         of_one = isinstance(self._drawn, HeatmapLayer)
         for widget in (self.colormap, self.window, self.summary):
             widget.visible = of_one
 
     def _count(self) -> None:
-        """Say how the values in view are spread, if that has changed."""
+        """Show the histogram of the values in view, if they have changed."""
         layer, view = self._drawn, self._viewer.viewport
         now = (layer, layer.version, view)
         if now == self._counted:
@@ -316,7 +313,7 @@ class Overlay(pn.viewable.Viewer):
         )
 
     def _moved(self) -> None:
-        """Count what is in view, once it has come to rest."""
+        """Count the values in view, once the view rests."""
 
         def rested() -> None:
             if self.handle in self._viewer.layers:
@@ -342,9 +339,9 @@ class Overlay(pn.viewable.Viewer):
 
 
 def channel_of(card: ModelCard) -> str:
-    """Return what to show first of a run: all classes at once, where shares are told.
+    """Return the channel shown first: for exclusive classes, the most likely class.
 
-    Else a tumour class, where there is one, and else the first.
+    Otherwise a tumour class if there is one, else the first class.
     """
     if card.exclusive and card.activation == "softmax":
         return MOST_LIKELY
@@ -354,7 +351,7 @@ def channel_of(card: ModelCard) -> str:
 
 
 def _shares(values: Any) -> Any:
-    """Return how much of what has values is most likely of each class, (classes,)."""
+    """Return the share of pixels where each class is most likely, (classes,)."""
     known = values[:, ~np.isnan(values).any(axis=0)]
     counts = np.bincount(known.argmax(axis=0), minlength=len(values))
     return counts / max(1, known.shape[1])

@@ -1,4 +1,4 @@
-"""The overlays: what has been found, over the slide, each in its own colours."""
+"""Overlay panel: results of runs on the slide, and the saved runs to show."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
 
 
 class OverlayPanel(pn.viewable.Viewer):
-    """All overlays of the slide, and the saved runs that can become one.
+    """Lists the overlays of the slide, and offers saved runs.
 
     Parameters
     ----------
     background : Background
     resume : callable
-        Takes a saved run that is to go on.
+        Continues a saved run.
     """
 
-    overlays = param.List(default=[], doc="What lies over the slide, of `Overlay`.")
+    overlays = param.List(default=[], doc="Overlays of the slide, each an `Overlay`.")
 
     def __init__(self, background: Background, resume: Callable[[Run], None]) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class OverlayPanel(pn.viewable.Viewer):
 
     @property
     def offered(self) -> Any:
-        """What floats over the slide while a saved run could be shown on it."""
+        """Button over the slide that shows a saved run."""
         return self._offer
 
     def attach(self, viewer: Viewer) -> None:
@@ -83,7 +83,7 @@ class OverlayPanel(pn.viewable.Viewer):
         self.offer([])
 
     def show(self, run: Run, channel: str = "") -> Overlay | None:
-        """Lay a run over the slide; if it is there already, bring it up to date."""
+        """Show a run as an overlay; refresh the overlay if there is one."""
         if self._viewer is None or self._pyramid is None:
             return None
         overlay: Overlay
@@ -116,7 +116,7 @@ class OverlayPanel(pn.viewable.Viewer):
                 overlay.restore(look)
 
     def on_address_change(self, call: Callable[..., None]) -> None:
-        """Call whenever overlays come, go or are shown otherwise."""
+        """Call whenever an overlay is added, removed or displayed otherwise."""
 
         def changed(event: param.parameterized.Event) -> None:
             for overlay in event.new:
@@ -127,17 +127,17 @@ class OverlayPanel(pn.viewable.Viewer):
         self.param.watch(changed, "overlays")
 
     def reading(self, annotation: Annotation) -> str:
-        """Return what the overlays that are shown say within an annotation."""
+        """Return summaries of the visible overlays within an annotation, as text."""
         shown = (each for each in self.overlays if each.visible.value)
         return " ".join(each.reading(annotation) for each in shown)
 
     def refresh(self) -> None:
-        """Show what has been added to the runs since."""
+        """Show results that the runs have added since."""
         for overlay in self.overlays:
             overlay.refresh()
 
     def remove(self, overlay: Overlay) -> None:
-        """Take an overlay off the slide; its run stays saved."""
+        """Remove an overlay; its run stays saved."""
         overlay.detach()
         self.overlays = [other for other in self.overlays if other is not overlay]
         self._changed()

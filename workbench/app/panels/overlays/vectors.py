@@ -1,4 +1,4 @@
-"""The overlay of an embedding: groups of tiles, and what is like a tile."""
+"""Overlay of an embedding: clusters of tiles, and similarity to one tile."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ GROUPS: Final = "groups of tiles"
 ALIKE: Final = "like one tile"
 _USUAL: Final = 5
 _AGAIN_S: Final = 2.0
-"""While a run goes on, what is derived from all its vectors is so old at most."""
+"""Seconds between updates of clusters and similarity while a run is active."""
 
 
 class VectorOverlay(Overlay):
-    """Vectors over the slide: their groups, or how like one tile the others are.
+    """Clusters of the tiles by their vectors, or their similarity to one tile.
 
-    Both are worked out in a thread, from what the run has by then; a click on the
-    slide says which tile to compare with.
+    Both are computed in a thread from the vectors so far; a click on the slide selects
+    the tile to compare with.
 
     Parameters
     ----------
     background : Background
     *parts, **more
-        Of an `Overlay`.
+        Parameters of an `Overlay`.
     """
 
     def __init__(self, background: Background, *parts: Any, **more: Any) -> None:
@@ -57,7 +57,7 @@ class VectorOverlay(Overlay):
         self._derive()
 
     def refresh(self) -> None:
-        """Show what has been added to the run since."""
+        """Show results that the run has added since."""
         super().refresh()
         version = self.run.heatmap.version
         if version != self._known and time.monotonic() >= self._due:
@@ -95,7 +95,7 @@ class VectorOverlay(Overlay):
             self._derive()
 
     def _derive(self) -> None:
-        """Work out what is shown from the vectors that there are by now."""
+        """Compute what is shown from the vectors so far, in a thread."""
         shown, run = self.channel.value, self.run
         number, point = self.number.value, self._point
         if shown not in (GROUPS, ALIKE):

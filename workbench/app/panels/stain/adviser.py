@@ -1,4 +1,4 @@
-"""The adviser in the app: how all slides are stained, and which to refer to."""
+"""Comparison of the stains of all slides, with a proposed reference."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     from workbench.stain.references import Reference
 
 _MOST: Final = 200
-"""Slides that are compared: more take long, and nobody sees them on one plot."""
+"""Largest number of slides that are compared and plotted."""
 
 
 class AdvicePanel(pn.viewable.Viewer):
-    """Compares the stains of all slides, and lets one refer to the one in the middle.
+    """Compares the stains of all slides, and proposes their medoid as reference.
 
     Parameters
     ----------
     library : SlideLibrary
     background : Background
     take : callable
-        Takes the reference that the user agrees to.
+        Normalizes to the reference that the user accepts.
     """
 
     def __init__(
@@ -86,11 +86,11 @@ class AdvicePanel(pn.viewable.Viewer):
 
     @property
     def advice(self) -> Advice | None:
-        """What was found last."""
+        """Result of the last comparison, or None."""
         return self._advice
 
     def start(self) -> None:
-        """Look at all slides in a thread, and tell how far that is."""
+        """Compare all slides in a thread, and show the progress."""
         self._cancelled.set()
         self._cancelled = cancelled = threading.Event()
         self._plot.objects, self._table.object = [], ""
@@ -107,7 +107,7 @@ class AdvicePanel(pn.viewable.Viewer):
         )
 
     def close(self) -> None:
-        """Look at no further slides."""
+        """Cancel the comparison."""
         self._cancelled.set()
 
     def _look(self, cancelled: threading.Event) -> Advice:

@@ -1,4 +1,4 @@
-"""How slides are stained, as a plot: the colours of their stains, and how strong."""
+"""Plot of the stains of slides: their colours and their strengths."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _FRAME: Final[dict[str, Any]] = {
 
 
 def advice_plot(advice: Advice) -> Any:
-    """Return two HoloViews plots side by side.
+    """Return two HoloViews plots, side by side.
 
-    Left the direction of each stain, as it absorbs red and blue light, right how
-    strong both are; every mark in the colour of the stain at full strength. A ring is
-    around the slide that is proposed, a cross in those that are outliers.
+    The left plot has the direction of each stain: absorption of red and of blue light.
+    The right plot has the strengths of both stains. Marks have the colour of the stain
+    at full strength; a ring marks the proposed slide, a cross marks outliers.
     """
     if "bokeh" not in hv.Store.registry:
         hv.extension("bokeh", logo=False)
@@ -66,12 +66,12 @@ def advice_plot(advice: Advice) -> Any:
 
 
 def save_plot(advice: Advice, path: Path) -> None:
-    """Write the plot as a page that needs nothing else, .html."""
+    """Write the plot as a self-contained HTML page."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not file_html: that asks for the files of whatever else has been imported.
+    # Not file_html, which needs the files of every extension that is imported.
     script, plot = components(hv.render(advice_plot(advice), "bokeh"))
     code = "\n".join(Resources(mode="inline", components=["bokeh"]).js_raw)
-    # Bokeh's own, in which it has escaped what the plot is of.
+    # HTML of Bokeh, which has escaped the data of the plot.
     own = {"code": Markup(code), "plot": Markup(plot), "script": Markup(script)}  # noqa: S704
     page = render("plot_page", **own)
     path.write_text(page, encoding="utf-8")
@@ -105,7 +105,7 @@ def _rows(slide: SlideStains, medoid: SlideStains | None) -> list[dict[str, Any]
 
 
 def _marks(table: pd.DataFrame, x: str, y: str, names: tuple[str, ...]) -> Any:
-    """Return the marks of these stains at two columns of the table."""
+    """Return the marks of these stains, with two columns as coordinates."""
     marks = []
     for name, marker in zip(_NAMES, _MARKERS, strict=True):
         if name not in names:

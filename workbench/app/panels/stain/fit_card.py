@@ -1,4 +1,4 @@
-"""A fit for people: which stains were found, where, and what speaks against them."""
+"""Card of a stain fit: stains found, places sampled, warnings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NAMES: Final = ("hematoxylin", "eosin")
 
 
 def sampled_picture(stain: SlideStain) -> NDArray[np.uint8]:
-    """Return the slide from afar with frames where its colours were looked at."""
+    """Return an overview of the slide with frames around the sampled places."""
     slide = stain.slide
     pixels = slide.thumbnail(_OVERVIEW_PX).pixels.copy()
     scale = pixels.shape[1] / slide.size[0]
@@ -40,14 +40,14 @@ def sampled_picture(stain: SlideStain) -> NDArray[np.uint8]:
 
 
 def picture_of_sample(stain: SlideStain) -> Markup:
-    """Return that picture as HTML."""
+    """Return the overview of `sampled_picture` as HTML."""
     url = picture_url(sampled_picture(stain))
     alt = "The slide, with frames where its colours were looked at"
     return render("sampled", url=url, alt=alt)
 
 
 def _seen(stain: SlideStain) -> str:
-    """Return what was looked at, and what was found there."""
+    """Return the size of the sample and the quality of the fit as text."""
     quality = stain.quality
     tiles = len(stain.sample.boxes)
     return (
@@ -74,7 +74,7 @@ def fit_of(stain: SlideStain) -> Markup:
 
 
 def warnings_of(stain: SlideStain) -> str:
-    """Return what speaks against the fit as sentences; empty: nothing."""
+    """Return warnings about the fit as sentences; empty for none."""
     return " ".join(
         f"{finding.kind.capitalize()}: {finding.reason}."
         for finding in stain.quality.findings
@@ -94,7 +94,7 @@ def _rows(whose: str, fit: StainFit) -> list[list[str]]:
 
 
 def _lab_of(stain: SlideStain) -> Markup:
-    """Return what Reinhard's method goes by."""
+    """Return the Lab means and deviations of Reinhard's method as HTML."""
     record = {} if stain.normalizer is None else stain.normalizer.to_dict()
     rows = [
         [

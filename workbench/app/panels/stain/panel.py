@@ -1,4 +1,4 @@
-"""The stain: which method, in whose colours, and how the slide is drawn."""
+"""Stain panel: method, reference, and the colours in which the slide is drawn."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from workbench.stain.references import Reference
 
 _OWN: Final = (SCANNED, *STAINS)
-"""Looks that need no reference."""
+"""Looks that need no stain method."""
 
 _IN_THREES: Final = """
 .MuiToggleButtonGroup-root { display: grid !important;
@@ -55,19 +55,19 @@ _IN_THREES: Final = """
 
 
 class StainPanel(pn.viewable.Viewer):
-    """Lets the user choose a normalization and a look, without making anyone wait.
+    """Lets the user choose a stain method, a reference and a look.
 
     Parameters
     ----------
     background : Background
     folder : Path
-        Where references are kept.
+        Folder of saved references.
     """
 
     fitted = param.ClassSelector(
-        class_=SlideStain, default=None, doc="The slide's stains, once they are asked."
+        class_=SlideStain, default=None, doc="Fitted stains of the slide, or None."
     )
-    asked = param.Dict(default={}, doc="The `options`, as soon as they are chosen.")
+    asked = param.Dict(default={}, doc="The `options`, set as soon as they change.")
     look = param.Selector(
         default=SCANNED, objects=list(LOOKS), doc="How the slide is drawn."
     )
@@ -120,19 +120,19 @@ class StainPanel(pn.viewable.Viewer):
 
     @property
     def normalizer(self) -> Normalizer | None:
-        """Fitted to the slide; None while there is none."""
+        """Normalizer fitted to the slide, or None."""
         fitted: SlideStain | None = self.fitted
         return None if fitted is None else fitted.normalizer
 
     @property
     def method(self) -> StainMethod | None:
-        """The method that is chosen, if any."""
+        """The chosen method; None for no normalization."""
         chosen: str = self._method.value
         return None if chosen == NO_METHOD else cast("StainMethod", chosen)
 
     @property
     def options(self) -> dict[str, Any]:
-        """What a recipe needs to know: method, or None, and reference."""
+        """Options of a recipe: `normalize` and, with a method, `reference`."""
         if self.method is None:
             return {"normalize": None}
         return {
@@ -146,7 +146,7 @@ class StainPanel(pn.viewable.Viewer):
         self._refit()
 
     def select(self, slide: Slide, box: Box | None) -> None:
-        """Take notice of the box that is drawn on a slide, this or another one."""
+        """Offer the box drawn on a slide, open or beside it, as a reference."""
         self.references.select(slide, box)
 
     def take_annotation(self, annotation: Annotation) -> None:
@@ -199,7 +199,7 @@ class StainPanel(pn.viewable.Viewer):
         self.param.watch(call, ["fitted", "look"])
 
     def preset(self, *, method: str = "", reference: str = "", look: str = "") -> None:
-        """Choose method, reference and look, where there are such."""
+        """Choose method, reference and look; unknown ones change nothing."""
         self.references.preset(reference)
         if method in self._method.options:
             self._method.value = method
@@ -207,14 +207,14 @@ class StainPanel(pn.viewable.Viewer):
             self._look.value = look
 
     def _chosen(self) -> None:
-        """Offer what the method can show; show what it is for, if nothing else is."""
+        """Offer the looks of the method; switch to one that it can show."""
         normalizes, look = self.method is not None, self._look.value
         self.references.visible = normalizes
         if normalizes and look == SCANNED:
             look = NORMALIZED
         elif not normalizes and look in (NORMALIZED, DIFFERENCE):
             look = SCANNED
-        # Both at once: a choice that is not offered would be lost.
+        # Both at once: a value that is not among the options would be lost.
         offered = list(LOOKS if normalizes else _OWN)
         self._look.param.update(options=offered, value=look)
         self._refit()
@@ -250,7 +250,7 @@ class StainPanel(pn.viewable.Viewer):
 
     def _settle(self, fitted: SlideStain | None, status: str) -> None:
         before = self.fitted
-        self.fitted = fitted  # the slide is repainted before all else is told
+        self.fitted = fitted  # first, so that the slide is redrawn before the texts
         self._status.object = status
         self._fit.visible = fitted is not None
         self._tell_legend()

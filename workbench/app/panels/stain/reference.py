@@ -1,4 +1,4 @@
-"""The reference: in whose colours the slide shall be, chosen by looking."""
+"""Reference panel: gallery of references, from a slide, a file or saved."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _HIDDEN: Final[dict[str, Any]] = {"width": 0, "height": 0, "margin": 0}
 
 
 class ReferencePanel(pn.viewable.Viewer):
-    """Lets the user choose a reference, take one from a slide or a file, and keep it.
+    """Lets the user choose a reference, take one from a slide or a file, and save it.
 
     Parameters
     ----------
     background : Background
     folder : Path
-        Where references are kept.
+        Folder of saved references.
     """
 
-    choice = param.ClassSelector(class_=Choice, doc="The reference that is chosen.")
-    visible = param.Boolean(default=True, doc="Whether it is shown.")
+    choice = param.ClassSelector(class_=Choice, doc="The chosen reference.")
+    visible = param.Boolean(default=True, doc="Whether the panel is shown.")
 
     def __init__(self, background: Background, folder: Path, **params: Any) -> None:
         super().__init__(**params)
@@ -89,12 +89,12 @@ class ReferencePanel(pn.viewable.Viewer):
         return "" if any(key == each.key for each in self._taken) else key
 
     def preset(self, name: str) -> None:
-        """Choose the reference that an address names, where there is one."""
+        """Choose the reference with that key; an unknown one changes nothing."""
         if name in self._choices:
             self._gallery.value = name
 
     def select(self, slide: Slide, box: Box | None) -> None:
-        """Take notice of the box that is drawn on a slide."""
+        """Offer the box drawn on a slide as a reference, if it is large enough."""
         usable = box is not None and min(box.width, box.height) >= _MIN_SIDE
         self._drawn = (slide, box) if usable and box is not None else None
         self._take.disabled = self._drawn is None
@@ -107,7 +107,7 @@ class ReferencePanel(pn.viewable.Viewer):
         self._fetch.on_click(lambda _: self._hand_over())
 
     def _offer(self) -> None:
-        """Show those built in, those saved, and those of this session."""
+        """Show the references built in, saved, and of this session."""
         known = [*self.library.choices(), *self._taken]
         self._choices = {each.key: each for each in known}
         self._gallery.items = [each.item for each in self._choices.values()]

@@ -1,4 +1,4 @@
-"""How a slide can be drawn by what is known of its stains."""
+"""Looks of a slide: as scanned, normalized, difference, or one stain."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SCANNED: Final = "as scanned"
 NORMALIZED: Final = "normalized"
 DIFFERENCE: Final = "difference"
 LOOKS: Final = (SCANNED, NORMALIZED, DIFFERENCE, *STAINS)
-"""How a slide can be drawn."""
+"""Looks of a slide."""
 
 
 def layer_of(stain: SlideStain, look: str) -> Layer:
-    """Return the slide as it looks; as scanned, where it cannot look so."""
+    """Return the layer of a look; as scanned if the fit does not allow the look."""
     if look in STAINS:
         return StainLayer(stain.slide, stain.stains, look)
     if stain.normalizer is not None and look == NORMALIZED:
