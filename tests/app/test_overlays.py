@@ -160,7 +160,7 @@ def test_what_is_read_out_is_what_is_shown(overlay):
     shown.visible.value = False
     assert read() == []
     app.overlays.remove(shown)
-    app.overlays.offer(app.site.shelf.saved(app.slide))
+    app.overlays.offer(app.site.run_library.saved(app.slide))
     red = green.model_copy(update={"run": shown.run.path.name, "channel": "red"})
     app.overlays.restore(Address(overlays=(red,)))
     assert read() == [f"red {values['red']:.4g}"]

@@ -222,27 +222,27 @@ def test_what_is_no_such_picture_is_refused(tmp_path, content):
 
 
 def test_one_request_is_one_job_and_one_folder(slide, tmp_path):
-    shelf = RunLibrary(tmp_path)
+    library = RunLibrary(tmp_path)
     recipe = Recipe.of(model=MODEL)
-    first, second = shelf.start(slide, recipe), shelf.start(slide, recipe)
+    first, second = library.start(slide, recipe), library.start(slide, recipe)
     assert first is second or first.wait(0)
     assert first.wait(LONG_S)
-    assert shelf.active() == []
-    (saved,) = shelf.saved(slide)
-    assert saved.run.path == shelf.place(slide, recipe)
+    assert library.active() == []
+    (saved,) = library.saved(slide)
+    assert saved.run.path == library.place(slide, recipe)
     assert not saved.unfinished
     assert MODEL in saved.line
-    assert shelf.place(slide, recipe) != shelf.place(slide.with_mpp(0.4), recipe)
+    assert library.place(slide, recipe) != library.place(slide.with_mpp(0.4), recipe)
 
 
 def test_runs_of_other_slides_and_other_files_are_not_offered(slide, tmp_path):
-    shelf = RunLibrary(tmp_path)
+    library = RunLibrary(tmp_path)
     other = write_stained(tmp_path / "other.tif", width=640, height=512, seed=5)
     with open_slide(other) as opened:
-        shelf.start(opened, Recipe.of(model=MODEL)).wait(LONG_S)
+        library.start(opened, Recipe.of(model=MODEL)).wait(LONG_S)
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "run.json").write_text("not json")
-    assert shelf.saved(slide) == []
+    assert library.saved(slide) == []
 
 
 @pytest.mark.parametrize(

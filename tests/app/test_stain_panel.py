@@ -117,9 +117,9 @@ def test_a_box_becomes_the_reference_of_a_recipe(panel, slide, told):
 
 
 def test_uploads_are_kept_or_refused_in_a_sentence(tmp_path):
-    shelf = ReferenceLibrary(tmp_path / "references")
+    library = ReferenceLibrary(tmp_path / "references")
     content = picture(stained_pixels(320, 288))
-    choice = shelf.upload(content, "mine.png")
+    choice = library.upload(content, "mine.png")
     assert choice.item["name"] == "mine.png"
     assert str(tmp_path) not in str(choice.item)
     assert load_reference(choice.text).stains == choice.reference.stains
@@ -130,15 +130,15 @@ def test_uploads_are_kept_or_refused_in_a_sentence(tmp_path):
         picture(np.full((64, 64, 3), 240, np.uint8)),
     ):
         with pytest.raises(StainError):
-            shelf.upload(bad, "bad.json")
+            library.upload(bad, "bad.json")
     record = REFERENCES["he-deep"].model_dump_json().encode()
-    assert shelf.upload(record, "deep.json").reference == REFERENCES["he-deep"]
+    assert library.upload(record, "deep.json").reference == REFERENCES["he-deep"]
     assert not list((tmp_path / "references").glob("*.tmp"))
 
 
 def test_saved_references_are_offered_by_name(tmp_path):
-    shelf = ReferenceLibrary(tmp_path)
-    saved = shelf.save(REFERENCES["he-deep"], "../our lab: deep")
+    library = ReferenceLibrary(tmp_path)
+    saved = library.save(REFERENCES["he-deep"], "../our lab: deep")
     assert (tmp_path / "saved").resolve() in [
         path.parent.resolve() for path in tmp_path.rglob("*.json")
     ]
@@ -147,11 +147,11 @@ def test_saved_references_are_offered_by_name(tmp_path):
     keys = [choice.key for choice in ReferenceLibrary(tmp_path).choices()]
     assert keys == [*REFERENCES, "saved/our-lab-deep"]
     assert load_reference(saved.text).stains == REFERENCES["he-deep"].stains
-    shelf.save(REFERENCES["he-deep"], "../our lab: deep")
+    library.save(REFERENCES["he-deep"], "../our lab: deep")
     with pytest.raises(StainError, match="already"):
-        shelf.save(REFERENCES["he-rose"], "our lab: deep")
+        library.save(REFERENCES["he-rose"], "our lab: deep")
     with pytest.raises(StainError, match="name"):
-        shelf.save(REFERENCES["he-rose"], " .. ")
+        library.save(REFERENCES["he-rose"], " .. ")
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -95,7 +95,7 @@ def test_a_run_over_nothing_says_so_and_leaves_no_run(tmp_path):
     assert bar.visible
     assert "No tissue was found on 'blank.tif'" in app.slide_notices._nowhere.object
     with open_slide(tmp_path / "blank.tif") as slide:
-        assert app.site.shelf.saved(slide) == []
+        assert app.site.run_library.saved(slide) == []
     assert not list((tmp_path / "runs").glob("blank*"))
     app.slide_notices.everywhere.clicks += 1
     assert not bar.visible

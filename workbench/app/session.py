@@ -76,7 +76,7 @@ class Session(pn.viewable.Viewer):
     def _make_slide_panels(self) -> None:
         site, background = self.site, self.background
         self.slides = SlidePanel(site.library, background, labels=site.labels)
-        self.stain = StainPanel(background, site.shelf.folder / _UPLOADS)
+        self.stain = StainPanel(background, site.run_library.folder / _UPLOADS)
         self.advice = AdvicePanel(site.library, background, self.stain.take_reference)
         self.compare = ComparePanel(site.library, background)
         self.snapshots = SnapshotPanel(background, lambda: self.annotations.visible)
@@ -88,7 +88,7 @@ class Session(pn.viewable.Viewer):
         )
         self.tissue = TissuePanel(background)
         self.runs = RunPanel(
-            site.shelf,
+            site.run_library,
             background,
             stain_options=lambda: {**self.stain.options, **self.tissue.options},
             show=self.overlays.show,
@@ -96,7 +96,7 @@ class Session(pn.viewable.Viewer):
             annotations=lambda: self.annotations.drawn,
         )
         self.slide_notices = SlideNotices(
-            site.shelf.folder,
+            site.run_library.folder,
             background,
             reopen=self.slides.reopen,
             claimed=self._show_claimed,
@@ -104,7 +104,7 @@ class Session(pn.viewable.Viewer):
         )
 
     def _make_annotation_panels(self) -> None:
-        folder, background = self.site.shelf.folder, self.background
+        folder, background = self.site.run_library.folder, self.background
         self.history = EditHistory()
         self.annotations = AnnotationPanel(
             folder / _ANNOTATIONS,
@@ -133,7 +133,7 @@ class Session(pn.viewable.Viewer):
             on_runs=(self.overlays, self.instances),
         )
         self.bookmarks = BookmarkPanel(
-            Bookmarks(self.site.shelf.folder / _BOOKMARKS),
+            Bookmarks(self.site.run_library.folder / _BOOKMARKS),
             here=lambda: self.url_sync.address,
             go=self.url_sync.go,
         )
@@ -224,7 +224,9 @@ class Session(pn.viewable.Viewer):
             self.instances.offer(saved)
             self.url_sync.happened(RUNS_LISTED)
 
-        self.background.do(lambda: self.site.shelf.saved(slide), offer, slot="saved")
+        self.background.do(
+            lambda: self.site.run_library.saved(slide), offer, slot="saved"
+        )
 
     def _show_claimed(self) -> None:
         """Show work of an earlier version that a user has claimed for the slide."""

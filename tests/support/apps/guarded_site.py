@@ -58,7 +58,7 @@ keys["max_zoom"] = layer.pyramid.max_zoom
 site = Site.of([folder / "slides"], folder / "runs")
 plan.find_model = lambda *_, **__: fake_model(Sleepy())
 recipe = Recipe(tissue_only=False, batch_size=1, device="cpu")
-site.shelf.start(FakeSlide((2000, 2000)), recipe)
+site.run_library.start(FakeSlide((2000, 2000)), recipe)
 doors.RateLimit = partial(RateLimit, clock=lambda: time.monotonic() / 20)
 door = ServerConfig(
     port=port,

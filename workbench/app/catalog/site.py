@@ -23,7 +23,7 @@ class Site:
     """The slides that are served, and where runs are saved."""
 
     library: SlideLibrary
-    shelf: RunLibrary
+    run_library: RunLibrary
     labels: bool = True
     """Whether users see the photographs of label and glass; they may name a patient."""
 
@@ -43,7 +43,7 @@ class Site:
 
         Where the folders lie on the server is nobody's business.
         """
-        for root in (*self.library.roots, self.shelf.folder):
+        for root in (*self.library.roots, self.run_library.folder):
             folder = root.parent if root.is_file() else root
             text = text.replace(f"{folder}{os.sep}", "")
         return text

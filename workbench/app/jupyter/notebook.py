@@ -110,7 +110,7 @@ class Workbench:
         slide = self.slide
         if slide is None:
             return []
-        return [saved.run for saved in self.site.shelf.saved(slide)]
+        return [saved.run for saved in self.site.run_library.saved(slide)]
 
     @property
     def run(self) -> Run | None:
@@ -163,7 +163,7 @@ class Workbench:
 
     def close(self) -> None:
         """Cancel the runs under way, and wait for them to be saved."""
-        self.site.shelf.close()
+        self.site.run_library.close()
 
     def _ipython_display_(self) -> None:
         self._cell = Cell(self._server, self._page, self.height)

@@ -56,7 +56,7 @@ class RunPanel(pn.viewable.Viewer):
 
     Parameters
     ----------
-    shelf : RunLibrary
+    run_library : RunLibrary
     background : Background
     stain_options : callable
         Returns the options of stain and tissue for the recipe.
@@ -70,7 +70,7 @@ class RunPanel(pn.viewable.Viewer):
 
     def __init__(
         self,
-        shelf: RunLibrary,
+        run_library: RunLibrary,
         background: Background,
         *,
         stain_options: Callable[[], dict[str, Any]],
@@ -80,7 +80,7 @@ class RunPanel(pn.viewable.Viewer):
     ) -> None:
         super().__init__()
         self._annotations = annotations
-        self._shelf = shelf
+        self._run_library = run_library
         self._background = background
         self._stain_options = stain_options
         self._show = show
@@ -208,7 +208,7 @@ class RunPanel(pn.viewable.Viewer):
         self._slide, self._viewer = slide, viewer
         self._region.attach(viewer)
         viewer.param.watch(lambda _: self._focus(), "viewport")
-        if (job := self._shelf.of_slide(slide)) is not None:
+        if (job := self._run_library.of_slide(slide)) is not None:
             self._run.disabled = True
             self._follow(job)
 
@@ -246,14 +246,14 @@ class RunPanel(pn.viewable.Viewer):
         slide, recipe = self._slide, self.recipe
         slide.require_mpp()
         user = self._user
-        self._begin(lambda: self._shelf.start(slide, recipe, user=user))
+        self._begin(lambda: self._run_library.start(slide, recipe, user=user))
 
     def start_anyway(self) -> None:
         """Start the last run again on all tiles, also those without tissue."""
         job, user = self._job, self._user
         if job is not None:
             recipe = job.recipe.replace(tissue_only=False)
-            self._begin(lambda: self._shelf.start(job.slide, recipe, user=user))
+            self._begin(lambda: self._run_library.start(job.slide, recipe, user=user))
 
     def resume(self, run: Run) -> None:
         """Continue a saved run of the slide, and follow it."""
@@ -263,14 +263,16 @@ class RunPanel(pn.viewable.Viewer):
         if slide.mpp is None:
             slide = slide.with_mpp(run.record["slide"]["mpp"])
         known, place, user = slide, run.path, self._user
-        self._begin(lambda: self._shelf.start(known, run.recipe, place, user=user))
+        self._begin(
+            lambda: self._run_library.start(known, run.recipe, place, user=user)
+        )
 
     def _begin(self, start: Callable[[], Job]) -> None:
         self._leave()
         self._run.disabled = True
         self._card.say("Starting...")
         self._outcome.object = ""
-        known = set(self._shelf.active())
+        known = set(self._run_library.active())
 
         def begun(job: Job) -> None:
             if job not in known:  # otherwise it is another user's job, now joined

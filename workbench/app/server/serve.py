@@ -93,8 +93,8 @@ def serve(
     for app in apps.values():
         app.add(gate)
     options = server_options(door)
-    log_discreetly([*site.library.roots, site.shelf.folder], level=door.log_level)
-    health = {"health": partial(gate.health, site.shelf)}
+    log_discreetly([*site.library.roots, site.run_library.folder], level=door.log_level)
+    health = {"health": partial(gate.health, site.run_library)}
     options["extra_patterns"].append(("/(?:health|liveness)", HealthHandler, health))
     server = pn.serve(apps, start=False, **options)
     server.start()
@@ -108,11 +108,11 @@ def serve(
         loop.start()
     finally:
         server.stop()
-        site.shelf.close()
+        site.run_library.close()
 
 
 if pn.state.served:  # true in the module that `panel serve` runs, not in an import
     # Panel runs this file anew for each session of `panel serve`.
     _site = site_from_environment()
-    log_discreetly([*_site.library.roots, _site.shelf.folder])
+    log_discreetly([*_site.library.roots, _site.run_library.folder])
     _page(_site).servable()

@@ -57,14 +57,14 @@ class SessionLimit(Handler):
         """Return the number of open pages."""
         return len(self._open)
 
-    def health(self, shelf: RunLibrary) -> dict[str, Any]:
+    def health(self, run_library: RunLibrary) -> dict[str, Any]:
         """Return how the server is: numbers only, as anybody may ask."""
         return {
             "status": "ok",
             "sessions": len(self),
             "sessions_at_most": self.limits.sessions,
             "layers": len(REGISTRY),
-            "runs": len(shelf.active()),
+            "runs": len(run_library.active()),
             "seconds": round(time.monotonic() - self._since),
         }
 

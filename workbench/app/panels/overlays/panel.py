@@ -56,7 +56,7 @@ class OverlayPanel(pn.viewable.Viewer):
         self._choice = pmui.Select(label="Saved runs", options=[], **STYLE)
         self._show = button("Show", icon="layers")
         self._resume = button("Resume", icon="play_arrow", visible=False)
-        self._shelf = stack(
+        self._saved_runs = stack(
             self._choice, side_by_side(self._show, self._resume), visible=False
         )
         self._offer = button("", icon="layers", main=True, sizing_mode=None, margin=0)
@@ -68,7 +68,7 @@ class OverlayPanel(pn.viewable.Viewer):
 
     def __panel__(self) -> Any:
         """Return what Panel shows."""
-        return stack(self._empty, self._rows, self._shelf)
+        return stack(self._empty, self._rows, self._saved_runs)
 
     @property
     def offered(self) -> Any:
@@ -145,7 +145,7 @@ class OverlayPanel(pn.viewable.Viewer):
     def offer(self, runs: list[SavedRun]) -> None:
         """Offer saved runs, newest first."""
         self._saved = {saved.line: saved for saved in runs}
-        self._shelf.visible = bool(runs)
+        self._saved_runs.visible = bool(runs)
         chosen = self._choice.value
         self._choice.options = list(self._saved)
         if chosen not in self._saved:
