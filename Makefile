@@ -4,8 +4,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DOCS := $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs . build/docs
 PYTEST_FLAGS ?= -n 2 --dist loadfile
+QUICK := not (browser or notebook or kill or slow)
 
-.PHONY: demo test check docs bench bundles lab serve format fuzz images clean help
+.PHONY: demo test quick coverage check docs bench bundles lab serve format fuzz images clean help
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -42,6 +43,13 @@ lab: .venv/.all  ## JupyterLab with the tutorials and the Launcher card
 test: check  ## all tests, in a real browser too
 	scripts/install_chromium.sh
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+quick: .venv/.dev  ## tests that are done in three minutes: no browser, notebook, kill or fuzz
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m "$(QUICK)"
+
+coverage: .venv/.dev  ## all tests, and which branches of the package they go through
+	scripts/install_chromium.sh
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) --cov --cov-report=term:skip-covered
 
 check: .venv/.dev node_modules/.stamp  ## style, types and architecture
 	$(BIN)/ruff check .

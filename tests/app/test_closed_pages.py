@@ -6,7 +6,11 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from stained_slide import write_stained
+
+pytestmark = pytest.mark.slow  # servers are started
 
 PAGES = 2
 

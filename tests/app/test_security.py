@@ -39,6 +39,8 @@ from workbench.errors import AccessError, StainError
 from workbench.results.run import open_run
 from workbench.synthetic import write_slide
 
+pytestmark = pytest.mark.slow  # a server is started
+
 HERE = Path(__file__).parents[1] / "support"
 USERS = {"ann": "open sesame", "bob": "let me in"}
 SECRETS = ("Jane", "Traceback", 'File "', "open sesame", "let me in", "site-packages")

@@ -26,6 +26,8 @@ from workbench.app.server.access_log import DiscreetFormatter, place_of
 from workbench.app.server.config import ServerConfig
 from workbench.cli.serve import command
 
+pytestmark = pytest.mark.slow  # servers are started
+
 APPS = Path(__file__).parents[1] / "support" / "apps"
 
 

@@ -16,6 +16,8 @@ import stain_truth
 import viewer as viewer_benchmark
 from made_instances import made_instances
 
+pytestmark = pytest.mark.slow  # benchmarks run
+
 
 def test_reading_is_measured_against_the_decode_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(read, "SIDE", 4096)

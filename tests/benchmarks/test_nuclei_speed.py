@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 import nuclei_speed
 from labelled_slides import blobs, reading_model, slide_of
+
+pytestmark = pytest.mark.slow  # benchmarks run
 
 
 def test_the_engine_is_timed_beside_its_network(monkeypatch):

@@ -10,6 +10,8 @@ import load
 import read
 import tiles
 
+pytestmark = pytest.mark.slow  # servers are started
+
 
 def test_tiles_are_asked_of_real_servers(monkeypatch, tmp_path):
     monkeypatch.setattr(read, "SIDE", 4096)

@@ -19,6 +19,8 @@ from workbench.models.card import ModelCard
 from workbench.models.nuclei.network import NucleusNet
 from workbench.models.registry import find_model
 
+pytestmark = pytest.mark.slow  # a network is trained
+
 
 @pytest.fixture
 def script(repository, monkeypatch):

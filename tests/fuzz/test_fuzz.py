@@ -25,6 +25,7 @@ def test_every_kind_is_tried():
     assert sorted(CASES) == sorted(SEEDS)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", sorted(CASES))
 def test_damaged_files_are_answered_or_refused(kind):

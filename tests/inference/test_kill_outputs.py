@@ -11,7 +11,10 @@ from killing import Killable, harness, write_slide
 from workbench.errors import RunError
 from workbench.results.run import open_run
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+pytestmark = [
+    pytest.mark.kill,
+    pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL"),
+]
 
 KILLS = 5
 """By default, for each task; `pytest --kills 25` for 50 in all."""

@@ -13,7 +13,10 @@ from workbench.errors import RunError
 from workbench.geometry import Box
 from workbench.results.run import open_run
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+pytestmark = [
+    pytest.mark.kill,
+    pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL"),
+]
 
 KILLS = 3
 STRIDE = 5

@@ -269,6 +269,7 @@ def test_real_polygons_take_little_room(shared_data, tmp_path):
     assert abs(shapely.area(back).sum() / filled - 1) < 3e-3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux how much is held")
 def test_memory_does_not_grow_with_the_number_of_objects(tmp_path):
     script = Path(__file__).parents[1] / "support" / "writing_instances.py"

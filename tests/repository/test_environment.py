@@ -121,6 +121,17 @@ def test_every_make_target_of_the_readme_exists(repository):
     assert {"demo", "test", "check", "bench", "lab", "serve"} <= targets
 
 
+def test_quick_tests_leave_out_only_marks_that_tests_have(repository):
+    makefile = (repository / "Makefile").read_text()
+    left_out = re.search(r"^QUICK := not \((.+)\)$", makefile, re.MULTILINE).group(1)
+    settings = tomllib.loads((repository / "pyproject.toml").read_text())
+    markers = [line.split(":")[0] for line in settings["tool"]["pytest"]["markers"]]
+    assert set(left_out.split(" or ")) <= set(markers)
+    used = "".join(path.read_text() for path in (repository / "tests").rglob("*.py"))
+    for mark in left_out.split(" or "):
+        assert f"pytest.mark.{mark}" in used, mark
+
+
 def test_locked_javascript_tools_name_no_registry(repository):
     lock = json.loads((repository / "package-lock.json").read_text())
     locked = {name: each for name, each in lock["packages"].items() if name}

@@ -10,6 +10,8 @@ import pytest
 
 from reruns import MOST, TRIES
 
+pytestmark = pytest.mark.slow  # sessions of pytest are started
+
 HERE = Path(__file__).parents[1] / "support"
 
 UNSTEADY = """

@@ -228,6 +228,7 @@ def test_a_batch_that_is_large_is_read_in_parts(monkeypatch):
     np.testing.assert_array_equal(slide.read_tiles(places, (60, 60)), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["thumbnail", "tissue", "notebook"])
 def test_looking_at_a_slide_takes_little_memory(what, tmp_path, monkeypatch):
     """One lossless level of 49 million pixels; its blocks are of 3 MB here."""
