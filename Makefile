@@ -44,7 +44,7 @@ test: check  ## all tests, in a real browser too
 	scripts/install_chromium.sh
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
-quick: .venv/.dev  ## tests that are done in three minutes: no browser, notebook, kill or fuzz
+quick: .venv/.dev  ## tests without browser, notebook, kill, fuzz and other slow ones
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m "$(QUICK)"
 
 coverage: .venv/.dev  ## all tests, and which branches of the package they go through
