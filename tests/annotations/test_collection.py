@@ -306,7 +306,7 @@ def test_a_damaged_line_is_left_out_and_said(slide, tmp_path, bad):
 
 def test_a_disk_that_refuses_is_a_sentence(slide, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(AnnotationError, match="could not be written"):
+    with pytest.raises(AnnotationError, match="could not be written or read"):
         open_annotations(slide, folder=tmp_path / "file").put(marked(), by="Ada")
 
 

@@ -99,7 +99,7 @@ def test_the_pixel_size_is_asked_for_and_never_invented(watched, url):
     app = AppPage.open(watched, url, slide="vague.tif")
     app.says("The pixel size is not known")
     app.press("Run")
-    app.says("Give it: ")
+    app.says("Set it: ")
     assert app.page.get_by_role("button", name="20x").is_disabled()
     app.fill("µm per pixel", "0.5")
     app.says("0.5 µm/px (20x)")

@@ -68,7 +68,7 @@ def open_annotations(
         If the annotations cannot be read.
     """
     if former != "ask":
-        FormerWork(folder, slide).answer(take=former == "take")
+        FormerWork(folder, slide).decide(take=former == "take")
     found = Annotations(slide, folder)
     if found.asked:
         raise SharedIdError(slide.path, "annotations")
@@ -222,8 +222,8 @@ class Annotations(Collection[Annotation]):
         former_ids = {file.stem for file in self.path.parent.glob(f"*{_SUFFIX}")}
         former_ids -= self._state.former
         work = FormerWork(self.path.parent, self.slide)
-        self.asked = work.asked(former_ids)
-        for former in work.taken(former_ids):
+        self.asked = work.undecided_ids(former_ids)
+        for former in work.own_ids(former_ids):
             lines, damaged = read_lines(self.path.with_name(f"{former}{_SUFFIX}"))
             self._damaged_before += damaged
             with self._guard:

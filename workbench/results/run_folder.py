@@ -88,7 +88,7 @@ def _matching_runs(
     for file in root.glob(f"*/{RECORD}"):
         try:
             record = read_record(file.parent)
-            if not former.is_ours(record):
+            if not former.owns_run(record):
                 continue
             ours = {**record, "slide": {**record["slide"], "id": slide.id}}
             if next(differences(ours, identity), None) is None:

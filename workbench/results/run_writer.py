@@ -210,7 +210,7 @@ class RunWriter:
         """
         if not self.record or self.record["slide"]["id"] == slide.id:
             return
-        ours = FormerWork(self.path.parent, slide).is_ours(self.record)
+        ours = FormerWork(self.path.parent, slide).owns_run(self.record)
         if ours is None:
             raise SharedIdError(slide.path, f"the run '{self.path.name}'")
         if ours:

@@ -1,4 +1,4 @@
-"""Slides: opening them and reading their pixels."""
+"""Opening slides and reading their pixels."""
 
 from workbench.system.public_names import public_names
 

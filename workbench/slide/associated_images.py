@@ -1,4 +1,4 @@
-"""Label, macro and thumbnail of a slide, read when asked for."""
+"""Label, macro and thumbnail of a slide, read on access."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class AssociatedImages(Mapping[str, "NDArray[np.uint8]"]):
         self._reader = reader
 
     def __getitem__(self, name: str) -> NDArray[np.uint8]:
-        """Read one; `KeyError` where the slide has none of that name."""
+        """Read an image; `KeyError` if the slide has none of that name."""
         if name not in self._reader.associated_names:
             raise KeyError(name)
         return self._reader.associated(name)
 
     def __iter__(self) -> Iterator[str]:
-        """Go through the names."""
+        """Iterate over the names."""
         return iter(self._reader.associated_names)
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of images."""
         return len(self._reader.associated_names)

@@ -1,7 +1,8 @@
-"""Reading sources of any size in bounded memory: large ones block by block.
+"""Reading boxes of any size in bounded memory: large ones block by block.
 
-What lies in memory depends on what is asked for, not on what it is made of: a thumbnail
-of a slide with one level of 200,000 px reads all of it, `BLOCK_BYTES` at a time.
+Memory depends on the size of the output, not on the size of the stored level: a
+thumbnail of a slide whose only level is 200,000 px wide reads all of it, in blocks of
+`BLOCK_BYTES`.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ if TYPE_CHECKING:
     from workbench.slide.readers.level_selection import Source
 
 BLOCK_BYTES: Final = 96 << 20
-"""The most bytes that stored pixels, and what is made of them, take beside the answer;
-what a library needs to decode them comes on top, so that 256 MB are enough."""
+"""Maximum bytes of stored pixels and intermediate arrays, in addition to the output.
+Decoding libraries need more on top; 256 MB are enough for both."""
 
 _WHOLE: Final = 1e-6
 _FLOAT_BYTES: Final = 4 * 3
 
 
 class Reading(NamedTuple):
-    """How sources are read."""
+    """Parameters of reading: reader, colour transform and number of threads."""
 
     reader: Reader
     profile: ColourTransform | None
@@ -43,27 +44,28 @@ def read_sources(
 ) -> None:
     """Write the pixels of sources into `out`, uint8 (N, height, width, 3).
 
-    Beside `out`, at most about 256 MB are needed, however large the sources are.
+    Needs at most about 256 MB in addition to `out`, for sources of any size.
 
     Raises
     ------
     SlideReadError
+        If stored pixels cannot be read.
     """
     groups: dict[tuple[Any, ...], list[int]] = {}
     for number, source in enumerate(sources):
-        alike = (source.level, source.reduction, source.size)
-        groups.setdefault(alike, []).append(number)
+        key = (source.level, source.reduction, source.size)
+        groups.setdefault(key, []).append(number)
     for numbers in groups.values():
-        _read_alike(reading, [sources[i] for i in numbers], out, numbers)
+        _read_group(reading, [sources[i] for i in numbers], out, numbers)
 
 
-def _read_alike(
+def _read_group(
     reading: Reading,
     sources: list[Source],
     out: NDArray[np.uint8],
     numbers: list[int],
 ) -> None:
-    """Read sources of one size from one level."""
+    """Read sources that have the same size and level."""
     _, height, width, _ = out.shape
     as_stored = sources[0].size == (width, height) and all(
         source.is_whole for source in sources
@@ -71,24 +73,24 @@ def _read_alike(
     if as_stored and len(sources) == len(out):
         _read(reading, sources, out)
         return
-    at_once = BLOCK_BYTES // max(1, _bytes_needed(sources[0], (width, height)))
-    if at_once == 0:
+    batch_size = BLOCK_BYTES // max(1, _bytes_needed(sources[0], (width, height)))
+    if batch_size == 0:
         for number, source in zip(numbers, sources, strict=True):
             _read_divided(reading, source, out[number])
         return
-    for start in range(0, len(sources), at_once):
-        some = sources[start : start + at_once]
-        limit = _limit(reading.reader, some[0])
-        pixels = _read(reading, some)
-        chosen = numbers[start : start + at_once]
-        for number, source, picture in zip(chosen, some, pixels, strict=True):
-            resample(picture, source, out[number], limit)
+    for start in range(0, len(sources), batch_size):
+        batch = sources[start : start + batch_size]
+        limit = _level_size(reading.reader, batch[0])
+        pixels = _read(reading, batch)
+        batch_numbers = numbers[start : start + batch_size]
+        for number, source, image in zip(batch_numbers, batch, pixels, strict=True):
+            resample(image, source, out[number], limit)
 
 
 def _read(
     reading: Reading, sources: Sequence[Source], out: NDArray[np.uint8] | None = None
 ) -> NDArray[np.uint8]:
-    """Return the whole pixels that sources of one size touch."""
+    """Return the stored pixels that sources of one size touch."""
     width, height = sources[0].size
     pixels = reading.reader.read_batch(
         sources[0].level,
@@ -104,14 +106,14 @@ def _read(
     return pixels
 
 
-def _limit(reader: Reader, source: Source) -> tuple[int, int]:
-    """Return width and height of a source's level, in the source's pixels."""
+def _level_size(reader: Reader, source: Source) -> tuple[int, int]:
+    """Return width and height of the level of a source, in pixels of the source."""
     width, height = reader.levels[source.level].size
     return -(-width // source.reduction), -(-height // source.reduction)
 
 
 def _bytes_needed(source: Source, size: tuple[int, int]) -> int:
-    """Return how much memory it takes to read a source at once."""
+    """Return the memory in bytes for reading a source at once."""
     width, height = source.size
     stored = width * height * 3
     if source.is_whole:
@@ -120,9 +122,9 @@ def _bytes_needed(source: Source, size: tuple[int, int]) -> int:
 
 
 def _read_divided(reading: Reading, source: Source, out: NDArray[np.uint8]) -> None:
-    """Read a source block by block."""
+    """Read a source block by block, by recursive bisection."""
     height, width, _ = out.shape
-    limit = _limit(reading.reader, source)
+    limit = _level_size(reading.reader, source)
     if _bytes_needed(source, (width, height)) <= BLOCK_BYTES:
         resample(_read(reading, [source])[0], source, out, limit)
         return
@@ -132,23 +134,23 @@ def _read_divided(reading: Reading, source: Source, out: NDArray[np.uint8]) -> N
     tiled = reading.reader.levels[source.level].tile is not None
     by_rows = height > 1 and (not tiled or source.size[1] >= source.size[0])
     if width == 1 or by_rows:
-        cut, edge = _cut(source.top, source.bottom, height)
+        cut, edge = _choose_cut(source.top, source.bottom, height)
         upper, lower = replace(source, bottom=edge), replace(source, top=edge)
         _read_divided(reading, upper, out[:cut])
         _read_divided(reading, lower, out[cut:])
     else:
-        cut, edge = _cut(source.left, source.right, width)
+        cut, edge = _choose_cut(source.left, source.right, width)
         left, right = replace(source, right=edge), replace(source, left=edge)
         _read_divided(reading, left, out[:, :cut])
         _read_divided(reading, right, out[:, cut:])
 
 
-def _cut(start: float, stop: float, wanted: int) -> tuple[int, float]:
-    """Return after how many wanted pixels to divide, and where that is.
+def _choose_cut(start: float, stop: float, count: int) -> tuple[int, float]:
+    """Return the output pixel at which to divide, and its position in the source.
 
-    Near the middle, between whole pixels of the level if there is such a place.
+    The cut is near the middle, on a pixel boundary of the level if there is one.
     """
-    edges = np.linspace(start, stop, wanted + 1)[1:-1]
+    edges = np.linspace(start, stop, count + 1)[1:-1]
     whole = np.flatnonzero(np.abs(edges - np.rint(edges)) <= _WHOLE)
     near = whole if len(whole) else np.arange(len(edges))
     cut = int(near[np.argmin(np.abs(near - len(edges) // 2))])
@@ -158,19 +160,19 @@ def _cut(start: float, stop: float, wanted: int) -> tuple[int, float]:
 
 
 def _mean(reading: Reading, source: Source) -> NDArray[np.float64]:
-    """Return the average of a source that becomes one pixel, float64 (3,)."""
+    """Return the mean colour of a source, float64 (3,)."""
     total, area = np.zeros(3), 0.0
-    for part in _parts(source):
+    for part in _divide(source):
         share = (part.right - part.left) * (part.bottom - part.top)
-        limit = _limit(reading.reader, part)
+        limit = _level_size(reading.reader, part)
         pixels = _read(reading, [part])[0]
         total += share * weighted(pixels, part, (1, 1), limit)[0, 0]
         area += share
     return total / area
 
 
-def _parts(source: Source) -> Iterator[Source]:
-    """Divide a source between whole pixels until its parts are small enough."""
+def _divide(source: Source) -> Iterator[Source]:
+    """Divide a source on pixel boundaries until its parts fit in `BLOCK_BYTES`."""
     if _bytes_needed(replace(source, margin=1), (1, 1)) <= BLOCK_BYTES:
         yield source
         return
@@ -181,4 +183,4 @@ def _parts(source: Source) -> Iterator[Source]:
         middle = float(round((source.top + source.bottom) / 2))
         halves = replace(source, bottom=middle), replace(source, top=middle)
     for half in halves:
-        yield from _parts(half)
+        yield from _divide(half)

@@ -1,4 +1,4 @@
-"""Pieces of content, local or remote, of which any range can be read."""
+"""Random access to byte ranges of local and remote files."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_MOST_AT_ONCE: Final = 64 << 20
+_MAX_WHOLE_BYTES: Final = 64 << 20
+"""Maximum size of a remote file that is fetched whole."""
+
 _LOCAL_BLOCK: Final = 1 << 20
-"""Memory of larger blocks comes from the system anew each time, which takes longer."""
+"""Block size in bytes; the allocator maps larger blocks anew, which is slower."""
 
 _REMOTE_BLOCK: Final = 4 << 20
 
@@ -20,23 +22,23 @@ Range = tuple[int, int]
 
 
 class Part(Protocol):
-    """A piece of content of known size."""
+    """Content of known size with random access, such as a file."""
 
     @property
     def size(self) -> int:
-        """Return its size in bytes."""
+        """Size in bytes."""
 
     def read(self, ranges: Sequence[Range]) -> list[bytes]:
-        """Return what is in some ranges, each of the length that was asked for.
+        """Return the bytes of several ranges, each of its full length.
 
         Raises
         ------
         OSError
-            If that cannot be read, or ends before.
+            If a range cannot be read, or the content ends before its end.
         """
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield all of it, in order; raises what `read` does."""
+        """Yield the whole content in order; raises as `read` does."""
 
 
 class LocalPart:
@@ -47,28 +49,28 @@ class LocalPart:
 
     @cached_property
     def size(self) -> int:
-        """Its size in bytes."""
+        """Size in bytes."""
         return os.stat(self.path).st_size  # noqa: PTH116 - a plain string
 
     def read(self, ranges: Sequence[Range]) -> list[bytes]:
-        """Return what is in some ranges; see `Part.read`."""
+        """Return the bytes of several ranges; see `Part.read`."""
         with open(self.path, "rb", buffering=0) as file:  # noqa: PTH123
-            found = []
+            pieces = []
             for start, length in ranges:
                 file.seek(start)
-                found.append(_whole(file.read(length), length, file))
-        return found
+                pieces.append(_complete(file.read(length), length, file))
+        return pieces
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield all of it, in order; see `Part.blocks`."""
+        """Yield the whole content in order; see `Part.blocks`."""
         with open(self.path, "rb", buffering=0) as file:  # noqa: PTH123
             for start in range(0, self.size, _LOCAL_BLOCK):
                 length = min(_LOCAL_BLOCK, self.size - start)
-                yield _whole(file.read(length), length, file)
+                yield _complete(file.read(length), length, file)
 
 
 class RemotePart:
-    """A file that fsspec reaches."""
+    """A file of an fsspec file system."""
 
     def __init__(self, system: Any, path: str) -> None:
         self._system = system
@@ -80,46 +82,45 @@ class RemotePart:
 
     @cached_property
     def _all(self) -> bytes:
-        """The whole file, of a server that gives no parts of one."""
-        if self.size > _MOST_AT_ONCE:
-            message = "the server gives no parts of files (HTTP ranges)"
+        """The whole file, from a server without support for ranges."""
+        if self.size > _MAX_WHOLE_BYTES:
+            message = "the server does not support HTTP range requests"
             raise OSError(message)
         return bytes(self._system.cat_file(self._path))
 
     @cached_property
     def size(self) -> int:
-        """Its size in bytes."""
+        """Size in bytes."""
         size = self._info.get("size")
         if size is None:
-            message = "the server does not say how large it is"
+            message = "the server does not report the size of the file"
             raise OSError(message)
         return int(size)
 
     def read(self, ranges: Sequence[Range]) -> list[bytes]:
-        """Return what is in some ranges, fetched together; see `Part.read`."""
+        """Return the bytes of several ranges, fetched together; see `Part.read`."""
         if self._info.get("partial") is False:
-            return [_whole(self._all[a : a + n], n) for a, n in ranges]
-        wanted = [each for each in ranges if each[1]]
-        starts = [start for start, _ in wanted]
-        ends = [start + length for start, length in wanted]
-        paths = [self._path] * len(wanted)
-        found = iter(self._system.cat_ranges(paths, starts, ends) if wanted else ())
-        return [self._cut(next(found), a, n) if n else b"" for a, n in ranges]
+            return [_complete(self._all[a : a + n], n) for a, n in ranges]
+        starts = [start for start, length in ranges if length]
+        ends = [start + length for start, length in ranges if length]
+        paths = [self._path] * len(starts)
+        pieces = iter(self._system.cat_ranges(paths, starts, ends) if starts else ())
+        return [self._crop(next(pieces), a, n) if n else b"" for a, n in ranges]
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield all of it, in order; see `Part.blocks`."""
+        """Yield the whole content in order; see `Part.blocks`."""
         for start in range(0, self.size, _REMOTE_BLOCK):
             yield self.read([(start, min(_REMOTE_BLOCK, self.size - start))])[0]
 
-    def _cut(self, data: bytes, start: int, length: int) -> bytes:
-        """Return the range, also where a server sent the whole file in its place."""
+    def _crop(self, data: bytes, start: int, length: int) -> bytes:
+        """Return the range, also if the server sent the whole file in its place."""
         if len(data) > length and len(data) == self.size:
             data = data[start : start + length]
-        return _whole(data, length)
+        return _complete(data, length)
 
 
-def _whole(data: bytes | None, length: int, file: Any = None) -> bytes:
-    """Return what was asked for to the last byte; the system may give it in pieces."""
+def _complete(data: bytes | None, length: int, file: Any = None) -> bytes:
+    """Return exactly `length` bytes; read on where the system returned fewer."""
     data = data or b""
     while file is not None and len(data) < length:
         more = file.read(length - len(data))
@@ -127,6 +128,6 @@ def _whole(data: bytes | None, length: int, file: Any = None) -> bytes:
             break
         data += more
     if len(data) != length:
-        message = f"{len(data):,} bytes came where {length:,} were asked for"
+        message = f"{len(data):,} bytes were read instead of {length:,}"
         raise OSError(message)
     return data

@@ -1,4 +1,4 @@
-"""Which reader opens a file: decided by what is in it, not by its name."""
+"""Choice of the reader for a file, by its content, not by its name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from workbench.errors import OutOfBoundsError, UnsupportedSlideError
-from workbench.slide.location import Location, locate, optional, reaching
+from workbench.slide.location import Location, import_optional, locate, slide_errors
 from workbench.slide.readers.base import number_of
 
 if TYPE_CHECKING:
@@ -17,30 +17,32 @@ if TYPE_CHECKING:
 
 
 def open_reader(path: str | Location, image: int | str | None = None) -> Reader:
-    """Open a file with the reader that is made for its content.
+    """Open a file with the reader for its content.
 
     Parameters
     ----------
     path : str or Location
+        The file, folder or URL.
     image : int or str, optional
-        Number or name of one of the file's images; by default its scan.
+        Number or name of one of the file's images; default: the scan.
 
     Raises
     ------
     SlideNotFoundError, UnsupportedSlideError, BrokenSlideError, SlideReadError
+        If the file does not exist, has no reader, is damaged or cannot be read.
     OutOfBoundsError
-        If it holds no such image.
+        If the file holds no such image.
     """
-    place = locate(path) if isinstance(path, str) else path
-    with reaching(place.path):
-        if place.kind == "tiff":
-            return _open_tiff(place.path, image)
-        if place.kind == "zarr":
-            return _open_zarr(place, image)
-        reader = _OPENERS[place.kind](place.path)
+    location = locate(path) if isinstance(path, str) else path
+    with slide_errors(location.path):
+        if location.kind == "tiff":
+            return _open_tiff(location.path, image)
+        if location.kind == "zarr":
+            return _open_zarr(location, image)
+        reader = _OPENERS[location.kind](location.path)
     if image is not None:
         try:
-            number_of(place.path, reader.images, image, reader.default_image)
+            number_of(location.path, reader.images, image, reader.default_image)
         except OutOfBoundsError:
             reader.close()
             raise
@@ -54,29 +56,29 @@ def _open_tiff(path: str, image: int | str | None) -> Reader:
 
 
 def _open_dicom(path: str) -> Reader:
-    """Open with OpenSlide; what it refuses wsidicom may read."""
-    files = optional("workbench.slide.readers.dicom.files", path, "dicom")
+    """Open with OpenSlide, or with wsidicom what OpenSlide does not support."""
+    files = import_optional("workbench.slide.readers.dicom.files", path, "dicom")
     slide = files.slide_at(path)
-    # OpenSlide looks for levels beside the one that it is given, and nowhere else.
+    # OpenSlide finds the levels only in the folder of the given file.
     together = len({os.path.dirname(file) for file in slide.paths}) == 1  # noqa: PTH120
     reader: Any = _try_openslide(slide.first) if together else None
-    colours = optional("workbench.slide.readers.dicom.samples", path, "dicom")
+    colours = import_optional("workbench.slide.readers.dicom.samples", path, "dicom")
     samples = colours.mistaken_samples(slide.levels, path)
     if reader is None:
-        dicom = optional("workbench.slide.readers.dicom.reader", path, "dicom")
+        dicom = import_optional("workbench.slide.readers.dicom.reader", path, "dicom")
         reader = dicom.DicomReader(path, slide)
     return cast("Reader", reader if samples is None else reader.showing(samples))
 
 
 def _open_other(path: str) -> Reader:
-    optional("workbench.slide.readers.openslide", path, "openslide")
+    import_optional("workbench.slide.readers.openslide", path, "openslide")
     reader = _try_openslide(path)
     if reader is None:
-        reason = "its content is of no known slide or image format"
+        reason = "its content has no known slide or image format"
         raise UnsupportedSlideError(
             path,
             reason,
-            "If it was a slide, the copy is damaged: copy it again. Otherwise convert"
+            "If it is a slide, the copy is damaged: copy it again. Otherwise convert"
             " it to a pyramidal TIFF.",
         )
     return reader

@@ -1,4 +1,4 @@
-"""Boxes of a slide as the stored tiles that cover them, still encoded."""
+"""Boxes of a slide as the encoded stored tiles that cover them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ _JPEG: Final = "image/jpeg"
 
 @dataclass(frozen=True, eq=False)
 class EncodedBoxes:
-    """What it takes to make the pixels of boxes elsewhere: files, and where they lie.
+    """Encoded tiles and their layout, from which a device can decode boxes.
 
-    A tenth of the bytes of the pixels crosses the bus to a device that decodes.
+    Encoded tiles have a tenth of the bytes of the pixels, which saves bus transfer to a
+    GPU that decodes them.
     """
 
     files: tuple[bytes, ...]
-    """Stored tiles, each once, as complete JPEG files."""
+    """Stored tiles as complete JPEG files, each once."""
 
     lookup: NDArray[np.int64]
-    """Number of the file of each stored tile that a box may touch, from the one that
-    holds its upper left corner; int64 (N, rows, columns), -1 where there is none."""
+    """Index into `files` of each stored tile that a box may touch, starting with the
+    tile of its upper left corner; int64 (N, rows, columns), -1 where there is none."""
 
     corners: NDArray[np.int64]
     """x and y of the upper left corner of each box in the level, int64 (N, 2)."""
@@ -42,15 +43,15 @@ class EncodedBoxes:
     """Width and height of a stored tile."""
 
     limit: tuple[int, int]
-    """Width and height of the level; what lies outside is background."""
+    """Width and height of the level; outside of it is background."""
 
     size: tuple[int, int]
-    """Width and height that are wanted of each box: its own, or fewer pixels."""
+    """Output width and height of each box: that of `box`, or smaller."""
 
     background: tuple[int, int, int]
 
     read: Callable[[], NDArray[np.uint8]]
-    """Reads the same boxes, decoded here: uint8 (N, height, width, 3)."""
+    """Reads the same boxes decoded on the CPU: uint8 (N, height, width, 3)."""
 
     def __len__(self) -> int:
         """Return the number of boxes."""
@@ -59,11 +60,11 @@ class EncodedBoxes:
     def __getitem__(self, part: slice) -> EncodedBoxes:
         """Return some of the boxes, with the files that they need."""
         used, numbers = np.unique(self.lookup[part], return_inverse=True)
-        there = used[used >= 0]
+        files = used[used >= 0]
         return replace(
             self,
-            files=tuple(self.files[i] for i in there.tolist()),
-            lookup=numbers.reshape(self.lookup[part].shape) - (len(used) - len(there)),
+            files=tuple(self.files[i] for i in files.tolist()),
+            lookup=numbers.reshape(self.lookup[part].shape) - (len(used) - len(files)),
             corners=self.corners[part],
             read=lambda: self.read()[part],
         )
@@ -75,20 +76,21 @@ def encoded_boxes(
     size: tuple[int, int],
     read: Callable[[], NDArray[np.uint8]],
 ) -> EncodedBoxes | None:
-    """Return boxes as stored tiles, None where their pixels are made in another way.
+    """Return boxes as encoded stored tiles, or None if that is not possible.
 
-    That is so where they are not stored as JPEG tiles, cut through pixels of the level,
-    or have to be enlarged.
+    It is not possible where the level is not stored as JPEG tiles, where a box does not
+    lie on pixel boundaries of the level, or where it has to be enlarged.
 
     Parameters
     ----------
     reader : Reader
+        Reads the stored tiles.
     sources : sequence of Source
-        One for each box, none of them shrunk while it is decoded.
+        One for each box, without reduction while decoding.
     size : (int, int)
-        Width and height that are wanted of each.
+        Output width and height of each box.
     read : callable
-        Reads them decoded.
+        Reads the boxes decoded.
 
     Raises
     ------
@@ -101,27 +103,25 @@ def encoded_boxes(
     if level.tile is None or not alike or box[0] < size[0] or box[1] < size[1]:
         return None
     corners = np.array([source.origin for source in sources])
-    places = _places(corners, box, level, level.tile)
+    indices = _tile_indices(corners, box, level, level.tile)
     columns = -(-level.size[0] // level.tile[0])
-    wanted, numbers = np.unique(places, return_inverse=True)
+    tiles, numbers = np.unique(indices, return_inverse=True)
     files: list[bytes] = []
-    order = np.full(len(wanted), -1, np.int64)
-    for i, place in enumerate(wanted.tolist()):
-        stored = place >= 0 and reader.encoded_tile(
-            number, place % columns, place // columns
+    order = np.full(len(tiles), -1, np.int64)
+    for i, tile in enumerate(tiles.tolist()):
+        stored = tile >= 0 and reader.encoded_tile(
+            number, tile % columns, tile // columns
         )
         if stored and stored.media_type == _JPEG:
             order[i] = len(files)
             files.append(stored.data)
-        elif place >= 0 and not reader.is_blank(
-            number, place % columns, place // columns
-        ):
-            return None  # its pixels come from elsewhere
+        elif tile >= 0 and not reader.is_blank(number, tile % columns, tile // columns):
+            return None  # the pixels have another source
     if not files:
         return None
     return EncodedBoxes(
         files=tuple(files),
-        lookup=order[numbers].reshape(places.shape),
+        lookup=order[numbers].reshape(indices.shape),
         corners=corners,
         box=box,
         tile=level.tile,
@@ -132,25 +132,26 @@ def encoded_boxes(
     )
 
 
-def _places(
+def _tile_indices(
     corners: NDArray[np.int64],
     box: tuple[int, int],
     level: Level,
     tile: tuple[int, int],
 ) -> NDArray[np.int64]:
-    """Return the places in the level of the tiles that boxes touch; -1: outside it.
+    """Return the indices of the stored tiles that boxes touch; -1: outside the level.
 
     Returns
     -------
     int64 (N, rows, columns)
-        Counted row by row; as many for each box as any of them touches.
+        Tiles counted row by row; rows and columns are those of the box that touches
+        most tiles.
     """
     first, last = corners // tile, -(-(corners + box) // tile)
     across, down = (last - first).max(axis=0)
     columns, rows = -(-level.size[0] // tile[0]), -(-level.size[1] // tile[1])
     x = first[:, 0, None, None] + np.arange(across)
     y = first[:, 1, None, None] + np.arange(down)[:, None]
-    # Beyond its own last tile a box touches none, although another box may.
+    # A box with fewer tiles than another touches none beyond its last one.
     touched = (x < last[:, 0, None, None]) & (y < last[:, 1, None, None])
     inside = touched & (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
     return np.where(inside, y * columns + x, -1)

@@ -1,4 +1,4 @@
-"""Where a slide lies and what kind of content it is, whatever it is called."""
+"""Location of a slide (path or URL) and the kind of its content."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _IMAGES: Final = (
 )
 _LOCAL: Final = ("file://", "local://")
 _GROUP: Final = ("zarr.json", ".zgroup", ".zattrs")
-"""Files of which a Zarr group has one."""
+"""A Zarr group has at least one of these files."""
 
 _MIRAX_INDEX: Final = "Slidedat.ini"
 _ABSENT_STATUS: Final = (403, 404, 410)
@@ -45,7 +45,7 @@ _NO_FILE: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A path or URL as libraries take it, and the kind of what lies there."""
+    """A path or URL in the form that libraries accept, and the kind of its content."""
 
     path: str
     """A path on disk, or an fsspec URL that does not begin with "file://"."""
@@ -54,16 +54,17 @@ class Location:
 
     @property
     def is_remote(self) -> bool:
-        """Whether only fsspec reaches it."""
+        """Whether it is an fsspec URL, not a local file."""
         return is_url(self.path)
 
 
 def locate(path: str) -> Location:
-    """Find out where something lies and what kind it is, from what is in it.
+    """Return the location of a slide and the kind of its content.
 
     Raises
     ------
     SlideNotFoundError, UnsupportedSlideError, BrokenSlideError, SlideReadError
+        If the slide does not exist, has an unsupported kind, or cannot be read.
     """
     path = _on_disk(path)
     if is_url(path):
@@ -81,7 +82,7 @@ def locate(path: str) -> Location:
             head = file.read(_HEAD)
     except OSError as error:
         raise BrokenSlideError(path, error.strerror or str(error)) from error
-    if path.lower().endswith(".mrxs"):  # a JPEG of the glass; the slide is beside it
+    if path.lower().endswith(".mrxs"):  # a JPEG thumbnail; the slide is in a folder
         return Location(path, "openslide")
     return Location(path, _kind_of(head) or "openslide")
 
@@ -92,17 +93,17 @@ def is_url(path: str) -> bool:
 
 
 def local_files(path: str) -> tuple[str, ...]:
-    """Return the file on disk that a path or file URL names; none for other URLs."""
+    """Return the local file of a path or file URL; empty for other URLs."""
     path = _on_disk(path)
     return () if is_url(path) else (os.path.abspath(path),)  # noqa: PTH100
 
 
 def _on_disk(path: str) -> str:
-    """Return the path that a file URL means; everything else as it is."""
+    """Return the local path of a file URL; any other path unchanged."""
     for prefix in _LOCAL:
         if path.startswith(prefix) and "::" not in path:
             plain = path.removeprefix(prefix).removeprefix("localhost")
-            # fsspec takes such paths literally, everybody else quotes them.
+            # fsspec takes such paths literally; other programs quote them.
             return plain if os.path.exists(plain) else unquote(plain)  # noqa: PTH110
     return path
 
@@ -127,8 +128,8 @@ def _kind_of(head: bytes) -> Kind | None:
 
 
 def _remote_kind(url: str) -> Kind:
-    """Return the kind of what lies at a URL: a file by its head, else a Zarr group."""
-    with reaching(url):
+    """Return the kind of the content at a URL: a file by its head, or a Zarr group."""
+    with slide_errors(url):
         system, root = fsspec.core.url_to_fs(url)
         if ".zarr" in url and _is_group(system, root):
             return "zarr"
@@ -136,7 +137,7 @@ def _remote_kind(url: str) -> Kind:
         kind = _kind_of(head)
         if kind == "tiff":
             if isinstance(system, AbstractArchiveFileSystem) and not is_archived(url):
-                reason = "it lies in an archive, and of these only ZIP is read in place"
+                reason = "it is in an archive, and only ZIP archives are read in place"
                 raise UnsupportedSlideError(url, reason, "Unpack it and open the file.")
             return kind
         if _is_group(system, root):
@@ -146,12 +147,12 @@ def _remote_kind(url: str) -> Kind:
     raise UnsupportedSlideError(
         url,
         "only TIFF and OME-Zarr are read over a network",
-        "Copy it to a disk of this machine, with all files that belong to it.",
+        "Copy it to a local disk, with all files that belong to it.",
     )
 
 
 def _is_group(system: Any, root: str) -> bool:
-    """Return whether a Zarr group lies there, without listing anything."""
+    """Return whether a path is a Zarr group, without listing its content."""
     names = [f"{root.rstrip('/')}/{name}".lstrip("/") for name in _GROUP]
     if root.startswith("/"):
         names = [f"/{name}" for name in names]
@@ -178,16 +179,22 @@ def _head(system: Any, path: str) -> bytes:
 
 
 def is_absent(error: Exception) -> bool:
-    """Return whether an error means that there is no such file.
+    """Return whether an error means that the file does not exist.
 
-    Buckets that may not be listed say 403 of a key that they do not hold.
+    Buckets without permission to list answer 403 for a missing key.
     """
     absent = isinstance(error, (*_NO_FILE, KeyError, PermissionError))
     return absent or getattr(error, "status", 0) in _ABSENT_STATUS
 
 
-def optional(module: str, path: str, extra: str) -> Any:
-    """Return a module of ours whose library may not be installed."""
+def import_optional(module: str, path: str, extra: str) -> Any:
+    """Import a module of the workbench that needs an optional library.
+
+    Raises
+    ------
+    UnsupportedSlideError
+        If the library is not installed; it names the extra to install.
+    """
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -198,34 +205,34 @@ def optional(module: str, path: str, extra: str) -> Any:
         ) from error
 
 
-class reaching:  # noqa: N801 - a context manager, used as a function
-    """What fsspec and its libraries raise, as the errors of a slide.
+class slide_errors:  # noqa: N801 - a context manager, used as a function
+    """Context manager: converts errors of fsspec and its libraries to slide errors.
 
     Parameters
     ----------
     path : str
-        The slide that is spoken of.
+        The slide that the error names.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
 
     def __enter__(self) -> None:
-        """Begin."""
+        """Enter the context."""
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        """Raise the slide's error in place of a library's."""
+        """Raise a slide error in place of a library's."""
         if not isinstance(error, Exception) or isinstance(error, WorkbenchError):
             return
         if isinstance(error, _NO_FILE):
             raise SlideNotFoundError(self.path) from error
         reason = str(error) or type(error).__name__
         if isinstance(error, ImportError):
-            remedy = f"Install what is missing: {reason}."
-            reason = "a library for this kind of address is not installed"
+            remedy = f"Install the missing library: {reason}."
+            reason = "a library for this kind of URL is not installed"
             raise UnsupportedSlideError(self.path, reason, remedy) from error
         if isinstance(error, ValueError) and "rotocol" in reason:
             raise UnsupportedSlideError(
-                self.path, reason, "Check the beginning of the address."
+                self.path, reason, "Check the protocol of the URL."
             ) from error
         raise SlideReadError(self.path, "the beginning", reason) from error

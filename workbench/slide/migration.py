@@ -1,9 +1,9 @@
-"""What earlier versions saved of a slide: found under its former ids, and taken over.
+"""Migration of work that earlier versions saved under a slide's former ids.
 
-A former id that no other slide can have is taken at once. One that several slides may
-share is asked about: whoever knows the slide says whose the work is, and the answer is
-kept beside it, so that nobody is asked twice. Nothing is ever removed from where an
-earlier version left it.
+Work under a former id that is unique to the slide is used at once. For an id that
+several slides may share, the user decides whether the work belongs to the slide; the
+decision is saved beside the work, so the user is asked only once. Files of earlier
+versions are never moved or removed.
 """
 
 from __future__ import annotations
@@ -24,149 +24,154 @@ if TYPE_CHECKING:
 
     from workbench.slide.slide import Slide
 
-_ANSWERS: Final = "former-ids"
+_DECISIONS: Final = "former-ids"
 _BESIDE_RUNS: Final = ("annotations", "bookmarks")
 _LOCK_S: Final = 20.0
 
 
 class FormerWork:
-    """Which of a slide's former ids stand for it, in one folder of saved work.
+    """Work saved under a slide's former ids in one folder.
 
     Parameters
     ----------
     folder : path
-        Where the work is: annotations, bookmarks or runs.
+        Folder of the work: annotations, bookmarks or runs.
     slide : Slide
+        The slide.
     """
 
     def __init__(self, folder: str | os.PathLike[str], slide: Slide) -> None:
         self.slide = slide
         self.folder = Path(folder)
-        self._file = self.folder / _ANSWERS / f"{slide.id}.json"
+        self._file = self.folder / _DECISIONS / f"{slide.id}.json"
 
-    def taken(self, candidates: Iterable[str]) -> list[str]:
-        """Return those of some ids under which work of this slide was saved."""
-        return [each for each in self._own(candidates) if self._stands(each)]
+    def own_ids(self, candidates: Iterable[str]) -> list[str]:
+        """Return the ids among `candidates` whose work belongs to this slide."""
+        return [id_ for id_ in self._former_ids(candidates) if self._decision(id_)]
 
-    def asked(self, candidates: Iterable[str]) -> list[str]:
-        """Return those of some ids that other slides may share, still to be asked."""
-        return [each for each in self._own(candidates) if self._stands(each) is None]
+    def undecided_ids(self, candidates: Iterable[str]) -> list[str]:
+        """Return the ids among `candidates` for which the user has to decide."""
+        ids = self._former_ids(candidates)
+        return [id_ for id_ in ids if self._decision(id_) is None]
 
-    def is_ours(self, record: Mapping[str, Any]) -> bool | None:
-        """Return whether a run is of this slide; None if that has to be asked.
+    def owns_run(self, record: Mapping[str, Any]) -> bool | None:
+        """Return whether a run is of this slide; None if the user has to decide.
 
-        A file at the path that the record names, older than the run, is the slide.
+        The slide owns the run if its file has the path of the record and is older than
+        the run.
 
         Parameters
         ----------
         record : mapping
-            What `run.json` says.
+            Content of `run.json`.
         """
         slide = record["slide"]
-        former = str(slide["id"])
-        if former == self.slide.id:
+        id_ = str(slide["id"])
+        if id_ == self.slide.id:
             return True
-        if not self._own([former]):
+        if not self._former_ids([id_]):
             return False
-        stands = self._stands(former)
-        if stands is None and _was_at(
+        decision = self._decision(id_)
+        if decision is None and _existed_at(
             str(slide["path"]), self.slide, record["created"]
         ):
             return True
-        return stands
+        return decision
 
-    def answer(self, *, take: bool) -> None:
-        """Keep whether what was saved under the slide's former ids is of this slide.
+    def decide(self, *, take: bool) -> None:
+        """Save whether work under the slide's former ids belongs to this slide.
 
         Raises
         ------
         RunFolderError
-            If the disk refuses.
+            On an I/O error.
         """
         with disk_errors(self._file):
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with filelock.FileLock(self._file.with_suffix(".lock"), timeout=_LOCK_S):
-                answers = {**self._answers(), **dict.fromkeys(self._ids, take)}
-                replace_file(self._file, json.dumps(answers, indent=1).encode())
+                ids = self.slide.former.ids
+                decisions = {**self._read_decisions(), **dict.fromkeys(ids, take)}
+                replace_file(self._file, json.dumps(decisions, indent=1).encode())
 
-    @property
-    def _ids(self) -> tuple[str, ...]:
-        return self.slide.former.ids
+    def _former_ids(self, candidates: Iterable[str]) -> list[str]:
+        former = set(filter(is_former, candidates)) - {self.slide.id}
+        # The ids of the slide are computed only where there are candidates.
+        return [id_ for id_ in self.slide.former.ids if id_ in former] if former else []
 
-    def _own(self, candidates: Iterable[str]) -> list[str]:
-        wanted = set(filter(is_former, candidates)) - {self.slide.id}
-        return [each for each in self._ids if each in wanted] if wanted else []
-
-    def _stands(self, former: str) -> bool | None:
-        """Return whether an id stands for the slide; None if that has to be asked."""
-        answer = self._answers().get(former)
-        if answer is None and self.slide.former.certain:
+    def _decision(self, former: str) -> bool | None:
+        """Return whether an id belongs to the slide; None if it is undecided."""
+        decision = self._read_decisions().get(former)
+        if decision is None and self.slide.former.certain:
             return True
-        return answer
+        return decision
 
-    def _answers(self) -> dict[str, bool]:
+    def _read_decisions(self) -> dict[str, bool]:
         try:
-            found: dict[str, bool] = json.loads(self._file.read_text(encoding="utf-8"))
+            content: dict[str, bool] = json.loads(
+                self._file.read_text(encoding="utf-8")
+            )
         except (OSError, ValueError):
             return {}
-        return found
+        return content
 
 
 def unclaimed(folder: str | os.PathLike[str], slide: Slide) -> list[str]:
-    """Return what is saved beside some runs that may be of a slide, or of another.
+    """Return the saved work that may belong to a slide or to another one.
 
     Parameters
     ----------
     folder : path
-        Of the runs; annotations and bookmarks are below it.
+        Folder of the runs; annotations and bookmarks are in it.
+    slide : Slide
+        The slide.
 
     Returns
     -------
     list of str
-        Such as ["annotations", "2 runs"]; empty if there is nothing to ask.
+        For example ["annotations", "2 runs"]; empty if there is nothing to decide.
     """
     root = Path(folder)
-    found = []
+    work = []
     for name in _BESIDE_RUNS:
-        there = [file.stem for file in (root / name).glob("*.json*")]
-        if FormerWork(root / name, slide).asked(there):
-            found.append(name)
-    work = FormerWork(root, slide)
-    runs = sum(work.is_ours(record) is None for record in _records(root))
+        ids = [file.stem for file in (root / name).glob("*.json*")]
+        if FormerWork(root / name, slide).undecided_ids(ids):
+            work.append(name)
+    former = FormerWork(root, slide)
+    runs = sum(former.owns_run(record) is None for record in _run_records(root))
     if runs:
-        found.append(f"{runs} run{'s' * (runs > 1)}")
-    return found
+        work.append(f"{runs} run{'s' * (runs > 1)}")
+    return work
 
 
 def claim(folder: str | os.PathLike[str], slide: Slide, *, take: bool) -> None:
-    """Keep whether all that `unclaimed` names is of a slide.
+    """Save whether all the work that `unclaimed` returns belongs to a slide.
 
     Raises
     ------
     RunFolderError
-        If the disk refuses.
+        On an I/O error.
     """
-    for place in (Path(folder), *(Path(folder) / name for name in _BESIDE_RUNS)):
-        FormerWork(place, slide).answer(take=take)
+    for path in (Path(folder), *(Path(folder) / name for name in _BESIDE_RUNS)):
+        FormerWork(path, slide).decide(take=take)
 
 
-def _records(folder: Path) -> Iterator[dict[str, Any]]:
+def _run_records(folder: Path) -> Iterator[dict[str, Any]]:
     for file in folder.glob("*/run.json"):
         try:
             record = dict(json.loads(file.read_text(encoding="utf-8")))
             if is_former(str(record["slide"]["id"])):
                 yield record
-        except (OSError, ValueError, TypeError, KeyError):  # damaged, or not ours
+        except (OSError, ValueError, TypeError, KeyError):  # damaged or foreign
             continue
 
 
-def _was_at(path: str, slide: Slide, moment: str) -> bool:
-    """Return whether a slide lies at a path, and has since before a moment."""
-    here = Path(slide.path)
+def _existed_at(path: str, slide: Slide, moment: str) -> bool:
+    """Return whether the slide is the file at `path` and is older than `moment`."""
+    file = Path(slide.path)
     try:
-        same = here.is_file() and here.samefile(path)
+        same = file.is_file() and file.samefile(path)
         return (
-            same and here.stat().st_mtime < datetime.fromisoformat(moment).timestamp()
+            same and file.stat().st_mtime < datetime.fromisoformat(moment).timestamp()
         )
     except (OSError, ValueError):
         return False

@@ -1,4 +1,4 @@
-"""Pixels that know their place."""
+"""Region: pixels of a slide together with the box that they cover."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class Region:
     """uint8, shape (H, W, 3), sRGB, read-only; outside the slide: background."""
 
     box: Box
-    """What they cover, in level-0 pixels."""
+    """Box that the pixels cover, in level-0 pixels."""
 
     mpp: float | None
-    """Micrometres per pixel *of these pixels*; None where the slide's is not known."""
+    """Micrometres per pixel *of these pixels*; None if the slide's is not known."""
 
     slide_id: str = ""
-    """`Slide.id` of where they come from; empty for pixels from elsewhere."""
+    """`Slide.id` of the source; empty for pixels that are not from a slide."""
 
     def __post_init__(self) -> None:
-        """Refuse other layouts and make the pixels read-only."""
+        """Validate shape and dtype, and make the pixels read-only."""
         pixels = self.pixels
         if pixels.dtype != _UINT8 or pixels.shape[2:] != (_CHANNELS,):
             message = (
@@ -65,7 +65,7 @@ class Region:
 
     @property
     def downsample(self) -> float:
-        """Level-0 pixels for each pixel, along x."""
+        """Level-0 pixels per pixel, along x."""
         return self.box.width / max(1, self.size[0])
 
     def image(self) -> Image.Image:

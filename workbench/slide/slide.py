@@ -1,4 +1,4 @@
-"""A slide: any file that a reader opens, read by place and resolution."""
+"""Slide: an open whole-slide image, read by box and resolution."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from workbench.slide.detect import open_reader
 from workbench.slide.encoded_regions import EncodedBoxes, encoded_boxes
 from workbench.slide.icc import to_srgb
 from workbench.slide.identity.source import SlideSource, checked
-from workbench.slide.limits import check_answer
+from workbench.slide.limits import check_read_size
 from workbench.slide.notebook_view import mimebundle
 from workbench.slide.pixel_size import Mpp, PixelSize
 from workbench.slide.readers.base import shown_image
@@ -53,21 +53,21 @@ def open_slide(
     path : str or path
         A file, a DICOM or OME-Zarr folder, or an fsspec URL.
     mpp : float or (float, float), optional
-        Micrometres per stored pixel of level 0, or one number along x and one along y,
-        where the file does not say it or is wrong.
+        Micrometres per stored pixel of level 0, or one number along x and one along y.
+        Needed where the file states none, or a wrong one.
     icc : bool
-        Turn the pixels into sRGB by the file's colour profile, if it has one.
+        Convert the pixels to sRGB with the file's ICC profile, if it has one.
     exact : bool
-        Between stored levels, average whole stored pixels. By default JPEG tiles are
-        decoded at 1/2, 1/4 or 1/8 where that has all the detail: much quicker, and
-        as near to the truth, but not the same numbers.
+        Between stored levels, average full-resolution stored pixels. By default JPEG
+        tiles are decoded at 1/2, 1/4 or 1/8 where that keeps all the detail: much
+        faster and equally accurate, but not the same numbers.
     square : bool
-        Show stored pixels that are not square as square ones, so that lengths, areas
-        and what a model sees are right in every direction. Otherwise they stay as
-        stored, and nothing that needs one `mpp` can be done with them.
+        Resample stored pixels that are not square to square ones, so that lengths,
+        areas and model inputs are right in every direction. If False, they stay as
+        stored and the slide has no `mpp`.
     image : int or str, optional
-        Number or name (`Slide.images`) of one of the file's images. By default the
-        scan: the largest that is no label or macro.
+        Number or name (`Slide.images`) of one of the file's images. Default: the scan,
+        which is the largest image that is not a label or macro.
 
     Returns
     -------
@@ -76,13 +76,13 @@ def open_slide(
     Raises
     ------
     SlideNotFoundError, UnsupportedSlideError, BrokenSlideError, SlideReadError
-        If there is no such file, no reader for it, or it is damaged or out of reach.
+        If the file does not exist, has no reader, is damaged or cannot be reached.
     SeveralSlidesError, SlideChangedError
         If it is a folder of several slides, or is being written.
     OutOfBoundsError
-        If `mpp` cannot be that of a slide, or the file holds no such image.
+        If `mpp` is not plausible for a slide, or the file holds no such image.
     ColourProfileError
-        If `icc`, and the file's profile is damaged or not one for RGB.
+        If `icc` is set and the file's profile is damaged or not for RGB.
     """
     source = SlideSource(os.fspath(path))
     with source.explained():
@@ -140,96 +140,96 @@ class Slide:
         self.associated: Mapping[str, NDArray[np.uint8]] = AssociatedImages(reader)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel by path, and be opened anew where it arrives."""
-        how = (self._given_mpp, self._icc, self._exact, self._square, self.image)
-        return (_reopen, (self.path, self.id, *how))
+        """Pickle the path and options; unpickling opens the file again."""
+        options = (self._given_mpp, self._icc, self._exact, self._square, self.image)
+        return (_reopen, (self.path, self.id, *options))
 
     def __enter__(self) -> Self:
-        """Give the slide, to be closed at the end of the block."""
+        """Return the slide; it is closed at the end of the block."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give back the file."""
+        """Close the file."""
         self.close()
 
     def close(self) -> None:
-        """Give back the file."""
+        """Close the file."""
         self._reader.close()
 
     @property
     def id(self) -> str:
-        """What identifies its content; made, by reading the file, when first needed.
+        """Identifier computed from the content; the file is read on first access.
 
         Raises
         ------
         SlideChangedError
-            If it is made for the first time, and the file changed since it was opened.
+            If the id is first computed after the file has changed.
         """
         self._id = self._id or self._source.id_of(self._stored)
         return self._id
 
     @property
     def former(self) -> FormerIds:
-        """The ids under which earlier versions knew it."""
+        """Ids that earlier versions gave to this slide."""
         return self._source.former
 
     def require_unchanged(self, *, lately: bool = False) -> None:
-        """Look whether its file is still what was opened; see `SlideSource`.
+        """Check that the file has not changed since it was opened; see `SlideSource`.
 
         Raises
         ------
         SlideChangedError
-            If it is another one, or has been cut or written to.
+            If it was replaced, truncated or written to.
         """
         self._source.require_unchanged(lately=lately)
 
     @property
     def image_number(self) -> int:
-        """Which of `images` it is."""
+        """Index of the open image in `images`."""
         return self._stored.image
 
     @property
     def box(self) -> Box:
-        """The whole slide."""
+        """Box of the whole slide."""
         return Box(0, 0, *self.size)
 
     @property
     def waited_s(self) -> float:
-        """Seconds for which its file was waited for, by all threads together.
+        """Seconds of waiting for the file, summed over all threads.
 
-        0 where the reader cannot tell that from decoding.
+        0 for readers that cannot separate it from decoding.
         """
         return float(getattr(self._reader, "waited_s", 0.0))
 
     @property
     def pixels_id(self) -> str:
-        """Equal for slides that answer every question with the same pixels."""
+        """Identifier of content and read options: equal ids give equal pixels."""
         shape = "-{:.6g}x{:.6g}".format(*self.frame.scale) if self.frame.scaled else ""
         return f"{self.id}{'-icc' * self._icc}{'-exact' * self._exact}{shape}"
 
     @property
     def frame(self) -> FileFrame:
-        """How the stored pixels lie in the frame of the slide."""
+        """Map between the stored pixels and the pixels of the slide."""
         return FileFrame(self.pixel_size.scale if self._square else (1.0, 1.0))
 
     @property
     def scanned_frame(self) -> FileFrame:
-        """The frame of QuPath: stored pixels from the corner of what was scanned."""
+        """Frame of QuPath: stored pixels, with the origin at the scanned area."""
         return FileFrame(self.frame.scale, (self.bounds.x0, self.bounds.y0))
 
     @property
     def mpp(self) -> float | None:
-        """Micrometres per pixel of level 0: given, or declared and believable."""
+        """Micrometres per pixel of level 0, given or declared; None if not known."""
         return self._mpp
 
     @property
     def mpp_is_given(self) -> bool:
-        """Return whether the pixel size was given, not declared by the file."""
+        """Whether the pixel size was given by the user, not declared by the file."""
         return self._given_mpp is not None
 
     @property
     def mpp_problem(self) -> str:
-        """Why `mpp` is None, as a sentence; empty where it is known."""
+        """Why `mpp` is None, as a clause; empty if it is known."""
         return self.pixel_size.problem_as(square=self._square)
 
     def require_mpp(self) -> float:
@@ -246,8 +246,8 @@ class Slide:
 
     def with_mpp(self, mpp: Mpp) -> Slide:
         """Return the same slide with another pixel size; shares the open file."""
-        how = {"icc": self._icc, "exact": self._exact, "square": self._square}
-        return Slide(self._source, self._stored, mpp=mpp, **how)
+        options = {"icc": self._icc, "exact": self._exact, "square": self._square}
+        return Slide(self._source, self._stored, mpp=mpp, **options)
 
     def read(
         self,
@@ -261,17 +261,18 @@ class Slide:
         Parameters
         ----------
         box : Box or (x0, y0, x1, y1)
-            Level-0 pixels; what lies outside the slide is background.
+            Level-0 pixels; outside the slide is background.
         mpp : float, optional
-            Micrometres per pixel wanted; needs a known `mpp`.
+            Output resolution in micrometres per pixel; the slide must have an `mpp`.
         size : (int, int), optional
-            Width and height wanted instead. Default: level-0 pixels.
+            Output width and height, instead of `mpp`. Default: level-0 pixels.
 
         Raises
         ------
         OutOfBoundsError
-            If the box is empty or the answer would exceed `limits.MAX_PIXELS`.
+            If the box is empty or the output would exceed `limits.MAX_PIXELS`.
         MissingMppError, SlideReadError
+            If the slide's mpp is needed and not known, or pixels cannot be read.
         """
         box = Box.of(box)
         if mpp is not None:
@@ -281,7 +282,7 @@ class Slide:
             size = self._size_at(box, mpp)
         width, height = box.x1 - box.x0, box.y1 - box.y0
         if size is None or size == (width, height):
-            check_answer(self.path, 1, width, height)
+            check_read_size(self.path, 1, width, height)
             pixels = self._read_stored([(box.x0, box.y0)], width, height)[0]
             return Region(pixels, box, self._mpp, self._id or self.id)
         pixels = self.read_tiles([box], size)[0]
@@ -289,9 +290,9 @@ class Slide:
 
     def _size_at(self, box: Box, mpp: float) -> tuple[int, int]:
         """Return width and height of a box in pixels of `mpp`."""
-        known = self.pixel_size.xy or (self.require_mpp(),) * 2
+        stored_um = self.pixel_size.xy or (self.require_mpp(),) * 2
         across, down = (
-            um / part for um, part in zip(known, self.frame.scale, strict=True)
+            um / part for um, part in zip(stored_um, self.frame.scale, strict=True)
         )
         width, height = box.width * across / mpp, box.height * down / mpp
         return max(1, round(width)), max(1, round(height))
@@ -306,39 +307,40 @@ class Slide:
     ) -> NDArray[np.uint8]:
         """Return several boxes at one size, uint8 (N, height, width, 3).
 
-        Each stored tile is decoded once, however many boxes share it. Beside the answer
-        at most about 256 MB are needed: what is larger is read block by block.
+        Each stored tile is decoded once, even if several boxes share it. Needs at most
+        about 256 MB in addition to the output; larger boxes are read block by block.
 
         Parameters
         ----------
         boxes : sequence of Box
             Level-0 pixels.
         size : (int, int)
-            Width and height of each answer.
+            Output width and height of each box.
         threads : int
-            That decode together.
-        out : array, optional
-            Where to write, C-contiguous.
+            Number of decoding threads.
+        out : uint8 (N, height, width, 3), optional
+            Output array, C-contiguous.
         """
         width, height = size
-        check_answer(self.path, len(boxes), width, height)
+        check_read_size(self.path, len(boxes), width, height)
         if all(box.x1 - box.x0 == width and box.y1 - box.y0 == height for box in boxes):
             origins = [(box.x0, box.y0) for box in boxes]
             return self._read_stored(origins, width, height, threads, out)
         if out is None:
             out = np.empty((len(boxes), height, width, 3), np.uint8)
-        how = {"exact": self._exact}
-        sources = choose_sources(boxes, size, self.levels, self._scales, **how)
+        sources = choose_sources(
+            boxes, size, self.levels, self._scales, exact=self._exact
+        )
         read_sources(Reading(self._reader, self._profile, threads), sources, out)
         return out
 
     def read_encoded(
         self, boxes: Sequence[Box], size: tuple[int, int]
     ) -> EncodedBoxes | None:
-        """Return boxes as the stored JPEG tiles that cover them, for who decodes those.
+        """Return boxes as the stored JPEG tiles that cover them, for decoding on a GPU.
 
-        Of `size` (width, height) each. None where `encoded_boxes` has none, and where
-        a colour profile is applied.
+        `size` is the output width and height of each box. None where `encoded_boxes`
+        returns None, and where a colour profile is applied.
         """
         if self._profile is not None:
             return None
@@ -357,7 +359,7 @@ class Slide:
         threads: int = 1,
         out: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
-        """Return level-0 pixels: the short way, for which nothing is planned."""
+        """Return level-0 pixels without resampling."""
         read = self._reader.read_batch
         pixels = read(0, origins, width, height, threads=threads, out=out)
         if self._profile is not None:
@@ -367,17 +369,17 @@ class Slide:
     def encoded_tile(
         self, level: int, column: int, row: int, *, wait: bool = True
     ) -> EncodedTile | None:
-        """Return a stored tile as a complete image file, None where it has none.
+        """Return a stored tile as a complete image file.
 
-        Nor has it any once a colour profile is applied: stored tiles lack that. Unless
-        `wait`, None also where the disk would have to be waited for.
+        None if there is no such tile, if a colour profile is applied, or, without
+        `wait`, if the tile would have to be read from disk.
         """
         if self._profile is not None:
             return None
         return self._reader.encoded_tile(level, column, row, wait=wait)
 
     def thumbnail(self, max_px: int = 1024) -> Region:
-        """Return the whole slide with its longer side `max_px` pixels or less."""
+        """Return the whole slide with its longer side at most `max_px` pixels."""
         scale = min(1.0, max_px / max(self.size))
         width, height = (max(1, round(side * scale)) for side in self.size)
         return self.read(self.box, size=(width, height))
@@ -386,15 +388,15 @@ class Slide:
         return mimebundle(self)
 
     def __repr__(self) -> str:
-        """Tell name, size and mpp."""
+        """Return name, size and mpp."""
         mpp = f"{self.mpp:.4g}" if self.mpp else "unknown"
         return f"Slide({self.name!r}, {self.size[0]} x {self.size[1]} px, mpp {mpp})"
 
 
-def _reopen(path: str, known: str, *how: Any) -> Slide:
+def _reopen(path: str, expected_id: str, *options: Any) -> Slide:
     names = ("mpp", "icc", "exact", "square", "image")
-    slide = open_slide(path, **dict(zip(names, how, strict=True)))
-    if slide.id != known:
+    slide = open_slide(path, **dict(zip(names, options, strict=True)))
+    if slide.id != expected_id:
         slide.close()
         raise SlideChangedError(path)
     return slide

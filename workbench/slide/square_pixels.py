@@ -1,4 +1,4 @@
-"""Stored pixels that are not square, as square ones."""
+"""Resampling of stored pixels that are not square to square pixels."""
 
 from __future__ import annotations
 
@@ -19,17 +19,20 @@ if TYPE_CHECKING:
 
 
 class SquareReader(BoxReader):
-    """Shows each level of another reader with square pixels.
+    """Reader that resamples each level of another reader to square pixels.
 
-    The longer side of the stored pixels is divided: between the centres of stored
-    pixels values are interpolated linearly. A pixel depends on its place alone, so
-    boxes that meet have no seam. No stored tile is handed out as it is.
+    Values are interpolated linearly along the longer side of the stored pixels, between
+    their centres. A pixel depends only on its position, so adjacent boxes have no seam.
+    Stored tiles are not available in encoded form.
 
     Parameters
     ----------
     reader : Reader
+        Reader of the stored pixels.
     scale : (float, float)
-        How many square pixels a stored pixel is wide and high; at least 1.
+        Width and height of a stored pixel in square pixels; at least 1.
+    path : str
+        Path of the slide, for error messages.
     """
 
     band_px = 1 << 22
@@ -57,27 +60,27 @@ class SquareReader(BoxReader):
 
     @property
     def waited_s(self) -> float:
-        """For how many seconds the file was waited for, of all threads."""
+        """Seconds of waiting for the file, summed over all threads."""
         return float(getattr(self._reader, "waited_s", 0.0))
 
     def read_inside(
         self, level: int, x: int, y: int, width: int, height: int
     ) -> NDArray[np.uint8]:
-        """Return pixels of a box that lies wholly in the level."""
+        """Return the pixels of a box that lies completely in the level."""
         stored, square = self._reader.levels[level].size, self.levels[level].size
         across = _Axis(x, width, stored[0], square[0])
         down = _Axis(y, height, stored[1], square[1])
         pixels = self._reader.read_batch(
             level, [(across.first, down.first)], across.length, down.length
         )[0]
-        return down.spread(across.spread(pixels, axis=1), axis=0)
+        return down.interpolate(across.interpolate(pixels, axis=1), axis=0)
 
     def associated(self, name: str) -> NDArray[np.uint8]:
         """Return an associated image as it is stored."""
         return self._reader.associated(name)
 
     def close(self) -> None:
-        """Give back the file."""
+        """Close the file."""
         self._reader.close()
 
 
@@ -97,8 +100,8 @@ class _Axis:
         self._share = (centres - self._below).astype(np.float32)
         self.length = int(self._above[-1]) + 1 - self.first
 
-    def spread(self, pixels: NDArray[np.uint8], axis: int) -> NDArray[np.uint8]:
-        """Return one pixel for each square one, interpolated along the axis."""
+    def interpolate(self, pixels: NDArray[np.uint8], axis: int) -> NDArray[np.uint8]:
+        """Return the square pixels, interpolated along the axis."""
         if self._same:
             return pixels
         shape = [1, 1, 1]

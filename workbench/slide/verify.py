@@ -1,4 +1,4 @@
-"""Two libraries on one file: whether they show the same pixels at the same places."""
+"""Comparison of readers on one file: same pixels at the same positions?"""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from workbench.slide.readers.base import Reader
 
 SAME_MEAN: Final = 1.0
-"""Grey levels; decoders of one JPEG differ by less in the mean."""
+"""Maximum mean difference in grey levels; JPEG decoders differ by less."""
 
 _SIDE: Final = 256
 _SHIFTS: Final = (-1.0, -0.5, 0.0, 0.5, 1.0)
 _CLEARLY: Final = 0.6
-"""A shift is noticed where it leaves so little of the difference."""
+"""A shift is reported if it reduces the difference to this share."""
 
 
 Verdict = Literal["same", "differs", "not compared"]
@@ -35,27 +35,27 @@ Verdict = Literal["same", "differs", "not compared"]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How far another reader is from the one that opens a slide, at one level."""
+    """Difference between the default reader and another one, at one level."""
 
     reader: str
     level: int
     downsample: float
     places: int
     mean: float
-    """Of the absolute differences, in grey levels; NaN where it could not read."""
+    """Mean absolute difference, in grey levels; NaN if the reader failed."""
 
     worst: int
-    """The largest difference of any sample."""
+    """Maximum difference of a sample, in grey levels."""
 
     shift: tuple[float, float]
-    """By how many pixels, along x and y, it must be moved to fit best."""
+    """Shift in pixels along x and y of the other reader for the best fit."""
 
     problem: str = ""
-    """Why they could not be compared, as a clause."""
+    """Why the readers could not be compared, as a clause; empty if they were."""
 
     @property
     def verdict(self) -> Verdict:
-        """Return whether both show the same."""
+        """Whether both readers return the same pixels."""
         if self.problem:
             return "not compared"
         same = self.mean <= SAME_MEAN and self.shift == (0, 0)
@@ -63,10 +63,10 @@ class Comparison:
 
     @property
     def decides(self) -> bool:
-        """Return whether a difference speaks against the reader that opens the slide.
+        """Whether a difference is evidence against the default reader.
 
-        tiffslide composes no areas, fills no gaps and converts no colours, so it only
-        speaks for it.
+        tiffslide does not compose areas, fill gaps or convert colours, so only its
+        agreement counts.
         """
         return not self.reader.startswith("tiffslide")
 
@@ -74,48 +74,49 @@ class Comparison:
 def compare_readers(
     path: str, *, places: int = 8, seed: int = 0, image: int | str | None = None
 ) -> list[Comparison]:
-    """Compare the reader that opens a slide with the others that can.
+    """Compare the default reader of a slide with all others that can open it.
 
     Parameters
     ----------
     path : str
+        The slide.
     places : int
-        Random boxes for each level.
+        Random boxes per level.
     seed : int
-        Of the random places.
+        Seed of the random boxes.
     image : int or str, optional
-        As of `open_slide`; others than the scan are read by one reader alone.
+        As in `open_slide`; only the scan has more than one reader.
 
     Returns
     -------
     list of Comparison
-        One for each other reader and level; empty where no other opens the file.
+        One for each other reader and level; empty if no other opens the file.
 
     Raises
     ------
     SlideError
-        If the file does not open at all, or cannot be read where it is looked at.
+        If the file cannot be opened, or a compared box cannot be read.
     """
     first = open_reader(path, image)
     try:
-        found = []
-        for other in _others(path, first):
+        comparisons = []
+        for other in _open_others(path, first):
             rng = np.random.default_rng(seed)
-            found += [
-                _compared(first, other, level, places, rng)
+            comparisons += [
+                _compare_level(first, other, level, places, rng)
                 for level in range(len(first.levels))
             ]
             other.close()
-        return found
+        return comparisons
     finally:
         first.close()
 
 
-def _others(path: str, first: Reader) -> Iterator[Reader]:
-    """Open the file with whatever else reads it, each in turn."""
+def _open_others(path: str, first: Reader) -> Iterator[Reader]:
+    """Open the file with each of the other readers that support it."""
     if first.image != first.default_image:
         return
-    for kind in (_openslide, _direct, TiffslideReader, _wsidicom):
+    for kind in (_open_openslide, _open_tiff, TiffslideReader, _open_wsidicom):
         try:
             other: Any = kind(path)
         except (WorkbenchError, ImportError):
@@ -126,8 +127,8 @@ def _others(path: str, first: Reader) -> Iterator[Reader]:
             yield other
 
 
-def _direct(path: str) -> Any:
-    """Open a TIFF by its stored tiles, if its maker's files are read so."""
+def _open_tiff(path: str) -> Any:
+    """Open with `TiffReader`, if it supports the vendor of the file."""
     reader = TiffReader(path)
     if reader.is_trusted:
         return reader
@@ -135,7 +136,7 @@ def _direct(path: str) -> Any:
     raise ImportError
 
 
-def _openslide(path: str) -> Any:
+def _open_openslide(path: str) -> Any:
     opening = importlib.import_module("workbench.slide.readers.tiff.dispatch")
     dicom = locate(path).kind == "dicom"
     reader = opening.try_openslide(_dicom_slide(path).first if dicom else path)
@@ -144,7 +145,7 @@ def _openslide(path: str) -> Any:
     return reader
 
 
-def _wsidicom(path: str) -> Any:
+def _open_wsidicom(path: str) -> Any:
     if locate(path).kind != "dicom":
         raise ImportError
     dicom = importlib.import_module("workbench.slide.readers.dicom.reader")
@@ -155,65 +156,71 @@ def _dicom_slide(path: str) -> Any:
     return importlib.import_module("workbench.slide.readers.dicom.files").slide_at(path)
 
 
-def _compared(
+def _compare_level(
     first: Reader, other: Reader, number: int, places: int, rng: np.random.Generator
 ) -> Comparison:
-    own = first.levels[number]
-    told = (other.name, number, own.downsample)
-    match = _level_like(own.size, other)
+    level = first.levels[number]
+    key = (other.name, number, level.downsample)
+    match = _find_level(level.size, other)
     if match is None:
-        sizes = ", ".join(f"{w} x {h}" for w, h in (each.size for each in other.levels))
-        reason = f"it has no level of {own.size[0]} x {own.size[1]} pixels ({sizes})"
-        return Comparison(*told, 0, float("nan"), 0, (0, 0), reason)
-    side = min(_SIDE, *own.size)
+        sizes = ", ".join("{} x {}".format(*level.size) for level in other.levels)
+        width, height = level.size
+        reason = f"it has no level of {width} x {height} pixels ({sizes})"
+        return Comparison(*key, 0, float("nan"), 0, (0, 0), reason)
+    side = min(_SIDE, *level.size)
     means: list[float] = []
     worst, pairs = 0, []
     for _ in range(places):
-        x, y = (int(rng.integers(0, length - side + 1)) for length in own.size)
+        x, y = (int(rng.integers(0, length - side + 1)) for length in level.size)
         a = first.read_batch(number, [(x, y)], side, side)[0].astype(np.int16)
         try:
             b = other.read_batch(match, [(x, y)], side, side)[0].astype(np.int16)
         except WorkbenchError as error:
-            return Comparison(*told, len(means), float("nan"), 0, (0, 0), error.message)
+            return Comparison(*key, len(means), float("nan"), 0, (0, 0), error.message)
         difference = np.abs(a - b)
         means.append(float(difference.mean()))
         worst = max(worst, int(difference.max()))
         pairs.append((a, b))
-    return Comparison(*told, places, float(np.mean(means)), worst, _shift(pairs))
+    return Comparison(*key, places, float(np.mean(means)), worst, _find_shift(pairs))
 
 
-def _level_like(size: tuple[int, int], reader: Reader) -> int | None:
-    """Return the level of that size, give or take a pixel; None if there is none."""
+def _find_level(size: tuple[int, int], reader: Reader) -> int | None:
+    """Return the level of that size (within 1 pixel); None if there is none."""
     for number, level in enumerate(reader.levels):
         if all(abs(a - b) <= 1 for a, b in zip(size, level.size, strict=True)):
             return number
     return None
 
 
-def _shift(pairs: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> tuple[float, float]:
-    """Return by how much the second pictures have to be moved to fit the first best.
+def _find_shift(
+    pairs: Sequence[tuple[NDArray[Any], NDArray[Any]]],
+) -> tuple[float, float]:
+    """Return the shift of the second images that fits the first ones best.
 
     (0, 0) unless another shift fits clearly better.
     """
-    left = {
-        (x, y): float(np.mean([_off(a, b, x, y) for a, b in pairs]))
+    errors = {
+        (x, y): float(np.mean([_shift_error(a, b, x, y) for a, b in pairs]))
         for x in _SHIFTS
         for y in _SHIFTS
     }
-    best = min(left, key=lambda shift: (left[shift], abs(shift[0]) + abs(shift[1])))
-    here = left[0.0, 0.0]
-    return best if here > 0 and left[best] < _CLEARLY * here else (0.0, 0.0)
+    best = min(errors, key=lambda shift: (errors[shift], abs(shift[0]) + abs(shift[1])))
+    unshifted = errors[0.0, 0.0]
+    if unshifted > 0 and errors[best] < _CLEARLY * unshifted:
+        return best
+    return 0.0, 0.0
 
 
-def _off(a: NDArray[Any], b: NDArray[Any], x: float, y: float) -> float:
-    """Return the mean difference once `b` is moved by up to one pixel."""
-    if min(a.shape[:2]) < 8:  # noqa: PLR2004 - nothing is left inside
+def _shift_error(a: NDArray[Any], b: NDArray[Any], x: float, y: float) -> float:
+    """Return the mean difference after shifting `b` by up to one pixel."""
+    if min(a.shape[:2]) < 8:  # noqa: PLR2004 - too small to leave out a border
         return float(np.abs(a - b).mean())
-    moved = _moved(_moved(b.astype(np.float32), x, axis=1), y, axis=0)
+    moved = _move(_move(b.astype(np.float32), x, axis=1), y, axis=0)
     return float(np.abs(a - moved)[2:-2, 2:-2].mean())
 
 
-def _moved(picture: NDArray[Any], by: float, axis: int) -> NDArray[Any]:
+def _move(pixels: NDArray[Any], by: float, axis: int) -> NDArray[Any]:
+    """Shift by -1, -0.5, 0, 0.5 or 1 pixel along an axis."""
     whole = int(np.sign(by))
-    moved = np.roll(picture, whole, axis)
-    return moved if by == whole else np.add(picture, moved) / 2
+    moved = np.roll(pixels, whole, axis)
+    return moved if by == whole else np.add(pixels, moved) / 2

@@ -1,6 +1,6 @@
-"""A file that is stored in a ZIP file, read in place.
+"""Reading a file inside a ZIP archive in place.
 
-Only members without compression: of others no part can be read by itself.
+Only members without compression: compressed ones do not allow random access.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _SCHEME: Final = "zip://"
 _HEADER: Final = struct.Struct("<4s22xHH")
-"""Of a member: its mark, and the lengths of its name and of what else is said."""
+"""Local header of a member: signature, and lengths of the name and extra fields."""
 
 _MARK: Final = b"PK\3\4"
 _ENCRYPTED: Final = 1
@@ -30,17 +30,17 @@ _BLOCK: Final = 4 << 20
 
 
 def is_archived(path: str) -> bool:
-    """Return whether an address is that of a file within a ZIP file."""
+    """Return whether a URL is that of a file inside a ZIP archive."""
     return path.startswith(_SCHEME) and "::" in path
 
 
 def archive_of(path: str) -> str:
-    """Return where the ZIP file lies of a file that is in one."""
+    """Return the path or URL of the ZIP archive that holds a file."""
     return path.partition("::")[2]
 
 
 def open_archived(path: str) -> ArchivedFile:
-    """Open a file within a ZIP file.
+    """Open a file inside a ZIP archive.
 
     Parameters
     ----------
@@ -50,8 +50,9 @@ def open_archived(path: str) -> ArchivedFile:
     Raises
     ------
     SlideNotFoundError
+        If the archive has no such member.
     UnsupportedSlideError
-        If it is compressed or encrypted there.
+        If the member is compressed or encrypted.
     OSError
         If the archive cannot be read.
     """
@@ -64,22 +65,21 @@ def open_archived(path: str) -> ArchivedFile:
         word = "encrypted" if member.flag_bits & _ENCRYPTED else "compressed"
         raise UnsupportedSlideError(
             path,
-            f"it is {word} in its ZIP file, so that no part of it can be read by"
-            " itself",
+            f"it is {word} in its ZIP file, which does not allow random access",
             "Unpack it and open the file, or pack it without compression (zip -0).",
         )
     return ArchivedFile(system, member)
 
 
 class ArchivedFile(io.RawIOBase):
-    """A member of a ZIP file, as a file of its own.
+    """A member of a ZIP archive as a file object.
 
     Parameters
     ----------
     system : ZipFileSystem
-        Kept, since it closes the archive when nobody knows it any more.
+        The archive; a reference is held, because its finalizer closes the archive.
     member : ZipInfo
-        Of a file that is not compressed.
+        Member that is not compressed.
     """
 
     def __init__(self, system: Any, member: zipfile.ZipInfo) -> None:
@@ -88,79 +88,79 @@ class ArchivedFile(io.RawIOBase):
         self._archive.seek(member.header_offset)
         mark, name, extra = _HEADER.unpack(self._archive.read(_HEADER.size))
         if mark != _MARK:
-            message = "its ZIP file has no such file where it says"
+            message = "the directory of its ZIP file is wrong"
             raise OSError(message)
         self._start = member.header_offset + _HEADER.size + name + extra
-        self._size, self._place = member.file_size, 0
+        self._size, self._position = member.file_size, 0
 
     def readable(self) -> bool:
-        """Tell that it can be read."""
+        """Return True: the file can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Tell that it can be read from any place."""
+        """Return True: the file allows random access."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place; return it."""
-        begin = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}
-        self._place = max(0, begin[whence] + offset)
-        return self._place
+        """Move to a position; return it."""
+        begin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}
+        self._position = max(0, begin[whence] + offset)
+        return self._position
 
     def tell(self) -> int:
-        """Return the place."""
-        return self._place
+        """Return the position."""
+        return self._position
 
     def readinto(self, buffer: Any) -> int:
-        """Read into a buffer; return how many bytes."""
+        """Read into a buffer; return the number of bytes."""
         view = memoryview(buffer)
-        data = self._bytes(self._place, len(view))
+        data = self._read_range(self._position, len(view))
         view[: len(data)] = data
-        self._place += len(data)
+        self._position += len(data)
         return len(data)
 
-    def _bytes(self, start: int, length: int) -> bytes:
+    def _read_range(self, start: int, length: int) -> bytes:
         length = max(0, min(length, self._size - start))
         with self._lock:
             self._archive.seek(self._start + start)
             return bytes(self._archive.read(length)) if length else b""
 
     def close(self) -> None:
-        """Give back the archive."""
+        """Close the archive."""
         if not self.closed:
             self._system.close()
         super().close()
 
     @property
     def size(self) -> int:
-        """Its size in bytes."""
+        """Size in bytes."""
         return self._size
 
     def ranges(self, ranges: Sequence[Range]) -> list[bytes]:
-        """Return what is in some ranges, safe from any number of threads."""
-        return [self._bytes(*each) for each in ranges]
+        """Return the bytes of several ranges; thread-safe."""
+        return [self._read_range(start, length) for start, length in ranges]
 
 
 class ArchivedPart:
-    """A member of a ZIP file, as a piece of content."""
+    """A member of a ZIP archive as a `Part`."""
 
     def __init__(self, path: str) -> None:
         self._file = open_archived(path)
 
     @property
     def size(self) -> int:
-        """Its size in bytes."""
+        """Size in bytes."""
         return self._file.size
 
     def read(self, ranges: Sequence[Range]) -> list[bytes]:
-        """Return what is in some ranges; see `Part.read`."""
-        found = self._file.ranges(ranges)
-        if any(len(data) != n for data, (_, n) in zip(found, ranges, strict=True)):
-            message = "its ZIP file ends too early"
+        """Return the bytes of several ranges; see `Part.read`."""
+        pieces = self._file.ranges(ranges)
+        if any(len(data) != n for data, (_, n) in zip(pieces, ranges, strict=True)):
+            message = "its ZIP file is truncated"
             raise OSError(message)
-        return found
+        return pieces
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield all of it, in order; see `Part.blocks`."""
+        """Yield the whole content in order; see `Part.blocks`."""
         for start in range(0, self.size, _BLOCK):
             yield self.read([(start, min(_BLOCK, self.size - start))])[0]

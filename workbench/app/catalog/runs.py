@@ -85,7 +85,7 @@ class RunLibrary:
         for record in sorted(self.folder.glob(f"*/{RECORD}"), key=_age):
             try:
                 run = open_run(record.parent)
-                if former.is_ours(run.record):
+                if former.owns_run(run.record):
                     found.append(SavedRun.of(run))
             except (WorkbenchError, KeyError):  # damaged, or of another version
                 continue

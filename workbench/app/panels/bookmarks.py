@@ -85,7 +85,7 @@ class Bookmarks:
         With a former id that several slides may share, only after a user claimed them.
         """
         there = [file.stem for file in self._folder.glob("*.json")]
-        taken = FormerWork(self._folder, slide).taken(there)
+        taken = FormerWork(self._folder, slide).own_ids(there)
         return [each for id_ in taken for each in _read(self._folder / f"{id_}.json")]
 
     def _path(self, slide: Slide) -> Path:

@@ -21,7 +21,13 @@ from workbench.errors import (
 from workbench.slide.identity.content_id import id_of, image_id
 from workbench.slide.identity.former_ids import FormerIds, former_ids
 from workbench.slide.identity.remote_watch import RemoteWatch
-from workbench.slide.location import Location, local_files, locate, optional, reaching
+from workbench.slide.location import (
+    Location,
+    import_optional,
+    local_files,
+    locate,
+    slide_errors,
+)
 from workbench.slide.zip_member import archive_of, is_archived
 
 if TYPE_CHECKING:
@@ -85,7 +91,7 @@ class SlideSource:
         self._look_again = 0.0
         self._slow = 0
         self._id: str | None = None
-        with reaching(path):
+        with slide_errors(path):
             self._files = files_of(self._where)
             self._watch = watch_of(self._where)
         self._stamp: _Stamp | None = _stamp(self._files)
@@ -137,7 +143,7 @@ class SlideSource:
 
     @cached_property
     def _content(self) -> Content:
-        with reaching(self.path):
+        with slide_errors(self.path):
             return content_of(self._where)
 
     def id_of(self, reader: Reader) -> str:
@@ -268,7 +274,7 @@ class SlideSource:
 
     def _made_id(self, content: Content) -> str:
         try:
-            with reaching(self.path):
+            with slide_errors(self.path):
                 return id_of(content)
         except SlideNotFoundError:
             raise
@@ -363,7 +369,7 @@ def content_of(location: Location, *image: int) -> Content:
 
 def _module_of(location: Location) -> Any:
     name, extra = _CONTENTS.get(location.kind, ("file_content", ""))
-    return optional(f"workbench.slide.identity.{name}", location.path, extra)
+    return import_optional(f"workbench.slide.identity.{name}", location.path, extra)
 
 
 def _stamp(files: tuple[str, ...]) -> _Stamp:

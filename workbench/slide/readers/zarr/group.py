@@ -14,7 +14,7 @@ import zarr
 from fsspec.implementations.zip import ZipFileSystem
 
 from workbench.errors import BrokenSlideError, UnsupportedSlideError
-from workbench.slide.location import is_absent, reaching
+from workbench.slide.location import is_absent, slide_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,7 +126,7 @@ def open_store(location: Location) -> Store:
     SlideNotFoundError, UnsupportedSlideError, BrokenSlideError, SlideReadError
     """
     path = location.path
-    with reaching(path):
+    with slide_errors(path):
         try:
             if location.is_remote:
                 system, root = fsspec.core.url_to_fs(path)
@@ -173,7 +173,7 @@ def pictures_in(store: Store, path: str) -> list[ZarrPicture]:
     BrokenSlideError
         If what it says does not agree.
     """
-    with reaching(path):
+    with slide_errors(path):
         try:
             found = _pictures(store.group, path)
         except _MISFITS as error:
