@@ -70,8 +70,10 @@ def test_what_differs_is_noticed(what, tmp_path, monkeypatch):
     noise = np.random.default_rng(0).integers(0, 255, (512, 512, 3), np.uint8)
     path = str(made_slides.write_flat(tmp_path / "a.tif", noise, compression="zlib"))
     change, shift = CHANGES[what]
-    real = verify._openslide
-    monkeypatch.setattr(verify, "_openslide", lambda path: Changed(real(path), change))
+    real = verify._open_openslide
+    monkeypatch.setattr(
+        verify, "_open_openslide", lambda path: Changed(real(path), change)
+    )
     found = verify.compare_readers(path)
     changed = [each for each in found if "changed" in each.reader]
     assert [each.verdict for each in changed] == ["differs"]

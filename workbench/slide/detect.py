@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from workbench.errors import OutOfBoundsError, UnsupportedSlideError
 from workbench.slide.location import Location, import_optional, locate, slide_errors
-from workbench.slide.readers.base import number_of
+from workbench.slide.readers.base import find_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ def open_reader(path: str | Location, image: int | str | None = None) -> Reader:
         reader = _OPENERS[location.kind](location.path)
     if image is not None:
         try:
-            number_of(location.path, reader.images, image, reader.default_image)
+            find_image(location.path, reader.images, image, reader.default_image)
         except OutOfBoundsError:
             reader.close()
             raise
@@ -67,7 +67,7 @@ def _open_dicom(path: str) -> Reader:
     if reader is None:
         dicom = import_optional("workbench.slide.readers.dicom.reader", path, "dicom")
         reader = dicom.DicomReader(path, slide)
-    return cast("Reader", reader if samples is None else reader.showing(samples))
+    return cast("Reader", reader if samples is None else reader.with_samples(samples))
 
 
 def _open_other(path: str) -> Reader:

@@ -18,7 +18,7 @@ from workbench.slide.blockwise import Reading, read_sources
 from workbench.slide.detect import open_reader
 from workbench.slide.encoded_regions import EncodedBoxes, encoded_boxes
 from workbench.slide.icc import to_srgb
-from workbench.slide.identity.source import SlideSource, checked
+from workbench.slide.identity.source import SlideSource, check_reads
 from workbench.slide.limits import check_read_size
 from workbench.slide.notebook_view import mimebundle
 from workbench.slide.pixel_size import Mpp, PixelSize
@@ -85,8 +85,8 @@ def open_slide(
         If `icc` is set and the file's profile is damaged or not for RGB.
     """
     source = SlideSource(os.fspath(path))
-    with source.explained():
-        reader = checked(open_reader(source.location, image), source)
+    with source.hint_if_incomplete():
+        reader = check_reads(open_reader(source.location, image), source)
     try:
         slide = Slide(source, reader, mpp=mpp, icc=icc, exact=exact, square=square)
         source.require_untouched()

@@ -1,1 +1,1 @@
-"""What identifies a slide: ids that follow from its content."""
+"""Identification of slides: ids computed from the content, detection of changes."""

@@ -1,17 +1,17 @@
-"""What identifies a slide: an id that follows from all that distinguishes its content.
+"""Slide id: a hash of everything that distinguishes the content of a slide.
 
-The id is a hash of content alone: neither name, place nor time is in it, so that
-copies, links, moved files and URLs have one id. Up to `WHOLE_BYTES` every byte is
-hashed, of pixels without compression up to `WHOLE_PLAIN_BYTES`. Of more there are
-hashed: all sizes; all that describes the file (of a TIFF every tag of every page, with
-the place and length of each stored tile; of DICOM every header); the ends of each file;
-and samples, one at a random but fixed place in each of many equal parts.
+The id depends on the content only, not on name, path or time, so copies, links, moved
+files and URLs have the same id. Content of up to `WHOLE_BYTES` is hashed completely,
+uncompressed pixels up to `WHOLE_PLAIN_BYTES`. Of larger content these are hashed: all
+sizes; all metadata (of a TIFF every tag of every page, with the offset and length of
+each stored tile; of DICOM every header); the start and end of each file; and samples,
+one at a pseudo-random but fixed position in each of many equal parts.
 
-For compressed pictures the lengths of thousands of tiles tell two slides apart by
-themselves; `FEW` samples are added. Where sizes say nothing, as in uncompressed files,
-there are `MANY`: of changes that touch the share f of a file, in pieces longer than
-a part (1/`MANY` of it), all are noticed once they fill two parts; of changes scattered
-at random, all but (1 - f) ** `MANY`: 1 in 10^9 for f = 1 %.
+For compressed images the lengths of thousands of tiles already distinguish two slides;
+`FEW` samples are added. Uncompressed files have no such lengths and get `MANY` samples.
+Let f be the changed share of a file. A contiguous change that fills two parts (a part
+is 1/`MANY` of the file) is always detected; changes scattered at random are missed with
+a probability of (1 - f) ** `MANY`: 1 in 10^9 for f = 1 %.
 """
 
 from __future__ import annotations
@@ -27,58 +27,58 @@ if TYPE_CHECKING:
     from workbench.slide.byte_ranges import Part
 
 ALGORITHM: Final = "2"
-"""Begins every id; ids of the first kind have 32 hex digits and nothing else."""
+"""Prefix of every id; ids of the first version are 32 hex digits without a prefix."""
 
 WHOLE_BYTES: Final = 64 << 20
-"""Up to this size in all, every byte is hashed (50 ms for each 64 MB)."""
+"""Maximum total size in bytes that is hashed completely (50 ms for each 64 MB)."""
 
 WHOLE_PLAIN_BYTES: Final = 256 << 20
-"""The same for pixels that are not compressed, whose sizes tell nothing."""
+"""The same for uncompressed pixels, whose sizes do not distinguish slides."""
 
 FEW: Final = 256
 MANY: Final = 2048
 _SAMPLE: Final = 8192
 _END: Final = 1 << 16
-"""Of each file the first and the last bytes, where checksums and tables are."""
+"""Bytes hashed at the start and end of each file, where checksums and tables are."""
 
 _MOST_ENDS: Final = 256
 _THREADS: Final = 8
 GOLDEN: Final = 0x9E3779B97F4A7C15
-"""Of 2^64 the golden section: multiples of it fall evenly, in step with nothing."""
+"""2^64 divided by the golden ratio: its multiples are evenly spread (Weyl sequence)."""
 
 _DIGITS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """All that a slide consists of, in an order that depends on nothing but itself."""
+    """Content of a slide, in an order that depends only on the content."""
 
     parts: tuple[Part, ...]
-    """Its files, without what lies beside them."""
+    """Files of the slide, without unrelated files in the same folder."""
 
     facts: bytes = b""
-    """What describes it, hashed whole."""
+    """Metadata, hashed completely."""
 
     samples: int = MANY
-    """How many are taken where the parts are too large to be hashed whole."""
+    """Number of samples if the parts are too large to be hashed completely."""
 
     whole: int = WHOLE_BYTES
-    """Up to this size in all, every byte is hashed."""
+    """Maximum total size in bytes that is hashed completely."""
 
     compressed: bool = False
-    """Whether all pixels are, so that equal sizes hardly ever hold other pixels."""
+    """Whether all pixels are compressed, so that equal sizes imply equal pixels."""
 
     doors: tuple[str, ...] = ()
-    """Local paths by which an earlier version could open it, each with another id."""
+    """Local paths by which earlier versions could open it, each with its own id."""
 
 
 def id_of(content: Content) -> str:
-    """Return what identifies the content: "2-" and 30 hex digits.
+    """Return the id of the content: "2-" and 30 hex digits.
 
     Raises
     ------
     OSError
-        If it cannot be read.
+        If the content cannot be read.
     """
     digest = hashlib.sha256(f"slide {ALGORITHM}".encode())
     digest.update(f" {len(content.facts)} ".encode() + content.facts)
@@ -93,28 +93,30 @@ def id_of(content: Content) -> str:
             length = min(_END, part.size)
             for end in part.read([(0, length), (part.size - length, length)]):
                 digest.update(end)
-        for sample in _samples(content):
+        for sample in _read_samples(content):
             digest.update(sample)
     return f"{ALGORITHM}-{digest.hexdigest()[:_DIGITS]}"
 
 
-def image_id(known: str, image: int) -> str:
-    """Return the id of another image of a file than its scan, by its number."""
-    digest = hashlib.sha256(f"{known} image {image}".encode())
+def image_id(slide_id: str, image: int) -> str:
+    """Return the id of an image of a file other than the scan, by its number."""
+    digest = hashlib.sha256(f"{slide_id} image {image}".encode())
     return f"{ALGORITHM}-{digest.hexdigest()[:_DIGITS]}"
 
 
-def _samples(content: Content) -> Iterator[bytes]:
-    """Read one sample in each of many equal parts; several at once, in order."""
-    places = list(_places(content.parts, content.samples))
-    step = -(-len(places) // _THREADS) or 1
-    groups = [places[start : start + step] for start in range(0, len(places), step)]
+def _read_samples(content: Content) -> Iterator[bytes]:
+    """Yield one sample of each of many equal parts, in order; reads in parallel."""
+    samples = list(_sample_ranges(content.parts, content.samples))
+    step = -(-len(samples) // _THREADS) or 1
+    groups = [samples[start : start + step] for start in range(0, len(samples), step)]
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="identity") as pool:
-        for found in pool.map(_read, groups):
-            yield from found
+        for group in pool.map(_read, groups):
+            yield from group
 
 
-def _places(parts: Sequence[Part], count: int) -> Iterator[tuple[Part, int, int]]:
+def _sample_ranges(
+    parts: Sequence[Part], count: int
+) -> Iterator[tuple[Part, int, int]]:
     """Yield part, start and length of each sample."""
     total = sum(part.size for part in parts)
     ends, end = [], 0
@@ -124,20 +126,20 @@ def _places(parts: Sequence[Part], count: int) -> Iterator[tuple[Part, int, int]
     number = 0
     for index in range(count):
         low, high = total * index // count, total * (index + 1) // count
-        # A fixed place, but never in step with the rows of a picture.
+        # A fixed position, but not a multiple of the row length of an image.
         random = (index + 1) * GOLDEN % (1 << 64)
-        place = low + random * max(1, high - low - _SAMPLE) // (1 << 64)
-        while place >= ends[number]:
+        position = low + random * max(1, high - low - _SAMPLE) // (1 << 64)
+        while position >= ends[number]:
             number += 1
-        start = place - (ends[number] - parts[number].size)
+        start = position - (ends[number] - parts[number].size)
         yield parts[number], start, min(_SAMPLE, parts[number].size - start)
 
 
-def _read(places: list[tuple[Part, int, int]]) -> list[bytes]:
-    found: list[bytes] = []
-    while places:
-        part = places[0][0]
-        same = [(start, length) for each, start, length in places if each is part]
-        found += part.read(same)
-        places = places[len(same) :]
-    return found
+def _read(samples: list[tuple[Part, int, int]]) -> list[bytes]:
+    pieces: list[bytes] = []
+    while samples:
+        part = samples[0][0]
+        ranges = [(start, length) for other, start, length in samples if other is part]
+        pieces += part.read(ranges)
+        samples = samples[len(ranges) :]
+    return pieces

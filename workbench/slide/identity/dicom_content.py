@@ -1,4 +1,4 @@
-"""The content of a DICOM slide: all its instances, wherever their files lie."""
+"""Content of a DICOM slide: all its instances, in any folder."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from workbench.slide.readers.dicom.files import Instance
 
 _HEAD: Final = 4 << 20
-"""Where the header and the table of places of the frames lie."""
+"""Bytes at the start of a file that hold the header and the frame offset table."""
 
 
 def files_of(location: Location) -> tuple[str, ...]:
-    """Return the files of a slide and their folders; raises what `content_of` does."""
+    """Return the files of a slide and their folders; raises as `content_of` does."""
     files = _ordered_files(location)
     return (*files, *sorted({str(Path(file).parent) for file in files}))
 
@@ -32,8 +32,9 @@ def content_of(location: Location) -> Content:
     Raises
     ------
     SeveralSlidesError, UnsupportedSlideError, BrokenSlideError
+        If the files are not those of one readable slide.
     OSError
-        If it cannot be read.
+        If a file cannot be read.
     """
     files = _ordered_files(location)
     parts = tuple(LocalPart(file) for file in files)
@@ -52,11 +53,11 @@ def content_of(location: Location) -> Content:
 
 
 def _ordered_files(location: Location) -> tuple[str, ...]:
-    ordered = sorted(slide_at(location.path).instances, key=_order)
-    return tuple(str(Path(each.path).absolute()) for each in ordered)
+    instances = sorted(slide_at(location.path).instances, key=_sort_key)
+    return tuple(str(Path(instance.path).absolute()) for instance in instances)
 
 
-def _order(instance: Instance) -> tuple[str, int]:
+def _sort_key(instance: Instance) -> tuple[str, int]:
     return instance.uid, Path(instance.path).stat().st_size
 
 
@@ -64,5 +65,5 @@ def _is_compressed(file: str) -> bool:
     try:
         syntax = read_file_meta_info(file).TransferSyntaxUID
         return bool(syntax.is_compressed)
-    except Exception:  # noqa: BLE001 - whatever a damaged header provokes
+    except Exception:  # noqa: BLE001 - any error of a damaged header
         return False

@@ -1,4 +1,4 @@
-"""The content of slides that are files: one, or one with those that belong to it."""
+"""Content of slides stored as one file, or as one file with companion files."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from workbench.slide.location import Location
 
 _LISTS: Final = (".vms", ".vmu")
-"""Suffixes of Hamamatsu's texts that name the files of a slide."""
+"""Suffixes of Hamamatsu's text files that list the files of a slide."""
 
 _LONGEST_LIST: Final = 1 << 20
 _ENOUGH_TILES: Final = 64
-"""The lengths of so many compressed tiles tell pictures apart."""
+"""Number of compressed tiles whose lengths distinguish two images."""
 
 
 def files_of(location: Location) -> tuple[str, ...]:
-    """Return the local files that a slide consists of."""
+    """Return the local files of a slide."""
     if location.is_remote:
         return ()
     path = Path(location.path).absolute()
@@ -50,7 +50,7 @@ def content_of(location: Location) -> Content:
     Raises
     ------
     OSError
-        If it cannot be read.
+        If a file cannot be read.
     """
     files = files_of(location)
     parts: tuple[Part, ...]
@@ -67,20 +67,20 @@ def content_of(location: Location) -> Content:
         return Content(parts, compressed=compressed, doors=doors)
     tiff = TiffStructure(parts[0])
     whole = WHOLE_BYTES if tiff.compressed else WHOLE_PLAIN_BYTES
-    told_apart = tiff.compressed and tiff.tiles >= _ENOUGH_TILES
+    distinguished = tiff.compressed and tiff.tiles >= _ENOUGH_TILES
     return Content(
         parts,
-        # Part of what is hashed whole anyway.
+        # Not needed for a file that is hashed completely.
         tiff.data if parts[0].size > whole else b"",
         whole=whole,
-        samples=FEW if told_apart else MANY,
+        samples=FEW if distinguished else MANY,
         compressed=tiff.compressed,
         doors=doors,
     )
 
 
 def _companions(path: Path) -> list[Path]:
-    """Return the other files of a slide that is more than one, in a fixed order."""
+    """Return the companion files of a slide, in a fixed order."""
     suffix = path.suffix.lower()
     if suffix == ".mrxs":
         folder = path.with_suffix("")

@@ -1,8 +1,8 @@
-"""Ids of the first kind, under which earlier versions saved what people had done.
+"""Ids of the first version, under which earlier versions saved annotations and runs.
 
-Such an id is a hash of the size of a file and of three samples of 64 KiB. Slides that
-are not compressed can share one. So what is saved under it is taken for that of a slide
-where no other can be meant, and asked about where one can.
+Such an id is a hash of the size of a file and of three samples of 64 KiB; uncompressed
+slides can share one. So work saved under it is used for a slide at once if the id is
+unique; otherwise the user decides.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class FormerIds:
     """The ids that earlier versions gave to a slide."""
 
     ids: tuple[str, ...]
-    """One for each door: the folder of a DICOM slide and its files had one each."""
+    """One id per path that opens the slide: a DICOM folder, and each file in it."""
 
     certain: bool
-    """Whether no other slide can have them."""
+    """Whether no other slide can have these ids."""
 
 
 def is_former(text: str) -> bool:
-    """Return whether a text is an id of the first kind."""
+    """Return whether a text is an id of the first version."""
     return _FORM.fullmatch(text) is not None
 
 

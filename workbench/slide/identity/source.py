@@ -1,4 +1,4 @@
-"""Where an open slide comes from: its id, and whether its files are still the same."""
+"""Source of an open slide: its id, and detection of changed files."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
 
 _SLOW_S: Final = 0.0002
 _SLOW_LOOKS: Final = 8
-"""So many looks in a row that take longer mean a network disk, not a busy machine."""
+"""Number of consecutive slow checks (over `_SLOW_S`) that indicate a network disk."""
 
 _PAUSE_S: Final = 1.0
 _JUST_S: Final = 10.0
 
 _CONTENTS: Final = {"dicom": ("dicom_content", "dicom"), "zarr": ("zarr_content", "")}
-"""Which module knows the content of a kind, and the extra that it needs."""
+"""Module for each kind of content, and the extra that it needs."""
 
 _FACTS: Final[Callable[[os.stat_result], tuple[int, ...]]] = attrgetter(
     "st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev"
@@ -57,19 +57,18 @@ _Stamp = tuple[tuple[int, ...] | None, ...]
 
 
 class SlideSource:
-    """The content of a slide, as it was when the slide was opened.
+    """Files of an open slide, and the check that they do not change.
 
-    Files are looked at (size, time, inode, device) whenever something is read or saved.
-    Where one looks otherwise than before, the id is made again: another id means
-    another slide. The id is first made when something is read or saved, not at opening;
-    files that look otherwise before that count as another slide, for lack of an id to
-    compare. Of files on a server the same is asked (size, ETag, time), now and then.
-    Safe from any number of threads.
+    Size, times, inode and device of the files are checked at every read and save. If
+    they differ, the id is computed again: a different id means a different slide. The
+    id is first computed at the first read or save, not at opening; files that change
+    before that count as a different slide, because there is no id to compare. Files on
+    a server are checked from time to time, by size, ETag and time. Thread-safe.
 
     Parameters
     ----------
     path : str
-        Of the slide: a path or URL.
+        Path or URL of the slide.
 
     Attributes
     ----------
@@ -78,15 +77,16 @@ class SlideSource:
     Raises
     ------
     SlideNotFoundError, UnsupportedSlideError, BrokenSlideError, SlideReadError
+        If the slide does not exist or cannot be read.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.location: Location = locate(path)
         self._where = self.location
-        if not self.location.is_remote:  # wherever the process goes
-            place = os.path.abspath(self.location.path)  # noqa: PTH100
-            self._where = replace(self.location, path=place)
+        if not self.location.is_remote:  # the working directory may change
+            absolute = os.path.abspath(self.location.path)  # noqa: PTH100
+            self._where = replace(self.location, path=absolute)
         self._lock = threading.Lock()
         self._look_again = 0.0
         self._slow = 0
@@ -95,33 +95,33 @@ class SlideSource:
             self._files = files_of(self._where)
             self._watch = watch_of(self._where)
         self._stamp: _Stamp | None = _stamp(self._files)
-        """How the files looked; None once they are known to be others."""
+        """State of the files at opening; None once a change was detected."""
 
     @property
     def id(self) -> str:
-        """What identifies the content; see `identity.id_of`.
+        """Id of the content; see `content_id.id_of`.
 
         Raises
         ------
         SlideChangedError
-            If the files changed before it was made.
+            If the files changed before the id was computed.
         """
-        return self._id or self._identified()
+        return self._id or self._ensure_id()
 
-    def _identified(self) -> str:
+    def _ensure_id(self) -> str:
         with self._lock:
             if self._id is None:
-                self._id = self._first_id()
+                self._id = self._compute_first_id()
             return self._id
 
-    def _first_id(self) -> str:
+    def _compute_first_id(self) -> str:
         try:
-            found = self._made_id(self._content)
+            id_ = self._compute_id(self._content)
         except (WorkbenchError, OSError):
             self._require_as_opened()
             raise
         self._require_as_opened()
-        return found
+        return id_
 
     def _require_as_opened(self) -> None:
         """Refuse files that may have changed, as long as there is no id to compare."""
@@ -131,11 +131,12 @@ class SlideSource:
             raise SlideChangedError(self.path)
 
     def require_untouched(self) -> None:
-        """Refuse local files that look otherwise than when they were opened.
+        """Check that size and times of the local files are those at opening.
 
         Raises
         ------
         SlideChangedError
+            If they are not.
         """
         if _stamp(self._files) != self._stamp:
             self._stamp = None
@@ -147,34 +148,34 @@ class SlideSource:
             return content_of(self._where)
 
     def id_of(self, reader: Reader) -> str:
-        """Return the id of the image that a reader shows: of the scan, the file's."""
+        """Return the id of the image that a reader shows; the scan has the file's."""
         image = None if reader.image == reader.default_image else reader.image
         if image is None:
             return self.id
-        if self.location.kind == "zarr":  # a picture of its own, opened by its path too
-            found = self._made_id(content_of(self._where, image))
+        if self.location.kind == "zarr":  # an image that can be opened by its own path
+            id_ = self._compute_id(content_of(self._where, image))
             self.require_unchanged()
-            return found
+            return id_
         return image_id(self.id, image)
 
     @cached_property
     def former(self) -> FormerIds:
-        """The ids under which earlier versions knew it."""
+        """Ids that earlier versions gave to the slide."""
         return former_ids(self._content)
 
     def require_unchanged(self, *, lately: bool = False) -> None:
-        """Look whether the files are still those that were opened.
+        """Check that the files are still those that were opened.
 
         Parameters
         ----------
         lately : bool
-            A look within the last second will do, on a disk where looking is slow; of
-            a file on a server, an answer within the last 5 s in place of the last one.
+            Accept a check within the last second, on a disk where checks are slow; of
+            a file on a server, a check within the last 5 s.
 
         Raises
         ------
         SlideChangedError
-            If they are not: whatever is known of the slide speaks of what was there.
+            If they have changed, so that data of the slide is out of date.
         """
         if self._watch is not None and self._watch.is_due(lately=lately):
             self._ask(self._watch, lately=lately)
@@ -184,12 +185,12 @@ class SlideSource:
         stamp = _stamp(self._files)
         ended = monotonic()
         if self._slow or ended - began > _SLOW_S:
-            self._time(began, ended)
+            self._update_pause(began, ended)
         if stamp != self._stamp or self._id is None:
             self._compare(stamp)
 
     def _ask(self, watch: RemoteWatch, *, lately: bool) -> None:
-        """Ask a server; other threads wait, and read nothing of another slide."""
+        """Check a server; other threads wait, so that none reads a different slide."""
         with self._lock:
             changed = self._stamp is None
             if not changed and watch.is_due(lately=lately):
@@ -199,25 +200,25 @@ class SlideSource:
                 raise SlideChangedError(self.path)
 
     def _is_replaced(self, watch: RemoteWatch) -> bool:
-        """Return whether a server holds another slide than was opened."""
+        """Return whether the server has a different slide than was opened."""
         if not watch.differs(certainly=self._id is None):
             return False
         try:
             if not self._has_same_id():
                 return True
         except (WorkbenchError, OSError):
-            return watch.differs()  # a server that cannot be reached says nothing
+            return watch.differs()  # an unreachable server is no evidence
         watch.accept()
         return False
 
-    def _time(self, began: float, ended: float) -> None:
-        """Look less often where looking was slow several times in a row."""
+    def _update_pause(self, began: float, ended: float) -> None:
+        """Check less often after several slow checks in a row."""
         self._slow = self._slow + 1 if ended - began > _SLOW_S else 0
         self._look_again = ended + _PAUSE_S if self._slow >= _SLOW_LOOKS else 0.0
 
     @contextmanager
-    def explained(self) -> Iterator[None]:
-        """Add to why a file cannot be opened that it may not be complete yet."""
+    def hint_if_incomplete(self) -> Iterator[None]:
+        """Context manager: add a hint to errors of a file that was just written."""
         try:
             yield
         except SlideError as error:
@@ -225,14 +226,14 @@ class SlideSource:
                 max((each[1] for each in self._stamp or () if each), default=0) / 1e9
             )
             if 0 <= time() - written < _JUST_S:
-                hint = "It was written to just now: if that goes on, wait for its end."
+                hint = "It was modified just now: if it is being written, wait for it."
                 WorkbenchError.__init__(error, error.message, f"{hint} {error.remedy}")
             raise
 
     def _is_same(self, stamp: _Stamp) -> bool:
-        """Return whether files look as they did.
+        """Return whether the files have not changed.
 
-        One that is deleted while it is open can be read to its end; but not the chunks
+        A file that was deleted while it is open can still be read; but not the chunks
         of a Zarr, which are opened one by one.
         """
         before = self._stamp
@@ -244,13 +245,14 @@ class SlideSource:
         return all(now is None or now == then for now, then in pairs)
 
     def _compare(self, stamp: _Stamp) -> None:
-        """Make the id, again if a file was touched or is back as it was."""
+        """Compute the id, again if a file was modified or restored."""
         if not self._is_same(stamp):
-            self._make_again()
+            self._verify_id()
         elif self._id is None:
-            self._identified()
+            self._ensure_id()
 
-    def _make_again(self) -> None:
+    def _verify_id(self) -> None:
+        """Compute the id again; raise `SlideChangedError` if it is different."""
         with self._lock:
             stamp = _stamp(self._files)
             if self._is_same(stamp):
@@ -267,12 +269,12 @@ class SlideSource:
         raise SlideChangedError(self.path)
 
     def _has_same_id(self) -> bool:
-        """Return whether what is there now has the id; False where there is none."""
+        """Return whether the current content has the id; False if there is no id."""
         if self._id is None:
             return False
-        return self._id == self._made_id(content_of(locate(self._where.path)))
+        return self._id == self._compute_id(content_of(locate(self._where.path)))
 
-    def _made_id(self, content: Content) -> str:
+    def _compute_id(self, content: Content) -> str:
         try:
             with slide_errors(self.path):
                 return id_of(content)
@@ -282,20 +284,21 @@ class SlideSource:
             raise BrokenSlideError(self.path, str(error)) from error
 
 
-def checked(reader: Reader, source: SlideSource) -> Reader:
-    """Return a reader whose every answer is of the content that was opened.
+def check_reads(reader: Reader, source: SlideSource) -> Reader:
+    """Wrap a reader so that it only returns pixels of the content that was opened.
 
-    It raises `SlideChangedError` in place of any other answer, an error too.
+    After a change of the files it raises `SlideChangedError` in place of any result or
+    other error.
     """
     return cast("Reader", _CheckedReader(reader, source))
 
 
 class _CheckedReader:
-    """Looks at the files after everything that a reader does."""
+    """Checks the files after every read of a reader."""
 
     def __init__(self, reader: Reader, source: SlideSource) -> None:
         self._reader = reader
-        self._look = source.require_unchanged
+        self._check = source.require_unchanged
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._reader, name)
@@ -322,7 +325,7 @@ class _CheckedReader:
                 out=out,
             )
         finally:
-            self._look(lately=True)
+            self._check(lately=True)
 
     def encoded_tile(
         self, level: int, column: int, row: int, *, wait: bool = True
@@ -330,21 +333,21 @@ class _CheckedReader:
         try:
             return self._reader.encoded_tile(level, column, row, wait=wait)
         finally:
-            self._look(lately=True)
+            self._check(lately=True)
 
     def associated(self, name: str) -> NDArray[np.uint8]:
         try:
             return self._reader.associated(name)
         finally:
-            self._look(lately=True)
+            self._check(lately=True)
 
 
 def files_of(location: Location) -> tuple[str, ...]:
     """Return the local files and folders that change with a slide."""
     if is_archived(location.path):
         return local_files(archive_of(location.path))
-    found: tuple[str, ...] = _module_of(location).files_of(location)
-    return found
+    files: tuple[str, ...] = _content_module(location).files_of(location)
+    return files
 
 
 def watch_of(location: Location) -> RemoteWatch | None:
@@ -354,33 +357,33 @@ def watch_of(location: Location) -> RemoteWatch | None:
     if is_archived(location.path):
         archive = archive_of(location.path)
         return None if local_files(archive) else RemoteWatch.of(archive)
-    found: RemoteWatch = _module_of(location).watch_of(location)
-    return found
+    watch: RemoteWatch = _content_module(location).watch_of(location)
+    return watch
 
 
 def content_of(location: Location, *image: int) -> Content:
-    """Return what a slide consists of, the same for every way to name it.
+    """Return the content of a slide, the same for every path that opens it.
 
-    Or what one of its images does, of an OME-Zarr.
+    With `image`, the content of one image of an OME-Zarr.
     """
-    content: Content = _module_of(location).content_of(location, *image)
+    content: Content = _content_module(location).content_of(location, *image)
     return content
 
 
-def _module_of(location: Location) -> Any:
+def _content_module(location: Location) -> Any:
     name, extra = _CONTENTS.get(location.kind, ("file_content", ""))
     return import_optional(f"workbench.slide.identity.{name}", location.path, extra)
 
 
 def _stamp(files: tuple[str, ...]) -> _Stamp:
-    """Return what changes when a file is replaced, written over, cut or removed."""
+    """Return values that change if a file is replaced, written, cut or removed."""
     try:
         return tuple(map(_FACTS, map(os.stat, files)))  # at every read
     except OSError:
-        return tuple(map(_looks, files))
+        return tuple(map(_file_stamp, files))
 
 
-def _looks(file: str) -> tuple[int, ...] | None:
+def _file_stamp(file: str) -> tuple[int, ...] | None:
     try:
         return _FACTS(os.stat(file))  # noqa: PTH116 - a plain string
     except OSError:

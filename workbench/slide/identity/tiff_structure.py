@@ -1,7 +1,7 @@
-"""All that a TIFF says of itself, as bytes: every tag of every page.
+"""All metadata of a TIFF as bytes: every tag of every page.
 
-Read without understanding more than the file format, so that whatever a maker has put
-there is taken along, and a damaged file is read as far as it goes.
+Tags are read without interpretation, so vendor tags are included and a damaged file is
+read as far as possible.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 _BLOCK: Final = 1 << 16
 _KEPT: Final = 256
 _MOST_BYTES: Final = 64 << 20
-"""Of tags, in all."""
+"""Maximum total size of all tags, in bytes."""
 
 _MOST_PAGES: Final = 4096
 _MOST_TAGS: Final = 4096
 _SIZES: Final = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)
-"""Bytes of a value, by the number of its type."""
+"""Size of a value in bytes, by the number of its type."""
 
 _COMPRESSION: Final = 259
 _SUB_PAGES: Final = 330
 _COUNTS: Final = (279, 325)
-"""Lengths of strips and of tiles."""
+"""Tags with the byte counts of strips and of tiles."""
 
 
 class TiffStructure:
-    """The tags of a TIFF, and what they say of how its pictures are stored.
+    """The tags of a TIFF, and how its images are stored.
 
     Parameters
     ----------
@@ -42,15 +42,15 @@ class TiffStructure:
     data : bytes
         All tags, with their values.
     tiles : int
-        How many strips and tiles its pages are stored in.
+        Number of strips and tiles of all pages.
     compressed : bool
-        Whether all of these are compressed, so that their lengths tell pictures apart.
+        Whether all of them are compressed, so that their lengths distinguish images.
     """
 
     def __init__(self, part: Part) -> None:
         self._part = part
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
-        self._found: list[bytes] = []
+        self._tags: list[bytes] = []
         self._bytes = 0
         self.tiles = 0
         self._plain_tiles = 0
@@ -58,27 +58,27 @@ class TiffStructure:
         self._order = "<" if head[:2] == b"II" else ">"
         self._big = head[2:4] in (b"+\0", b"\0+")
         self._walk(head)
-        self.data = b"".join(self._found)
+        self.data = b"".join(self._tags)
         self.compressed = self.tiles > 0 and not self._plain_tiles
 
     def _walk(self, head: bytes) -> None:
         first = self._numbers("Q" if self._big else "I", head, 8 if self._big else 4)
         waiting, seen = [first[0]] if first else [], set[int]()
         while waiting and len(seen) < _MOST_PAGES and self._bytes < _MOST_BYTES:
-            place = waiting.pop(0)
-            if place and place not in seen:
-                seen.add(place)
-                waiting += self._page(place)
+            offset = waiting.pop(0)
+            if offset and offset not in seen:
+                seen.add(offset)
+                waiting += self._read_page(offset)
 
-    def _page(self, place: int) -> list[int]:
-        """Take in a page; return where others are: those within it, and the next."""
+    def _read_page(self, offset: int) -> list[int]:
+        """Read a page; return the offsets of its sub-pages and of the next page."""
         count_code, entry_size, link = ("Q", 20, "Q") if self._big else ("H", 12, "I")
-        counted = self._numbers(count_code, self._read(place, 8))
+        counted = self._numbers(count_code, self._read(offset, 8))
         if not counted or not 0 < counted[0] <= _MOST_TAGS:
             return []
-        start = place + struct.calcsize(count_code)
+        start = offset + struct.calcsize(count_code)
         entries = self._read(start, counted[0] * entry_size)
-        self._take(entries)
+        self._add(entries)
         others: list[int] = []
         compression, tiles = 1, 0
         for at in range(0, len(entries) - entry_size + 1, entry_size):
@@ -95,7 +95,7 @@ class TiffStructure:
         return [*others[:_MOST_PAGES], *following[:1]]
 
     def _value(self, entry: bytes) -> tuple[int, int, bytes]:
-        """Return tag, type and values of an entry, wherever these lie."""
+        """Return tag, type and values of an entry, inline or elsewhere in the file."""
         tag, code = struct.unpack(f"{self._order}HH", entry[:4])
         form, inline = ("Q", 8) if self._big else ("I", 4)
         (count,) = struct.unpack(f"{self._order}{form}", entry[4 : 4 + inline])
@@ -103,13 +103,13 @@ class TiffStructure:
         length = count * _size(code)
         if length <= inline:
             return tag, code, held[:length]
-        (place,) = struct.unpack(f"{self._order}{form}", held)
-        values = self._read(place, min(length, _MOST_BYTES - self._bytes))
-        self._take(values)
+        (offset,) = struct.unpack(f"{self._order}{form}", held)
+        values = self._read(offset, min(length, _MOST_BYTES - self._bytes))
+        self._add(values)
         return tag, code, values
 
-    def _take(self, data: bytes) -> None:
-        self._found.append(data)
+    def _add(self, data: bytes) -> None:
+        self._tags.append(data)
         self._bytes += len(data)
 
     def _numbers(self, code: str, data: bytes, start: int = 0) -> tuple[int, ...]:
@@ -118,7 +118,7 @@ class TiffStructure:
         return struct.unpack_from(f"{self._order}{count}{code}", data, start)
 
     def _read(self, start: int, length: int) -> bytes:
-        """Return a range as far as the file goes, by way of blocks that are kept."""
+        """Return a range, clipped to the file, through a cache of blocks."""
         end = min(start + length, self._part.size)
         if start >= end:
             return b""

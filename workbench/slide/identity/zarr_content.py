@@ -1,6 +1,6 @@
-"""The content of an OME-Zarr: what it says of itself, and what its chunks hold.
+"""Content of an OME-Zarr: its metadata and its chunks.
 
-Chunks are asked for by their keys, which follow from the shape: so it is the same for
+Chunks are read by their keys, which follow from the shape, so this also works for
 stores that cannot be listed.
 """
 
@@ -31,16 +31,17 @@ if TYPE_CHECKING:
     from workbench.slide.readers.zarr.group import Store, ZarrPicture
 
 _WHOLE: Final = 3 * WHOLE_BYTES
-"""Of pixels that are not compressed yet; about `WHOLE_BYTES` where they are."""
+"""Maximum uncompressed size of an image that is hashed completely; compressed, it is
+about `WHOLE_BYTES`."""
 
 _FEWEST: Final = 32
 _MOST: Final = 512
 _AT_ONCE: Final = 64
 _TAIL: Final = 1 << 20
-"""Of a shard: its end lists the places and lengths of all chunks in it."""
+"""Bytes at the end of a shard, which list offset and length of all its chunks."""
 
 _LARGE: Final = 4 << 20
-"""Of larger files only the end is read."""
+"""Size in bytes above which only the end of a file is read."""
 
 _MOST_WHOLE: Final = 20_000
 _WATCHED: Final = 64
@@ -50,13 +51,13 @@ _ASKED: Final = 4
 _V3: Final = 3
 
 _Chunk = tuple[str, int | None]
-"""A key, and where to begin to read: None for the whole."""
+"""A key, and the start of the range to read; None: the whole file."""
 
 
 def files_of(location: Location) -> tuple[str, ...]:
-    """Return what is looked at for changes: metadata, some chunks and their folders.
+    """Return the files checked for changes: metadata, some chunks and their folders.
 
-    Or the ZIP file that it is. It raises what `content_of` does.
+    Or the ZIP file that it is. Raises as `content_of` does.
     """
     if location.is_remote:
         return ()
@@ -99,23 +100,23 @@ def _picture_in(store: Store, location: Location) -> ZarrPicture:
 
 
 def content_of(location: Location, image: int | None = None) -> Content:
-    """Return the content of the slide that a group holds, or of one of its pictures.
+    """Return the content of the slide in a group, or of one of its images.
 
     Raises
     ------
     SlideError
-        If there is none.
+        If the group holds no slide.
     OSError
         If it cannot be read.
     """
     store = open_store(location)
     pictures = pictures_in(store, location.path)
     picture = pictures[default_of(pictures) if image is None else image]
-    said = {
+    metadata = {
         "about": picture.about,
         "arrays": [array.metadata.to_dict() for array in picture.arrays],
     }
-    facts = [json.dumps(said, sort_keys=True, default=str).encode()]
+    facts = [json.dumps(metadata, sort_keys=True, default=str).encode()]
     facts += _digests(store, _chunks(picture))
     local = not location.is_remote and not store.files
     return Content(
@@ -131,10 +132,10 @@ def _join(*parts: str) -> str:
 
 
 def _chunks(picture: ZarrPicture) -> Iterator[_Chunk]:
-    """Yield the keys to look at: all of a small picture, else some of each level.
+    """Yield the chunks to hash: all of a small image, else some of each level.
 
-    Coarse levels come first, whole as long as they are small: they show in little
-    what the others hold.
+    Coarse levels come first and are read completely while they are small, because they
+    summarize the finer ones.
     """
     grids = [_grid(array) for array in picture.arrays]
     small = (
@@ -148,24 +149,24 @@ def _chunks(picture: ZarrPicture) -> Iterator[_Chunk]:
         affordable = WHOLE_BYTES // (2 * min(each, _TAIL))
         wanted = total if small else min(total, max(_FEWEST, min(_MOST, affordable)))
         for number in range(wanted):
-            # One in each of equal parts, at a fixed place that keeps no step.
+            # One in each of equal parts, at a fixed position that is not periodic.
             within = (number + 1) * GOLDEN % (1 << 64) * total // (1 << 64)
             index = (number * total + within) // wanted
-            place = tuple(int(i) for i in np.unravel_index(index, counts))
-            key = array.metadata.encode_chunk_key(place)
+            position = tuple(int(i) for i in np.unravel_index(index, counts))
+            key = array.metadata.encode_chunk_key(position)
             whole = small or each <= _LARGE
             yield _join(picture.key, path, key), None if whole else -_TAIL
 
 
 def _grid(array: Any) -> tuple[list[int], int]:
-    """Return how many files an array has along each axis, and their bytes of pixels."""
+    """Return the number of files along each axis, and the bytes of pixels in each."""
     shape = array.shards or array.chunks
     counts = [-(-n // c) for n, c in zip(array.shape, shape, strict=True)]
     return counts, math.prod(shape) * int(array.dtype.itemsize)
 
 
 def _digests(store: Store, chunks: Iterable[_Chunk]) -> Iterator[bytes]:
-    """Yield the hash of each chunk's file; empty for one that is not there."""
+    """Yield the hash of the file of each chunk; empty for a missing one."""
     waiting = iter(chunks)
     while group := list(islice(waiting, _AT_ONCE)):
         paths = [store.path(key) for key, _ in group]

@@ -1,1 +1,1 @@
-"""Readers: one for each library or format of slides."""
+"""Readers: one for each slide library or format."""

@@ -1,4 +1,4 @@
-"""Slides in memory: one array, halved until it is small."""
+"""Reader of an image in memory, with levels made by halving."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ArrayReader(BoxReader):
     def read_inside(
         self, level: int, x: int, y: int, width: int, height: int
     ) -> NDArray[np.uint8]:
-        """Return pixels of a box that lies wholly in the level."""
+        """Return the pixels of a box that lies completely in the level."""
         return self._levels[level][y : y + height, x : x + width]
 
     def associated(self, name: str) -> NDArray[np.uint8]:
@@ -63,4 +63,4 @@ class ArrayReader(BoxReader):
         raise KeyError(name)
 
     def close(self) -> None:
-        """Do nothing: memory goes when nobody looks at it."""
+        """Do nothing: there is no file."""

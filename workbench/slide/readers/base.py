@@ -1,8 +1,7 @@
-"""What a reader is: the one place where a slide library is spoken to.
+"""Protocol of readers: the only code that calls a slide library.
 
-A reader knows levels; nobody right of it does. It has parsed everything it will
-ever parse by the time its constructor returns, so that reading is safe from any
-number of threads.
+Readers work on stored levels; code above them does not. A reader parses all metadata in
+its constructor, so reading is thread-safe.
 """
 
 from __future__ import annotations
@@ -31,18 +30,18 @@ class Level:
     """Width and height, in pixels of this level."""
 
     downsample: float
-    """Level-0 pixels for each pixel of this level."""
+    """Level-0 pixels per pixel of this level."""
 
     tile: tuple[int, int] | None = None
     """Width and height of the stored tiles; None if it is not tiled."""
 
     reductions: tuple[int, ...] = (1,)
-    """By what its tiles can be shrunk while they are decoded, least first."""
+    """Factors by which tiles can be reduced while decoding, in ascending order."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedTile:
-    """An encoded image that a browser draws as it is."""
+    """An encoded image that a browser can draw."""
 
     data: bytes
     media_type: str
@@ -51,78 +50,78 @@ class EncodedTile:
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """One of the images that a file holds."""
+    """One image of a file."""
 
     name: str
     size: tuple[int, int]
     """Width and height in pixels."""
 
-    is_beside: bool = False
-    """Whether it is a label, macro or thumbnail rather than a scan."""
+    is_associated: bool = False
+    """Whether it is a label, macro or thumbnail, not a scan."""
 
 
-def number_of(
-    path: str, images: Sequence[ImageInfo], wanted: int | str | None, default: int
+def find_image(
+    path: str, images: Sequence[ImageInfo], image: int | str | None, default: int
 ) -> int:
-    """Return the number of the image that is wanted by its number or name.
+    """Return the number of the image with a number or name; None: `default`.
 
     Raises
     ------
     OutOfBoundsError
         If the file holds no such image.
     """
-    if wanted is None:
+    if image is None:
         return default
-    names = [each.name for each in images]
-    if isinstance(wanted, str) and wanted in names:
-        return names.index(wanted)
-    number = int(wanted) if str(wanted).strip().isdecimal() else -1
+    names = [info.name for info in images]
+    if isinstance(image, str) and image in names:
+        return names.index(image)
+    number = int(image) if str(image).strip().isdecimal() else -1
     if 0 <= number < len(images):
         return number
-    known = ", ".join(f"{n} '{each.name}'" for n, each in enumerate(images))
-    message = f"'{path}' holds no image {wanted!r}."
-    raise OutOfBoundsError(message, f"It holds: {known or 'one image'}.")
+    available = ", ".join(f"{n} '{name}'" for n, name in enumerate(names))
+    message = f"'{path}' holds no image {image!r}."
+    raise OutOfBoundsError(message, f"It holds: {available or 'one image'}.")
 
 
 class Reader(Protocol):
-    """A way of reading one file; every one passes `tests/support/contracts.py`."""
+    """Reads one file; every reader passes `tests/support/contracts.py`."""
 
     name: str
-    """Of the library that reads, with its version, for the record of a run."""
+    """Name and version of the library, for the record of a run."""
 
     levels: tuple[Level, ...]
     """Level 0 first."""
 
     declared_mpp: float | None
-    """What the file says along x, believable or not; None if it says nothing."""
+    """Micrometres per pixel along x as declared by the file, not validated, or None."""
 
     declared_mpp_xy: tuple[float, float] | None
-    """The same along x and y; equal where the file says one number."""
+    """The same along x and y; equal if the file declares one number."""
 
     properties: Mapping[str, str]
-    """What the file says of itself."""
+    """Metadata of the file."""
 
     bounds: Box
-    """The part that was scanned, in level-0 pixels; the whole slide by default."""
+    """Scanned area, in level-0 pixels; the whole slide if not declared."""
 
     background: tuple[int, int, int]
-    """sRGB of what is transparent or outside."""
+    """sRGB of transparent pixels and of the area outside the slide."""
 
     icc_profile: bytes | None
     associated_names: Sequence[str]
-    """Such as "label", "macro" and "thumbnail"."""
+    """Names of associated images, such as "label", "macro" and "thumbnail"."""
 
     notes: Sequence[str]
-    """Sentences for whoever opens the file: what it lacks, or contradicts itself in."""
+    """Sentences for the user about missing or contradictory metadata."""
 
     images: Sequence[ImageInfo]
-    """The images of the file that can be opened, in its order."""
+    """Images that can be opened, in the order of the file."""
 
     image: int
-    """Number of the one that is open."""
+    """Number of the open image."""
 
     default_image: int
-    """Number of the one that is opened unless another is asked for."""
+    """Number of the image that is opened by default."""
 
     def read_batch(
         self,
@@ -140,63 +139,63 @@ class Reader(Protocol):
         Parameters
         ----------
         origins : sequence of (x, y)
-            Upper left corners in pixels *of that level*, reduced; what lies outside
-            the level is background.
+            Upper left corners in reduced pixels *of that level*; outside the level is
+            background.
         width, height : int
-            In pixels of that level, reduced; positive.
+            Size in reduced pixels of that level; positive.
         reduction : int
-            One of the level's.
+            One of the reductions of the level.
         threads : int
-            That may decode together.
-        out : array, optional
-            Where to write.
+            Maximum number of decoding threads.
+        out : uint8 (N, height, width, 3), optional
+            Output array.
 
         Raises
         ------
         SlideReadError
-            If the file cannot be read there.
+            If these pixels cannot be read.
         """
 
     def encoded_tile(
         self, level: int, column: int, row: int, *, wait: bool = True
     ) -> EncodedTile | None:
-        """Return a stored tile as a complete image file, None where it has none.
+        """Return a stored tile as a complete image file; None if there is none.
 
-        Tiles at the right and lower edge have the full size of a tile. Unless `wait`,
-        None also where the disk would have to be waited for.
+        Tiles at the right and lower edge have the full size of a tile. Without `wait`,
+        None also if the tile would have to be read from disk.
         """
 
     def is_blank(self, level: int, column: int, row: int) -> bool:
-        """Return whether a stored tile is left out because it is background.
+        """Return whether a tile is not stored because it is background.
 
-        False where other levels have something there, and where it is not known.
+        False if other levels have tissue there, or if it is not known.
         """
 
     def associated(self, name: str) -> NDArray[np.uint8]:
         """Return an associated image, uint8 (H, W, 3)."""
 
     def close(self) -> None:
-        """Give back the file; reading afterwards raises `SlideReadError`."""
+        """Close the file; reading afterwards raises `SlideReadError`."""
 
 
 def shown_image(reader: Reader) -> int | None:
-    """Return the number of the image that is open; None: the one that opens unasked."""
+    """Return the number of the open image; None if it is the default image."""
     return None if reader.image == reader.default_image else reader.image
 
 
 def mpp_pair(x: Any, y: Any) -> tuple[float, float] | None:
-    """Return micrometres per pixel along x and y, as numbers or text of a file.
+    """Return micrometres per pixel along x and y from numbers or texts of a file.
 
-    One that is missing or is no number is taken to be the other; None without both.
+    A missing or invalid value is replaced by the other one; None if both are.
     """
-    found = [_number(each) for each in (x, y)]
+    values = [_parse_number(value) for value in (x, y)]
     across, down = (
-        own if own is not None else other for own, other in (found, found[::-1])
+        own if own is not None else other for own, other in (values, values[::-1])
     )
     return None if across is None or down is None else (across, down)
 
 
-def _number(value: Any) -> float | None:
+def _parse_number(value: Any) -> float | None:
     try:
         return float(str(value).strip().replace(",", "."))
     except ValueError:
@@ -204,10 +203,10 @@ def _number(value: Any) -> float | None:
 
 
 class BoxReader(ABC):
-    """A reader over a library that answers one box at a time.
+    """Base class for libraries that read one box at a time.
 
-    It clips what is asked to the level, so that the library is never asked for
-    pixels that are not there, and fills the rest with the background.
+    Boxes are clipped to the level, so the library never reads outside of it; the rest
+    is filled with the background.
     """
 
     levels: tuple[Level, ...]
@@ -215,8 +214,8 @@ class BoxReader(ABC):
     path: str
     declared_mpp_xy: tuple[float, float] | None = None
     band_px: int | None = None
-    """How many pixels are read at once, where the library needs several times their
-    memory; None: any number."""
+    """Maximum pixels per call, for libraries that need several times their memory;
+    None: no limit."""
 
     notes: Sequence[str] = ()
     images: Sequence[ImageInfo] = ()
@@ -227,7 +226,7 @@ class BoxReader(ABC):
     def read_inside(
         self, level: int, x: int, y: int, width: int, height: int
     ) -> NDArray[np.uint8]:
-        """Return pixels of a box that lies wholly in the level."""
+        """Return the pixels of a box that lies completely in the level."""
 
     def read_batch(
         self,
@@ -236,26 +235,24 @@ class BoxReader(ABC):
         width: int,
         height: int,
         *,
-        reduction: int = 1,  # noqa: ARG002 - there is none but 1
+        reduction: int = 1,  # noqa: ARG002 - always 1
         threads: int = 1,  # noqa: ARG002 - the library decides
         out: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
         """Return boxes of one size; see `Reader.read_batch`."""
         if out is None:
             out = np.empty((len(origins), height, width, 3), np.uint8)
-        for picture, (x, y) in zip(out, origins, strict=True):
-            self._read_into(picture, level, x, y)
+        for pixels, (x, y) in zip(out, origins, strict=True):
+            self._read_into(pixels, level, x, y)
         return out
 
-    def _read_into(
-        self, picture: NDArray[np.uint8], level: int, x: int, y: int
-    ) -> None:
-        height, width, _ = picture.shape
+    def _read_into(self, out: NDArray[np.uint8], level: int, x: int, y: int) -> None:
+        height, width, _ = out.shape
         full = self.levels[level].size
         x0, y0 = max(0, x), max(0, y)
         x1, y1 = min(full[0], x + width), min(full[1], y + height)
         if (x1 - x0, y1 - y0) != (width, height):
-            picture[:] = self.background
+            out[:] = self.background
         if x0 >= x1 or y0 >= y1:
             return
         rows = y1 - y0
@@ -264,7 +261,7 @@ class BoxReader(ABC):
         for top in range(y0, y1, rows):
             bottom = min(y1, top + rows)
             pixels = self._read_safely(level, x0, top, x1 - x0, bottom - top)
-            picture[top - y : bottom - y, x0 - x : x1 - x] = pixels
+            out[top - y : bottom - y, x0 - x : x1 - x] = pixels
 
     def _read_safely(
         self, level: int, x: int, y: int, width: int, height: int
@@ -280,20 +277,20 @@ class BoxReader(ABC):
 
     def encoded_tile(
         self,
-        level: int,  # noqa: ARG002 - nothing is stored as a tile file
+        level: int,  # noqa: ARG002 - no stored tile is an image file
         column: int,  # noqa: ARG002
         row: int,  # noqa: ARG002
         *,
         wait: bool = True,  # noqa: ARG002
     ) -> EncodedTile | None:
-        """Return None: no stored tile is a file of its own."""
+        """Return None: the library does not return encoded tiles."""
         return None
 
     def is_blank(
         self,
-        level: int,  # noqa: ARG002 - the library does not tell
+        level: int,  # noqa: ARG002 - not known to the library
         column: int,  # noqa: ARG002
         row: int,  # noqa: ARG002
     ) -> bool:
-        """Return False: it is not known what is stored."""
+        """Return False: the library does not report missing tiles."""
         return False

@@ -1,4 +1,4 @@
-"""How large a picture an encoded tile claims to be, before anybody decodes it."""
+"""Declared size of an encoded tile, checked before decoding."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ _NO_FRAMES: Final = frozenset({0xC4, 0xC8, 0xCC})
 
 
 def check_claimed_size(data: bytes, compression: int, width: int, height: int) -> None:
-    """Refuse an encoded tile that is larger than the file says of its tiles.
+    """Refuse an encoded tile that declares a larger size than the file does for tiles.
 
-    Decoders allocate what the tile itself claims, so a few bytes could ask for all the
-    memory there is.
+    Decoders allocate the size that the tile itself declares, so a few bytes could
+    exhaust the memory.
 
     Parameters
     ----------
     data : bytes
     compression : int
-        The TIFF's number of it; those that are no picture formats are not looked at.
+        Number of the compression in TIFF; only image formats are checked.
     width, height : int
-        Of a tile in pixels, as the TIFF says.
+        Size of a tile in pixels, as declared by the TIFF.
 
     Raises
     ------
     ValueError
-        If it claims more, or its size is not found.
+        If the tile declares a larger size, or none.
     """
     find = _FINDERS.get(compression)
     if find is None:
         return
     try:
-        found = find(data)
+        size = find(data)
     except (struct.error, IndexError):
-        found = None
-    if found is None:
-        reason = "an encoded tile does not say how large it is"
+        size = None
+    if size is None:
+        reason = "an encoded tile does not declare its size"
         raise ValueError(reason)
-    if found[0] > width or found[1] > height:
+    if size[0] > width or size[1] > height:
         reason = (
-            f"an encoded tile is of {found[0]} x {found[1]} pixels, not of"
+            f"an encoded tile has {size[0]} x {size[1]} pixels instead of"
             f" {width} x {height}"
         )
         raise ValueError(reason)
 
 
-def _jpeg(data: bytes) -> tuple[int, int] | None:
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     at = 2
     while at + 9 <= len(data):
         if data[at] != 0xFF:  # noqa: PLR2004 - no marker: padding or damage
@@ -67,7 +67,7 @@ def _jpeg(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _jpeg_2000(data: bytes) -> tuple[int, int] | None:
+def _jpeg_2000_size(data: bytes) -> tuple[int, int] | None:
     at = data.find(b"\xff\x4f\xff\x51")
     if at < 0:
         return None
@@ -76,10 +76,10 @@ def _jpeg_2000(data: bytes) -> tuple[int, int] | None:
     return (right - left, bottom - top) if components <= _COMPONENTS else None
 
 
-def _webp(data: bytes) -> tuple[int, int] | None:
+def _webp_size(data: bytes) -> tuple[int, int] | None:
     kind = data[12:16]
     if kind == b"VP8X":
-        return 1 + _three(data, 24), 1 + _three(data, 27)
+        return 1 + _read_uint24(data, 24), 1 + _read_uint24(data, 27)
     if kind == b"VP8L":
         bits = struct.unpack_from("<I", data, 21)[0]
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
@@ -89,14 +89,14 @@ def _webp(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _three(data: bytes, at: int) -> int:
+def _read_uint24(data: bytes, at: int) -> int:
     if at + 3 > len(data):
         raise IndexError
     return int.from_bytes(data[at : at + 3], "little")
 
 
 _FINDERS: Final = (
-    dict.fromkeys(_JPEGS, _jpeg)
-    | dict.fromkeys(_JPEG_2000, _jpeg_2000)
-    | {_WEBP: _webp}
+    dict.fromkeys(_JPEGS, _jpeg_size)
+    | dict.fromkeys(_JPEG_2000, _jpeg_2000_size)
+    | {_WEBP: _webp_size}
 )

@@ -1,4 +1,4 @@
-"""What a JPEG says of itself before its first scan: its kind, size and colours."""
+"""Header of a JPEG up to its first scan: frame type, size and colours."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ _RGB, _YCBCR = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class JpegHeader:
-    """The markers of a JPEG, as far as they were looked at."""
+    """The markers of a JPEG up to its frame header."""
 
     frame: int
-    """The marker of its frame: 0xC0 baseline, 0xC2 progressive, and so on."""
+    """Marker of the frame: 0xC0 baseline, 0xC2 progressive, and so on."""
 
     bits: int
     components: tuple[int, ...]
-    """The number that each component has."""
+    """Identifier of each component."""
 
     is_jfif: bool
     adobe: int | None
-    """Colour transform of Adobe's marker: 0 none, 1 YCbCr, 2 YCCK."""
+    """Colour transform in Adobe's marker: 0 none, 1 YCbCr, 2 YCCK."""
 
     @property
     def is_drawn_by_browsers(self) -> bool:
-        """Return whether any browser draws it, and in the colours that we decode."""
-        known = self.frame in _DRAWN_BY_BROWSERS and self.bits == 8  # noqa: PLR2004
-        return known and len(self.components) in {1, 3}
+        """Whether all browsers draw it, in the same colours as the reader."""
+        supported = self.frame in _DRAWN_BY_BROWSERS and self.bits == 8  # noqa: PLR2004
+        return supported and len(self.components) in {1, 3}
 
     @property
     def colours(self) -> Literal["rgb", "ycbcr"] | None:
-        """What three components are, None where it does not say."""
+        """Colour space of three components; None if it is not declared."""
         if len(self.components) != 3:  # noqa: PLR2004
             return None
         if self.is_jfif:
@@ -49,12 +49,12 @@ class JpegHeader:
 
 
 def read_jpeg_header(data: bytes) -> JpegHeader | None:
-    """Return what a JPEG says of itself; None where its frame is not found.
+    """Parse the header of a JPEG; None if it has no frame header.
 
     Parameters
     ----------
     data : bytes
-        Its start; at least up to the frame.
+        Start of the file; at least up to the frame header.
     """
     at, is_jfif, adobe = 2, False, None
     while at + 4 <= len(data):

@@ -1,4 +1,4 @@
-"""From a box and a size to the pixels of one stored level that it is made of."""
+"""Selection of the stored level, and its pixels, for a box and an output size."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from workbench.slide.readers.base import Level
 
 _SAME = 1e-3
-"""Resolutions this close (relative) are one: the sizes of levels are rounded."""
+"""Relative tolerance of resolutions: the sizes of levels are rounded."""
 
 _WHOLE = 1e-6
-"""Level pixels this close to a whole number are whole."""
+"""Tolerance in level pixels within which an edge counts as a pixel boundary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +28,23 @@ class Source:
     top: float
     right: float
     bottom: float
-    """In pixels of the level, reduced; need not be whole."""
+    """Edges in reduced pixels of the level; need not be integers."""
 
     reduction: int = 1
-    """By what the level is shrunk while it is decoded."""
+    """Factor by which the level is reduced while decoding."""
 
     margin: int = 0
-    """Pixels around it that are needed too: the neighbours, where it is enlarged."""
+    """Additional pixels on every side, needed for interpolation when enlarging."""
 
     @property
     def origin(self) -> tuple[int, int]:
-        """Upper left corner (x, y) of the whole pixels that are needed."""
+        """Upper left corner (x, y) of the stored pixels that are needed."""
         x, y = math.floor(self.left + _WHOLE), math.floor(self.top + _WHOLE)
         return x - self.margin, y - self.margin
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the whole pixels that are needed."""
+        """Width and height of the stored pixels that are needed."""
         x, y = math.floor(self.left + _WHOLE), math.floor(self.top + _WHOLE)
         width = max(1, math.ceil(self.right - _WHOLE) - x)
         height = max(1, math.ceil(self.bottom - _WHOLE) - y)
@@ -52,7 +52,7 @@ class Source:
 
     @property
     def is_whole(self) -> bool:
-        """Return whether it is made of whole pixels, and of no others."""
+        """Whether its edges are pixel boundaries and no margin is needed."""
         if self.margin:
             return False
         edges = (self.left, self.top, self.right, self.bottom)
@@ -60,11 +60,10 @@ class Source:
 
 
 def scales(levels: Sequence[Level]) -> list[tuple[float, float]]:
-    """Return level-0 pixels for each pixel of each level, along x and y.
+    """Return level-0 pixels per pixel of each level, along x and y.
 
-    The sizes of levels are rounded, so their ratio is not quite the scale: 5000
-    rows at 1/16 are stored as 312. Where a whole scale explains the size, it is
-    taken.
+    The sizes of levels are rounded, so their ratio is not exactly the scale: 5000 rows
+    at 1/16 are stored as 312. An integer scale is used if it explains the size.
     """
     return [
         (
@@ -88,10 +87,10 @@ def choose_sources(
     *,
     exact: bool,
 ) -> list[Source]:
-    """Return for each box the source in the coarsest level that has all the detail.
+    """Return for each box its source in the coarsest level with all the detail.
 
-    Unless `exact`, a level whose tiles can be shrunk while they are decoded is; not
-    at its edges, where a shrunk pixel may reach beyond the picture.
+    Unless `exact`, tiles are reduced while decoding where the level supports it; not at
+    its edges, where a reduced pixel may extend beyond the image.
     """
     plans: dict[tuple[int, int], _Plan] = {}
     sources = []
@@ -110,15 +109,15 @@ def choose_sources(
 
 
 class _Plan(NamedTuple):
-    """What is the same for all boxes of one size."""
+    """Parameters that are the same for all boxes of one size."""
 
     level: int
     across: float
     down: float
-    """Level-0 pixels for each pixel of the level."""
+    """Level-0 pixels per pixel of the level, along x and y."""
 
     reductions: list[tuple[int, float, float]]
-    """By what it may be shrunk, least first, and how far right and down."""
+    """Reductions in ascending order, each with its limits along x and y."""
 
     margin: int
 
@@ -131,13 +130,13 @@ def _plan(
     *,
     exact: bool,
 ) -> _Plan:
-    wanted = min(extent[0] / size[0], extent[1] / size[1]) * (1 + _SAME)
-    fine_enough = [i for i, axes in enumerate(scale) if max(axes) <= wanted]
+    target = min(extent[0] / size[0], extent[1] / size[1]) * (1 + _SAME)
+    fine_enough = [i for i, axes in enumerate(scale) if max(axes) <= target]
     number = max(fine_enough, key=lambda i: scale[i], default=0)
     (across, down), level = scale[number], levels[number]
     reductions = []
     for each in () if exact else level.reductions:
-        if each > 1 and max(across, down) * each <= wanted:
+        if each > 1 and max(across, down) * each <= target:
             right, bottom = (side // each * each for side in level.size)
             reductions.append((each, right * across, bottom * down))
     cells = extent[0] / size[0] / across, extent[1] / size[1] / down

@@ -1,4 +1,4 @@
-"""What OpenSlide opens: MIRAX, Hamamatsu, Leica, DICOM and more."""
+"""Reader through OpenSlide: MIRAX, Hamamatsu, Leica, DICOM and more."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import openslide
 from workbench.errors import OutOfBoundsError, SlideReadError
 from workbench.geometry import Box
 from workbench.slide.readers.base import BoxReader, Level, mpp_pair
-from workbench.slide.readers.samples import Samples, blended
+from workbench.slide.readers.samples import Samples, blend
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,12 +21,12 @@ _WHITE: Final = (255, 255, 255)
 
 
 class OpenSlideReader(BoxReader):
-    """Reads through openslide-python; its handles are safe to share by threads.
+    """Reads through openslide-python, whose handles are thread-safe.
 
     Raises
     ------
     openslide.OpenSlideError
-        If OpenSlide does not open the file.
+        If OpenSlide cannot open the file.
     """
 
     band_px = 1 << 22
@@ -75,40 +75,42 @@ class OpenSlideReader(BoxReader):
     def read_inside(
         self, level: int, x: int, y: int, width: int, height: int
     ) -> NDArray[np.uint8]:
-        """Return pixels of a box that lies wholly in the level."""
+        """Return the pixels of a box that lies completely in the level."""
         scale = self.levels[level].downsample
-        place = round(x * scale), round(y * scale)
-        region = self._slide.read_region(place, level, (width, height))
-        return self._flat(region, self._samples)
+        origin = round(x * scale), round(y * scale)
+        region = self._slide.read_region(origin, level, (width, height))
+        return self._flatten(region, self._samples)
 
     def associated(self, name: str) -> NDArray[np.uint8]:
         """Return an associated image; see `Reader.associated`."""
         try:
-            return self._flat(self._slide.associated_images[name], None)
+            return self._flatten(self._slide.associated_images[name], None)
         except (openslide.OpenSlideError, ValueError, MemoryError) as error:
             raise SlideReadError(
                 self.path, f"its image '{name}'", str(error)
             ) from error
 
-    def showing(self, samples: Samples) -> Self:
-        """Take the levels for what they are, where their file calls that RGB."""
+    def with_samples(self, samples: Samples) -> Self:
+        """Set the true samples of the levels, where the file declares RGB wrongly."""
         self._samples = samples
         return self
 
-    def _flat(self, image: Image.Image, samples: Samples | None) -> NDArray[np.uint8]:
+    def _flatten(
+        self, image: Image.Image, samples: Samples | None
+    ) -> NDArray[np.uint8]:
         rgba = np.asarray(image.convert("RGBA"))
         rgb = (
             rgba[..., :3] if samples is None else samples.to_rgb(rgba[..., :3], _WHITE)
         )
-        return blended(rgb, rgba[..., 3], self.background, "straight")
+        return blend(rgb, rgba[..., 3], self.background, "straight")
 
     def close(self) -> None:
-        """Give back the file."""
+        """Close the file."""
         self._slide.close()
 
 
 def background_of(text: str | None) -> tuple[int, int, int]:
-    """Return the colour that a property names as six hex digits, else white."""
+    """Parse the background colour, six hex digits; white if it is invalid."""
     try:
         red, green, blue = bytes.fromhex((text or "").strip().lstrip("#")[:6])
     except ValueError:
@@ -117,6 +119,6 @@ def background_of(text: str | None) -> tuple[int, int, int]:
 
 
 def _profile(slide: openslide.OpenSlide) -> bytes | None:
-    """Return the colour profile as it is stored: its property would parse it."""
+    """Return the stored colour profile; the public property would parse it."""
     stored = getattr(slide, "_profile", None)
     return stored if isinstance(stored, bytes) else None

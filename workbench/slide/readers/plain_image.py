@@ -1,4 +1,4 @@
-"""Plain images (PNG, JPEG, BMP, GIF, WebP, JPEG 2000) as slides, read by Pillow."""
+"""Reader of plain images (PNG, JPEG, BMP, GIF, WebP, JPEG 2000) through Pillow."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from PIL import ExifTags, Image
 
 from workbench.errors import BrokenSlideError, SlideError, UnsupportedSlideError
 from workbench.slide.readers.array import ArrayReader
-from workbench.slide.readers.samples import blended, refuse
+from workbench.slide.readers.samples import blend, unsupported_samples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import ImageFile
 
 MAX_IMAGE_PIXELS: Final = 1 << 29
-"""The largest plain image that is taken into memory (1.5 GB)."""
+"""Maximum pixels of a plain image, which is read into memory (1.5 GB)."""
 
 _FORMATS: Final = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "JPEG2000")
 _PREFIX: Final = 16
 _WHITE: Final = (255, 255, 255)
 _BAND: Final = 1 << 22
-"""Pixels that are converted at once, so that little memory is needed beside them."""
+"""Pixels converted at once, which limits the additional memory."""
 
 _UNUSED: Final = 1 << 13
-"""16-bit pictures whose brightest pixel is darker were not scaled to 16 bits."""
+"""A 16-bit image whose maximum is below this was not scaled to 16 bits."""
 
 _TURNS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -39,38 +39,38 @@ _TURNS: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What undoes each EXIF orientation."""
+"""Transposition that reverts each EXIF orientation."""
 
 
 def open_image(path: str) -> ArrayReader:
-    """Open a plain image with Pillow, as viewers show it.
+    """Open a plain image with Pillow, as image viewers show it.
 
-    It is turned as its EXIF orientation says; transparent pixels are white; of several
-    pictures in one file (an animation, a camera's previews) the first is taken. A plain
-    image's dots per inch say nothing of tissue, so its mpp is not known.
+    The EXIF orientation is applied; transparent pixels are white; of several images in
+    one file (an animation, a camera's previews) the first is used. The dots per inch of
+    a plain image are not its pixel size on the tissue, so the mpp is not known.
 
     Raises
     ------
     UnsupportedSlideError
-        If it is larger than `MAX_IMAGE_PIXELS`, or it is not certain what its pixels
-        show.
+        If it is larger than `MAX_IMAGE_PIXELS`, or the meaning of its pixels is not
+        certain.
     BrokenSlideError
         If it cannot be decoded.
     """
     try:
         with Path(path).open("rb") as file:
-            image = _identified(file, path)
+            image = _open_header(file, path)
             _check_size(image, path)
-            frames = _frames(image)
+            frames = _count_frames(image)
             image.load()
             profile = image.info.get("icc_profile")
-            pixels = _rgb(_turned(image), path)
+            pixels = _to_rgb(_apply_orientation(image), path)
     except SlideError:
         raise
     except MemoryError as error:
-        reason = "it needs more memory than there is"
+        reason = "it needs more memory than is available"
         raise UnsupportedSlideError(path, reason) from error
-    except Exception as error:  # Pillow lets through what its decoders raise
+    except Exception as error:  # Pillow passes on errors of its decoders
         raise BrokenSlideError(path, str(error) or type(error).__name__) from error
     return ArrayReader(
         pixels,
@@ -81,11 +81,11 @@ def open_image(path: str) -> ArrayReader:
     )
 
 
-def _identified(file: IO[bytes], path: str) -> ImageFile.ImageFile:
-    """Return the image, of which only the header has been read.
+def _open_header(file: IO[bytes], path: str) -> ImageFile.ImageFile:
+    """Open an image; only its header is read.
 
-    `Image.open` has a limit of its own, smaller than ours, for the whole process; so
-    the format's own opener is asked.
+    `Image.open` has a lower size limit, which is global to the process; so the opener
+    of the format is called directly.
     """
     prefix = file.read(_PREFIX)
     for name in _FORMATS:
@@ -95,7 +95,7 @@ def _identified(file: IO[bytes], path: str) -> ImageFile.ImageFile:
         if opener is not None and (accepts is None or accepts(prefix) is True):
             file.seek(0)
             return opener(file, path)
-    reason = "its content is of no known image format"
+    reason = "its content has no known image format"
     raise UnsupportedSlideError(path, reason)
 
 
@@ -105,15 +105,15 @@ def _check_size(image: Image.Image, path: str) -> None:
         raise UnsupportedSlideError(path, reason)
 
 
-def _frames(image: Image.Image) -> int:
-    """Return how many pictures there are; 1 where that cannot be counted."""
+def _count_frames(image: Image.Image) -> int:
+    """Return the number of frames; 1 if they cannot be counted."""
     with suppress(Exception):
         return int(getattr(image, "n_frames", 1))
     return 1
 
 
-def _turned(image: Image.Image) -> Image.Image:
-    """Return an image as its EXIF orientation says; damaged EXIF says nothing."""
+def _apply_orientation(image: Image.Image) -> Image.Image:
+    """Apply the EXIF orientation; damaged EXIF is ignored."""
     orientation = None
     with suppress(Exception):
         orientation = image.getexif().get(ExifTags.Base.Orientation)
@@ -121,14 +121,14 @@ def _turned(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _rgb(image: Image.Image, path: str) -> NDArray[np.uint8]:
-    """Return the colours over white, uint8 (H, W, 3), converted band by band."""
+def _to_rgb(image: Image.Image, path: str) -> NDArray[np.uint8]:
+    """Return the colours on white, uint8 (H, W, 3), converted band by band."""
     if image.mode.startswith("I;16"):
         return _from_16_bit(image, path)
     if image.mode in {"I", "F", "LAB", "HSV"}:
         kinds = {"I": "32-bit integers", "F": "floating-point numbers"}
         reason = f"its pixels are {kinds.get(image.mode, image.mode)}, not 8-bit RGB"
-        raise refuse(path, reason)
+        raise unsupported_samples(path, reason)
     out = np.empty((image.height, image.width, 3), np.uint8)
     rows = max(1, _BAND // image.width)
     clear = image.has_transparency_data
@@ -137,7 +137,7 @@ def _rgb(image: Image.Image, path: str) -> NDArray[np.uint8]:
         band = image.crop((0, top, image.width, bottom))
         if clear:
             rgba = np.asarray(band.convert("RGBA"))
-            out[top:bottom] = blended(rgba[..., :3], rgba[..., 3], _WHITE, "straight")
+            out[top:bottom] = blend(rgba[..., :3], rgba[..., 3], _WHITE, "straight")
         else:
             plain = band if band.mode == "RGB" else band.convert("RGB")
             out[top:bottom] = np.asarray(plain)
@@ -145,7 +145,7 @@ def _rgb(image: Image.Image, path: str) -> NDArray[np.uint8]:
 
 
 def _from_16_bit(image: Image.Image, path: str) -> NDArray[np.uint8]:
-    """Return 16-bit grey in 8 bits: 0 is black and 65,535 white."""
+    """Convert 16-bit grey, 0 (black) to 65,535 (white), to 8 bits."""
     values = np.asarray(image)
     brightest = int(values.max())
     if 0 < brightest < _UNUSED:
@@ -153,8 +153,8 @@ def _from_16_bit(image: Image.Image, path: str) -> NDArray[np.uint8]:
             f"it is 16-bit grey whose brightest pixel is {brightest:,} of 65,535, so"
             " it is not certain which value is white"
         )
-        remedy = "Scale it to 8 bits with the white that you know."
-        raise refuse(path, reason, remedy)
+        remedy = "Scale it to 8 bits with the correct white value."
+        raise unsupported_samples(path, reason, remedy)
     out = np.empty((image.height, image.width, 3), np.uint8)
     clear = image.info.get("transparency")
     rows = max(1, _BAND // image.width)

@@ -1,4 +1,4 @@
-"""A file read by position, so that threads share no place in it."""
+"""Positioned reads (pread) of a file, without a file position shared by threads."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 from typing import Any, Final
 
 _DO_NOT_WAIT: Final[int | None] = getattr(os, "RWF_NOWAIT", None)
-"""Only Linux has it."""
+"""Flag of preadv2; only on Linux."""
 
 
 class PositionedFile:
-    """Reads at a position: by the system where it can, else under a lock.
+    """Reads at a position: with preadv if the file supports it, else under a lock.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class PositionedFile:
         self._handle = handle
         self._lock = threading.Lock()
         self.seconds = 0.0
-        """For how long its bytes were waited for, by all threads together."""
+        """Seconds of waiting for bytes, summed over all threads."""
         try:
             self._descriptor: int | None = handle.fileno()
             os.preadv(self._descriptor, [bytearray(1)], 0)
@@ -32,42 +32,42 @@ class PositionedFile:
             self._descriptor = None
 
     def pread_cached_into(self, out: memoryview, offset: int) -> bool:
-        """Fill `out` if the system has those bytes in memory; False if it would wait.
+        """Fill `out` if the bytes are in the page cache; return False otherwise.
 
-        Then there is anything in `out`.
+        After False the content of `out` is undefined.
         """
         if self._descriptor is None or _DO_NOT_WAIT is None:
             return False
         try:
-            got = os.preadv(self._descriptor, [out], offset, _DO_NOT_WAIT)
-        except OSError:  # not in memory, or a file system that cannot tell
+            count = os.preadv(self._descriptor, [out], offset, _DO_NOT_WAIT)
+        except OSError:  # not cached, or not supported by the file system
             return False
-        return got == len(out)
+        return count == len(out)
 
     def pread(self, count: int, offset: int) -> bytes:
-        """Return `count` bytes from `offset` on."""
+        """Return `count` bytes starting at `offset`."""
         data = bytearray(count)
         self.pread_into(memoryview(data), offset)
         return bytes(data)
 
     def pread_into(self, out: memoryview, offset: int) -> None:
-        """Fill `out` with the bytes from `offset` on.
+        """Fill `out` with the bytes starting at `offset`.
 
         Raises
         ------
         EOFError
-            If the file ends before.
+            If the file ends before the end of the range.
         """
         began = time.perf_counter()
         if self._descriptor is not None:
-            got = os.preadv(self._descriptor, [out], offset)
+            count = os.preadv(self._descriptor, [out], offset)
         else:
             with self._lock:
                 self._handle.seek(offset)
                 data = self._handle.read(len(out))
-            got = len(data)
-            out[:got] = data
+            count = len(data)
+            out[:count] = data
         self.seconds += time.perf_counter() - began  # racing threads may lose a little
-        if got != len(out):
-            reason = f"the file ends {len(out) - got} bytes too early"
+        if count != len(out):
+            reason = f"the file ends {len(out) - count} bytes too early"
             raise EOFError(reason)

@@ -1,9 +1,9 @@
-"""From the pixels of a level to those that are wanted: averages of area.
+"""Resampling of stored pixels to output pixels: area averages.
 
-A pixel that is wanted covers an area of the level. Its value is the average of the
-level's pixels over that area, those that are cut by its edge counting as far as they
-lie within it. Where more pixels are wanted than the level has, they are interpolated
-linearly between its centres. Both are weights along each axis by itself.
+An output pixel covers an area of the level. Its value is the average of the level's
+pixels over that area, weighted by their overlap. When enlarging, output pixels are
+interpolated linearly between the centres of the level's pixels. Both are separable
+weights along x and y.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from workbench.slide.readers.level_selection import Source
 
 _WHOLE: Final = 1e-6
-"""Edges this close to a whole number, in pixels, are there."""
+"""Tolerance in pixels within which an edge counts as a pixel boundary."""
 
 _CHUNK: Final = 1 << 22
-"""Values that are turned into floating point at once."""
+"""Values converted to floating point at once."""
 
 
 def resample(
@@ -37,12 +37,12 @@ def resample(
     Parameters
     ----------
     pixels : uint8 (H, W, 3)
-        The whole pixels that the source touches, from its origin.
+        Stored pixels that the source touches, starting at its origin.
     source : Source
     out : uint8 (height, width, 3)
     limit : (int, int)
-        Width and height of the level: beyond is background, which is not mixed into
-        the pixels within where these are interpolated.
+        Width and height of the level. Beyond it is background, which interpolation does
+        not mix with the pixels of the level.
     """
     height, width, _ = out.shape
     if source.is_whole and pixels.shape == out.shape:
@@ -60,17 +60,17 @@ def weighted(
     size: tuple[int, int],
     limit: tuple[int, int],
 ) -> NDArray[np.float32]:
-    """Return the pixels of a source before they are rounded, float32 (H, W, 3)."""
+    """Return the output pixels of a source before rounding, float32 (H, W, 3)."""
     x, y = source.origin
     down = _Axis(source.top - y, source.bottom - y, pixels.shape[0], -y, limit[1] - y)
     across = _Axis(source.left - x, source.right - x, pixels.shape[1], -x, limit[0] - x)
-    rows = _by_rows(down.weights(size[1]), pixels)
-    columns = _by_rows(across.weights(size[0]), cv2.transpose(rows))
-    found: NDArray[np.float32] = cv2.transpose(columns)
-    return found
+    rows = _weight_rows(down.weights(size[1]), pixels)
+    columns = _weight_rows(across.weights(size[0]), cv2.transpose(rows))
+    result: NDArray[np.float32] = cv2.transpose(columns)
+    return result
 
 
-def _by_rows(weights: Any, pixels: NDArray[Any]) -> NDArray[np.float32]:
+def _weight_rows(weights: Any, pixels: NDArray[Any]) -> NDArray[np.float32]:
     """Return weighted sums of rows, float32 (rows of the weights, W, 3)."""
     height, width, channels = pixels.shape
     out = np.empty((weights.shape[0], width, channels), np.float32)
@@ -83,16 +83,16 @@ def _by_rows(weights: Any, pixels: NDArray[Any]) -> NDArray[np.float32]:
 
 
 class _Axis:
-    """A part of a row of pixels, in pixels from the first of them.
+    """A span along one axis, in pixels relative to the first stored pixel.
 
     Parameters
     ----------
     start, stop : float
-        The part.
+        The span.
     count : int
-        How many pixels there are.
+        Number of stored pixels.
     first, last : int
-        Between which the picture lies.
+        Start and end of the image.
     """
 
     def __init__(
@@ -102,25 +102,25 @@ class _Axis:
         self._count = count
         self._inside = max(0, first), min(count, last)
 
-    def weights(self, wanted: int) -> Any:
-        """Return what each pixel adds to each that is wanted, (wanted, count)."""
+    def weights(self, size: int) -> Any:
+        """Return the weight of each stored pixel per output pixel: (size, count)."""
         start, stop = self._part
-        if stop - start >= wanted * (1 - _WHOLE):
-            return _areas(start, stop, wanted, self._count)
-        return _lines(start, stop, wanted, self._count, self._inside)
+        if stop - start >= size * (1 - _WHOLE):
+            return _area_weights(start, stop, size, self._count)
+        return _linear_weights(start, stop, size, self._count, self._inside)
 
 
 @lru_cache(maxsize=64)
-def _areas(start: float, stop: float, wanted: int, count: int) -> Any:
-    """Return the share of each wanted pixel that each pixel covers."""
-    edges = np.linspace(start, stop, wanted + 1).clip(0, count)
+def _area_weights(start: float, stop: float, size: int, count: int) -> Any:
+    """Return the share of each output pixel that each stored pixel covers."""
+    edges = np.linspace(start, stop, size + 1).clip(0, count)
     near = np.rint(edges)
     edges = np.where(np.abs(edges - near) <= _WHOLE, near, edges)
     lower, upper = edges[:-1], edges[1:]
     first = np.floor(lower).astype(np.int64)
     taps = np.maximum(1, np.ceil(upper).astype(np.int64) - first)
     begins = np.concatenate([[0], np.cumsum(taps)])
-    which = np.repeat(np.arange(wanted), taps)
+    which = np.repeat(np.arange(size), taps)
     at = first[which] + np.arange(begins[-1]) - begins[which]
     shares = np.minimum(upper[which], at + 1) - np.maximum(lower[which], at)
     shares /= np.maximum(upper - lower, _WHOLE)[which]
@@ -128,14 +128,14 @@ def _areas(start: float, stop: float, wanted: int, count: int) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _lines(
-    start: float, stop: float, wanted: int, count: int, inside: tuple[int, int]
+def _linear_weights(
+    start: float, stop: float, size: int, count: int, inside: tuple[int, int]
 ) -> Any:
-    """Return the weights of the two pixels between whose centres each wanted one is.
+    """Return the weights of the two stored pixels around each output pixel.
 
-    Pixels of the picture and of the background beside it are not mixed.
+    Pixels of the image are not mixed with the background beside it.
     """
-    centres = start + (np.arange(wanted) + 0.5) * ((stop - start) / wanted)
+    centres = start + (np.arange(size) + 0.5) * ((stop - start) / size)
     first, last = inside
     low = np.where(centres < first, 0, np.where(centres < last, first, last))
     high = np.where(centres < first, first, np.where(centres < last, last, count))
@@ -144,14 +144,14 @@ def _lines(
     pair = np.stack([left, left + 1], 1).astype(np.int64)
     at = np.clip(pair, low[:, None], np.maximum(low, high - 1)[:, None])
     shares = np.stack([1 - weight, weight], 1)
-    begins = np.arange(0, 2 * wanted + 1, 2)
+    begins = np.arange(0, 2 * size + 1, 2)
     return _sparse(shares.ravel(), at.clip(0, count - 1).ravel(), begins, count)
 
 
 def _sparse(
     shares: NDArray[Any], at: NDArray[Any], begins: NDArray[Any], count: int
 ) -> Any:
-    # Most slides are read without a cut through pixels, and it takes long to import.
+    # Imported here: the import is slow, and most reads do not need it.
     from scipy.sparse import csr_array  # noqa: PLC0415
 
     parts = shares.astype(np.float32), at.astype(np.int32), begins.astype(np.int32)

@@ -1,8 +1,8 @@
-"""What the samples of a stored pixel are, and how they become red, green and blue.
+"""Meaning of the samples of a stored pixel, and their conversion to RGB.
 
-The one place that decides from what a file says (PhotometricInterpretation, bits,
-extra samples, palette, YCbCr coefficients, colour transform of the codec, Orientation)
-what its colours are. Whatever is not certain is refused, with the reason.
+Colours are decided only here, from the metadata of a file (PhotometricInterpretation,
+bits, extra samples, palette, YCbCr coefficients, colour transform of the codec,
+Orientation). Files whose colours are not certain are refused, with the reason.
 """
 
 from __future__ import annotations
@@ -33,71 +33,71 @@ _PER_PIXEL: Final[dict[Meaning, int]] = {
 }
 _ALPHAS: Final[dict[int, Alpha]] = {1: "premultiplied", 2: "straight"}
 _BAND: Final = 1 << 22
-"""Pixels that are converted at once, so that little memory is needed beside them."""
+"""Pixels converted at once, which limits the additional memory."""
 
 REC_601: Final = (0.299, 0.587, 0.114)
-"""Shares of red, green and blue in luma where a file gives none."""
+"""Default weights of red, green and blue in luma (ITU-R BT.601)."""
 
 FULL_RANGE: Final = (0.0, 255.0, 128.0, 255.0, 128.0, 255.0)
-"""Black and white of Y, Cb and Cr where a file gives none."""
+"""Default codes of black and white of Y, Cb and Cr."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Samples:
-    """What the samples of a pixel are."""
+    """Meaning of the samples of a pixel."""
 
     meaning: Meaning
     alpha: Alpha | None = None
-    """How the sample after the colours makes them transparent; None: there is none."""
+    """Kind of the alpha sample, which follows the colours; None: no alpha."""
 
     bits: int = 8
-    """Of each sample: 8, or 1, 2 or 4 where there is one."""
+    """Bits of each sample: 8, or 1, 2 or 4 for a single sample."""
 
     palette: NDArray[np.uint8] | None = None
     """sRGB of each value of a palette image, uint8 (2^bits, 3)."""
 
     coefficients: tuple[float, ...] = REC_601
-    """Shares of red, green and blue in the luma of YCbCr."""
+    """Weights of red, green and blue in the luma of YCbCr."""
 
     reference: tuple[float, ...] = FULL_RANGE
-    """Black and white of Y, Cb and Cr, as codes."""
+    """Codes of black and white of Y, Cb and Cr."""
 
     @property
     def are_rgb(self) -> bool:
-        """Return whether there is nothing to convert."""
+        """Whether the samples are RGB already."""
         return self.meaning == "rgb" and self.alpha is None
 
     @property
     def count(self) -> int:
-        """Return how many there are for each pixel."""
+        """Number of samples per pixel."""
         return _PER_PIXEL[self.meaning] + (self.alpha is not None)
 
     def to_rgb(
         self, pixels: NDArray[Any], background: tuple[int, int, int]
     ) -> NDArray[np.uint8]:
-        """Return pixels as a screen shows them.
+        """Convert samples to sRGB.
 
         Parameters
         ----------
         pixels : uint8 or bool (H, W) or (H, W, count)
-            As they are decoded.
+            Decoded samples.
         background : tuple of int
-            sRGB of what is seen through transparent pixels.
+            sRGB behind transparent pixels.
 
         Returns
         -------
         uint8 (H, W, 3)
-            The same array where it is RGB already.
+            The same array if it is RGB already.
 
         Raises
         ------
         ValueError
-            If there are more or fewer samples than the file says.
+            If the number of samples differs from the metadata of the file.
         """
         if pixels.ndim == 2:  # noqa: PLR2004 - one sample
             pixels = pixels[..., None]
         if pixels.shape[2] != self.count:
-            reason = f"{pixels.shape[2]} samples for each pixel, not {self.count}"
+            reason = f"{pixels.shape[2]} samples per pixel, not {self.count}"
             raise ValueError(reason)
         if self.are_rgb:
             return pixels
@@ -105,32 +105,30 @@ class Samples:
         out = np.empty((height, width, 3), np.uint8)
         rows = max(1, _BAND // max(1, width))
         for top in range(0, height, rows):
-            out[top : top + rows] = self._converted(
-                pixels[top : top + rows], background
-            )
+            out[top : top + rows] = self._convert(pixels[top : top + rows], background)
         return out
 
-    def _converted(
+    def _convert(
         self, pixels: NDArray[Any], background: tuple[int, int, int]
     ) -> NDArray[np.uint8]:
-        colours = _per_pixel(pixels, _PER_PIXEL[self.meaning])
+        colours = _take_samples(pixels, _PER_PIXEL[self.meaning])
         rgb = _CONVERSIONS[self.meaning](self, colours)
         if self.alpha is None:
             return rgb
-        return blended(rgb, pixels[..., -1], background, self.alpha)
+        return blend(rgb, pixels[..., -1], background, self.alpha)
 
 
-def _per_pixel(pixels: NDArray[Any], count: int) -> NDArray[np.uint8]:
+def _take_samples(pixels: NDArray[Any], count: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pixels[..., :count], np.uint8)
 
 
-def blended(
+def blend(
     rgb: NDArray[np.uint8],
     alpha: NDArray[np.uint8],
     background: tuple[int, int, int],
     kind: Alpha,
 ) -> NDArray[np.uint8]:
-    """Return colours over a background, as far as they are not opaque.
+    """Blend colours with a background by their alpha.
 
     Parameters
     ----------
@@ -139,7 +137,7 @@ def blended(
         0 is transparent, 255 opaque.
     background : tuple of int
     kind : "straight" or "premultiplied"
-        Whether the colours are those of the matter, or what it adds to the background.
+        Whether the colours are straight or already multiplied by alpha.
     """
     if alpha.size and alpha.min() == 255:  # noqa: PLR2004
         return rgb
@@ -175,12 +173,12 @@ def _from_palette(samples: Samples, pixels: NDArray[np.uint8]) -> NDArray[np.uin
 
 
 def _from_cmyk(_: Samples, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return _by_pillow("CMYK", pixels)
+    return _convert_with_pillow("CMYK", pixels)
 
 
 def _from_ycbcr(samples: Samples, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if (samples.coefficients, samples.reference) == (REC_601, FULL_RANGE):
-        return _by_pillow("YCbCr", pixels)
+        return _convert_with_pillow("YCbCr", pixels)
     codes = pixels.astype(np.float32)
     black, white = np.reshape(samples.reference, (3, 2)).T.astype(np.float32)
     luma, blue, red = np.moveaxis((codes - black) / (white - black), 2, 0)
@@ -193,7 +191,7 @@ def _from_ycbcr(samples: Samples, pixels: NDArray[np.uint8]) -> NDArray[np.uint8
     return rgb.clip(0, 255).astype(np.uint8)
 
 
-def _by_pillow(mode: str, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _convert_with_pillow(mode: str, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width, _ = pixels.shape
     image = Image.frombuffer(mode, (width, height), pixels.tobytes(), "raw", mode, 0, 1)
     return np.asarray(image.convert("RGB"))
@@ -211,8 +209,10 @@ _CONVERSIONS: Final[
 }
 
 
-def refuse(path: object, reason: str, remedy: str = "") -> UnsupportedSlideError:
-    """Return the error that says what samples are and what to convert them to."""
+def unsupported_samples(
+    path: object, reason: str, remedy: str = ""
+) -> UnsupportedSlideError:
+    """Return the error for unsupported samples, with what to convert them to."""
     return UnsupportedSlideError(
         path,
         reason,
@@ -223,20 +223,22 @@ def refuse(path: object, reason: str, remedy: str = "") -> UnsupportedSlideError
 
 
 def alpha_of(path: object, extra: Sequence[int]) -> Alpha | None:
-    """Return what the samples beyond the colours are (the values of ExtraSamples).
+    """Return the kind of alpha from the values of ExtraSamples; None: no alpha.
 
     Raises
     ------
     UnsupportedSlideError
-        If there are several, or it is not said to be alpha.
+        If there are several extra samples, or it is not declared as alpha.
     """
     if not extra:
         return None
     if len(extra) > 1 or int(extra[0]) not in _ALPHAS:
         reason = (
             f"its pixels have {len(extra)} more channel(s) than their colours need,"
-            " and the file does not say that it is alpha"
+            " which the file does not declare as alpha"
         )
         remedy = "Convert it to RGB without further channels, or mark the channel as"
-        raise refuse(path, reason, remedy + " alpha (tiffset -s 338 1 2 FILE).")
+        raise unsupported_samples(
+            path, reason, remedy + " alpha (tiffset -s 338 1 2 FILE)."
+        )
     return _ALPHAS[int(extra[0])]

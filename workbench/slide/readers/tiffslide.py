@@ -1,4 +1,4 @@
-"""tiffslide as a reader, to compare with: it opens nothing in the workbench."""
+"""Reader through tiffslide, used only for comparison (`slide/verify.py`)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TiffslideReader(BoxReader):
     Raises
     ------
     BrokenSlideError
-        If tiffslide does not open it.
+        If tiffslide cannot open the file.
     """
 
     def __init__(self, path: str) -> None:
@@ -41,7 +41,7 @@ class TiffslideReader(BoxReader):
                 properties = self._slide.properties
                 sizes = self._slide.level_dimensions
                 self._scales = self._slide.level_downsamples
-        except Exception as error:  # it lets through whatever a file provokes
+        except Exception as error:  # tiffslide passes on any error
             raise BrokenSlideError(path, str(error) or type(error).__name__) from error
         self.levels = tuple(map(Level, sizes, map(float, self._scales)))
         self.declared_mpp_xy = mpp_pair(
@@ -57,26 +57,26 @@ class TiffslideReader(BoxReader):
     def read_inside(
         self, level: int, x: int, y: int, width: int, height: int
     ) -> NDArray[np.uint8]:
-        """Return pixels of a box that lies wholly in the level."""
+        """Return the pixels of a box that lies completely in the level."""
         scale = self._scales[level]
-        place = _to_level_0(x, scale), _to_level_0(y, scale)
+        origin = _to_level_0(x, scale), _to_level_0(y, scale)
         with self._lock:
             pixels = self._slide.read_region(
-                place, level, (width, height), as_array=True
+                origin, level, (width, height), as_array=True
             )
         pixels = np.atleast_3d(pixels)
         return np.repeat(pixels, 3, 2) if pixels.shape[2] == 1 else pixels[..., :3]
 
     def associated(self, name: str) -> NDArray[np.uint8]:
-        """Raise: these are not compared."""
+        """Raise: associated images are not compared."""
         raise KeyError(name)
 
     def close(self) -> None:
-        """Give back the file."""
+        """Close the file."""
         self._slide.close()
 
 
-def _to_level_0(place: int, scale: float) -> int:
-    """Return the level-0 pixel that tiffslide cuts down to a pixel of a level."""
-    near = int(place * scale)
-    return next((n for n in (near, near + 1) if int(n / scale) == place), near)
+def _to_level_0(position: int, scale: float) -> int:
+    """Return the level-0 pixel that tiffslide rounds down to a pixel of a level."""
+    near = int(position * scale)
+    return next((n for n in (near, near + 1) if int(n / scale) == position), near)

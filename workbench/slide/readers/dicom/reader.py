@@ -12,7 +12,7 @@ import wsidicom
 from workbench.errors import BrokenSlideError, SlideError, UnsupportedSlideError
 from workbench.geometry import Box
 from workbench.slide.readers.base import BoxReader, Level
-from workbench.slide.readers.samples import Samples, refuse
+from workbench.slide.readers.samples import Samples, unsupported_samples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -118,13 +118,13 @@ class DicomReader(BoxReader):
             return UnsupportedSlideError(self.path, reason)
         return BrokenSlideError(self.path, reason)
 
-    def showing(self, samples: Samples) -> Self:
+    def with_samples(self, samples: Samples) -> Self:
         """Refuse levels that their file calls RGB and that are something else."""
         self.close()
         reason = (
             f"its header says that it is RGB, its frames that it is {samples.meaning}"
         )
-        raise refuse(self.path, reason)
+        raise unsupported_samples(self.path, reason)
 
     def read_inside(
         self, level: int, x: int, y: int, width: int, height: int

@@ -15,7 +15,7 @@ from pydicom.filereader import read_partial
 from pydicom.tag import Tag
 
 from workbench.slide.readers.jpeg_header import JpegHeader, read_jpeg_header
-from workbench.slide.readers.samples import Samples, refuse
+from workbench.slide.readers.samples import Samples, unsupported_samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +48,7 @@ def mistaken_samples(paths: Iterable[str], path: str) -> Samples | None:
     found = {_mistaken(file, path) for file in paths}
     if len(found) > 1:
         reason = "the headers of some of its levels say that they are RGB, and its JPEG"
-        raise refuse(path, reason + " frames that they are YCbCr")
+        raise unsupported_samples(path, reason + " frames that they are YCbCr")
     return Samples("ycbcr") if True in found else None
 
 
@@ -61,7 +61,7 @@ def _mistaken(file: str, path: str) -> bool:
     if said == "rgb":
         return True
     reason = "its header says that it is YCbCr, and its JPEG frames that they are RGB"
-    raise refuse(path, reason)
+    raise unsupported_samples(path, reason)
 
 
 def _said(file: str) -> str | None:

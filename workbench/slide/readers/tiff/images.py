@@ -65,7 +65,7 @@ class TiffImage:
     levels: tuple[TiffLevel, ...]
     """Largest first."""
 
-    is_beside: bool = False
+    is_associated: bool = False
     """Whether it is a label, macro or thumbnail rather than a scan."""
 
     problem: str = ""
@@ -108,7 +108,7 @@ def scan_of(images: Sequence[TiffImage]) -> int:
         image = images[number]
         width, height = image.size
         levels = _PYRAMID_COUNTS if len(image.levels) > 1 else 1
-        return (not image.is_beside, width * height * levels, -number)
+        return (not image.is_associated, width * height * levels, -number)
 
     return max(range(len(images)), key=weight)
 
@@ -123,7 +123,7 @@ def _by_ome(directories: Sequence[Directory]) -> tuple[TiffImage, ...]:
         if image.channels > 1 and first.samples == 1:
             problem = image.against_rgb or _problem_apart(image, directories)
             levels = levels if problem else _levels_apart(image, directories)
-        beside = _is_beside(image.name)
+        beside = _is_associated(image.name)
         found.append(TiffImage(image.name, levels, beside, problem, image))
     if not found:
         reason = "its OME-XML names no picture that is in this file"
@@ -181,7 +181,7 @@ def _by_shape(directories: Iterable[Directory], vendor: str) -> list[TiffImage]:
     order = sorted(given, key=lambda each: -each.size[0] * each.size[1])
     groups: list[list[Directory]] = []
     for each in order:
-        named = _is_beside(_own_name(each, vendor))
+        named = _is_associated(_own_name(each, vendor))
         fitting = [] if named else [g for g in groups if _joins(each, g, vendor)]
         if fitting:
             fitting[0].append(each)
@@ -191,7 +191,9 @@ def _by_shape(directories: Iterable[Directory], vendor: str) -> list[TiffImage]:
     for first, *rest in sorted(groups, key=lambda group: given.index(group[0])):
         name = _own_name(first, vendor)
         levels = _levels(first, [*rest, *first.children])
-        images.append(TiffImage(name, levels, _is_beside(name), _stacked(first, given)))
+        images.append(
+            TiffImage(name, levels, _is_associated(name), _stacked(first, given))
+        )
     return images
 
 
@@ -214,7 +216,7 @@ def _stacked(first: Directory, others: Sequence[Directory]) -> str:
 
 def _joins(each: Directory, group: Sequence[Directory], vendor: str) -> bool:
     first = group[0]
-    if _is_beside(_own_name(first, vendor)):
+    if _is_associated(_own_name(first, vendor)):
         return False
     alike = (each.tile is None) == (first.tile is None)
     return (
@@ -248,7 +250,7 @@ def _is_shape_of(size: tuple[int, int], full: tuple[int, int]) -> bool:
 def _alone(directory: Directory, vendor: str) -> TiffImage:
     name = _own_name(directory, vendor)
     level = TiffLevel(directory, directory.size)
-    return TiffImage(name, (level,), _is_beside(name))
+    return TiffImage(name, (level,), _is_associated(name))
 
 
 def _own_name(directory: Directory, vendor: str) -> str:
@@ -269,7 +271,7 @@ def _own_name(directory: Directory, vendor: str) -> str:
     return text.strip().lower() if is_name else ""
 
 
-def _is_beside(name: str) -> bool:
+def _is_associated(name: str) -> bool:
     return _BESIDE.search(name.replace("_", " ")) is not None
 
 

@@ -18,9 +18,8 @@ from workbench.errors import (
 )
 from workbench.geometry import Box
 from workbench.slide import limits
-from workbench.slide.readers.base import EncodedTile, ImageInfo, Level, number_of
+from workbench.slide.readers.base import EncodedTile, ImageInfo, Level, find_image
 from workbench.slide.readers.level_selection import scales
-from workbench.slide.readers.memory import empty_pixels
 from workbench.slide.readers.pread import PositionedFile
 from workbench.slide.readers.tiff import scale
 from workbench.slide.readers.tiff.directory import (
@@ -48,6 +47,7 @@ from workbench.slide.readers.tiff.series import put_together, shows_the_same
 from workbench.slide.readers.tiff.tile_assembly import fill
 from workbench.slide.readers.tiff.tiles import COMPRESSIONS, StoredTiles
 from workbench.slide.readers.tiff.vendors import vendor_of
+from workbench.slide.readers.tile_cache import empty_pixels
 from workbench.slide.zip_member import is_archived, open_archived
 
 if TYPE_CHECKING:
@@ -117,11 +117,11 @@ class TiffReader:
         self._images = put_together(images, self._are_alike)
         names = names_of(self._images)
         self.images: Sequence[ImageInfo] = tuple(
-            ImageInfo(name, each.size, is_beside=each.is_beside)
+            ImageInfo(name, each.size, is_associated=each.is_associated)
             for name, each in zip(names, self._images, strict=True)
         )
         self.default_image = scan_of(self._images)
-        self.image = number_of(self._path, self.images, image, self.default_image)
+        self.image = find_image(self._path, self.images, image, self.default_image)
         stored = [
             name
             for number, name in enumerate(names)
@@ -191,7 +191,7 @@ class TiffReader:
             ]
         if shown.from_series:
             notes.append("Its levels are stored as images of their own.")
-        others = sum(not each.is_beside for each in self._images)
+        others = sum(not each.is_associated for each in self._images)
         if others > 1:
             notes.append(
                 f"The file holds {others} images; this is"

@@ -17,7 +17,7 @@ from workbench.slide.readers.samples import (
     Meaning,
     Samples,
     alpha_of,
-    refuse,
+    unsupported_samples,
 )
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def samples_of_pages(pages: Sequence[Any], path: str) -> Samples:
         return each[0]
     if any((one.meaning, one.bits, one.alpha) != ("grey", 8, None) for one in each):
         reason = "its channels are no grey pictures of 8 bit"
-        raise refuse(path, reason)
+        raise unsupported_samples(path, reason)
     return Samples("rgb")
 
 
@@ -135,11 +135,11 @@ def _meaning(page: Any, path: str) -> Meaning:
         if colours in guessed and int(page.compression) in _PLAIN:
             return guessed[colours]
         reason = "it does not say what its samples are (no PhotometricInterpretation)"
-        raise refuse(path, reason)
+        raise unsupported_samples(path, reason)
     if int(value) not in _MEANINGS:
         kind = _OTHERS.get(int(value), f"PhotometricInterpretation {int(value)}")
         reason = f"its pixels are {kind}, not RGB, grey, palette, CMYK or YCbCr"
-        raise refuse(path, reason)
+        raise unsupported_samples(path, reason)
     return _MEANINGS[int(value)]
 
 
@@ -162,10 +162,10 @@ def _check_bits(page: Any, meaning: Meaning, path: str) -> None:
         is_small or bits == 8  # noqa: PLR2004
     ):
         reason = f"its pixels are {samples} x {page.dtype}, not 8-bit grey or RGB"
-        raise refuse(path, reason)
+        raise unsupported_samples(path, reason)
     if samples < needed:
         reason = f"its pixels have {samples} samples, {meaning} needs {needed}"
-        raise refuse(path, reason)
+        raise unsupported_samples(path, reason)
 
 
 def _check_orientation(page: Any, path: str) -> None:
@@ -173,26 +173,28 @@ def _check_orientation(page: Any, path: str) -> None:
     if turned in range(2, 9):
         reason = f"its Orientation tag ({int(turned)}) says that it has to be turned"
         remedy = "Turn the pixels themselves, for example with vips autorot."
-        raise refuse(path, reason, remedy)
+        raise unsupported_samples(path, reason, remedy)
 
 
 def _check_inks(page: Any, path: str) -> None:
     if page.tags.valueof(_INK_SET) not in {None, 1}:
-        raise refuse(path, "its inks are others than CMYK (InkSet)")
+        raise unsupported_samples(path, "its inks are others than CMYK (InkSet)")
     if int(page.compression) not in _PLAIN:
         reason = "it is CMYK in JPEG or the like, which may be inverted or not"
-        raise refuse(path, reason)
+        raise unsupported_samples(path, reason)
 
 
 def _decoded_meaning(page: Any, meaning: Meaning, path: str) -> Meaning:
     """Return what samples are once they are decoded: codecs may transform colours."""
     compression = int(page.compression)
     if compression == _OLD_JPEG:
-        raise refuse(path, "it is in JPEG of the old style (compression 6)")
+        raise unsupported_samples(
+            path, "it is in JPEG of the old style (compression 6)"
+        )
     if compression in _JPEGS and meaning in {"rgb", "ycbcr"}:
         if len(_extra(page)) or int(page.planarconfig) != 1:
             reason = "it is JPEG with further channels, or with its colours apart"
-            raise refuse(path, reason)
+            raise unsupported_samples(path, reason)
         return "rgb"
     if compression in JPEG_2000:
         return _decoded_jpeg_2000(page, meaning, path)
@@ -200,9 +202,11 @@ def _decoded_meaning(page: Any, meaning: Meaning, path: str) -> Meaning:
         return meaning
     if compression not in _PLAIN:
         reason = "it is said to be YCbCr, in a compression that has colours of its own"
-        raise refuse(path, reason)
+        raise unsupported_samples(path, reason)
     if page.subsampling != (1, 1):
-        raise refuse(path, "it is YCbCr with reduced colour that is not in JPEG")
+        raise unsupported_samples(
+            path, "it is YCbCr with reduced colour that is not in JPEG"
+        )
     return meaning
 
 
@@ -217,7 +221,7 @@ def _decoded_jpeg_2000(page: Any, meaning: Meaning, path: str) -> Meaning:
         reason = (
             "it is said to be YCbCr, in JPEG 2000 that may be transformed once more"
         )
-        raise refuse(path, reason)
+        raise unsupported_samples(path, reason)
     return "ycbcr"
 
 
@@ -262,7 +266,7 @@ def _palette(page: Any, path: str) -> NDArray[np.uint8]:
     """Return the colours of a palette, which are stored in 16 bits."""
     table = page.colormap
     if table is None or table.shape != (3, 1 << int(page.bitspersample)):
-        raise refuse(path, "it is a palette image without its palette")
+        raise unsupported_samples(path, "it is a palette image without its palette")
     if table.max() > 255:  # noqa: PLR2004 - else in 8 bits, as some writers do
         table = table >> 8
     colours: NDArray[np.uint8] = np.ascontiguousarray(table.T).astype(np.uint8)

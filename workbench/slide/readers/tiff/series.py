@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from workbench.slide.readers.memory import empty_pixels
 from workbench.slide.readers.tiff.tile_assembly import fill
+from workbench.slide.readers.tile_cache import empty_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,7 +84,7 @@ def _may_be_level(first: TiffImage, other: TiffImage) -> bool:
     if first.ome is None or other.ome is None or first.problem or other.problem:
         return False
     single = len(other.levels) == 1 and (first.from_series or len(first.levels) == 1)
-    if not single or first.is_beside or other.is_beside:
+    if not single or first.is_associated or other.is_associated:
         return False
     if (first.ome.channels, first.ome.planes) != (other.ome.channels, other.ome.planes):
         return False

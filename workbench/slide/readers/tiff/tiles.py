@@ -18,9 +18,8 @@ import numpy as np
 import simplejpeg
 
 from workbench.slide.readers.claimed_size import check_claimed_size
-from workbench.slide.readers.memory import empty_pixels
 from workbench.slide.readers.tiff.samples import JPEG_2000, first_bytes, is_screen_jpeg
-from workbench.slide.readers.tile_cache import KeptTiles
+from workbench.slide.readers.tile_cache import TileCache, empty_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,7 +103,7 @@ class StoredTiles:
         shape = (self.height, self.width, _CHANNELS)
         longest = max(self._counts, default=0) if self.is_jpeg else 0
         self._scratch = _Scratch(self._front, longest, shape)
-        self.kept = KeptTiles(shape)
+        self.kept = TileCache(shape)
 
     @property
     def reductions(self) -> tuple[int, ...]:

@@ -63,7 +63,7 @@ class ZarrPicture:
         return str(self.about.get("name") or self.key)
 
     @property
-    def is_beside(self) -> bool:
+    def is_associated(self) -> bool:
         """Whether it is called a picture of the glass, or of the slide in small."""
         return any(word in self.name.lower() for word in _BESIDE)
 
@@ -246,5 +246,5 @@ def _check_axes(picture: ZarrPicture, path: str) -> None:
 
 def default_of(pictures: Sequence[ZarrPicture]) -> int:
     """Return the number of the slide: the largest that is not of the glass."""
-    ranks = [(each.is_beside, -math.prod(each.size)) for each in pictures]
+    ranks = [(each.is_associated, -math.prod(each.size)) for each in pictures]
     return ranks.index(min(ranks))

@@ -10,7 +10,7 @@ import zarr
 
 from workbench.errors import BrokenSlideError, UnsupportedSlideError
 from workbench.geometry import Box
-from workbench.slide.readers.base import BoxReader, ImageInfo, Level, number_of
+from workbench.slide.readers.base import BoxReader, ImageInfo, Level, find_image
 from workbench.slide.readers.zarr.group import default_of, open_store, pictures_in
 
 if TYPE_CHECKING:
@@ -58,10 +58,11 @@ class ZarrReader(BoxReader):
         self.name = f"zarr {zarr.__version__}"
         pictures = pictures_in(open_store(location), path)
         self.images = [
-            ImageInfo(each.name or "0", each.size, each.is_beside) for each in pictures
+            ImageInfo(each.name or "0", each.size, each.is_associated)
+            for each in pictures
         ]
         self.default_image = default_of(pictures)
-        self.image = number_of(path, self.images, image, self.default_image)
+        self.image = find_image(path, self.images, image, self.default_image)
         picture = pictures[self.image]
         self._axes = picture.axes
         self._arrays = sorted(picture.arrays, key=lambda array: -self._size(array)[0])
