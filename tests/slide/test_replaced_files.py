@@ -263,7 +263,7 @@ def test_a_file_that_is_not_complete_yet_is_said_so(tmp_path):
     path = tmp_path / "coming.tif"
     for share in (0.2, 0.6, 0.99):
         path.write_bytes(whole[: int(share * len(whole))])
-        with pytest.raises(wb.WorkbenchError, match="written to just now"):
+        with pytest.raises(wb.WorkbenchError, match="modified just now"):
             wb.open_slide(path)
     path.write_bytes(whole)
     with wb.open_slide(path) as slide:

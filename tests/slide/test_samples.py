@@ -271,7 +271,7 @@ REFUSED = {
     "ycbcr with less colour": (
         RGB,
         {"photometric": "rgb", "patch": {262: 6}},
-        "reduced colour",
+        "subsampled chroma",
     ),
     "turned": (
         RGB,
@@ -378,7 +378,7 @@ def test_jpeg_2000_that_may_be_transformed_twice_is_refused(tmp_path):
         34712,
         6,
     )
-    with pytest.raises(UnsupportedSlideError, match="once more"):
+    with pytest.raises(UnsupportedSlideError, match="transformed again"):
         wb.open_slide(path)
 
 

@@ -1,1 +1,1 @@
-"""TIFF slides of all makers, read by their stored tiles."""
+"""TIFF slides of all vendors: directories, images, stored tiles."""

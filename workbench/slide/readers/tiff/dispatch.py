@@ -1,4 +1,4 @@
-"""Which library opens a TIFF: the one whose makers' users trust it."""
+"""Choice of the library that opens a TIFF, by its vendor."""
 
 from __future__ import annotations
 
@@ -23,49 +23,50 @@ _EXTRA = "pip install 'slide-workbench[openslide]'"
 
 
 def open_tiff(path: str, image: int | str | None = None) -> Reader:
-    """Open a TIFF with the library that understands its maker.
+    """Open a TIFF with the library for its vendor.
 
     Parameters
     ----------
     path : str
         A local path or an fsspec URL.
     image : int or str, optional
-        Number or name of the picture; by default the scan.
+        Number or name of the image; default: the scan.
 
     Raises
     ------
     SlideNotFoundError, BrokenSlideError, UnsupportedSlideError
+        If the file does not exist, is damaged, or no installed library reads it.
     """
-    vendor, first = _vendor(path)
+    vendor, description = _identify_vendor(path)
     if vendor.library == "none":
         raise UnsupportedSlideError(path, f"it is a {vendor.title} file: {vendor.why}")
     if vendor.library == "OpenSlide":
-        reader = _by_openslide(path, vendor)
-        _scale_of_scn(reader, vendor, first)
+        reader = _open_with_openslide(path, vendor)
+        _set_scn_scale(reader, vendor, description)
         return reader
     try:
         return TiffReader(path, image)
     except NotReadDirectlyError:
-        other = None if "://" in path or image is not None else try_openslide(path)
-        if other is None:
+        fallback = None if "://" in path or image is not None else try_openslide(path)
+        if fallback is None:
             raise
-        return other
+        return fallback
 
 
-def _scale_of_scn(reader: Reader, vendor: Vendor, text: str) -> None:
-    """Take the pixel size from the XML of an SCN whose resolution tags lack it."""
+def _set_scn_scale(reader: Reader, vendor: Vendor, text: str) -> None:
+    """Set the pixel size from the XML of an SCN without resolution tags."""
     if vendor.name == "leica" and reader.declared_mpp_xy is None:
         reader.declared_mpp_xy = scn_mpp(text)
         reader.declared_mpp = reader.declared_mpp_xy and reader.declared_mpp_xy[0]
 
 
-def _vendor(path: str) -> tuple[Vendor, str]:
-    """Return who wrote a TIFF, and the description in it."""
+def _identify_vendor(path: str) -> tuple[Vendor, str]:
+    """Return the vendor of a TIFF, and its first description."""
     if path.lower().endswith(".vsi"):
         raise UnsupportedSlideError(
             path,
-            "it is an Olympus VSI: its pixels lie in other files (.ets) beside it, in"
-            " a format that is not published",
+            "it is an Olympus VSI: its pixels are in separate files (.ets), in a format"
+            " that is not published",
             "Export it to OME-TIFF, with the scanner's software or with bfconvert.",
         )
     handle = open_file(path)
@@ -79,30 +80,30 @@ def _vendor(path: str) -> tuple[Vendor, str]:
         handle.close()
 
 
-def _by_openslide(path: str, vendor: Vendor) -> Reader:
+def _open_with_openslide(path: str, vendor: Vendor) -> Reader:
     if "://" in path:
         raise UnsupportedSlideError(
             path,
-            f"it is a {vendor.title} file, which only OpenSlide reads right, and that"
-            " reads no URLs",
-            "Copy it to a disk of this machine.",
+            f"it is a {vendor.title} file, which only OpenSlide reads correctly, and"
+            " OpenSlide does not support URLs",
+            "Copy it to a local disk.",
         )
     if load_openslide() is None:
         raise UnsupportedSlideError(
             path,
-            f"it is a {vendor.title} file, and OpenSlide, which reads it right, is not"
-            " installed",
+            f"it is a {vendor.title} file, and OpenSlide, which reads it correctly, is"
+            " not installed",
             _EXTRA,
         )
     reader = try_openslide(path)
     if reader is None:
-        reason = f"it is a {vendor.title} file that OpenSlide does not understand"
+        reason = f"it is a {vendor.title} file that OpenSlide does not support"
         raise UnsupportedSlideError(path, reason)
     return reader
 
 
 def load_openslide() -> Any | None:
-    """Return the module of OpenSlide's reader, None where it is not installed."""
+    """Return the module of OpenSlide's reader; None if it is not installed."""
     try:
         return importlib.import_module("workbench.slide.readers.openslide")
     except ImportError:
@@ -110,7 +111,7 @@ def load_openslide() -> Any | None:
 
 
 def try_openslide(path: str) -> Reader | None:
-    """Return OpenSlide's reader, None where it is not installed or refuses."""
+    """Open with OpenSlide; None if it is not installed or does not support the file."""
     module = load_openslide()
     if module is None:
         return None

@@ -1,4 +1,4 @@
-"""Which pictures a TIFF holds: the scan with its levels, and what lies beside it."""
+"""Images of a TIFF: the scan with its levels, and associated images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from workbench.slide.readers.tiff.directory import SeveralFilesError
 from workbench.slide.readers.tiff.ome import OmeImage, read_ome
-from workbench.slide.readers.tiff.philips import cut_to_scan
+from workbench.slide.readers.tiff.philips import crop_to_scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from workbench.slide.readers.tiff.directory import Directory
 
 _ASPECT: Final = 0.01
-"""Levels of one picture differ by less in the ratio of their sides, rounding apart."""
+"""Relative tolerance of the aspect ratio of levels, in addition to rounding."""
 
 _PYRAMID_COUNTS: Final = 4
-"""A picture with levels is taken for the scan before one so many times as large."""
+"""Weight of an image with levels: it is preferred to one this many times as large."""
 
 _ARRAY: Final = re.compile(r'\{"shape": \[((?:\d{1,9}(?:, )?){1,16})\]')
-"""How tifffile describes what it writes."""
+"""Description that tifffile writes."""
 
 _PICTURE: Final = 3
-"""Dimensions of one picture: rows, columns and samples."""
+"""Dimensions of one image: rows, columns and samples."""
 
 _BESIDE: Final = re.compile(
     r"\b(label|macro|thumbnail|overview|preview|slide ?(?:photo|image)|navigation)\b",
@@ -40,68 +40,68 @@ _NAMES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class TiffLevel:
-    """One stored resolution of a picture."""
+    """One stored resolution of an image."""
 
     directory: Directory
     size: tuple[int, int]
-    """Width and height of what was scanned: without padding to whole tiles."""
+    """Width and height of the scanned area, without padding to whole tiles."""
 
     apart: tuple[Directory, ...] = ()
-    """Green and blue, where these and red are stored as pictures of their own."""
+    """Directories of green and blue, if the colours are stored as separate images."""
 
     @property
     def directories(self) -> tuple[Directory, ...]:
-        """All that it is stored in."""
+        """All directories of the level."""
         return (self.directory, *self.apart)
 
 
 @dataclass(frozen=True, slots=True)
 class TiffImage:
-    """One picture of a TIFF."""
+    """One image of a TIFF."""
 
     name: str
-    """Of the file's own, or ""."""
+    """Name in the file; "" if it has none."""
 
     levels: tuple[TiffLevel, ...]
-    """Largest first."""
+    """Levels, largest first."""
 
     is_associated: bool = False
-    """Whether it is a label, macro or thumbnail rather than a scan."""
+    """Whether it is a label, macro or thumbnail, not a scan."""
 
     problem: str = ""
-    """Why it cannot be shown, as a clause; empty if nothing is known against it."""
+    """Why it cannot be shown, as a clause; empty if no reason is known."""
 
     ome: OmeImage | None = None
     from_series: bool = False
-    """Whether its levels are listed as images of their own."""
+    """Whether its levels are listed as separate images."""
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of its largest level."""
+        """Width and height of the largest level."""
         return self.levels[0].size
 
 
 def images_of(directories: Sequence[Directory], vendor: str) -> tuple[TiffImage, ...]:
-    """Return the pictures of a file, in its order.
+    """Return the images of a file, in its order.
 
     Raises
     ------
     ClaimError
-        If the file's XML cannot be used.
+        If the XML of the file cannot be used.
     SeveralFilesError
-        If that lies in other files, or all that it speaks of does.
+        If the XML, or all images that it describes, are in other files.
     """
     if vendor == "ome":
-        return _by_ome(directories)
+        return _ome_images(directories)
     if vendor == "philips":
-        return _by_philips(directories)
-    return tuple(_by_shape(directories, vendor))
+        return _philips_images(directories)
+    return tuple(_group_by_shape(directories, vendor))
 
 
 def scan_of(images: Sequence[TiffImage]) -> int:
-    """Return the number of the picture to open: the largest that is no label or macro.
+    """Return the number of the default image: the largest that is no label or macro.
 
-    Of two pictures that are nearly as large, one with levels is taken.
+    An image with levels is preferred to a slightly larger one without.
     """
 
     def weight(number: int) -> tuple[bool, float, int]:
@@ -113,42 +113,42 @@ def scan_of(images: Sequence[TiffImage]) -> int:
     return max(range(len(images)), key=weight)
 
 
-def _by_ome(directories: Sequence[Directory]) -> tuple[TiffImage, ...]:
-    found = []
+def _ome_images(directories: Sequence[Directory]) -> tuple[TiffImage, ...]:
+    images = []
     for image in read_ome(directories[0].description):
         if image.directory is None or image.directory >= len(directories):
             continue
         first = directories[image.directory]
         levels, problem = _levels(first, first.children), ""
         if image.channels > 1 and first.samples == 1:
-            problem = image.against_rgb or _problem_apart(image, directories)
-            levels = levels if problem else _levels_apart(image, directories)
-        beside = _is_associated(image.name)
-        found.append(TiffImage(image.name, levels, beside, problem, image))
-    if not found:
-        reason = "its OME-XML names no picture that is in this file"
+            problem = image.not_rgb_reason or _find_plane_problem(image, directories)
+            levels = levels if problem else _combine_channels(image, directories)
+        associated = _is_associated(image.name)
+        images.append(TiffImage(image.name, levels, associated, problem, image))
+    if not images:
+        reason = "its OME-XML describes no image that is in this file"
         raise SeveralFilesError(reason)
-    return tuple(found)
+    return tuple(images)
 
 
-def _problem_apart(image: OmeImage, directories: Sequence[Directory]) -> str:
-    """Return why red, green and blue make no picture, as a clause; "" if they do."""
+def _find_plane_problem(image: OmeImage, directories: Sequence[Directory]) -> str:
+    """Return why the colour planes cannot be combined, as a clause; "" if they can."""
     numbers = image.directories
     if any(each is None or each >= len(directories) for each in numbers):
-        return "its channels lie in several files"
+        return "its channels are in several files"
     if len(set(numbers)) < len(numbers):
-        return "its OME-XML gives one plane to two of its channels"
+        return "its OME-XML assigns one plane to two channels"
     forms = {
         tuple((level.size, level.directory.form) for level in levels)
         for levels in _levels_of_channels(image, directories)
     }
-    return "" if len(forms) == 1 else "its channels are not stored alike"
+    return "" if len(forms) == 1 else "its channels are not stored in the same way"
 
 
-def _levels_apart(
+def _combine_channels(
     image: OmeImage, directories: Sequence[Directory]
 ) -> tuple[TiffLevel, ...]:
-    """Return the levels of an image whose colours are stored as pictures."""
+    """Return the levels of an image whose colours are stored as separate images."""
     return tuple(
         TiffLevel(red.directory, red.size, tuple(each.directory for each in others))
         for red, *others in zip(*_levels_of_channels(image, directories), strict=True)
@@ -162,7 +162,7 @@ def _levels_of_channels(
     return [_levels(first, first.children) for first in firsts]
 
 
-def _by_philips(directories: Sequence[Directory]) -> tuple[TiffImage, ...]:
+def _philips_images(directories: Sequence[Directory]) -> tuple[TiffImage, ...]:
     tiled = [each for each in directories if each.tile is not None]
     others = [each for each in directories if each.tile is None]
     first = tiled[0] if tiled else directories[0]
@@ -170,19 +170,22 @@ def _by_philips(directories: Sequence[Directory]) -> tuple[TiffImage, ...]:
     for each in tiled[1:]:
         if each.size[0] < levels[-1].size[0] or each.size[1] < levels[-1].size[1]:
             levels.append(each)
-    sizes = cut_to_scan(first.description, [each.size for each in levels])
+    sizes = crop_to_scan(first.description, [each.size for each in levels])
     scan = TiffImage("", tuple(map(TiffLevel, levels, sizes)))
-    return (scan, *(_alone(each, "philips") for each in others if each is not first))
+    associated = (
+        _single_image(each, "philips") for each in others if each is not first
+    )
+    return (scan, *associated)
 
 
-def _by_shape(directories: Iterable[Directory], vendor: str) -> list[TiffImage]:
-    """Put directories together whose sides have one ratio, the largest first."""
+def _group_by_shape(directories: Iterable[Directory], vendor: str) -> list[TiffImage]:
+    """Group directories of one aspect ratio into images, largest level first."""
     given = list(directories)
     order = sorted(given, key=lambda each: -each.size[0] * each.size[1])
     groups: list[list[Directory]] = []
     for each in order:
         named = _is_associated(_own_name(each, vendor))
-        fitting = [] if named else [g for g in groups if _joins(each, g, vendor)]
+        fitting = [] if named else [g for g in groups if _is_level_of(each, g, vendor)]
         if fitting:
             fitting[0].append(each)
         else:
@@ -192,29 +195,31 @@ def _by_shape(directories: Iterable[Directory], vendor: str) -> list[TiffImage]:
         name = _own_name(first, vendor)
         levels = _levels(first, [*rest, *first.children])
         images.append(
-            TiffImage(name, levels, _is_associated(name), _stacked(first, given))
+            TiffImage(
+                name, levels, _is_associated(name), _find_stack_problem(first, given)
+            )
         )
     return images
 
 
-def _stacked(first: Directory, others: Sequence[Directory]) -> str:
-    """Return why a picture is but one of a stack, as a clause; empty if it is not."""
-    told = _ARRAY.match(first.description)
-    shape = [int(side) for side in told[1].split(",")] if told else []
+def _find_stack_problem(first: Directory, others: Sequence[Directory]) -> str:
+    """Return why an image is one of a stack, as a clause; empty if it is not."""
+    match = _ARRAY.match(first.description)
+    shape = [int(side) for side in match[1].split(",")] if match else []
     if len([side for side in shape if side > 1]) > _PICTURE:
-        return f"it is an array of shape {shape}, not one picture"
+        return f"it is an array of shape {shape}, not one image"
     if first.samples != 1:
         return ""
     count = sum(each.samples == 1 and each.size == first.size for each in others)
-    if first.description.startswith("ImageJ="):  # which has one directory for all
-        told = re.search(r"^images=(\d+)", first.description, re.MULTILINE)
-        count = max(count, int(told[1][:9]) if told else 1)
+    if first.description.startswith("ImageJ="):  # one directory for the whole stack
+        match = re.search(r"^images=(\d+)", first.description, re.MULTILINE)
+        count = max(count, int(match[1][:9]) if match else 1)
     if count == 1:
         return ""
-    return f"it holds {count} grey pictures of one size: channels, planes or times"
+    return f"it holds {count} grey images of one size: channels, planes or times"
 
 
-def _joins(each: Directory, group: Sequence[Directory], vendor: str) -> bool:
+def _is_level_of(each: Directory, group: Sequence[Directory], vendor: str) -> bool:
     first = group[0]
     if _is_associated(_own_name(first, vendor)):
         return False
@@ -228,7 +233,7 @@ def _joins(each: Directory, group: Sequence[Directory], vendor: str) -> bool:
 
 
 def _levels(first: Directory, others: Iterable[Directory]) -> tuple[TiffLevel, ...]:
-    """Return those that are smaller versions of the first, largest first."""
+    """Return the smaller versions of the first directory, largest first."""
     levels = [first]
     for each in sorted(others, key=lambda each: -each.size[0]):
         smaller = _is_smaller(each.size, levels[-1].size)
@@ -247,14 +252,14 @@ def _is_shape_of(size: tuple[int, int], full: tuple[int, int]) -> bool:
     return abs(across - down) <= max(across, down) * (_ASPECT + 2 * rounding)
 
 
-def _alone(directory: Directory, vendor: str) -> TiffImage:
+def _single_image(directory: Directory, vendor: str) -> TiffImage:
     name = _own_name(directory, vendor)
     level = TiffLevel(directory, directory.size)
     return TiffImage(name, (level,), _is_associated(name))
 
 
 def _own_name(directory: Directory, vendor: str) -> str:
-    """Return what a directory calls itself in the way of its maker; "" if nothing."""
+    """Return the name in a directory, in the format of the vendor; "" if none."""
     text = directory.description[:1024]
     if vendor == "aperio":
         lines = [line.strip() for line in text.splitlines()]
@@ -276,7 +281,7 @@ def _is_associated(name: str) -> bool:
 
 
 def names_of(images: Sequence[TiffImage]) -> tuple[str, ...]:
-    """Return names by which the pictures of a file can be told apart."""
+    """Return unique names of the images of a file."""
     names: list[str] = []
     for number, image in enumerate(images):
         plain = image.name.strip()

@@ -1,4 +1,4 @@
-"""Tiles that one level of a slide lacks, made from the levels that have them."""
+"""Reconstruction of tiles that are missing in one level, from other levels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from workbench.slide.readers.tiff.tiles import StoredTiles
 
 _BLOCK_PX: Final = 1024
-"""Side of what is read of a finer level at once."""
+"""Side in pixels of the blocks that are read of a finer level."""
 
 _KEPT: Final = 64
 _HALF: Final = 128
@@ -26,22 +26,23 @@ _WHOLE: Final = 255
 
 
 class MissingTiles:
-    """Makes the tiles that a level lacks from finer levels, else from coarser ones.
+    """Reconstructs missing tiles of a level from finer levels, else from coarser ones.
 
-    Scanner software leaves tiles out where writing went wrong. The next finer level
-    that has pixels there is averaged, then the ones below it; what no finer level has
-    is enlarged from the next coarser. What no level has is nothing.
+    Scanner software omits tiles where writing failed. Pixels are averaged from the next
+    finer level that has them, then from the finer ones after it; the rest is enlarged
+    from the next coarser level. Pixels that no level has are background.
 
     Parameters
     ----------
     levels : sequence of StoredTiles
-        Finest first.
+        The levels, finest first.
     scales : sequence of (float, float)
-        Level-0 pixels for each pixel of each level, along x and y.
+        Level-0 pixels per pixel of each level, along x and y.
     background : tuple of int
+        sRGB of pixels that no level has.
     from_coarser : bool
-        Whether coarser levels are asked. Not where the scanner leaves out tiles that
-        are blank: a coarser pixel has some of their neighbours in it.
+        Whether to use coarser levels. False where the scanner omits blank tiles,
+        because pixels of a coarser level also contain their neighbours.
     """
 
     def __init__(
@@ -53,41 +54,42 @@ class MissingTiles:
         from_coarser: bool,
     ) -> None:
         self._levels, self._scales, self._background = levels, scales, background
-        self._there = [~level.missing for level in levels]
+        self._present = [~level.missing for level in levels]
         self._from_coarser = from_coarser
-        self.tile = lru_cache(_KEPT)(self._tile)
-        for number, there in enumerate(self._there):
-            if not there.all():
+        self.tile = lru_cache(_KEPT)(self._make_tile)
+        for number, present in enumerate(self._present):
+            if not present.all():
                 levels[number].fill = _Fill(self, number)
 
     @property
     def counts(self) -> list[int]:
-        """How many tiles each level lacks."""
-        return [int((~there).sum()) for there in self._there]
+        """Number of missing tiles of each level."""
+        return [int((~present).sum()) for present in self._present]
 
-    def _tile(self, number: int, index: int) -> NDArray[np.uint8] | None:
-        """Return a tile of a level as other levels have it, None where none has.
+    def _make_tile(self, number: int, index: int) -> NDArray[np.uint8] | None:
+        """Return a tile of a level made from other levels; None if none has pixels.
 
         Returns
         -------
-        uint8 (height, width, 3), to be copied
+        uint8 (height, width, 3)
+            Cached: copy it before changing it.
         """
         level = self._levels[number]
         row, column = divmod(index, level.columns)
         canvas = _Canvas.of(level, column, row, self._background)
-        for other in self._order(number):
+        for other in self._source_levels(number):
             if canvas.is_full:
                 break
             self._paint(canvas, number, other)
         return canvas.pixels if canvas.filled.any() else None
 
-    def _order(self, number: int) -> Iterator[int]:
+    def _source_levels(self, number: int) -> Iterator[int]:
         yield from range(number - 1, -1, -1)
         if self._from_coarser:
             yield from range(number + 1, len(self._levels))
 
     def _paint(self, canvas: _Canvas, number: int, other: int) -> None:
-        """Fill what is still empty of a tile from another level, block by block."""
+        """Fill the empty pixels of a tile from another level, block by block."""
         across, down = (
             own / theirs
             for own, theirs in zip(
@@ -116,29 +118,31 @@ class MissingTiles:
     def _paint_block(
         self, canvas: _Canvas, block: tuple[slice, slice], source: Source
     ) -> None:
-        pixels, there = self._stored(source)
-        if not there.any():
+        pixels, mask = self._read_present(source)
+        if not mask.any():
             return
         shape = canvas.pixels[block].shape
         colours, share = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
         limit = self._levels[source.level].limit
         resample(pixels, source, colours, limit)
-        resample(np.repeat(there[..., None], 3, 2), source, share, limit)
-        known = (share[..., 0] >= _HALF) & ~canvas.filled[block]
-        if not there.all():  # what is not there is black, and does not count
+        resample(np.repeat(mask[..., None], 3, 2), source, share, limit)
+        usable = (share[..., 0] >= _HALF) & ~canvas.filled[block]
+        if not mask.all():  # missing pixels are black and have no weight
             lit = colours.astype(np.uint32) * _WHOLE // np.maximum(share, 1)
             colours = np.minimum(lit, _WHOLE).astype(np.uint8)
-        canvas.pixels[block][known] = colours[known]
-        canvas.filled[block] |= known
+        canvas.pixels[block][usable] = colours[usable]
+        canvas.filled[block] |= usable
 
-    def _stored(self, source: Source) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return the stored pixels under a source, black elsewhere, and where they are.
+    def _read_present(
+        self, source: Source
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return the stored pixels of a source and their mask; missing ones are black.
 
         Returns
         -------
-        uint8 (H, W, 3) and uint8 (H, W), 255 where there are any
+        uint8 (H, W, 3) and uint8 (H, W), 255 where pixels are stored
         """
-        level, there = self._levels[source.level], self._there[source.level]
+        level, present = self._levels[source.level], self._present[source.level]
         (x, y), (width, height) = source.origin, source.size
         pixels = np.zeros((height, width, 3), np.uint8)
         mask = np.zeros((height, width), np.uint8)
@@ -146,7 +150,7 @@ class MissingTiles:
         bottom = min(level.limit[1], y + height)
         for row in range(max(0, y) // level.height, -(-bottom // level.height)):
             for column in range(max(0, x) // level.width, -(-right // level.width)):
-                if not there[row, column]:
+                if not present[row, column]:
                     continue
                 tile = level.decode(row * level.columns + column)
                 x0, y0 = max(x, column * level.width), max(y, row * level.height)
@@ -162,7 +166,7 @@ class MissingTiles:
 
 
 class _Fill:
-    """Asks for the tiles of one level."""
+    """Returns the reconstructed tiles of one level."""
 
     def __init__(self, tiles: MissingTiles, number: int) -> None:
         self._tiles, self._number = tiles, number
@@ -172,15 +176,15 @@ class _Fill:
 
 
 class _Canvas(NamedTuple):
-    """A tile that is being made."""
+    """A tile that is being reconstructed."""
 
     x: int
     y: int
-    """Of its upper left corner, in pixels of its level."""
+    """Upper left corner, in pixels of the level."""
 
     pixels: NDArray[np.uint8]
     filled: NDArray[np.bool_]
-    """Where there is something, bool (H, W) without what is outside the level."""
+    """Pixels that are filled, bool (H, W), without the part outside the level."""
 
     @classmethod
     def of(

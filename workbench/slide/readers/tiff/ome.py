@@ -1,4 +1,4 @@
-"""What OME-XML says of the images of a TIFF: names, sizes, places and scales."""
+"""OME-XML of a TIFF: names, sizes, planes and pixel sizes of its images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
 from workbench.slide.readers.tiff.directory import ClaimError, SeveralFilesError
-from workbench.slide.readers.tiff.ome_channels import against_rgb
+from workbench.slide.readers.tiff.ome_channels import not_rgb_reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,11 +42,11 @@ _TO_UM: Final = {
     "pt": 25400.0 / 72,
     "ft": 304800.0,
 }
-"""Micrometres; units that are no lengths (pixel, reference frame) are not here."""
+"""Units in micrometres, without those that are not lengths (pixel, reference frame)."""
 
 _MAX_IMAGES: Final = 4096
 _COLOURS: Final = 3
-"""Red, green and blue; the places of more channels are not asked for."""
+"""Number of channels (red, green, blue) whose planes are located."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +55,27 @@ class OmeImage:
 
     name: str
     channels: int
-    """Of which each is stored as a picture of its own."""
+    """Number of channels, each stored as a separate image."""
 
     planes: int
-    """Focal planes and times: pictures of which one is shown."""
+    """Number of focal planes times time points; one of them is shown."""
 
     directories: tuple[int | None, ...]
-    """Number of its first plane in the chain, and that of each channel where there are
-    three; None if it lies in another file."""
+    """Directory number of the first plane, and of each channel if there are three; None
+    for a plane in another file."""
 
-    against_rgb: str
+    not_rgb_reason: str
     """Why its channels are not red, green and blue, as a clause; "" if they are."""
 
     physical: tuple[str, str]
-    """What the XML says of its pixel size along x and y, in words; "" if nothing."""
+    """Pixel size along x and y as written in the XML; "" if absent."""
 
     mpp: tuple[float | None, float | None]
-    """Micrometres per pixel along x and y, where that is a length."""
+    """Micrometres per pixel along x and y; None if not declared as a length."""
 
     @property
     def directory(self) -> int | None:
-        """Number of its first plane in the chain; None if that lies in another file."""
+        """Directory number of the first plane; None if it is in another file."""
         return self.directories[0]
 
 
@@ -85,37 +85,38 @@ def read_ome(text: str) -> tuple[OmeImage, ...]:
     Raises
     ------
     ClaimError
-        If it is no XML, or defines entities.
+        If the text is not XML, or defines entities.
     SeveralFilesError
-        If it lies in another file, or leaves open which of several files this is.
+        If the OME-XML is in another file, or does not identify this file among several.
     """
     root = parse_xml(text)
     own = root.get("UUID", "")
-    named = {(uuid.text or "").strip() for uuid in root.iter() if _is(uuid, "UUID")}
-    if not own and len(named - {""}) > 1:
-        reason = "its OME-XML speaks of several files and does not say which it is"
+    ids = {(uuid.text or "").strip() for uuid in root.iter() if _is(uuid, "UUID")}
+    if not own and len(ids - {""}) > 1:
+        reason = "its OME-XML describes several files and does not identify this one"
         raise SeveralFilesError(reason)
-    for pointer in _named(root, "BinaryOnly"):
+    for pointer in _children(root, "BinaryOnly"):
         name = pointer.get("MetadataFile", "")
-        reason = f"its OME-XML lies in another file ({name[:80] or 'without a name'})"
+        reason = f"its OME-XML is in another file ({name[:80] or 'without a name'})"
         raise SeveralFilesError(reason)
     images: list[OmeImage] = []
     following = 0
-    for image in _named(root, "Image")[:_MAX_IMAGES]:
-        for pixels in _named(image, "Pixels")[:1]:
+    for image in _children(root, "Image")[:_MAX_IMAGES]:
+        for pixels in _children(image, "Pixels")[:1]:
             name = image.get("Name") or image.get("ID") or ""
-            found = _image(name, pixels, own, following)
-            images.append(found)
-            following += found.channels * found.planes
+            parsed = _parse_image(name, pixels, own, following)
+            images.append(parsed)
+            following += parsed.channels * parsed.planes
     return tuple(images)
 
 
 def parse_xml(text: str) -> ET.Element:
-    """Return the root of a text as XML in which nothing is defined to be expanded.
+    """Parse XML without entity definitions; return its root.
 
     Raises
     ------
     ClaimError
+        If it cannot be parsed, or defines entities.
     """
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         reason = "its XML defines entities"
@@ -127,8 +128,8 @@ def parse_xml(text: str) -> ET.Element:
         raise ClaimError(reason) from error
 
 
-def _named(element: ET.Element, name: str) -> list[ET.Element]:
-    """Return the children of a name, in whichever version of the schema."""
+def _children(element: ET.Element, name: str) -> list[ET.Element]:
+    """Return the children with a name, in any version of the schema."""
     return [each for each in element if _is(each, name)]
 
 
@@ -136,11 +137,11 @@ def _is(element: ET.Element, name: str) -> bool:
     return element.tag.rpartition("}")[2] == name
 
 
-def _image(name: str, pixels: ET.Element, own: str, following: int) -> OmeImage:
-    described = _named(pixels, "Channel")
-    channels = len(described) or _whole(pixels.get("SizeC"), 1)
-    planes = _whole(pixels.get("SizeZ"), 1) * _whole(pixels.get("SizeT"), 1)
-    said = [_physical(pixels, axis) for axis in "XY"]
+def _parse_image(name: str, pixels: ET.Element, own: str, following: int) -> OmeImage:
+    described = _children(pixels, "Channel")
+    channels = len(described) or _parse_int(pixels.get("SizeC"), 1)
+    planes = _parse_int(pixels.get("SizeZ"), 1) * _parse_int(pixels.get("SizeT"), 1)
+    sizes = [_parse_physical_size(pixels, axis) for axis in "XY"]
     return OmeImage(
         name=name,
         channels=channels,
@@ -148,72 +149,72 @@ def _image(name: str, pixels: ET.Element, own: str, following: int) -> OmeImage:
         directories=(
             _first_directory(pixels, own, following),
             *(
-                _directory_of(pixels, channel, own, following)
+                _channel_directory(pixels, channel, own, following)
                 for channel in range(1, channels if channels == _COLOURS else 1)
             ),
         ),
-        against_rgb=against_rgb(described, channels),
-        physical=(said[0][0], said[1][0]),
-        mpp=(said[0][1], said[1][1]),
+        not_rgb_reason=not_rgb_reason(described, channels),
+        physical=(sizes[0][0], sizes[1][0]),
+        mpp=(sizes[0][1], sizes[1][1]),
     )
 
 
 def _first_directory(pixels: ET.Element, own: str, following: int) -> int | None:
-    """Return where the first plane is; None if it lies in another file."""
-    parts = _named(pixels, "TiffData")
+    """Return the directory of the first plane; None if it is in another file."""
+    parts = _children(pixels, "TiffData")
     if not parts:
         return following
 
-    def place(part: ET.Element) -> tuple[int, ...]:
-        return tuple(_whole(part.get(f"First{axis}"), 0) for axis in "TZC")
+    def position(part: ET.Element) -> tuple[int, ...]:
+        return tuple(_parse_int(part.get(f"First{axis}"), 0) for axis in "TZC")
 
-    first = min(parts, key=place)
-    if _is_elsewhere(first, own):
+    first = min(parts, key=position)
+    if _is_in_other_file(first, own):
         return None
-    return _whole(first.get("IFD"), following if len(first.attrib) == 0 else 0)
+    return _parse_int(first.get("IFD"), following if len(first.attrib) == 0 else 0)
 
 
-def _directory_of(
+def _channel_directory(
     pixels: ET.Element, channel: int, own: str, following: int
 ) -> int | None:
-    """Return where a channel's plane of the first depth and time is.
+    """Return the directory of a channel at the first focal plane and time.
 
-    None where that is not said, or it lies in another file.
+    None if it is not declared, or in another file.
     """
-    wanted = _number_of_plane(pixels, {"C": channel})
-    parts = _named(pixels, "TiffData")
+    plane = _plane_number(pixels, {"C": channel})
+    parts = _children(pixels, "TiffData")
     if not parts:
-        return following + wanted
-    found: int | None = None
+        return following + plane
+    directory: int | None = None
     for part in parts:
-        places = {axis: _whole(part.get(f"First{axis}"), 0) for axis in "CZT"}
-        beyond = wanted - _number_of_plane(pixels, places)
+        indices = {axis: _parse_int(part.get(f"First{axis}"), 0) for axis in "CZT"}
+        beyond = plane - _plane_number(pixels, indices)
         count = part.get("PlaneCount", None if part.get("IFD") is None else "1")
-        if beyond < 0 or (count is not None and beyond >= _whole(count, 1)):
+        if beyond < 0 or (count is not None and beyond >= _parse_int(count, 1)):
             continue
-        start = _whole(part.get("IFD"), following if len(part.attrib) == 0 else 0)
-        found = None if _is_elsewhere(part, own) else start + beyond
-    return found
+        start = _parse_int(part.get("IFD"), following if len(part.attrib) == 0 else 0)
+        directory = None if _is_in_other_file(part, own) else start + beyond
+    return directory
 
 
-def _number_of_plane(pixels: ET.Element, place: Mapping[str, int]) -> int:
-    """Return which plane one is, in the order in which the image stores them."""
+def _plane_number(pixels: ET.Element, indices: Mapping[str, int]) -> int:
+    """Return the number of a plane in the dimension order of the image."""
     number, step = 0, 1
     for axis in pixels.get("DimensionOrder", "XYCZT")[2:5]:
-        number += place.get(axis, 0) * step
-        many = len(_named(pixels, "Channel")) if axis == "C" else 0
-        step *= many or max(1, _whole(pixels.get(f"Size{axis}"), 1))
+        number += indices.get(axis, 0) * step
+        many = len(_children(pixels, "Channel")) if axis == "C" else 0
+        step *= many or max(1, _parse_int(pixels.get(f"Size{axis}"), 1))
     return number
 
 
-def _is_elsewhere(part: ET.Element, own: str) -> bool:
-    """Return whether planes are said to lie in another file than that of an id."""
-    texts = [(uuid.text or "").strip() for uuid in _named(part, "UUID")]
+def _is_in_other_file(part: ET.Element, own: str) -> bool:
+    """Return whether planes are in a file other than the one with the UUID `own`."""
+    texts = [(uuid.text or "").strip() for uuid in _children(part, "UUID")]
     return bool(own) and any(text not in {"", own} for text in texts)
 
 
-def _physical(pixels: ET.Element, axis: str) -> tuple[str, float | None]:
-    """Return what is said of the size of a pixel, and it in micrometres."""
+def _parse_physical_size(pixels: ET.Element, axis: str) -> tuple[str, float | None]:
+    """Return the pixel size as written, and in micrometres."""
     value = pixels.get(f"PhysicalSize{axis}")
     if value is None:
         return "", None
@@ -223,13 +224,13 @@ def _physical(pixels: ET.Element, axis: str) -> tuple[str, float | None]:
         number = float(value.replace(",", "."))
     except ValueError:
         return words, None
-    known = _TO_UM.get(unit) or _TO_UM.get(unit.strip().lower())
-    if known is None or not math.isfinite(number):
+    um = _TO_UM.get(unit) or _TO_UM.get(unit.strip().lower())
+    if um is None or not math.isfinite(number):
         return words, None
-    return words, number * known
+    return words, number * um
 
 
-def _whole(text: str | None, default: int) -> int:
+def _parse_int(text: str | None, default: int) -> int:
     try:
         return max(0, int(text)) if text is not None else default
     except ValueError:

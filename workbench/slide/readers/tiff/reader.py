@@ -1,4 +1,4 @@
-"""TIFF slides: whatever maker wrote them, read by their stored tiles or strips."""
+"""Reader of TIFF slides of all vendors, through their stored tiles or strips."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from workbench.slide.readers.tiff.images import (
     scan_of,
 )
 from workbench.slide.readers.tiff.missing_tiles import MissingTiles
-from workbench.slide.readers.tiff.philips import pictures_beside
+from workbench.slide.readers.tiff.philips import associated_images
 from workbench.slide.readers.tiff.samples import (
     JPEG_2000,
     first_bytes,
     is_subsampled_jpeg_2000,
     samples_of_pages,
 )
-from workbench.slide.readers.tiff.series import put_together, shows_the_same
+from workbench.slide.readers.tiff.series import combine_series, shows_the_same
 from workbench.slide.readers.tiff.tile_assembly import fill
 from workbench.slide.readers.tiff.tiles import COMPRESSIONS, StoredTiles
 from workbench.slide.readers.tiff.vendors import vendor_of
@@ -69,24 +69,25 @@ _NAME_CHANNELS: Final = (
 
 
 class NotReadDirectlyError(UnsupportedSlideError):
-    """Its pixels are stored in a way that is not decoded here; OpenSlide may."""
+    """`TiffReader` cannot decode the stored pixels; OpenSlide may be able to."""
 
 
 class TiffReader:
-    """Any TIFF of 8-bit colours whose tiles or strips are understood.
+    """Reads any TIFF of 8-bit colours with a supported storage.
 
     Parameters
     ----------
     path : str
         A local path or an fsspec URL.
     image : int or str, optional
-        Number or name of the picture; by default the scan.
+        Number or name of the image; default: the scan.
 
     Raises
     ------
     SlideNotFoundError, BrokenSlideError, UnsupportedSlideError
+        If the file does not exist, is damaged, or its colours are not supported.
     NotReadDirectlyError
-        If its pixels are stored in a way that is not decoded here.
+        If this reader cannot decode the stored pixels.
     """
 
     def __init__(self, path: str, image: int | str | None = None) -> None:
@@ -107,14 +108,14 @@ class TiffReader:
             raise BrokenSlideError(path, str(error) or type(error).__name__) from error
 
     def _describe(self, image: int | str | None) -> None:
-        """Parse all that will be needed, while only one thread is here."""
+        """Parse all metadata; runs in the constructor, before threads read."""
         size = self._handle.seek(0, 2)
         directories = read_directories(self._file, size)
         vendor = self._vendor = vendor_of(directories)
         self._handle.seek(0)
         self._tiff = tifffile.TiffFile(self._handle)
         images = images_of(directories, vendor.name)
-        self._images = put_together(images, self._are_alike)
+        self._images = combine_series(images, self._are_same)
         names = names_of(self._images)
         self.images: Sequence[ImageInfo] = tuple(
             ImageInfo(name, each.size, is_associated=each.is_associated)
@@ -127,12 +128,12 @@ class TiffReader:
             for number, name in enumerate(names)
             if number != self.image and _is_small(self._images[number])
         ]
-        self._beside: Mapping[str, bytes] = {}
+        self._embedded: Mapping[str, bytes] = {}
         if vendor.name == _PHILIPS:
-            self._beside = pictures_beside(directories[0].description)
+            self._embedded = associated_images(directories[0].description)
         self.associated_names: Sequence[str] = (
             *stored,
-            *(name for name in self._beside if name not in stored),
+            *(name for name in self._embedded if name not in stored),
         )
         self.name = f"tifffile {tifffile.__version__}"
         self._describe_levels(self._images[self.image], size)
@@ -143,7 +144,9 @@ class TiffReader:
             directory.check()
         if shown.problem:
             ome = shown.ome
-            colours = ome is not None and ome.channels == _CHANNELS and ome.against_rgb
+            colours = (
+                ome is not None and ome.channels == _CHANNELS and ome.not_rgb_reason
+            )
             remedy = _NAME_CHANNELS if colours else ""
             raise UnsupportedSlideError(self._path, shown.problem, remedy)
         self.background = _WHITE
@@ -182,15 +185,15 @@ class TiffReader:
         if self._vendor.name != _PHILIPS:
             notes = [
                 f"The level at 1/{level.downsample:.4g} lacks {count:,} of"
-                f" {stored.rows * stored.columns:,} tiles; what other levels have there"
-                " is shown."
+                f" {stored.rows * stored.columns:,} tiles; they are shown from other"
+                " levels."
                 for level, stored, count in zip(
                     self.levels, self._stored, self._missing.counts, strict=True
                 )
                 if count
             ]
         if shown.from_series:
-            notes.append("Its levels are stored as images of their own.")
+            notes.append("Its levels are stored as separate images.")
         others = sum(not each.is_associated for each in self._images)
         if others > 1:
             notes.append(
@@ -198,33 +201,33 @@ class TiffReader:
                 f" '{self.images[self.image].name}'."
             )
         if shown.levels[0].apart:
-            notes.append("Red, green and blue are stored as three pictures.")
+            notes.append("Red, green and blue are stored as three images.")
         if shown.ome is not None and shown.ome.planes > 1:
             notes.append(
                 f"It has {shown.ome.planes} focal planes or times; the first is shown."
             )
         return notes
 
-    def _are_alike(self, *levels: TiffLevel) -> bool:
-        """Return whether the second of two levels shows what the first does.
+    def _are_same(self, *levels: TiffLevel) -> bool:
+        """Return whether two levels show the same image.
 
-        A picture that cannot be read is a level of none.
+        False for an image that cannot be read.
         """
         try:
             for directory in (d for level in levels for d in level.directories):
                 directory.check()
             return shows_the_same(*map(self._tiles, levels))
-        except Exception:  # noqa: BLE001 - of any decoder
+        except Exception:  # noqa: BLE001 - any error of a decoder
             return False
 
     def _tiles(self, level: TiffLevel) -> StoredTiles:
-        """Return the tiles of a level, once it is known what they mean."""
+        """Return the tiles of a level with the meaning of their samples."""
         pages = [self._page(directory) for directory in level.directories]
         samples = samples_of_pages(pages, self._path)
         return StoredTiles(pages, self._file, _WHITE, samples, level.size)
 
     def _page(self, directory: Directory) -> tifffile.TiffPage:
-        """Return a directory as tifffile parses it, if its pixels are decoded here."""
+        """Parse a directory with tifffile, if this reader can decode its pixels."""
         if directory.compression not in COMPRESSIONS:
             reason = f"its compression is number {directory.compression}"
             raise NotReadDirectlyError(self._path, reason)
@@ -241,12 +244,12 @@ class TiffReader:
 
     @property
     def is_trusted(self) -> bool:
-        """Return whether this maker's files are read by their stored tiles."""
+        """Whether files of this vendor are read by this reader, not by OpenSlide."""
         return self._vendor.library == "direct"
 
     @property
     def waited_s(self) -> float:
-        """For how many seconds stored tiles were waited for, of all threads."""
+        """Seconds of waiting for stored tiles, summed over all threads."""
         return self._file.seconds
 
     def read_batch(
@@ -262,7 +265,7 @@ class TiffReader:
     ) -> NDArray[np.uint8]:
         """Return boxes of one size, uint8 (N, height, width, 3).
 
-        Each stored tile is decoded once, however many boxes it is part of.
+        Each stored tile is decoded once, even if several boxes share it.
         """
         if out is None:
             out = empty_pixels((len(origins), height, width, _CHANNELS))
@@ -285,7 +288,7 @@ class TiffReader:
         return None if data is None else EncodedTile(data, "image/jpeg")
 
     def is_blank(self, level: int, column: int, row: int) -> bool:
-        """Return whether no level has anything of a tile; see `Reader.is_blank`."""
+        """Return whether no level has pixels of a tile; see `Reader.is_blank`."""
         stored = self._stored[level]
         index = row * stored.columns + column
         return bool(stored.missing_at(index)) and stored.fill(index) is None
@@ -295,35 +298,36 @@ class TiffReader:
         numbers = {each.name: number for number, each in enumerate(self.images)}
         try:
             if name not in numbers:
-                return _decoded(self._beside[name])
-            return self._whole(self._images[numbers[name]].levels[-1])
+                return _decode_jpeg(self._embedded[name])
+            return self._read_level(self._images[numbers[name]].levels[-1])
         except WorkbenchError:
             raise
         except Exception as error:
             reason = str(error) or type(error).__name__
             raise SlideReadError(self._path, f"its image '{name}'", reason) from error
 
-    def _whole(self, level: TiffLevel) -> NDArray[np.uint8]:
-        """Return all of a level, uint8 (height, width, 3)."""
+    def _read_level(self, level: TiffLevel) -> NDArray[np.uint8]:
+        """Return a whole level, uint8 (height, width, 3)."""
         for directory in level.directories:
             directory.check()
         width, height = level.size
         out = empty_pixels((1, height, width, _CHANNELS))
         fill(out, self._tiles(level), [(0, 0)], 1)
-        picture: NDArray[np.uint8] = out[0]
-        return picture
+        pixels: NDArray[np.uint8] = out[0]
+        return pixels
 
     def close(self) -> None:
-        """Give back the file."""
+        """Close the file."""
         self._close()
 
 
 def open_file(path: str) -> Any:
-    """Open a file or URL for reading by position.
+    """Open a file or URL for positioned reads.
 
     Raises
     ------
     SlideNotFoundError, BrokenSlideError, UnsupportedSlideError
+        If the file does not exist, cannot be opened, or is compressed in an archive.
     """
     try:
         if is_archived(path):
@@ -339,13 +343,13 @@ def open_file(path: str) -> Any:
         raise BrokenSlideError(path, str(error) or type(error).__name__) from error
 
 
-def _decoded(jpeg: bytes) -> NDArray[np.uint8]:
+def _decode_jpeg(jpeg: bytes) -> NDArray[np.uint8]:
     pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(jpeg, "RGB")
     return pixels
 
 
 def _is_small(image: TiffImage) -> bool:
-    """Return whether an image can be read as a whole, at its coarsest level."""
+    """Return whether the coarsest level of an image can be read at once."""
     width, height = image.levels[-1].size
     return 0 < width * height <= limits.MAX_ASSOCIATED_PX
 
@@ -355,12 +359,12 @@ def _downsample(full: tuple[int, int], size: tuple[int, int]) -> float:
 
 
 def _properties(first: Directory, vendor: str) -> dict[str, str]:
-    """Return what the file says of itself, as text."""
-    found = {"tiff.vendor": vendor, "tiff.ImageDescription": first.description}
+    """Return the metadata of the file as text."""
+    texts = {"tiff.vendor": vendor, "tiff.ImageDescription": first.description}
     if vendor == "aperio":
-        told = scale.aperio(first.description)
-        found |= {f"aperio.{name}": value for name, value in sorted(told.items())}
+        pairs = scale.aperio(first.description)
+        texts |= {f"aperio.{name}": value for name, value in sorted(pairs.items())}
     for name, tag in (("Software", 305), ("Make", 271), ("Model", 272)):
         if text := first.text(tag):
-            found[f"tiff.{name}"] = text
-    return {name: value for name, value in found.items() if value}
+            texts[f"tiff.{name}"] = text
+    return {name: value for name, value in texts.items() if value}

@@ -1,7 +1,7 @@
-"""What the tags of a TIFF page, and the files within it, say of its colours.
+"""Meaning of the samples of a TIFF page, from its tags and its encoded tiles.
 
-After TIFF 6.0. Where a tag and an encoded tile disagree, the tile is believed: it was
-made by whoever made the pixels. What remains uncertain is refused.
+Follows TIFF 6.0. Where a tag and an encoded tile disagree, the tile is used, because it
+was written together with the pixels. Pages whose colours stay uncertain are refused.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _OTHERS: Final = {
     34892: "linear raw",
 }
 _PLAIN: Final = {1, 5, 8, 32773, 32946, 34925, 50000}
-"""Compressions that know nothing of colours."""
+"""Compressions without colour information."""
 
 _OLD_JPEG, _JPEG = 6, 7
 _JPEGS: Final = {_JPEG, 33007}
@@ -56,21 +56,21 @@ _COLOUR_TRANSFORM: Final = 0x52
 
 
 def samples_of_page(page: Any, path: str) -> Samples:
-    """Return what the samples of a page are.
+    """Return the meaning of the samples of a page.
 
     Parameters
     ----------
     page : tifffile.TiffPage
         Fully parsed.
     path : str
-        For the error.
+        Path of the slide, for error messages.
 
     Raises
     ------
     UnsupportedSlideError
-        If they are no colours of 8 bit, or it is not certain which.
+        If they are not 8-bit colours, or their meaning is not certain.
     """
-    meaning, extra = _meaning(page, path), _extra(page)
+    meaning, extra = _read_meaning(page, path), _extra_samples(page)
     _check_bits(page, meaning, path)
     _check_orientation(page, path)
     if meaning == "cmyk":
@@ -89,32 +89,32 @@ def samples_of_page(page: Any, path: str) -> Samples:
 
 
 def samples_of_pages(pages: Sequence[Any], path: str) -> Samples:
-    """Return what the samples of pages are together: of red, green and blue, or of one.
+    """Return the combined samples of one page, or of three for red, green and blue.
 
     Raises
     ------
     UnsupportedSlideError
-        As `samples_of_page`; or if one of several is no plain grey picture.
+        As `samples_of_page`; or if one of several is not a plain grey image.
     """
     each = [samples_of_page(page, path) for page in pages]
     if len(each) == 1:
         return each[0]
     if any((one.meaning, one.bits, one.alpha) != ("grey", 8, None) for one in each):
-        reason = "its channels are no grey pictures of 8 bit"
+        reason = "its channels are not 8-bit grey images"
         raise unsupported_samples(path, reason)
     return Samples("rgb")
 
 
 def is_screen_jpeg(page: Any, samples: Samples, first: bytes) -> bool:
-    """Return whether the JPEG tiles of a page are pictures as a browser draws them.
+    """Return whether a browser draws the JPEG tiles of a page in the right colours.
 
     Parameters
     ----------
     page : tifffile.TiffPage
     samples : Samples
-        Of the page.
+        Samples of the page.
     first : bytes
-        The start of one of its tiles.
+        Start of one of its tiles.
     """
     plain = samples.alpha is None and samples.meaning in {"grey", "rgb"}
     if int(page.compression) != _JPEG or not plain:
@@ -127,14 +127,14 @@ def is_screen_jpeg(page: Any, samples: Samples, first: bytes) -> bool:
     )
 
 
-def _meaning(page: Any, path: str) -> Meaning:
+def _read_meaning(page: Any, path: str) -> Meaning:
     value = page.tags.valueof(_PHOTOMETRIC)
-    if value is None:  # as libtiff takes it
+    if value is None:  # guessed as libtiff does
         colours = int(page.samplesperpixel) - len(page.extrasamples)
         guessed: dict[int, Meaning] = {1: "grey", 3: "rgb"}
         if colours in guessed and int(page.compression) in _PLAIN:
             return guessed[colours]
-        reason = "it does not say what its samples are (no PhotometricInterpretation)"
+        reason = "it does not declare its samples (no PhotometricInterpretation)"
         raise unsupported_samples(path, reason)
     if int(value) not in _MEANINGS:
         kind = _OTHERS.get(int(value), f"PhotometricInterpretation {int(value)}")
@@ -143,15 +143,15 @@ def _meaning(page: Any, path: str) -> Meaning:
     return _MEANINGS[int(value)]
 
 
-def _extra(page: Any) -> tuple[int, ...]:
-    """Return what the samples beyond the colours are; 0 where it is not said."""
+def _extra_samples(page: Any) -> tuple[int, ...]:
+    """Return the kinds of the samples beyond the colours; 0 if not declared."""
     value = page.tags.valueof(_PHOTOMETRIC)
     colours = {2: 3, 6: 3, 5: 4}.get(int(value or 1), 1)
     if value is None:
         colours = int(page.samplesperpixel) - len(page.extrasamples)
     beyond = int(page.samplesperpixel) - colours
-    said = tuple(int(each) for each in page.extrasamples)
-    return (*said, *(0,) * beyond)[: max(0, beyond)]
+    kinds = tuple(int(each) for each in page.extrasamples)
+    return (*kinds, *(0,) * beyond)[: max(0, beyond)]
 
 
 def _check_bits(page: Any, meaning: Meaning, path: str) -> None:
@@ -171,29 +171,27 @@ def _check_bits(page: Any, meaning: Meaning, path: str) -> None:
 def _check_orientation(page: Any, path: str) -> None:
     turned = page.tags.valueof(_ORIENTATION)
     if turned in range(2, 9):
-        reason = f"its Orientation tag ({int(turned)}) says that it has to be turned"
-        remedy = "Turn the pixels themselves, for example with vips autorot."
+        reason = f"its Orientation tag ({int(turned)}) requires a rotation or flip"
+        remedy = "Rotate the pixels themselves, for example with vips autorot."
         raise unsupported_samples(path, reason, remedy)
 
 
 def _check_inks(page: Any, path: str) -> None:
     if page.tags.valueof(_INK_SET) not in {None, 1}:
-        raise unsupported_samples(path, "its inks are others than CMYK (InkSet)")
+        raise unsupported_samples(path, "its inks are not CMYK (InkSet)")
     if int(page.compression) not in _PLAIN:
-        reason = "it is CMYK in JPEG or the like, which may be inverted or not"
+        reason = "it is CMYK in JPEG or similar, which may be inverted"
         raise unsupported_samples(path, reason)
 
 
 def _decoded_meaning(page: Any, meaning: Meaning, path: str) -> Meaning:
-    """Return what samples are once they are decoded: codecs may transform colours."""
+    """Return the meaning of samples after decoding: codecs may transform colours."""
     compression = int(page.compression)
     if compression == _OLD_JPEG:
-        raise unsupported_samples(
-            path, "it is in JPEG of the old style (compression 6)"
-        )
+        raise unsupported_samples(path, "it uses old-style JPEG (compression 6)")
     if compression in _JPEGS and meaning in {"rgb", "ycbcr"}:
-        if len(_extra(page)) or int(page.planarconfig) != 1:
-            reason = "it is JPEG with further channels, or with its colours apart"
+        if len(_extra_samples(page)) or int(page.planarconfig) != 1:
+            reason = "it is JPEG with extra channels, or with separate colour planes"
             raise unsupported_samples(path, reason)
         return "rgb"
     if compression in JPEG_2000:
@@ -201,11 +199,11 @@ def _decoded_meaning(page: Any, meaning: Meaning, path: str) -> Meaning:
     if meaning != "ycbcr":
         return meaning
     if compression not in _PLAIN:
-        reason = "it is said to be YCbCr, in a compression that has colours of its own"
+        reason = "it is declared as YCbCr in a compression with its own colour space"
         raise unsupported_samples(path, reason)
     if page.subsampling != (1, 1):
         raise unsupported_samples(
-            path, "it is YCbCr with reduced colour that is not in JPEG"
+            path, "it is YCbCr with subsampled chroma, without JPEG"
         )
     return meaning
 
@@ -218,15 +216,13 @@ def _decoded_jpeg_2000(page: Any, meaning: Meaning, path: str) -> Meaning:
         return "rgb" if compression == _APERIO_RGB else meaning
     first = first_bytes(page)
     if b"\xff\x52" not in first or first[:2] != b"\xff\x4f" or _is_transformed(first):
-        reason = (
-            "it is said to be YCbCr, in JPEG 2000 that may be transformed once more"
-        )
+        reason = "it is declared as YCbCr in JPEG 2000, which may be transformed again"
         raise unsupported_samples(path, reason)
     return "ycbcr"
 
 
 def _is_transformed(codestream: bytes) -> bool:
-    """Return whether a JPEG 2000 codestream transforms its colours by itself."""
+    """Return whether a JPEG 2000 codestream has its own colour transform."""
     at = 2
     while at + 9 < len(codestream) and codestream[at] == 0xFF:  # noqa: PLR2004
         if codestream[at + 1] == _COLOUR_TRANSFORM:  # COD: Scod, order, layers, MCT
@@ -236,12 +232,12 @@ def _is_transformed(codestream: bytes) -> bool:
 
 
 def is_subsampled_jpeg_2000(data: bytes) -> bool:
-    """Return whether a JPEG 2000 picture has components of less resolution.
+    """Return whether a JPEG 2000 image has subsampled components.
 
     Parameters
     ----------
     data : bytes
-        Its start, up to the sizes of its components.
+        Start of the file, up to the sizes of its components.
     """
     at = data.find(b"\xff\x4f\xff\x51")
     if at < 0:
@@ -252,7 +248,7 @@ def is_subsampled_jpeg_2000(data: bytes) -> bool:
 
 
 def first_bytes(page: Any, count: int = 1 << 16) -> bytes:
-    """Return the start of the first tile or strip that is stored; empty if none is."""
+    """Return the start of the first stored tile or strip; empty if none is stored."""
     file = page.parent.filehandle
     for offset, length in zip(page.dataoffsets, page.databytecounts, strict=False):
         if length:
@@ -263,18 +259,18 @@ def first_bytes(page: Any, count: int = 1 << 16) -> bytes:
 
 
 def _palette(page: Any, path: str) -> NDArray[np.uint8]:
-    """Return the colours of a palette, which are stored in 16 bits."""
+    """Return the colours of a palette, stored in 16 bits: uint8 (2^bits, 3)."""
     table = page.colormap
     if table is None or table.shape != (3, 1 << int(page.bitspersample)):
         raise unsupported_samples(path, "it is a palette image without its palette")
-    if table.max() > 255:  # noqa: PLR2004 - else in 8 bits, as some writers do
+    if table.max() > 255:  # noqa: PLR2004 - some writers use 8 bits
         table = table >> 8
     colours: NDArray[np.uint8] = np.ascontiguousarray(table.T).astype(np.uint8)
     return colours
 
 
 def _ratios(page: Any, tag: int, default: tuple[float, ...]) -> tuple[float, ...]:
-    """Return the fractions of a tag, the default where it is missing or absurd."""
+    """Return the fractions of a tag; the default if it is missing or invalid."""
     value = page.tags.valueof(tag)
     if not isinstance(value, tuple) or len(value) != 2 * len(default):
         return default

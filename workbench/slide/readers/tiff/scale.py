@@ -1,4 +1,4 @@
-"""How large the pixels of a TIFF are: every place that says it, and whom to believe."""
+"""Pixel size of a TIFF: all sources in the file, and which of them is used."""
 
 from __future__ import annotations
 
@@ -34,69 +34,69 @@ _IMAGEJ_UNITS: Final = {
     "inch": 25400.0,
 }
 _AGREE: Final = 0.02
-"""Pixel sizes that differ by less (relative) are one."""
+"""Relative tolerance of equal pixel sizes."""
 
 _OBJECTIVE_FACTOR: Final = 2.5
-"""Scanners see up to so many times more or less than their objective's name says."""
+"""Maximum ratio between the pixel size and the nominal one of the objective."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What one part of a file says of the pixel size."""
+    """The pixel size as declared by one part of a file."""
 
     source: str
-    """As a subject: "the OME-XML"."""
+    """Part of the file, as the subject of a sentence: "the OME-XML"."""
 
-    said: str
-    """In the file's words."""
+    text: str
+    """The value as written in the file."""
 
     mpp: tuple[float, float] | None
-    """Micrometres per pixel along x and y; None if that is no length."""
+    """Micrometres per pixel along x and y; None if it is not a length."""
 
     @property
     def is_believable(self) -> bool:
-        """Return whether it can be the pixel size of a slide."""
+        """Whether it is plausible for a slide."""
         return self.mpp is not None and all(map(believable_mpp, self.mpp))
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """The pixel size that a file declares, and what speaks against it."""
+    """The pixel size that a file declares, with notes on contradictions."""
 
     mpp: tuple[float, float] | None
     notes: tuple[str, ...] = ()
-    """Sentences for whoever opens the file."""
+    """Sentences for the user."""
 
 
 def declared(image: TiffImage, vendor: str) -> Declared:
-    """Return the pixel size of a picture by the highest part of its file that knows.
+    """Return the pixel size of an image from the most reliable part of its file.
 
-    The maker's own words come first, resolution tags last. What is believed nowhere is
-    declared all the same, so that it can be told.
+    Vendor metadata come first, resolution tags last. If no value is plausible, the
+    first one is returned, so that it can be reported.
     """
     statements = list(_statements(image, vendor))
     believed = next((each for each in statements if each.is_believable), None)
     if believed is None or believed.mpp is None:
         first = next((each for each in statements if each.mpp is not None), None)
         notes = tuple(
-            f"{each.source} says '{each.said}' of the pixel size, which is no length"
+            f"{each.source} gives '{each.text}' as pixel size, which is not a length"
             for each in statements
             if each.mpp is None
         )
-        return Declared(first.mpp if first else None, tuple(map(_sentence, notes)))
+        return Declared(first.mpp if first else None, tuple(map(_as_sentence, notes)))
     others = [each for each in statements if each is not believed]
-    notes = tuple(_against(believed.mpp, believed, each) for each in others)
+    notes = tuple(_describe_conflict(believed.mpp, believed, each) for each in others)
     first_directory = image.levels[0].directory
-    notes += (_objective(believed.mpp, first_directory.description),)
-    return Declared(believed.mpp, tuple(_sentence(note) for note in notes if note))
+    notes += (_check_objective(believed.mpp, first_directory.description),)
+    return Declared(believed.mpp, tuple(_as_sentence(note) for note in notes if note))
 
 
-def _sentence(text: str) -> str:
+def _as_sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + "."
 
 
 def _statements(image: TiffImage, vendor: str) -> Iterator[Statement]:
-    """Yield what is said, highest first."""
+    """Yield the declared pixel sizes, most reliable first."""
     directory = image.levels[0].directory
     text = directory.description
     if image.ome is not None and any(image.ome.physical):
@@ -108,13 +108,13 @@ def _statements(image: TiffImage, vendor: str) -> Iterator[Statement]:
     if vendor == "aperio" and (found := aperio(text).get("MPP")):
         yield Statement("its description", f"MPP = {found}", mpp_pair(found, found))
     if vendor == "philips" and (known := philips.spacings(text)):
-        yield Statement("the Philips XML", _text(known[0]), known[0])
-    if vendor == "imagej" and (own := _imagej(directory)) is not None:
+        yield Statement("the Philips XML", _format_mpp(known[0]), known[0])
+    if vendor == "imagej" and (own := _imagej_scale(directory)) is not None:
         yield own
         return
-    tags = _resolution(directory)
+    tags = _resolution_tags(directory)
     if tags is not None:
-        yield Statement("the resolution tags", _text(tags), tags)
+        yield Statement("the resolution tags", _format_mpp(tags), tags)
 
 
 def aperio(text: str) -> dict[str, str]:
@@ -144,8 +144,8 @@ def scn_mpp(text: str) -> tuple[float, float] | None:
     return mpp_pair(x / 1000, y / 1000) if x > 0 else None
 
 
-def _resolution(directory: Directory) -> tuple[float, float] | None:
-    """Return what the tags of the TIFF say: pixels to an inch or centimetre."""
+def _resolution_tags(directory: Directory) -> tuple[float, float] | None:
+    """Return the pixel size from the resolution tags (pixels per inch or cm)."""
     um = _UM_OF_UNIT.get(directory.number(_UNIT, _INCH))
     across, down = (
         directory.numbers(tag)[:1] for tag in (_X_RESOLUTION, _Y_RESOLUTION)
@@ -164,39 +164,41 @@ def _positive(number: float) -> bool:
     return math.isfinite(number) and number > 0
 
 
-def _imagej(directory: Directory) -> Statement | None:
-    """Return what ImageJ says: pixels to its own unit."""
+def _imagej_scale(directory: Directory) -> Statement | None:
+    """Return the pixel size that ImageJ declares (pixels per unit)."""
     found = re.search(r"^unit=(.*)$", directory.description, re.MULTILINE)
     um = _IMAGEJ_UNITS.get(found[1].strip()) if found else None
     if um is None:
         return None
     sides = [directory.numbers(tag)[:1] for tag in (_X_RESOLUTION, _Y_RESOLUTION)]
     mpp = mpp_pair(*(um / s[0] if s and _positive(s[0]) else None for s in sides))
-    return mpp and Statement("ImageJ's description", _text(mpp), mpp)
+    return mpp and Statement("ImageJ's description", _format_mpp(mpp), mpp)
 
 
-def _against(mpp: tuple[float, float], best: Statement, other: Statement) -> str:
-    """Return how another statement differs from the one that is believed; or ""."""
+def _describe_conflict(
+    mpp: tuple[float, float], best: Statement, other: Statement
+) -> str:
+    """Return how another statement differs from the one that is used; or ""."""
     if other.mpp is None:
-        return f"{other.source} says '{other.said}', which is no length"
+        return f"{other.source} gives '{other.text}', which is not a length"
     if all(_is_near(a, b) for a, b in zip(mpp, other.mpp, strict=True)):
         return ""
     if not other.is_believable:
-        # Dots per inch of a screen or printer say nothing and are found everywhere.
+        # Dots per inch of a screen or printer are common and meaningless.
         if other.source == "the resolution tags":
             return ""
         return (
-            f"{other.source} says {_text(other.mpp)} µm per pixel, which cannot be;"
-            f" {best.source}, {_text(mpp)}, is believed"
+            f"{other.source} gives {_format_mpp(other.mpp)} µm per pixel, which is not"
+            f" plausible; {best.source}, {_format_mpp(mpp)}, is used"
         )
     return (
-        f"{best.source} says {_text(mpp)} µm per pixel, {other.source}"
-        f" {_text(other.mpp)}: {best.source} is believed"
+        f"{best.source} gives {_format_mpp(mpp)} µm per pixel, {other.source}"
+        f" {_format_mpp(other.mpp)}: {best.source} is used"
     )
 
 
-def _objective(mpp: tuple[float, float], description: str) -> str:
-    """Return how the objective speaks against a pixel size; or ""."""
+def _check_objective(mpp: tuple[float, float], description: str) -> str:
+    """Return how the objective contradicts a pixel size; or ""."""
     found = aperio(description).get("AppMag", "").replace(",", ".")
     try:
         usual = mpp_of_objective(float(found))
@@ -206,7 +208,7 @@ def _objective(mpp: tuple[float, float], description: str) -> str:
     if not ratio > 0 or 1 / _OBJECTIVE_FACTOR <= ratio <= _OBJECTIVE_FACTOR:
         return ""
     return (
-        f"the file says {mpp[0]:.4g} µm per pixel and a magnification of {found}, at"
+        f"the file gives {mpp[0]:.4g} µm per pixel and a magnification of {found}, at"
         f" which {usual:.3g} is usual"
     )
 
@@ -215,6 +217,6 @@ def _is_near(one: float, other: float) -> bool:
     return abs(one - other) <= _AGREE * max(one, other)
 
 
-def _text(mpp: tuple[float, float]) -> str:
+def _format_mpp(mpp: tuple[float, float]) -> str:
     x, y = (f"{each:.6g}" for each in mpp)
     return x if x == y else f"{x} x {y}"

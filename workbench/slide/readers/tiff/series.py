@@ -1,7 +1,7 @@
-"""Levels of a pyramid that OME-XML lists as images of their own.
+"""Combination of images that OME-XML lists separately but are levels of one pyramid.
 
-So they were written before Bio-Formats 6. Images are put together only where sizes,
-pixel sizes and pixels all say that they show the same.
+Bio-Formats wrote pyramids in this way before version 6. Images are combined only if
+their sizes, pixel sizes and pixels all match.
 """
 
 from __future__ import annotations
@@ -25,62 +25,60 @@ if TYPE_CHECKING:
     from workbench.slide.readers.tiff.tiles import StoredTiles
 
 _MOST: Final = 16
-"""By what one level is shrunk to the next, at most."""
+"""Maximum downsample from one level to the next."""
 
 _AGREE: Final = 0.02
-"""Pixel sizes that differ by less (relative) are one."""
+"""Relative tolerance of equal pixel sizes."""
 
 _PLACES: Final = 6
-"""Along each axis, at which two levels are compared."""
+"""Number of positions along each axis at which two levels are compared."""
 
 _SIDE: Final = 32
-"""Pixels of the smaller level, at each place."""
+"""Side of a compared box, in pixels of the smaller level."""
 
 _WHOLE_PX: Final = 1 << 22
-"""Pixels of a larger level that is compared as a whole."""
+"""Maximum pixels of a larger level that is compared completely."""
 
 _BLOCK: Final = 4
-"""Pixels that are averaged, since some writers shrink by leaving pixels out."""
+"""Side of the blocks that are averaged, since some writers downsample by decimation."""
 
 _LOSS: Final = 4.0
-"""Grey levels by which levels differ that are stored with loss."""
+"""Mean difference in grey levels that lossy compression can cause."""
 
 _ALIKE: Final = 0.3
-"""Mean difference of pictures of one thing, as a share of that of all from their mean.
-
-Of pictures of two things it is 1 or more.
-"""
+"""Maximum mean difference of two levels of one image, as a share of the mean deviation
+of the pixels from their mean. For unrelated images the share is 1 or more."""
 
 
-def put_together(
-    images: Sequence[TiffImage], are_alike: Callable[[TiffLevel, TiffLevel], bool]
+def combine_series(
+    images: Sequence[TiffImage], are_same: Callable[[TiffLevel, TiffLevel], bool]
 ) -> tuple[TiffImage, ...]:
-    """Return the images of a file, with those that are levels of another within it.
+    """Return the images of a file, with levels of one pyramid combined.
 
     Parameters
     ----------
     images : sequence of TiffImage
         In the order of the file.
-    are_alike : callable
-        Tells whether the second of two levels shows what the first does.
+    are_same : callable
+        Returns whether two levels show the same image.
     """
-    found: list[TiffImage] = []
+    combined: list[TiffImage] = []
     for image in images:
-        first = found[-1] if found else None
+        first = combined[-1] if combined else None
         if (
             first is not None
             and _may_be_level(first, image)
-            and are_alike(first.levels[-1], image.levels[0])
+            and are_same(first.levels[-1], image.levels[0])
         ):
             levels = (*first.levels, *image.levels)
-            found[-1] = replace(first, levels=levels, from_series=True)
+            combined[-1] = replace(first, levels=levels, from_series=True)
         else:
-            found.append(image)
-    return tuple(found)
+            combined.append(image)
+    return tuple(combined)
 
 
 def _may_be_level(first: TiffImage, other: TiffImage) -> bool:
-    """Return whether one image may be a smaller level of another, by what is said."""
+    """Return whether one image may be a smaller level of another, by the metadata."""
     if first.ome is None or other.ome is None or first.problem or other.problem:
         return False
     single = len(other.levels) == 1 and (first.from_series or len(first.levels) == 1)
@@ -101,7 +99,7 @@ def _may_be_level(first: TiffImage, other: TiffImage) -> bool:
 
 
 def _factor(full: tuple[int, int], size: tuple[int, int]) -> int:
-    """Return the power of two by which a size is shrunk; 0 if that is none."""
+    """Return the downsample between two sizes if it is a power of two; else 0."""
     factor = 1 << max(0, round(math.log2(full[0] / size[0])))
     pairs = zip(full, size, strict=True)
     fits = all(abs(many - few * factor) < factor for many, few in pairs)
@@ -118,17 +116,17 @@ def shows_the_same(fine: StoredTiles, coarse: StoredTiles) -> bool:
     whole = fine.limit[0] * fine.limit[1] <= _WHOLE_PX
     sides = [-(-side // _PLACES) if whole else _SIDE for side in coarse.limit]
     box = tuple(map(min, sides, coarse.limit))
-    small = _boxes(coarse, 1, coarse.limit, box)
-    large = _boxes(fine, factor, coarse.limit, box)
+    small = _read_boxes(coarse, 1, coarse.limit, box)
+    large = _read_boxes(fine, factor, coarse.limit, box)
     spread = float(np.abs(large - large.mean((0, 1, 2))).mean())
     apart = float(np.abs(large - small).mean())
     return apart <= max(_LOSS, _ALIKE * spread)
 
 
-def _boxes(
+def _read_boxes(
     stored: StoredTiles, factor: int, size: tuple[int, int], box: tuple[int, ...]
 ) -> NDArray[np.float32]:
-    """Return boxes of a level at places of a smaller one, averaged, (N, h, w, 3)."""
+    """Return averaged boxes of a level at positions of a smaller one: (N, h, w, 3)."""
     width, height = box
     places = [
         [round(n * (side - part) / (_PLACES - 1)) for n in range(_PLACES)]

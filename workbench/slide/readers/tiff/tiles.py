@@ -1,8 +1,8 @@
-"""The tiles or strips of one TIFF level: found in its pages, read without a position.
+"""Stored tiles or strips of one TIFF level: positioned reads and decoding.
 
-Their places are taken from tifffile's pages, the bytes read with `os.pread` (no shared
-position, so threads are free). JPEG tiles of 8 bit are decoded with libjpeg-turbo,
-which releases the interpreter lock; whatever else is in the list by tifffile's codecs.
+Offsets come from tifffile's pages; bytes are read with `os.preadv`, so threads share no
+file position. 8-bit JPEG tiles are decoded with libjpeg-turbo, which releases the GIL;
+other compressions with tifffile's codecs.
 """
 
 from __future__ import annotations
@@ -34,35 +34,35 @@ _CHANNELS = 3
 _START_OF_IMAGE = 2
 _REDUCTIONS = (1, 2, 4, 8)
 _UNTRANSFORMED = bytes.fromhex("ffee000e41646f6265006400000000" + "00")
-"""An Adobe APP14 segment: the three components are RGB, not YCbCr."""
+"""Adobe APP14 segment that declares the three components as RGB, not YCbCr."""
 
 _BAND_BYTES: Final = 1 << 20
-"""Uncompressed strips are read in bands of so many bytes."""
+"""Size in bytes of the bands in which uncompressed strips are read."""
 
 COMPRESSIONS: Final = frozenset(
     {1, 5, 7, 8, 32773, 32946, 33003, 33004, 33005, 33007, 34712, 34925, 50000, 50001}
 )
-"""What is decoded here: none, LZW, JPEG, Deflate, PackBits, Aperio's and other JPEG
+"""Supported compressions: none, LZW, JPEG, Deflate, PackBits, Aperio's and other JPEG
 2000, LZMA, Zstandard, WebP."""
 
 
 class StoredTiles:
-    """Where the tiles of a level lie, and how each is decoded.
+    """The stored tiles of a level, and how to decode them.
 
-    A level of strips is one of tiles as wide as the picture.
+    Strips are treated as tiles that are as wide as the image.
 
     Parameters
     ----------
     pages : sequence of tifffile.TiffPage
-        The level's page, fully parsed; several where each channel has its own.
+        The parsed page of the level; several if each channel has its own.
     file : PositionedFile
-        Reads from the file; safe from any number of threads.
+        The file; thread-safe.
     background : tuple of int
-        Colour of what is stored nowhere, or is transparent.
+        sRGB of transparent pixels and of tiles that no level has.
     samples : Samples
-        What a decoded pixel is.
+        Meaning of the decoded samples.
     limit : (int, int), optional
-        Width and height of the picture; by default those of the page.
+        Width and height of the image; default: those of the page.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class StoredTiles:
         self.is_tiled = bool(page.is_tiled)
         self._planes = [plane for page in pages for plane in _planes(page)]
         self._band = self._planes[0].band
-        self.width, self.height = _segment(page)
+        self.width, self.height = _segment_size(page)
         if self._band:
             self.height = self._band
         self.columns = -(-int(page.imagewidth) // self.width)
@@ -94,20 +94,20 @@ class StoredTiles:
         self.background = background
         self._front = _jpeg_front(page) if self.is_jpeg else b""
         self._reduction = 1
-        self.fill: Callable[[int], NDArray[np.uint8] | None] = _nothing
-        """Gives what other levels have of a tile that is not stored."""
+        self.fill: Callable[[int], NDArray[np.uint8] | None] = _no_tile
+        """Returns a missing tile made from other levels."""
 
-        self._make_room()
+        self._allocate()
 
-    def _make_room(self) -> None:
+    def _allocate(self) -> None:
         shape = (self.height, self.width, _CHANNELS)
         longest = max(self._counts, default=0) if self.is_jpeg else 0
         self._scratch = _Scratch(self._front, longest, shape)
-        self.kept = TileCache(shape)
+        self.cache = TileCache(shape)
 
     @property
     def reductions(self) -> tuple[int, ...]:
-        """By what its tiles can be shrunk while they are decoded, least first."""
+        """Factors by which tiles can be reduced while decoding, in ascending order."""
         if not self.is_jpeg:
             return (1,)
         sides = (self.width, self.height)
@@ -116,7 +116,7 @@ class StoredTiles:
         )
 
     def reduced(self, reduction: int) -> StoredTiles:
-        """Return the same tiles, shrunk by the JPEG decoder (in its DCT)."""
+        """Return the same tiles, reduced by the JPEG decoder (scaled DCT)."""
         small = copy.copy(self)
         small._reduction = reduction  # noqa: SLF001
         small.width //= reduction
@@ -125,7 +125,7 @@ class StoredTiles:
             -(-self.limit[0] // reduction),
             -(-self.limit[1] // reduction),
         )
-        small._make_room()  # noqa: SLF001
+        small._allocate()  # noqa: SLF001
         return small
 
     @property
@@ -135,7 +135,7 @@ class StoredTiles:
 
     @property
     def end(self) -> int:
-        """Where in the file the last of its bytes lies."""
+        """Position in the file of the end of the last tile."""
         return max(plane.end for plane in self._planes)
 
     @property
@@ -150,9 +150,9 @@ class StoredTiles:
         return any(not plane.counts[index] for plane in self._planes)
 
     def encoded(self, index: int, *, wait: bool = True) -> bytes | None:
-        """Return a stored JPEG as a complete file, None where none is stored.
+        """Return a stored JPEG as a complete file; None if there is none.
 
-        Unless `wait`, nor where it would have to be waited for.
+        Without `wait`, None also if it would have to be read from disk.
         """
         if not self.is_jpeg or not self._counts[index]:
             return None
@@ -166,7 +166,7 @@ class StoredTiles:
         return bytes(encoded[:stop])
 
     def whole(self, x: int, y: int, width: int, height: int) -> int | None:
-        """Return the tile that a box is exactly, None where it is not one tile."""
+        """Return the index of the tile that a box covers exactly; else None."""
         column, left = divmod(x, self.width)
         row, top = divmod(y, self.height)
         if left or top or width != self.width or height != self.height:
@@ -177,23 +177,23 @@ class StoredTiles:
         return row * self.columns + column
 
     def area_of(self, index: int) -> int:
-        """Return how many pixels of a tile lie within the picture."""
+        """Return the number of pixels of a tile that are inside the image."""
         row, column = divmod(index, self.columns)
         width = min(self.width, self.limit[0] - column * self.width)
         height = min(self.height, self.limit[1] - row * self.height)
         return width * height
 
     def decode(self, index: int) -> NDArray[np.uint8]:
-        """Return one tile, uint8 (height, width, 3), to be used at once.
+        """Return one tile, uint8 (height, width, 3).
 
-        The thread's next call may write over it.
+        Valid until the next call on the same thread, which may overwrite it.
         """
         pixels = self._scratch.pixels
         self.decode_into(pixels, index)
         return pixels
 
     def decode_into(self, out: NDArray[np.uint8], index: int) -> None:
-        """Write one whole tile into `out`, without a copy where it can be."""
+        """Decode one whole tile into `out`, without a copy if possible."""
         count = self._counts[index]
         if not self.is_jpeg or not count:
             self._write(out, index)
@@ -214,8 +214,8 @@ class StoredTiles:
             raise ValueError(reason)
 
     def _write(self, out: NDArray[np.uint8], index: int) -> None:
-        """Write a tile that is no JPEG, or is not stored, into `out`."""
-        pixels = self._decoded(index)
+        """Write a tile that is not JPEG, or not stored, into `out`."""
+        pixels = self._decode_other(index)
         if pixels is None:
             pixels = self.fill(index)
             if pixels is not None and self._reduction > 1:
@@ -228,8 +228,8 @@ class StoredTiles:
             out[:] = self.background
         out[:height, :width] = pixels[: out.shape[0], : out.shape[1]]
 
-    def _decoded(self, index: int) -> NDArray[np.uint8] | None:
-        """Return a tile as it is stored, None where it is not."""
+    def _decode_other(self, index: int) -> NDArray[np.uint8] | None:
+        """Return the decoded tile; None if it is not stored."""
         if self.missing_at(index):
             return None
         parts = [plane.decode(self._file, index) for plane in self._planes]
@@ -237,19 +237,19 @@ class StoredTiles:
         return self._samples.to_rgb(pixels, self.background)
 
 
-def _nothing(_: int) -> None:
+def _no_tile(_: int) -> None:
     return None
 
 
-def _segment(page: Any) -> tuple[int, int]:
-    """Return width and height of what is stored in one piece."""
+def _segment_size(page: Any) -> tuple[int, int]:
+    """Return width and height of a stored tile or strip."""
     if page.is_tiled:
         return int(page.tilewidth), int(page.tilelength)
     return int(page.imagewidth), min(int(page.rowsperstrip), int(page.imagelength))
 
 
 def _jpeg_front(page: Any) -> bytes:
-    """Return what replaces the start marker of a stored JPEG."""
+    """Return the bytes that replace the start marker of a stored JPEG."""
     tables = page.jpegtables
     front: bytes = tables[:-2] if tables else b"\xff\xd8"
     if int(page.photometric) == _PHOTOMETRIC_RGB:
@@ -258,8 +258,8 @@ def _jpeg_front(page: Any) -> bytes:
 
 
 def _planes(page: Any) -> list[_Plane]:
-    """Return the planes of a page: one, or one for each sample stored apart."""
-    width, height = _segment(page)
+    """Return the planes of a page: one, or one for each separately stored sample."""
+    width, height = _segment_size(page)
     across = -(-int(page.imagewidth) // width)
     down = -(-int(page.imagelength) // height)
     separate = int(page.planarconfig) != 1
@@ -288,7 +288,7 @@ class _Plane:
         self.counts = array("Q", counts.tobytes())
 
     def _rows_of_band(self) -> int:
-        """Return by how many rows an uncompressed strip is read; 0: as a whole."""
+        """Return the number of rows per band of an uncompressed strip; 0: no bands."""
         page = self._page
         plain = int(page.compression) == 1 and page.bitspersample == 8  # noqa: PLR2004
         if (
@@ -324,7 +324,7 @@ class _Plane:
             return np.frombuffer(stored, np.uint8).reshape(
                 -1, int(page.imagewidth), self._row_bytes // int(page.imagewidth)
             )
-        check_claimed_size(stored, int(page.compression), *_segment(page))
+        check_claimed_size(stored, int(page.compression), *_segment_size(page))
         if (
             int(page.compression) in JPEG_2000
         ):  # tifffile expects YCbCr to be subsampled
@@ -339,7 +339,7 @@ class _Plane:
 
 
 class _Scratch(threading.local):
-    """What a thread decodes with, kept because allocating it costs a tenth."""
+    """Buffers of a thread, reused because allocating them costs a tenth of decoding."""
 
     def __init__(self, front: bytes, longest: int, shape: tuple[int, ...]) -> None:
         self._front, self._longest, self._shape = front, longest, shape
@@ -348,7 +348,7 @@ class _Scratch(threading.local):
 
     @property
     def encoded(self) -> memoryview:
-        """The front of every JPEG, and room for the rest of one."""
+        """The start of every JPEG, and space for the rest of one."""
         if self._encoded is None:
             self._encoded = memoryview(
                 bytearray(self._front) + bytearray(self._longest)
@@ -357,7 +357,7 @@ class _Scratch(threading.local):
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
-        """Room for one decoded tile."""
+        """Space for one decoded tile."""
         if self._pixels is None:
             self._pixels = empty_pixels(self._shape)
         return self._pixels

@@ -1,4 +1,4 @@
-"""Who wrote a TIFF, and which library reads what that maker writes."""
+"""Vendors of TIFF slides, and the library that reads each of them."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _XMP: Final = 700
 _LSM: Final = 34412
 _STK: Final = 33629
 _HEAD: Final = 1 << 14
-"""Characters of a text in which a maker names itself."""
+"""Characters at the start of a text that are searched for the vendor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """A maker of TIFF slides."""
+    """A vendor (or format) of TIFF slides."""
 
     name: str
-    """As OpenSlide has it where OpenSlide knows it."""
+    """Identifier; that of OpenSlide if it supports the vendor."""
 
     title: str
-    """As people know it."""
+    """Name for the user."""
 
     library: str
-    """"direct": our reader of stored tiles; "OpenSlide"; or "none"."""
+    """"direct": `TiffReader`; "OpenSlide"; or "none"."""
 
     why: str
     """One sentence for the table in docs/formats.md."""
@@ -132,7 +132,7 @@ VENDORS: Final = (
         lambda directory: directory.description.startswith("ImageJ="),
     ),
 )
-"""Whoever comes first is believed."""
+"""Known vendors; the first match is used."""
 
 GENERIC: Final = Vendor(
     "generic-tiff",
@@ -144,10 +144,10 @@ GENERIC: Final = Vendor(
 
 
 def vendor_of(directories: Sequence[Directory]) -> Vendor:
-    """Return who wrote a TIFF; Ventana names itself in any of its directories."""
+    """Return the vendor of a TIFF; Ventana is named in any of its directories."""
     first = directories[0]
     for vendor in VENDORS:
-        asked = directories if vendor.name == "ventana" else (first,)
-        if any(vendor.is_it(each) for each in asked):
+        searched = directories if vendor.name == "ventana" else (first,)
+        if any(vendor.is_it(directory) for directory in searched):
             return vendor
     return GENERIC
