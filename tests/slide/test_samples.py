@@ -568,7 +568,7 @@ def test_dicom_rgb_that_is_called_ycbcr_is_refused(shared_data, tmp_path):
         lambda t: _jpeg(t, out="RGB"),
         "YBR_FULL_422",
     )
-    with pytest.raises(UnsupportedSlideError, match="says that it is YCbCr"):
+    with pytest.raises(UnsupportedSlideError, match="declares YCbCr"):
         wb.open_slide(path)
 
 

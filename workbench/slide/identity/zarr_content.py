@@ -19,16 +19,16 @@ from workbench.slide.identity.remote_watch import RemoteWatch
 from workbench.slide.location import is_absent
 from workbench.slide.readers.zarr.group import (
     METADATA,
-    default_of,
+    default_image,
+    images_in,
     open_store,
-    pictures_in,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from workbench.slide.location import Location
-    from workbench.slide.readers.zarr.group import Store, ZarrPicture
+    from workbench.slide.readers.zarr.group import Store, ZarrImage
 
 _WHOLE: Final = 3 * WHOLE_BYTES
 """Maximum uncompressed size of an image that is hashed completely; compressed, it is
@@ -94,9 +94,9 @@ def watch_of(location: Location) -> RemoteWatch:
     return RemoteWatch(store.system, [store.path(key) for key in (*metadata, *some)])
 
 
-def _picture_in(store: Store, location: Location) -> ZarrPicture:
-    pictures = pictures_in(store, location.path)
-    return pictures[default_of(pictures)]
+def _picture_in(store: Store, location: Location) -> ZarrImage:
+    pictures = images_in(store, location.path)
+    return pictures[default_image(pictures)]
 
 
 def content_of(location: Location, image: int | None = None) -> Content:
@@ -110,8 +110,8 @@ def content_of(location: Location, image: int | None = None) -> Content:
         If it cannot be read.
     """
     store = open_store(location)
-    pictures = pictures_in(store, location.path)
-    picture = pictures[default_of(pictures) if image is None else image]
+    pictures = images_in(store, location.path)
+    picture = pictures[default_image(pictures) if image is None else image]
     metadata = {
         "about": picture.about,
         "arrays": [array.metadata.to_dict() for array in picture.arrays],
@@ -131,7 +131,7 @@ def _join(*parts: str) -> str:
     return "/".join(part for part in parts if part)
 
 
-def _chunks(picture: ZarrPicture) -> Iterator[_Chunk]:
+def _chunks(picture: ZarrImage) -> Iterator[_Chunk]:
     """Yield the chunks to hash: all of a small image, else some of each level.
 
     Coarse levels come first and are read completely while they are small, because they

@@ -1,8 +1,7 @@
-"""Which files make a DICOM slide: found by what is in them, not by their names.
+"""Files of a DICOM slide, found by their content, not by their names.
 
-A folder as it comes from an archive holds other things beside the slide:
-segmentations, reports, indexes, other slides, leftovers of the operating system. Only
-the heads of files are read, never pixels, and of bounded length.
+A folder from an archive may also hold segmentations, reports, indexes, other slides and
+files of the operating system. Only headers of bounded length are read, never pixels.
 """
 
 from __future__ import annotations
@@ -31,15 +30,15 @@ _WHOLE_SLIDE: Final = "1.2.840.10008.5.1.4.1.1.77.1.6"
 """SOP class of VL Whole Slide Microscopy Image Storage."""
 
 _INDEX: Final = "1.2.840.10008.1.3.10"
-"""SOP class of a DICOMDIR, which lists what lies below its folder."""
+"""SOP class of a DICOMDIR, which lists the files in its folder."""
 
 _DEFLATED: Final = b"1.2.840.10008.1.2.1.99"
 _BESIDE: Final = frozenset({"LABEL", "OVERVIEW"})
-"""Photographs of the glass, third value of Image Type; all others are of the tissue."""
+"""Third value of Image Type of photographs of the glass; all others show tissue."""
 
 _MAGIC: Final = slice(128, 132)
 _WINDOWS: Final = (1 << 18, 1 << 24)
-"""Bytes in which the tags that are needed must lie; the second if the first fails."""
+"""Bytes of a header that are read; the second size if the first is not enough."""
 
 _LAST_TAG: Final = 0x0020000E
 _TAGS: Final = [
@@ -52,7 +51,7 @@ _DEEPEST: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A DICOM file, and what its head says."""
+    """A DICOM file and the content of its header."""
 
     path: str
     sop_class: str
@@ -63,34 +62,34 @@ class Instance:
 
     @property
     def is_slide(self) -> bool:
-        """Whether it is of a whole-slide image, its label or overview included."""
+        """Whether it belongs to a whole-slide image, including label and overview."""
         return self.sop_class == _WHOLE_SLIDE
 
     @property
     def is_tissue(self) -> bool:
-        """Whether it is a level of the slide itself."""
+        """Whether it is a level of the slide."""
         return self.is_slide and self.shows not in _BESIDE
 
 
 @dataclass(frozen=True, slots=True)
 class DicomSlide:
-    """The files of one slide, its levels first."""
+    """The files of one slide, levels first."""
 
     instances: tuple[Instance, ...]
 
     @property
     def first(self) -> str:
-        """The file that names the slide: the first by name of those with tissue."""
+        """The file that identifies the slide: the first level by file name."""
         return self.instances[0].path
 
     @property
     def paths(self) -> list[str]:
-        """All files."""
+        """Paths of all files."""
         return [each.path for each in self.instances]
 
     @property
     def levels(self) -> list[str]:
-        """The files that show tissue."""
+        """Paths of the levels."""
         return [each.path for each in self.instances if each.is_tissue]
 
 
@@ -100,80 +99,82 @@ def slide_at(path: str) -> DicomSlide:
     Raises
     ------
     SeveralSlidesError
-        If the folder holds several.
+        If the folder holds several slides.
     BrokenSlideError, UnsupportedSlideError
         If it is not DICOM, or not a whole-slide image.
     """
-    place = Path(path)
-    if place.is_dir():
-        found = slides_in(place)
-        if not found:
-            raise UnsupportedSlideError(path, *_why_none(place))
-        if len(found) > 1:
-            raise SeveralSlidesError(path, {s.first: _words(s) for s in found})
-        return found[0]
-    own = _instance(place)
+    file = Path(path)
+    if file.is_dir():
+        slides = slides_in(file)
+        if not slides:
+            raise UnsupportedSlideError(path, *_explain_no_slide(file))
+        if len(slides) > 1:
+            raise SeveralSlidesError(path, {s.first: _describe(s) for s in slides})
+        return slides[0]
+    own = _read_instance(file)
     if own is None:
-        raise BrokenSlideError(path, "its DICOM header is cut off or unreadable")
+        raise BrokenSlideError(path, "its DICOM header is truncated or unreadable")
     if own.sop_class == _INDEX:
-        return slide_at(str(place.parent))
+        return slide_at(str(file.parent))
     if not own.is_slide:
         raise UnsupportedSlideError(
             path,
             f"it is a DICOM {_name_of(own.sop_class)}, not a whole-slide image",
             "Open the slide that it belongs to.",
         )
-    near = [each for each in _near(place) if each.series == own.series]
-    found = _slides(near or [own])
-    if not found:
-        raise UnsupportedSlideError(path, f"it shows the {own.shows.lower()} alone")
-    return found[0]
+    near = [each for each in _nearby_instances(file) if each.series == own.series]
+    slides = _group_slides(near or [own])
+    if not slides:
+        raise UnsupportedSlideError(path, f"it shows only the {own.shows.lower()}")
+    return slides[0]
 
 
 def slides_in(folder: Path) -> list[DicomSlide]:
-    """Return the slides in a folder and those within it, by name of their files.
+    """Return the slides in a folder and its subfolders, ordered by file name.
 
     Raises
     ------
     UnsupportedSlideError
-        If it holds too many files to look at.
+        If the folder holds too many files.
     """
-    return _slides(_instances(_files(folder, _DEEPEST)))
+    return _group_slides(_read_instances(_list_files(folder, _DEEPEST)))
 
 
 def first_files(files: Iterable[Path]) -> list[Path]:
-    """Return the first file of each slide among some files, by name.
+    """Return the first file of each slide among `files`, ordered by name.
 
-    Files that say they are DICOM and cannot be read are slides of their own: opening
-    one says what is wrong with it.
+    A DICOM file that cannot be read counts as a slide, so that opening it reports the
+    error.
     """
-    found, damaged = [], []
+    instances, damaged = [], []
     for path in files:
-        if (instance := _instance(path)) is not None:
-            found.append(instance)
+        if (instance := _read_instance(path)) is not None:
+            instances.append(instance)
         elif _is_dicom(path):
             damaged.append(path)
-    return sorted([*(Path(series[0].path) for series in _series(found)), *damaged])
+    firsts = (Path(series[0].path) for series in _group_series(instances))
+    return sorted([*firsts, *damaged])
 
 
 def are_one_slide(folders: Sequence[Path]) -> bool:
     """Return whether each folder holds one file, all of one slide."""
     series = set()
     for folder in folders:
-        files = _files(folder, 0)
-        instance = _instance(files[0]) if len(files) == 1 else None
+        files = _list_files(folder, 0)
+        instance = _read_instance(files[0]) if len(files) == 1 else None
         if instance is None or not instance.is_slide:
             return False
         series.add(instance.series)
     return len(series) == 1
 
 
-def _slides(instances: Iterable[Instance]) -> list[DicomSlide]:
-    return [DicomSlide(tuple(_once(series))) for series in _series(instances)]
+def _group_slides(instances: Iterable[Instance]) -> list[DicomSlide]:
+    groups = _group_series(instances)
+    return [DicomSlide(tuple(_drop_copies(series))) for series in groups]
 
 
-def _series(instances: Iterable[Instance]) -> list[list[Instance]]:
-    """Return those of each slide, levels first; by the name of the first file."""
+def _group_series(instances: Iterable[Instance]) -> list[list[Instance]]:
+    """Return the instances of each slide, levels first; ordered by first file name."""
     series: dict[str, list[Instance]] = {}
     for each in instances:
         if each.is_slide:
@@ -186,33 +187,33 @@ def _series(instances: Iterable[Instance]) -> list[list[Instance]]:
     return sorted(ranked, key=lambda members: members[0].path)
 
 
-def _once(instances: list[Instance]) -> list[Instance]:
-    """Leave out copies of files.
+def _drop_copies(instances: list[Instance]) -> list[Instance]:
+    """Drop copies of files.
 
     Raises
     ------
     BrokenSlideError
-        If two that are not the same say they are one instance.
+        If two different files have the same SOP Instance UID.
     """
-    kept: dict[str, Instance] = {}
+    unique: dict[str, Instance] = {}
     for each in instances:
-        first = kept.setdefault(each.uid, each)
+        first = unique.setdefault(each.uid, each)
         if first is not each and not filecmp.cmp(first.path, each.path, shallow=False):
             name = Path(first.path).name
-            reason = f"it has the SOP Instance UID of '{name}', and another content"
+            reason = f"it has the SOP Instance UID of '{name}' but different content"
             raise BrokenSlideError(each.path, reason)
-    return list(kept.values())
+    return list(unique.values())
 
 
-def _near(file: Path) -> Iterator[Instance]:
-    """Yield the instances beside a file, itself included.
+def _nearby_instances(file: Path) -> Iterator[Instance]:
+    """Yield the instances in the folder of a file, itself included.
 
-    Some archives give each instance a folder of its own.
+    Or in its sibling folders: some archives store each instance in a separate folder.
     """
-    beside = list(_instances(_files(file.parent, 0)))
+    beside = list(_read_instances(_list_files(file.parent, 0)))
     above = file.parent.parent
     if len(beside) == 1 and above != file.parent and not _holds_files(above):
-        beside = list(_instances(_files(above, 1)))
+        beside = list(_read_instances(_list_files(above, 1)))
     yield from beside
 
 
@@ -228,53 +229,53 @@ def _holds_files(folder: Path) -> bool:
         return True
 
 
-def _files(folder: Path, depth: int) -> list[Path]:
-    """Return the files in a folder by name, hidden ones left out."""
-    found: list[Path] = []
+def _list_files(folder: Path, depth: int) -> list[Path]:
+    """Return the files in a folder, ordered by name, without hidden ones."""
+    files: list[Path] = []
     base = len(folder.parts)
     for root, folders, names in os.walk(folder):
-        here = Path(root)
-        shallow = len(here.parts) - base < depth
+        parent = Path(root)
+        shallow = len(parent.parts) - base < depth
         folders[:] = sorted(f for f in folders if shallow and not f.startswith("."))
-        found += [here / name for name in sorted(names) if not name.startswith(".")]
-        if len(found) > _MOST_FILES:
+        files += [parent / name for name in sorted(names) if not name.startswith(".")]
+        if len(files) > _MOST_FILES:
             reason = f"the folder holds more than {_MOST_FILES:,} files"
             remedy = "Open the folder of one slide, or one of its files."
             raise UnsupportedSlideError(folder, reason, remedy)
-    return found
+    return files
 
 
-def _instances(files: Iterable[Path]) -> Iterator[Instance]:
+def _read_instances(files: Iterable[Path]) -> Iterator[Instance]:
     for path in files:
-        if (found := _instance(path)) is not None:
-            yield found
+        if (instance := _read_instance(path)) is not None:
+            yield instance
 
 
-def _instance(path: Path) -> Instance | None:
-    """Return what the head of a file says, None where it is no readable DICOM."""
+def _read_instance(path: Path) -> Instance | None:
+    """Read the header of a file; None if it is not readable DICOM."""
     try:
-        facts = path.stat()
-        return _read(str(path), facts.st_size, facts.st_mtime_ns, facts.st_ino)
+        stat = path.stat()
+        return _read_header(str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino)
     except OSError:
         return None
 
 
 @lru_cache(maxsize=20_000)
-def _read(path: str, size: int, *_: int) -> Instance | None:
+def _read_header(path: str, size: int, *_: int) -> Instance | None:
     if size <= _MAGIC.stop or not _is_dicom(Path(path)):
         return None
     for window in _WINDOWS:
         with open(path, "rb") as file:  # noqa: PTH123 - read at every listing
             data = file.read(min(size, window))
-        if (found := _parsed(path, data)) is not None:
-            return found
+        if (instance := _parse_header(path, data)) is not None:
+            return instance
         if size <= window:
             break
     return None
 
 
-def _parsed(path: str, data: bytes) -> Instance | None:
-    if _DEFLATED in data[:1024]:  # all of it would have to be inflated
+def _parse_header(path: str, data: bytes) -> Instance | None:
+    if _DEFLATED in data[:1024]:  # the whole file would have to be inflated
         return None
     try:
         header = read_partial(
@@ -294,7 +295,7 @@ def _parsed(path: str, data: bytes) -> Instance | None:
             str(header.SeriesInstanceUID),
             str(shows[2]).upper() if len(shows) > 2 else "VOLUME",  # noqa: PLR2004
         )
-    except Exception:  # noqa: BLE001 - whatever a damaged header provokes
+    except Exception:  # noqa: BLE001 - any error of a damaged header
         return None
 
 
@@ -306,18 +307,18 @@ def _is_dicom(path: Path) -> bool:
         return False
 
 
-def _why_none(folder: Path) -> tuple[str, str]:
-    """Return why a folder is no slide, and what to do."""
+def _explain_no_slide(folder: Path) -> tuple[str, str]:
+    """Return why a folder holds no slide, and what to do."""
     others = sorted(
-        {_name_of(each.sop_class) for each in _instances(_files(folder, 4))}
+        {_name_of(each.sop_class) for each in _read_instances(_list_files(folder, 4))}
     )
     if others:
         reason = f"the folder holds no DICOM slide, only {', '.join(others)}"
-        return reason, "Open the folder of the slide that these belong to."
-    return "the folder holds no DICOM and no OME-Zarr", "Name the file of a slide."
+        return reason, "Open the folder of the slide that these files belong to."
+    return "the folder holds no DICOM and no OME-Zarr", "Give the file of a slide."
 
 
-def _words(slide: DicomSlide) -> str:
+def _describe(slide: DicomSlide) -> str:
     count = len(slide.instances)
     series = slide.instances[0].series
     return f"series ...{series[-12:]}, {count} file{'s' * (count > 1)}"

@@ -1,4 +1,4 @@
-"""DICOM whole-slide images, through wsidicom where OpenSlide refuses them."""
+"""Reader of DICOM whole-slide images through wsidicom, for files OpenSlide refuses."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ _BITS = 8
 class DicomReader(BoxReader):
     """Reads a series of DICOM instances through wsidicom.
 
-    Of several focal planes the middle one is read; `notes` say which.
+    Of several focal planes the middle one is read; `notes` name it.
 
     Parameters
     ----------
     path : str
-        By which the slide was named.
+        Path of the slide as given by the user, for error messages.
     slide : DicomSlide
-        Its files.
+        Files of the slide.
 
     Raises
     ------
     UnsupportedSlideError
-        If it is no brightfield image of 8 bit.
+        If it is not an 8-bit brightfield image.
     BrokenSlideError
-        If its files do not agree, or are damaged.
+        If its files are damaged or contradict each other.
     """
 
     band_px = 1 << 22
@@ -49,11 +49,11 @@ class DicomReader(BoxReader):
         self.name = f"wsidicom {wsidicom.__version__}"
         self._lock = threading.Lock()
         self._files = slide.paths
-        self._header = _header(path, slide.first)
+        self._header = _read_header(path, slide.first)
         try:
             self._slide = wsidicom.WsiDicom.open(self._files)
         except Exception as error:
-            raise self._refused(error) from error
+            raise self._convert_error(error) from error
         try:
             self._describe()
         except SlideError:
@@ -61,10 +61,10 @@ class DicomReader(BoxReader):
             raise
         except Exception as error:
             self.close()
-            raise self._refused(error) from error
+            raise self._convert_error(error) from error
 
     def _describe(self) -> None:
-        """Take over what the slide says, and try to read a pixel of each level."""
+        """Read the metadata, and check that a pixel of each level can be read."""
         self._stored = sorted(self._slide.pyramids[0], key=lambda level: level.level)
         full = self._stored[0].size
         self.levels = tuple(
@@ -93,7 +93,7 @@ class DicomReader(BoxReader):
             self.read_inside(number, 0, 0, 1, 1)
 
     def _middle_plane(self) -> float | None:
-        """Return the height of the focal plane to read, None where there is one."""
+        """Return the height (µm) of the focal plane to read; None if there is one."""
         paths = self._stored[0].optical_paths
         if len(paths) > 1:
             reason = f"it has {len(paths)} optical paths (channels), not one of RGB"
@@ -104,32 +104,30 @@ class DicomReader(BoxReader):
         middle = float(planes[len(planes) // 2])
         heights = ", ".join(f"{plane:g}" for plane in planes)
         self.notes = [
-            f"Of its focal planes ({heights} µm) that at {middle:g} is shown."
+            f"Of its focal planes ({heights} µm) the one at {middle:g} is shown."
         ]
         return middle
 
-    def _refused(self, error: Exception) -> SlideError:
+    def _convert_error(self, error: Exception) -> SlideError:
         reason = str(error) or type(error).__name__
         planes = self._header.get("TotalPixelMatrixFocalPlanes") or 1
         if planes > 1:
-            reason = f"its {planes} focal planes are not told apart ({reason})"
+            reason = f"its {planes} focal planes cannot be distinguished ({reason})"
             return UnsupportedSlideError(self.path, reason)
         if isinstance(error, wsidicom.errors.WsiDicomNotSupportedError):
             return UnsupportedSlideError(self.path, reason)
         return BrokenSlideError(self.path, reason)
 
     def with_samples(self, samples: Samples) -> Self:
-        """Refuse levels that their file calls RGB and that are something else."""
+        """Refuse levels that their file declares as RGB wrongly."""
         self.close()
-        reason = (
-            f"its header says that it is RGB, its frames that it is {samples.meaning}"
-        )
+        reason = f"its header declares RGB, but its frames declare {samples.meaning}"
         raise unsupported_samples(self.path, reason)
 
     def read_inside(
         self, level: int, x: int, y: int, width: int, height: int
     ) -> NDArray[np.uint8]:
-        """Return pixels of a box that lies wholly in the level."""
+        """Return the pixels of a box that lies completely in the level."""
         number = self._stored[level].level
         with self._lock:
             image = self._slide.read_region(
@@ -144,12 +142,12 @@ class DicomReader(BoxReader):
         return np.asarray(image.convert("RGB"))
 
     def close(self) -> None:
-        """Give back the files."""
+        """Close the files."""
         self._slide.close()
 
 
-def _header(path: str, file: str) -> Any:
-    """Return the header of the first level; refuse what is not 8-bit RGB or grey."""
+def _read_header(path: str, file: str) -> Any:
+    """Return the header of the first level; refuse samples that do not have 8 bits."""
     try:
         header = pydicom.dcmread(
             file,

@@ -1,8 +1,8 @@
-"""What the colours of a DICOM slide are: its header, and what its frames say.
+"""Colours of a DICOM slide, from its header and its frames.
 
-A baseline JPEG may say itself whether it is YCbCr (JFIF) or RGB (Adobe). Some
-converters write YCbCr, and RGB in the header; libraries that believe the header then
-show luma as red. The frames are believed, as they are elsewhere: whoever made them made
+A baseline JPEG may itself declare YCbCr (JFIF) or RGB (Adobe). Some converters write
+YCbCr frames and declare RGB in the header; libraries that use the header then show luma
+as red. Here the frames are used, as in TIFF, because they were written together with
 the pixels.
 """
 
@@ -23,49 +23,51 @@ if TYPE_CHECKING:
 _JPEG_SYNTAXES: Final = {"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"}
 _PHOTOMETRIC: Final = 0x00280004
 _ENCAPSULATED: Final = b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff"
-"""Pixel data in frames, explicit and little-endian, as JPEG has to be."""
+"""Tag of encapsulated pixel data, explicit little-endian as required for JPEG."""
 
 _ITEM: Final = b"\xfe\xff\x00\xe0"
 _START: Final = 1 << 16
-"""Bytes of a frame in which its JPEG header lies."""
+"""Bytes at the start of a frame that hold its JPEG header."""
 
 
 def mistaken_samples(paths: Iterable[str], path: str) -> Samples | None:
-    """Return what pixels are that a header calls RGB; None where it is right.
+    """Return the true samples of pixels that the header declares as RGB wrongly.
+
+    None if the header is right.
 
     Parameters
     ----------
     paths : iterable of str
-        The files of the slide's levels.
+        Files of the levels.
     path : str
-        By which the slide was named.
+        Path of the slide, for error messages.
 
     Raises
     ------
     UnsupportedSlideError
-        If the files do not agree, or RGB is called YCbCr.
+        If the files contradict each other, or RGB is declared as YCbCr.
     """
-    found = {_mistaken(file, path) for file in paths}
-    if len(found) > 1:
-        reason = "the headers of some of its levels say that they are RGB, and its JPEG"
-        raise unsupported_samples(path, reason + " frames that they are YCbCr")
-    return Samples("ycbcr") if True in found else None
+    mistaken = {_is_mistaken(file, path) for file in paths}
+    if len(mistaken) > 1:
+        reason = "the headers of some levels declare RGB, but the JPEG frames YCbCr"
+        raise unsupported_samples(path, reason)
+    return Samples("ycbcr") if True in mistaken else None
 
 
-def _mistaken(file: str, path: str) -> bool:
-    """Return whether a header calls RGB what its frames call YCbCr."""
-    said = _said(file)
-    frame = _first_frame(file) if said else None
-    if frame is None or frame.colours is None or frame.colours == said:
+def _is_mistaken(file: str, path: str) -> bool:
+    """Return whether the header declares RGB and the frames YCbCr."""
+    declared = _read_declared_colours(file)
+    frame = _read_first_frame(file) if declared else None
+    if frame is None or frame.colours is None or frame.colours == declared:
         return False
-    if said == "rgb":
+    if declared == "rgb":
         return True
-    reason = "its header says that it is YCbCr, and its JPEG frames that they are RGB"
+    reason = "its header declares YCbCr, but its JPEG frames RGB"
     raise unsupported_samples(path, reason)
 
 
-def _said(file: str) -> str | None:
-    """Return what the header says of JPEG frames; None where there are others."""
+def _read_declared_colours(file: str) -> str | None:
+    """Return the colours that the header declares; None if frames are not JPEG."""
     try:
         with open(file, "rb") as stream:  # noqa: PTH123
             header = read_partial(
@@ -75,7 +77,7 @@ def _said(file: str) -> str | None:
             )
         syntax = str(header.file_meta.TransferSyntaxUID)
         photometric = str(header.get("PhotometricInterpretation", ""))
-    except Exception:  # noqa: BLE001 - its reader says what is damaged
+    except Exception:  # noqa: BLE001 - the reader reports the damage
         return None
     if syntax not in _JPEG_SYNTAXES:
         return None
@@ -84,8 +86,8 @@ def _said(file: str) -> str | None:
     return "ycbcr" if photometric.startswith("YBR_FULL") else None
 
 
-def _first_frame(file: str) -> JpegHeader | None:
-    """Return what the first frame says of itself, None where none is found."""
+def _read_first_frame(file: str) -> JpegHeader | None:
+    """Return the JPEG header of the first frame; None if there is none."""
     with (
         open(file, "rb") as stream,  # noqa: PTH123
         mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data,
@@ -94,7 +96,7 @@ def _first_frame(file: str) -> JpegHeader | None:
         if at < 0:
             return None
         at += len(_ENCAPSULATED)
-        at += 8 + int.from_bytes(data[at + 4 : at + 8], "little")  # offsets of frames
+        at += 8 + int.from_bytes(data[at + 4 : at + 8], "little")  # offset table
         if data[at : at + 4] != _ITEM:
             return None
         return read_jpeg_header(data[at + 8 : at + 8 + _START])

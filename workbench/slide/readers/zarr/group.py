@@ -1,4 +1,4 @@
-"""Groups of Zarr: where the pictures are in one, whatever store it lies in."""
+"""Images in an OME-Zarr group, in any store (folder, ZIP file, URL)."""
 
 from __future__ import annotations
 
@@ -24,57 +24,57 @@ if TYPE_CHECKING:
 METADATA: Final = ("zarr.json", ".zgroup", ".zattrs", ".zmetadata", ".zarray")
 """Names of the files that describe groups and arrays."""
 
-_MISFITS: Final = (TypeError, ValueError, LookupError, AttributeError)
-"""What metadata that are not as they should be provoke."""
+_METADATA_ERRORS: Final = (TypeError, ValueError, LookupError, AttributeError)
+"""Errors that invalid metadata cause."""
 
 _MOST_IMAGES: Final = 64
 _CONTAINER: Final = "bioformats2raw.layout"
 _BESIDE: Final = ("label", "macro", "thumbnail", "overview")
-"""Names of pictures that are of the glass, or of the slide in small."""
+"""Words in the names of associated images."""
 
 _KINDS: Final = (
-    ("plate", "it is an HCS plate: many wells, each with pictures of its own"),
-    ("well", "it is a well of an HCS plate, which holds several pictures"),
+    ("plate", "it is an HCS plate: many wells, each with its own images"),
+    ("well", "it is a well of an HCS plate, which holds several images"),
     ("image-label", "it is a label image: numbers of objects, not colours"),
     ("labels", "it holds label images: numbers of objects, not colours"),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class ZarrPicture:
-    """A picture of several resolutions in a group."""
+class ZarrImage:
+    """An image of several resolutions in a group."""
 
     key: str
-    """Its place in the store; empty for the group itself."""
+    """Key in the store; empty for the group itself."""
 
     about: dict[str, Any]
-    """Its first entry of "multiscales"."""
+    """First entry of "multiscales"."""
 
     omero: dict[str, Any]
-    """How it is to be shown, if that is said."""
+    """Display settings ("omero"); empty if absent."""
 
     version: str
     arrays: tuple[Any, ...]
-    """The resolutions, the largest first."""
+    """The resolutions, largest first."""
 
     @property
     def name(self) -> str:
-        """What it is called, or its place."""
+        """Name, or the key if it has none."""
         return str(self.about.get("name") or self.key)
 
     @property
     def is_associated(self) -> bool:
-        """Whether it is called a picture of the glass, or of the slide in small."""
+        """Whether its name is that of a label, macro or thumbnail."""
         return any(word in self.name.lower() for word in _BESIDE)
 
     @property
     def paths(self) -> list[str]:
-        """Where the resolutions lie in the picture's group."""
+        """Paths of the resolutions in the group of the image."""
         return [str(data["path"]) for data in self.about["datasets"]]
 
     @property
     def axes(self) -> list[str]:
-        """The names of its dimensions in order, one letter each."""
+        """Names of the dimensions in order, one letter each."""
         given = self.about.get("axes") or "tczyx"[-self.arrays[0].ndim :]
         return [str(a["name"] if isinstance(a, dict) else a) for a in given]
 
@@ -87,26 +87,27 @@ class ZarrPicture:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Where a group lies: for zarr, and for reading its files one by one."""
+    """A group, and the file system for reading its files directly."""
 
     group: Any
     system: Any
     root: str
-    """Of the group, in the file system."""
+    """Path of the group in the file system."""
 
     files: tuple[str, ...]
-    """Local files that always belong to it."""
+    """Local files that the group consists of, such as a ZIP file."""
 
     def path(self, key: str) -> str:
-        """Return where the file of a key lies."""
+        """Return the path of the file of a key."""
         return "/".join(part for part in (self.root, key) if part)
 
 
 class _RemoteStore(zarr.storage.FsspecStore):  # type: ignore[misc] # untyped here
-    """A store that may say "forbidden" of metadata that it does not hold.
+    """A store that treats "forbidden" as "not found" for metadata.
 
-    Buckets that may not be listed do so. Of chunks that stays an error: it may be that
-    the permission has run out, and no part of a slide is to be made up.
+    Buckets without permission to list answer so for missing keys. For chunks it stays
+    an error: the permission may have expired, and missing chunks must not become
+    background.
     """
 
     async def get(self, key: str, *how: Any, **more: Any) -> Any:
@@ -124,6 +125,7 @@ def open_store(location: Location) -> Store:
     Raises
     ------
     SlideNotFoundError, UnsupportedSlideError, BrokenSlideError, SlideReadError
+        If there is no group, or it cannot be read.
     """
     path = location.path
     with slide_errors(path):
@@ -134,22 +136,22 @@ def open_store(location: Location) -> Store:
                 group = zarr.open_group(remote, mode="r")
                 return Store(group, system, root.rstrip("/"), ())
             if os.path.isfile(path):  # noqa: PTH113
-                return _zipped(path)
+                return _open_zip(path)
             root = str(Path(path).absolute())
             system = fsspec.filesystem("file")
             return Store(zarr.open_group(root, mode="r"), system, root, ())
-        except (*_MISFITS, zipfile.BadZipFile) as error:
-            if "rotocol" in str(error):  # of the address
+        except (*_METADATA_ERRORS, zipfile.BadZipFile) as error:
+            if "rotocol" in str(error):  # unknown protocol of the URL
                 raise
-            raise _broken(path, error) from error
+            raise _broken_metadata(path, error) from error
 
 
-def _zipped(path: str) -> Store:
+def _open_zip(path: str) -> Store:
     with zipfile.ZipFile(path) as archive:
         names = [n for n in archive.namelist() if n.endswith(("zarr.json", ".zgroup"))]
     if not names:
         reason = "it is a ZIP file without an OME-Zarr in it"
-        remedy = "Unpack it; or open a TIFF in it that is not compressed there, by"
+        remedy = "Unpack it; or open an uncompressed TIFF in it with"
         raise UnsupportedSlideError(path, reason, f"{remedy} zip://NAME::{path}.")
     root = min(names, key=lambda name: (name.count("/"), name)).rpartition("/")[0]
     store = zarr.storage.ZipStore(path, mode="r", read_only=True)
@@ -157,63 +159,63 @@ def _zipped(path: str) -> Store:
     return Store(group, ZipFileSystem(fo=path), root, (str(Path(path).absolute()),))
 
 
-def pictures_in(store: Store, path: str) -> list[ZarrPicture]:
-    """Return the pictures of a group in its order.
+def images_in(store: Store, path: str) -> list[ZarrImage]:
+    """Return the images of a group in its order.
 
     Parameters
     ----------
     store : Store
     path : str
-        By which the group was named.
+        Path of the slide, for error messages.
 
     Raises
     ------
     UnsupportedSlideError
         If there is none, or the group is of another kind.
     BrokenSlideError
-        If what it says does not agree.
+        If the metadata is invalid or contradictory.
     """
     with slide_errors(path):
         try:
-            found = _pictures(store.group, path)
-        except _MISFITS as error:
-            raise _broken(path, error) from error
-    if not found:
+            images = _read_images(store.group, path)
+        except _METADATA_ERRORS as error:
+            raise _broken_metadata(path, error) from error
+    if not images:
         reason = "it is a Zarr group without an OME image ('multiscales')"
         raise UnsupportedSlideError(path, reason)
-    return found
+    return images
 
 
-def _broken(path: str, error: Exception) -> BrokenSlideError:
+def _broken_metadata(path: str, error: Exception) -> BrokenSlideError:
     reason = str(error) or type(error).__name__
     return BrokenSlideError(path, f"its OME-Zarr metadata: {reason}")
 
 
-def _pictures(group: Any, path: str) -> list[ZarrPicture]:
+def _read_images(group: Any, path: str) -> list[ZarrImage]:
     ome = _ome(group)
     if "multiscales" in ome and "image-label" not in ome:
-        return [_picture(group, "", path)]
+        return [_read_image(group, "", path)]
     for name, reason in _KINDS:
         if name in ome:
-            remedy = "Open one of the pictures in it, by the path of its own folder."
+            remedy = "Open one of its images by the path of the image's folder."
             raise UnsupportedSlideError(path, reason, remedy)
-    return [_picture(group[key], key, path) for key in _series(group, ome)]
+    return [_read_image(group[key], key, path) for key in _series_keys(group, ome)]
 
 
-def _series(group: Any, ome: dict[str, Any]) -> list[str]:
-    """Return where the pictures of a container lie: as it says, else as numbered."""
+def _series_keys(group: Any, ome: dict[str, Any]) -> list[str]:
+    """Return the keys of the images in a container, as listed, else as numbered."""
     named: list[str] = []
     if _CONTAINER in ome and "OME" in group:
         named = [str(key) for key in _ome(group["OME"]).get("series", [])]
     numbered = (str(number) for number in range(_MOST_IMAGES))
-    found = []
+    keys = []
     for key in named[:_MOST_IMAGES] or numbered:
         if key in group and isinstance(group[key], zarr.Group):
             if "multiscales" in _ome(group[key]):
-                found.append(key)
+                keys.append(key)
         elif not named:
             break
-    return found
+    return keys
 
 
 def _ome(group: Any) -> dict[str, Any]:
@@ -221,30 +223,30 @@ def _ome(group: Any) -> dict[str, Any]:
     return dict(attributes.get("ome") or attributes)
 
 
-def _picture(group: Any, key: str, path: str) -> ZarrPicture:
+def _read_image(group: Any, key: str, path: str) -> ZarrImage:
     ome = _ome(group)
     about = dict(ome["multiscales"][0])
     arrays = [group[str(data["path"])] for data in about["datasets"]]
     if not arrays or not all(isinstance(array, zarr.Array) for array in arrays):
-        raise BrokenSlideError(path, "a resolution that it names is no array")
+        raise BrokenSlideError(path, "a resolution in its metadata is not an array")
     version = str(ome.get("version") or about.get("version") or "")
     omero = dict(ome.get("omero") or {})
-    picture = ZarrPicture(key, about, omero, version, tuple(arrays))
-    _check_axes(picture, path)
-    return picture
+    image = ZarrImage(key, about, omero, version, tuple(arrays))
+    _check_axes(image, path)
+    return image
 
 
-def _check_axes(picture: ZarrPicture, path: str) -> None:
-    axes = picture.axes
+def _check_axes(image: ZarrImage, path: str) -> None:
+    axes = image.axes
     known = len(set(axes)) == len(axes) and {"x", "y"} <= set(axes) <= set("tczyx")
-    if not known or any(array.ndim != len(axes) for array in picture.arrays):
-        reason = f"axes {''.join(axes)} for {picture.arrays[0].ndim} dimensions"
+    if not known or any(array.ndim != len(axes) for array in image.arrays):
+        reason = f"axes {''.join(axes)} for {image.arrays[0].ndim} dimensions"
         raise BrokenSlideError(path, reason)
-    if min(side for array in picture.arrays for side in array.shape) < 1:
-        raise BrokenSlideError(path, "a resolution of it has no pixels")
+    if min(side for array in image.arrays for side in array.shape) < 1:
+        raise BrokenSlideError(path, "one of its resolutions has no pixels")
 
 
-def default_of(pictures: Sequence[ZarrPicture]) -> int:
-    """Return the number of the slide: the largest that is not of the glass."""
-    ranks = [(each.is_associated, -math.prod(each.size)) for each in pictures]
+def default_image(images: Sequence[ZarrImage]) -> int:
+    """Return the number of the default image: the largest that is not associated."""
+    ranks = [(each.is_associated, -math.prod(each.size)) for each in images]
     return ranks.index(min(ranks))

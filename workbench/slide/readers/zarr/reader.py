@@ -1,4 +1,4 @@
-"""OME-Zarr images (0.4 on Zarr v2, 0.5 on Zarr v3)."""
+"""Reader of OME-Zarr images (0.4 on Zarr v2, 0.5 on Zarr v3)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import zarr
 from workbench.errors import BrokenSlideError, UnsupportedSlideError
 from workbench.geometry import Box
 from workbench.slide.readers.base import BoxReader, ImageInfo, Level, find_image
-from workbench.slide.readers.zarr.group import default_of, open_store, pictures_in
+from workbench.slide.readers.zarr.group import default_image, images_in, open_store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.slide.location import Location
-    from workbench.slide.readers.zarr.group import ZarrPicture
+    from workbench.slide.readers.zarr.group import ZarrImage
 
 _RGB = 3
 _MOST_CHUNK_BYTES: Final = 1 << 30
@@ -34,34 +34,34 @@ _TO_UM: Final = {
 
 
 class ZarrReader(BoxReader):
-    """Reads a picture of an OME-Zarr group, by default the largest: 8-bit RGB.
+    """Reads an 8-bit RGB image of an OME-Zarr group, by default the largest.
 
-    Of several planes (z) the middle one is read, of several times the first; `notes`
-    say which.
+    Of several focal planes (z) the middle one is read, of several times the first;
+    `notes` name them.
 
     Parameters
     ----------
     location : Location
     image : int or str, optional
-        Number or name of a picture.
+        Number or name of the image.
 
     Raises
     ------
     UnsupportedSlideError
-        If it holds no picture of three 8-bit channels.
+        If it holds no image of three 8-bit channels.
     BrokenSlideError
-        If its metadata does not agree with its arrays.
+        If the metadata contradicts the arrays.
     """
 
     def __init__(self, location: Location, image: int | str | None = None) -> None:
         self.path = path = location.path
         self.name = f"zarr {zarr.__version__}"
-        pictures = pictures_in(open_store(location), path)
+        pictures = images_in(open_store(location), path)
         self.images = [
             ImageInfo(each.name or "0", each.size, each.is_associated)
             for each in pictures
         ]
-        self.default_image = default_of(pictures)
+        self.default_image = default_image(pictures)
         self.image = find_image(path, self.images, image, self.default_image)
         picture = pictures[self.image]
         self._axes = picture.axes
@@ -75,19 +75,19 @@ class ZarrReader(BoxReader):
         self.declared_mpp_xy = _mpp_xy(picture)
         self.declared_mpp = self.declared_mpp_xy and self.declared_mpp_xy[0]
         self.properties = {"ome.version": picture.version, "ome.image": picture.key}
-        self._plane = self._chosen_plane()
+        self._plane = self._choose_plane()
         self.background = (255, 255, 255)
         self.bounds = Box(0, 0, *full)
         self.icc_profile: bytes | None = None
         self.associated_names: tuple[str, ...] = ()
 
-    def _check(self, picture: ZarrPicture) -> None:
-        """Refuse what is not 8-bit RGB, and levels of another shape."""
+    def _check(self, picture: ZarrImage) -> None:
+        """Refuse images that are not 8-bit RGB, and levels of another shape."""
         full = self._size(self._arrays[0])
         for array in self._arrays:
             channels = self._extent(array, "c")
             if channels != _RGB or array.dtype != np.uint8:
-                reason = f"{channels} channels of {array.dtype}, not RGB of 8 bit"
+                reason = f"{channels} channels of {array.dtype}, not 8-bit RGB"
                 raise UnsupportedSlideError(self.path, reason)
             width, height = self._size(array)
             scale = full[0] / width
@@ -110,8 +110,8 @@ class ZarrReader(BoxReader):
     def _size(self, array: Any) -> tuple[int, int]:
         return self._extent(array, "x"), self._extent(array, "y")
 
-    def _chosen_plane(self) -> dict[str, int]:
-        """Return which plane of each further axis is read."""
+    def _choose_plane(self) -> dict[str, int]:
+        """Return the index that is read along the axes t and z."""
         counts = {axis: self._extent(self._arrays[0], axis) for axis in "tz"}
         chosen = {"t": 0, "z": counts["z"] // 2}
         for axis, count in counts.items():
@@ -122,17 +122,17 @@ class ZarrReader(BoxReader):
     def read_inside(
         self, level: int, x: int, y: int, width: int, height: int
     ) -> NDArray[np.uint8]:
-        """Return pixels of a box that lies wholly in the level."""
+        """Return the pixels of a box that lies completely in the level."""
         array = self._arrays[level]
-        place: dict[str, slice | int] = {
+        index: dict[str, slice | int] = {
             "x": slice(x, x + width),
             "y": slice(y, y + height),
             "c": slice(None),
             **{a: min(n, self._extent(array, a) - 1) for a, n in self._plane.items()},
         }
-        pixels = np.asarray(array[tuple(place[axis] for axis in self._axes)])
-        left = [axis for axis in self._axes if axis in "xyc"]
-        return pixels.transpose([left.index(axis) for axis in "yxc"])
+        pixels = np.asarray(array[tuple(index[axis] for axis in self._axes)])
+        axes = [axis for axis in self._axes if axis in "xyc"]
+        return pixels.transpose([axes.index(axis) for axis in "yxc"])
 
     def associated(self, name: str) -> NDArray[np.uint8]:
         """Raise: OME-Zarr has no associated images."""
@@ -142,10 +142,10 @@ class ZarrReader(BoxReader):
         """Do nothing: chunks are opened one by one."""
 
 
-def _mpp_xy(picture: ZarrPicture) -> tuple[float, float] | None:
-    """Return micrometres per pixel along x and y, None unless lengths say so.
+def _mpp_xy(picture: ZarrImage) -> tuple[float, float] | None:
+    """Return micrometres per pixel along x and y; None if not declared as lengths.
 
-    The scale of the largest level times that of the whole picture, in the axis's unit.
+    The scale of the largest level times that of the whole image, in the axis's unit.
     """
     about = picture.about
     largest = max(
@@ -155,13 +155,13 @@ def _mpp_xy(picture: ZarrPicture) -> tuple[float, float] | None:
     own = largest.get("coordinateTransformations") or []
     steps = [*own, *(about.get("coordinateTransformations") or [])]
     try:
-        x, y = (_along(picture, axis, steps) for axis in "xy")
+        x, y = (_axis_scale(picture, axis, steps) for axis in "xy")
     except (TypeError, ValueError, KeyError, IndexError):
         return None
     return None if x is None or y is None else (x, y)
 
 
-def _along(picture: ZarrPicture, axis: str, steps: list[Any]) -> float | None:
+def _axis_scale(picture: ZarrImage, axis: str, steps: list[Any]) -> float | None:
     number = picture.axes.index(axis)
     described = picture.about["axes"][number]
     unit = described.get("unit") if isinstance(described, dict) else None
