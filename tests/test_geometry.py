@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from workbench.errors import OutOfBoundsError
 from workbench.geometry import (
     Box,
-    believable_mpp,
+    is_plausible_mpp,
     mpp_of_objective,
     objective_of_mpp,
 )
@@ -89,7 +89,7 @@ def test_a_box_inside_out_is_refused():
     ],
 )
 def test_which_mpp_is_believed(mpp, believed):
-    assert believable_mpp(mpp) is believed
+    assert is_plausible_mpp(mpp) is believed
 
 
 def test_objectives_and_mpp_are_two_words_for_one_thing():

@@ -194,7 +194,7 @@ SLIDE_FRAME: Final = FileFrame()
 """Identity: the file's frame is the slide's."""
 
 
-def believable_mpp(mpp: float | None) -> bool:
+def is_plausible_mpp(mpp: float | None) -> bool:
     """Return whether `mpp` (micrometres per pixel) is plausible for a slide."""
     return (
         mpp is not None and math.isfinite(mpp) and MPP_BOUNDS[0] <= mpp <= MPP_BOUNDS[1]

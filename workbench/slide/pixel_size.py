@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from workbench.errors import OutOfBoundsError
-from workbench.geometry import MPP_BOUNDS, believable_mpp
+from workbench.geometry import MPP_BOUNDS, is_plausible_mpp
 
 if TYPE_CHECKING:
     from workbench.slide.readers.base import Reader
@@ -110,7 +110,7 @@ def _ratio(xy: tuple[float, float]) -> float:
 def _find_problem(xy: tuple[float, float]) -> str:
     """Return why a pixel size is not plausible, as a clause; empty if it is."""
     low, high = MPP_BOUNDS
-    if not all(map(believable_mpp, xy)):
+    if not all(map(is_plausible_mpp, xy)):
         return f"only {low:g} to {high:g} is plausible"
     if _ratio(xy) > _MAX_RATIO:
         return f"no pixel is {_ratio(xy):.3g} times as long as wide"

@@ -1,4 +1,4 @@
-"""Made slides with known truth, in H&E and other stains; deterministic from a seed."""
+"""Synthetic slides with exact ground truth, in H&E and other stains, from a seed."""
 
 from workbench.system.public_names import public_names
 

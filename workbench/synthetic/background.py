@@ -1,4 +1,4 @@
-"""What lies between the nuclei of a made field, and is none."""
+"""Background of a synthetic field: everything except nuclei."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 _H, _E, _D, _INK = range(4)
 _LUMEN: Final = 0.6
-"""Share of clearing from which a place is a hole."""
+"""Share of clearing above which a pixel is a hole."""
 
 
 def noise(rng: np.random.Generator, side: int, grain: float) -> NDArray[np.float32]:
-    """Return smooth noise of mean 0 and deviation 1, float32 (side, side).
+    """Return smooth noise of mean 0 and standard deviation 1, float32 (side, side).
 
     `grain` is the standard deviation of its blur, in pixels.
     """
@@ -29,7 +29,7 @@ def noise(rng: np.random.Generator, side: int, grain: float) -> NDArray[np.float
 
 
 def fibres(rng: np.random.Generator, side: int, width: float) -> NDArray[np.float32]:
-    """Return wavy streaks of mean 0 and deviation 1, about `width` pixels wide."""
+    """Return wavy streaks, about `width` pixels wide, of mean 0 and deviation 1."""
     rough = rng.standard_normal((2 * side, 2 * side)).astype(np.float32)
     long = cv2.GaussianBlur(rough, (0, 0), 30.0, sigmaY=max(0.4, width / 2))
     angle = rng.uniform(0, 2 * np.pi)
@@ -52,12 +52,23 @@ def ground(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return tissue without nuclei.
 
+    Parameters
+    ----------
+    rng : Generator
+        Source of all random numbers.
+    side : int
+        Side of the field, in pixels.
+    mpp : float
+        Micrometres per pixel.
+    brown : bool
+        Stained with DAB over pale hematoxylin instead of H&E.
+
     Returns
     -------
     amounts : float32 (side, side, 4)
-        Of hematoxylin, eosin, DAB and ink.
+        Amounts of hematoxylin, eosin, DAB and ink.
     holes : bool (side, side)
-        Where there is no tissue, hence no nucleus.
+        Pixels without tissue, and so without nuclei.
     """
     amounts = np.zeros((side, side, 4), np.float32)
     plain = rng.uniform(0.05, 0.6)
@@ -94,7 +105,7 @@ def ground(
 def _add_collagen(
     amounts: NDArray[np.float32], rng: np.random.Generator, mpp: float
 ) -> None:
-    """Add bands of collagen, and the dark lines along their edges."""
+    """Add bands of collagen, with dark lines along their edges."""
     side = len(amounts)
     bands = fibres(rng, side, rng.uniform(1.5, 6) / mpp)
     amounts[..., _E] += rng.uniform(0.1, 0.5) * np.clip(0.5 + bands, 0, 2)
@@ -142,8 +153,8 @@ def _add_red_cells(
         centre, angle = (float(x), float(y)), float(rng.uniform(0, 180))
         cv2.ellipse(disc, (centre, axes, angle), 1, -1)
         soft = cv2.GaussianBlur(disc.astype(np.float32), (0, 0), 1.0)
-        here = amounts[..., _E]
-        here += soft * (amount * rng.uniform(0.8, 1.2) - here)
+        eosin = amounts[..., _E]
+        eosin += soft * (amount * rng.uniform(0.8, 1.2) - eosin)
         amounts[..., _H] *= 1 - 0.8 * soft
 
 

@@ -1,8 +1,8 @@
-"""Made fields of view in which every nucleus is numbered, for training and for tests.
+"""Synthetic fields of view with labelled nuclei, for training and for tests.
 
-A made slide has few kinds of nuclei and much tissue; a field has many kinds close
-together, and what is taken for nuclei and is none: fibres, rims of vacuoles, red cells,
-mucin, pigment, ink.
+A synthetic slide has few kinds of nuclei and much tissue; a field has many kinds close
+together, and structures that are easily confused with nuclei: fibres, rims of vacuoles,
+red cells, mucin, pigment, ink.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 STAINS: Final = ("hematoxylin", "eosin", "dab", "ink")
-"""Of which a field has amounts; 1 is a strongly stained structure."""
+"""Stains of a field; an amount of 1 is a strongly stained structure."""
 
 Tissue = Literal["scattered", "crowded", "spindle", "lined", "empty"]
 TISSUES: Final[tuple[Tissue, ...]] = (
@@ -35,28 +35,29 @@ TISSUES: Final[tuple[Tissue, ...]] = (
 _HEMATOXYLIN, _EOSIN, _DAB = range(3)
 _CORNERS: Final = 40
 _TRIES: Final = 900
-"""Places that are tried for nuclei."""
+"""Number of random positions tried for nuclei."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Field:
-    """Amounts of stain, and which nucleus each pixel belongs to."""
+    """Amounts of stain and labels of nuclei."""
 
     amounts: NDArray[np.float32]
-    """float32 (H, W, 4), in the order of `STAINS`."""
+    """Amounts of stain, float32 (H, W, 4), in the order of `STAINS`."""
 
     labels: NDArray[np.int32]
-    """int32 (H, W): nuclei are numbered from 1, 0 is none."""
+    """Labels, int32 (H, W): nuclei are numbered from 1; 0 is background."""
 
     def seen(
         self, vectors: NDArray[np.float64], white: NDArray[np.float64]
     ) -> NDArray[np.uint8]:
-        """Return the field as a scanner sees it, uint8 sRGB (H, W, 3).
+        """Return the field as scanned, uint8 sRGB (H, W, 3).
 
         Parameters
         ----------
         vectors : float64 (4, 3)
-            Natural optical density of red, green and blue of amount 1 of each stain.
+            Optical density (natural logarithm) of red, green and blue for amount 1 of
+            each stain.
         white : float64 (3,)
             sRGB of bare glass.
         """
@@ -67,26 +68,26 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """How the nuclei of one population are stained."""
+    """Staining of the nuclei of one population."""
 
     amount: float
-    """Hematoxylin of chromatin."""
+    """Amount of hematoxylin in chromatin."""
 
     fill: float
-    """Share of it between the rim and the clumps: low where nuclei are vesicular."""
+    """Share of it between the rim and the clumps; low in vesicular nuclei."""
 
     rim: float
     """Share of it that is added along the edge."""
 
     clump: float
-    """How unevenly chromatin lies."""
+    """Contrast of the chromatin clumps."""
 
     grain_um: float
-    """Size of its clumps."""
+    """Size of the clumps, in µm."""
 
     nucleoli: int
     halo: float
-    """Share of the ground that is cleared around a nucleus."""
+    """Share of the background that is cleared around a nucleus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,32 +114,32 @@ def draw_field(
     Parameters
     ----------
     rng : Generator
-        All that is random.
+        Source of all random numbers.
     side : int
-        Of the square, in pixels.
+        Side of the field, in pixels.
     mpp : float
         Micrometres per pixel.
     tissue : str
-        One of `TISSUES`: how nuclei lie; "empty" has none.
+        One of `TISSUES`: arrangement of the nuclei; "empty" has none.
     brown : bool
-        Stained for an antigen with DAB over pale hematoxylin, not with eosin.
+        Stained with DAB over pale hematoxylin instead of H&E.
 
     Returns
     -------
     Field
-        The same for the same state of `rng`.
+        Deterministic for a state of `rng`.
     """
     amounts, holes = ground(rng, side, mpp, brown=brown)
     labels = np.zeros((side, side), np.int32)
     textures = {grain: noise(rng, side, grain / mpp) for grain in _GRAINS_UM}
-    looks = [_look(rng, brown=brown) for _ in range(int(rng.integers(1, 4)))]
+    looks = [_draw_look(rng, brown=brown) for _ in range(int(rng.integers(1, 4)))]
     painter = _Painter(amounts, labels, textures, mpp, rng)
-    for nucleus in _places(rng, side, mpp, tissue):
+    for nucleus in _place_nuclei(rng, side, mpp, tissue):
         if not holes[int(nucleus.y) % side, int(nucleus.x) % side]:
             painter.paint(nucleus, looks[rng.integers(len(looks))])
     if brown:
         _add_dab(amounts, labels, rng, mpp)
-    return Field(_focused(amounts, rng), _numbered(labels, mpp))
+    return Field(_blur(amounts, rng), _renumber(labels, mpp))
 
 
 _GRAINS_UM: Final = (0.2, 0.4, 0.7)
@@ -151,11 +152,11 @@ _KINDS: Final = {
     "vesicular": (0.3, (0.45, 1.0), (0.2, 0.5), (0.3, 0.9), (0.2, 0.7), 3),
     "pale": (0.2, (0.25, 0.6), (0.6, 1.0), (0.0, 0.35), (0.1, 0.4), 1),
 }
-"""Populations of nuclei: how often, and the least and most of each part of `_Look`."""
+"""Populations of nuclei: probability, and ranges of the fields of `_Look`."""
 
 
-def _look(rng: np.random.Generator, *, brown: bool) -> _Look:
-    """Return the look of one population."""
+def _draw_look(rng: np.random.Generator, *, brown: bool) -> _Look:
+    """Return the staining of a random population."""
     kinds = list(_KINDS.values())
     number = rng.choice(len(kinds), p=[kind[0] for kind in kinds])
     _, *ranges, nucleoli = kinds[number]
@@ -171,28 +172,28 @@ def _look(rng: np.random.Generator, *, brown: bool) -> _Look:
     )
 
 
-def _places(
+def _place_nuclei(
     rng: np.random.Generator, side: int, mpp: float, tissue: Tissue
 ) -> Iterator[_Nucleus]:
-    """Return where nuclei lie, and their axes."""
+    """Yield positions and axes of nuclei."""
     if tissue == "empty":
         return
     if tissue == "lined":
-        yield from _rows(rng, side, mpp)
+        yield from _place_rows(rng, side, mpp)
         return
     low, spread = rng.uniform(2.4, 5.5) / mpp, rng.uniform(1.1, 1.6)
     aspect = {"spindle": (2.2, 5.0), "crowded": (1.0, 1.7)}.get(tissue, (1.0, 2.2))
     close = {"crowded": rng.uniform(0.75, 1.0)}.get(tissue, rng.uniform(1.1, 2.8))
     many = int(rng.uniform(20, 160)) if tissue != "crowded" else _TRIES
     way = rng.uniform(0, np.pi)
-    kept = np.empty((0, 3))
+    placed = np.empty((0, 3))
     for _ in range(_TRIES):
         radius, ratio = low * rng.uniform(1, spread), rng.uniform(*aspect)
         x, y = rng.uniform(0, side, 2)
         reach = radius * (1 if tissue != "spindle" else 0.8)
-        apart = np.hypot(kept[:, 0] - x, kept[:, 1] - y)
-        if len(kept) < many and (apart >= close * (kept[:, 2] + reach)).all():
-            kept = np.vstack([kept, [x, y, reach]])
+        apart = np.hypot(placed[:, 0] - x, placed[:, 1] - y)
+        if len(placed) < many and (apart >= close * (placed[:, 2] + reach)).all():
+            placed = np.vstack([placed, [x, y, reach]])
             angle = rng.uniform(0, np.pi)
             if tissue == "spindle":
                 angle = way + 0.5 * np.sin(x / side * 4) + 0.2 * rng.standard_normal()
@@ -200,8 +201,8 @@ def _places(
             yield _Nucleus(x, y, radius * stretch, radius / stretch, float(angle))
 
 
-def _rows(rng: np.random.Generator, side: int, mpp: float) -> Iterator[_Nucleus]:
-    """Return nuclei side by side along winding lines, as in epithelium."""
+def _place_rows(rng: np.random.Generator, side: int, mpp: float) -> Iterator[_Nucleus]:
+    """Yield nuclei in rows along winding lines, as in epithelium."""
     across = rng.uniform(2.0, 3.8) / mpp
     ratio = rng.uniform(1.0, 2.6)
     for _ in range(int(rng.integers(1, 5))):
@@ -224,7 +225,7 @@ def _rows(rng: np.random.Generator, side: int, mpp: float) -> Iterator[_Nucleus]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Painter:
-    """Paints nuclei into amounts and labels, one over the other."""
+    """Paints nuclei into amounts and labels; later ones cover earlier ones."""
 
     amounts: NDArray[np.float32]
     labels: NDArray[np.int32]
@@ -233,8 +234,8 @@ class _Painter:
     rng: np.random.Generator
 
     def paint(self, nucleus: _Nucleus, look: _Look) -> None:
-        """Add a nucleus where it is within the field."""
-        rng, outline = self.rng, self._outline(nucleus)
+        """Paint the part of a nucleus that is inside the field."""
+        rng, outline = self.rng, self._draw_outline(nucleus)
         margin = 4 + int(3 / self.mpp)
         side = len(self.labels)
         x0, y0 = np.maximum(np.floor(outline.min(0)).astype(int) - margin, 0)
@@ -247,22 +248,22 @@ class _Painter:
         if not mask.any():
             return
         part = np.s_[y0:y1, x0:x1]
-        wide = np.pad(mask, 1, mode="edge")  # cut by the field, it goes on: no edge
+        wide = np.pad(mask, 1, mode="edge")  # the edge of the field is no edge of it
         inward = cv2.distanceTransform(wide, cv2.DIST_L2, 5)[1:-1, 1:-1] * self.mpp
         edge = max(0.4, float(rng.uniform(0.08, 0.3)) / self.mpp)
         soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), edge)
-        here = self.amounts[part]
+        amounts = self.amounts[part]
         if look.halo:
             near = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 1.2 / self.mpp)
-            here *= (1 - look.halo * np.clip(2 * near, 0, 1))[..., None]
-        chromatin = self._chromatin(mask, inward, look)
-        before = here[..., _HEMATOXYLIN]
-        here[..., _HEMATOXYLIN] += soft * (chromatin + 0.4 * before - before)
-        here[..., _EOSIN] *= 1 - 0.6 * soft
+            amounts *= (1 - look.halo * np.clip(2 * near, 0, 1))[..., None]
+        chromatin = self._draw_chromatin(mask, inward, look)
+        before = amounts[..., _HEMATOXYLIN]
+        amounts[..., _HEMATOXYLIN] += soft * (chromatin + 0.4 * before - before)
+        amounts[..., _EOSIN] *= 1 - 0.6 * soft
         own = self.labels[part]
         own[mask > 0] = self.labels.max() + 1
 
-    def _outline(self, nucleus: _Nucleus) -> NDArray[np.float64]:
+    def _draw_outline(self, nucleus: _Nucleus) -> NDArray[np.float64]:
         rng = self.rng
         turn = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
         radius = np.ones(_CORNERS)
@@ -276,14 +277,14 @@ class _Painter:
             [nucleus.x + x * cos - y * sin, nucleus.y + x * sin + y * cos], axis=1
         )
 
-    def _chromatin(
+    def _draw_chromatin(
         self, mask: NDArray[np.uint8], inward: NDArray[np.float32], look: _Look
     ) -> NDArray[np.float32]:
         rng, texture = self.rng, self.textures[look.grain_um]
         height, width = mask.shape
         y, x = rng.integers(0, np.array(texture.shape) - mask.shape + 1)
         uneven = texture[y : y + height, x : x + width]
-        if look.grain_um > _GRAINS_UM[0]:  # in clumps with edges
+        if look.grain_um > _GRAINS_UM[0]:  # clumps with sharp edges
             uneven = np.tanh(1.5 * uneven)
         amount = look.amount * rng.uniform(0.75, 1.25)
         chromatin = look.fill * (1 + look.clump * uneven)
@@ -304,13 +305,13 @@ def _add_dab(
     rng: np.random.Generator,
     mpp: float,
 ) -> None:
-    """Stain nuclei, or what is around them, with DAB."""
+    """Stain nuclei, or their surroundings, with DAB."""
     count = int(labels.max())
     share = rng.uniform(0, 1) if rng.uniform() < 0.85 else 0.0  # noqa: PLR2004
     positive = np.concatenate([[False], rng.uniform(size=count) < share])
     strength = np.where(positive, rng.uniform(0.15, 1.3, count + 1), 0)
     brown = strength.astype(np.float32)[labels]
-    if rng.uniform() < 0.65:  # noqa: PLR2004 -- within nuclei
+    if rng.uniform() < 0.65:  # noqa: PLR2004 -- nuclear staining
         brown = cv2.GaussianBlur(brown, (0, 0), 0.2 / mpp)
         texture = 0.6 + amounts[..., _HEMATOXYLIN]
         amounts[..., _DAB] += brown * texture
@@ -324,10 +325,10 @@ def _add_dab(
     amounts[..., _DAB] += around * outside
 
 
-def _focused(
+def _blur(
     amounts: NDArray[np.float32], rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Blur all a little, and in one field of four some of it more."""
+    """Blur slightly; in one field of four, blur parts more (out of focus)."""
     amounts = cv2.GaussianBlur(amounts, (0, 0), float(rng.uniform(0.4, 1.0)))
     if rng.uniform() < 0.25:  # noqa: PLR2004
         side = len(amounts)
@@ -337,10 +338,10 @@ def _focused(
     return np.asarray(np.clip(amounts, 0, 4), np.float32)
 
 
-def _numbered(labels: NDArray[np.int32], mpp: float) -> NDArray[np.int32]:
-    """Return labels without what others have all but covered, from 1 without gaps."""
+def _renumber(labels: NDArray[np.int32], mpp: float) -> NDArray[np.int32]:
+    """Drop nuclei that are almost completely covered; number the rest from 1."""
     areas = np.bincount(labels.ravel())
     areas[0] = 0
-    kept = areas >= 5.0 / mpp**2
-    numbers: NDArray[np.int32] = (np.cumsum(kept) * kept).astype(np.int32)
+    visible = areas >= 5.0 / mpp**2
+    numbers: NDArray[np.int32] = (np.cumsum(visible) * visible).astype(np.int32)
     return numbers[labels]

@@ -1,4 +1,4 @@
-"""The plan of a made slide: which tissue grows where, in micrometres."""
+"""Layout of a synthetic slide: regions, glands and artefacts, in micrometres."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from workbench.synthetic.noise import turned, uniform
+from workbench.synthetic.noise import rotated, uniform
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +18,7 @@ CLASSES: Final = ("background", "stroma", "gland", "tumour", "lymphocytes", "fat
 BACKGROUND, STROMA, GLAND, TUMOUR, LYMPHOCYTES, FAT = range(6)
 
 _GLAND_STEP = 125.0
-"""Mean distance between places where a gland may grow, in µm."""
+"""Mean distance between possible positions of glands, in µm."""
 
 _SEATS: Final = {
     "tumour": (0.0, 0.16, 0.18, 0.42),
@@ -26,12 +26,13 @@ _SEATS: Final = {
     "glands": (0.42, 0.2, 0.2, 0.4),
     "fat": (0.72, 0.26, 0.1, 0.4),
 }
-"""Where a class is sure to grow: turn, distance and width (shares), and height."""
+"""Position where a class always occurs: angle (turns), distance and width (shares of
+the slide), and height of the bump."""
 
 
 @dataclass(frozen=True, slots=True)
 class Glands:
-    """Glands near a place: ellipses with a lumen; arrays of one length, in µm."""
+    """Glands: ellipses with a lumen; arrays of one length, in µm."""
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
@@ -42,14 +43,14 @@ class Glands:
     """Radius of the lumen, as a share of the gland's."""
 
     phase: NDArray[np.float64]
-    """0 to 1, a gland's own: turns its wobble and places its nuclei."""
+    """Random phase of each gland, 0 to 1: of its outline and its nuclei."""
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of glands."""
         return len(self.x)
 
     def wobble(self, number: int, around: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the outline's radius at angles, relative to that of an ellipse."""
+        """Return the radius of the outline at angles, relative to an ellipse."""
         turn = 2 * np.pi * self.phase[number]
         return np.asarray(
             1
@@ -61,7 +62,7 @@ class Glands:
     def distance(
         self, number: int, x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return 0 at a gland's centre and 1 on its outline, for points (x, y)."""
+        """Return the relative distance of points: 0 at the centre, 1 on the outline."""
         dx, dy = x - self.x[number], y - self.y[number]
         cos, sin = np.cos(self.angle[number]), np.sin(self.angle[number])
         along, across = dx * cos + dy * sin, dy * cos - dx * sin
@@ -73,7 +74,7 @@ class Glands:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where everything lies, as functions of the place."""
+    """Layout as functions of the position (µm), deterministic from a seed."""
 
     seed: int
     width_um: float
@@ -88,13 +89,13 @@ class Layout:
         stream: int,
         octaves: int = 3,
     ) -> NDArray[np.float64]:
-        """Return smooth noise of this slide; see `noise.turned`."""
-        return turned(self.seed, x, y, size=size, stream=stream, octaves=octaves)
+        """Return smooth noise of this slide; see `noise.rotated`."""
+        return rotated(self.seed, x, y, size=size, stream=stream, octaves=octaves)
 
     def inside(
         self, x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return how far inside the tissue each place lies; negative on glass."""
+        """Return the signed distance to the edge of the tissue; negative on glass."""
         across = (x / self.width_um - 0.5) / 0.44
         down = (y / self.height_um - 0.5) / 0.43
         side = min(self.width_um, self.height_um)
@@ -105,31 +106,32 @@ class Layout:
     def classes(
         self, x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> NDArray[np.uint8]:
-        """Return the class number of each place, uint8 (len(y), len(x))."""
-        found = np.full((len(y), len(x)), STROMA, np.uint8)
+        """Return the class number of each position, uint8 (len(y), len(x))."""
+        classes = np.full((len(y), len(x)), STROMA, np.uint8)
         fat = self.field(x, y, size=900, stream=2) + self._seat(x, y, "fat")
-        found[fat > 0.66] = FAT  # noqa: PLR2004
+        classes[fat > 0.66] = FAT  # noqa: PLR2004
         glands = self.glands(x[0], y[0], x[-1], y[-1])
         for number in range(len(glands)):
-            found[glands.distance(number, x[None, :], y[:, None]) < 1] = GLAND
+            classes[glands.distance(number, x[None, :], y[:, None]) < 1] = GLAND
         mass = self.field(x, y, size=1100, stream=3) + self._seat(x, y, "tumour")
         septa = np.abs(self.field(x, y, size=130, stream=5, octaves=2) - 0.5)
-        # Nests thin out towards the edge of the mass, where stroma takes over.
+        # Nests become thinner towards the edge of the mass.
         wide = 0.035 + 0.4 * np.clip(0.72 - mass, 0, 0.12)
         invaded = (mass > 0.6) & (septa > wide)  # noqa: PLR2004
-        found[mass > 0.6] = STROMA  # noqa: PLR2004
-        found[invaded] = TUMOUR
+        classes[mass > 0.6] = STROMA  # noqa: PLR2004
+        classes[invaded] = TUMOUR
         crowd = self.field(x, y, size=420, stream=4, octaves=3)
-        found[crowd + self._seat(x, y, "lymphocytes") > 0.72] = LYMPHOCYTES  # noqa: PLR2004
-        found[self.inside(x, y) < 0] = BACKGROUND
-        return found
+        crowd += self._seat(x, y, "lymphocytes")
+        classes[crowd > 0.72] = LYMPHOCYTES  # noqa: PLR2004
+        classes[self.inside(x, y) < 0] = BACKGROUND
+        return classes
 
     def _seat(
         self, x: NDArray[np.float64], y: NDArray[np.float64], name: str
     ) -> NDArray[np.float64]:
-        """Return a bump where a class sits, so that every slide has some of it.
+        """Return a bump that makes a class occur on every slide.
 
-        The seats lie around the middle, a seed's own turn apart.
+        The positions are around the centre, rotated by an angle from the seed.
         """
         turn, away, wide, height = _SEATS[name]
         draw = uniform(self.seed, np.zeros(1, np.int64), np.zeros(1, np.int64), 12)
@@ -139,7 +141,7 @@ class Layout:
         return np.asarray(height * np.exp(-(across[None, :] ** 2) - down[:, None] ** 2))
 
     def glands(self, x0: float, y0: float, x1: float, y1: float) -> Glands:
-        """Return the glands that may reach into a box."""
+        """Return the glands that may overlap a box."""
         low_x, low_y = (int(v // _GLAND_STEP) - 1 for v in (x0, y0))
         high_x, high_y = (int(v // _GLAND_STEP) + 2 for v in (x1, y1))
         gy, gx = (a.ravel() for a in np.mgrid[low_y:high_y, low_x:high_x])
@@ -167,18 +169,18 @@ class Layout:
     def fibres(
         self, x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return the field along whose level lines the stroma's fibres run."""
+        """Return the field whose contour lines are the fibres of the stroma."""
         return self.field(x, y, size=420, stream=7, octaves=2)
 
     def fold(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return where the section is folded over itself."""
+        """Return the mask of the fold of the section."""
         path = 0.30 * self.height_um + 0.10 * x + 60 * np.sin(x / 420 + self.seed)
         near = np.abs(y[:, None] - path[None, :]) < 16 + 8 * np.sin(x / 150)[None, :]
         part = (x > 0.36 * self.width_um) & (x < 0.56 * self.width_um)
         return np.asarray(near & part[None, :])
 
     def pen(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return where somebody marked the glass with a pen."""
+        """Return the mask of the pen mark on the glass."""
         across = (x - 0.80 * self.width_um) / (0.13 * self.width_um)
         down = (y - 0.22 * self.height_um) / (0.12 * self.height_um)
         ring = np.hypot(across[None, :], down[:, None])

@@ -1,4 +1,4 @@
-"""Randomness that belongs to a place: the same there whatever is asked around it."""
+"""Noise that is deterministic in position, independent of the requested area."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 def uniform(
     seed: int, x: NDArray[np.int64], y: NDArray[np.int64], stream: int = 0
 ) -> NDArray[np.float64]:
-    """Return a number in [0, 1) for each lattice point (x, y), by hashing.
+    """Return a hash in [0, 1) of each lattice point (x, y): float64, shape of `x`.
 
     The mixing is that of SplitMix64 (Steele, Lea and Flood, 2014).
     """
@@ -46,26 +46,26 @@ def smooth(
     octaves: int = 3,
     stream: int = 0,
 ) -> NDArray[np.float64]:
-    """Return value noise, about 0 to 1, on the raster of columns x and rows y.
+    """Return value noise, about 0 to 1, on a raster: float64 (len(y), len(x)).
 
     Parameters
     ----------
     x, y : array
-        Coordinates of columns and rows, in the unit of `size`.
+        Coordinates of the columns and rows, in the unit of `size`.
     size : float
-        Of the largest features; each octave halves it.
+        Size of the largest features; each octave halves it.
     """
     total = np.zeros((len(y), len(x)))
     weight, sum_of_weights = 1.0, 0.0
     for octave in range(octaves):
         step = size / 2**octave
-        total += weight * _octave(seed, x / step, y / step, stream * 31 + octave)
+        total += weight * _sample_raster(seed, x / step, y / step, stream * 31 + octave)
         sum_of_weights += weight
         weight /= 2
     return total / sum_of_weights
 
 
-def turned(
+def rotated(
     seed: int,
     x: NDArray[np.float64],
     y: NDArray[np.float64],
@@ -74,9 +74,9 @@ def turned(
     octaves: int = 3,
     stream: int = 0,
 ) -> NDArray[np.float64]:
-    """Return noise as `smooth` does, each octave's lattice turned by its own angle.
+    """Return noise as `smooth` does, with the lattice of each octave rotated.
 
-    Slower, but level lines do not follow columns and rows.
+    Slower, but contour lines do not follow columns and rows.
     """
     total = np.zeros((len(y), len(x)))
     for octave in range(octaves):
@@ -85,11 +85,11 @@ def turned(
         cos, sin = np.cos(angle) / step, np.sin(angle) / step
         across = x[None, :] * cos - y[:, None] * sin
         down = x[None, :] * sin + y[:, None] * cos
-        total += _at(seed, across, down, stream * 31 + octave) / 2**octave
+        total += _sample_points(seed, across, down, stream * 31 + octave) / 2**octave
     return total / (2 - 2.0 ** (1 - octaves))
 
 
-def _at(
+def _sample_points(
     seed: int, x: NDArray[np.float64], y: NDArray[np.float64], stream: int
 ) -> NDArray[np.float64]:
     columns, rows = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
@@ -97,14 +97,14 @@ def _at(
     x0, y0 = columns.min(), rows.min()
     gy, gx = np.mgrid[y0 : rows.max() + 2, x0 : columns.max() + 2]
     lattice = uniform(seed, gx, gy, stream).ravel()
-    place = (rows - y0) * gx.shape[1] + columns - x0
-    top = lattice[place] + (lattice[place + 1] - lattice[place]) * across
-    place += gx.shape[1]
-    bottom = lattice[place] + (lattice[place + 1] - lattice[place]) * across
+    index = (rows - y0) * gx.shape[1] + columns - x0
+    top = lattice[index] + (lattice[index + 1] - lattice[index]) * across
+    index += gx.shape[1]
+    bottom = lattice[index] + (lattice[index + 1] - lattice[index]) * across
     return np.asarray(top + (bottom - top) * down)
 
 
-def _octave(
+def _sample_raster(
     seed: int, x: NDArray[np.float64], y: NDArray[np.float64], stream: int
 ) -> NDArray[np.float64]:
     columns, rows = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)

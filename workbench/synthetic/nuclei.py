@@ -1,4 +1,4 @@
-"""Nuclei of a made slide, on jittered lattices: each belongs to its place."""
+"""Nuclei of a synthetic slide, on jittered lattices; deterministic in position."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ _CORNERS = 18
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A population of nuclei: where it grows and what it looks like."""
+    """A population of nuclei: its region, density and appearance."""
 
     region: int
     nucleus: int
     step: float
-    """Of the lattice, in µm."""
+    """Distance of the lattice points, in µm."""
 
     share: float
-    """Of the lattice's points that hold a nucleus."""
+    """Share of the lattice points that have a nucleus."""
 
     length: tuple[float, float]
-    """Longer half axis, in µm: least and most."""
+    """Longer half axis, in µm: minimum and maximum."""
 
     aspect: tuple[float, float]
-    """Longer over shorter axis: least and most."""
+    """Ratio of longer to shorter axis: minimum and maximum."""
 
     stain: tuple[float, float]
-    """Hematoxylin concentration: least and most."""
+    """Hematoxylin concentration: minimum and maximum."""
 
     rough: float
-    """Of the outline, as a share of the radius."""
+    """Roughness of the outline, as a share of the radius."""
 
     stray: float = 0.0
-    """How far it may be from its region, in µm."""
+    """Maximum distance from the region, in µm."""
 
 
 KINDS: Final = (
@@ -92,17 +92,17 @@ def nuclei_in(
     plan: Plan,
 ) -> Nuclei:
     """Return the nuclei whose centres lie in a box (x0, y0, x1, y1), in µm."""
-    found = [_lattice(number, box, plan) for number in range(len(KINDS))]
-    found.append(_epithelium(box, plan))
+    parts = [_draw_lattice(number, box, plan) for number in range(len(KINDS))]
+    parts.append(_draw_epithelium(box, plan))
     return Nuclei(
         *(
-            np.concatenate([getattr(each, name) for each in found])
+            np.concatenate([getattr(part, name) for part in parts])
             for name in Nuclei.__slots__
         )
     )
 
 
-def _lattice(
+def _draw_lattice(
     number: int,
     box: tuple[float, float, float, float],
     plan: Plan,
@@ -114,7 +114,7 @@ def _lattice(
     x = (gx + 0.5 * (gy % 2) + 0.75 * (draw[0] - 0.5)) * kind.step
     y = (gy + 0.75 * (draw[1] - 0.5)) * kind.step
     keep = (draw[2] < kind.share) & _inside(x, y, box)
-    # Lymphocytes wander: their crowds have no sharp edge.
+    # Clusters of lymphocytes have no sharp edge.
     stray = kind.stray * (draw[7] - 0.5)
     keep[keep] = plan.class_at((x + stray)[keep], (y - stray)[keep]) == kind.region
     keep[keep] = plan.class_at(x[keep], y[keep]) != BACKGROUND
@@ -129,11 +129,11 @@ def _lattice(
     return Nuclei(x, y, np.full(len(x), kind.nucleus, np.uint8), stain, outlines)
 
 
-def _epithelium(
+def _draw_epithelium(
     box: tuple[float, float, float, float],
     plan: Plan,
 ) -> Nuclei:
-    """Return the nuclei of glands: in one row, near the basement membrane."""
+    """Return the nuclei of glands: one row along the basement membrane."""
     glands = plan.layout.glands(*box)
     parts = []
     for number in range(len(glands)):
@@ -176,7 +176,7 @@ def _outlines(
     rough: float,
     draw: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return closed outlines: ellipses with a slow wobble."""
+    """Return outlines of ellipses with a smooth distortion, float64 (N, 18, 2)."""
     turn = np.arange(_CORNERS) * (2 * np.pi / _CORNERS)
     phase = (draw * 2 * np.pi)[:, None]
     wobble = (

@@ -1,4 +1,4 @@
-"""The layout of one block, on a raster coarse enough to be quick."""
+"""The layout of one block, computed on a coarse raster for speed."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ CELL: Final = 8
 """Side of a raster cell, in level-0 pixels."""
 
 _BORDER = 8
-"""Cells around the block, so that what is read between cells is there."""
+"""Cells around the block, needed for interpolation."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """Classes and fibres in and around a block.
 
-    The block's corners are multiples of `CELL`, so that cells are those of the
-    slide and neighbouring blocks agree.
+    The corners of the block are multiples of `CELL`, so that neighbouring blocks share
+    one raster of cells.
     """
 
     layout: Layout
@@ -36,12 +36,12 @@ class Plan:
 
     @cached_property
     def x(self) -> NDArray[np.float64]:
-        """Centres of the columns, in µm, the border included."""
+        """Centres of the columns, in µm, including the border."""
         return self._centres(self.box.x0, self.box.x1)
 
     @cached_property
     def y(self) -> NDArray[np.float64]:
-        """Centres of the rows, in µm, the border included."""
+        """Centres of the rows, in µm, including the border."""
         return self._centres(self.box.y0, self.box.y1)
 
     def _centres(self, start: int, stop: int) -> NDArray[np.float64]:
@@ -50,12 +50,12 @@ class Plan:
 
     @cached_property
     def classes(self) -> NDArray[np.uint8]:
-        """Class numbers, the border included."""
+        """Class numbers, including the border."""
         return self.layout.classes(self.x, self.y)
 
     @cached_property
     def fibres(self) -> NDArray[np.float64]:
-        """The field of the fibres, the border included."""
+        """Field of the fibres, including the border."""
         return self.layout.fibres(self.x, self.y)
 
     def own(self, raster: NDArray[Any]) -> NDArray[Any]:
@@ -63,7 +63,7 @@ class Plan:
         return raster[_BORDER:-_BORDER, _BORDER:-_BORDER]
 
     def full(self, raster: NDArray[np.float64], margin: int = 0) -> NDArray[np.float32]:
-        """Return a raster at level-0 pixels: the block and `margin` around it."""
+        """Upsample a raster to level-0 pixels: the block and `margin` around it."""
         scaled = cv2.resize(
             raster.astype(np.float32),
             None,
@@ -77,17 +77,17 @@ class Plan:
     def class_at(
         self, x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> NDArray[np.uint8]:
-        """Return the class at places in µm, in or near the block."""
+        """Return the class at positions in µm, in or near the block."""
         return np.asarray(self.classes[self._cells(x, y)])
 
     def fibre_angle(
         self, x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return the direction of the fibres, along the level lines of their field."""
+        """Return the direction of the fibres, along the contours of their field."""
         down = np.gradient(self.fibres, axis=0)
         across = np.gradient(self.fibres, axis=1)
-        place = self._cells(x, y)
-        return np.asarray(np.arctan2(across[place], -down[place]))
+        cells = self._cells(x, y)
+        return np.asarray(np.arctan2(across[cells], -down[cells]))
 
     def _cells(
         self, x: NDArray[np.float64], y: NDArray[np.float64]

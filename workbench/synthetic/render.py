@@ -1,4 +1,4 @@
-"""From a plan to concentrations of stain, pixel by pixel."""
+"""Rendering of a plan to stain concentrations per pixel."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from workbench.synthetic.plan import Plan
 
 REACH_UM: Final = 12.0
-"""How far a nucleus may reach from its centre."""
+"""Maximum distance of the outline of a nucleus from its centre, in µm."""
 
 _CYTOPLASM: Final = {
     BACKGROUND: (0.0, 0.0),
@@ -35,7 +35,7 @@ _CYTOPLASM: Final = {
     LYMPHOCYTES: (0.22, 0.22),
     FAT: (0.0, 0.0),
 }
-"""Hematoxylin and eosin between the nuclei; stroma and fat get theirs from texture."""
+"""Hematoxylin and eosin between the nuclei; those of stroma and fat are textures."""
 
 _VESICULAR = NUCLEUS_CLASSES.index("tumour")
 
@@ -47,20 +47,20 @@ def concentrations(plan: Plan, nuclei: Nuclei) -> NDArray[np.float32]:
     ----------
     plan : Plan
     nuclei : Nuclei
-        Those whose centres lie within `REACH_UM` of the block.
+        The nuclei whose centres are within `REACH_UM` of the block.
     """
     share = {number: _share(plan, number) for number in range(len(CLASSES))}
     height, width = plan.box.height, plan.box.width
     stain = np.zeros((height, width, 2), np.float32)
     for number, amounts in _CYTOPLASM.items():
         stain += share[number][..., None] * np.array(amounts, np.float32)
-    stain[..., 1] += share[STROMA] * _collagen(plan)
+    stain[..., 1] += share[STROMA] * _draw_collagen(plan)
     if share[FAT].any():
-        stain[..., 1] += share[FAT] * _membranes(plan)
+        stain[..., 1] += share[FAT] * _draw_membranes(plan)
     _add_glands(plan, stain)
-    grain = _grain(plan)
+    grain = _draw_grain(plan)
     stain *= (1 + 0.6 * (grain - 0.5))[..., None]
-    _vary(plan, stain)
+    _vary_staining(plan, stain)
     _add_nuclei(plan, stain, nuclei, grain)
     stain *= (1 - share[BACKGROUND])[..., None]
     fold = soft_mask(plan, plan.layout.fold(plan.x, plan.y))
@@ -68,8 +68,8 @@ def concentrations(plan: Plan, nuclei: Nuclei) -> NDArray[np.float32]:
     return stain
 
 
-def _vary(plan: Plan, stain: NDArray[np.float32]) -> None:
-    """Stain unevenly, as sections are, and cells more so than what lies between."""
+def _vary_staining(plan: Plan, stain: NDArray[np.float32]) -> None:
+    """Add uneven staining: slowly over the section, and from cell to cell."""
     field = plan.layout.field
     slow = plan.full(field(plan.x, plan.y, size=700, stream=13))
     cells = plan.full(field(plan.x, plan.y, size=45, stream=14))
@@ -79,7 +79,7 @@ def _vary(plan: Plan, stain: NDArray[np.float32]) -> None:
 
 
 def nuclei_near(plan: Plan) -> Nuclei:
-    """Return the nuclei that may reach into the block."""
+    """Return the nuclei that may overlap the block."""
     box, mpp = plan.box, plan.mpp
     return nuclei_in(
         (
@@ -93,7 +93,7 @@ def nuclei_near(plan: Plan) -> Nuclei:
 
 
 def _share(plan: Plan, number: int) -> NDArray[np.float32]:
-    """Return how much of each pixel is of a class, with soft edges."""
+    """Return the share of a class in each pixel, with soft edges."""
     if number == BACKGROUND:
         inside = plan.full(plan.layout.inside(plan.x, plan.y))
         return np.asarray(np.clip(0.5 - inside / 0.004, 0, 1), np.float32)
@@ -101,13 +101,13 @@ def _share(plan: Plan, number: int) -> NDArray[np.float32]:
 
 
 def soft_mask(plan: Plan, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return a coarse mask at level-0 pixels, its stairs smoothed away."""
+    """Upsample a coarse mask to level-0 pixels with smooth edges: 0 to 1."""
     blurred = cv2.GaussianBlur(mask.astype(np.float64), (0, 0), 1.0)
     return np.asarray(np.clip((plan.full(blurred) - 0.3) / 0.4, 0, 1), np.float32)
 
 
-def _collagen(plan: Plan) -> NDArray[np.float32]:
-    """Return the stroma's eosin: wavy bundles with clefts between them."""
+def _draw_collagen(plan: Plan) -> NDArray[np.float32]:
+    """Return the eosin of stroma: wavy bundles with clefts between them."""
     field = plan.full(plan.fibres)
     slow = plan.full(plan.layout.field(plan.x, plan.y, size=60, stream=8))
     fine = plan.full(plan.layout.field(plan.x, plan.y, size=18, stream=9, octaves=2))
@@ -121,7 +121,7 @@ def _collagen(plan: Plan) -> NDArray[np.float32]:
     return np.asarray(eosin * (1 - 0.85 * cleft), np.float32)
 
 
-def _membranes(plan: Plan) -> NDArray[np.float32]:
+def _draw_membranes(plan: Plan) -> NDArray[np.float32]:
     """Return the eosin of fat: thin walls between large empty cells."""
     step = 46.0 / plan.mpp
     box = plan.box
@@ -145,7 +145,7 @@ def _membranes(plan: Plan) -> NDArray[np.float32]:
         second[part] = np.minimum(second[part], np.maximum(nearest[part], away))
         nearest[part] = np.minimum(nearest[part], away)
     wall = (second - nearest) * plan.mpp
-    # Droplets are round: blurred walls are wider where three of them meet.
+    # Droplets are round: walls are wider where three of them meet.
     wide = cv2.GaussianBlur(np.exp(-((wall / 6.0) ** 2)), (0, 0), 3.0 / plan.mpp)
     uneven = plan.full(plan.layout.field(plan.x, plan.y, size=30, stream=15))
     shape = np.clip((wide - 0.74 + 0.3 * (uneven - 0.5)) / 0.1, 0, 1)
@@ -153,10 +153,10 @@ def _membranes(plan: Plan) -> NDArray[np.float32]:
 
 
 def _add_glands(plan: Plan, stain: NDArray[np.float32]) -> None:
-    """Empty the lumens, and draw basement membranes and apical cytoplasm."""
+    """Clear the lumens; draw basement membranes and apical cytoplasm."""
     box, mpp = plan.box, plan.mpp
     glands = plan.layout.glands(box.x0 * mpp, box.y0 * mpp, box.x1 * mpp, box.y1 * mpp)
-    mine = _share(plan, GLAND)
+    share = _share(plan, GLAND)
     for number in range(len(glands)):
         reach = 1.6 * glands.radius[number]
         x0, x1 = _span(glands.x[number], reach, mpp, box.x0, box.x1)
@@ -167,12 +167,12 @@ def _add_glands(plan: Plan, stain: NDArray[np.float32]) -> None:
         y = (np.arange(y0, y1, dtype=np.float64) + 0.5) * mpp
         away = glands.distance(number, x[None, :], y[:, None]).astype(np.float32)
         part = np.s_[y0 - box.y0 : y1 - box.y0, x0 - box.x0 : x1 - box.x0]
-        lumen = np.clip((glands.lumen[number] - away) / 0.05, 0, 1) * mine[part]
+        lumen = np.clip((glands.lumen[number] - away) / 0.05, 0, 1) * share[part]
         apical = np.exp(-(((away - glands.lumen[number] - 0.1) / 0.08) ** 2))
         membrane = np.exp(-(((away - 1.0) / 0.03) ** 2))
         stain[part] *= (1 - 0.93 * lumen)[..., None]
-        stain[(*part, 0)] *= 1 - 0.5 * apical * mine[part]
-        stain[(*part, 1)] += (0.35 * membrane - 0.12 * apical) * mine[part]
+        stain[(*part, 0)] *= 1 - 0.5 * apical * share[part]
+        stain[(*part, 1)] += (0.35 * membrane - 0.12 * apical) * share[part]
     np.maximum(stain, 0, out=stain)
 
 
@@ -183,8 +183,8 @@ def _span(
     return max(start, low), min(stop, high)
 
 
-def _grain(plan: Plan) -> NDArray[np.float32]:
-    """Return fine texture, about 0 to 1, that belongs to the place."""
+def _draw_grain(plan: Plan) -> NDArray[np.float32]:
+    """Return fine texture, about 0 to 1, deterministic in position."""
     box = plan.box
     fine = smooth(
         plan.layout.seed,
@@ -203,7 +203,7 @@ def _add_nuclei(
     nuclei: Nuclei,
     grain: NDArray[np.float32],
 ) -> None:
-    """Draw the nuclei: a darker rim, chromatin within, nucleoli in those of tumour."""
+    """Draw the nuclei: a darker rim, chromatin, and nucleoli in those of tumour."""
     corners = nuclei.outlines / plan.mpp - np.array([plan.box.x0, plan.box.y0])
     centres = corners.mean(axis=1, keepdims=True)
     layer = np.zeros(stain.shape[:2], np.float32)
@@ -211,13 +211,13 @@ def _add_nuclei(
     for number, kind in enumerate(nuclei.kind):
         amount = float(nuclei.stain[number])
         rim, core = (1.1, 0.8) if kind == _VESICULAR else (1.0, 1.05)
-        cv2.fillPoly(layer, [_fixed(corners[number])], amount * rim, shift=4)
-        cv2.fillPoly(layer, [_fixed(inner[number])], amount * core, shift=4)
+        cv2.fillPoly(layer, [_to_fixed_point(corners[number])], amount * rim, shift=4)
+        cv2.fillPoly(layer, [_to_fixed_point(inner[number])], amount * core, shift=4)
         if kind == _VESICULAR and int(amount * 1e4) % 2:
-            place = centres[number, 0] + 0.25 * (
+            centre = centres[number, 0] + 0.25 * (
                 corners[number, 3] - centres[number, 0]
             )
-            spot = (int(place[0] * 16), int(place[1] * 16))
+            spot = (int(centre[0] * 16), int(centre[1] * 16))
             radius = int(1.1 / plan.mpp * 16)
             cv2.circle(layer, spot, radius, amount * 1.5, -1, shift=4)
     soft = cv2.GaussianBlur(layer, (0, 0), max(0.5, 0.35 / plan.mpp))
@@ -226,6 +226,6 @@ def _add_nuclei(
     stain[..., 1] *= 1 - 0.55 * covered
 
 
-def _fixed(corners: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Return corners as OpenCV's fixed-point numbers with 4 binary places."""
+def _to_fixed_point(corners: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Return corners as fixed-point numbers of OpenCV with 4 fractional bits."""
     return np.round(corners * 16).astype(np.int32)

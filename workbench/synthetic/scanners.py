@@ -1,4 +1,4 @@
-"""Scanners and stainings: how concentrations of stain become colours."""
+"""Synthetic scanners: conversion of stain concentrations to colours."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Scanner:
-    """A laboratory's stains seen by one scanner."""
+    """One scanner with the stains of one laboratory."""
 
     name: str
     hematoxylin: tuple[float, float, float]
@@ -25,16 +25,16 @@ class Scanner:
 
     eosin: tuple[float, float, float]
     strength: tuple[float, float]
-    """Concentration of hematoxylin and eosin, relative to the tissue's own."""
+    """Factors of the concentrations of hematoxylin and eosin."""
 
     white: tuple[int, int, int]
     """sRGB of bare glass."""
 
     blur: float
-    """Standard deviation of the optics' blur, in pixels."""
+    """Standard deviation of the optical blur, in pixels."""
 
     noise: float
-    """Standard deviation of the sensor's noise, in grey levels."""
+    """Standard deviation of the sensor noise, in grey levels."""
 
     @property
     def stain_matrix(self) -> NDArray[np.float64]:
@@ -46,9 +46,10 @@ class Scanner:
     def scan(
         self, concentrations: NDArray[np.float32], rng: np.random.Generator
     ) -> NDArray[np.float32]:
-        """Return sRGB 0 to 255, float32 (H, W, 3), of stain (H, W, 2).
+        """Convert concentrations (H, W, 2) to sRGB 0 to 255, float32 (H, W, 3).
 
-        Beer-Lambert: light through stain falls off exponentially with what it meets.
+        Beer-Lambert law: transmitted light decreases exponentially with the amount of
+        stain.
         """
         vectors = self.stain_matrix * np.array(self.strength)[:, None]
         density = concentrations @ vectors.astype(np.float32)
@@ -101,4 +102,4 @@ SCANNERS: Final[Mapping[str, Scanner]] = MappingProxyType(
         )
     }
 )
-"""Four that differ clearly. "zephyr" is kept out of every training."""
+"""Four clearly different scanners by name. "zephyr" is not used in any training."""

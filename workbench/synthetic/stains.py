@@ -1,4 +1,4 @@
-"""Stainings of made slides: which two stains its concentrations are of.
+"""Stainings of synthetic slides: the two stains of their concentrations.
 
 Vectors are published measurements of optical density in red, green and blue:
 hematoxylin, eosin and DAB of A. C. Ruifrok and D. A. Johnston, "Quantification of
@@ -6,7 +6,7 @@ histochemical staining by color deconvolution", Analytical and Quantitative Cyto
 Histology 23(4), 2001; the others as collected by G. Landini, G. Martinelli and
 F. Piccinini, "Colour deconvolution: stain unmixing in histological imaging",
 Bioinformatics 37(10), 2021. Luxol fast blue, light green, Sirius red, silver and
-inverted fluorescence are round figures of their colours.
+inverted fluorescence are approximations of their colours.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Vector = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Staining:
-    """Two stains: of nuclei, and of what lies between them."""
+    """Two stains: of nuclei, and of the tissue between them."""
 
     title: str
     nuclei: Vector
@@ -33,17 +33,17 @@ class Staining:
 
     between: Vector
     strength: tuple[float, float] = (1.0, 1.0)
-    """Concentrations relative to those of hematoxylin and eosin."""
+    """Factors of the concentrations of hematoxylin and eosin."""
 
     @property
     def mixture(self) -> tuple[tuple[Vector, float], ...]:
-        """The vectors, each with a usual concentration in tissue."""
+        """The vectors, each with its typical concentration in tissue."""
         usual = (0.5, 0.6)
         amounts = (a * b for a, b in zip(self.strength, usual, strict=True))
         return tuple(zip((self.nuclei, self.between), amounts, strict=True))
 
     def seen_by(self, scanner: Scanner) -> Scanner:
-        """Return a scanner that shows this staining in place of its own H&E."""
+        """Return the scanner with this staining in place of its own H&E."""
         strength = tuple(
             a * b for a, b in zip(self.strength, scanner.strength, strict=True)
         )
@@ -102,4 +102,4 @@ STAININGS: Final[Mapping[str, Staining]] = MappingProxyType(
         ),
     }
 )
-"""By name; "he" is a textbook's, each scanner has its own."""
+"""Stainings by name. "he" is the textbook H&E; each scanner has its own."""

@@ -1,4 +1,4 @@
-"""What is known of a made slide, saved beside it."""
+"""Ground truth of a synthetic slide, saved next to it."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """The exact truth of a made slide."""
+    """Exact ground truth of a synthetic slide."""
 
     classes: tuple[str, ...]
     """Names of the region classes, in the order of their numbers."""
 
     downsample: int
-    """Level-0 pixels for each cell of the rasters."""
+    """Level-0 pixels per cell of the rasters."""
 
     class_map: NDArray[np.uint8]
     """Region class, uint8 (rows, columns)."""
 
     artefacts: NDArray[np.uint8]
-    """0 none, 1 fold, 2 pen, uint8 (rows, columns)."""
+    """Artefact of each cell, uint8 (rows, columns): 0 none, 1 fold, 2 pen."""
 
     concentrations: NDArray[np.float16]
     """Mean hematoxylin and eosin of each cell, float16 (rows, columns, 2)."""
 
     nuclei: pd.DataFrame
-    """One row a nucleus: x, y (level-0 pixels), class, hematoxylin, outline (x and y
-    in turn, level-0 pixels)."""
+    """One row per nucleus: x, y (level-0 pixels), class, hematoxylin, outline
+    (alternating x and y, level-0 pixels)."""
 
     stain: str = "he"
-    """How it is stained; where it is not H&E, `concentrations` are of the two stains of
-    `workbench.synthetic.stains.STAININGS`."""
+    """Name of the staining; if it is not "he", `concentrations` are those of the two
+    stains in `workbench.synthetic.stains.STAININGS`."""
 
     @property
     def tissue(self) -> NDArray[np.bool_]:
-        """Where tissue is, bool (rows, columns)."""
+        """Tissue mask, bool (rows, columns)."""
         return np.asarray(self.class_map != BACKGROUND)
 
     def share(self, name: str, box: tuple[int, int, int, int]) -> float:
-        """Return the share of a level-0 box (x0, y0, x1, y1) that is of a class."""
+        """Return the share of a class in a level-0 box (x0, y0, x1, y1)."""
         x0, y0, x1, y1 = (round(edge / self.downsample) for edge in box)
         part = self.class_map[max(0, y0) : y1, max(0, x0) : x1]
         return float((part == self.classes.index(name)).mean()) if part.size else 0.0
 
     def save(self, slide: str | os.PathLike[str]) -> Path:
-        """Write the truth of the slide at that path beside it."""
+        """Write the truth next to the slide; return its folder."""
         folder = folder_of(slide)
         folder.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(
@@ -84,12 +84,12 @@ def folder_of(slide: str | os.PathLike[str]) -> Path:
 
 
 def load_truth(slide: str | os.PathLike[str]) -> Truth:
-    """Return the truth of a made slide.
+    """Load the ground truth of a synthetic slide.
 
     Raises
     ------
     SlideNotFoundError
-        If none was saved beside it.
+        If none is saved next to it.
     """
     folder = folder_of(slide)
     if not (folder / "truth.json").is_file():
@@ -99,14 +99,14 @@ def load_truth(slide: str | os.PathLike[str]) -> Truth:
         return Truth(
             classes=tuple(about["classes"]),
             downsample=about["downsample"],
-            stain=about.get("stain", "he"),  # older ones are all H&E
+            stain=about.get("stain", "he"),  # absent in older files, all H&E
             nuclei=pd.read_parquet(folder / "nuclei.parquet"),
             **{name: rasters[name] for name in rasters.files},
         )
 
 
 def empty_truth(size: tuple[int, int], downsample: int) -> Truth:
-    """Return a truth whose rasters are yet to be filled in."""
+    """Return a truth with empty rasters."""
     columns, rows = (-(-side // downsample) for side in size)
     return Truth(
         CLASSES,

@@ -1,4 +1,4 @@
-"""Made slides on disk: streamed block by block into a pyramidal JPEG TIFF."""
+"""Writing synthetic slides, block by block, as pyramidal JPEG TIFF."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import tifffile
 from skimage import data
 
 from workbench.errors import OutOfBoundsError
-from workbench.geometry import Box, believable_mpp, objective_of_mpp
+from workbench.geometry import Box, is_plausible_mpp, objective_of_mpp
 from workbench.synthetic.layout import Layout
 from workbench.synthetic.nuclei import NUCLEUS_CLASSES
 from workbench.synthetic.plan import CELL, Plan
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 BLOCK: Final = 1024
 _MARGIN: Final = 2 * CELL
-"""Rendered around each block and cut away, so that blurs see over its edge."""
+"""Margin in pixels around a rendered block, cropped after blurring."""
 
 _TILE = 256
 _SMALLEST = 512
 _INK = np.array((28, 96, 72), np.float32)
-"""sRGB of the pen: a green marker."""
+"""sRGB of the pen mark: green."""
 
 
 def write_slide(
@@ -51,30 +51,30 @@ def write_slide(
     stain: str = "",
     mpp: float = 0.5,
 ) -> Truth:
-    """Write a made slide as a pyramidal TIFF, and its truth beside it.
+    """Write a synthetic slide as a pyramidal TIFF, with its ground truth next to it.
 
-    The same seed and size give the same tissue, whatever the scanner; memory does
-    not grow with the size of the slide but for the truth's rasters.
+    The same seed and size give the same tissue for every scanner. Memory does not grow
+    with the size of the slide, except for the rasters of the truth.
 
     Parameters
     ----------
     path : path
-        Of the TIFF. The truth goes to a folder beside it, `<name>.truth`.
+        Path of the TIFF. The truth is written to the folder `<name>.truth` next to it.
     size : (int, int)
         Width and height, in pixels.
     seed : int
-        Of the tissue.
+        Seed of the tissue.
     scanner : str
         A name in `SCANNERS`: stains, white, blur and noise.
     stain : str
-        A name in `STAININGS`; default: H&E in the scanner's own colours.
+        A name in `STAININGS`; default: the H&E of the scanner.
     mpp : float
         Micrometres per pixel.
 
     Raises
     ------
     OutOfBoundsError
-        If there is no such scanner or stain, or size or mpp are impossible.
+        If there is no such scanner or stain, or size, mpp or seed is out of bounds.
     """
     if scanner not in SCANNERS:
         message = f"There is no scanner '{scanner}'."
@@ -82,7 +82,7 @@ def write_slide(
     if stain and stain not in STAININGS:
         message = f"There is no stain '{stain}'."
         raise OutOfBoundsError(message, f"There are: {', '.join(STAININGS)}.")
-    if min(size) < _TILE or not believable_mpp(mpp) or seed < 0:
+    if min(size) < _TILE or not is_plausible_mpp(mpp) or seed < 0:
         message = f"No slide of {size} pixels at {mpp} µm and seed {seed} can be made."
         remedy = f"Give {_TILE} pixels or more, 0.05 to 20 µm, and a seed from 0 on."
         raise OutOfBoundsError(message, remedy)
@@ -111,7 +111,7 @@ def _bands(
     truth: Truth,
     tables: list[pd.DataFrame],
 ) -> Iterator[NDArray[np.uint8]]:
-    """Render the slide band by band, and gather the truth on the way."""
+    """Yield the slide in rendered bands; fill `truth` and `tables` on the way."""
     width, height = (round(side / mpp) for side in (layout.width_um, layout.height_um))
     for y in range(0, height, BLOCK):
         band = np.empty((BLOCK, -(-width // BLOCK) * BLOCK, 3), np.uint8)
@@ -121,15 +121,15 @@ def _bands(
             nuclei = nuclei_near(wide)
             stain = concentrations(wide, nuclei)
             rng = np.random.default_rng([layout.seed, x, y])
-            light = _scanned(wide, stain, scanner, rng)
+            light = _scan(wide, stain, scanner, rng)
             inner = np.s_[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
             band[:, x : x + BLOCK] = light[inner]
-            _note(truth, plan, stain[inner])
-            tables.append(_table(nuclei, plan, (width, height)))
+            _record_truth(truth, plan, stain[inner])
+            tables.append(_make_table(nuclei, plan, (width, height)))
         yield band[: height - y, :width]
 
 
-def _scanned(
+def _scan(
     plan: Plan,
     stain: NDArray[np.float32],
     scanner: Scanner,
@@ -141,8 +141,8 @@ def _scanned(
     return np.clip(np.rint(light), 0, 255).astype(np.uint8)
 
 
-def _note(truth: Truth, plan: Plan, stain: NDArray[np.float32]) -> None:
-    """Write a block's truth into the rasters."""
+def _record_truth(truth: Truth, plan: Plan, stain: NDArray[np.float32]) -> None:
+    """Write the truth of a block into the rasters."""
     rows, columns = truth.class_map.shape
     y, x = plan.box.y0 // CELL, plan.box.x0 // CELL
     side = BLOCK // CELL
@@ -156,8 +156,8 @@ def _note(truth: Truth, plan: Plan, stain: NDArray[np.float32]) -> None:
     truth.concentrations[part] = mean[:height, :width].astype(np.float16)
 
 
-def _table(nuclei: Nuclei, plan: Plan, size: tuple[int, int]) -> pd.DataFrame:
-    """Return the nuclei whose centres lie in the block and in the slide."""
+def _make_table(nuclei: Nuclei, plan: Plan, size: tuple[int, int]) -> pd.DataFrame:
+    """Return the nuclei whose centres are in the block and in the slide."""
     x, y = nuclei.x / plan.mpp, nuclei.y / plan.mpp
     own = plan.box.intersection(Box(0, 0, *size))
     keep = (x >= own.x0) & (x < own.x1) & (y >= own.y0) & (y < own.y1)
@@ -188,11 +188,11 @@ def write_pyramid(
     ----------
     path : path
     pixels : array
-        uint8 (H, W, 3); may be a memory map: it is read tile by tile.
+        uint8 (H, W, 3); may be a memory map, since it is read in bands.
     mpp : float or None
-        Micrometres per pixel; None writes none.
+        Micrometres per pixel; None: no pixel size is written.
     quality : int
-        Of the JPEG tiles.
+        JPEG quality of the tiles.
     """
     height, width, _ = pixels.shape
     _write_bands(path, _slices(pixels), (width, height), mpp=mpp, quality=quality)
@@ -206,7 +206,7 @@ def _write_bands(
     mpp: float | None,
     quality: int = 85,
 ) -> None:
-    """Write bands of `BLOCK` rows, halving each in passing for the level below."""
+    """Write bands of `BLOCK` rows; each is also halved for the next level."""
     width, height = size
     downsample = 1
     with (
@@ -258,9 +258,10 @@ def _options(mpp: float | None) -> dict[str, Any]:
 def _tiles(
     bands: Iterator[NDArray[np.uint8]], half: NDArray[np.uint8], quality: int
 ) -> Iterator[bytes]:
-    """Cut bands into encoded tiles, and write their halves into `half`.
+    """Yield the encoded tiles of bands; write the halved bands into `half`.
 
-    The halves come first: nobody asks for what follows the last tile.
+    `half` is written first, because the writer does not resume the generator after the
+    last tile.
     """
     for number, band in enumerate(bands):
         height, width, _ = band.shape
@@ -273,10 +274,10 @@ def _tiles(
         half[top : top + BLOCK // 2] = small[: len(half) - top]
         for y in range(0, height, _TILE):
             for x in range(0, width, _TILE):
-                yield _encoded(band[y : y + _TILE, x : x + _TILE], quality)
+                yield _encode_tile(band[y : y + _TILE, x : x + _TILE], quality)
 
 
-def _encoded(part: NDArray[np.uint8], quality: int) -> bytes:
+def _encode_tile(part: NDArray[np.uint8], quality: int) -> bytes:
     missing = (_TILE - part.shape[0], _TILE - part.shape[1])
     tile = np.pad(part, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
     data: bytes = simplejpeg.encode_jpeg(tile, quality, "RGB", "420")
@@ -284,9 +285,9 @@ def _encoded(part: NDArray[np.uint8], quality: int) -> bytes:
 
 
 def write_real_sample(path: str | os.PathLike[str]) -> None:
-    """Write the real tissue that scikit-image ships as a pyramidal TIFF.
+    """Write a real tissue image from scikit-image as a pyramidal TIFF.
 
-    It is `skimage.data.immunohistochemistry`: colon, hematoxylin and DAB. The picture
-    does not say its pixel size, so none is written: whoever opens it is asked.
+    It is `skimage.data.immunohistochemistry`: colon, hematoxylin and DAB. Its pixel
+    size is not known, so none is written, and the app asks for it.
     """
     write_pyramid(path, data.immunohistochemistry(), mpp=None, quality=95)

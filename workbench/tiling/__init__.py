@@ -1,4 +1,4 @@
-"""Tiles: the grid over a slide, and reading its tiles ahead."""
+"""Tiling: the grid over a slide, the order of tiles, and prefetching."""
 
 from workbench.system.public_names import public_names
 

@@ -1,16 +1,15 @@
-"""Border: what a tile shows beyond the edge of the slide."""
+"""Padding of tiles beyond the edge of the slide."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 Border = Literal["background", "mirror", "median", "cut"]
-"""What a tile shows beyond the edge of a slide.
+"""Padding of a tile beyond the edge of the slide.
 
-background : the slide's own background, as if glass went on
-mirror     : what it shows within, mirrored at the edge
-median     : the median colour of what it shows within
-cut        : nothing; the network sees the part that is on the slide, as if it were a
-             picture of its own. For networks that take tiles of any size and answer
-             pixel for pixel
+background : the background colour of the slide, like glass
+mirror     : the inside of the tile, mirrored at the edge
+median     : the median colour of the inside of the tile
+cut        : none; the network gets only the part on the slide. For networks that take
+             tiles of any size and have one output per pixel
 """

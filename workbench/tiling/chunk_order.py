@@ -1,9 +1,8 @@
-"""Which tiles make a chunk, and which chunk is next.
+"""Division of tiles into chunks, and the order of the chunks.
 
-Chunks are the unit of work: what they hold follows from the tiles asked for and the
-size of a chunk alone, so a resumed run computes the same batches as one that was
-never interrupted, and the same numbers come out. Their order is free, and follows
-what somebody is looking at.
+Chunks are the unit of work. Their content depends only on the selected tiles and the
+chunk size, so a resumed run computes the same batches, and the same numbers, as an
+uninterrupted one. Their order is free and follows the view of the user.
 """
 
 from __future__ import annotations
@@ -23,38 +22,38 @@ if TYPE_CHECKING:
 
 
 _COARSE: Final = 16
-"""Of so many chunks that follow each other, one is in the coarse pass."""
+"""Every chunk with a number divisible by this is in the coarse pass."""
 
 
 def chunks_of(
     grid: Grid, tiles: NDArray[np.int64], size: int
 ) -> list[NDArray[np.int64]]:
-    """Cut tiles into chunks of neighbours.
+    """Divide tiles into chunks of neighbours.
 
-    Tiles are lined up along a Hilbert curve, whose pieces are compact, so that the
+    Tiles are sorted along a Hilbert curve, whose segments are compact, so that the
     tiles of a chunk share most of the stored tiles they are read from.
 
     Parameters
     ----------
     grid : Grid
     tiles : int64 (N,)
-        Numbers of tiles, each once, in any order.
+        Tile numbers, unique, in any order.
     size : int
-        Tiles in each chunk; the last may have fewer.
+        Tiles per chunk; the last may have fewer.
 
     Returns
     -------
     list of int64 (<= size,)
-        A partition of `tiles`; the number of a chunk is its place in the list.
+        A partition of `tiles`; the number of a chunk is its index in the list.
     """
     rows, columns = np.divmod(np.sort(tiles), grid.columns)
     order = np.argsort(hilbert_index(columns, rows), kind="stable")
-    lined_up = np.sort(tiles)[order]
-    return [lined_up[i : i + size] for i in range(0, len(lined_up), size)]
+    ordered = np.sort(tiles)[order]
+    return [ordered[i : i + size] for i in range(0, len(ordered), size)]
 
 
 def hilbert_index(x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the places of points along the Hilbert curve through all of them.
+    """Return the positions of points along a Hilbert curve that covers all of them.
 
     Hilbert, "Ueber die stetige Abbildung einer Linie auf ein Flächenstück",
     Mathematische Annalen 38, 1891.
@@ -62,13 +61,12 @@ def hilbert_index(x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.int6
     Parameters
     ----------
     x, y : int64 (N,)
-        Not negative, below 2**31.
+        Coordinates, from 0 to 2**31 - 1.
 
     Returns
     -------
     int64 (N,)
-        Different for different points; points that follow each other in the filled
-        square are neighbours.
+        Unique positions; consecutive points of the full square are neighbours.
     """
     x, y = x.copy(), y.copy()
     index = np.zeros_like(x)
@@ -86,11 +84,11 @@ def hilbert_index(x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.int6
 
 
 class ChunkOrder:
-    """The chunks left to do, those in focus first.
+    """Iterator over the remaining chunks, those in focus first.
 
-    Iterating draws them one by one; the focus is asked for at each, so that what
-    somebody looks at now is what comes next. Where nobody looks, every 16th chunk is
-    drawn first: so the whole slide is soon covered coarsely, and then filled in.
+    The focus is queried before each chunk, so that the current view is processed next.
+    Without a focus every 16th chunk comes first, which covers the whole slide coarsely
+    and then fills it in.
 
     Parameters
     ----------
@@ -98,10 +96,10 @@ class ChunkOrder:
     chunks : list of int64 (n,)
         From `chunks_of`.
     done : collection of int
-        Chunks that are not to be drawn.
+        Numbers of chunks to skip.
     focus : callable, optional
-        Returns the box that is looked at, or None. Chunks that touch it come first,
-        from its centre outwards. It is called from several threads.
+        Returns the box in view, or None. Chunks that touch it come first, from its
+        centre outwards. It is called from several threads.
     """
 
     def __init__(
@@ -118,18 +116,18 @@ class ChunkOrder:
         self._hulls = _hulls(grid, chunks)
 
     def __iter__(self) -> Iterator[tuple[int, NDArray[np.int64]]]:
-        """Draw (number, tiles) until none are left."""
-        seen = self._focus()
-        order = self._order(seen)
+        """Yield (number, tiles) of each remaining chunk."""
+        current = self._focus()
+        order = self._sort_remaining(current)
         while order:
-            if (focus := self._focus()) != seen:
-                seen, order = focus, self._order(focus)
+            if (focus := self._focus()) != current:
+                current, order = focus, self._sort_remaining(focus)
             number = order.popleft()
             self._left[number] = False
             yield number, self._chunks[number]
 
     def first(self, numbers: Sequence[int]) -> int:
-        """Return which of some chunks comes first now; as they stand if none does."""
+        """Return the chunk among `numbers` that comes first for the current focus."""
         focus = self._focus()
         if focus is None:
             return numbers[0]
@@ -137,13 +135,13 @@ class ChunkOrder:
         return numbers[int(np.lexsort((off_centre, away))[0])]
 
     def hurries(self, numbers: Sequence[int]) -> bool:
-        """Return whether the focus is on chunks left to draw, and on none of these."""
+        """Return whether the focus is on remaining chunks, and on none of `numbers`."""
         focus = self._focus()
         if focus is None or self._touches(np.asarray(numbers), focus).any():
             return False
         return bool(self._touches(np.flatnonzero(self._left), focus).any())
 
-    def _order(self, focus: Box | None) -> deque[int]:
+    def _sort_remaining(self, focus: Box | None) -> deque[int]:
         left = np.flatnonzero(self._left)
         left = left[np.argsort(left % _COARSE != 0, kind="stable")]
         if focus is not None:
@@ -160,9 +158,9 @@ class ChunkOrder:
     def _distances(
         self, chunks: NDArray[np.int64], focus: Box
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return how far chunks and their middles are from where one looks.
+        """Return the distances of chunks, and of their centres, from the focus centre.
 
-        Infinitely far are those that the focus does not touch.
+        The distance is infinite for chunks that the focus does not touch.
         """
         x0, y0, x1, y1 = self._hulls[chunks].T
         x, y = focus.centre
@@ -174,7 +172,7 @@ class ChunkOrder:
 
 
 def _hulls(grid: Grid, chunks: list[NDArray[np.int64]]) -> NDArray[np.float64]:
-    """Return x0, y0, x1, y1 around the cores of each chunk, float64 (chunks, 4)."""
+    """Return the bounds x0, y0, x1, y1 of the cores of each chunk, float64 (N, 4)."""
     hulls = np.empty((len(chunks), 4))
     for i, tiles in enumerate(chunks):
         rows, columns = np.divmod(tiles, grid.columns)

@@ -1,4 +1,4 @@
-"""Reading on where a slide is damaged."""
+"""Reading tiles of a damaged slide: unreadable tiles become white."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from workbench.tiling.prefetch import TileSource
 
 _GONE_AFTER: Final = 64
-"""Unreadable tiles in a row after which the file is not damaged but gone."""
+"""Consecutive unreadable tiles after which the file counts as missing, not damaged."""
 
 _WHITE: Final = 255
 
 
 class DamagedTiles:
-    """A source of tiles that leaves out those that cannot be read.
+    """Tile source that replaces unreadable tiles by white ones.
 
     Parameters
     ----------
     source : TileSource
-        What is read.
+        Source of the tiles.
 
     Attributes
     ----------
     failures : dict of Box to str
-        The tiles that could not be read, which are white, and why.
+        Reason for each unreadable tile, by its box.
     """
 
     def __init__(self, source: TileSource) -> None:
@@ -45,7 +45,7 @@ class DamagedTiles:
 
     @property
     def path(self) -> str:
-        """Where the pixels come from."""
+        """Path of the source."""
         return self._source.path
 
     def read_tiles(
@@ -61,7 +61,7 @@ class DamagedTiles:
         Raises
         ------
         SlideReadError
-            When so many tiles in a row were unreadable that the file must be gone.
+            If 64 consecutive tiles cannot be read, so the file must be missing.
         """
         try:
             given = {} if out is None else {"out": out}
@@ -76,20 +76,20 @@ class DamagedTiles:
     def read_encoded(
         self, boxes: Sequence[Box], size: tuple[int, int]
     ) -> EncodedBoxes | None:
-        """Return boxes as stored JPEG tiles, None where they have to be read decoded.
+        """Return boxes as stored JPEG tiles; None if they must be read decoded.
 
-        Whoever cannot decode them reads them here, without those that are damaged.
+        The fallback `read` of the result also replaces unreadable tiles.
         """
         try:
-            found = self._source.read_encoded(boxes, size)
+            encoded = self._source.read_encoded(boxes, size)
         except SlideChangedError:
             raise
         except (SlideReadError, OSError):
             return None
-        if found is None:
+        if encoded is None:
             return None
         self._in_a_row = 0
-        return replace(found, read=lambda: self.read_tiles(boxes, size))
+        return replace(encoded, read=lambda: self.read_tiles(boxes, size))
 
     def _read(self, box: Box, size: tuple[int, int]) -> NDArray[np.uint8]:
         try:

@@ -1,8 +1,8 @@
-"""Where the tiles lie: a grid whose cores partition the slide.
+"""Tile grid over a slide; the cores of its tiles partition the slide.
 
-A *tile* is what a model reads; its *core* is the part that it answers for. Cores
-meet without gap or overlap, whatever the resolution, because their edges are
-rounded from one common raster; so no answer has to be reconciled with another.
+A *tile* is the input of a model; its *core* is the part that the output is used for.
+Cores have no gaps and no overlaps at any resolution, because their edges are rounded
+from one common raster; so outputs of neighbouring tiles never conflict.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _WHOLE: Final = 1e-6
-"""Tile pixels this close to a whole number are whole."""
+"""Tolerance in tile pixels within which a position counts as an integer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,13 @@ class Grid:
     """Width and height of the slide, in level-0 pixels."""
 
     downsample: float
-    """Level-0 pixels for each tile pixel."""
+    """Level-0 pixels per tile pixel."""
 
     tile_px: int
     """Side of a tile, in tile pixels."""
 
     margin_px: int = 0
-    """Border of a tile outside its core, in tile pixels."""
+    """Width of the border of a tile around its core, in tile pixels."""
 
     def __post_init__(self) -> None:
         """Refuse a grid without a core or a slide."""
@@ -55,7 +55,7 @@ class Grid:
 
     @property
     def step(self) -> float:
-        """Side of a core, in level-0 pixels (need not be whole)."""
+        """Side of a core, in level-0 pixels (not necessarily an integer)."""
         return (self.tile_px - 2 * self.margin_px) * self.downsample
 
     @property
@@ -75,11 +75,11 @@ class Grid:
     def place(self, index: int) -> tuple[int, int]:
         """Return (row, column) of a tile."""
         if not 0 <= index < len(self):
-            raise _missing(index, len(self))
+            raise _no_tile_error(index, len(self))
         return divmod(index, self.columns)
 
     def core(self, index: int) -> Box:
-        """Return the part a tile answers for; cut at the slide's edge."""
+        """Return the core of a tile; clipped to the slide."""
         row, column = self.place(index)
         width, height = self.slide_size
         return Box(
@@ -90,18 +90,18 @@ class Grid:
         )
 
     def tile(self, index: int) -> Box:
-        """Return what is read for a tile; it may reach beyond the slide."""
+        """Return the box of a tile; it may extend beyond the slide."""
         return self.tiles([index])[0]
 
     def tiles(self, indices: Iterable[int]) -> list[Box]:
-        """Return what is read for some tiles."""
+        """Return the boxes of tiles; they may extend beyond the slide."""
         count, columns, step = len(self), self.columns, self.step
         margin = self.margin_px * self.downsample
         side = round(self.tile_px * self.downsample)
         boxes = []
         for index in indices:
             if not 0 <= index < count:
-                raise _missing(index, count)
+                raise _no_tile_error(index, count)
             row, column = divmod(index, columns)
             x, y = round(column * step - margin), round(row * step - margin)
             boxes.append(Box(x, y, x + side, y + side))
@@ -109,20 +109,22 @@ class Grid:
 
     @property
     def edges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Where cores begin along x and along y, and where the last ones end."""
+        """Edges of the cores along x (columns + 1) and along y (rows + 1)."""
         width, height = self.slide_size
         return self._edges(width), self._edges(height)
 
     def on_slide(self, index: int) -> Box:
-        """Return the pixels of a tile that show the slide, in tile pixels.
+        """Return the box of the pixels of a tile that show the slide, in tile pixels.
 
-        Those that the slide's edge cuts are not among them, unless there are no others.
+        Pixels that the edge of the slide cuts are excluded, unless there are no others.
         """
         box = self.tile(index)
         scale = box.width / self.tile_px
         width, height = self.slide_size
-        x0, x1 = _within(-box.x0 / scale, (width - box.x0) / scale, self.tile_px)
-        y0, y1 = _within(-box.y0 / scale, (height - box.y0) / scale, self.tile_px)
+        x0, x1 = _integer_range(-box.x0 / scale, (width - box.x0) / scale, self.tile_px)
+        y0, y1 = _integer_range(
+            -box.y0 / scale, (height - box.y0) / scale, self.tile_px
+        )
         return Box(x0, y0, x1, y1)
 
     def centres(self) -> NDArray[np.float64]:
@@ -130,7 +132,7 @@ class Grid:
         return np.stack(np.meshgrid(*self._middles()), axis=-1).reshape(-1, 2)
 
     def inside(self, where: Box | Area) -> NDArray[np.int64]:
-        """Return the tiles whose core's centre lies in `where`, in order."""
+        """Return the tiles whose core has its centre in `where`, ascending."""
         x, y = self._middles()
         if isinstance(where, Area):
             return np.flatnonzero(where.lattice(x, y))
@@ -139,7 +141,7 @@ class Grid:
         return np.flatnonzero(hit_y[:, None] & hit_x)
 
     def touching(self, where: Box | Area) -> NDArray[np.int64]:
-        """Return the tiles whose core shares some area with `where`, in order."""
+        """Return the tiles whose core overlaps `where`, ascending."""
         if isinstance(where, Area):
             near = self.touching(where.box)
             return near[where.touches(map(self.core, near.tolist()))]
@@ -154,7 +156,7 @@ class Grid:
     def _count(self, length: int) -> int:
         """Return the number of cores along a side.
 
-        What is left over at the end and rounds to nothing is no core.
+        A remainder at the end that rounds to 0 pixels is not a core.
         """
         count = math.ceil(length / self.step)
         return count - (round((count - 1) * self.step) >= length)
@@ -165,18 +167,18 @@ class Grid:
         return (x[:-1] + x[1:]) / 2, (y[:-1] + y[1:]) / 2
 
     def _edges(self, length: int) -> NDArray[np.float64]:
-        """Return where cores along a side begin, and where the last one ends."""
+        """Return the edges of the cores along a side, float64 (count + 1,)."""
         edges: NDArray[np.float64] = np.rint(
             np.arange(self._count(length) + 1) * self.step
         )
         return np.minimum(edges, length)
 
 
-def _within(first: float, last: float, side: int) -> tuple[int, int]:
-    """Return the whole pixels of a tile's side between two places, at least one."""
+def _integer_range(first: float, last: float, side: int) -> tuple[int, int]:
+    """Return the range of whole pixels between two positions, at least one pixel."""
     low = min(max(0, math.ceil(first - _WHOLE)), side - 1)
     return low, max(low + 1, min(side, math.floor(last + _WHOLE)))
 
 
-def _missing(index: int, count: int) -> OutOfBoundsError:
+def _no_tile_error(index: int, count: int) -> OutOfBoundsError:
     return OutOfBoundsError(f"There is no tile {index} in a grid of {count}.")

@@ -1,4 +1,4 @@
-"""Tiles as batches, read ahead while the model works on the one before."""
+"""Prefetching of batches: tiles are read while the model processes earlier ones."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from workbench.tiling.grid import Grid
 
 
-_LOOK_S: Final = 0.05
-"""How often a reader that is far enough ahead looks whether the focus has moved."""
+_POLL_S: Final = 0.05
+"""Interval in seconds at which a waiting reader checks whether the focus has moved."""
 
 
 class TileSource(Protocol):
-    """What batches are read from: a `Slide`, or anything that reads tiles alike."""
+    """Source of batches: a `Slide`, or an object with the same methods."""
 
     @property
     def path(self) -> str:
-        """Where the pixels come from, for error messages."""
+        """Path of the source, for error messages."""
 
     def read_tiles(
         self,
@@ -46,42 +46,43 @@ class TileSource(Protocol):
     def read_encoded(
         self, boxes: Sequence[Box], size: tuple[int, int]
     ) -> EncodedBoxes | None:
-        """Return them as stored JPEG tiles, if they are; asked for only on demand."""
+        """Return boxes as stored JPEG tiles; None if they are not stored so."""
 
 
 class Order(Protocol):
-    """Which chunk comes first, as things are now; asked from several threads."""
+    """Current priority of chunks; called from several threads."""
 
     def first(self, numbers: Sequence[int]) -> int:
-        """Return which of some drawn chunks is to be given first."""
+        """Return the chunk among `numbers` (already read) to deliver first."""
 
     def hurries(self, numbers: Sequence[int]) -> bool:
-        """Return whether one not yet drawn should come before all of these."""
+        """Return whether a chunk not yet read should come before all of `numbers`."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Batch:
-    """Some tiles of a grid, in the order that was asked for."""
+    """The tiles of one chunk, in the order of the chunk."""
 
     number: int
-    """Of the chunk it answers."""
+    """Number of the chunk."""
 
     indices: NDArray[np.int64]
     """Numbers of the tiles in the grid, int64 of shape (N,)."""
 
     pixels: NDArray[np.uint8]
-    """uint8, shape (N, tile_px, tile_px, 3), sRGB; this batch's own memory. None of
-    them where they are still encoded."""
+    """uint8, shape (N, tile_px, tile_px, 3), sRGB; memory owned by the batch. Empty
+    (N = 0) if the tiles are encoded."""
 
     seconds: float = 0.0
-    """How long reading it took."""
+    """Time of reading, in seconds."""
 
     encoded: EncodedBoxes | None = None
-    """What becomes the pixels, where that was asked for and can be."""
+    """Encoded tiles in place of `pixels`, if requested and possible."""
 
     shown: tuple[Box, ...] = ()
-    """What of each tile is on the slide, in its own pixels, if the slide's edge is to
-    cut tiles and cuts some of these; else none."""
+    """Part of each tile that is on the slide, in tile pixels, if the border is "cut"
+    and
+    the edge of the slide cuts some of these tiles; else empty."""
 
 
 def read_batches(  # noqa: PLR0913 - options that have nothing to do with each other
@@ -96,37 +97,36 @@ def read_batches(  # noqa: PLR0913 - options that have nothing to do with each o
     encoded: Callable[[], bool] = lambda: False,
     border: Border = "background",
 ) -> Generator[Batch, None, None]:
-    """Read one batch for each chunk, ahead of whoever takes them.
+    """Read one batch per chunk, ahead of the consumer.
 
-    One thread reads; it is at most `prefetch` batches ahead, and it also draws from
-    `chunks`, as late as that allows, so that a schedule can still change its mind.
-    With an `order`, a batch that hurries is read although others wait, and is given
-    before them. Closing the iterator, or dropping it, stops the thread after the
-    batch in hand.
+    One thread reads; it is at most `prefetch` batches ahead. It also draws from
+    `chunks` as late as possible, so that their order can still change. With an `order`,
+    an urgent batch is read although others wait, and is delivered before them. Closing
+    or dropping the iterator stops the thread after the current batch.
 
     Parameters
     ----------
     slide : Slide
-        What to read.
+        Source of the tiles.
     grid : Grid
-        Where its tiles lie.
+        Grid of the tiles.
     chunks : iterable of (int, int64 (N,))
-        Batch number and the tiles of that batch.
+        Number and tiles of each chunk.
     order : Order, optional
-        Says which batch is given first; by default the one that was read first.
+        Priority of batches; default: in the order of reading.
     prefetch : int
-        Batches that may wait to be taken, at least 1; twice as many if some hurry.
+        Maximum number of waiting batches, at least 1; twice as many with urgent ones.
     threads : int or (int, int)
-        Decoding threads within one batch; of two, the second while one is waited for
-        or none is ready: whoever waits needs no processor.
+        Decoding threads within one batch. Of two numbers, the second is used while the
+        consumer waits or no batch is ready, because then it needs no CPU.
     allocate : callable, optional
-        Returns uint8 memory of a shape, such as pinned memory for a GPU.
+        Returns a uint8 array of a shape, for example in pinned memory for a GPU.
     encoded : callable
-        Whether the next batch is better left encoded, where it is stored as JPEG tiles.
+        Returns whether the next batch should stay encoded, if stored as JPEG tiles.
     border : Border
-        What tiles show beyond the slide's edge. If not its background, batches that
-        reach there are decoded here. With "cut" they show the background, and say
-        what of them is on the slide.
+        Padding of tiles beyond the edge of the slide. Except for "background", batches
+        at the edge are decoded on the CPU. With "cut" the pixels are background, and
+        `Batch.shown` gives the part on the slide.
 
     Yields
     ------
@@ -136,12 +136,12 @@ def read_batches(  # noqa: PLR0913 - options that have nothing to do with each o
     Raises
     ------
     SlideReadError
-        When a batch could not be read, naming the file and the tiles' place; raised
-        where the batch would have been taken, after all batches before it.
+        If a batch cannot be read; it names the file and the position of the tiles. It
+        is raised in place of the batch, after all batches before it.
     """
     if isinstance(threads, int):
         threads = threads, threads
-    read = _Reading(slide, grid, threads, allocate, encoded, border)
+    read = _BatchReader(slide, grid, threads, allocate, encoded, border)
     ahead = _ReadAhead(read, slots=max(1, prefetch), order=order)
     thread = threading.Thread(
         target=ahead.produce, args=(chunks,), name="read-ahead", daemon=True
@@ -156,13 +156,13 @@ def read_batches(  # noqa: PLR0913 - options that have nothing to do with each o
 
 
 @dataclass(frozen=True)
-class _Reading:
-    """How one chunk becomes a batch."""
+class _BatchReader:
+    """Reads the batch of a chunk."""
 
     slide: TileSource
     grid: Grid
     threads: tuple[int, int]
-    """While batches are ready, and while one is waited for or none is ready."""
+    """Number of threads while batches are ready, and while the consumer waits."""
 
     allocate: Callable[[tuple[int, ...]], NDArray[np.uint8]] | None
     encoded: Callable[[], bool]
@@ -180,7 +180,7 @@ class _Reading:
         if not boxes:
             return Batch(number, tiles, pixels)
         try:
-            over = self._over_the_edge(tiles)
+            over = self._find_padded(tiles)
             if self.encoded() and not over:
                 encoded = self.slide.read_encoded(boxes, (side, side))
             if encoded is None:
@@ -189,7 +189,7 @@ class _Reading:
                     shown = tuple(map(self.grid.on_slide, tiles.tolist()))
                 else:
                     for i, inside in over.items():
-                        go_on(pixels[i], inside, self.border)
+                        pad_tile(pixels[i], inside, self.border)
         except WorkbenchError:
             raise
         except Exception as error:
@@ -198,8 +198,8 @@ class _Reading:
         spent = time.perf_counter() - began
         return Batch(number, tiles, pixels, spent, encoded, shown)
 
-    def _over_the_edge(self, tiles: NDArray[np.int64]) -> dict[int, Box]:
-        """Return what is on the slide of tiles that are to go on beyond its edge."""
+    def _find_padded(self, tiles: NDArray[np.int64]) -> dict[int, Box]:
+        """Return the part on the slide of each tile that needs padding, by index."""
         if self.border == "background":
             return {}
         whole = Box(0, 0, self.grid.tile_px, self.grid.tile_px)
@@ -214,14 +214,14 @@ class _Reading:
         return self.slide.read_tiles(boxes, (side, side), threads=threads, out=out)
 
 
-def go_on(tile: NDArray[np.uint8], inside: Box, border: Border) -> None:
-    """Let a tile go on beyond the edge of the slide, in place.
+def pad_tile(tile: NDArray[np.uint8], inside: Box, border: Border) -> None:
+    """Pad a tile beyond the edge of the slide, in place.
 
     Parameters
     ----------
     tile : uint8 (side, side, 3)
     inside : Box
-        What of it is on the slide, in its own pixels.
+        Part of the tile that is on the slide, in tile pixels.
     border : Border
         "mirror" or "median".
     """
@@ -231,24 +231,24 @@ def go_on(tile: NDArray[np.uint8], inside: Box, border: Border) -> None:
         tile[:] = np.rint(np.median(shown, axis=(0, 1)))
         tile[part] = shown
         return
-    rows = _mirrored(len(tile), inside.y0, inside.y1)
-    columns = _mirrored(len(tile), inside.x0, inside.x1)
+    rows = _mirror_indices(len(tile), inside.y0, inside.y1)
+    columns = _mirror_indices(len(tile), inside.x0, inside.x1)
     tile[:] = tile[rows[:, None], columns]
 
 
-def _mirrored(side: int, first: int, end: int) -> NDArray[np.int64]:
-    """Return which pixel between `first` and `end` is shown at each of a side."""
+def _mirror_indices(side: int, first: int, end: int) -> NDArray[np.int64]:
+    """Return the index between `first` and `end` of each pixel, mirrored at both."""
     length = end - first
     back_and_forth = (np.arange(side) - first) % (2 * length)
     return first + np.minimum(back_and_forth, 2 * length - 1 - back_and_forth)
 
 
 class _ReadAhead:
-    """The producer and the batches that wait; all that is shared is behind one lock."""
+    """Producer and waiting batches; one lock guards the shared state."""
 
     def __init__(
         self,
-        read: _Reading,
+        read: _BatchReader,
         *,
         slots: int,
         order: Order | None,
@@ -259,19 +259,19 @@ class _ReadAhead:
         self._changed = threading.Condition()
         self._ready: dict[int, Batch] = {}
         self._awaited = False
-        """Whether somebody waits for a batch."""
+        """Whether the consumer waits for a batch."""
         self._stopped = False
         self._ended = False
         self._error: BaseException | None = None
 
     def stop(self) -> None:
-        """Let the producer end after what it is doing now."""
+        """Stop the producer after the current batch."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
 
     def take(self) -> Batch | None:
-        """Wait for the next batch; None when all were taken."""
+        """Wait for the next batch; None after the last one."""
         with self._changed:
             self._awaited = not self._ready
             self._changed.wait_for(lambda: self._ready or self._ended)
@@ -284,12 +284,12 @@ class _ReadAhead:
             return None
 
     def produce(self, chunks: Iterable[tuple[int, NDArray[np.int64]]]) -> None:
-        """Read batch after batch, as long as there is room for them."""
+        """Read batches while there is room for them."""
         error = None
         try:
             remaining = iter(chunks)
             while self._wait_for_room() and (chunk := next(remaining, None)):
-                # Who waits may not have woken up yet for what is ready.
+                # A waiting consumer may not have woken up yet.
                 awaited = self._awaited or not self._ready
                 self._put(self._read(*chunk, awaited=awaited))
         except BaseException as caught:  # noqa: BLE001 - raised again by the consumer
@@ -304,11 +304,11 @@ class _ReadAhead:
             self._changed.notify_all()
 
     def _wait_for_room(self) -> bool:
-        # A focus that moves tells nobody: whoever follows one has to look.
-        patience = None if self._order is None else _LOOK_S
+        # A change of the focus sends no notification, so it is polled.
+        interval = None if self._order is None else _POLL_S
         with self._changed:
             while not (self._stopped or self._has_room()):
-                self._changed.wait(patience)
+                self._changed.wait(interval)
             return not self._stopped
 
     def _has_room(self) -> bool:

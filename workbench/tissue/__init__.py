@@ -1,4 +1,4 @@
-"""Where on a slide there is tissue: not glass, ink, dust or the scanner's edge."""
+"""Tissue detection: separates tissue from glass, ink, dust and the edges of a scan."""
 
 from workbench.system.public_names import public_names
 

@@ -1,4 +1,4 @@
-"""What somebody has chosen about the tissue of a slide, in place of what is found."""
+"""User settings of tissue detection."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TissueChoice:
-    """How tissue is found; the default is what is found without anybody's help."""
+    """Settings of tissue detection; the defaults are fully automatic."""
 
     threshold: float | None = None
-    """Optical density (natural logarithm, 0 to 1) by which tissue is coloured, or
-    absorbs and is textured. None: chosen for each slide, between 0.05 and 0.12."""
+    """Minimum optical density of tissue (natural logarithm, 0 to 1): of its chroma, or
+    of its absorption where it has texture. None: chosen for each slide, between 0.05
+    and 0.12."""
 
     keep_ink: bool = False
-    """Whether what looks like ink counts as tissue."""
+    """Whether pen ink counts as tissue."""
 
     tissue_in: Area | None = None
-    """Where there is tissue, whatever it looks like."""
+    """Area that always counts as tissue."""
 
     no_tissue_in: Area | None = None
-    """Where there is none, such as ink, even if it lies in `tissue_in`."""
+    """Area that never counts as tissue, such as ink; overrides `tissue_in`."""
 
     @classmethod
     def of(cls, recipe: Recipe) -> Self:
-        """Return what a recipe says about tissue."""
+        """Return the tissue settings of a recipe."""
         return cls(
             threshold=recipe.tissue_threshold,
             keep_ink=recipe.ink == "keep",
-            tissue_in=_area(recipe.tissue_in),
-            no_tissue_in=_area(recipe.no_tissue_in),
+            tissue_in=_to_area(recipe.tissue_in),
+            no_tissue_in=_to_area(recipe.no_tissue_in),
         )
 
-    def corrected(self, mask: NDArray[np.bool_], box: Box) -> NDArray[np.bool_]:
-        """Return a mask over a box with the two areas as they were chosen."""
+    def apply(self, mask: NDArray[np.bool_], box: Box) -> NDArray[np.bool_]:
+        """Return a mask over a box with the two areas applied."""
         size = mask.shape[1], mask.shape[0]
         if self.tissue_in is not None:
             mask = mask | self.tissue_in.mask(box, size)
@@ -52,5 +53,5 @@ class TissueChoice:
         return mask
 
 
-def _area(region: Any) -> Area | None:
+def _to_area(region: Any) -> Area | None:
     return None if region is None else Area.of(region)

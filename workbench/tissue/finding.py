@@ -1,4 +1,4 @@
-"""Finding the tissue of a slide: one reading at low resolution, in bands."""
+"""Tissue detection on a slide, from one read at low resolution."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ if TYPE_CHECKING:
     from workbench.slide.slide import Slide
 
 _MAX_RASTER_PX: Final = 2048
-"""Longest side of the raster on which tissue is looked for, so that a slide of any
-size takes the same memory: 16 µm a pixel for one of 33 mm."""
+"""Maximum side of the tissue raster in cells, which bounds the memory: a cell has 16 µm
+on a slide of 33 mm."""
 
 _FINE_RASTER_PX: Final = 512
 _MOST_SAMPLES: Final = 4
-"""A raster is judged finer than it is, by up to so many samples along a cell, if it
-stays below so many: in small pictures a cell of 8 µm mixes all colours to one."""
+"""Maximum samples along a cell. A small raster is classified at a finer resolution (up
+to `_FINE_RASTER_PX`), because a cell of 8 µm mixes the colours of a small image."""
 
 _BAND: Final = 128
-"""Rows of the raster that are read at once."""
+"""Rows of the raster per read."""
 
 _HALF: Final = 0.5
-_FOUND: Final = TissueChoice()
+_AUTOMATIC: Final = TissueChoice()
 
 
 def find_tissue(
-    slide: Slide, *, mpp: float = 8.0, choice: TissueChoice = _FOUND
+    slide: Slide, *, mpp: float = 8.0, choice: TissueChoice = _AUTOMATIC
 ) -> Tissue:
-    """Find the tissue of a slide from one reading at low resolution.
+    """Detect the tissue of a slide from one read at low resolution.
 
     Parameters
     ----------
     slide : Slide
-        Its mpp need not be known; then the raster and the size of what counts as
-        noise are relative to the slide.
+        The slide. If its mpp is not known, the cell size and the minimum size of tissue
+        are relative to the slide.
     mpp : float
-        Micrometres for each raster cell, where the slide's mpp is known; made
-        coarser for a slide that would need more than 2048 cells along a side.
+        Micrometres per raster cell, if the slide's mpp is known; increased for a slide
+        that would need more than 2048 cells along a side.
     choice : TissueChoice
-        What somebody has chosen in place of what is found.
+        User settings; default: automatic.
 
     Returns
     -------
     Tissue
-        Over the whole slide; empty for a blank one.
+        Covers the whole slide; empty for a blank slide.
     """
     width, height = slide.size
     longest = max(width, height)
@@ -62,7 +62,7 @@ def find_tissue(
         cell = max(round(mpp / slide.mpp), math.ceil(longest / _MAX_RASTER_PX), 1)
     columns, rows = -(-width // cell), -(-height // cell)
     samples = min(_FINE_RASTER_PX // max(columns, rows), _MOST_SAMPLES, cell)
-    pixels = _overview(slide, cell, max(samples, 1))
+    pixels = _read_overview(slide, cell, max(samples, 1))
     mask = tissue_mask(
         pixels,
         mpp=None if slide.mpp is None else slide.mpp * cell / max(samples, 1),
@@ -72,12 +72,12 @@ def find_tissue(
     if samples > 1:
         parts = mask.reshape(rows, samples, columns, samples)
         mask = parts.mean(axis=(1, 3)) >= _HALF
-    mask = choice.corrected(mask, Box(0, 0, columns * cell, rows * cell))
+    mask = choice.apply(mask, Box(0, 0, columns * cell, rows * cell))
     return Tissue(mask, float(cell))
 
 
-def _overview(slide: Slide, cell: int, samples: int) -> NDArray[np.uint8]:
-    """Return a slide as pixels, `samples` along each side of a cell."""
+def _read_overview(slide: Slide, cell: int, samples: int) -> NDArray[np.uint8]:
+    """Return the whole slide, with `samples` pixels along each side of a cell."""
     width, height = slide.size
     columns, rows = -(-width // cell), -(-height // cell)
     pixels = np.empty((rows * samples, columns * samples, 3), np.uint8)

@@ -1,15 +1,15 @@
-"""Ink told from stain.
+"""Detection of pen ink, and its separation from stains of similar colour.
 
-Blue, green, red and black are colours of ink, and of stains: aniline blue, methyl
-green, Sirius red, silver. So a hue is only a sign. What has it is judged by what else
-is seen:
+Blue, green, red and black are colours of ink, and also of stains: aniline blue, methyl
+green, Sirius red, silver. So a hue is only a candidate. Candidate objects are
+classified by further criteria:
 
-- *Flat*: ink that lies on glass has no texture; tissue has.
-- *Strong*: a marker absorbs more of one channel, against the others, than a section.
-- *Rare*: a colour that much of what absorbs has is the stain of the slide. Then only
-  what is stronger than the rest, and rare by that, can be ink.
-- *Consistent*: where there is ink beyond doubt, its hue nearby is its rim, and what is
-  dark and touches it is ink, too.
+- *Flat*: ink on glass has no texture; tissue has.
+- *Strong*: the channels differ more in ink of a marker than in a section.
+- *Rare*: a colour of a large share of the absorbing pixels is the stain of the slide.
+  Then only rare pixels that are stronger than the rest can be ink.
+- *Consistent*: near certain ink, pixels of its hue are its rim, and dark objects that
+  touch it are ink, too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from workbench.tissue.light import Light
 
 HUE, LIKELY, STRONG = 1, 2, 3
-"""Levels at which a pixel may have a colour of ink: each includes those before it."""
+"""Levels of evidence for ink; a higher level includes the lower ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +36,21 @@ class Kind:
     """One colour of ink."""
 
     shift: int
-    """Where the level of this kind begins in a byte of `Light.signs`."""
+    """Bit at which the level of this colour starts in a byte of `Light.signs`."""
 
     rare: float
-    """Share of what absorbs, below which the hue is not the stain of the slide."""
+    """Share of absorbing pixels below which the hue is not the stain of the slide."""
 
     share: float
-    """Of an object of ink that is at least `LIKELY`."""
+    """Minimum share of an ink object that is at least `LIKELY`."""
 
     flat: int
-    """Level that some of a flat object must have: spread eosin is flat, too."""
+    """Level that part of a flat object must reach: spread eosin is flat, too."""
 
     def level(self, signs: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the level of each pixel, 0 (another hue) to 3, uint8 (H, W)."""
-        found: NDArray[np.uint8] = (signs >> np.uint8(self.shift)) & np.uint8(3)
-        return found
+        level: NDArray[np.uint8] = (signs >> np.uint8(self.shift)) & np.uint8(3)
+        return level
 
 
 COLD: Final = Kind(0, 0.6, 0.3, HUE)
@@ -58,60 +58,60 @@ RED: Final = Kind(2, 0.7, 0.1, LIKELY)
 BLACK: Final = Kind(4, 0.25, 0.3, HUE)
 
 DENSE: Final = 1 << 6
-"""Bit of a pixel that is as dense as ink over tissue is."""
+"""Bit of a pixel that is as dense as ink on tissue."""
 
 _HUE: Final = 0.08
-"""Optical density by which the hue of ink must show."""
+"""Minimum difference in optical density for the hue of ink."""
 
 _COLD_LEVELS: Final = (0.5, 0.9)
 _DARK_LEVELS: Final = (1.1, 1.6)
-"""Optical density by which blue and green ink absorbs red more than green, or in the
-mean of all channels: where it is likely, and where it is strong."""
+"""Optical density of blue and green ink, as red minus green, or as the mean of all
+channels: for `LIKELY` and for `STRONG`."""
 
 _RED_LEVELS: Final = (0.7, 1.5)
-"""Optical density by which red ink absorbs green more than red."""
+"""Optical density of red ink, as green minus red: for `LIKELY` and for `STRONG`."""
 
 _GREY: Final = 0.85
 _BLACK: Final = 1.2
 _BLACK_LEVELS: Final = (1.5, 2.1)
-"""Optical density of black ink: in every channel, and in their mean."""
+"""Optical density of black ink: minimum in every channel, and in their mean."""
 
 _DENSE: Final = 1.8
-"""Mean optical density of ink over tissue, and of the densest tissue."""
+"""Mean optical density of ink on tissue, and of the densest tissue."""
 
 _FLAT: Final = 6
 _FLAT_REACH: Final = 4
-"""Texture of ink on glass, in thousandths of its density, at most; and radius in
-pixels of a disc that has no more, where stain has the same hue."""
+"""Maximum texture of ink on glass, in thousandths of its density; and minimum radius in
+pixels of a flat area where the stain has the same hue."""
 
 _APART: Final = 0.4
-"""Share of what is likely that is strong, if it is ink: the darkest of a stain is a
-tail of its distribution, and ink is apart from it."""
+"""Minimum share of `LIKELY` pixels that are `STRONG` in ink. The darkest pixels of a
+stain are the tail of its distribution; ink is separate from it."""
 
 _MOST: Final = 0.5
 _MUCH: Final = 0.5
 _SOME: Final = 0.1
 _FEW: Final = 0.05
 _RARE: Final = 0.25
-"""Shares of an object, and of what absorbs."""
+"""Shares of an object, or of the absorbing pixels."""
 
 _ABSORBS: Final = 0.06
-"""Optical density from which something absorbs."""
+"""Minimum optical density of absorbing pixels."""
 
 _NEAR: Final = 12
-"""Pixels around ink in which its own hue is its rim."""
+"""Distance from ink in pixels within which its hue is its rim."""
 
 _MIN_PX: Final = 12
 _MIN_STRONG_PX: Final = 100
-"""Marks of fewer pixels are noise, or spots of the stain where it is the slide's."""
+"""Minimum pixels of ink, and of ink with the hue of the slide's stain."""
 
 
 def signs(density: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Tell of each pixel what colours of ink it may have, and how strongly.
+    """Return the possible colours of ink of each pixel, with their level of evidence.
 
-    Hematoxylin and eosin absorb green most, then red or blue by their mixture. Blue
-    and green ink absorb red more than green; red ink absorbs blue nearly as much as
-    green, and hardly any red; black absorbs everything, nearly alike.
+    Hematoxylin and eosin absorb green most, then red or blue depending on their
+    mixture. Blue and green ink absorb red more than green; red ink absorbs blue nearly
+    as much as green, and almost no red; black ink absorbs all channels almost equally.
 
     Parameters
     ----------
@@ -121,22 +121,22 @@ def signs(density: NDArray[np.float32]) -> NDArray[np.uint8]:
     Returns
     -------
     uint8 (H, W)
-        A level for each kind; see `Kind.level`.
+        A level for each colour of ink; see `Kind.level`.
     """
     red, green, blue = density
     high = np.maximum(np.maximum(red, green), blue)
     low = np.minimum(np.minimum(red, green), blue)
     mean = (red + green + blue) / 3
-    found = np.zeros(red.shape, np.uint8)
+    result = np.zeros(red.shape, np.uint8)
 
-    def note(kind: Kind, *levels: NDArray[np.bool_]) -> None:
+    def add(kind: Kind, *levels: NDArray[np.bool_]) -> None:
         reached = levels[0]
-        for each in levels:
-            reached = reached & each
-            found[:] += reached.view(np.uint8) << np.uint8(kind.shift)
+        for level in levels:
+            reached = reached & level
+            result[:] += reached.view(np.uint8) << np.uint8(kind.shift)
 
     excess = red - green
-    note(
+    add(
         COLD,
         (red > 1.1 * green) & (excess > _HUE),
         (excess > _COLD_LEVELS[0]) | (mean > _DARK_LEVELS[0]),
@@ -145,42 +145,42 @@ def signs(density: NDArray[np.float32]) -> NDArray[np.uint8]:
     excess = green - red
     deep = (green > 3 * red) & (blue > 0.75 * green) & (excess > _RED_LEVELS[1])
     pink = (green > 4.5 * red) & (blue > 0.7 * green) & (excess > 2.5 * _HUE)
-    note(RED, pink | deep, excess > _RED_LEVELS[0], excess > _RED_LEVELS[1])
+    add(RED, pink | deep, excess > _RED_LEVELS[0], excess > _RED_LEVELS[1])
     grey = (low > _GREY) & (high - low < 0.42 * high)
     black = (low > _BLACK) & (high - low < 0.3 * high)
-    note(
+    add(
         BLACK,
         grey,
         black | (mean > _BLACK_LEVELS[0]),
         mean > _BLACK_LEVELS[1],
     )
-    found |= (mean > _DENSE).view(np.uint8) * np.uint8(DENSE)
-    return found
+    result |= (mean > _DENSE).view(np.uint8) * np.uint8(DENSE)
+    return result
 
 
 def ink_of(light: Light) -> NDArray[np.bool_]:
-    """Return where there is ink, or a black edge of the scan: bool (H, W)."""
+    """Return the mask of ink and of black edges of the scan: bool (H, W)."""
     absorbs = light.density > _ABSORBS / DENSITY_STEP
     total = max(1, int(absorbs.sum()))
     flat = light.relative < _FLAT
     ink = np.zeros(absorbs.shape, np.bool_)
     for kind in (COLD, RED, BLACK):
-        ink |= _ink(kind, kind.level(light.signs), flat, total)
+        ink |= _classify_ink(kind, kind.level(light.signs), flat, total)
     if not ink.any():
         return ink
     dark = Objects.of(BLACK.level(light.signs) > 0)
     ink |= dark.where(dark.share(grown(ink, 2)) > _MOST)
     dense = light.signs & np.uint8(DENSE) > 0
-    if dense.sum() < _RARE * total:  # over tissue, ink has the colour of both
+    if dense.sum() < _RARE * total:  # ink on tissue has a mixed colour
         beside = Objects.of(dense & ~ink)
         ink |= beside.where(beside.count(grown(ink, 3)) > _MIN_PX)
     return without_small(ink, _MIN_PX)
 
 
-def _ink(
+def _classify_ink(
     kind: Kind, level: NDArray[np.uint8], flat: NDArray[np.bool_], total: int
 ) -> NDArray[np.bool_]:
-    """Return what of one kind is ink, where `total` pixels of the picture absorb."""
+    """Return the mask of ink of one colour; `total`: number of absorbing pixels."""
     hue = level >= HUE
     covered = np.array([np.count_nonzero(level >= each) for each in range(4)]) / total
     if not covered[HUE]:
@@ -198,20 +198,20 @@ def _ink(
         sure |= objects.share(level >= LIKELY) > _SOME
     ink = objects.where(sure)
     if not rare:
-        beyond = _beyond_stain(kind, level, flat, covered)
+        beyond = _separate_from_stain(kind, level, flat, covered)
         ink |= hue & grown(beyond, _NEAR // 2)
     return ink
 
 
-def _beyond_stain(
+def _separate_from_stain(
     kind: Kind,
     level: NDArray[np.uint8],
     flat: NDArray[np.bool_],
     covered: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
-    """Return what is ink where its hue is the stain's: flat, or stronger than that.
+    """Return the ink on a slide whose stain has the same hue: flat, or stronger.
 
-    What is dense in all channels may be stained densely, so black must be flat.
+    Dense pixels may be densely stained tissue, so black ink must be flat.
     """
     ink = opened(flat & (level >= kind.flat), _FLAT_REACH)
     apart = covered[STRONG] > _APART * covered[LIKELY]

@@ -1,7 +1,7 @@
-"""What light says of each pixel of a picture: how much of it is absorbed, and how.
+"""Optical features of each pixel: density, chroma, texture and candidates for ink.
 
-All is relative to the slide's own glass, in optical density (natural logarithm), and
-kept as bytes, so that a raster over a large slide takes a few megabytes.
+All are relative to the glass of the slide, in optical density (natural logarithm), and
+stored as bytes, so that a raster over a large slide takes a few megabytes.
 """
 
 from __future__ import annotations
@@ -19,78 +19,77 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DENSITY_STEP: Final = 0.01
-"""Of `Light.density` and `Light.chroma`: optical density for each step of a byte."""
+"""Optical density per step of a byte in `Light.density` and `Light.chroma`."""
 
 TEXTURE_STEP: Final = 0.0005
-"""Of `Light.texture`."""
+"""Optical density per step of a byte in `Light.texture`."""
 
 _DENSEST: Final = 2.2
-"""Optical density beyond which there is only the noise of the sensor."""
+"""Maximum optical density; beyond it there is only sensor noise."""
 
 _GLASS_MIN: Final = 190
 _GLASS_MAX_SPREAD: Final = 14
 _GLASS_MAX_TEXTURE: Final = 0.003
 _GLASS_MIN_SHARE: Final = 0.005
 _GLASS_DEFAULT: Final = 243.0
-"""Glass is bright and grey (grey levels), without texture, and some of it is seen."""
+"""Criteria of glass: bright, grey (grey levels), without texture, at least a minimum
+share of the image; and the grey level that is assumed if there is none."""
 
 _GLASS_BANDS: Final = 4
-"""Bands of a picture in which glass is looked for, evenly spread, or few more."""
+"""Approximate number of bands, evenly spread, in which glass is searched."""
 
 _DARK: Final = 60
 _DARK_SHARE: Final = 0.4
 _DARK_FIELD_MAX: Final = 110
-"""A dark field is a picture without glass, much of it dark, in which next to nothing
-is bright in all channels (grey levels)."""
+"""Criteria of a dark-field image: no glass, a large share of dark pixels, almost none
+bright in all channels (grey levels)."""
 
 _BAND: Final = 256
 _REACH: Final = 24
-"""Rows that are looked at at once, and rows beyond which nothing of them depends."""
+"""Rows per band, and rows of context on each side that their result depends on."""
 
 _BLUR: Final = 1.2
-"""Sigma in pixels of the blur against noise and JPEG's blocks."""
+"""Sigma in pixels of the blur against noise and JPEG blocks."""
 
 _FINE: Final = 2.0
-"""Sigma in pixels: texture is what differs from a blur by it..."""
+"""Sigma in pixels of the blur from which texture is the difference..."""
 
 _MEDIAN: Final = 9
-"""...at half of the pixels of a square of this side, so that an edge is none."""
+"""...as the median over a square of this side, so that an edge has no texture."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Light:
-    """What each pixel of a picture does to light; all arrays are (H, W)."""
+    """Optical features of an image; all arrays are uint8 (H, W)."""
 
     chroma: NDArray[np.uint8]
-    """By how much the channels differ, in steps of `DENSITY_STEP`."""
+    """Range of the density over the channels, in steps of `DENSITY_STEP`."""
 
     density: NDArray[np.uint8]
-    """Mean of the channels, in steps of `DENSITY_STEP`."""
+    """Mean density of the channels, in steps of `DENSITY_STEP`."""
 
     texture: NDArray[np.uint8]
-    """By how much the densest channel varies from pixel to pixel, in steps of
-    `TEXTURE_STEP`: 0 to 0.13."""
+    """Local variation of the densest channel, in steps of `TEXTURE_STEP`: 0 to 0.13."""
 
     relative: NDArray[np.uint8]
-    """The same as a share of the density itself, in thousandths."""
+    """Texture relative to the density, in thousandths."""
 
     signs: NDArray[np.uint8]
-    """What `signs_of` says of the densities of each pixel."""
+    """Result of `signs_of` for each pixel."""
 
 
 def measure(
     pixels: NDArray[np.uint8],
     signs_of: Callable[[NDArray[np.float32]], NDArray[np.uint8]],
 ) -> Light:
-    """Measure a picture band by band.
+    """Measure the optical features of an image, band by band.
 
     Parameters
     ----------
     pixels : uint8 (H, W, 3)
         sRGB; bright field, or fluorescence on a dark field, which is inverted.
     signs_of : callable
-        Takes densities of red, green and blue, float32 (3, h, W), and returns uint8
-        (h, W).
+        Takes densities of red, green and blue, float32 (3, h, W); returns uint8 (h, W).
     """
     inverted = is_dark_field(pixels)
     glass = np.full(3, 255.0) if inverted else bare_glass(pixels)
@@ -102,18 +101,18 @@ def measure(
         texture = _texture(high)
         density, low, high = density[:, inner], low[inner], high[inner]
         mean = density[0] + density[1] + density[2]
-        light.chroma[rows] = _bytes(high - low, DENSITY_STEP)
-        light.density[rows] = _bytes(mean, 3 * DENSITY_STEP)
+        light.chroma[rows] = _quantize(high - low, DENSITY_STEP)
+        light.density[rows] = _quantize(mean, 3 * DENSITY_STEP)
         light.texture[rows] = texture[inner]
         held = np.clip(high, np.float32(0.01), np.float32(_DENSEST))
         relative = light.texture[rows] / held
-        light.relative[rows] = _bytes(relative, 0.001 / TEXTURE_STEP)
+        light.relative[rows] = _quantize(relative, 0.001 / TEXTURE_STEP)
         light.signs[rows] = signs_of(density)
     return light
 
 
 def is_dark_field(pixels: NDArray[np.uint8]) -> bool:
-    """Tell fluorescence on black from light that shines through a section."""
+    """Return whether an image is fluorescence on black, not transmitted light."""
     sample = _sample(pixels)
     low, high = _range(np.moveaxis(sample, 2, 0))
     return bool(
@@ -121,28 +120,28 @@ def is_dark_field(pixels: NDArray[np.uint8]) -> bool:
         and _bare(sample).mean() < _GLASS_MIN_SHARE
         and (high < _DARK).mean() >= _DARK_SHARE
         and np.percentile(low, 95) < _DARK_FIELD_MAX
-        and high.max() >= _DARK  # else it is all black, and nothing shines
+        and high.max() >= _DARK  # otherwise completely black
     )
 
 
 def bare_glass(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return the colour of glass, float64 (3,): the median of what looks like it.
+    """Return the colour of glass, float64 (3,): the median of pixels that look like it.
 
-    Pale tissue is bright and grey as well, but has texture. Without at least half a
-    percent of glass there is none to be seen, and it is taken to be nearly white.
+    Pale tissue is bright and grey, too, but has texture. If less than half a percent of
+    the image is glass, a near-white default is returned.
     """
-    counts, looked_at = np.zeros((3, 256), np.int64), 0
+    counts, total = np.zeros((3, 256), np.int64), 0
     step = 1 + len(pixels) // (_BAND * _GLASS_BANDS)
     for _, part, inner in islice(_bands(pixels), 0, None, step):
         smooth = _smooth(part)
         _, high = _range(_density(smooth, np.full(3, 255.0)))
         flat = _texture(high) <= _GLASS_MAX_TEXTURE / TEXTURE_STEP
         bare = (_bare(smooth) & flat)[inner]
-        looked_at += bare.size
+        total += bare.size
         for channel in range(3):
             levels = part[inner][..., channel][bare]
             counts[channel] += np.bincount(levels, minlength=256)
-    if counts[0].sum() < _GLASS_MIN_SHARE * looked_at:
+    if counts[0].sum() < _GLASS_MIN_SHARE * total:
         return np.full(3, _GLASS_DEFAULT)
     half = counts.sum(axis=1, keepdims=True) / 2
     middle: NDArray[np.float64] = (np.cumsum(counts, axis=1) < half).sum(axis=1) * 1.0
@@ -162,7 +161,7 @@ def _bare(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
 def _bands(
     pixels: NDArray[np.uint8],
 ) -> Iterator[tuple[slice, NDArray[np.uint8], slice]]:
-    """Yield rows, the pixels of these and of some around them, and where they lie."""
+    """Yield rows, their pixels with context rows, and their slice of these pixels."""
     for top in range(0, len(pixels), _BAND):
         above = min(top, _REACH)
         part = pixels[top - above : top + _BAND + _REACH]
@@ -188,9 +187,9 @@ def _density(
 
 
 def _range(planes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the least and the greatest of three planes, (3, H, W), at each pixel.
+    """Return the minimum and maximum of three planes, (3, H, W), at each pixel.
 
-    Two steps over whole planes are many times faster than a reduction over three.
+    Two steps over whole planes are many times faster than a reduction over an axis.
     """
     red, green, blue = planes
     low = np.minimum(np.minimum(red, green), blue)
@@ -198,14 +197,14 @@ def _range(planes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _texture(density: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return how much a density varies finely, in steps of `TEXTURE_STEP`."""
+    """Return the fine local variation of a density, in steps of `TEXTURE_STEP`."""
     held = np.minimum(density, np.float32(_DENSEST))
     rest = cv2.absdiff(held, cv2.GaussianBlur(held, (0, 0), _FINE))
-    median: NDArray[np.uint8] = cv2.medianBlur(_bytes(rest, TEXTURE_STEP), _MEDIAN)
+    median: NDArray[np.uint8] = cv2.medianBlur(_quantize(rest, TEXTURE_STEP), _MEDIAN)
     return median
 
 
-def _bytes(values: NDArray[np.float32], step: float) -> NDArray[np.uint8]:
-    """Return values in steps, rounded, as bytes; what is too large as 255."""
+def _quantize(values: NDArray[np.float32], step: float) -> NDArray[np.uint8]:
+    """Quantize values to bytes in steps of `step`; larger values become 255."""
     scaled: NDArray[np.uint8] = cv2.convertScaleAbs(values, alpha=1 / step)
     return scaled.reshape(values.shape)

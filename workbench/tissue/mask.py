@@ -1,11 +1,12 @@
-"""Where in a picture there is tissue: not glass, ink, dust or the scanner's edge.
+"""Tissue mask of an image: separates tissue from glass, ink, dust and scan edges.
 
-Most stains are *coloured*: they absorb one part of the light more than another, and
-glass, shadows and dust do not. But blue and brown mix to grey, and silver is grey
-itself; tissue of these has *texture*, which glass and its shadows have not. So a pixel
-is tissue by its chroma alone, or by being absorbing and textured. What has a colour
-of ink is judged by `workbench.tissue.ink`. The threshold on chroma is Otsu's, but held
-between absolute limits, so that a blank slide has no tissue and a full one no glass.
+Most stains are *coloured*: they absorb one part of the spectrum more than another;
+glass, shadows and dust do not. But blue and brown mix to grey, and silver is grey; such
+tissue has *texture*, which glass and shadows do not have. So a pixel is tissue by its
+chroma alone, or by absorption together with texture. Colours of ink are classified by
+`workbench.tissue.ink`. The threshold on chroma is Otsu's, clipped to absolute limits,
+so that a blank slide has no tissue and a full one no glass. N. Otsu, "A threshold
+selection method from gray-level histograms", IEEE Trans. Syst. Man Cybern. 9(1), 1979.
 """
 
 from __future__ import annotations
@@ -25,42 +26,42 @@ if TYPE_CHECKING:
     from workbench.tissue.light import Light
 
 CHROMA_BOUNDS: Final = (0.05, 0.12)
-"""Optical density (natural logarithm) by which tissue must be coloured: below the
-first there may be noise and tinted glass, above the second there is dye."""
+"""Limits of the chroma threshold, in optical density (natural logarithm): below the
+first may be noise and tinted glass, above the second is stain."""
 
 _ABSORBS: Final = 0.06
 _TEXTURE: Final = 0.0025
 _AROUND: Final = 21
-"""Optical density of what is tissue by its texture, and of that texture, at half of
-the pixels of a square of this side."""
+"""Tissue by texture: minimum optical density, and minimum texture as the median over a
+square of this side in pixels."""
 
 _GREYEST: Final = np.float32(0.15)
-"""Chroma as a share of the density: less is the noise of what is dark and grey."""
+"""Minimum chroma as a share of the density; less is noise of dark grey pixels."""
 
 _HAIR: Final = 2
-"""Grey tissue is wider than a disc of this radius, in pixels."""
+"""Radius in pixels of the narrowest grey tissue."""
 
 _GREY_SHARE: Final = 0.25
-"""An object of which less is coloured is grey: tissue, or a speck, a hair, the edge of
-a cover slip, or the shadow along the border of a scan..."""
+"""Share of coloured pixels below which an object is grey: tissue, or a speck, a hair,
+the edge of a cover slip, or the shadow along the border of a scan..."""
 
 _LINE_PX: Final = 20
 _BORDER: Final = 0.06
-"""...which are no wider than so many pixels, or this share of the longer side."""
+"""...which are no wider than this, in pixels, or as a share of the longer side."""
 
 _MIXED: Final = 5
 _RIM: Final = 12
-"""Pixels around ink that are mixtures with it, and in which an object may be one."""
+"""Distances from ink in pixels: of mixed pixels, and of objects that are its rim."""
 
 _RIM_SHARE: Final = 0.8
 
 _MIN_SHARE: Final = 2e-5
-"""Objects and holes smaller than this share of the raster are noise..."""
+"""Minimum size of objects and holes, as a share of the raster..."""
 
 _MIN_OBJECT_MM2: Final = 0.01
 _MOST_SHARE: Final = 0.005
-"""...or smaller than this, where the mpp is known; of a small picture no more than this
-share is noise, since what it shows goes on beyond it."""
+"""...or in mm², if the mpp is known; but at most this share of a small image, whose
+objects may extend beyond it."""
 
 
 def tissue_mask(
@@ -70,7 +71,7 @@ def tissue_mask(
     threshold: float | None = None,
     keep_ink: bool = False,
 ) -> NDArray[np.bool_]:
-    """Tell tissue from glass, ink, dust and black edges.
+    """Separate tissue from glass, ink, dust and black edges.
 
     Parameters
     ----------
@@ -78,13 +79,13 @@ def tissue_mask(
         sRGB, best at about 8 µm per pixel; bright field of any stain, or fluorescence
         on a dark field.
     mpp : float, optional
-        Micrometres per pixel of `pixels`; decides how small a speck or a hole is
-        noise. Default: relative to the picture.
+        Micrometres per pixel of `pixels`; sets the minimum size of objects and holes.
+        Default: relative to the image.
     threshold : float, optional
-        Optical density by which tissue is coloured, or absorbs and is textured.
-        Default: chosen for the picture, between 0.05 and 0.12.
+        Minimum optical density of tissue: of its chroma, or of its absorption where it
+        has texture. Default: chosen for the image, between 0.05 and 0.12.
     keep_ink : bool
-        Whether what looks like ink counts as tissue.
+        Whether pen ink counts as tissue.
 
     Returns
     -------
@@ -96,14 +97,14 @@ def tissue_mask(
     light = measure(pixels, signs)
     ink = np.zeros_like(light.signs, np.bool_) if keep_ink else ink_of(light)
     smallest = _smallest_object(pixels.shape, mpp)
-    coloured, textured = _stained(light, ink, threshold)
-    mask = _without_dirt(coloured | textured, coloured, smallest)
-    mask |= _holes(mask, smallest)
-    return _without_rims(mask & ~grown(ink, _MIXED), ink)
+    coloured, textured = _find_stained(light, ink, threshold)
+    mask = _drop_dirt(coloured | textured, coloured, smallest)
+    mask |= _find_holes(mask, smallest)
+    return _drop_rims(mask & ~grown(ink, _MIXED), ink)
 
 
 def artefact_mask(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Tell ink of any colour and black edges from everything else.
+    """Return the mask of ink of any colour and of black edges.
 
     Parameters
     ----------
@@ -113,17 +114,17 @@ def artefact_mask(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     Returns
     -------
     bool (H, W)
-        True on what neither stains nor glass look like.
+        True on pixels that look like neither stain nor glass.
     """
     if not pixels.size:
         return np.zeros(pixels.shape[:2], np.bool_)
     return ink_of(measure(pixels, signs))
 
 
-def _stained(
+def _find_stained(
     light: Light, ink: NDArray[np.bool_], threshold: float | None
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return what is coloured as tissue is, and what absorbs and is textured."""
+    """Return the masks of coloured tissue, and of absorbing tissue with texture."""
     chosen = _threshold(light.chroma, ink) if threshold is None else threshold
     least, dense = chosen / DENSITY_STEP, _GREYEST * light.density
     coloured = light.chroma > np.maximum(least, dense)
@@ -137,7 +138,7 @@ def _stained(
     return coloured, textured & wide
 
 
-def _without_dirt(
+def _drop_dirt(
     mask: NDArray[np.bool_], coloured: NDArray[np.bool_], smallest: int
 ) -> NDArray[np.bool_]:
     """Drop objects that are noise, and grey ones that are specks, lines or borders."""
@@ -151,7 +152,7 @@ def _without_dirt(
 
 
 def _threshold(chroma: NDArray[np.uint8], ink: NDArray[np.bool_]) -> float:
-    """Return Otsu's threshold of what is no ink, held between the absolute limits."""
+    """Return Otsu's threshold of the pixels without ink, clipped to the limits."""
     low, high = CHROMA_BOUNDS
     counts = np.bincount(chroma[~ink], minlength=256)
     if not counts.any():
@@ -166,14 +167,14 @@ def _threshold(chroma: NDArray[np.uint8], ink: NDArray[np.bool_]) -> float:
     return float(np.clip(levels[int(between.argmax())], low, high))
 
 
-def _holes(mask: NDArray[np.bool_], smallest: int) -> NDArray[np.bool_]:
-    """Return the holes of a mask that are noise; what is outside is no hole."""
+def _find_holes(mask: NDArray[np.bool_], smallest: int) -> NDArray[np.bool_]:
+    """Return the holes of a mask that are noise; the outside is not a hole."""
     empty = Objects.of(~mask)
     return empty.where((empty.area < smallest) & ~empty.at_border)
 
 
-def _without_rims(mask: NDArray[np.bool_], ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Drop objects that lie along ink: its rim is a mixture with glass."""
+def _drop_rims(mask: NDArray[np.bool_], ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Drop objects along ink: its rim is a mixture with glass."""
     if not ink.any():
         return mask
     objects = Objects.of(mask)
@@ -181,7 +182,7 @@ def _without_rims(mask: NDArray[np.bool_], ink: NDArray[np.bool_]) -> NDArray[np
 
 
 def _smallest_object(shape: tuple[int, ...], mpp: float | None) -> int:
-    """Return the area in pixels below which an object or a hole is noise."""
+    """Return the minimum area of an object or a hole, in pixels."""
     if mpp is None:
         return max(16, round(_MIN_SHARE * shape[0] * shape[1]))
     smallest = min(_MIN_OBJECT_MM2 * 1e6 / mpp**2, _MOST_SHARE * shape[0] * shape[1])

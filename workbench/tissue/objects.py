@@ -1,4 +1,4 @@
-"""Connected objects of a mask: which are kept, by what is known of each."""
+"""Connected components of a mask, and selection by their properties."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LINE: Final = 8.0
-"""What covers more squares of its own width than this is a line or a stroke."""
+"""Ratio of area to squared width above which an object is a line or a stroke."""
 
 _BAND: Final = 128
-"""Rows whose labels are looked up at once: as 64-bit indices they are large."""
+"""Rows per lookup of labels, which limits the memory for 64-bit indices."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Objects:
-    """The connected objects (8-neighbours) of a mask; number 0 is what is none."""
+    """The connected objects (8-neighbours) of a mask; number 0 is the background."""
 
     labels: NDArray[np.int32]
-    """Number of the object of each pixel, int32 (H, W)."""
+    """Object number of each pixel, int32 (H, W)."""
 
     area: NDArray[np.int64]
-    """Pixels of each object, int64 (N,); 0 for number 0."""
+    """Area of each object in pixels, int64 (N,); 0 for number 0."""
 
     @classmethod
     def of(cls, mask: NDArray[np.bool_]) -> Objects:
-        """Return the objects of a mask."""
-        _, labels, facts, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
-        area = facts[:, cv2.CC_STAT_AREA].astype(np.int64)
+        """Label the objects of a mask."""
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
+        area = stats[:, cv2.CC_STAT_AREA].astype(np.int64)
         area[0] = 0
         return cls(labels, area)
 
     @property
     def at_border(self) -> NDArray[np.bool_]:
-        """Which objects reach the border of the picture, bool (N,)."""
+        """Whether each object touches the border of the image, bool (N,)."""
         reach = np.zeros(len(self.area), np.bool_)
         for side in (self.labels[[0, -1]], self.labels[:, [0, -1]]):
             reach[side] = True
@@ -46,7 +46,7 @@ class Objects:
         return reach
 
     def count(self, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return how many pixels of a mask each object holds, int64 (N,)."""
+        """Return the number of pixels of a mask in each object, int64 (N,)."""
         counts: NDArray[np.int64] = np.bincount(
             self.labels[mask], minlength=len(self.area)
         ).astype(np.int64)
@@ -54,12 +54,12 @@ class Objects:
         return counts
 
     def share(self, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Return which share of each object a mask covers, float64 (N,)."""
+        """Return the share of each object that a mask covers, float64 (N,)."""
         share: NDArray[np.float64] = self.count(mask) / np.maximum(self.area, 1)
         return share
 
     def width(self, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Return how wide each object of `mask` is at its widest, in pixels."""
+        """Return the maximum width of each object of `mask`, in pixels: (N,)."""
         inside = cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 3)
         widest = np.zeros(len(self.area))
         ridge = inside >= cv2.dilate(inside, np.ones((3, 3), np.uint8))
@@ -69,7 +69,7 @@ class Objects:
         return 2 * widest
 
     def where(self, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return the mask of the objects that are to be kept."""
+        """Return the mask of the objects for which `keep` (bool (N,)) is True."""
         keep = keep & (self.area > 0)
         kept = np.empty(self.labels.shape, np.bool_)
         for top in range(0, len(kept), _BAND):
@@ -85,14 +85,14 @@ def without_small(mask: NDArray[np.bool_], smallest: int) -> NDArray[np.bool_]:
 
 
 def grown(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
-    """Grow a mask by `reach` pixels in every direction."""
+    """Dilate a mask by `reach` pixels."""
     kernel = _disc(reach)
     result: NDArray[np.bool_] = cv2.dilate(mask.view(np.uint8), kernel) > 0
     return result
 
 
 def opened(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
-    """Drop what is narrower than a disc of radius `reach` pixels."""
+    """Open a mask with a disc of radius `reach` pixels, which drops narrower parts."""
     result: NDArray[np.bool_] = (
         cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, _disc(reach)) > 0
     )

@@ -1,4 +1,4 @@
-"""Where there is tissue, as a raster over a whole slide."""
+"""Tissue of a slide as a raster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Tissue:
-    """Where there is tissue, on a raster over the whole slide."""
+    """Tissue mask on a raster over the whole slide."""
 
     mask: NDArray[np.bool_]
     """bool, shape (rows, columns), read-only; cell (r, c) covers level-0 pixels
@@ -30,13 +30,13 @@ class Tissue:
     _integral: NDArray[np.int32] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Sum the mask up once, so that the fraction of any box is four look-ups."""
+        """Compute the integral image, so that the fraction of a box is four lookups."""
         self.mask.flags.writeable = False
         integral = cv2.integral(self.mask.view(np.uint8))
         object.__setattr__(self, "_integral", integral)
 
     def fraction(self, box: Box) -> float:
-        """Return the share of `box` that is tissue, 0 to 1; outside there is none."""
+        """Return the share of `box` that is tissue, 0 to 1; outside is no tissue."""
         return float(self.fractions([box])[0])
 
     def fractions(self, boxes: Sequence[Box]) -> NDArray[np.float64]:

@@ -68,7 +68,7 @@ class Content:
     compressed: bool = False
     """Whether all pixels are compressed, so that equal sizes imply equal pixels."""
 
-    doors: tuple[str, ...] = ()
+    former_paths: tuple[str, ...] = ()
     """Local paths by which earlier versions could open it, each with its own id."""
 
 

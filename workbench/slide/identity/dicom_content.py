@@ -48,7 +48,7 @@ def content_of(location: Location) -> Content:
         heads,
         samples=MANY,
         compressed=all(_is_compressed(file) for file in files),
-        doors=(folder, *files),
+        former_paths=(folder, *files),
     )
 
 

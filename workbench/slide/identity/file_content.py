@@ -61,10 +61,10 @@ def content_of(location: Location) -> Content:
         parts = (RemotePart(system, root),)
     else:
         parts = tuple(LocalPart(file) for file in files)
-    doors = () if location.is_remote else files[:1]
+    former_paths = () if location.is_remote else files[:1]
     if location.kind != "tiff":
         compressed = location.kind == "image"
-        return Content(parts, compressed=compressed, doors=doors)
+        return Content(parts, compressed=compressed, former_paths=former_paths)
     tiff = TiffStructure(parts[0])
     whole = WHOLE_BYTES if tiff.compressed else WHOLE_PLAIN_BYTES
     distinguished = tiff.compressed and tiff.tiles >= _ENOUGH_TILES
@@ -75,7 +75,7 @@ def content_of(location: Location) -> Content:
         whole=whole,
         samples=FEW if distinguished else MANY,
         compressed=tiff.compressed,
-        doors=doors,
+        former_paths=former_paths,
     )
 
 

@@ -39,9 +39,9 @@ def is_former(text: str) -> bool:
 def former_ids(content: Content) -> FormerIds:
     """Return the ids that earlier versions gave to a slide; none for URLs."""
     found = []
-    for door in content.doors:
+    for path in content.former_paths:
         try:
-            found.append(_former_id(Path(door)))
+            found.append(_former_id(Path(path)))
         except OSError:
             continue
     sizes = [part.size for part in content.parts]

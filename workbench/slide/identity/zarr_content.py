@@ -64,10 +64,10 @@ def files_of(location: Location) -> tuple[str, ...]:
     store = open_store(location)
     if store.files:
         return store.files
-    picture = _picture_in(store, location)
-    groups = [picture.key, *(_join(picture.key, path) for path in picture.paths)]
+    image = _default_image_in(store, location)
+    groups = [image.key, *(_join(image.key, path) for path in image.paths)]
     metadata = [store.path(_join(key, name)) for key in groups for name in METADATA]
-    chunks = list(_chunks(picture))
+    chunks = list(_chunks(image))
     some = [store.path(key) for key, _ in chunks[:: len(chunks) // _WATCHED + 1]]
     folders = dict.fromkeys(path.rpartition("/")[0] for path in some)
     return (*metadata, *some, *folders)
@@ -82,21 +82,21 @@ def watch_of(location: Location) -> RemoteWatch:
         If there is none.
     """
     store = open_store(location)
-    picture = _picture_in(store, location)
-    newer = picture.arrays[0].metadata.zarr_format == _V3
+    image = _default_image_in(store, location)
+    newer = image.arrays[0].metadata.zarr_format == _V3
     group, array = ("zarr.json", "zarr.json") if newer else (".zattrs", ".zarray")
     metadata = [
-        _join(picture.key, group),
-        _join(picture.key, picture.paths[0], array),
+        _join(image.key, group),
+        _join(image.key, image.paths[0], array),
     ]
-    chunks = list(_chunks(picture))
+    chunks = list(_chunks(image))
     some = [key for key, _ in chunks[:: len(chunks) // _ASKED + 1]]
     return RemoteWatch(store.system, [store.path(key) for key in (*metadata, *some)])
 
 
-def _picture_in(store: Store, location: Location) -> ZarrImage:
-    pictures = images_in(store, location.path)
-    return pictures[default_image(pictures)]
+def _default_image_in(store: Store, location: Location) -> ZarrImage:
+    images = images_in(store, location.path)
+    return images[default_image(images)]
 
 
 def content_of(location: Location, image: int | None = None) -> Content:
@@ -110,20 +110,20 @@ def content_of(location: Location, image: int | None = None) -> Content:
         If it cannot be read.
     """
     store = open_store(location)
-    pictures = images_in(store, location.path)
-    picture = pictures[default_image(pictures) if image is None else image]
+    images = images_in(store, location.path)
+    shown = images[default_image(images) if image is None else image]
     metadata = {
-        "about": picture.about,
-        "arrays": [array.metadata.to_dict() for array in picture.arrays],
+        "about": shown.about,
+        "arrays": [array.metadata.to_dict() for array in shown.arrays],
     }
     facts = [json.dumps(metadata, sort_keys=True, default=str).encode()]
-    facts += _digests(store, _chunks(picture))
+    facts += _digests(store, _chunks(shown))
     local = not location.is_remote and not store.files
     return Content(
         (),
         b"\n".join(facts),
-        compressed=all(bool(array.compressors) for array in picture.arrays),
-        doors=(store.root, store.path(picture.key)) if local else (),
+        compressed=all(bool(array.compressors) for array in shown.arrays),
+        former_paths=(store.root, store.path(shown.key)) if local else (),
     )
 
 
@@ -131,19 +131,19 @@ def _join(*parts: str) -> str:
     return "/".join(part for part in parts if part)
 
 
-def _chunks(picture: ZarrImage) -> Iterator[_Chunk]:
+def _chunks(image: ZarrImage) -> Iterator[_Chunk]:
     """Yield the chunks to hash: all of a small image, else some of each level.
 
     Coarse levels come first and are read completely while they are small, because they
     summarize the finer ones.
     """
-    grids = [_grid(array) for array in picture.arrays]
+    grids = [_grid(array) for array in image.arrays]
     small = (
-        sum(math.prod(array.shape) * array.dtype.itemsize for array in picture.arrays)
+        sum(math.prod(array.shape) * array.dtype.itemsize for array in image.arrays)
         <= _WHOLE
         and sum(math.prod(counts) for counts, _ in grids) <= _MOST_WHOLE
     )
-    levels = list(zip(picture.paths, picture.arrays, grids, strict=True))
+    levels = list(zip(image.paths, image.arrays, grids, strict=True))
     for path, array, (counts, each) in reversed(levels):
         total = math.prod(counts)
         affordable = WHOLE_BYTES // (2 * min(each, _TAIL))
@@ -155,7 +155,7 @@ def _chunks(picture: ZarrImage) -> Iterator[_Chunk]:
             position = tuple(int(i) for i in np.unravel_index(index, counts))
             key = array.metadata.encode_chunk_key(position)
             whole = small or each <= _LARGE
-            yield _join(picture.key, path, key), None if whole else -_TAIL
+            yield _join(image.key, path, key), None if whole else -_TAIL
 
 
 def _grid(array: Any) -> tuple[list[int], int]:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from workbench.geometry import believable_mpp, mpp_of_objective
+from workbench.geometry import is_plausible_mpp, mpp_of_objective
 from workbench.slide.readers.base import mpp_pair
 from workbench.slide.readers.tiff import philips
 from workbench.slide.readers.tiff.ome import parse_xml
@@ -54,9 +54,9 @@ class Statement:
     """Micrometres per pixel along x and y; None if it is not a length."""
 
     @property
-    def is_believable(self) -> bool:
+    def is_plausible(self) -> bool:
         """Whether it is plausible for a slide."""
-        return self.mpp is not None and all(map(believable_mpp, self.mpp))
+        return self.mpp is not None and all(map(is_plausible_mpp, self.mpp))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ def declared(image: TiffImage, vendor: str) -> Declared:
     first one is returned, so that it can be reported.
     """
     statements = list(_statements(image, vendor))
-    believed = next((each for each in statements if each.is_believable), None)
-    if believed is None or believed.mpp is None:
+    used = next((each for each in statements if each.is_plausible), None)
+    if used is None or used.mpp is None:
         first = next((each for each in statements if each.mpp is not None), None)
         notes = tuple(
             f"{each.source} gives '{each.text}' as pixel size, which is not a length"
@@ -84,11 +84,11 @@ def declared(image: TiffImage, vendor: str) -> Declared:
             if each.mpp is None
         )
         return Declared(first.mpp if first else None, tuple(map(_as_sentence, notes)))
-    others = [each for each in statements if each is not believed]
-    notes = tuple(_describe_conflict(believed.mpp, believed, each) for each in others)
+    others = [each for each in statements if each is not used]
+    notes = tuple(_describe_conflict(used.mpp, used, each) for each in others)
     first_directory = image.levels[0].directory
-    notes += (_check_objective(believed.mpp, first_directory.description),)
-    return Declared(believed.mpp, tuple(_as_sentence(note) for note in notes if note))
+    notes += (_check_objective(used.mpp, first_directory.description),)
+    return Declared(used.mpp, tuple(_as_sentence(note) for note in notes if note))
 
 
 def _as_sentence(text: str) -> str:
@@ -183,7 +183,7 @@ def _describe_conflict(
         return f"{other.source} gives '{other.text}', which is not a length"
     if all(_is_near(a, b) for a, b in zip(mpp, other.mpp, strict=True)):
         return ""
-    if not other.is_believable:
+    if not other.is_plausible:
         # Dots per inch of a screen or printer are common and meaningless.
         if other.source == "the resolution tags":
             return ""

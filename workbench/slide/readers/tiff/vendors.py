@@ -62,14 +62,14 @@ VENDORS: Final = (
         "leica",
         "Leica SCN",
         "OpenSlide",
-        "Scanned areas lie at their places on the glass, each with its own pyramid.",
+        "Scanned areas have positions on the glass, each with its own pyramid.",
         _says("leica-microsystems.com/scn"),
     ),
     Vendor(
         "ventana",
         "Ventana (Roche) BIF",
         "OpenSlide",
-        "Tiles overlap and are stitched as the file's XML says.",
+        "Tiles overlap and are stitched according to the XML of the file.",
         lambda directory: b"<iScan" in directory.raw(_XMP)[:_HEAD],
     ),
     Vendor(
@@ -83,14 +83,14 @@ VENDORS: Final = (
         "aperio",
         "Aperio SVS",
         "direct",
-        "JPEG tiles are handed out as stored; missing ones come from other levels.",
+        "JPEG tiles are served as stored; missing ones come from other levels.",
         lambda directory: directory.description.startswith("Aperio"),
     ),
     Vendor(
         "philips",
         "Philips TIFF",
         "direct",
-        "JPEG tiles; levels are cut to what was scanned; left-out tiles are blank.",
+        "JPEG tiles; levels are cropped to the scanned area; missing tiles are blank.",
         lambda directory: (
             directory.text(SOFTWARE).startswith("Philips")
             and "DPUfsImport" in directory.description[:_HEAD]
@@ -100,7 +100,7 @@ VENDORS: Final = (
         "perkinelmer",
         "Akoya/PerkinElmer QPTIFF (brightfield)",
         "direct",
-        "A plain pyramid of RGB; channels of fluorescence are refused.",
+        "A plain RGB pyramid; fluorescence channels are refused.",
         _says("PerkinElmer-QPI"),
     ),
     Vendor(
@@ -128,7 +128,7 @@ VENDORS: Final = (
         "imagej",
         "ImageJ TIFF",
         "direct",
-        "The pixel size is in the description's own unit.",
+        "The pixel size is in the unit of the description.",
         lambda directory: directory.description.startswith("ImageJ="),
     ),
 )
@@ -138,7 +138,7 @@ GENERIC: Final = Vendor(
     "generic-tiff",
     "Other tiled or striped TIFF",
     "direct",
-    "Whatever its samples say that they are; else OpenSlide, or it is refused.",
+    "Read by its declared samples; else by OpenSlide, or refused.",
     lambda _: True,
 )
 

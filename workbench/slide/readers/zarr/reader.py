@@ -56,32 +56,32 @@ class ZarrReader(BoxReader):
     def __init__(self, location: Location, image: int | str | None = None) -> None:
         self.path = path = location.path
         self.name = f"zarr {zarr.__version__}"
-        pictures = images_in(open_store(location), path)
+        images = images_in(open_store(location), path)
         self.images = [
             ImageInfo(each.name or "0", each.size, each.is_associated)
-            for each in pictures
+            for each in images
         ]
-        self.default_image = default_image(pictures)
+        self.default_image = default_image(images)
         self.image = find_image(path, self.images, image, self.default_image)
-        picture = pictures[self.image]
-        self._axes = picture.axes
-        self._arrays = sorted(picture.arrays, key=lambda array: -self._size(array)[0])
-        self._check(picture)
+        shown = images[self.image]
+        self._axes = shown.axes
+        self._arrays = sorted(shown.arrays, key=lambda array: -self._size(array)[0])
+        self._check(shown)
         full = self._size(self._arrays[0])
         self.levels = tuple(
             Level(self._size(array), full[0] / self._size(array)[0])
             for array in self._arrays
         )
-        self.declared_mpp_xy = _mpp_xy(picture)
+        self.declared_mpp_xy = _mpp_xy(shown)
         self.declared_mpp = self.declared_mpp_xy and self.declared_mpp_xy[0]
-        self.properties = {"ome.version": picture.version, "ome.image": picture.key}
+        self.properties = {"ome.version": shown.version, "ome.image": shown.key}
         self._plane = self._choose_plane()
         self.background = (255, 255, 255)
         self.bounds = Box(0, 0, *full)
         self.icc_profile: bytes | None = None
         self.associated_names: tuple[str, ...] = ()
 
-    def _check(self, picture: ZarrImage) -> None:
+    def _check(self, image: ZarrImage) -> None:
         """Refuse images that are not 8-bit RGB, and levels of another shape."""
         full = self._size(self._arrays[0])
         for array in self._arrays:
@@ -97,7 +97,7 @@ class ZarrReader(BoxReader):
             if math.prod(array.chunks) > _MOST_CHUNK_BYTES:
                 reason = f"its chunks {array.chunks} are too large to be read"
                 raise UnsupportedSlideError(self.path, reason)
-        shown = picture.omero.get("channels") or []
+        shown = image.omero.get("channels") or []
         colours = tuple(str(each.get("color", "")).upper() for each in shown)
         if len(colours) == _RGB and all(colours) and colours != _PRIMARIES:
             names = ", ".join(str(each.get("label") or "unnamed") for each in shown)
@@ -142,28 +142,28 @@ class ZarrReader(BoxReader):
         """Do nothing: chunks are opened one by one."""
 
 
-def _mpp_xy(picture: ZarrImage) -> tuple[float, float] | None:
+def _mpp_xy(image: ZarrImage) -> tuple[float, float] | None:
     """Return micrometres per pixel along x and y; None if not declared as lengths.
 
     The scale of the largest level times that of the whole image, in the axis's unit.
     """
-    about = picture.about
+    about = image.about
     largest = max(
-        zip(picture.arrays, about["datasets"], strict=True),
+        zip(image.arrays, about["datasets"], strict=True),
         key=lambda pair: math.prod(pair[0].shape),
     )[1]
     own = largest.get("coordinateTransformations") or []
     steps = [*own, *(about.get("coordinateTransformations") or [])]
     try:
-        x, y = (_axis_scale(picture, axis, steps) for axis in "xy")
+        x, y = (_axis_scale(image, axis, steps) for axis in "xy")
     except (TypeError, ValueError, KeyError, IndexError):
         return None
     return None if x is None or y is None else (x, y)
 
 
-def _axis_scale(picture: ZarrImage, axis: str, steps: list[Any]) -> float | None:
-    number = picture.axes.index(axis)
-    described = picture.about["axes"][number]
+def _axis_scale(image: ZarrImage, axis: str, steps: list[Any]) -> float | None:
+    number = image.axes.index(axis)
+    described = image.about["axes"][number]
     unit = described.get("unit") if isinstance(described, dict) else None
     scales = [step["scale"] for step in steps if step.get("type") == "scale"]
     if not scales or str(unit).strip().lower() not in _TO_UM:
