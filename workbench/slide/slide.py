@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from workbench.errors import (
-    MissingMppError,
-    OutOfBoundsError,
-    SlideChangedError,
-)
+from workbench.errors import MissingMppError, OutOfBoundsError, SlideChangedError
 from workbench.geometry import Box, FileFrame
 from workbench.slide.associated_images import AssociatedImages
 from workbench.slide.blockwise import Reading, read_sources

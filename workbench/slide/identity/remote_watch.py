@@ -15,48 +15,49 @@ if TYPE_CHECKING:
     from typing import Self
 
 _READING_S: Final = 5.0
-"""Shortest time between two questions while a slide is read, in seconds."""
+"""Minimum time between two requests while a slide is read, in seconds."""
 
 _SAVING_S: Final = 1.0
-"""Shortest time between two questions before something is saved, in seconds."""
+"""Minimum time between two requests before a save, in seconds."""
 
 _TIMES: Final = {
     *("lastmodified", "lastwritetime", "modificationtime"),
     *("mtime", "modified", "modify", "updated"),
 }
-"""Names under which file systems give the time of the last change."""
+"""Keys of the modification time in the file info of fsspec file systems."""
 
 _CHECKS: Final = {
     *("etag", "contentmd5", "md5hash", "crc32c", "digest"),
     *("created", "generation", "versionid"),
 }
-"""Names of other facts that change with the content."""
+"""Keys of other values that change with the content."""
 
 _Facts = frozenset[tuple[str, str]]
-"""Names and values of what a server says of a file."""
+"""Keys and values of the file info of a server."""
 
 
 class RemoteWatch:
-    """Asks what a server says of files: size, ETag, time of the last change, version.
+    """Detects changes of files on a server: by size, ETag, modification time, version.
 
-    A file of which a server says nothing, because it cannot be reached or holds no such
-    file, is not taken for a changed one: reading it fails by itself.
+    A file without info, because the server cannot be reached or the file is missing,
+    does not count as changed: reading it fails anyway.
 
     Parameters
     ----------
     system : fsspec file system
+        File system of the files.
     paths : sequence of str
-        Of the files, in `system`.
+        Paths of the files in `system`.
     """
 
     def __init__(self, system: Any, paths: Sequence[str]) -> None:
         self._system = system
         self._known: dict[str, set[_Facts]] = {path: set() for path in paths}
-        """What was said of each file while the content was the same.
+        """Infos of each file while the content was the same.
 
-        Several answers: servers that share an address may differ in their ETags.
+        Several, because servers that share an address may have different ETags.
         """
-        self._said = self._ask()
+        self._latest = self._request()
         self.accept()
 
     @classmethod
@@ -66,47 +67,47 @@ class RemoteWatch:
         return cls(system, [path])
 
     def is_due(self, *, lately: bool) -> bool:
-        """Return whether the last answer is too old for reading, or for saving."""
+        """Return whether the last info is too old for reading (`lately`) or saving."""
         pause = _READING_S if lately else _SAVING_S
         return monotonic() - self._asked >= pause
 
     def differs(self, *, certainly: bool = False) -> bool:
-        """Ask; return whether something else is said of a file than ever before.
+        """Request the infos; return whether one differs from all known ones.
 
         Parameters
         ----------
         certainly : bool
-            Compare only size and time where both are said: the ETags of servers that
-            hold copies of one file may differ.
+            Compare only size and time if both are known, because servers with copies of
+            a file may have different ETags.
         """
-        self._said = self._ask()
+        self._latest = self._request()
         compared = _size_and_time if certainly else frozenset
-        for path, said in self._said.items():
+        for path, facts in self._latest.items():
             known = self._known[path]
-            if known and compared(said) not in {compared(each) for each in known}:
+            if known and compared(facts) not in {compared(each) for each in known}:
                 return True
             if not known:  # it could not be reached before
-                known.add(said)
+                known.add(facts)
         return False
 
     def accept(self) -> None:
-        """Take the last answers for those of the content that was opened."""
-        for path, said in self._said.items():
-            self._known[path].add(said)
+        """Add the latest infos to those of the content that was opened."""
+        for path, facts in self._latest.items():
+            self._known[path].add(facts)
 
-    def _ask(self) -> dict[str, _Facts]:
-        """Return what is said of each file; without those of which nothing is said."""
-        said: dict[str, _Facts] = {}
-        jobs = [partial(self._ask_of, path, said) for path in self._known]
+    def _request(self) -> dict[str, _Facts]:
+        """Return the info of each file; files without info are omitted."""
+        infos: dict[str, _Facts] = {}
+        jobs = [partial(self._request_info, path, infos) for path in self._known]
         run_parallel(jobs, len(jobs))
         self._asked = monotonic()
-        return said
+        return infos
 
-    def _ask_of(self, path: str, said: dict[str, _Facts]) -> None:
+    def _request_info(self, path: str, infos: dict[str, _Facts]) -> None:
         try:
             self._system.invalidate_cache(path)
             info = dict(self._system.info(path))
-        except Exception:  # noqa: BLE001 - of any library; reading gives the reason
+        except Exception:  # noqa: BLE001 - any library error; reading reports it
             return
         named = {
             str(name).lower().replace("-", "").replace("_", ""): str(value)
@@ -116,11 +117,11 @@ class RemoteWatch:
         telling = {"size", *_TIMES, *_CHECKS}
         facts = frozenset(each for each in named.items() if each[0] in telling)
         if facts:
-            said[path] = facts
+            infos[path] = facts
 
 
 def _size_and_time(facts: _Facts) -> _Facts:
-    """Return size and time; everything where one of the two is not said."""
+    """Return size and time; all values if one of the two is missing."""
     names = {name for name, _ in facts}
     if "size" not in names or not names & _TIMES:
         return facts
