@@ -143,11 +143,9 @@ def test_what_hurries_is_read_although_others_wait_and_is_given_first():
         read_batches(slide, GRID, schedule, order=schedule, prefetch=2)
     ) as batches:
         first = next(batches)
-        eventually(lambda: len(ready) == 2)
-        assert slide.reads == 3
+        eventually(lambda: len(ready) == 2 and slide.reads == 3)
         looked_at[0] = GRID.core(47)
-        eventually(lambda: len(ready) == 3)
-        assert slide.reads == 4
+        eventually(lambda: len(ready) == 3 and slide.reads == 4)
         assert 47 in next(batches).indices
         rest = [batch.number for batch in batches]
     assert sorted([first.number, 5, *rest]) == list(range(6))
