@@ -1,4 +1,4 @@
-"""The command line: each verb lives in its own module, imported when it is used."""
+"""Command line; the module of each verb is imported when the verb is used."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from workbench.cli.lazy_group import LazyGroup
 
 main = LazyGroup(
     name="workbench",
-    help="Look at, normalize and analyse whole slides.\n\n"
-    "A research tool: not for diagnosis.",
+    help="View, normalize and analyse whole-slide images.\n\n"
+    "For research use only, not for diagnosis.",
     package=__name__,
     verbs={
-        "annotations": "Bring what is marked on a slide in and out, as GeoJSON.",
+        "annotations": "Export and import the annotations of a slide as GeoJSON.",
         "demo": "Make demo slides, run a model on one, and open the app on it.",
-        "export": "Write a run in the format of another tool.",
-        "former": "Say whose the work is that an earlier version saved of a slide.",
-        "info": "Tell what a slide file says of itself.",
+        "export": "Export a run to the format of another tool.",
+        "former": "Assign work that an earlier version saved to a slide.",
+        "info": "Print the metadata of a slide file.",
         "models": "List the models that can be run by name.",
-        "normalize": "Write an image of a slide in the colours of a reference.",
-        "run": "Run a model on a slide; continue if the folder holds such a run.",
-        "serve": "Serve the app for the slides in some folders.",
-        "stain": "Look into how slides are stained and normalized.",
-        "synthesize": "Write a made slide whose truth is known.",
+        "normalize": "Write a stain-normalized image of a slide.",
+        "run": "Run a model on a slide; continue an unfinished run.",
+        "serve": "Serve the app for folders of slides.",
+        "stain": "Compare, check and measure the staining of slides.",
+        "synthesize": "Write a synthetic slide with exact truth.",
     },
 )
 """The command `workbench`."""

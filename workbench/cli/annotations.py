@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from workbench.slide.pixel_size import Mpp
 
-_SAID = 100
-"""Features of which it is told what became of them."""
+_MAX_NOTES = 100
+"""Maximum number of notes that are printed after an import."""
 
 _folder = click.option(
     "--annotations",
@@ -26,51 +26,57 @@ _folder = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(FOLDER),
     show_default=True,
-    help="Folder of annotations; of the app, the one below its --runs.",
+    help="Folder of annotations. The app uses `annotations` below its --runs.",
 )
 
 
-def _on_a_slide(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command what it needs to know of the slide and its annotations."""
+def _slide_arguments(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the arguments for the slide and the folder of annotations to a command."""
     return click.argument("slide")(_folder(command))
 
 
 @click.group("annotations")
 def command() -> None:
-    """Bring what is marked on a slide in and out, as GeoJSON."""
+    """Export and import the annotations of a slide as GeoJSON."""
 
 
 @command.command("export")
-@_on_a_slide
+@_slide_arguments
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--class", "classification", help="Only those of this class.")
+@click.option(
+    "--class", "classification", help="Export only annotations of this class."
+)
 @mpp_flag
 def write(
     slide: str, file: Path, folder: Path, classification: str | None, mpp: Mpp | None
 ) -> None:
-    """Write what is marked on a slide as GeoJSON that QuPath opens.
+    """Write the annotations of a slide as GeoJSON that QuPath opens.
 
-    Compressed if FILE ends in .gz.
+    The file is compressed if FILE ends in .gz.
     """
     with open_slide(slide, mpp=mpp) as opened:
-        marked = open_annotations(opened, folder=folder)
+        annotations = open_annotations(opened, folder=folder)
         file.parent.mkdir(parents=True, exist_ok=True)
-        written = marked.write(file, classification=classification)
+        written = annotations.write(file, classification=classification)
     click.echo(f"{len(written)} annotations written to {file}")
 
 
 @command.command("import")
-@_on_a_slide
+@_slide_arguments
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--author", default=getpass.getuser, help="Who adds them. Default: you.")
+@click.option(
+    "--author",
+    default=getpass.getuser,
+    help="Author of the annotations. Default: your user name.",
+)
 def read(slide: str, file: Path, folder: Path, author: str) -> None:
-    """Add the annotations of a GeoJSON file to those of a slide.
+    """Import the annotations of a GeoJSON file.
 
-    One whose id is there already takes its place. What could not be taken as it is is
-    told on standard error, feature by feature.
+    Annotations with the same id are replaced. Features that are left out or changed
+    are listed on standard error.
     """
     with open_slide(slide) as opened:
-        found = open_annotations(opened, folder=folder).take_in(file, by=author)
-    click.echo(f"{len(found)} annotations added")
-    if found.notes:
-        click.echo(found.report(_SAID), err=True)
+        imported = open_annotations(opened, folder=folder).take_in(file, by=author)
+    click.echo(f"{len(imported)} annotations added")
+    if imported.notes:
+        click.echo(imported.report(_MAX_NOTES), err=True)

@@ -1,4 +1,4 @@
-"""What a run says to a console, and how one is stopped from there."""
+"""Console output of runs, and their cancellation by signals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def counts_of(run: Run) -> str:
-    """Return how many objects a run found, as a line; empty if it looks for none."""
+    """Return the instance counts of a run as a line; empty if it has no instances."""
     found = run.record.get("objects")
     if not found:
         return ""
@@ -24,8 +24,8 @@ def counts_of(run: Run) -> str:
     return f"{found['count']:,} objects: {each}{rest}"
 
 
-def told_of(run: Run) -> dict[str, Any]:
-    """Return what there is to say of a run, ready for JSON."""
+def summary_of(run: Run) -> dict[str, Any]:
+    """Return the summary of a run that `--json` prints."""
     return {
         "path": str(run.path),
         "status": run.status,
@@ -37,15 +37,15 @@ def told_of(run: Run) -> dict[str, Any]:
 
 @contextmanager
 def stop_on_signal() -> Iterator[threading.Event]:
-    """Turn Ctrl-C and a polite kill into a wish to stop after the present batch."""
-    wish = threading.Event()
+    """Set an event on SIGINT and SIGTERM, so that the run stops after this batch."""
+    cancel = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield wish
+        yield cancel
         return
     kinds = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(kind, lambda *_: wish.set()) for kind in kinds]
+    before = [signal.signal(kind, lambda *_: cancel.set()) for kind in kinds]
     try:
-        yield wish
+        yield cancel
     finally:
         for kind, handler in zip(kinds, before, strict=True):
             signal.signal(kind, handler)

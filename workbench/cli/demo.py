@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import click
 
-from workbench.cli.console import stop_on_signal, told_of
+from workbench.cli.console import stop_on_signal, summary_of
 from workbench.cli.demo_slides import RUNS, SLIDES, make_slides, run_demo
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("demo"),
     show_default=True,
-    help="Folder of the demo; what is there already is used.",
+    help="Folder of the demo; existing slides and runs are reused.",
 )
 @click.option("--serve/--no-serve", default=True, help="Open the app afterwards.")
 @click.option(
@@ -38,16 +38,16 @@ if TYPE_CHECKING:
 def command(out: Path, *, serve: bool, port: int, browser: bool) -> None:
     """Make demo slides, run a model on one, and open the app on it.
 
-    With --no-serve the run is printed as JSON, and no app is started.
+    With --no-serve, print the run as JSON and do not start the app.
     """
-    run = _work(out)
+    run = _run(out)
     if not serve:
-        click.echo(json.dumps(told_of(run), indent=2))
+        click.echo(json.dumps(summary_of(run), indent=2))
         return
     _serve(out, run, port=port, browser=browser)
 
 
-def _work(out: Path) -> Run:
+def _run(out: Path) -> Run:
     slides = make_slides(out / SLIDES, said=partial(click.echo, err=True))
     with stop_on_signal() as cancel:
         run = run_demo(slides[0], out / RUNS, progress=True, cancel=cancel)
@@ -61,7 +61,7 @@ def _serve(out: Path, run: Run, *, port: int, browser: bool) -> None:
     from workbench.app.server.config import ServerConfig  # noqa: PLC0415 - headless needs none
     from workbench.app.server.serve import serve  # noqa: PLC0415
 
-    door = ServerConfig(port=port)
+    config = ServerConfig(port=port)
     recipe = run.recipe
     page = (
         f"?slide={quote(run.record['slide']['name'])}"
@@ -69,8 +69,8 @@ def _serve(out: Path, run: Run, *, port: int, browser: bool) -> None:
     )
 
     def started(url: str) -> None:
-        click.echo(f"Slide Workbench: {url}{page}  (Ctrl-C ends it)")
+        click.echo(f"Slide Workbench: {url}{page}  (Ctrl-C stops it)")
         if browser:
             webbrowser.open(f"{url}{page}")
 
-    serve(Site.of([out / SLIDES], out / RUNS), door, started=started)
+    serve(Site.of([out / SLIDES], out / RUNS), config, started=started)

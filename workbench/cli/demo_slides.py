@@ -1,4 +1,4 @@
-"""The demo: slides that need no download, and the main job done on one of them."""
+"""Slides and run of the demo, which need no download."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SLIDES: Final = "slides"
 RUNS: Final = "runs"
-"""Folders of the demo, below the one that it is given."""
+"""Subfolders of the demo's folder."""
 
 _MODEL: Final = "tissue-classes"
 _SIZE: Final = (6144, 6144)
@@ -30,7 +30,7 @@ _SIZE: Final = (6144, 6144)
 
 @dataclass(frozen=True, slots=True)
 class MadeSlide:
-    """A slide that the demo makes."""
+    """A synthetic slide of the demo."""
 
     name: str
     scanner: str
@@ -41,31 +41,31 @@ MADE: Final = (
     MadeSlide("made-borealis.tiff", "borealis", 22),
     MadeSlide("made-aurora.tiff", "aurora", 12),
 )
-"""Two slides of different scanners; the first is the one the demo runs on."""
+"""Two slides of different scanners; the model runs on the first."""
 
 REAL: Final = "real-colon-ihc.tiff"
-"""The real picture that scikit-image ships; it does not say its pixel size."""
+"""A photograph that scikit-image ships; its pixel size is unknown."""
 
 
 def make_slides(folder: Path, *, said: Callable[[str], object] = str) -> list[Path]:
-    """Make the demo slides, or take those that are there.
+    """Make the demo slides that do not exist yet.
 
     Parameters
     ----------
     folder : Path
-        Made where it is not there.
+        Folder of the slides; created if missing.
     said : callable
-        Takes a line for each slide that is made.
+        Called with a message for each slide that is made.
 
     Returns
     -------
     list of Path
-        The slide that the demo runs on first.
+        All demo slides; the model runs on the first.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / made.name for made in MADE]
     for made, path in zip(MADE, paths, strict=True):
-        # The truth is written last: where it is not, the slide is not whole.
+        # The truth is written last: without it, the slide is incomplete.
         if not (folder_of(path) / "truth.json").exists():
             said(f"making {path}")
             write_slide(path, size=_SIZE, seed=made.seed, scanner=made.scanner)
@@ -79,7 +79,7 @@ def make_slides(folder: Path, *, said: Callable[[str], object] = str) -> list[Pa
 
 
 def demo_recipe() -> Recipe:
-    """Return what the demo runs: the bundled classifier, in the reference's colours."""
+    """Return the recipe of the demo: the bundled classifier, stain-normalized."""
     names = model_names()
     model = _MODEL if _MODEL in names else "nuclear-density"
     return Recipe.of(model=model, normalize="macenko")
@@ -92,12 +92,12 @@ def run_demo(
     progress: Callable[[Progress], None] | bool | None = None,
     cancel: threading.Event | None = None,
 ) -> Run:
-    """Do the main job on a demo slide, without an app.
+    """Run the demo's recipe on a slide.
 
     Returns
     -------
     Run
-        In a folder below `runs`; the one that is there, if it is finished.
+        In a folder below `runs`; a finished run is reused.
     """
     recipe = demo_recipe()
     out = runs / f"demo-{slide.stem}-{recipe.model}"

@@ -16,12 +16,12 @@ _SUFFIXES = ", ".join({**EXPORTS, **OBJECT_EXPORTS})
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def command(run: Path, file: Path) -> None:
-    """Write a run in the format of another tool.
+    """Export a run to the format of another tool.
 
-    .geojson and .geojson.gz open in QuPath, .csv has the columns of WSInfer, .ome.tiff
-    is the raster of values with its pixel size. Of a run that finds objects these are
-    written: .geojson as detections for QuPath, .coco.json, .parquet (GeoParquet), .csv.
-    Of a run that embeds, .parquet has the vectors of its tiles.
+    Tile scores: .geojson and .geojson.gz (QuPath), .csv (columns of WSInfer),
+    .ome.tiff (raster with its pixel size). Instances: .geojson (QuPath detections),
+    .coco.json, .parquet (GeoParquet), .csv. Embeddings: .parquet (one vector per
+    tile).
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     click.echo(export_run(open_run(run), file))

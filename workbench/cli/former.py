@@ -22,20 +22,21 @@ from workbench.slide.slide import open_slide
 @click.option(
     "--take/--leave",
     default=None,
-    help="Whether it is of this slide. Default: only tell what there is.",
+    help="Assign the work to this slide, or not. Default: only list it.",
 )
 def command(slide: str, runs: Path, *, take: bool | None) -> None:
-    """Say whose the work is that an earlier version saved of a slide.
+    """Assign work that an earlier version saved to a slide.
 
-    Earlier versions told slides apart by samples of their files: slides without
-    compression can share an id, and what is saved under it may be of any of them.
+    Earlier versions computed a slide's id from samples of its file, so uncompressed
+    slides can share an id. Annotations, bookmarks and runs saved under a shared id may
+    belong to any of these slides.
     """
     with open_slide(slide) as opened:
-        there = unclaimed(runs, opened)
+        ambiguous = unclaimed(runs, opened)
         if take is not None:
             claim(runs, opened, take=take)
-    what = ", ".join(there)
-    if not there:
+    what = ", ".join(ambiguous)
+    if not ambiguous:
         click.echo(f"nothing in '{runs}' may be of another slide")
     elif take is None:
         click.echo(f"{what}: of this slide or another; say --take or --leave")

@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 _NOTHING_TO_COMPARE: Final = 2
 
 
-@click.command("info", epilog="Of a folder with several slides it lists them.")
+@click.command("info", epilog="For a folder of several slides, the slides are listed.")
 @click.argument("slide")
 @mpp_flag
 @image_flag
 @json_flag
-@click.option("--properties", is_flag=True, help="Everything the file says, too.")
+@click.option("--properties", is_flag=True, help="Print all properties of the file.")
 @click.option(
     "--verify",
     is_flag=True,
-    help="Compare the libraries that can open it at random places of all levels."
-    " Exit status 1 if they differ, 2 if there was nothing to compare.",
+    help="Compare the pixels of all libraries that can open it, at random places of"
+    " every level. Exit status: 1 if they differ, 2 if only one can open it.",
 )
 def command(
     slide: str,
@@ -44,7 +44,7 @@ def command(
     properties: bool,
     verify: bool,
 ) -> None:
-    """Tell what a slide file says of itself."""
+    """Print the metadata of a slide file."""
     if verify:
         _verify(slide, image, as_json=as_json)
         return
@@ -61,7 +61,7 @@ def command(
 
 
 def _verify(path: str, image: str | None, *, as_json: bool) -> None:
-    """Print how far the readers of a file are apart; exit as `--help` says."""
+    """Print the differences between the readers of a file; set the exit status."""
     from workbench.slide.verify import compare_readers  # noqa: PLC0415 - loads them all
 
     found = compare_readers(path, image=image)
@@ -76,7 +76,7 @@ def _verify(path: str, image: str | None, *, as_json: bool) -> None:
 
 
 def _table(found: Sequence[Comparison]) -> str:
-    """Return comparisons as a table of plain text."""
+    """Return comparisons as a plain-text table."""
     if not found:
         return "Only one library here opens this file: nothing to compare it with."
     rows = ["reader                level   places   mean  worst  shift (x, y)"]
@@ -94,7 +94,7 @@ def _table(found: Sequence[Comparison]) -> str:
 
 
 def _choices(error: SeveralSlidesError, *, as_json: bool) -> str:
-    """Return the slides of a folder that holds several."""
+    """Return the list of the slides in a folder."""
     if as_json:
         rows = [{"path": path, "is": what} for path, what in error.choices.items()]
         return json.dumps({"slides": rows}, indent=2)
@@ -150,7 +150,7 @@ def _sentences(facts: dict[str, Any]) -> str:
 
 
 def _images(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return a row for each image of the file; a star marks the one that is shown."""
+    """Return a row for each image of the file; a star marks the opened one."""
     if not facts["images"]:
         return [("images", ", ".join(facts["associated"]) or "none")]
     rows = []

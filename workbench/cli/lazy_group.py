@@ -1,4 +1,4 @@
-"""The group of verbs: quick to list, and speaking in sentences when one fails."""
+"""Click group that imports its verbs lazily and prints errors as sentences."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Refusal(click.ClickException):
-    """An error of the workbench as the command line shows it: one sentence.
+class CommandError(click.ClickException):
+    """An error of the workbench, printed as one sentence.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Refusal(click.ClickException):
             self.exit_code = code_for(error, EXIT_CODES)  # type: ignore[misc] # of one
 
     def show(self, file: Any = None) -> None:
-        """Print the sentence to standard error."""
+        """Print the message to standard error."""
         click.echo(f"workbench: {self.message}", file=file, err=file is None)
 
 
@@ -38,9 +38,9 @@ class LazyGroup(click.Group):
     Parameters
     ----------
     package : str
-        Where the modules are.
+        Package of the modules.
     verbs : mapping of str to str
-        What each verb does, in one line; so that listing them imports none.
+        Help of each verb in one line, so that listing the verbs imports none.
     """
 
     def __init__(
@@ -75,8 +75,8 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(self.verbs.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a verb, turning errors that a user can act on into sentences."""
+        """Run a verb; convert errors that a user can act on to `CommandError`."""
         try:
             return super().invoke(ctx)
         except (WorkbenchError, OSError) as error:
-            raise Refusal(error) from error
+            raise CommandError(error) from error

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def command(context: click.Context, *, as_json: bool) -> None:
     """List the models that can be run by name, or export one.
 
-    A model can also be given by the path of a TorchScript, ONNX or safetensors file
-    with its card, or of a WSInfer-zoo folder.
+    Other models are given by path: a TorchScript, ONNX or safetensors file with its
+    card, or a WSInfer-zoo folder.
     """
     if context.invoked_subcommand is not None:
         return
@@ -46,20 +46,20 @@ def command(context: click.Context, *, as_json: bool) -> None:
     "path",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Ends in .ts or .pt (TorchScript), .onnx, .engine or .plan (TensorRT).",
+    help="Output file: .ts or .pt (TorchScript), .onnx, .engine or .plan (TensorRT).",
 )
 @click.option(
     "--normalize",
     type=click.Choice((NO_METHOD, *get_args(StainMethod))),
     default=NO_METHOD,
     show_default=True,
-    help="Stain normalization that goes into the file; needs --slide.",
+    help="Stain normalization to include in the file; needs --slide.",
 )
-@click.option("--slide", default="", help="To whose colours it is fitted.")
+@click.option("--slide", default="", help="Slide to which the normalization is fitted.")
 @reference_flag
 @mpp_flag
-@click.option("--weights", default=None, help="As for `workbench run`.")
-@click.option("--trust", is_flag=True, help="Load files that could run code.")
+@click.option("--weights", default=None, help="Weights, as for `workbench run`.")
+@click.option("--trust", is_flag=True, help="Load files that can run code.")
 def export(  # noqa: PLR0913 - a flag each
     model: str,
     path: Path,
@@ -71,10 +71,11 @@ def export(  # noqa: PLR0913 - a flag each
     weights: str | None,
     trust: bool,
 ) -> None:
-    """Write a model as one file for other programs, its card beside it.
+    """Write a model as one file for other programs, with its card beside it.
 
-    The file takes float32 (N, 3, side, side), sRGB grey levels of 0 to 255, and answers
-    what the model does: probabilities, values, or the maps in which objects are found.
+    The model takes float32 (N, 3, side, side), sRGB from 0 to 255, and returns the
+    outputs of the model: probabilities, values, or the maps from which instances are
+    decoded.
     """
     from workbench.models.export import (  # noqa: PLC0415 - loads torch
         export_model,
@@ -84,13 +85,13 @@ def export(  # noqa: PLR0913 - a flag each
     if (method is None) != (not slide):
         message = "--normalize and --slide need each other."
         raise click.UsageError(message)
-    normalizer = _fitted(slide, method, reference, mpp) if method else None
+    normalizer = _fit(slide, method, reference, mpp) if method else None
     click.echo(
         export_model(model, path, normalizer=normalizer, weights=weights, trust=trust)
     )
 
 
-def _fitted(
+def _fit(
     slide: str, method: StainMethod, reference: str, mpp: Mpp | None
 ) -> Normalizer:
     from workbench.slide.slide import open_slide  # noqa: PLC0415 - only for this

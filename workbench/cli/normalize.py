@@ -44,14 +44,14 @@ _HELP = {option.name: option.help for option in options()}
     "--region",
     type=corners,
     metavar="X0,Y0,X1,Y1",
-    help="What to write, in level-0 pixels. Default: the whole slide.",
+    help="Box to write, in level-0 pixels. Default: the whole slide.",
 )
 @click.option(
     "--max-px",
     type=click.IntRange(64, 16_384),
     default=2048,
     show_default=True,
-    help="Longer side of the image, in pixels.",
+    help="Maximum length of the longer side of the image, in pixels.",
 )
 @mpp_flag
 def command(
@@ -64,9 +64,9 @@ def command(
     max_px: int,
     mpp: Mpp | None,
 ) -> None:
-    """Write an image of a slide in the colours of a reference.
+    """Write a stain-normalized image of a slide.
 
-    The fit is that of the whole slide, whatever region is written.
+    The normalization is always fitted to the whole slide, not to --region.
     """
     with open_slide(slide, mpp=mpp) as opened:
         normalizer = fit_normalizer(opened, load_reference(reference), method=method)

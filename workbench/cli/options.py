@@ -1,4 +1,4 @@
-"""Flags that several verbs share; those of a run are made from the recipe."""
+"""Options that several verbs share; the options of a run come from the recipe."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GEOJSON: Final = (".geojson", ".json", ".gz")
 
 
 def corners(text: str) -> tuple[int, int, int, int]:
-    """Read a box, x0,y0,x1,y1 in level-0 pixels; the type of a flag."""
+    """Parse a box, x0,y0,x1,y1 in level-0 pixels; the type of an option."""
     try:
         numbers = [int(part) for part in text.split(",")]
     except ValueError:
@@ -39,12 +39,12 @@ def corners(text: str) -> tuple[int, int, int, int]:
 
 
 def region(text: str) -> tuple[int, int, int, int] | Path:
-    """Read a box, or the name of a GeoJSON file; the type of a flag."""
+    """Parse a box or the name of a GeoJSON file; the type of an option."""
     return Path(text) if text.lower().endswith(_GEOJSON) else corners(text)
 
 
 def pixel_size(text: str) -> Mpp:
-    """Read a pixel size, such as 0.25 or 0.25x0.5; the type of a flag."""
+    """Parse a pixel size, such as 0.25 or 0.25x0.5; the type of an option."""
     try:
         return parse_mpp(text)
     except OutOfBoundsError as error:
@@ -55,13 +55,13 @@ mpp_flag = click.option(
     "--mpp",
     type=pixel_size,
     metavar="UM[xUM]",
-    help="Micrometres per pixel of the slide, where it does not say or is wrong:"
-    " one number, or two as in 0.25x0.5.",
+    help="Micrometres per pixel of the slide, if missing or wrong in the file: one"
+    " number, or two as in 0.25x0.5.",
 )
 
 image_flag = click.option(
     "--image",
-    help="Number or name of one of the file's images. Default: its scan.",
+    help="Number or name of an image in the file. Default: the scan.",
 )
 
 reference_flag = click.option(
@@ -75,7 +75,7 @@ json_flag = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def recipe_flags(command: F) -> F:
-    """Give a command one flag for each field of a recipe."""
+    """Add one option for each field of a recipe to a command."""
     for option in reversed(options()):
         command = _flag(option)(command)
     return command
@@ -117,7 +117,7 @@ def _type(option: Option) -> Any:
 
 
 class _WordOr(click.ParamType):  # type: ignore[type-arg] # older ones are not generic
-    """A number, or one of a few words in its place."""
+    """A number, or one of a few words."""
 
     def __init__(self, words: tuple[str, ...], number: click.IntRange) -> None:
         self.name = "|".join([*words, number.name])
@@ -127,7 +127,7 @@ class _WordOr(click.ParamType):  # type: ignore[type-arg] # older ones are not g
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Any:
-        """Return the word as it is, or the number."""
+        """Return the word unchanged, or the number."""
         return (
             value if value in self._words else self._number.convert(value, param, ctx)
         )

@@ -25,8 +25,8 @@ _SECRETS: Final = ("PANEL_OAUTH_KEY", "PANEL_OAUTH_SECRET")
     "--slides",
     multiple=True,
     type=click.Path(exists=True, path_type=Path),
-    help="Folder of slides, or a slide; may be repeated. Nothing else is served."
-    f" [default: ${SLIDES_VARIABLE}, else the present folder]",
+    help="Folder of slides, or a slide; may be repeated. Only these are served."
+    f" [default: ${SLIDES_VARIABLE}, else the current folder]",
 )
 @click.option(
     "--runs",
@@ -34,13 +34,12 @@ _SECRETS: Final = ("PANEL_OAUTH_KEY", "PANEL_OAUTH_SECRET")
     envvar=RUNS_VARIABLE,
     default=Path("runs"),
     show_default=True,
-    help="Folder where runs are saved.",
+    help="Folder of runs, annotations and bookmarks.",
 )
 @click.option(
     "--no-label",
     is_flag=True,
-    help="Show nobody the photographs of a slide's label and glass: they may name"
-    " a patient.",
+    help="Hide the label and macro images of slides, which may name a patient.",
 )
 @click.option(
     "--port",
@@ -53,67 +52,67 @@ _SECRETS: Final = ("PANEL_OAUTH_KEY", "PANEL_OAUTH_SECRET")
     "--address",
     default="127.0.0.1",
     show_default=True,
-    help="Where to listen; 0.0.0.0 to be reached from other machines, unix:PATH for a"
-    " socket and no port.",
+    help="Address to listen on; 0.0.0.0: reachable from other machines; unix:PATH: a"
+    " Unix socket instead of a port.",
 )
 @click.option(
     "--origin",
     "--allow-origin",
     "origins",
     multiple=True,
-    help="HOST or HOST:PORT by which users reach the app, where that is not the"
+    help="HOST or HOST:PORT in the browser's address bar, if it differs from the"
     " address.",
 )
-@click.option("--prefix", default="", help="Of all paths, behind a proxy.")
+@click.option("--prefix", default="", help="Prefix of all URL paths, behind a proxy.")
 @click.option(
     "--basic-auth",
     envvar="WORKBENCH_BASIC_AUTH",
     default="",
-    help="JSON file of users and passwords, or one password for all. As"
-    " $WORKBENCH_BASIC_AUTH it is not in the list of processes.",
+    help="JSON file of users and passwords, or one password for all users. Set"
+    " $WORKBENCH_BASIC_AUTH instead to keep it out of the process list.",
 )
 @click.option(
     "--oauth-provider",
     default="",
     metavar="NAME",
-    help="Log in with azure, google, okta, gitlab, generic or what else Panel knows;"
-    f" ${_SECRETS[0]} and ${_SECRETS[1]} have its key and secret.",
+    help="Log in with azure, google, okta, gitlab, generic or another provider of"
+    f" Panel; its key and secret are in ${_SECRETS[0]} and ${_SECRETS[1]}.",
 )
 @click.option(
-    "--oauth-redirect-uri", default="", help="Where the provider sends users back to."
+    "--oauth-redirect-uri", default="", help="Redirect URI after the provider's login."
 )
 @click.option(
     "--oauth-extra",
     multiple=True,
     metavar="NAME=VALUE",
-    help="What the provider needs besides, such as its tenant or URLs.",
+    help="Additional provider settings, such as its tenant or URLs.",
 )
 @click.option(
-    "--oauth-jwt-user", default="", help="Which entry of the token names the user."
+    "--oauth-jwt-user", default="", help="Claim of the token with the user's name."
 )
 @click.option(
     "--max-sessions",
     type=click.IntRange(1),
     default=100,
     show_default=True,
-    help="Pages that may be open at once.",
+    help="Maximum number of open pages.",
 )
 @click.option(
     "--max-user-sessions",
     type=click.IntRange(1),
     default=12,
     show_default=True,
-    help="Of them, pages of one user who has logged in.",
+    help="Maximum number of open pages per logged-in user.",
 )
 @click.option(
     "--tile-rate",
     type=click.FloatRange(1),
     default=1000.0,
     show_default=True,
-    help="Tiles per second that a user may ask for in the long run.",
+    help="Rate limit of tiles per second and user.",
 )
 @click.option(
-    "--log-requests", is_flag=True, help="Log every request, not only refused ones."
+    "--log-requests", is_flag=True, help="Log all requests, not only refused ones."
 )
 def command(
     slides: tuple[Path, ...],
@@ -123,28 +122,29 @@ def command(
     log_requests: bool,
     **options: Any,
 ) -> None:
-    """Serve the app for the slides in some folders.
+    """Serve the app for folders of slides.
 
-    Only this machine can reach it unless --address says otherwise; then put a login
-    in front (--basic-auth, --oauth-provider, or a proxy that asks who they are).
+    By default only this machine can reach the app. With another --address, require a
+    login (--basic-auth, --oauth-provider, or an authenticating proxy).
     """
-    # Panel and torch take seconds to import: not for --help or a wrong flag.
+    # Panel and torch take seconds to import; --help and usage errors need neither.
     from workbench.app.catalog.site import Site  # noqa: PLC0415
     from workbench.app.server.serve import serve  # noqa: PLC0415
 
-    door = _door(options, "INFO" if log_requests else "WARNING")
-    if not door.is_local and not door.has_login:
+    config = _config(options, "INFO" if log_requests else "WARNING")
+    if not config.is_local and not config.has_login:
         click.echo(
-            f"workbench: anybody who reaches {door.address}:{door.port} can see these"
-            " slides; give --basic-auth or --oauth-provider, or put a login in front.",
+            f"workbench: anybody who reaches {config.address}:{config.port} can see"
+            " these slides; give --basic-auth or --oauth-provider, or use a proxy with"
+            " a login.",
             err=True,
         )
     site = Site.of(slides or slides_from_environment(), runs, labels=not no_label)
-    serve(site, door, started=_announce)
+    serve(site, config, started=_announce)
 
 
-def _door(options: dict[str, Any], log_level: str) -> ServerConfig:
-    """Return the door that the flags describe."""
+def _config(options: dict[str, Any], log_level: str) -> ServerConfig:
+    """Return the server configuration that the options give."""
     from workbench.app.server.config import Limits, OAuth, ServerConfig  # noqa: PLC0415
 
     provider = options["oauth_provider"]
@@ -186,4 +186,4 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _announce(url: str) -> None:
-    click.echo(f"Slide Workbench: {url}  (Ctrl-C ends it)")
+    click.echo(f"Slide Workbench: {url}  (Ctrl-C stops it)")

@@ -37,7 +37,7 @@ from workbench.synthetic import SCANNERS, STAININGS, write_slide
     type=click.Choice(sorted(SCANNERS)),
     default="aurora",
     show_default=True,
-    help="Whose colours it has.",
+    help="Scanner whose colours are simulated.",
 )
 @click.option(
     "--stain",

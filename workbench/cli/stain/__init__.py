@@ -1,4 +1,4 @@
-"""`workbench stain`: verbs about colours, each in its own module."""
+"""`workbench stain`; each verb has its own module."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from workbench.cli.lazy_group import LazyGroup
 
 command = LazyGroup(
     name="stain",
-    help="Look into how slides are stained and normalized.",
+    help="Compare, check and measure the staining of slides.",
     package=__name__,
     verbs={
-        "advise": "Tell how slides are stained, and which to refer to.",
-        "check": "Tell how far the ways to a normalized pixel are apart.",
-        "quantify": "Measure how much of a stain there is: DAB, for example.",
-        "reference": "Save the colours of a slide or an image as a reference.",
+        "advise": "Compare the staining of slides and propose a reference slide.",
+        "check": "Compare normalization back-ends (CPU, GPU, table) pixel by pixel.",
+        "quantify": "Measure the amount of a stain, such as DAB.",
+        "reference": "Save the stain colours of a slide or image as a reference.",
     },
 )

@@ -26,27 +26,28 @@ _WIDTH: Final = 36
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Save the proposed reference as JSON; --reference takes it.",
+    help="Save the proposed reference as JSON, for --reference of other verbs.",
 )
 @click.option(
     "--plot",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write a plot of the stains, .html.",
+    help="Write a plot of the stains (.html).",
 )
 @json_flag
 def command(
     places: tuple[str, ...], out: Path | None, plot: Path | None, *, as_json: bool
 ) -> None:
-    """Tell how slides are stained, and which of them to take as the reference.
+    """Compare the staining of slides and propose a reference slide.
 
-    Of each slide the stain vectors (optical density of red, green and blue) and the
-    intensities. Proposed is the medoid, the slide nearest to all others; flagged are
-    slides that are pale, overstained, not H&E or out of gamut, each with its reason.
+    Prints the stain vectors (optical density of red, green and blue) and the
+    intensities of each slide. The proposed reference is the medoid, the slide nearest
+    to all others. Slides that are pale, overstained, not H&E or out of gamut are
+    flagged with the reason.
     """
     if plot is not None and plot.suffix.lower() != ".html":
         message = f"'{plot}' is not .html"
         raise click.BadParameter(message, param_hint="--plot")
-    advice = _advised(list(_slides(places)), quiet=as_json)
+    advice = _advise(list(_slides(places)), quiet=as_json)
     if plot is not None:
         from workbench.app.panels.stain.adviser_plot import save_plot  # noqa: PLC0415 - needs Bokeh
 
@@ -65,7 +66,7 @@ def _slides(places: Iterable[str]) -> Iterable[str]:
             yield place
 
 
-def _advised(slides: list[str], *, quiet: bool) -> Advice:
+def _advise(slides: list[str], *, quiet: bool) -> Advice:
     with ProgressBar("slides", enabled=not quiet) as bar:
         return advise(slides, progress=bar)
 

@@ -30,7 +30,7 @@ _METHODS: Final = cast("tuple[StainMethod, ...]", tuple(METHODS))
 @click.option(
     "--method",
     type=click.Choice(_METHODS),
-    help="Stain normalization method. Default: each of them.",
+    help="Stain normalization method. Default: all methods.",
 )
 @reference_flag
 @mpp_flag
@@ -43,12 +43,12 @@ def command(
     mpp: Mpp | None,
     as_json: bool,
 ) -> None:
-    """Tell how far the ways to a normalized pixel are apart.
+    """Compare normalization back-ends (CPU, GPU, table) pixel by pixel.
 
-    In grey levels: single precision, the table and what is served against double
-    precision, over all colours; batch against single tiles, tensors against arrays
-    and the CPU against the GPU, over tiles of the slide's tissue. Ends with status 1
-    if one of them is out of bounds.
+    Differences are in grey levels. Over all colours: single precision, lookup table
+    and served tiles against double precision. Over tissue tiles of the slide: batches
+    against single tiles, tensors against arrays, CPU against GPU. Exit status 1 if a
+    difference is above its limit.
     """
     aim, methods = load_reference(reference), [method] if method else list(_METHODS)
     with open_slide(slide, mpp=mpp) as opened:
@@ -64,7 +64,7 @@ def command(
         else _table(found)
     )
     if not passed:
-        click.echo("workbench: the answers differ by more than is allowed.", err=True)
+        click.echo("workbench: a difference is above its limit.", err=True)
         raise SystemExit(1)
 
 

@@ -34,28 +34,28 @@ _SCORED: Final = "H-DAB"
     type=corners,
     multiple=True,
     metavar="X0,Y0,X1,Y1",
-    help="What to measure, in level-0 pixels; may be given again. Default: all.",
+    help="Box to measure, in level-0 pixels; may be repeated. Default: the slide.",
 )
 @click.option(
     "--stains",
     type=click.Choice(list(STAIN_SETS)),
     default=None,
-    help="Which two stains the slide has. Default: H-DAB, if DAB is seen on it.",
+    help="Stain set of the slide. Default: H-DAB, if DAB is detected.",
 )
-@click.option("--stain", default="", help="The one to score. Default: the second.")
-@click.option("--fit", is_flag=True, help="Find their vectors on this slide.")
+@click.option("--stain", default="", help="Stain to score. Default: the second.")
+@click.option("--fit", is_flag=True, help="Fit the stain vectors to this slide.")
 @click.option(
     "--thresholds",
     type=(float, float, float),
     default=THRESHOLDS,
     show_default=True,
     metavar="WEAK MODERATE STRONG",
-    help="Optical densities, base 10.",
+    help="Thresholds of optical density, base 10.",
 )
 @click.option(
     "--at-mpp",
     type=click.FloatRange(0.05, 100),
-    help="Resolution to measure at, in micrometres per pixel. Default: as scanned.",
+    help="Resolution of the measurement in micrometres per pixel. Default: level 0.",
 )
 @click.option(
     "--out",
@@ -75,18 +75,18 @@ def command(  # noqa: PLR0913 - one for each flag
     out: Path | None,
     mpp: Mpp | None,
 ) -> None:
-    """Measure how much of a stain there is.
+    """Measure the amount of a stain, such as DAB.
 
-    Positive fraction, mean optical density and H-score of the stained area, by colour
-    deconvolution; light is measured on the slide's bare glass. A convention, not a
-    diagnosis: report the thresholds with the numbers.
+    Prints the positive fraction, mean optical density and H-score of the stained area,
+    by colour deconvolution. The white point is measured on the slide's bare glass. The
+    thresholds are a convention, not a diagnosis: report them with the numbers.
     """
     if out is not None and out.suffix.lower() not in (".csv", ".parquet"):
         message = f"'{out}' is neither .csv nor .parquet"
         raise click.BadParameter(message, param_hint="--out")
     areas = {",".join(map(str, each)): Box(*each) for each in boxes} or None
     with open_slide(slide, mpp=mpp) as opened:
-        found = _stains(opened, stains or _seen_on(opened), fit=fit)
+        found = _stains(opened, stains or _detect_stains(opened), fit=fit)
         question = Question.of(found, stain, thresholds=thresholds)
         table = quantify(opened, areas, question=question, mpp=at_mpp)
     table.insert(0, "slide", Path(slide).name)
@@ -96,8 +96,8 @@ def command(  # noqa: PLR0913 - one for each flag
     _write(table, out)
 
 
-def _seen_on(slide: Slide) -> str:
-    """Return the stains that are scored where none are named: only those seen."""
+def _detect_stains(slide: Slide) -> str:
+    """Return the stain set that is scored by default, if it is detected."""
     staining = slide_staining(slide)
     if staining.kind != _SCORED:
         message = f"'{slide.path}' is not scored for DAB: {staining.reason}."

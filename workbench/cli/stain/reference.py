@@ -28,15 +28,15 @@ _IMAGES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".json")
 @click.option(
     "--picture",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write an image of made tissue in its colours, too.",
+    help="Also write an image of synthetic tissue in these colours.",
 )
 def command(place: str, out: Path, *, name: str, picture: Path | None) -> None:
-    """Save the colours of a slide, a region of one or an image as a reference.
+    """Save the stain colours of a slide, a region or an image as a reference.
 
-    JSON with stain vectors, concentrations, the statistics of CIELAB and where they
-    come from. `--reference` of the other verbs takes it, and so does the app.
+    The JSON file holds stain vectors, concentrations, CIELAB statistics and the
+    provenance. Use it with --reference of other verbs, or in the app.
     """
-    reference = _measured(place)
+    reference = _measure(place)
     if name:
         reference = reference.model_copy(update={"name": name[:500]})
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def command(place: str, out: Path, *, name: str, picture: Path | None) -> None:
     click.echo(out)
 
 
-def _measured(place: str) -> Reference:
+def _measure(place: str) -> Reference:
     path = Path(place)
     whole = path.exists() and path.suffix.lower() not in _IMAGES
     if place in REFERENCES or not whole:
