@@ -1,4 +1,4 @@
-"""The answers of a run as a list: one entry for each cell that has one."""
+"""The cells of a run's heatmap that have values, as a list."""
 
 from __future__ import annotations
 

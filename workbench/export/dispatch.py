@@ -1,4 +1,4 @@
-"""Writing what a run found; the suffix of the file says in which format."""
+"""Exports a run; the suffix of the file selects the format."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EXPORTS: Final[dict[str, Callable[[Run, Path], None]]] = {
     ".ome.tiff": write_ometiff,
     ".ome.tif": write_ometiff,
 }
-"""What writes which suffix."""
+"""Writer of each suffix, for runs of any task."""
 
 OBJECT_EXPORTS: Final[dict[str, Callable[[Run, Path], None]]] = {
     ".csv": write_rows,

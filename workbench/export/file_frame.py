@@ -1,4 +1,4 @@
-"""The frame of the files of other tools: stored pixels, not those of the slide."""
+"""Frames of exported files, in stored pixels instead of level-0 pixels."""
 
 from __future__ import annotations
 

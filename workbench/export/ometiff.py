@@ -1,4 +1,4 @@
-"""Scores as an OME-TIFF: values, not colours."""
+"""Exports heatmaps as OME-TIFF rasters of values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vectors of tiles as a Parquet table."""
+"""Exports embeddings as a Parquet table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server writes down: who asked for what, and nothing of a patient.
+"""Access log without identifying data.
 
 A slide's name, folder or label can name a patient, and an address can name a slide.
 So requests are logged without their queries, tiles with the beginning of their key

@@ -1,4 +1,4 @@
-"""Where a server listens, whom it lets in, and how much they may ask of it."""
+"""Server configuration: address, authentication, limits."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class OAuth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much may be asked of a server."""
+    """Limits on sessions and tile requests."""
 
     sessions: int = 100
     """Open pages, of all users."""
@@ -71,7 +71,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
-    """Where a server listens, and whom it lets in."""
+    """Address, authentication and limits of a server."""
 
     port: int = 5006
     address: str = "127.0.0.1"
@@ -135,7 +135,7 @@ class ServerConfig:
 
 
 def server_options(door: ServerConfig) -> dict[str, Any]:
-    """Return what `panel.serve` has to know, for this door."""
+    """Return the options of `panel.serve` for a server configuration."""
     # All scripts and styles come from this server: hospitals are offline.
     os.environ["BOKEH_RESOURCES"] = "server"
     install_page_handler()

@@ -1,4 +1,4 @@
-"""Whether the server is well, for those who watch over it."""
+"""HTTP handler of health checks."""
 
 from __future__ import annotations
 

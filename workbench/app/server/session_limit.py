@@ -1,4 +1,4 @@
-"""How many pages may be open at once, and how many are."""
+"""Limits concurrent sessions; health counters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FULL: Final = "All places are taken - close a page or try again in a minute"
 
 
 class SessionLimit(Handler):
-    """Lets pages be opened up to a number; refuses others with 503.
+    """Limits the number of open pages; refuses others with status 503.
 
     Parameters
     ----------
