@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from stained_slide import write_stained
+from workbench.app.catalog.site import Site
+from workbench.app.panels.compare import COLOURS
+from workbench.app.session import Session
 from workbench.app.url_state import Address
 from workbench.app.url_sync import RUNS_LISTED, SLIDE_SHOWN, UrlSync
+from workbench.app.viewer.viewer import View
 from workbench.app.widgets.background import Background
 
 
@@ -126,3 +131,36 @@ def test_a_change_of_any_part_is_written_once_the_slide_is_seen(sync, parts):
     parts["compare"].fields["view"] = Address.parse("at=10,20,4").view
     parts["overlays"].changed()
     assert Address.parse(sync.bar.query) == sync.address
+
+
+def test_the_url_follows_every_panel_and_restores_it(tmp_path):
+    (tmp_path / "slides").mkdir()
+    write_stained(tmp_path / "slides" / "a.tif", width=640, height=512)
+    write_stained(tmp_path / "slides" / "b.tif", width=640, height=512)
+    site = Site.of([tmp_path / "slides"], tmp_path / "runs")
+    app = Session(site)
+    app.begin(slide="a.tif")
+    bar = app.url_sync.bar
+
+    def changes(change):
+        before = bar.query
+        change()
+        return bar.query != before
+
+    assert changes(lambda: setattr(app.viewer, "view", View(100.0, 80.0, 2.0)))
+    assert changes(lambda: app.runs.preset(model="nuclear-density"))
+    assert changes(lambda: app.stain.preset(method="macenko"))
+    assert changes(lambda: app.stain.preset(look="hematoxylin"))
+    assert changes(lambda: setattr(app.compare, "swiped", COLOURS))
+    assert changes(lambda: setattr(app.viewer, "swipe", 0.25))
+    assert changes(lambda: app.compare.add("b.tif"))
+    assert changes(lambda: setattr(app.compare, "together", False))
+    assert changes(lambda: setattr(app.viewer, "mirrored", True))
+    asked = Address.parse(bar.query)
+    assert asked == app.url_sync.address
+
+    other = Session(site)
+    other.begin(slide="b.tif")
+    other.url_sync.go(asked)
+    assert other.url_sync.address == asked
+    assert other.viewer.slide.name == "a.tif"

@@ -74,7 +74,7 @@ def test_the_whole_job_under_workbench_serve(watched, url, slide, runs, gate):
 @pytest.fixture
 def panel_url(folder, environment, tmp_path, repository):
     named = {"WORKBENCH_SLIDES": str(folder), "WORKBENCH_RUNS": str(tmp_path)}
-    script = repository / "workbench" / "app" / "serve.py"
+    script = repository / "workbench" / "app" / "server" / "serve.py"
     with panel_serve(script, tmp_path / "log", env={**environment, **named}) as url:
         yield url
 
