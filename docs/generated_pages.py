@@ -11,7 +11,6 @@ import importlib
 import inspect
 import itertools
 import json
-import shutil
 import textwrap
 import types
 from pathlib import Path
@@ -261,11 +260,10 @@ def write_api(folder: Path = API) -> None:
     Parameters
     ----------
     folder : Path
-        Emptied first.
+        Other files in it are removed.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     pages: dict[int, str] = {}
+    texts: dict[str, str] = {}
     for space, names in namespaces().items():
         module = importlib.import_module(space)
         rows, own = [], []
@@ -278,14 +276,26 @@ def write_api(folder: Path = API) -> None:
                     full = f"{space}.{name}"
                     page = pages[id(value)] = full.replace("workbench.", "name-", 1)
                     text = _page(name, full, value)
-                    (folder / f"{page}.md").write_text(text, encoding="utf-8")
+                    texts[f"{page}.md"] = text
                     own.append(page)
                 link = f"[`{name}`]({pages[id(value)]}.md)"
             rows.append((link, summary_of(value, name, space)))
         toc = "\n".join(["```{toctree}", ":hidden:", "", *own, "```"])
         head = f"# `{space}`\n\n{inspect.getdoc(module) or ''}\n\n"
-        text = head + table(("name", "what it is"), rows) + f"\n\n{toc}\n"
-        (folder / f"{space}.md").write_text(text, encoding="utf-8")
+        texts[f"{space}.md"] = f"{head}{table(('name', 'what it is'), rows)}\n\n{toc}\n"
+    _replace(folder, texts)
+
+
+def _replace(folder: Path, texts: Mapping[str, str]) -> None:
+    """Let a folder hold these files alone; those that are equal stay untouched."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in folder.iterdir():
+        if file.name not in texts:
+            file.unlink()
+    for name, text in texts.items():
+        file = folder / name
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
 
 
 TABLES: Mapping[str, Callable[[], str]] = {
