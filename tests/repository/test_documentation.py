@@ -288,6 +288,21 @@ def test_the_walks_name_functions_that_exist_and_count_them():
     assert all(said == counted for said, counted in told), told
 
 
+def test_checks_build_the_site_with_warnings_as_errors():
+    makefile = (ROOT / "Makefile").read_text()
+    assert re.search(
+        r"^DOCS := .*sphinx-build .*--fail-on-warning", makefile, re.MULTILINE
+    )
+    check = re.search(r"^check:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE).group(1)
+    assert "\t$(DOCS)\n" in check
+
+
+def test_pictures_are_shown_somewhere():
+    text = "".join(page.read_text(encoding="utf-8") for page in GUIDES)
+    pictures = sorted((ROOT / "docs/images").iterdir())
+    assert [p.name for p in pictures if f"images/{p.name})" not in text] == []
+
+
 def test_code_blocks_are_valid():
     for page in GUIDES:
         for code in blocks(page, "python"):
