@@ -153,9 +153,11 @@ def commands(
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
+        group_only = isinstance(command, click.Group)
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
-        elif command:
+            group_only = not command.invoke_without_command
+        if command and not group_only:
             yield (*path, name), command
 
 
