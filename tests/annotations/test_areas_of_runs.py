@@ -17,8 +17,7 @@ from workbench.annotations.collection import open_annotations
 from workbench.area import Area
 from workbench.cli import main
 from workbench.slide.slide import open_slide
-from workbench.stain.references import Reference, load_reference
-from workbench.stain.within import reference_within
+from workbench.stain.references import Reference, load_reference, reference_within
 
 MODEL = "nuclear-density"
 CORNERS = [(1000, 500), (2600, 700), (2300, 1700), (1100, 2000)]

@@ -388,7 +388,7 @@ def test_two_runs_do_not_share_a_folder(slide, tmp_path, monkeypatch):
 
     def again(p):
         if p.done == 16:
-            with pytest.raises(RunError, match="under way"):
+            with pytest.raises(RunError, match="in progress"):
                 engine.run(slide, WHOLE, out=tmp_path / "run")
             said.append(True)
 

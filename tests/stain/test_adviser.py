@@ -16,7 +16,7 @@ from stained_slide import EOSIN, HEMATOXYLIN, stained_pixels, write_stained
 from workbench.cli import main
 from workbench.errors import StainError
 from workbench.slide.slide import open_slide
-from workbench.stain.adviser import _against, advise
+from workbench.stain.adviser import _check_gamut, advise
 from workbench.stain.fit_quality import assess_fit
 from workbench.stain.methods.macenko import StainFit, fit_macenko
 from workbench.stain.normalizer import fit_normalizer
@@ -119,9 +119,9 @@ def test_outliers_say_why(tmp_path):
 
 def test_what_would_become_black_is_out_of_gamut(advice):
     medoid = advice.medoid
-    assert _against(medoid, medoid) is medoid
+    assert _check_gamut(medoid, medoid) is medoid
     tiny = StainFit(medoid.fit.stains, medoid.fit.max_concentrations / 8)
-    (finding,) = _against(replace(medoid, fit=tiny), medoid).findings
+    (finding,) = _check_gamut(replace(medoid, fit=tiny), medoid).findings
     assert finding.kind == "out of gamut"
     assert "black or white" in finding.reason
 

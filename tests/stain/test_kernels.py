@@ -16,12 +16,12 @@ from torch import nn
 
 from workbench.errors import StainError
 from workbench.stain.kernels import pixel_pass
-from workbench.stain.kernels.formula import compiled, quantized
-from workbench.stain.kernels.lookup_table import ColourTable, rounded
+from workbench.stain.kernels.formula import quantize, quantize_compiled
+from workbench.stain.kernels.lookup_table import ColourTable, to_grey_levels
 from workbench.stain.methods.macenko import fit_macenko
 from workbench.stain.normalizer import fit_normalizer
 from workbench.stain.optical_density import ColourHistogram, colours_of, transmitted
-from workbench.stain.per_image import fit_macenko_picture, normalize_images
+from workbench.stain.per_image import fit_macenko_image, normalize_images
 from workbench.stain.percentiles import angles, percentile, turn
 from workbench.stain.references import REFERENCES, Reference
 
@@ -36,7 +36,7 @@ def tissue(reference="he-violet", *, seed=0, shape=(128, 128), strength=0.16):
     amounts = rng.gamma(1.6, strength, (*shape, 2)) * fit.max_concentrations
     amounts[: shape[0] // 6, :, 1] *= 0.05
     amounts[-shape[0] // 6 :, :, 0] *= 0.05
-    return rounded(transmitted(amounts @ fit.stains) - 1)
+    return to_grey_levels(transmitted(amounts @ fit.stains) - 1)
 
 
 @pytest.fixture(scope="module", params=METHODS)
@@ -50,7 +50,7 @@ def test_over_all_colours_what_is_served_is_what_float64_says(method):
 
     def compared(start):
         colours = colours_of(np.arange(start, start + (1 << 20), dtype=np.uint32))
-        exact = rounded(normalizer.colour_map.formula().levels(colours))
+        exact = to_grey_levels(normalizer.colour_map.formula().levels(colours))
         difference = np.abs(exact.astype(np.int16) - normalizer(colours))
         return difference.max(), (difference > 0).sum()
 
@@ -95,7 +95,7 @@ def test_a_table_answers_every_layout_alike(normalizer, shape):
     table = ColourTable(normalizer.colour_map)
     every = np.random.default_rng(2).integers(0, 256, (*shape, 3), np.uint8)
     planes = torch.from_numpy(every).permute(0, 3, 1, 2)
-    expected = rounded(normalizer.colour_map(every.reshape(-1, 3)))
+    expected = to_grey_levels(normalizer.colour_map(every.reshape(-1, 3)))
     expected = expected.reshape(every.shape)
     np.testing.assert_array_equal(table.of_array(every), expected)
     for dtype in (torch.uint8, torch.float32):
@@ -166,8 +166,8 @@ def test_the_compiled_way_of_a_gpu_is_the_same_formula():
     normalizer = fit_normalizer(tissue(), "he-rose", method="vahadane")
     tiles = torch.from_numpy(tissue()).permute(2, 0, 1)[None].contiguous()
     numbers = (normalizer.table, normalizer.constants, torch.uint8)
-    made = compiled(normalizer.kind, tiles, *numbers)
-    plain = quantized(normalizer.kind, tiles, *numbers)
+    made = quantize_compiled(normalizer.kind, tiles, *numbers)
+    plain = quantize(normalizer.kind, tiles, *numbers)
     assert (made.int() - plain.int()).abs().max() <= 1
     assert (made != plain).float().mean() <= 1e-4
 
@@ -251,7 +251,7 @@ def little_tissue():
 DIFFICULT = {
     "blank": np.full((64, 64, 3), 255, np.uint8),
     "black": np.zeros((64, 64, 3), np.uint8),
-    "one stain": rounded(
+    "one stain": to_grey_levels(
         transmitted(
             np.linspace(0.2, 2, 4096).reshape(64, 64, 1)
             * REFERENCES["he-rose"].stain_fit.stains[0]
@@ -310,7 +310,7 @@ def test_each_picture_has_a_fit_of_its_own_and_leaves_its_neighbours_alone(metho
 def test_the_quick_fit_of_a_picture_is_macenkos():
     for reference in ("he-rose", "he-deep"):
         picture = tissue(reference)
-        quick = fit_macenko_picture(picture, io=240.0, alpha=1.0, beta=0.15)
+        quick = fit_macenko_image(picture, io=240.0, alpha=1.0, beta=0.15)
         exact = fit_macenko(ColourHistogram.of(picture))
         np.testing.assert_allclose(quick.stains, exact.stains, atol=1e-9)
         np.testing.assert_allclose(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from workbench.slide.slide import open_slide
-from workbench.stain.kernels.lookup_table import rounded
+from workbench.stain.kernels.lookup_table import to_grey_levels
 from workbench.stain.methods.macenko import fit_macenko
 from workbench.stain.normalizer import fit_normalizer
 from workbench.stain.tissue_sample import slide_histogram
@@ -47,7 +47,7 @@ def test_normalizing_brings_scanners_together(scans, method, left, pair):
     size = truth.tissue.shape[::-1]
     here, there = (slide.read(slide.box, size=size).pixels for slide in (source, aim))
     normalizer = fit_normalizer(source, aim, method=method)
-    normalized = rounded(normalizer.colour_map(here)).astype(float)
+    normalized = to_grey_levels(normalizer.colour_map(here)).astype(float)
     inside = truth.tissue
     before = np.abs(here.astype(float) - there)[inside].mean()
     assert np.abs(normalized - there)[inside].mean() < left * before

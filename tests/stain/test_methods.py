@@ -12,7 +12,7 @@ from skimage.color import lab2rgb, rgb2lab
 
 from workbench.errors import StainError
 from workbench.stain.kernels.formula import lab_to_rgb
-from workbench.stain.kernels.lookup_table import rounded
+from workbench.stain.kernels.lookup_table import to_grey_levels
 from workbench.stain.methods.macenko import MacenkoMap, StainFit, fit_macenko
 from workbench.stain.methods.reinhard import (
     LabFit,
@@ -43,7 +43,7 @@ def tissue(seed=0, *, stains=STAINS, shape=(96, 96), strength=(1.2, 0.8)):
     # Some pixels of either stain alone, as in nuclei and in collagen.
     amounts[: shape[0] // 8, :, 1] = 0.02
     amounts[-shape[0] // 8 :, :, 0] = 0.02
-    return rounded(transmitted(amounts @ stains) - 1), amounts
+    return to_grey_levels(transmitted(amounts @ stains) - 1), amounts
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_single_stains_reproduce_the_published_pictures(oracle, stain, name):
 def test_macenko_in_single_precision_is_within_one_level_of_the_picture(oracle):
     pixels = oracle("example1")
     fit = fit_macenko(ColourHistogram.of(pixels))
-    levels = rounded(MacenkoMap(fit, STANDARD)(pixels))
+    levels = to_grey_levels(MacenkoMap(fit, STANDARD)(pixels))
     assert np.abs(levels.astype(int) - oracle("norm1")).max() <= 1
 
 
@@ -161,7 +161,7 @@ def test_pictures_without_an_answer_say_so(method, pixels):
 def test_grey_and_a_single_stain_are_not_two():
     ramp = np.repeat(np.arange(20, 200, dtype=np.uint8)[:, None], 3, axis=1)
     density = np.linspace(0.2, 2, 200)[:, None] * STAINS[0]
-    for pixels in (ramp, rounded(transmitted(density))):
+    for pixels in (ramp, to_grey_levels(transmitted(density))):
         with pytest.raises(StainError, match="one stain only"):
             fit_macenko(ColourHistogram.of(np.repeat(pixels, 9, axis=0)))
 
@@ -287,8 +287,8 @@ def test_single_precision_is_within_one_level_for_all_colours(method):
     codes = np.arange(1 << 24, dtype=np.uint32).reshape(256, 256, 256)[::2, 1::2]
     for slab in codes:
         colours = colours_of(slab)
-        single = rounded(colour_map(colours)).astype(int)
-        double = rounded(colour_map(colours, kind=np.float64))
+        single = to_grey_levels(colour_map(colours)).astype(int)
+        double = to_grey_levels(colour_map(colours, kind=np.float64))
         assert np.abs(single - double).max() <= 1
 
 

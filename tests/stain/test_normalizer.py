@@ -20,8 +20,8 @@ from workbench.geometry import Box
 from workbench.slide.readers.base import Level
 from workbench.slide.region import Region
 from workbench.slide.slide import open_slide
-from workbench.stain.kernels.formula import quantized
-from workbench.stain.kernels.lookup_table import ColourTable, rounded
+from workbench.stain.kernels.formula import quantize
+from workbench.stain.kernels.lookup_table import ColourTable, to_grey_levels
 from workbench.stain.normalizer import Normalizer, fit_normalizer
 from workbench.stain.optical_density import ColourHistogram, colours_of, transmitted
 from workbench.stain.references import REFERENCES, Reference
@@ -37,7 +37,7 @@ def tissue(reference="he-violet", *, seed=0, shape=(128, 128)):
     amounts = rng.gamma(1.6, 0.16, (*shape, 2)) * fit.max_concentrations
     amounts[: shape[0] // 6, :, 1] *= 0.05
     amounts[-shape[0] // 6 :, :, 0] *= 0.05
-    return rounded(transmitted(amounts @ fit.stains) - 1)
+    return to_grey_levels(transmitted(amounts @ fit.stains) - 1)
 
 
 @pytest.fixture(scope="module", params=METHODS)
@@ -47,7 +47,7 @@ def normalizer(request):
 
 def through(normalizer, pixels):
     """Return `normalizer(pixels)` without the time that its table takes to build."""
-    return rounded(normalizer.colour_map(pixels))
+    return to_grey_levels(normalizer.colour_map(pixels))
 
 
 def distance(first, second):
@@ -58,7 +58,7 @@ def distance(first, second):
 def test_all_colours_go_through_the_same_code(normalizer):
     codes = np.random.default_rng(0).integers(0, 1 << 24, 1_000_000, np.uint32)
     colours = colours_of(codes)
-    direct = rounded(normalizer.colour_map(colours))
+    direct = to_grey_levels(normalizer.colour_map(colours))
     assert_nearly_the_same(*map(torch.from_numpy, (normalizer(colours), direct)))
 
 
@@ -108,7 +108,7 @@ def assert_nearly_the_same(first, second):
 def test_the_way_of_other_devices_says_the_same(normalizer):
     tiles = torch.randint(0, 256, (2, 3, 131, 117), dtype=torch.uint8)
     numbers = normalizer.table, normalizer.constants
-    made = quantized(normalizer.kind, tiles, *numbers, torch.uint8)
+    made = quantize(normalizer.kind, tiles, *numbers, torch.uint8)
     assert_nearly_the_same(made, normalizer(tiles))
 
 

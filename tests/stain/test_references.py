@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 import made_slides
 from workbench.errors import SlideError, StainError
-from workbench.stain.kernels.lookup_table import rounded
+from workbench.stain.kernels.lookup_table import to_grey_levels
 from workbench.stain.normalizer import fit_normalizer
 from workbench.stain.optical_density import transmitted
 from workbench.stain.references import REFERENCES, Reference, load_reference
@@ -23,7 +23,7 @@ def tissue(seed=0, shape=(96, 96)):
     amounts = rng.gamma(1.6, 0.16, (*shape, 2)) * fit.max_concentrations
     amounts[: shape[0] // 6, :, 1] *= 0.05
     amounts[-shape[0] // 6 :, :, 0] *= 0.05
-    return rounded(transmitted(amounts @ fit.stains) - 1)
+    return to_grey_levels(transmitted(amounts @ fit.stains) - 1)
 
 
 @pytest.mark.parametrize("name", REFERENCES)
@@ -54,7 +54,7 @@ def test_both_parts_of_a_built_in_reference_tell_of_the_same_colours(shared_data
     )
     for reference in REFERENCES.values():
         normalized = fit_normalizer(pixels, reference).colour_map(pixels)
-        seen = Reference.of_pixels(rounded(normalized), name="x")
+        seen = Reference.of_pixels(to_grey_levels(normalized), name="x")
         assert np.abs(np.subtract(seen.lab_mean, reference.lab_mean)).max() < 8
 
 

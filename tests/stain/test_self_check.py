@@ -177,8 +177,8 @@ def test_a_slide_without_tissue_is_an_error_of_its_own(tmp_path):
 
 def test_sampled_tiles_are_of_tissue_and_always_the_same(slide):
     with open_slide(slide) as opened:
-        tiles = sample_tiles(opened, most=4)
-        again = sample_tiles(opened, most=4)
+        tiles = sample_tiles(opened, max_tiles=4)
+        again = sample_tiles(opened, max_tiles=4)
     assert tiles.dtype == np.uint8
     assert tiles.shape == (4, 256, 256, 3)
     np.testing.assert_array_equal(tiles, again)

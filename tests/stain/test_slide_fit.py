@@ -36,10 +36,10 @@ def test_a_copy_of_a_slide_is_not_measured_again(paths, monkeypatch):
     stainings = counted(monkeypatch, "slide_staining")
     for path in paths:
         slide = open_slide(path)
-        slide_fit._known(slide, TissueChoice(), None)
-        slide_fit.staining_of_slide(slide)
+        slide_fit._fits_of(slide, TissueChoice(), None)
+        slide_fit.cached_staining(slide)
     assert len(samples) == len(stainings) == 1
-    slide_fit.staining_of_slide(open_slide(paths[0], mpp=0.7))
+    slide_fit.cached_staining(open_slide(paths[0], mpp=0.7))
     assert len(stainings) == 2
 
 
@@ -51,5 +51,5 @@ def test_what_failed_is_tried_again(paths):
         raise OSError(message)
 
     with pytest.raises(OSError, match="gone"):
-        slide_fit._known(slide, TissueChoice(), no_tissue)
-    assert slide_fit._known(slide, TissueChoice(), None).sample.histogram is not None
+        slide_fit._fits_of(slide, TissueChoice(), no_tissue)
+    assert slide_fit._fits_of(slide, TissueChoice(), None).sample.histogram is not None

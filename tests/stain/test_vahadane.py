@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.optimize import approx_fprime
 
 from workbench.errors import StainError
-from workbench.stain.kernels.lookup_table import rounded
+from workbench.stain.kernels.lookup_table import to_grey_levels
 from workbench.stain.methods import vahadane
 from workbench.stain.methods.sparse_coding import (
     Densities,
@@ -37,7 +37,7 @@ def tissue(seed=0, *, shape=(128, 128)):
     amounts[: shape[0] // 3, :, 1] *= rng.random((shape[0] // 3, shape[1])) < 0.2
     amounts[-shape[0] // 3 :, :, 0] *= rng.random((-(-shape[0] // 3), shape[1])) < 0.2
     noisy = 255 * np.exp(-(amounts @ STAINS)) + rng.normal(0, 1, (*shape, 3))
-    return rounded(noisy)
+    return to_grey_levels(noisy)
 
 
 def stained(pixels):
@@ -181,7 +181,7 @@ def test_amounts_are_those_of_spams_definition_on_a_grid():
         np.full((64, 64, 3), (200, 120, 160), np.uint8),
         np.empty((0, 3), np.uint8),
         np.full((1, 1, 3), (200, 120, 160), np.uint8),
-        rounded(255 * np.exp(-np.linspace(0.2, 2, 4096)[:, None] * STAINS[0])),
+        to_grey_levels(255 * np.exp(-np.linspace(0.2, 2, 4096)[:, None] * STAINS[0])),
     ],
     ids=["white", "glass", "black", "one colour", "nothing", "one pixel", "one stain"],
 )

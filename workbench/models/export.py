@@ -23,7 +23,7 @@ from workbench.models.formats.card_files import sha256_of
 from workbench.models.networks.maskrcnn import MaskRCNN
 from workbench.models.outputs import tensor_of
 from workbench.models.registry import find_model
-from workbench.stain.kernels.formula import quantized
+from workbench.stain.kernels.formula import quantize
 
 if TYPE_CHECKING:
     import os
@@ -74,7 +74,7 @@ class Deployed(nn.Module):
         if self.normalizer is not None and self.normalizer.kind != "none":
             parts = self.normalizer
             # Rounded, but not to uint8, which TensorRT does not calculate with.
-            levels = quantized(
+            levels = quantize(
                 parts.kind, levels, parts.table, parts.constants, torch.float32
             ).round()
         answer = self.network(self.channels(levels))

@@ -8,10 +8,9 @@ from .optical_density import ColourHistogram, concentrations, optical_density
 from .per_image import normalize_images
 from .quantify import Question, h_score, quantify, quantify_pixels
 from .reference_preview import render_reference
-from .references import Reference, load_reference
+from .references import Reference, load_reference, reference_within
 from .self_check import check_consistency
 from .tissue_sample import TissueSample, sample_tiles, sample_tissue
-from .within import reference_within
 
 __all__ = [
     "Advice",

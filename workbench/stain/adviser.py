@@ -1,11 +1,11 @@
-"""The adviser: how the slides of a study are stained, and which one to refer to.
+"""Comparison of the staining of slides, and proposal of a reference slide.
 
-Slides are compared by what their stains do to light at full strength: the stain
-vectors times the maximal concentrations, six optical densities. Proposed as the
-reference is the medoid, the slide with the least total distance to all others. A slide
-is an outlier if something speaks against its stains (`quality.judge`), if it is much
-paler or deeper than the others, or if normalizing it to the medoid would ask for
-colours that no screen has.
+Slides are compared by the optical densities of their stains at full strength: the stain
+vectors times the maximal concentrations, six numbers. The proposed reference is the
+medoid, the slide with the least total distance to all others. A slide is an outlier if
+there are findings against its stains (`fit_quality.assess_fit`), if it is much paler or
+deeper than the others, or if normalizing it to the medoid needs colours outside the
+gamut.
 """
 
 from __future__ import annotations
@@ -36,42 +36,43 @@ if TYPE_CHECKING:
     Source: TypeAlias = str | os.PathLike[str] | Slide
 
 _WORKERS: Final = 4
-_PALER: Final = 0.6
-"""Of the median strength of the others; beyond its inverse, a slide is overstained."""
+_PALE_RATIO: Final = 0.6
+"""Share of the median strength below which a slide is pale; above its inverse, it is
+overstained."""
 
-_NEIGHBOURS: Final = 3
-"""Fewer slides have no usual strength."""
+_MIN_SLIDES: Final = 3
+"""Minimum number of slides for a median strength."""
 
 _GAMUT: Final = (0.5, 255.5)
-"""Grey levels that do not become black or white."""
+"""Grey levels that are not clipped to black or white."""
 
-_MOST_OUTSIDE: Final = 0.01
+_MAX_OUTSIDE: Final = 0.01
 _COLOURS: Final = 4096
-"""So many stained colours of a slide are kept, evenly by rank: enough to tell what
-becomes of it, in little memory."""
+"""Number of stained colours kept of a slide, evenly by rank: enough to compute its
+normalization, in little memory."""
 
 
 @dataclass(frozen=True, eq=False)
 class SlideStains:
-    """How one slide is stained."""
+    """Staining of one slide."""
 
     path: str
     name: str
     fit: StainFit | None
-    """By Macenko's method; None: it could not be measured, `findings` say why."""
+    """Fit by Macenko's method; None: not measurable, see `findings`."""
 
     quality: FitQuality | None
     reference: Reference | None
-    """Its colours, for every method."""
+    """Colours of the slide, for every method."""
 
     findings: tuple[Finding, ...] = ()
-    """Why it is an outlier; empty: it is none."""
+    """Findings that make it an outlier; empty: it is none."""
 
     distance: float = np.nan
-    """Mean distance to the slides that are no outliers, in optical density."""
+    """Mean distance to the slides that are not outliers, in optical density."""
 
     colours: ColourHistogram | None = None
-    """Its most frequent colours."""
+    """A sample of its stained colours."""
 
     @property
     def full_strength(self) -> NDArray[np.float64]:
@@ -82,7 +83,7 @@ class SlideStains:
         return (self.fit.stains * self.fit.max_concentrations[:, None]).ravel()
 
     def row(self) -> dict[str, Any]:
-        """Return the numbers as one row of a table."""
+        """Return the numbers as a row of a table."""
         row: dict[str, Any] = {"slide": self.name, "path": self.path}
         fit = self.fit
         for index, stain in enumerate(("hematoxylin", "eosin")):
@@ -99,17 +100,17 @@ class SlideStains:
 
 @dataclass(frozen=True, eq=False)
 class Advice:
-    """How slides are stained, and which of them to refer to."""
+    """Staining of slides, and the proposed reference."""
 
     slides: tuple[SlideStains, ...]
-    """In the order in which they were given."""
+    """All slides, in the order of the input."""
 
     medoid: SlideStains | None
-    """The one nearest to all others; None: not one could be measured."""
+    """Slide nearest to all others; None: no slide could be measured."""
 
     @property
     def outliers(self) -> tuple[SlideStains, ...]:
-        """Those that something speaks against."""
+        """Slides with findings."""
         return tuple(each for each in self.slides if each.findings)
 
     def frame(self) -> pd.DataFrame:
@@ -119,7 +120,7 @@ class Advice:
         return table
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it, ready for JSON."""
+        """Return the comparison, ready for JSON."""
         return {
             "proposed": None if self.medoid is None else self.medoid.path,
             "slides": [each.row() for each in self.slides],
@@ -141,36 +142,37 @@ def advise(
 
     Parameters
     ----------
-    slides : iterable of Slide or path
-        What a study consists of. One that cannot be opened or measured becomes an
-        outlier that says why, and stops nothing.
+    Slides of a study. One that cannot be opened or measured becomes an outlier
+    with the reason, and does not stop the others.
     progress : callable, optional
-        Called after each slide with how many are done, its name as the message.
+        Called after each slide with the number done and its name as the message.
     cancel : threading.Event, optional
-        Once it is set, no further slide is begun; the advice is then about those
-        that were measured.
+        Event that stops before the next slide; the result is then about the slides
+        measured so far.
 
     Raises
     ------
     StainError
-        If no slide was given.
+        If there are no slides.
     """
     sources = list(slides)
     if not sources:
         message = "There are no slides whose stains could be compared."
         raise StainError(message, "Name a folder that has some.")
-    return _advice(tuple(_measured(sources, progress, cancel)))
+    return _compare(tuple(_measure_slides(sources, progress, cancel)))
 
 
-def _measured(
+def _measure_slides(
     sources: list[Source],
     progress: Callable[[Progress], None] | None,
     cancel: threading.Event | None,
 ) -> Iterator[SlideStains]:
-    """Measure some slides at a time, in their order."""
+    """Measure a few slides at a time; yield them in order."""
 
     def measure(source: Source) -> SlideStains | None:
-        return None if cancel is not None and cancel.is_set() else _stains_of(source)
+        return (
+            None if cancel is not None and cancel.is_set() else _measure_source(source)
+        )
 
     workers = min(_WORKERS, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers, thread_name_prefix="advise") as pool:
@@ -190,14 +192,14 @@ def _measured(
             yield each
 
 
-def _stains_of(source: Source) -> SlideStains:
+def _measure_source(source: Source) -> SlideStains:
     path = source.path if isinstance(source, Slide) else os.fspath(source)
     name = os.path.basename(path.rstrip("/"))  # noqa: PTH119 - it may be a URL
     try:
         if isinstance(source, Slide):
-            return _of_slide(source, path, name)
+            return _measure_slide(source, path, name)
         with open_slide(path) as slide:
-            return _of_slide(slide, path, name)
+            return _measure_slide(slide, path, name)
     except StainError as error:
         finding = Finding("not H&E", _clause(error).replace(path, name))
     except (WorkbenchError, OSError, MemoryError) as error:
@@ -205,7 +207,7 @@ def _stains_of(source: Source) -> SlideStains:
     return SlideStains(path, name, None, None, None, (finding,))
 
 
-def _of_slide(slide: Slide, path: str, name: str) -> SlideStains:
+def _measure_slide(slide: Slide, path: str, name: str) -> SlideStains:
     histogram = sample_tissue(slide).histogram
     fit = fit_macenko(histogram)
     quality = assess_fit(histogram, fit)
@@ -221,12 +223,12 @@ def _of_slide(slide: Slide, path: str, name: str) -> SlideStains:
         quality,
         reference,
         quality.findings,
-        colours=_few(stained_part(histogram)),
+        colours=_subsample(stained_part(histogram)),
     )
 
 
-def _few(histogram: ColourHistogram) -> ColourHistogram:
-    """Return some of the colours, each pixel as likely as any other."""
+def _subsample(histogram: ColourHistogram) -> ColourHistogram:
+    """Return a sample of the colours, with equal probability for each pixel."""
     last = np.cumsum(histogram.counts)
     ranks = (np.arange(_COLOURS) + 0.5) / _COLOURS * last[-1]
     index, counts = np.unique(np.searchsorted(last, ranks), return_counts=True)
@@ -238,21 +240,25 @@ def _clause(error: BaseException) -> str:
     return text.rstrip(".") or type(error).__name__
 
 
-def _advice(found: tuple[SlideStains, ...]) -> Advice:
-    measured = [each for each in found if each.fit is not None]
+def _compare(slides: tuple[SlideStains, ...]) -> Advice:
+    measured = [each for each in slides if each.fit is not None]
     usual = [each for each in measured if not each.findings]
     strengths = [_strength(each) for each in usual]
-    judged = [
+    assessed = [
         each
         if each.fit is None
-        else _with(each, _of_strength(each, np.array(strengths).reshape(-1, 2)))
-        for each in found
+        else _add_findings(
+            each, _strength_findings(each, np.array(strengths).reshape(-1, 2))
+        )
+        for each in slides
     ]
-    usual = [each for each in judged if each.fit is not None and not each.findings]
-    medoid = _medoid(usual or [each for each in judged if each.fit is not None])
-    judged = [each if medoid is None else _against(each, medoid) for each in judged]
-    others = [each for each in judged if each.fit is not None and not each.findings]
-    final = tuple(replace(each, distance=_distance(each, others)) for each in judged)
+    usual = [each for each in assessed if each.fit is not None and not each.findings]
+    medoid = _medoid(usual or [each for each in assessed if each.fit is not None])
+    assessed = [
+        each if medoid is None else _check_gamut(each, medoid) for each in assessed
+    ]
+    others = [each for each in assessed if each.fit is not None and not each.findings]
+    final = tuple(replace(each, distance=_distance(each, others)) for each in assessed)
     proposed = None if medoid is None else medoid.path
     return Advice(final, next((e for e in final if e.path == proposed), None))
 
@@ -261,49 +267,51 @@ def _strength(slide: SlideStains) -> list[float]:
     return [] if slide.fit is None else slide.fit.max_concentrations.tolist()
 
 
-def _with(slide: SlideStains, findings: list[Finding]) -> SlideStains:
-    """Add findings of kinds that are not known yet."""
+def _add_findings(slide: SlideStains, findings: list[Finding]) -> SlideStains:
+    """Add findings of new kinds."""
     known = {each.kind for each in slide.findings}
     new = [each for each in findings if each.kind not in known]
     return replace(slide, findings=(*slide.findings, *new))
 
 
-def _of_strength(slide: SlideStains, strengths: NDArray[np.float64]) -> list[Finding]:
-    """Compare a slide's strength with the median of the others (N, 2)."""
-    if len(strengths) < _NEIGHBOURS:
+def _strength_findings(
+    slide: SlideStains, strengths: NDArray[np.float64]
+) -> list[Finding]:
+    """Compare the strength of a slide with the median of the others (N, 2)."""
+    if len(strengths) < _MIN_SLIDES:
         return []
     found = []
     median = np.median(strengths, axis=0)
     names = ("hematoxylin", "eosin")
     for name, most, usual in zip(names, _strength(slide), median, strict=True):
         numbers = f"{name} reaches {most:.2f}, half of the slides {usual:.2f}"
-        if most < _PALER * usual:
+        if most < _PALE_RATIO * usual:
             found.append(Finding("pale", numbers))
-        if most > usual / _PALER:
+        if most > usual / _PALE_RATIO:
             found.append(Finding("overstained", numbers))
     return found
 
 
 def _medoid(slides: list[SlideStains]) -> SlideStains | None:
-    """Return the slide with the least total distance to all; the first of equals."""
+    """Return the slide with the least total distance to all; the first if equal."""
     if not slides:
         return None
-    places = np.array([each.full_strength for each in slides])
-    apart = np.linalg.norm(places[:, None] - places, axis=2)
-    return slides[int(apart.sum(axis=1).argmin())]
+    strengths = np.array([each.full_strength for each in slides])
+    distances = np.linalg.norm(strengths[:, None] - strengths, axis=2)
+    return slides[int(distances.sum(axis=1).argmin())]
 
 
-def _against(slide: SlideStains, medoid: SlideStains) -> SlideStains:
-    """See what colours the slide would get, normalized to the medoid."""
+def _check_gamut(slide: SlideStains, medoid: SlideStains) -> SlideStains:
+    """Check that the colours of a slide normalized to the medoid are in the gamut."""
     if slide.fit is None or medoid.fit is None or slide.colours is None:
         return slide
     levels = MacenkoMap(slide.fit, medoid.fit)(slide.colours.colours)
     outside = ((levels < _GAMUT[0]) | (levels > _GAMUT[1])).any(axis=1)
     share = float(slide.colours.counts @ outside / slide.colours.total)
-    if share <= _MOST_OUTSIDE:
+    if share <= _MAX_OUTSIDE:
         return slide
     reason = f"{share:.0%} of its tissue would become black or white"
-    return _with(slide, [Finding("out of gamut", reason)])
+    return _add_findings(slide, [Finding("out of gamut", reason)])
 
 
 def _distance(slide: SlideStains, others: list[SlideStains]) -> float:

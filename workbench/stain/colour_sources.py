@@ -1,4 +1,4 @@
-"""The colours of whatever is named as a source or a reference, one or several."""
+"""Colour histograms of source and reference arguments, one or several."""
 
 from __future__ import annotations
 
@@ -21,52 +21,53 @@ if TYPE_CHECKING:
     from workbench.slide.slide import Slide
     from workbench.stain.registry import Fit
 
-    Place: TypeAlias = (
+    ColourSource: TypeAlias = (
         Slide | Region | NDArray[np.uint8] | ColourHistogram | Reference | str
     )
-    """Where colours come from."""
+    """A source of colours."""
 
-    Places: TypeAlias = Place | Sequence[Place]
+    ColourSources: TypeAlias = ColourSource | Sequence[ColourSource]
 
 _Fit = TypeVar("_Fit", bound="Fit")
 
 
-def colours_of_places(
-    places: Places, *, measure_white: bool | None
+def colours_of_sources(
+    sources: ColourSources, *, measure_white: bool | None
 ) -> list[Reference | ColourHistogram]:
-    """Return what is known of the colours of some places.
+    """Return the colours of some sources.
 
-    All that have pixels are one: their colours are pooled, with the same weight for
-    each place, however large. References that have been measured stay apart.
+    Histograms of sources with pixels are pooled, with the same weight for each source
+    whatever its size. References, which are measured already, stay separate.
 
     Parameters
     ----------
-    places : Slide, Region, uint8 (..., 3), ColourHistogram, Reference or str
-        A list or a tuple of those is several places.
+    sources : Slide, Region, uint8 (..., 3), ColourHistogram, Reference or str
+        One source, or a list or tuple of them.
     measure_white : bool, optional
-        Whether bare glass is looked for; None: on slides only.
+        Whether the white of bare glass is measured; None: on slides only.
 
     Raises
     ------
     StainError
-        If there is none, or if a slide has no tissue.
+        If there is no source, or a slide has no tissue.
     """
     several = cast(
-        "Sequence[Place]", places if isinstance(places, list | tuple) else [places]
+        "Sequence[ColourSource]",
+        sources if isinstance(sources, list | tuple) else [sources],
     )
     if not several:
-        message = "No place was named whose colours could be measured."
-        raise StainError(message, "Name one, or several.")
-    known = [_colours(place, measure_white) for place in several]
+        message = "No source was given whose colours could be measured."
+        raise StainError(message, "Give one, or several.")
+    known = [_colours(source, measure_white=measure_white) for source in several]
     measured = [each for each in known if isinstance(each, ColourHistogram)]
     rest: list[Reference | ColourHistogram] = [
         each for each in known if isinstance(each, Reference)
     ]
-    return [*rest, _pooled(measured)] if measured else rest
+    return [*rest, _pool(measured)] if measured else rest
 
 
-def averaged(fits: Sequence[_Fit]) -> _Fit:
-    """Return the mean of some fits of one method; stain vectors keep unit length."""
+def average_fits(fits: Sequence[_Fit]) -> _Fit:
+    """Return the mean of fits of one method; stain vectors keep unit length."""
     if len(fits) == 1:
         return fits[0]
     numbers: dict[str, Any] = {}
@@ -80,23 +81,25 @@ def averaged(fits: Sequence[_Fit]) -> _Fit:
     return type(fits[0])(**numbers)
 
 
-def _colours(place: Place, measure_white: bool | None) -> Reference | ColourHistogram:  # noqa: FBT001 - see above
-    if isinstance(place, str):
-        return load_reference(place)
-    if isinstance(place, Reference):
-        return place
-    if isinstance(place, ColourHistogram):
-        return replace(place, white=None) if measure_white is False else place
-    if isinstance(place, Region | np.ndarray):
-        pixels = place.pixels if isinstance(place, Region) else place
+def _colours(
+    source: ColourSource, *, measure_white: bool | None
+) -> Reference | ColourHistogram:
+    if isinstance(source, str):
+        return load_reference(source)
+    if isinstance(source, Reference):
+        return source
+    if isinstance(source, ColourHistogram):
+        return replace(source, white=None) if measure_white is False else source
+    if isinstance(source, Region | np.ndarray):
+        pixels = source.pixels if isinstance(source, Region) else source
         histogram = ColourHistogram.of(pixels)
         white = histogram.bare_glass() if measure_white else None
         return replace(histogram, white=white)
-    histogram = slide_histogram(place)
+    histogram = slide_histogram(source)
     return replace(histogram, white=None) if measure_white is False else histogram
 
 
-def _pooled(histograms: list[ColourHistogram]) -> ColourHistogram:
+def _pool(histograms: list[ColourHistogram]) -> ColourHistogram:
     if len(histograms) == 1:
         return histograms[0]
     most = max(each.total for each in histograms)
@@ -107,10 +110,10 @@ def _pooled(histograms: list[ColourHistogram]) -> ColourHistogram:
             for each in histograms
         ]
     )
-    unique, place = np.unique(colours, axis=0, return_inverse=True)
+    unique, index = np.unique(colours, axis=0, return_inverse=True)
     whites = [each.white for each in histograms if each.white is not None]
     return ColourHistogram(
         unique,
-        np.bincount(place.ravel(), counts, len(unique)).astype(np.int64),
+        np.bincount(index.ravel(), counts, len(unique)).astype(np.int64),
         np.mean(whites, axis=0) if whites else None,
     )

@@ -1,4 +1,4 @@
-"""Colour deconvolution: how much of each stain is in a colour.
+"""Colour deconvolution: the amount of each stain in a colour.
 
 A. C. Ruifrok and D. A. Johnston, "Quantification of histochemical staining by color
 deconvolution", Analytical and Quantitative Cytology and Histology 23(4), 2001.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from workbench.stain.optical_density import ColourHistogram
 
 LIGHT: Final = (255.0, 255.0, 255.0)
-"""sRGB of light that met no tissue, where bare glass has not been measured."""
+"""sRGB of unabsorbed light, where bare glass has not been measured."""
 
 _LN10: Final = np.log(10.0)
 _UNIT_TOLERANCE: Final = 1e-6
@@ -32,7 +32,7 @@ _LEAST_VOLUME: Final = 0.01
 
 @dataclass(frozen=True, eq=False, slots=True)
 class StainSet:
-    """Three stains by their colours; the third takes what the first two do not."""
+    """Three stain vectors; the third takes what the first two do not explain."""
 
     names: tuple[str, str, str]
     vectors: NDArray[np.float64]
@@ -40,10 +40,10 @@ class StainSet:
     row."""
 
     white: tuple[float, float, float] = LIGHT
-    """sRGB of light that met no tissue."""
+    """sRGB of unabsorbed light."""
 
     def __post_init__(self) -> None:
-        """Refuse vectors between which colours cannot be divided."""
+        """Refuse vectors that are not of unit length or lie in a plane."""
         lengths = np.linalg.norm(self.vectors, axis=1)
         if np.abs(lengths - 1).max() > _UNIT_TOLERANCE:
             message = f"Stain vectors must have length 1, not {lengths.round(3)}."
@@ -60,7 +60,7 @@ class StainSet:
         *,
         white: tuple[float, float, float] = LIGHT,
     ) -> StainSet:
-        """Return two stains (2, 3) and, at right angles to both, the residual."""
+        """Return a set of two stains (2, 3) and, at right angles, the residual."""
         residual = np.cross(*vectors)
         # Seen as a colour, a residual should absorb light rather than make it.
         residual *= np.where(residual.sum() < 0, -1.0, 1.0) / np.linalg.norm(residual)
@@ -68,12 +68,12 @@ class StainSet:
         return cls((*names, "residual"), three, white)
 
     def index(self, name: str) -> int:
-        """Return the place of a stain.
+        """Return the index of a stain.
 
         Raises
         ------
         StainError
-            If it is none of the three.
+            If it is not one of the three.
         """
         if name not in self.names:
             message = f"There is no stain '{name}' in {', '.join(self.names)}."
@@ -81,7 +81,7 @@ class StainSet:
         return self.names.index(name)
 
     def amounts(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Take colours apart.
+        """Unmix colours.
 
         Parameters
         ----------
@@ -91,16 +91,16 @@ class StainSet:
         Returns
         -------
         float32 (..., 3)
-            Optical density to base 10 of each stain; negative where a colour lies
-            beyond what these stains can make.
+            Optical density to base 10 of each stain; negative where a colour is not a
+            mixture of these stains.
         """
         each = [self.amount(pixels, index) for index in range(3)]
         found: NDArray[np.float32] = np.stack(each, axis=-1)
         return found
 
     def amount(self, pixels: NDArray[np.uint8], index: int) -> NDArray[np.float32]:
-        """Return how much of one stain is in each pixel, float32 (...)."""
-        # Three look-ups with the unmixing in them: no density is ever stored.
+        """Return the amount of one stain in each pixel, float32 (...)."""
+        # Three look-ups with the unmixing in the tables: no density is stored.
         red, green, blue = self.tables(index)
         found: NDArray[np.float32] = red[pixels[..., 0]]
         found += green[pixels[..., 1]]
@@ -108,7 +108,7 @@ class StainSet:
         return found
 
     def tables(self, index: int) -> NDArray[np.float32]:
-        """Return what each grey level of red, green and blue adds to one stain.
+        """Return the contribution of each grey level of each channel to one stain.
 
         Returns
         -------
@@ -120,7 +120,7 @@ class StainSet:
         return found
 
     def colours(self, index: int, amounts: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Return what these amounts of one stain alone look like, uint8 (..., 3)."""
+        """Return the colours of amounts of one stain alone, uint8 (..., 3)."""
         density = np.maximum(amounts, 0)[..., None] * self.vectors[index] * _LN10
         light = np.array(self.white) * np.exp(-density)
         shown: NDArray[np.uint8] = np.clip(np.rint(light), 0, 255).astype(np.uint8)
@@ -146,12 +146,12 @@ STAIN_SETS: Final = {
 def find_stains(
     name: str, *, white: tuple[float, float, float] | None = None
 ) -> StainSet:
-    """Return published stains, seen against this white (sRGB).
+    """Return a published stain set, with this white (sRGB).
 
     Raises
     ------
     StainError
-        If there are none of that name.
+        If there is none with that name.
     """
     if name not in STAIN_SETS:
         message = f"There are no stains '{name}'."
@@ -161,20 +161,20 @@ def find_stains(
 
 
 def fit_stains(histogram: ColourHistogram, name: str = "H-DAB") -> StainSet:
-    """Find the vectors of two stains in some pixels, by Macenko's method.
+    """Fit the vectors of two stains to some pixels, by Macenko's method.
 
     Parameters
     ----------
     histogram : ColourHistogram
-        The pixels; what is bare glass in it, if it has been measured, is white.
+        The pixels; their bare glass, if measured, is the white.
     name : str
-        Which two stains these are, "H&E" or "H-DAB". Hematoxylin is the one that
-        absorbs more red.
+        The two stains, "H&E" or "H-DAB". Hematoxylin is the one that absorbs more
+        red.
 
     Raises
     ------
     StainError
-        If there are too few stained pixels, or if they show less than two stains.
+        If there are too few stained pixels, or they show fewer than two stains.
     """
     known = find_stains(name)
     fit = fit_macenko(histogram)

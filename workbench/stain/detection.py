@@ -1,10 +1,10 @@
-"""With what a slide is stained: whether there is DAB on it, or eosin.
+"""Detection of the staining of a slide: DAB, eosin, or neither.
 
-Told by what pixels absorb: eosin green light and hardly any red; DAB blue light as much
-as green and some red, also where it lies over hematoxylin, which absorbs little blue.
-Hematoxylin alone is neither. So brown pigment on a slide with eosin is not taken for
-DAB, and DAB in a few nuclei is seen where a fit of two stains, which goes by
-percentiles, would pass over it.
+It is decided by the absorption of pixels: eosin absorbs green light and hardly any red;
+DAB absorbs blue as much as green and some red, also where it lies over hematoxylin,
+which absorbs little blue. Hematoxylin alone is neither. So brown pigment on a slide
+with eosin is not taken for DAB, and DAB in a few nuclei is detected where a fit of two
+stains, which depends on percentiles, would miss it.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 Kind = Literal["H-DAB", "H&E", "unclear"]
 
 _STAINED: Final = 0.25
-"""Optical density (natural logarithm) from which on a pixel has a colour to judge."""
+"""Optical density (natural logarithm) from which a pixel is stained."""
 
 _COLOURED: Final = 0.25
-"""By how much the channels of a coloured pixel differ, as a share of the densest."""
+"""Minimum difference of the channels of a coloured pixel, as a share of the densest."""
 
 _BROWN: Final = (0.75, 0.42, 0.85)
-"""Of green light's absorption brown has so much of blue at least, and of red at least
-and at most; hematoxylin absorbs less blue, and ink more red."""
+"""Absorption of brown as a share of that of green light: minimum of blue, minimum and
+maximum of red; hematoxylin absorbs less blue, and ink more red."""
 
 _PINK: Final = (1.1, 0.55)
-"""Pink absorbs green light by so much more than blue, and of red so little."""
+"""Pink: minimum ratio of green to blue absorption, maximum ratio of red to green."""
 
 _SOME_BROWN: Final = 0.002
 _SOME_PINK: Final = 0.02
-"""Shares of the stained pixels. Of 30 real pictures in H&E none has less pink than
-0.046; noise of JPEG is below both."""
+"""Minimum shares of the stained pixels. None of 30 real pictures in H&E has less pink
+than 0.046; noise of JPEG is below both."""
 
 _FEW_PX: Final = 1000
 _OVERVIEW_PX: Final = 1024
@@ -47,7 +47,7 @@ _OVERVIEW_PX: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Staining:
-    """What a slide shows of brown and of pink."""
+    """Shares of brown and pink on a slide."""
 
     brown: float
     """Share of the stained pixels, 0 to 1."""
@@ -59,7 +59,7 @@ class Staining:
 
     @property
     def kind(self) -> Kind:
-        """What the slide is stained with; "unclear" where neither dye is seen."""
+        """Staining of the slide; "unclear" if neither dye is detected."""
         if self.stained_px < _FEW_PX:
             return "unclear"
         if self.pink >= _SOME_PINK:
@@ -68,7 +68,7 @@ class Staining:
 
     @property
     def reason(self) -> str:
-        """Return why, as a clause for people."""
+        """Reason for `kind`, as a clause of a sentence."""
         if self.stained_px < _FEW_PX:
             return f"only {self.stained_px:,} stained pixels were found"
         seen = f"{self.pink:.1%} of its stained pixels are pink, {self.brown:.1%} brown"
@@ -80,12 +80,12 @@ class Staining:
 
 
 def staining_of(histogram: ColourHistogram) -> Staining:
-    """Say with what some pixels are stained.
+    """Return the staining of pixels.
 
     Parameters
     ----------
     histogram : ColourHistogram
-        Of tissue, with the colour of the slide's glass where that is known.
+        Histogram of tissue, with the colour of the slide's glass where it is known.
     """
     density, counts = density_of(histogram), histogram.counts
     most = density.max(axis=1, initial=0)
@@ -105,11 +105,10 @@ def staining_of(histogram: ColourHistogram) -> Staining:
 
 
 def slide_staining(slide: Slide) -> Staining:
-    """Say with what a slide is stained, by tiles all over its tissue.
+    """Return the staining of a slide, from tiles all over its tissue.
 
-    Nothing is left out of them as ink: dark DAB may look like it.
-
-    Where no tissue is found, by all of it from afar.
+    Pixels that look like ink are included, since dark DAB may look like it. If no
+    tissue is found, an overview of the whole slide is used.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""How far a fit of two stains can be trusted, and what speaks against it.
+"""Quality of a fit of two stains, and findings against it.
 
-The limits were set by looking at real slides and tiles of many origins: hematoxylin
-and eosin of healthy slides lie well inside of them.
+The limits come from real slides and tiles of many origins: hematoxylin and eosin of
+healthy slides lie well inside them.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ if TYPE_CHECKING:
     from workbench.stain.optical_density import ColourHistogram
 
 Kind = Literal["unsure", "not H&E", "pale", "overstained", "out of gamut", "unreadable"]
-"""What can be wrong with a slide's stains."""
+"""Kinds of problems of a slide's stains."""
 
 _FEW_PX: Final = 5_000
 _MIN_ANGLE: Final = 10.0
 _MIN_EXPLAINED: Final = 0.97
 _MIN_RED: Final = 0.4
-"""Of hematoxylin: below it, what was found is another pink."""
+"""Minimum red absorption of hematoxylin; below it, the vector is another pink."""
 
 _MIN_CHROMA: Final = 0.25
 _PALE: Final = (0.6, 0.3)
 _DEEP: Final = 3.5
-"""Amounts, as optical density (natural logarithm): of 3.5, 3% of the light is left."""
+"""Optical densities (natural logarithm) of the stains; at 3.5, 3% of light is left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that speaks against a fit."""
+    """One finding against a fit."""
 
     kind: Kind
     reason: str
-    """A clause for people, with the numbers."""
+    """Reason as a clause of a sentence, with the numbers."""
 
     def __str__(self) -> str:
         """Return kind and reason."""
@@ -55,33 +55,33 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class FitQuality:
-    """What a fit rests on."""
+    """Numbers behind a fit, and findings against it."""
 
     stained_px: int
-    """Pixels that voted."""
+    """Number of stained pixels, which the fit is based on."""
 
     seen_px: int
-    """Pixels that were looked at."""
+    """Number of pixels in the histogram."""
 
     angle: float
-    """Between the two stains, in degrees."""
+    """Angle between the two stains, in degrees."""
 
     explained: float
-    """Share of the stained pixels' optical density (squared) in the stains' plane."""
+    """Share of the squared optical density in the plane of the stains, 0 to 1."""
 
     findings: tuple[Finding, ...]
-    """What speaks against it; empty: nothing."""
+    """Findings against the fit; empty: none."""
 
 
 def assess_fit(histogram: ColourHistogram, fit: StainFit) -> FitQuality:
-    """Say how far the stains found in some pixels can be trusted.
+    """Assess how reliable the stains fitted to some pixels are.
 
     Parameters
     ----------
     histogram : ColourHistogram
-        The pixels that `fit` was found in.
+        Pixels that the fit is based on.
     fit : StainFit
-        Of Macenko's or Vahadane's method.
+        Fit of Macenko's or Vahadane's method.
     """
     part = stained_part(histogram)
     density, counts, stained = density_of(part), part.counts, part.total
@@ -92,21 +92,21 @@ def assess_fit(histogram: ColourHistogram, fit: StainFit) -> FitQuality:
     chroma = float(counts @ spread / (counts @ density.mean(1))) if stained else 0.0
     angle = float(np.degrees(np.arccos(np.clip(fit.stains[0] @ fit.stains[1], -1, 1))))
     findings = [
-        *_unsure(stained, angle, explained),
-        *_not_h_and_e(fit, chroma),
-        *_of_strength(fit),
+        *_reliability_findings(stained, angle, explained),
+        *_colour_findings(fit, chroma),
+        *_strength_findings(fit),
     ]
     return FitQuality(stained, histogram.total, angle, explained, tuple(findings))
 
 
 def stained_part(histogram: ColourHistogram) -> ColourHistogram:
-    """Return the colours that absorb light in every channel, as Macenko's method."""
+    """Return the colours that absorb light in every channel, as in Macenko's method."""
     dense: NDArray[np.bool_] = np.all(density_of(histogram) >= BETA, axis=1)
     return histogram.where(dense)
 
 
 def density_of(histogram: ColourHistogram) -> NDArray[np.float64]:
-    """Return the optical density of each colour, relative to glass where it is known.
+    """Return the optical density of each colour, relative to bare glass if known.
 
     float64 (N, 3), natural logarithm.
     """
@@ -114,19 +114,23 @@ def density_of(histogram: ColourHistogram) -> NDArray[np.float64]:
     return densities(histogram.colours, density_table(white))
 
 
-def _unsure(stained: int, angle: float, explained: float) -> list[Finding]:
-    found = []
+def _reliability_findings(
+    stained: int, angle: float, explained: float
+) -> list[Finding]:
+    findings = []
     if stained < _FEW_PX:
-        found.append(Finding("unsure", f"only {stained:,} stained pixels were found"))
+        findings.append(
+            Finding("unsure", f"only {stained:,} stained pixels were found")
+        )
     if angle < _MIN_ANGLE:
-        found.append(Finding("unsure", f"the two stains are {angle:.0f}° apart"))
+        findings.append(Finding("unsure", f"the two stains are {angle:.0f}° apart"))
     if explained < _MIN_EXPLAINED:
         rest = f"{1 - explained:.0%} of the colour is neither of the two stains"
-        found.append(Finding("unsure", rest))
-    return found
+        findings.append(Finding("unsure", rest))
+    return findings
 
 
-def _not_h_and_e(fit: StainFit, chroma: float) -> list[Finding]:
+def _colour_findings(fit: StainFit, chroma: float) -> list[Finding]:
     hematoxylin, eosin = fit.stains
     reasons = []
     if chroma < _MIN_CHROMA:
@@ -140,12 +144,12 @@ def _not_h_and_e(fit: StainFit, chroma: float) -> list[Finding]:
     return [Finding("not H&E", reason) for reason in reasons]
 
 
-def _of_strength(fit: StainFit) -> list[Finding]:
-    found = []
+def _strength_findings(fit: StainFit) -> list[Finding]:
+    findings = []
     names = ("hematoxylin", "eosin")
     for name, most, low in zip(names, fit.max_concentrations, _PALE, strict=True):
         if most < low:
-            found.append(Finding("pale", f"{name} reaches {most:.2f} only"))
+            findings.append(Finding("pale", f"{name} reaches {most:.2f} only"))
         if most > _DEEP:
-            found.append(Finding("overstained", f"{name} reaches {most:.2f}"))
-    return found
+            findings.append(Finding("overstained", f"{name} reaches {most:.2f}"))
+    return findings

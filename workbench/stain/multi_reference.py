@@ -1,8 +1,8 @@
-"""One slide in the colours of several references at once.
+"""Normalization of one slide to several references at once.
 
-How much an answer depends on the stain is seen by asking again in other colours: the
-tiles go through one normalizer for each reference, and the model that takes all of
-them says how far its answers lie apart (`workbench.models.stain_sensitivity`).
+It measures how much a prediction depends on the stain: the tiles go through one
+normalizer for each reference, and the model predicts all of them and reports the spread
+(`workbench.models.stain_sensitivity`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class PixelNormalizer(Protocol):
-    """What brings tiles into other colours: one normalizer, or several."""
+    """One normalizer, or several: maps tiles to the colours of each reference."""
 
     def __call__(self, tiles: Tensor) -> Any:
         """Return tiles, uint8 (N, 3, H, W), in the colours of each reference.
@@ -37,7 +37,7 @@ class PixelNormalizer(Protocol):
         ...
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fitted numbers, ready for JSON; `normalizer_of` takes them."""
+        """Return the fitted numbers, ready for JSON; `normalizer_of` reads them."""
         ...
 
 
@@ -73,23 +73,23 @@ class MultiReferenceNormalizer(nn.Module):
         return torch.cat([member(tiles) for member in self.members])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fitted numbers, ready for JSON; `from_dict` takes them."""
+        """Return the fitted numbers, ready for JSON; `from_dict` reads them."""
         return {"several": [member.to_dict() for member in self.members]}  # type: ignore[operator] # each is a Normalizer
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> MultiReferenceNormalizer:
-        """Return the normalizers of a record made by `to_dict`.
+        """Return the normalizers in a record of `to_dict`.
 
         Raises
         ------
         StainError
-            If the record is not one of those.
+            If the record is not one of `MultiReferenceNormalizer`.
         """
         return cls([Normalizer.from_dict(each) for each in record["several"]])
 
 
 def normalizer_of(record: Mapping[str, Any]) -> PixelNormalizer:
-    """Return the normalizer, or the several, of a record made by their `to_dict`.
+    """Return the normalizer, or the several, in a record of `to_dict`.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """One normalizer for a whole slide: a pure function of the pixel.
 
-What is fitted is fitted once, to the slide; so the same colour becomes the same
-colour everywhere, and there is no seam between tiles.
+It is fitted once, to the slide; so equal colours are mapped to equal colours
+everywhere, and there is no seam between tiles.
 """
 
 from __future__ import annotations
@@ -20,10 +20,15 @@ from workbench.errors import StainError
 from workbench.markup import png_url, render
 from workbench.recipe import NO_METHOD
 from workbench.slide.region import Region
-from workbench.stain.colour_sources import averaged, colours_of_places
+from workbench.stain.colour_sources import average_fits, colours_of_sources
 from workbench.stain.kernels.cpu_fused import FusedPass
-from workbench.stain.kernels.formula import CONSTANTS, TABLE_SHAPE, compiled, quantized
-from workbench.stain.kernels.lookup_table import ColourTable, LearntPass
+from workbench.stain.kernels.formula import (
+    CONSTANTS,
+    TABLE_SHAPE,
+    quantize,
+    quantize_compiled,
+)
+from workbench.stain.kernels.lookup_table import AdaptivePass, ColourTable
 from workbench.stain.methods.macenko import MacenkoMap
 from workbench.stain.methods.vahadane import VahadaneMap
 from workbench.stain.optical_density import swatches
@@ -32,7 +37,7 @@ from workbench.stain.registry import (
     METHODS,
     FittedMap,
     IdentityMap,
-    checked_constants,
+    check_constants,
     find_method,
 )
 
@@ -42,13 +47,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.recipe import StainMethod
-    from workbench.stain.colour_sources import Places
+    from workbench.stain.colour_sources import ColourSources
     from workbench.stain.kernels.formula import Formula, Kind
 
 
 def fit_normalizer(
-    source: Places,
-    reference: Places = "he-standard",
+    source: ColourSources,
+    reference: ColourSources = "he-standard",
     *,
     method: StainMethod | None = "macenko",
     keep_residual: bool = False,
@@ -56,43 +61,43 @@ def fit_normalizer(
     measure_white: bool | None = None,
     **constants: float,
 ) -> Normalizer:
-    """Find the normalizer that brings `source` into the colours of `reference`.
+    """Fit the normalizer that maps the colours of `source` to those of `reference`.
 
     Parameters
     ----------
     source : Slide, Region, uint8 (..., 3), ColourHistogram, Reference or str
-        What is to be normalized. Of a slide, a deterministic sample of its tissue is
-        read (`sample_tissue`, whose histogram may be given instead); of pixels, all
-        count.
+        Colours to normalize. Of a slide, a deterministic sample of its tissue is read
+        (`sample_tissue`, whose histogram may be given instead); of pixels, all are
+        used.
     reference : Slide, Region, uint8 (..., 3), Reference or str
-        What it shall look like; text as in `load_reference`. A list (of these, and
-        of sources too) is one: pixels are pooled with the same weight for each
-        place, and references are averaged.
+        Target colours; text as in `load_reference`. A list (of references or of
+        sources) is combined: pixels are pooled with the same weight for each item,
+        and references are average_fits.
     method : {"macenko", "vahadane", "reinhard"}, optional
-        None: every colour stays as it is. See `workbench.stain.methods.macenko`,
+        None: every colour is unchanged. See `workbench.stain.methods.macenko`,
         `workbench.stain.methods.vahadane` and
         `workbench.stain.methods.reinhard` for papers and
         definitions.
     keep_residual : bool
-        Of Macenko's and Vahadane's methods: keep what two stains do not explain
-        instead of dropping it as published; then a slide normalized to itself is
-        unchanged. Reinhard's drops nothing.
+        For Macenko's and Vahadane's methods: keep the part that two stains do not
+        explain instead of dropping it as published; a slide normalized to itself is
+        then unchanged. Reinhard's method drops nothing.
     keep_background : bool, optional
-        Leave glass as it is (but for a change of measured white), instead of letting
-        it take on a little of the change. Default: of Vahadane's and Reinhard's
-        methods yes, of Macenko's no, as published.
+        Keep the colour of glass (except for a change of measured white), instead of
+        letting it change a little. Default: true for Vahadane's and Reinhard's
+        methods, false for Macenko's, as published.
     measure_white : bool, optional
-        Take bare glass, where there is some, for the light that met no tissue,
+        Use the colour of bare glass, if there is some, as that of unabsorbed light,
         instead of the constant `io`; the glass of the source then becomes that of the
-        reference. Default: for slides, unless `io` is given; pictures are measured
+        reference. Default: for slides, unless `io` is given; images are measured
         with the published constant. Macenko's method then finds its stains better
-        than published: see `workbench.stain.methods.macenko`.
+        than as published: see `workbench.stain.methods.macenko`.
     **constants : float
-        Of the method, for whichever of the two is measured here: `io` (grey level of
-        empty light), `beta` (least optical density of tissue), for Macenko `alpha`
-        (percent of directions left out: 1 as published, 5 with white measured), for
-        Vahadane `penalty` and `code_penalty` (price of a unit of stain, in the
-        dictionary and in a pixel).
+        Constants of the method, for the sides that are measured: `io` (grey level of
+        unabsorbed light), `beta` (minimum optical density of tissue), for Macenko
+        `alpha` (percent of directions excluded: 1 as published, 5 with white
+        measured), for Vahadane `penalty` and `code_penalty` (L1 penalties, of the
+        dictionary and of a pixel).
 
     Raises
     ------
@@ -102,41 +107,41 @@ def fit_normalizer(
     """
     if method is None:
         return Normalizer(IdentityMap())
-    limits = checked_constants(method, constants)
-    parts = find_method(method)
+    all_constants = check_constants(method, constants)
+    method_entry = find_method(method)
     if "io" in constants:
         measure_white = False
-    found, wanted = (
-        averaged(
+    source_fit, reference_fit = (
+        average_fits(
             [
-                parts.measured(each, constants)
-                for each in colours_of_places(places, measure_white=measure_white)
+                method_entry.measure(each, constants)
+                for each in colours_of_sources(sources, measure_white=measure_white)
             ]
         )
-        for places in (source, reference)
+        for sources in (source, reference)
     )
-    options = {**limits, "keep_residual": keep_residual}
+    options = {**all_constants, "keep_residual": keep_residual}
     if keep_background is not None:
         options["keep_background"] = keep_background
-    return Normalizer(parts.mapped(found, wanted, options))
+    return Normalizer(method_entry.make_map(source_fit, reference_fit, options))
 
 
 class Normalizer(nn.Module):
-    """Brings pixels of one slide into the colours of a reference.
+    """Maps the pixels of one slide to the colours of a reference.
 
     Called with a `Region`, uint8 pixels in a numpy array (..., 3) such as (H, W, 3) or
     (N, H, W, 3), or a tensor (N, 3, H, W) on any device; returns the same type,
-    layout and device and leaves its input alone. The answer for a pixel depends on
-    its colour alone; between devices it differs by one grey level at most, for less
-    than one value in ten thousand. Safe from any number of threads.
+    layout and device, and does not modify its input. The result for a pixel depends on
+    its colour alone; devices differ by one grey level at most, in less than one value
+    in ten thousand. Thread-safe.
 
-    Inside a model it moves, saves and exports with it (`torch.export`, ONNX): its
-    numbers are buffers.
+    As a part of a model it is moved, saved and exported with it (`torch.export`,
+    ONNX): its numbers are buffers.
 
     Parameters
     ----------
     colour_map : FittedMap
-        What was fitted.
+        Fitted map.
     """
 
     table: torch.Tensor
@@ -147,9 +152,9 @@ class Normalizer(nn.Module):
         super().__init__()
         self.register_buffer("table", torch.empty(TABLE_SHAPE))
         self.register_buffer("constants", torch.empty(CONSTANTS))
-        self._become(colour_map)
+        self._load(colour_map)
 
-    def _become(self, colour_map: FittedMap) -> None:
+    def _load(self, colour_map: FittedMap) -> None:
         formula = colour_map.formula()
         self.colour_map = colour_map
         self.kind = formula.kind
@@ -158,8 +163,8 @@ class Normalizer(nn.Module):
         self._on_cpu = _cpu_pass(colour_map, formula)
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Normalizer:  # noqa: FBT001, FBT002 - torch's
-        """Move to a device, but keep the numbers float32: a model in half precision
-        would else see other colours.
+        """Move to a device, but keep the numbers float32: in a model in half precision
+        the colours would otherwise change.
         """
         table, constants = self.table, self.constants
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call] # torch's own
@@ -172,24 +177,26 @@ class Normalizer(nn.Module):
         pixels: NDArray[np.uint8] | torch.Tensor | Region,
         dtype: torch.dtype = torch.uint8,
     ) -> NDArray[np.uint8] | torch.Tensor | Region:
-        """Return the normalized pixels; see the class.
+        """Return the normalized pixels.
 
         Parameters
         ----------
         pixels : uint8 array (..., 3), uint8 tensor (N, 3, H, W) or Region
             sRGB. Of a region, what is returned has the same box and mpp.
         dtype : torch.dtype
-            Of a tensor's result: uint8, or what a model calculates with, whose grey
-            levels from 0 to 255 need not be whole.
+            Type of the result for a tensor: uint8, or the type that a model computes
+            with, whose grey levels from 0 to 255 need not be integers.
         """
         if isinstance(pixels, torch.Tensor):
             if pixels.dtype != torch.uint8 or pixels.ndim != 4 or pixels.shape[1] != 3:  # noqa: PLR2004 - N, C, H, W with RGB
                 raise _wrong_pixels(pixels.dtype, tuple(pixels.shape))
             if torch.compiler.is_compiling():
-                return quantized(self.kind, pixels, self.table, self.constants, dtype)
+                return quantize(self.kind, pixels, self.table, self.constants, dtype)
             if pixels.device.type == "cpu":
                 return self._on_cpu.of_tensor(pixels, dtype)
-            return compiled(self.kind, pixels, self.table, self.constants, dtype)
+            return quantize_compiled(
+                self.kind, pixels, self.table, self.constants, dtype
+            )
         if isinstance(pixels, Region):
             return replace(pixels, pixels=self._on_cpu.of_array(pixels.pixels))
         if pixels.dtype != np.uint8 or pixels.shape[-1:] != (3,):
@@ -198,53 +205,57 @@ class Normalizer(nn.Module):
 
     @property
     def method(self) -> StainMethod | None:
-        """The method by which it was fitted; None: every colour stays as it is."""
+        """Method of the fit; None: every colour is unchanged."""
         kind = type(self.colour_map)
-        names = [name for name, parts in METHODS.items() if parts.map_type is kind]
+        names = [
+            name
+            for name, method_entry in METHODS.items()
+            if method_entry.map_type is kind
+        ]
         return names[0] if names else None
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of all that decides what comes out."""
+        """SHA-256 (hex) of all numbers of the normalizer."""
         text = json.dumps(self.to_dict(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fitted numbers, ready for JSON; `from_dict` takes them."""
-        return {"method": self.method or NO_METHOD, **_plain(self.colour_map)}
+        """Return the fitted numbers, ready for JSON; `from_dict` reads them."""
+        return {"method": self.method or NO_METHOD, **_to_plain(self.colour_map)}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Normalizer:
-        """Return the normalizer of a record made by `to_dict`.
+        """Return the normalizer in a record of `to_dict`.
 
         Raises
         ------
         StainError
-            If the record is not one of those.
+            If the record is not one of a normalizer.
         """
         values = dict(record)
         try:
             if (method := values.pop("method")) == NO_METHOD:
                 return cls(IdentityMap(**values))
-            parts = METHODS[method]
+            method_entry = METHODS[method]
             for side in ("source", "reference"):
                 numbers: dict[str, Any] = {
                     name: None if value is None else np.array(value, float)
                     for name, value in values[side].items()
                 }
-                values[side] = parts.fit_type(**numbers)
-            return cls(parts.map_type(**values))
+                values[side] = method_entry.fit_type(**numbers)
+            return cls(method_entry.map_type(**values))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             message = f"The record of a normalizer cannot be used: {error!r}."
             raise StainError(message, "Fit the normalizer again.") from error
 
     def get_extra_state(self) -> dict[str, Any]:
-        """Return what a `state_dict` carries: the record of `to_dict`."""
+        """Return the record of `to_dict`, for a `state_dict`."""
         return self.to_dict()
 
     def set_extra_state(self, state: Mapping[str, Any]) -> None:
-        """Become the normalizer of a record; see `from_dict`."""
-        self._become(self.from_dict(state).colour_map)
+        """Load the normalizer of a record; see `from_dict`."""
+        self._load(self.from_dict(state).colour_map)
 
     def summary(self) -> str:
         """Return the fitted numbers as a few lines of text."""
@@ -269,12 +280,12 @@ class Normalizer(nn.Module):
         return str(render("normalizer", url=url, summary=self.summary()))
 
     def extra_repr(self) -> str:
-        """Return the method, for the module's text."""
+        """Return method and fingerprint, for the text of the module."""
         return f"method={self.method!r}, fingerprint={self.fingerprint[:12]!r}"
 
 
 class _UnchangedPass:
-    """No normalization: what comes out is a copy."""
+    """No normalization: returns copies."""
 
     def of_array(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return pixels.copy()
@@ -285,21 +296,23 @@ class _UnchangedPass:
 
 def _cpu_pass(
     colour_map: FittedMap, formula: Formula
-) -> _UnchangedPass | FusedPass | LearntPass | ColourTable:
-    """Return the quickest way over the pixels that there is on this CPU."""
+) -> _UnchangedPass | FusedPass | AdaptivePass | ColourTable:
+    """Return the fastest pass on this CPU."""
     if formula.kind == "none":
         return _UnchangedPass()
     if numba_config.DISABLE_JIT:  # type: ignore[attr-defined] # set from the environment
         return ColourTable(colour_map)
     if formula.kind == "lab":  # two or three times the arithmetic of the stains
-        return LearntPass(FusedPass(formula))
+        return AdaptivePass(FusedPass(formula))
     return FusedPass(formula)
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     """Return dataclasses of arrays as dictionaries of lists."""
     if is_dataclass(value):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+        return {
+            each.name: _to_plain(getattr(value, each.name)) for each in fields(value)
+        }
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 

@@ -1,9 +1,9 @@
 """Optical density: the space in which stains add up.
 
-By Beer and Lambert, light falls off exponentially with the amount of dye in its way,
-so densities of stains are additive and a mixture of two lies in the plane of their
-vectors. Everything that is fitted here is fitted to unique colours with counts,
-which says the same as all pixels and is much less of it.
+By the law of Beer and Lambert, light decreases exponentially with the amount of dye, so
+densities of stains are additive and a mixture of two lies in the plane of their
+vectors. All fits use unique colours with counts, which are equivalent to all pixels and
+much fewer.
 
 Stain matrices are float64 of shape (2, 3): one row for each stain, hematoxylin
 first, columns red, green, blue; rows have unit length.
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 IO: Final = 240.0
-"""Grey level of light that met no tissue (Macenko's constant)."""
+"""Grey level of unabsorbed light (Macenko's constant)."""
 
 _CHANNELS: Final = 3
 _GLASS_MIN: Final = 190
 _GLASS_MAX_SPREAD: Final = 14
 _GLASS_MIN_SHARE: Final = 0.005
-"""Glass is bright and grey (grey levels), and there is some to be seen."""
+"""Glass is bright and grey (grey levels), with a minimum share of the pixels."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -45,7 +45,7 @@ class ColourHistogram:
     """int64, shape (K,), all positive."""
 
     white: NDArray[np.float64] | None = None
-    """float64, shape (3,): the colour of bare glass, where it has been measured."""
+    """float64, shape (3,): colour of bare glass, if measured."""
 
     @classmethod
     def of(cls, pixels: NDArray[np.uint8]) -> ColourHistogram:
@@ -69,9 +69,9 @@ class ColourHistogram:
         return ColourHistogram(self.colours[keep], self.counts[keep], self.white)
 
     def bare_glass(self) -> NDArray[np.float64] | None:
-        """Return the colour of bare glass: the median of what is bright and grey.
+        """Return the colour of bare glass: the median of bright grey pixels.
 
-        None where less than half a percent of the pixels are.
+        None if they are less than half a percent of the pixels.
         """
         low, high = self.colours.min(1, initial=255), self.colours.max(1, initial=0)
         bare = (low >= _GLASS_MIN) & (high - low <= _GLASS_MAX_SPREAD)
@@ -110,8 +110,8 @@ def colours_of(codes: NDArray[np.uint32]) -> NDArray[np.uint8]:
 def optical_density(pixels: ArrayLike, *, io: float = IO) -> NDArray[np.float64]:
     """Return -log((pixels + 1) / io), float64 of the same shape.
 
-    One is added so that black has a density; so glass brighter than `io` - 1 is
-    slightly negative.
+    One is added so that black has a finite density; glass brighter than `io` - 1 is
+    therefore slightly negative.
     """
     table: NDArray[np.float64] = -np.log(np.arange(1, 257) / io)
     return table[np.asarray(pixels, np.uint8)]
@@ -123,13 +123,13 @@ def density_table(white: NDArray[np.float64]) -> NDArray[np.float64]:
     Parameters
     ----------
     white : float64 (3,)
-        Grey levels of light that met no tissue.
+        Grey levels of unabsorbed light.
 
     Returns
     -------
     float64 (3, 256)
-        -log(max(level, 1) / white), by channel and level; negative for what is
-        brighter than glass.
+        -log(max(level, 1) / white), by channel and level; negative for levels brighter
+        than glass.
     """
     table: NDArray[np.float64] = -np.log(
         np.maximum(np.arange(256), 1) / np.asarray(white)[:, None]
@@ -140,20 +140,20 @@ def density_table(white: NDArray[np.float64]) -> NDArray[np.float64]:
 def densities(
     colours: NDArray[np.uint8], table: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Look colours (..., 3) up in a table (3, 256); float64 (..., 3)."""
+    """Look up colours (..., 3) in a table (3, 256); float64 (..., 3)."""
     return np.stack([table[channel][colours[..., channel]] for channel in range(3)], -1)
 
 
 def transmitted(density: NDArray[np.float64], *, io: float = IO) -> NDArray[np.float64]:
-    """Return the grey levels of light after `density`, not rounded or cut."""
+    """Return the grey levels of light after `density`, not rounded or clipped."""
     light: NDArray[np.float64] = io * np.exp(-density)
     return light
 
 
 def separation(stains: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the matrix (3, 2) that takes densities (..., 3) to concentrations.
+    """Return the matrix (3, 2) from densities (..., 3) to concentrations.
 
-    The least-squares solution: the pseudo-inverse of a stain matrix (2, 3).
+    It is the least-squares solution: the pseudo-inverse of a stain matrix (2, 3).
     """
     return np.asarray(np.linalg.pinv(stains), np.float64)
 
@@ -161,7 +161,7 @@ def separation(stains: NDArray[np.float64]) -> NDArray[np.float64]:
 def swatches(
     stains: NDArray[np.float64], most: NDArray[np.float64], *, steps: int = 8
 ) -> NDArray[np.uint8]:
-    """Return the colours of each stain from none to all of it.
+    """Return the colours of each stain from zero to a maximum.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def swatches(
     most : float64 (2,)
         Concentration of each stain at the last step.
     steps : int
-        Colours for each stain.
+        Number of colours for each stain.
 
     Returns
     -------
@@ -185,7 +185,7 @@ def swatches(
 def concentrations(
     pixels: torch.Tensor, stains: ArrayLike, *, io: float = IO
 ) -> torch.Tensor:
-    """Return how much of each stain is in every pixel.
+    """Return the concentration of each stain in every pixel.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def concentrations(
     stains : float (2, 3)
         Stain matrix, hematoxylin first.
     io : float
-        Grey level of light that met no tissue.
+        Grey level of unabsorbed light.
 
     Returns
     -------

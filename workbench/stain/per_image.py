@@ -1,8 +1,7 @@
-"""A fit of its own for every picture, as far as a picture can be fitted.
+"""Per-image normalization: each image is fitted separately.
 
-The colours of a tile depend then on what else is in the tile, so that tiles of one
-slide no longer fit together; for pictures that come without their slide there is no
-other way.
+The result of a tile then depends on what else is in the tile, so tiles of one slide no
+longer match; use it for images that come without their slide.
 """
 
 from __future__ import annotations
@@ -15,21 +14,21 @@ import numba
 import numpy as np
 
 from workbench.errors import StainError
-from workbench.stain.colour_sources import averaged, colours_of_places
+from workbench.stain.colour_sources import average_fits, colours_of_sources
 from workbench.stain.kernels.cpu_fused import FusedPass
 from workbench.stain.methods.macenko import (
     MAX_CONCENTRATION_PERCENTILE,
     MacenkoMap,
     StainFit,
-    check_enough,
-    checked_maxima,
+    check_maxima,
+    check_pixel_count,
     directions_between,
     plane_of,
 )
 from workbench.stain.normalizer import fit_normalizer
 from workbench.stain.optical_density import colour_codes, optical_density, separation
 from workbench.stain.percentiles import angles, neighbours, percentile, turn
-from workbench.stain.registry import METHODS, checked_constants
+from workbench.stain.registry import METHODS, check_constants
 from workbench.system.thread_pool import run_parallel
 
 if TYPE_CHECKING:
@@ -38,97 +37,100 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.recipe import StainMethod
-    from workbench.stain.colour_sources import Places
+    from workbench.stain.colour_sources import ColourSources
 
 
 def normalize_images(
-    pictures: NDArray[np.uint8],
-    reference: Places = "he-standard",
+    images: NDArray[np.uint8],
+    reference: ColourSources = "he-standard",
     *,
     method: StainMethod | None = "macenko",
     **options: Any,
 ) -> NDArray[np.uint8]:
-    """Bring pictures into the colours of a reference, each by a fit of its own.
+    """Normalize images to a reference, each with its own fit.
 
     Parameters
     ----------
-    pictures : uint8 (N, H, W, 3)
-        sRGB. Left alone.
+    images : uint8 (N, H, W, 3)
+        sRGB; not modified.
     reference : Slide, Region, uint8 (..., 3), Reference or str, or several of those
         As in `fit_normalizer`.
     method : {"macenko", "vahadane", "reinhard"}, optional
-        As there.
+        As in `fit_normalizer`.
     **options
-        As there.
+        As in `fit_normalizer`.
 
     Returns
     -------
     uint8 (N, H, W, 3)
-        A picture that cannot be fitted (blank, or of one stain only) as it came.
+        Normalized images; an image that cannot be fitted (blank, or with one stain
+        only) is unchanged.
 
     Raises
     ------
     StainError
         If the reference cannot be fitted, or an option is wrong.
     """
-    colour_codes(pictures[:0])
-    normalized = _normalized_by(reference, method, options)
+    colour_codes(images[:0])
+    normalized = _normalizer_of_images(reference, method, options)
 
-    out = np.empty_like(pictures)
+    out = np.empty_like(images)
 
-    def one(number: int) -> None:
+    def normalize_one(number: int) -> None:
         try:
-            out[number] = normalized(pictures[number])
+            out[number] = normalized(images[number])
         except StainError:
-            out[number] = pictures[number]
+            out[number] = images[number]
 
-    jobs = (partial(one, number) for number in range(len(pictures)))
+    jobs = (partial(normalize_one, number) for number in range(len(images)))
     run_parallel(jobs, os.cpu_count() or 1)
     return out
 
 
-def _normalized_by(
-    reference: Places, method: StainMethod | None, options: dict[str, Any]
+def _normalizer_of_images(
+    reference: ColourSources, method: StainMethod | None, options: dict[str, Any]
 ) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
-    """Return what normalizes one picture."""
+    """Return a function that normalizes one image."""
     constants = {k: v for k, v in options.items() if k in METHODS["macenko"].constants}
     if method == "macenko" and constants.keys() == options.keys():
-        limits = checked_constants(method, constants)
-        known = colours_of_places(reference, measure_white=False)
-        fits = [METHODS[method].measured(each, limits) for each in known]
-        wanted = averaged([each for each in fits if isinstance(each, StainFit)])
+        limits = check_constants(method, constants)
+        colours = colours_of_sources(reference, measure_white=False)
+        fits = [METHODS[method].measure(each, limits) for each in colours]
+        reference_fit = average_fits(
+            [each for each in fits if isinstance(each, StainFit)]
+        )
 
-        def by_macenko(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-            found = fit_macenko_picture(picture, **limits)
-            mapped = MacenkoMap(found, wanted, limits["io"])
-            return FusedPass(mapped.formula()).of_array(picture)
+        def by_macenko(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            found = fit_macenko_image(image, **limits)
+            mapped = MacenkoMap(found, reference_fit, limits["io"])
+            return FusedPass(mapped.formula()).of_array(image)
 
         return by_macenko
 
-    def by_fit(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        mapped = fit_normalizer(picture, reference, method=method, **options)
-        return np.asarray(mapped(picture))
+    def by_fit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        mapped = fit_normalizer(image, reference, method=method, **options)
+        return np.asarray(mapped(image))
 
     return by_fit
 
 
-def fit_macenko_picture(
-    picture: NDArray[np.uint8], *, io: float, alpha: float, beta: float
+def fit_macenko_image(
+    image: NDArray[np.uint8], *, io: float, alpha: float, beta: float
 ) -> StainFit:
-    """Return what `fit_macenko` finds in all pixels of a picture, sooner.
+    """Return the result of `fit_macenko` for all pixels of an image, faster.
 
-    Most pixels of a small picture have a colour of their own, so that counting them
-    costs more than it saves; and percentiles need no sorting.
+    Most pixels of a small image have a unique colour, so counting them costs more than
+    it saves; and percentiles need no sorting.
 
     Raises
     ------
     StainError
         As `fit_macenko`.
     """
-    pixels = np.ascontiguousarray(picture).reshape(-1, 3)
+    pixels = np.ascontiguousarray(image).reshape(-1, 3)
     table: NDArray[np.float64] = optical_density(np.arange(256), io=io)
     dense, total, products = _moments(pixels, table, beta)
-    check_enough(dense, len(pixels))
+    check_pixel_count(dense, len(pixels))
     covariance = (products - np.outer(total, total) / dense) / (dense - 1)
     plane = plane_of(covariance, total)
     turns = _turns(pixels, table, beta, plane)[:dense]
@@ -137,7 +139,7 @@ def fit_macenko_picture(
     stains = directions_between(below + (above - below) * ends[:, 2], plane)
     amounts = _amounts(pixels, table, separation(stains))
     maxima = [percentile(each, MAX_CONCENTRATION_PERCENTILE) for each in amounts]
-    return StainFit(stains, checked_maxima(maxima))
+    return StainFit(stains, check_maxima(maxima))
 
 
 @numba.njit(nogil=True, cache=True)

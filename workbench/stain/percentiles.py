@@ -1,7 +1,7 @@
-"""Percentiles without sorting: the exact order statistics of many numbers or angles.
+"""Percentiles without sorting: exact order statistics of many numbers or angles.
 
-Numbers are counted in fine bins; only those in the bin that holds the wanted rank are
-looked at one by one.
+Numbers are counted in fine bins; only those in the bin of the requested rank are
+examined one by one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def percentile(values: NDArray[np.float64], percent: float) -> float:
 def neighbours(
     values: NDArray[np.float64], percents: tuple[float, ...]
 ) -> NDArray[np.float64]:
-    """Return between which two values percentiles lie, and how far from the first.
+    """Return the two values that each percentile lies between, and the share.
 
     Parameters
     ----------
@@ -49,7 +49,8 @@ def neighbours(
     Returns
     -------
     float64 (K, 3)
-        For each the smaller value, the larger one, and a share from 0 to 1.
+        Per percentile: the smaller value, the larger one, and the distance from the
+        smaller one as a share of their difference, 0 to 1.
     """
     low, high = values[0], values[0]
     for value in values:
@@ -82,7 +83,7 @@ def neighbours(
 
 @numba.njit(nogil=True, cache=True)
 def _bin_of(rank: int, counts: NDArray[np.int64]) -> tuple[int, int]:
-    """Return the bin of the number of that rank, and how many lie in bins before."""
+    """Return the bin of a rank, and the number of values in the bins before it."""
     number, before = 0, 0
     while before + counts[number] <= rank:
         before += counts[number]
@@ -94,7 +95,7 @@ def _bin_of(rank: int, counts: NDArray[np.int64]) -> tuple[int, int]:
 def turn(along: float, across: float) -> float:
     """Return a number, -2 to 2 once around, in the order of `arctan2(along, across)`.
 
-    Much sooner, for directions of which the angles of a few are wanted: `angles`.
+    It is much faster, for directions of which few angles are needed: `angles`.
     """
     length = abs(across) + abs(along)
     part = along / length if length > 0 else 0.0
@@ -102,7 +103,7 @@ def turn(along: float, across: float) -> float:
 
 
 def angles(turns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the angles, in radians, of what `turn` returned."""
+    """Return the angles, in radians, of results of `turn`."""
     ahead = np.abs(turns) <= 1
     along = np.where(ahead, turns, np.copysign(2, turns) - turns)
     across = 1 - np.abs(along)

@@ -1,10 +1,10 @@
-"""Quantification: how much of a stain there is, by region and by nucleus.
+"""Quantification of stains, by region and by nucleus.
 
-The positive fraction is a share of the stained area, and the H-score weighs it by
+The positive fraction is a share of the stained area, and the H-score weights it by
 strength: 1 x % weak + 2 x % moderate + 3 x % strong, from 0 to 300 (K. S. McCarty et
 al., "Use of a monoclonal anti-estrogen receptor antibody in the immunohistochemical
-evaluation of human tumors", Cancer Research 46, 1986). By pixel it speaks of area; with
-labels, such as nuclei, each object has a row and `h_score` weighs the objects.
+evaluation of human tumors", Cancer Research 46, 1986). By pixel it describes area; with
+labels, such as nuclei, each instance has a row and `h_score` weights the instances.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ if TYPE_CHECKING:
     from workbench.slide.slide import Slide
 
 THRESHOLDS: Final = (0.2, 0.4, 0.6)
-"""Optical densities (base 10) from which a stain counts as weak, moderate, strong: a
-convention, not a calibration; state them with what you report."""
+"""Optical densities (base 10) from which a stain is weak, moderate, strong: a
+convention, not a calibration; report them with the results."""
 
 TISSUE: Final = 0.065
 """Optical density (base 10, of the channel that absorbs most) from which a pixel is
-stained at all; below it is glass, which does not count."""
+stained; below it is glass, which is not selected."""
 
 _BLOCK_PX: Final = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is measured, and by which numbers."""
+    """Stains, scored stain and thresholds of a measurement."""
 
     stains: StainSet
     stain: str
-    """The one that is scored."""
+    """Name of the scored stain."""
 
     thresholds: tuple[float, float, float] = THRESHOLDS
     tissue: float = TISSUE
 
     def __post_init__(self) -> None:
-        """Refuse what has no answer."""
+        """Refuse an unknown stain or thresholds that do not increase."""
         self.stains.index(self.stain)
         weak, moderate, strong = self.thresholds
         if not 0 < weak < moderate < strong:
@@ -80,17 +80,17 @@ def quantify(
     question: Question,
     mpp: float | None = None,
 ) -> pd.DataFrame:
-    """Measure areas of a slide, in bounded memory however large they are.
+    """Measure areas of a slide, with bounded memory whatever their size.
 
     Parameters
     ----------
     slide : Slide
     areas : mapping of str to Box, (x0, y0, x1, y1) or Area, optional
-        By name, in level-0 pixels; by default the whole slide.
+        Areas by name, in level-0 pixels; by default the whole slide.
     question : Question
-        Its `white` can be that of the slide, see `slide_white`.
+        Stains and thresholds; the white may be that of the slide, see `slide_white`.
     mpp : float, optional
-        Resolution to measure at; by default as it was scanned.
+        Resolution of the measurement; by default that of the scan.
 
     Returns
     -------
@@ -107,16 +107,16 @@ def quantify(
     MissingMppError
         If `mpp` is given and that of the slide is not known.
     """
-    places: Mapping[str, BoxLike | Area] = {"slide": slide.box}
+    named: Mapping[str, BoxLike | Area] = {"slide": slide.box}
     if areas is not None:
-        places = areas
+        named = areas
     rows = []
-    for name, place in places.items():
-        area = Box.of(place) if isinstance(place, tuple) else place
-        tally = _Tally.none(1)
+    for name, given in named.items():
+        area = Box.of(given) if isinstance(given, tuple) else given
+        tally = _Tally.zeros(1)
         for pixels, inside in _blocks(slide, area, mpp):
-            counted = inside & stained(pixels, question)
-            tally += _measured(question, pixels[counted])
+            selected = inside & stained(pixels, question)
+            tally += _measure(question, pixels[selected])
         rows.append(tally.table(question, "area", [name]))
     if not rows:
         message = "No area was named that could be measured."
@@ -130,7 +130,7 @@ def quantify_pixels(
     *,
     labels: NDArray[Any] | None = None,
 ) -> pd.DataFrame:
-    """Measure a picture, or each labelled object in it.
+    """Measure an image, or each labelled instance in it.
 
     Parameters
     ----------
@@ -138,13 +138,14 @@ def quantify_pixels(
         sRGB.
     question : Question
     labels : integer or bool (H, W), optional
-        0 where nothing is measured, else the number of an object, such as a nucleus;
-        all pixels of an object count. Without labels all stained pixels are one.
+        0 where nothing is measured, otherwise the number of an instance, such as a
+        nucleus; all its pixels count. Without labels all stained pixels are measured
+        together.
 
     Returns
     -------
     DataFrame
-        A row for each label, in ascending order, under `label`; the other columns as
+        A row for each label, in ascending order, under `label`; the other columns are
         those of `quantify`.
 
     Raises
@@ -153,23 +154,24 @@ def quantify_pixels(
         If the labels do not fit the pixels.
     """
     if labels is None:
-        tally = _measured(question, pixels[stained(pixels, question)])
+        tally = _measure(question, pixels[stained(pixels, question)])
         return tally.table(question, "label", [1])
     if labels.shape != pixels.shape[:2]:
         message = f"Labels {labels.shape} do not fit pixels {pixels.shape}."
         raise StainError(message, "Give one label for each pixel.")
     inside = labels > 0
-    numbers, place = np.unique(labels[inside], return_inverse=True)
-    tally = _measured(question, pixels[inside], place, len(numbers))
+    numbers, instance = np.unique(labels[inside], return_inverse=True)
+    tally = _measure(question, pixels[inside], instance, len(numbers))
     return tally.table(question, "label", numbers.astype(np.int64).tolist())
 
 
 def h_score(
     densities: ArrayLike, thresholds: tuple[float, float, float] = THRESHOLDS
 ) -> float:
-    """Return the H-score of objects by their mean optical densities, 0 to 300.
+    """Return the H-score of instances by their mean optical densities, 0 to 300.
 
-    Such as the `mean_od` of nuclei, see `quantify_pixels`; NaN if there are none.
+    Use for example the `mean_od` of nuclei, see `quantify_pixels`; NaN if there are
+    none.
     """
     values = np.asarray(densities, float)
     if not values.size:
@@ -178,7 +180,7 @@ def h_score(
 
 
 def stained(pixels: NDArray[np.uint8], question: Question) -> NDArray[np.bool_]:
-    """Tell which pixels are stained at all, bool of their shape."""
+    """Return which pixels are stained, bool of their shape."""
     white = np.array(question.stains.white)
     least = np.floor(white * 10**-question.tissue)
     return np.asarray((pixels <= least).any(axis=-1))
@@ -187,7 +189,7 @@ def stained(pixels: NDArray[np.uint8], question: Question) -> NDArray[np.bool_]:
 def _blocks(
     slide: Slide, area: Box | Area, mpp: float | None
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.bool_]]]:
-    """Yield an area's pixels in pieces, with which of them are inside."""
+    """Yield the pixels of an area in blocks, and which of them are inside."""
     scale = 1.0 if mpp is None else mpp / slide.require_mpp()
     side = max(1, round(_BLOCK_PX * scale))
     box = (area if isinstance(area, Box) else area.box).intersection(slide.box)
@@ -205,23 +207,23 @@ def _blocks(
 
 @dataclass(frozen=True, slots=True)
 class _Tally:
-    """What adds up over pixels; a row for each object."""
+    """Sums over pixels; a row for each instance."""
 
     grades: NDArray[np.int64]
-    """(N, 4): pixels that are negative, weak, moderate and strong."""
+    """(N, 4): number of negative, weak, moderate and strong pixels."""
 
     sums: NDArray[np.float64]
-    """(N, 4): the density of each of three stains, and of the positive pixels."""
+    """(N, 4): sums of the density of each stain, and of the positive pixels."""
 
     @classmethod
-    def none(cls, number: int) -> _Tally:
+    def zeros(cls, number: int) -> _Tally:
         return cls(np.zeros((number, 4), np.int64), np.zeros((number, 4)))
 
     def __add__(self, other: _Tally) -> _Tally:
         return _Tally(self.grades + other.grades, self.sums + other.sums)
 
     def table(self, question: Question, key: str, names: Sequence[Any]) -> pd.DataFrame:
-        """Return the numbers that people ask for; see `quantify`."""
+        """Return the table of results; see `quantify`."""
         pixels, positive = self.grades.sum(1), self.grades[:, 1:].sum(1)
         with np.errstate(invalid="ignore", divide="ignore"):
             share = self.grades / pixels[:, None]
@@ -244,18 +246,20 @@ class _Tally:
         return pd.DataFrame(columns)
 
 
-def _measured(
+def _measure(
     question: Question,
     colours: NDArray[np.uint8],
-    place: NDArray[np.int64] | None = None,
+    instance: NDArray[np.int64] | None = None,
     number: int = 1,
 ) -> _Tally:
-    """Return the tally of colours (P, 3), each of which belongs to one object."""
-    place = np.zeros(len(colours), np.int64) if place is None else place
+    """Return the tally of colours (P, 3), each of which belongs to one instance."""
+    instance = np.zeros(len(colours), np.int64) if instance is None else instance
     amounts = question.stains.amounts(colours).astype(np.float64)
     scored = amounts[:, question.stains.index(question.stain)]
     grade = np.searchsorted(question.thresholds, scored, "right")
-    grades = np.bincount(4 * place + grade, minlength=4 * number).reshape(number, 4)
+    grades = np.bincount(4 * instance + grade, minlength=4 * number).reshape(number, 4)
     positive = np.where(grade > 0, scored, 0)
-    sums = [np.bincount(place, weights, number) for weights in (*amounts.T, positive)]
+    sums = [
+        np.bincount(instance, weights, number) for weights in (*amounts.T, positive)
+    ]
     return _Tally(grades, np.stack(sums, axis=1))

@@ -1,4 +1,4 @@
-"""What tissue looks like in the colours of a reference: a made picture of it."""
+"""Preview image of a reference: synthetic tissue in its colours."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _SHRINK: Final = 2
 _MPP: Final = 0.5
 _LAYOUT: Final = (5, 1600.0, 1200.0)
 _CORNER: Final = (1800, 1200)
-"""A place of a made slide with a gland, its stroma, and a little glass."""
+"""Position in a synthetic slide with a gland, its stroma, and a little glass."""
 
 
 def render_reference(reference: Reference) -> NDArray[np.uint8]:
-    """Return the same made tissue for every reference, in its stains and strengths.
+    """Return one synthetic tissue in the stains and strengths of a reference.
 
     Returns
     -------
@@ -37,13 +37,13 @@ def render_reference(reference: Reference) -> NDArray[np.uint8]:
         sRGB.
     """
     fit = reference.stain_fit
-    amounts = _tissue() * fit.max_concentrations
+    amounts = _synthetic_tissue() * fit.max_concentrations
     light = transmitted(amounts @ fit.stains)
     return np.clip(np.rint(light), 0, 255).astype(np.uint8)
 
 
 @cache
-def _tissue() -> NDArray[np.float64]:
+def _synthetic_tissue() -> NDArray[np.float64]:
     """Return hematoxylin and eosin, (112, 176, 2); the 99th percentile of each is 1."""
     box = Box.at(*_CORNER, _WIDTH * _SHRINK, _HEIGHT * _SHRINK)
     plan = Plan(Layout(*_LAYOUT), box, _MPP)

@@ -1,4 +1,4 @@
-"""References: what a normalized slide shall look like."""
+"""References: the colours that slides are normalized to."""
 
 from __future__ import annotations
 
@@ -25,9 +25,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from workbench.area import Area
+    from workbench.slide.slide import Slide
+
 _MAX_JSON_BYTES: Final = 100_000
 _MAX_IMAGE_PX: Final = 64_000_000
 _MAX_REGION_PX: Final = 4096
+_MAX_AREA_PX: Final = 2048
+"""Longer side of the pixels of an area; more pixels do not change the colours."""
+
 _UNIT_TOLERANCE: Final = 0.01
 
 _Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1000, le=1000)]
@@ -36,13 +42,13 @@ _Vector = tuple[_Finite, _Finite, _Finite]
 
 
 class Reference(BaseModel):
-    """The colours of some tissue, as every method needs to know them."""
+    """The colours of some tissue, with the numbers that each method needs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(min_length=1, max_length=500)]
     provenance: Annotated[str, Field(max_length=2000)] = ""
-    """Where the numbers come from."""
+    """Origin of the numbers."""
 
     stains: tuple[_Vector, _Vector]
     """Unit vectors of optical density (red, green, blue), hematoxylin first."""
@@ -51,16 +57,16 @@ class Reference(BaseModel):
     """99th percentile of the concentration of each stain."""
 
     sparse_stains: tuple[_Vector, _Vector] | None = None
-    """The same as Vahadane's method finds them; None: as `stains`."""
+    """Unit vectors from Vahadane's method; None: as `stains`."""
 
     sparse_max_concentrations: tuple[_Positive, _Positive] | None = None
-    """99th percentile of their concentrations; None: as `max_concentrations`."""
+    """99th percentiles of their concentrations; None: as `max_concentrations`."""
 
     lab_mean: _Vector
     """Mean of the stained pixels in CIELAB (D65), L from 0 to 100."""
 
     lab_std: tuple[_Positive, _Positive, _Positive]
-    """Their standard deviations."""
+    """Standard deviations of the stained pixels in CIELAB."""
 
     @model_validator(mode="after")
     def _stains_are_unit_vectors(self) -> Self:
@@ -75,12 +81,12 @@ class Reference(BaseModel):
     def of_histogram(
         cls, histogram: ColourHistogram, *, name: str, provenance: str = ""
     ) -> Reference:
-        """Measure the colours of some pixels.
+        """Measure the colours in a histogram.
 
         Raises
         ------
         StainError
-            If there is no stained tissue in them.
+            If it contains no stained tissue.
         """
         stain, lab = fit_macenko(histogram), fit_reinhard(histogram)
         sparse = fit_vahadane(histogram)
@@ -105,12 +111,12 @@ class Reference(BaseModel):
 
     @property
     def stain_fit(self) -> StainFit:
-        """The part that Macenko's method needs."""
+        """Stains for Macenko's method."""
         return StainFit(np.array(self.stains), np.array(self.max_concentrations))
 
     @property
     def sparse_fit(self) -> StainFit:
-        """The part that Vahadane's method needs."""
+        """Stains for Vahadane's method."""
         return StainFit(
             np.array(self.sparse_stains or self.stains),
             np.array(self.sparse_max_concentrations or self.max_concentrations),
@@ -118,7 +124,7 @@ class Reference(BaseModel):
 
     @property
     def lab_fit(self) -> LabFit:
-        """The part that Reinhard's method needs."""
+        """Mean and spread for Reinhard's method."""
         return LabFit(np.array(self.lab_mean), np.array(self.lab_std))
 
     def save(self, path: str | Path) -> None:
@@ -126,7 +132,7 @@ class Reference(BaseModel):
         Path(path).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     def swatches(self, *, steps: int = 8) -> NDArray[np.uint8]:
-        """Return the colours of each stain from none to all, uint8 (2, steps, 3)."""
+        """Return the colours of each stain from zero to full, uint8 (2, steps, 3)."""
         fit = self.stain_fit
         return swatches(fit.stains, fit.max_concentrations, steps=steps)
 
@@ -135,12 +141,12 @@ class Reference(BaseModel):
 
     def _repr_html_(self) -> str:
         url = png_url(self._repr_png_())
-        told = {"name": self.name, "provenance": self.provenance}
-        return str(render("reference", url=url, **told))
+        text = {"name": self.name, "provenance": self.provenance}
+        return str(render("reference", url=url, **text))
 
 
 def swatch_png(colours: NDArray[np.uint8]) -> bytes:
-    """Return rows of colours, uint8 (rows, steps, 3), as a PNG for people."""
+    """Return rows of colours, uint8 (rows, steps, 3), as an enlarged PNG."""
     rows, steps, _ = colours.shape
     buffer = io.BytesIO()
     picture = Image.fromarray(colours)
@@ -149,11 +155,11 @@ def swatch_png(colours: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def _made(name: str, look: str, **numbers: Any) -> Reference:
+def _built_in(name: str, description: str, **numbers: Any) -> Reference:
     return Reference(
         name=name,
-        provenance=f"Made for this package: {look}; CIELAB statistics measured on"
-        " real tissue normalized to these stains.",
+        provenance=f"Made for this package: {description}; CIELAB statistics measured"
+        " on real tissue normalized to these stains.",
         **numbers,
     )
 
@@ -168,7 +174,7 @@ _BUILT_IN: Final = (
         lab_mean=(58.0, 24.1, -9.3),
         lab_std=(13.4, 5.6, 6.0),
     ),
-    _made(
+    _built_in(
         "he-rose",
         "bright, with much eosin",
         stains=((0.5694, 0.7392, 0.3596), (0.1099, 0.8593, 0.4996)),
@@ -176,7 +182,7 @@ _BUILT_IN: Final = (
         lab_mean=(60.9, 30.8, -11.6),
         lab_std=(11.6, 7.8, 6.5),
     ),
-    _made(
+    _built_in(
         "he-violet",
         "with blue hematoxylin and purple eosin",
         stains=((0.6799, 0.6599, 0.3199), (0.2804, 0.8812, 0.3805)),
@@ -184,7 +190,7 @@ _BUILT_IN: Final = (
         lab_mean=(59.6, 23.9, -20.9),
         lab_std=(12.3, 6.7, 6.7),
     ),
-    _made(
+    _built_in(
         "he-pale",
         "a thin section or a weak stain",
         stains=((0.5997, 0.7197, 0.3498), (0.2000, 0.8598, 0.4699)),
@@ -192,7 +198,7 @@ _BUILT_IN: Final = (
         lab_mean=(69.5, 20.0, -12.3),
         lab_std=(9.2, 4.9, 5.4),
     ),
-    _made(
+    _built_in(
         "he-deep",
         "a thick section or a strong stain",
         stains=((0.6188, 0.6986, 0.3593), (0.2396, 0.8386, 0.4892)),
@@ -207,7 +213,7 @@ REFERENCES: Final[dict[str, Reference]] = {each.name: each for each in _BUILT_IN
 
 
 def load_reference(text: str) -> Reference:
-    """Return the reference that a user names.
+    """Return the reference with a name, or of a file or region.
 
     Parameters
     ----------
@@ -218,8 +224,8 @@ def load_reference(text: str) -> Reference:
     Raises
     ------
     StainError
-        If there is no such reference, if its file cannot be read or is too large, or
-        if it shows no stained tissue.
+        If there is no such reference, its file cannot be read or is too large, or it
+        shows no stained tissue.
     SlideError
         If the slide of a region cannot be opened.
     """
@@ -243,7 +249,7 @@ _REGION: Final = re.compile(r"(?P<slide>.+)@(?P<box>-?\d{1,9}(,-?\d{1,9}){3})")
 
 
 def _of_region(path: str, box: Box) -> Reference:
-    from workbench.slide.slide import open_slide  # noqa: PLC0415 - not there yet
+    from workbench.slide.slide import open_slide  # noqa: PLC0415 - only if needed
 
     with open_slide(path) as slide:
         shrink = max(1.0, max(box.width, box.height) / _MAX_REGION_PX)
@@ -255,8 +261,8 @@ def _of_region(path: str, box: Box) -> Reference:
 
 
 def _of_image(path: Path) -> Reference:
-    """Read a picture as a slide is read, so that its colours are what they mean."""
-    from workbench.slide.slide import open_slide  # noqa: PLC0415 - not there yet
+    """Read an image as a slide, so that its colour profile is applied."""
+    from workbench.slide.slide import open_slide  # noqa: PLC0415 - only if needed
 
     try:
         with open_slide(path) as slide:
@@ -274,7 +280,7 @@ def _of_image(path: Path) -> Reference:
 def _of_json(path: Path) -> Reference:
     try:
         if path.stat().st_size > _MAX_JSON_BYTES:
-            raise _unusable(path, "it is too large to be one")
+            raise _unusable(path, "it is too large for a reference")
         return Reference.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
@@ -288,4 +294,37 @@ def _unusable(path: Path, reason: str) -> StainError:
     return StainError(
         f"The reference '{path}' cannot be used: {reason}.",
         "Give an image of stained tissue or a reference saved with Reference.save.",
+    )
+
+
+def reference_within(slide: Slide, area: Area, *, name: str = "") -> Reference:
+    """Measure the colours inside an area of a slide.
+
+    Parameters
+    ----------
+    slide : Slide
+    area : Area
+        For example the area of an annotation, `annotation.area`.
+    name : str
+        Name of the reference; by default it consists of the slide and the box.
+
+    Returns
+    -------
+    Reference
+        Save it with `Reference.save`; a recipe takes the path of the file.
+
+    Raises
+    ------
+    StainError
+        If there is no stained tissue in the area.
+    """
+    box = area.box.intersection(slide.box)
+    shrink = max(1.0, max(box.width, box.height) / _MAX_AREA_PX)
+    size = (max(1, round(box.width / shrink)), max(1, round(box.height / shrink)))
+    pixels = slide.read(box, size=size).pixels
+    location = f"{slide.name}@{box.x0},{box.y0},{box.x1},{box.y1}"
+    return Reference.of_pixels(
+        pixels[area.mask(box, size)],
+        name=(name or location)[:500],
+        provenance=f"An area of {area.px:.0f} px within {location}, slide {slide.id}.",
     )

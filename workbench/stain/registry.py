@@ -1,14 +1,12 @@
-"""The methods of normalization: what each measures, knows and becomes."""
+"""Normalization methods: their fits, maps and constants."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
-import numpy as np
-
 from workbench.errors import StainError
-from workbench.stain.kernels.formula import Formula
+from workbench.stain.kernels.formula import Formula, FormulaMap
 from workbench.stain.methods import macenko, reinhard, vahadane
 from workbench.stain.methods.macenko import MacenkoMap, StainFit
 from workbench.stain.methods.reinhard import LabFit, ReinhardMap
@@ -18,84 +16,76 @@ from workbench.stain.optical_density import IO
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from numpy.typing import NDArray
-
     from workbench.recipe import StainMethod
     from workbench.stain.optical_density import ColourHistogram
     from workbench.stain.references import Reference
 
 Fit: TypeAlias = StainFit | LabFit
-"""What a method measures in a picture."""
+"""Result of fitting a method to colours."""
 
 
 @dataclass(frozen=True, slots=True)
-class IdentityMap:
-    """No normalization: every colour stays as it is."""
+class IdentityMap(FormulaMap):
+    """No normalization: every colour is unchanged."""
 
     def formula(self) -> Formula:
-        """Return the formula that changes nothing."""
-        return Formula.nothing()
-
-    def __call__(
-        self, colours: NDArray[np.uint8], *, kind: type[np.floating] = np.float32
-    ) -> NDArray[np.floating]:
-        """Return the grey levels themselves, as `kind`."""
-        return colours.astype(kind)
+        """Return the identity formula."""
+        return Formula.identity()
 
 
 FittedMap: TypeAlias = IdentityMap | MacenkoMap | VahadaneMap | ReinhardMap
-"""A normalization as a function of the colour alone."""
+"""Normalization as a function of the colour alone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """One method of normalization."""
+class NormalizationMethod:
+    """A normalization method."""
 
     fit: Callable[..., Fit]
-    """Measures a histogram of colours; takes `constants` as keywords."""
+    """Fits a histogram of colours; takes `constants` as keywords."""
 
-    known: Callable[[Reference], Fit]
-    """What a saved reference knows of that."""
+    fit_of: Callable[[Reference], Fit]
+    """Returns the fit stored in a reference."""
 
     fit_type: type[Fit]
     map_type: type[FittedMap]
     constants: Mapping[str, float]
-    """Of the method, with their defaults as published."""
+    """Constants of the method, with their published defaults."""
 
-    def measured(
+    def measure(
         self, colours: Reference | ColourHistogram, constants: Mapping[str, float]
     ) -> Fit:
-        """Return the fit of pixels, or of a reference that has been measured.
+        """Return the fit to a histogram, or the fit of a measured reference.
 
-        Constants that are not given have the method's default.
+        Constants that are not given have their defaults.
         """
         if hasattr(colours, "counts"):
             return self.fit(colours, **constants)
-        return self.known(colours)
+        return self.fit_of(colours)
 
-    def mapped(self, source: Fit, reference: Fit, options: Mapping[str, Any]) -> Any:
-        """Return the map between two fits, with those options that it has."""
-        has = {each.name for each in fields(self.map_type)}
-        chosen = {name: value for name, value in options.items() if name in has}
+    def make_map(self, source: Fit, reference: Fit, options: Mapping[str, Any]) -> Any:
+        """Return the map between two fits, with the options that it supports."""
+        supported = {each.name for each in fields(self.map_type)}
+        chosen = {name: value for name, value in options.items() if name in supported}
         return self.map_type(source, reference, **chosen)  # type: ignore[call-arg, arg-type] # IdentityMap has no parts
 
 
-METHODS: Final[Mapping[StainMethod, Parts]] = {
-    "reinhard": Parts(
+METHODS: Final[Mapping[StainMethod, NormalizationMethod]] = {
+    "reinhard": NormalizationMethod(
         reinhard.fit_reinhard,
         lambda reference: reference.lab_fit,
         LabFit,
         ReinhardMap,
         {"io": IO, "beta": reinhard.BETA},
     ),
-    "macenko": Parts(
+    "macenko": NormalizationMethod(
         macenko.fit_macenko,
         lambda reference: reference.stain_fit,
         StainFit,
         MacenkoMap,
         {"io": IO, "alpha": macenko.ALPHA, "beta": macenko.BETA},
     ),
-    "vahadane": Parts(
+    "vahadane": NormalizationMethod(
         vahadane.fit_vahadane,
         lambda reference: reference.sparse_fit,
         StainFit,
@@ -108,7 +98,7 @@ METHODS: Final[Mapping[StainMethod, Parts]] = {
         },
     ),
 }
-"""Every method, by its name."""
+"""All methods, by name."""
 
 _BOUNDS: Final = {
     "io": (100.0, 300.0),
@@ -119,8 +109,8 @@ _BOUNDS: Final = {
 }
 
 
-def find_method(name: str) -> Parts:
-    """Return the method of a name.
+def find_method(name: str) -> NormalizationMethod:
+    """Return the method with a name.
 
     Raises
     ------
@@ -133,13 +123,13 @@ def find_method(name: str) -> Parts:
     return METHODS[cast("StainMethod", name)]
 
 
-def checked_constants(name: str, given: Mapping[str, float]) -> dict[str, float]:
-    """Return all constants of a method, those that were given checked.
+def check_constants(name: str, given: Mapping[str, float]) -> dict[str, float]:
+    """Return all constants of a method; the given ones are checked.
 
     Raises
     ------
     StainError
-        If the method does not exist, or has no such constant, or not that value.
+        If the method or a constant does not exist, or a value is out of bounds.
     """
     constants = find_method(name).constants
     for constant, value in given.items():

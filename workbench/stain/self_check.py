@@ -1,8 +1,8 @@
-"""How far the ways to a normalized pixel are apart, in grey levels.
+"""Comparison of the normalization back-ends, in grey levels.
 
-A pixel can be normalized alone or in a batch, as an array or as a tensor, looked up
-in a table or computed, in single or double precision, on the CPU or on a GPU. The
-answers shall be the same, or differ by no more than the rounding of the arithmetic.
+A pixel can be normalized alone or in a batch, as an array or as a tensor, by a table or
+by arithmetic, in single or double precision, on the CPU or on a GPU. The results must
+be equal, or differ by no more than the rounding of the arithmetic.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
-from workbench.stain.kernels.lookup_table import ColourTable, rounded
+from workbench.stain.kernels.lookup_table import ColourTable, to_grey_levels
 from workbench.stain.optical_density import colours_of
 
 if TYPE_CHECKING:
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     from workbench.stain.normalizer import Normalizer
 
 COLOURS: Final = 1 << 24
-"""Colours that there are."""
+"""Number of 8-bit RGB colours."""
 
 _CHUNK: Final = 1 << 18
 _MAX_SHARE: Final = 1e-4
-"""Share of values that rounding may move by one grey level."""
+"""Maximum share of values that rounding changes by one grey level."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two ways to the same pixels, and how far their answers are apart."""
+    """Difference between two back-ends on the same pixels."""
 
     name: str
-    """Which ways."""
+    """Names of the two back-ends."""
 
     over: str
-    """Which pixels."""
+    """Description of the pixels."""
 
     largest: int = 0
     """The largest difference, in grey levels."""
@@ -51,10 +51,10 @@ class Comparison:
     """Share of values (three for a pixel) that differ, from 0 to 1."""
 
     allowed: tuple[int, float] = (0, 0.0)
-    """Bounds of the largest difference and of the share."""
+    """Maximum allowed `largest` and `share`."""
 
     skipped: str = ""
-    """Why nothing was measured; empty if it was."""
+    """Reason why nothing was measured; empty if it was."""
 
     @property
     def passed(self) -> bool:
@@ -70,28 +70,28 @@ class Comparison:
 def check_consistency(
     normalizer: Normalizer, tiles: NDArray[np.uint8], *, step: int = 1
 ) -> tuple[Comparison, ...]:
-    """Compare every way to a normalized pixel with every other.
+    """Compare all normalization back-ends.
 
     Parameters
     ----------
     normalizer : Normalizer
-        What is checked.
+        Normalizer to check.
     tiles : uint8 (N, H, W, 3)
-        Pixels that it is meant for, such as `sample_tiles` of its slide.
+        Pixels of its slide, such as those of `sample_tiles`.
     step : int
-        Arithmetic is compared over every `step`-th of all 2^24 colours.
+        Arithmetic is compared on every `step`-th of all 2^24 colours.
     """
     return (
-        *_arithmetic(normalizer, step),
-        _batch(normalizer, tiles),
-        _layout(normalizer, tiles),
-        _devices(normalizer, tiles),
+        *_compare_arithmetic(normalizer, step),
+        _compare_batch(normalizer, tiles),
+        _compare_layouts(normalizer, tiles),
+        _compare_devices(normalizer, tiles),
     )
 
 
 @dataclass(slots=True)
 class _Tally:
-    """Absolute differences, added up part by part."""
+    """Sums of absolute differences."""
 
     largest: int = 0
     total: int = 0
@@ -99,11 +99,11 @@ class _Tally:
     values: int = 0
 
     def add(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> None:
-        apart = np.abs(first.astype(np.int16) - second)
-        self.largest = max(self.largest, int(apart.max(initial=0)))
-        self.total += int(apart.sum())
-        self.differing += int(np.count_nonzero(apart))
-        self.values += apart.size
+        difference = np.abs(first.astype(np.int16) - second)
+        self.largest = max(self.largest, int(difference.max(initial=0)))
+        self.total += int(difference.sum())
+        self.differing += int(np.count_nonzero(difference))
+        self.values += difference.size
 
     def comparison(
         self, name: str, over: str, allowed: tuple[int, float] = (0, 0.0)
@@ -113,16 +113,16 @@ class _Tally:
         return Comparison(name, over, self.largest, mean, share, allowed)
 
 
-def _arithmetic(normalizer: Normalizer, step: int) -> Iterator[Comparison]:
-    """Compare single precision, a table and what is served with double precision."""
+def _compare_arithmetic(normalizer: Normalizer, step: int) -> Iterator[Comparison]:
+    """Compare single precision, table and CPU kernel with double precision."""
     single, looked_up, served = _Tally(), _Tally(), _Tally()
     table = ColourTable(normalizer.colour_map)
     for start in range(0, COLOURS, _CHUNK * step):
         end = min(start + _CHUNK * step, COLOURS)
         codes = np.arange(start, end, step, dtype=np.uint32)
         colours = colours_of(codes)
-        exact = rounded(normalizer.colour_map(colours, kind=np.float64))
-        single.add(rounded(normalizer.colour_map(colours)), exact)
+        exact = to_grey_levels(normalizer.colour_map(colours, kind=np.float64))
+        single.add(to_grey_levels(normalizer.colour_map(colours)), exact)
         looked_up.add(table.of_array(colours), exact)
         served.add(np.asarray(normalizer(colours)), exact)
     over = "all colours" if step == 1 else f"{single.values // 3:,} colours"
@@ -132,31 +132,31 @@ def _arithmetic(normalizer: Normalizer, step: int) -> Iterator[Comparison]:
     yield served.comparison("as served against float64", over, allowed)
 
 
-def _batch(normalizer: Normalizer, tiles: NDArray[np.uint8]) -> Comparison:
+def _compare_batch(normalizer: Normalizer, tiles: NDArray[np.uint8]) -> Comparison:
     """Compare all tiles at once with one tile, and one row, at a time."""
     tally = _Tally()
     together = np.asarray(normalizer(tiles))
     for tile, expected in zip(tiles, together, strict=True):
         tally.add(np.asarray(normalizer(tile)), expected)
         tally.add(np.asarray(normalizer(tile[:1])), expected[:1])
-    return tally.comparison("batch against single", _told(tiles))
+    return tally.comparison("batch against single", _describe(tiles))
 
 
-def _layout(normalizer: Normalizer, tiles: NDArray[np.uint8]) -> Comparison:
+def _compare_layouts(normalizer: Normalizer, tiles: NDArray[np.uint8]) -> Comparison:
     """Compare arrays with tensors."""
     tally = _Tally()
     tally.add(_through_tensor(normalizer, tiles, "cpu"), np.asarray(normalizer(tiles)))
-    return tally.comparison("tensors against arrays", _told(tiles))
+    return tally.comparison("tensors against arrays", _describe(tiles))
 
 
-def _devices(normalizer: Normalizer, tiles: NDArray[np.uint8]) -> Comparison:
+def _compare_devices(normalizer: Normalizer, tiles: NDArray[np.uint8]) -> Comparison:
     """Compare the CPU with the GPU."""
-    name, over = "CPU against GPU", _told(tiles)
+    name, over = "CPU against GPU", _describe(tiles)
     if not torch.cuda.is_available():
         return Comparison(name, over, skipped="there is no GPU here")
     tally = _Tally()
-    there = _through_tensor(normalizer, tiles, "cuda")
-    tally.add(there, np.asarray(normalizer(tiles)))
+    on_gpu = _through_tensor(normalizer, tiles, "cuda")
+    tally.add(on_gpu, np.asarray(normalizer(tiles)))
     return tally.comparison(name, over, (1, _MAX_SHARE))
 
 
@@ -170,6 +170,6 @@ def _through_tensor(
     return array
 
 
-def _told(tiles: NDArray[np.uint8]) -> str:
+def _describe(tiles: NDArray[np.uint8]) -> str:
     count, height, width, _ = tiles.shape
     return f"{count} tiles of {width} x {height} px"

@@ -1,4 +1,4 @@
-"""What is known of a slide's stains: measured once, for the app and for runs."""
+"""Stain measurements of a slide, made once for the app and for runs."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ if TYPE_CHECKING:
     from workbench.tissue import Tissue
 
 STAINS: Final = ("hematoxylin", "eosin", "residual")
-"""What colour deconvolution tells apart."""
+"""Channels of colour deconvolution: two stains and the residual."""
 
-_FOUND: Final = TissueChoice()
-_KEPT: Final = 12
-"""Slides whose colours are kept: some megabytes each."""
+_DEFAULT: Final = TissueChoice()
+_MAX_SLIDES: Final = 12
+"""Maximum number of slides whose colours are cached: some megabytes each."""
 
-_KEPT_STAININGS: Final = 1024
-"""Slides whose staining is kept: some bytes each."""
+_MAX_STAININGS: Final = 1024
+"""Maximum number of slides whose staining is cached: some bytes each."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class SlideStain:
-    """What is known of a slide's stains."""
+    """Stains of a slide, and its normalizer to a reference."""
 
     slide: Slide
     sample: TissueSample
     fit: StainFit
-    """The slide's own two stains; Macenko's, where the method finds none."""
+    """Stains of the slide; by Macenko's method where the chosen one has none."""
 
     quality: FitQuality
     reference: Reference | None = None
     normalizer: Normalizer | None = None
-    """To the reference; None: no method was chosen."""
+    """Normalizer to the reference; None: no method was chosen."""
 
     @property
     def stains(self) -> StainSet:
-        """The stains as colour deconvolution takes them."""
+        """The stains as a set for colour deconvolution."""
         white = LIGHT if self.fit.white is None else tuple(self.fit.white.tolist())
         return StainSet.of_two(STAINS[:2], self.fit.stains, white=white)
 
@@ -64,38 +64,38 @@ def fit_slide(
     *,
     tissue: Callable[[], Tissue] | None = None,
 ) -> SlideStain:
-    """Find the stains of a slide, and how to bring them into those of a reference.
+    """Fit the stains of a slide, and its normalizer to a reference.
 
     Parameters
     ----------
     slide : Slide
     method : str, optional
-        Of `METHODS`; None: only the slide's own stains are found.
+        One of `METHODS`; None: only the stains of the slide are fitted.
     reference : Reference
-        In whose colours the slide shall be.
+        Target colours.
     tissue : callable, optional
-        Returns the tissue, for whom it is known; called where the slide was not
-        looked at before.
+        Returns the tissue mask, if it is known; called only if the slide is not in
+        the cache.
 
     Raises
     ------
     StainError
-        If the slide has no two stains.
+        If the slide does not have two stains.
     """
-    known = _known(slide, _FOUND, tissue)
+    fits = _fits_of(slide, _DEFAULT, tissue)
     if method is None:
-        fit, quality = known.own("macenko")
-        return SlideStain(slide, known.sample, fit, quality)
-    normalizer = known.normalizer(method, reference)
-    fit, quality = known.own(method if method == "vahadane" else "macenko")
-    return SlideStain(slide, known.sample, fit, quality, reference, normalizer)
+        fit, quality = fits.stain_fit("macenko")
+        return SlideStain(slide, fits.sample, fit, quality)
+    normalizer = fits.normalizer(method, reference)
+    fit, quality = fits.stain_fit(method if method == "vahadane" else "macenko")
+    return SlideStain(slide, fits.sample, fit, quality, reference, normalizer)
 
 
 def slide_normalizer(
     slide: Slide,
     method: StainMethod,
     reference: Reference,
-    choice: TissueChoice = _FOUND,
+    choice: TissueChoice = _DEFAULT,
     *,
     tissue: Callable[[], Tissue] | None = None,
 ) -> Normalizer:
@@ -105,34 +105,34 @@ def slide_normalizer(
     ----------
     slide : Slide
     method : str
-        Of `METHODS`.
+        One of `METHODS`.
     reference : Reference
-        In whose colours the slide shall be.
+        Target colours.
     choice : TissueChoice
-        What is tissue.
+        Options of tissue detection.
     tissue : callable, optional
-        Returns the tissue of that choice; see `fit_slide`.
+        Returns the tissue mask of that choice; see `fit_slide`.
 
     Raises
     ------
     StainError
-        If the slide has no tissue, or no two stains.
+        If the slide has no tissue, or does not have two stains.
     """
-    return _known(slide, choice, tissue).normalizer(method, reference)
+    return _fits_of(slide, choice, tissue).normalizer(method, reference)
 
 
 @cached(
-    LRUCache(_KEPT_STAININGS),
+    LRUCache(_MAX_STAININGS),
     key=lambda slide: (slide.pixels_id, slide.mpp),
     lock=threading.Lock(),
 )
-def staining_of_slide(slide: Slide) -> Staining:
-    """Return with what a slide is stained; measured once for each slide."""
+def cached_staining(slide: Slide) -> Staining:
+    """Return the staining of a slide; measured once for each slide."""
     return slide_staining(slide)
 
 
-class _Known:
-    """What has been measured of one slide; the rest when it is asked for."""
+class _SlideFits:
+    """Fits of one slide, computed when needed."""
 
     def __init__(self, sample: TissueSample) -> None:
         self.sample = sample
@@ -141,34 +141,36 @@ class _Known:
 
     def normalizer(self, method: StainMethod, reference: Reference) -> Normalizer:
         """Return the normalizer to a reference; the slide itself is fitted once."""
-        known = self._maps.get(method)
-        if known is None:
+        fitted_map = self._maps.get(method)
+        if fitted_map is None:
             fitted = fit_normalizer(self.sample.histogram, reference, method=method)
             self._maps[method] = fitted.colour_map
             return fitted
-        return Normalizer(replace(known, reference=METHODS[method].known(reference)))
+        return Normalizer(
+            replace(fitted_map, reference=METHODS[method].fit_of(reference))
+        )
 
-    def own(self, method: str) -> tuple[StainFit, FitQuality]:
-        """Return the slide's two stains by a method, and how good they are."""
+    def stain_fit(self, method: str) -> tuple[StainFit, FitQuality]:
+        """Return the stains of the slide by a method, and the quality of the fit."""
         if method not in self._own:
-            known = self._maps.get(method)
+            fitted_map = self._maps.get(method)
             histogram = self.sample.histogram
-            fit = fit_macenko(histogram) if known is None else known.source
+            fit = fit_macenko(histogram) if fitted_map is None else fitted_map.source
             self._own[method] = fit, assess_fit(histogram, fit)
         return self._own[method]
 
 
 @cached(
-    LRUCache(_KEPT),
+    LRUCache(_MAX_SLIDES),
     key=lambda slide, choice, _: (slide.pixels_id, slide.mpp, choice),
     lock=threading.Lock(),
 )
-def _known(
+def _fits_of(
     slide: Slide, choice: TissueChoice, tissue: Callable[[], Tissue] | None
-) -> _Known:
-    """Return what is known of a slide's content, whoever has looked at it.
+) -> _SlideFits:
+    """Return the cached fits of a slide, by its content.
 
-    So another reference costs no reading and no fit, and another method one fit.
+    So another reference needs no reading and no fit, and another method one fit.
     """
-    found = find_tissue(slide, choice=choice) if tissue is None else tissue()
-    return _Known(sample_tissue(slide, tissue=found))
+    mask = find_tissue(slide, choice=choice) if tissue is None else tissue()
+    return _SlideFits(sample_tissue(slide, tissue=mask))

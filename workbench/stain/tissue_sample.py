@@ -1,4 +1,4 @@
-"""The colours of a whole slide, from a few places all over its tissue."""
+"""Colours of a whole slide, from a sample of tiles all over its tissue."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _TILE_PX: Final = 256
 _BATCH: Final = 8
 _OVERVIEW_PX: Final = 1024
 _MPP: Final = 1.0
-"""Resolution at which stains are looked at, or the next finer one that is stored;
+"""Resolution (µm per pixel) at which stains are measured, or the next finer stored one;
 nuclei are several pixels wide."""
 
 _RELATIVE_DOWNSAMPLE: Final = 4.0
-"""The same for a slide whose mpp is not known."""
+"""Downsample at which stains are measured if the mpp of the slide is not known."""
 
 _MIN_TISSUE: Final = 0.5
-"""Share of a tile that should be tissue."""
+"""Minimum share of tissue in a tile, where there are such tiles."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class TissueSample:
-    """The colours of a slide's tissue, and where they were looked at."""
+    """The colours of a slide's tissue, and the tiles that they come from."""
 
     histogram: ColourHistogram
     boxes: tuple[Box, ...]
@@ -46,17 +46,17 @@ class TissueSample:
 
 
 def sample_tissue(slide: Slide, *, tissue: Tissue | None = None) -> TissueSample:
-    """Look at the colours of a slide's tissue, in up to 64 tiles all over it.
+    """Sample the colours of a slide's tissue in up to 64 tiles all over it.
 
-    The choice is deterministic. Ink, and tiles with little tissue where others have
-    more, are left out; glass between tissue stays, as it does in a region. The colour
-    of bare glass is that of the whole slide.
+    The sample is deterministic. Ink, and tiles with little tissue where others have
+    more, are left out; glass between tissue is included, as it is in a region. The
+    colour of bare glass is measured on the whole slide.
 
     Parameters
     ----------
     slide : Slide
     tissue : Tissue, optional
-        Where its tissue is, if that is known. Default: it is found.
+        Tissue mask of the slide. Default: it is computed.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def sample_tissue(slide: Slide, *, tissue: Tissue | None = None) -> TissueSample
 
 
 def slide_histogram(slide: Slide, *, tissue: Tissue | None = None) -> ColourHistogram:
-    """Return the colours that `sample_tissue` finds."""
+    """Return the histogram of `sample_tissue`."""
     return sample_tissue(slide, tissue=tissue).histogram
 
 
@@ -82,7 +82,7 @@ def slide_white(slide: Slide) -> NDArray[np.float64] | None:
 
 
 def _overview(slide: Slide) -> ColourHistogram:
-    """Return the colours of the whole slide, looked at from afar."""
+    """Return the colours of the whole slide, at low resolution."""
     width, height = slide.size
     shrink = max(1.0, max(width, height) / _OVERVIEW_PX)
     size = max(1, round(width / shrink)), max(1, round(height / shrink))
@@ -90,22 +90,22 @@ def _overview(slide: Slide) -> ColourHistogram:
     return ColourHistogram.of(pixels)
 
 
-def sample_tiles(slide: Slide, *, most: int = _TILES) -> NDArray[np.uint8]:
+def sample_tiles(slide: Slide, *, max_tiles: int = _TILES) -> NDArray[np.uint8]:
     """Return tiles of a slide's tissue, evenly spread over it.
 
     Parameters
     ----------
     slide : Slide
-        Where from.
+        Slide to sample.
     most : int
-        How many at most.
+        Maximum number of tiles.
 
     Returns
     -------
     uint8 (N, 256, 256, 3)
-        The same each time; N may be 0.
+        The same on each call; N may be 0.
     """
-    boxes = _tissue_tiles(slide, _stored_downsample(slide), most)
+    boxes = _tissue_tiles(slide, _stored_downsample(slide), max_tiles)
     return slide.read_tiles(boxes, (_TILE_PX, _TILE_PX))
 
 
@@ -119,7 +119,7 @@ def _codes(slide: Slide, boxes: list[Box]) -> Iterator[NDArray[np.uint32]]:
 def _tissue_tiles(
     slide: Slide,
     downsample: float,
-    most: int = _TILES,
+    max_tiles: int = _TILES,
     *,
     tissue: Tissue | None = None,
 ) -> list[Box]:
@@ -130,15 +130,15 @@ def _tissue_tiles(
     share = tissue.fractions(boxes)
     eligible = np.flatnonzero(share >= _MIN_TISSUE)
     if not len(eligible):
-        fullest = np.argsort(-share, kind="stable")[:most]
+        fullest = np.argsort(-share, kind="stable")[:max_tiles]
         eligible = np.sort(fullest[share[fullest] > 0])
-    step = max(1.0, len(eligible) / most)
+    step = max(1.0, len(eligible) / max_tiles)
     chosen = eligible[np.arange(0, len(eligible), step).astype(np.int64)]
     return [boxes[index] for index in chosen]
 
 
 def _stored_downsample(slide: Slide) -> float:
-    """Return the coarsest stored resolution that is fine enough for stains."""
-    wanted = _RELATIVE_DOWNSAMPLE if slide.mpp is None else _MPP / slide.mpp
+    """Return the downsample of the coarsest stored level that is fine enough."""
+    limit = _RELATIVE_DOWNSAMPLE if slide.mpp is None else _MPP / slide.mpp
     stored = [level.downsample for level in slide.levels]
-    return max([each for each in stored if each <= wanted * 1.05], default=1.0)
+    return max([each for each in stored if each <= limit * 1.05], default=1.0)

@@ -52,7 +52,7 @@ def command(
     """
     aim, methods = load_reference(reference), [method] if method else list(_METHODS)
     with open_slide(slide, mpp=mpp) as opened:
-        tiles = sample_tiles(opened, most=_TILES)
+        tiles = sample_tiles(opened, max_tiles=_TILES)
         found: dict[str, tuple[Comparison, ...]] = {
             name: check_consistency(fit_normalizer(opened, aim, method=name), tiles)
             for name in methods

@@ -1,9 +1,9 @@
-"""A formula, fused into one pass over the pixels for the CPU.
+"""Fused CPU kernels of the formulas: one pass over the pixels.
 
-Compiled by numba: bytes in, bytes or float32 out, and nothing in between leaves the
-cache. Pixels go through in blocks of one size, the last one padded, so that every
-pixel meets the same instructions, whatever the shape, the layout and the number of
-threads; the answer is the same to the bit.
+Compiled by numba: bytes in, bytes or float32 out, and no intermediate leaves the cache.
+Pixels are processed in blocks of one size, the last one padded, so that every pixel
+meets the same instructions, whatever the shape, the layout and the number of threads;
+the result is the same to the bit.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
     _Floats: TypeAlias = NDArray[np.float32]
 
 _BLOCK: Final = BLOCK
-"""Pixels of a block: what lies between load and store stays in the first cache."""
+"""Pixels in a block; its intermediates stay in the first-level cache."""
 
 _f4 = np.float32
 _i4 = np.int32
 
 _ROUND: Final = _f4(1.5 * 2**23)
-"""Added to a small number, leaves it rounded (halves to even) in the last bits."""
+"""Added to a small number, it leaves the number rounded (halves to even)."""
 
 _RELAXED: Final = {"contract", "nnan", "nsz", "ninf"}
-"""No number here is infinite or none; that lets minima and maxima be vectors."""
+"""All numbers are finite, so minima and maxima can be vectorized."""
 
 
 class FusedPass(PixelPass):
-    """A formula of kind "stains" or "lab" for pixels on the CPU.
+    """CPU pass of a formula of kind "stains" or "lab".
 
     Parameters
     ----------
     formula : Formula
-        Its numbers are rounded to float32.
+        Formula; its numbers are rounded to float32.
     """
 
     def __init__(self, formula: Formula) -> None:
@@ -56,7 +56,7 @@ class FusedPass(PixelPass):
 
     def _planar(self, pixels: _Bytes, out: NDArray[Any]) -> None:
         whole = out.dtype == np.uint8
-        # Rows one by one: of those numba knows that neighbours are next to each other.
+        # Separate rows, so that numba knows that they are contiguous.
         rows = (pixels[0], pixels[1], pixels[2]), (out[0], out[1], out[2])
         _planar(*rows, self._table, self._constants, whole, self._lab)
 
@@ -70,7 +70,7 @@ def _interleaved(  # noqa: PLR0917 - compiled code takes no keywords
     whole: bool,  # noqa: FBT001 - as above
     lab: bool,  # noqa: FBT001 - as above
 ) -> None:
-    """Normalize one row of pixels, channels together."""
+    """Normalize a row of interleaved pixels."""
     source, rows = np.zeros((3, _BLOCK), np.uint8), np.empty((6, _BLOCK), _f4)
     for start in range(0, len(pixels), 3 * _BLOCK):
         these, those = (
@@ -78,13 +78,13 @@ def _interleaved(  # noqa: PLR0917 - compiled code takes no keywords
             out[start : start + 3 * _BLOCK],
         )
         if len(these) == 3 * _BLOCK:
-            _apart(these, source, _BLOCK)
+            _split_channels(these, source, _BLOCK)
             _normalize(source, rows, table, constants, whole, lab)
-            _together(rows, those, _BLOCK)
+            _interleave(rows, those, _BLOCK)
         else:
-            _apart(these, source, len(these) // 3)
+            _split_channels(these, source, len(these) // 3)
             _normalize(source, rows, table, constants, whole, lab)
-            _together(rows, those, len(these) // 3)
+            _interleave(rows, those, len(these) // 3)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -96,7 +96,7 @@ def _planar(  # noqa: PLR0917 - compiled code takes no keywords
     whole: bool,  # noqa: FBT001 - as above
     lab: bool,  # noqa: FBT001 - as above
 ) -> None:
-    """Normalize three rows of pixels, one for each channel."""
+    """Normalize three rows of pixels, one per channel."""
     source, rows = np.zeros((3, _BLOCK), np.uint8), np.empty((6, _BLOCK), _f4)
     for start in range(0, len(pixels[0]), _BLOCK):
         count = min(_BLOCK, len(pixels[0]) - start)
@@ -112,16 +112,16 @@ def _planar(  # noqa: PLR0917 - compiled code takes no keywords
 
 
 @numba.njit(nogil=True, cache=True)
-def _apart(pixels: _Bytes, source: _Bytes, count: int) -> None:
-    """Sort pixels into rows, one for each channel."""
+def _split_channels(pixels: _Bytes, source: _Bytes, count: int) -> None:
+    """Split interleaved pixels into rows, one per channel."""
     red, green, blue = source[0], source[1], source[2]
     for i in range(count):
         red[i], green[i], blue[i] = pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2]
 
 
 @numba.njit(nogil=True, cache=True)
-def _together(rows: _Floats, out: _Floats, count: int) -> None:
-    """Sort the last three rows into pixels."""
+def _interleave(rows: _Floats, out: _Floats, count: int) -> None:
+    """Interleave the last three rows."""
     red, green, blue = rows[3], rows[4], rows[5]
     for i in range(count):
         out[3 * i], out[3 * i + 1], out[3 * i + 2] = red[i], green[i], blue[i]
@@ -136,7 +136,7 @@ def _normalize(  # noqa: PLR0917 - compiled code takes no keywords
     whole: bool,  # noqa: FBT001 - as above
     lab: bool,  # noqa: FBT001 - as above
 ) -> None:
-    """Fill the last three rows with grey levels of one block of pixels."""
+    """Fill the last three rows with the grey levels of one block of pixels."""
     for channel in range(3):
         here, there, row = source[channel], rows[channel], table[channel]
         for i in range(_BLOCK):
@@ -156,7 +156,7 @@ def _normalize(  # noqa: PLR0917 - compiled code takes no keywords
 
 @numba.njit(nogil=True, cache=True, fastmath=_RELAXED)
 def _mix(rows: _Floats, c: _Floats) -> None:
-    """Take densities apart into two stains and mix two others; see `formula`."""
+    """Unmix two stains and mix two others; see `formula`."""
     floor, residual = c[FLOOR], c[RESIDUAL]
     for i in range(_BLOCK):
         r, g, b = rows[0, i], rows[1, i], rows[2, i]
@@ -183,7 +183,7 @@ def _mix(rows: _Floats, c: _Floats) -> None:
 def _keep_glass(
     source: _Bytes, rows: _Floats, stained: _Floats, constants: _Floats
 ) -> None:
-    """Go back to what came in, as far as the darkest channel is glass."""
+    """Restore the source colour, as far as the darkest channel is glass."""
     red, green, blue = source[0], source[1], source[2]
     share = rows[0]
     for i in range(_BLOCK):
@@ -198,10 +198,10 @@ def _keep_glass(
 
 @numba.njit(nogil=True, cache=True, inline="always", fastmath=_RELAXED)
 def _exp2(exponent: np.float32) -> np.float32:
-    """Return two to the power of a float32, within one unit of its last place.
+    """Return two to the power of a float32, within one unit in the last place.
 
-    A polynomial (minimax on half a step either side) for the part behind the point;
-    the whole part is added to the exponent's bits.
+    A minimax polynomial on half a step either side for the fractional part; the whole
+    part is added to the bits of the exponent.
     """
     bounded = min(max(exponent, _f4(-100)), _f4(100))
     shifted = bounded + _ROUND

@@ -1,8 +1,8 @@
-"""The formula of CIELAB, fused for the CPU: one block of pixels at a time.
+"""Fused CPU kernel of the CIELAB formula, for one block of pixels at a time.
 
 All powers are made of cube roots: x^(1 / 2.4), which sRGB needs, is the cube root of x
-times the fourth root of that. There are no branches, only minima and maxima, so that
-many pixels go through at once.
+times the fourth root of that. There are no branches, only minima and maxima, so the
+loops are vectorized.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _f4 = np.float32
 _i4 = np.int32
 
 _RELAXED: Final = {"contract", "nnan", "nsz", "ninf"}
-"""No number here is infinite or none; that lets minima and maxima be vectors."""
+"""All numbers are finite, so minima and maxima can be vectorized."""
 
 _TO_XYZ: Final = RGB_TO_XYZ.astype(_f4)
 _TO_RGB: Final = XYZ_TO_RGB.astype(_f4)
@@ -40,23 +40,23 @@ _SLOPE: Final = _f4(7.787)
 _FLAT: Final = _f4(1 / 7.787)
 _OFFSET: Final = _f4(16 / 116)
 _STRAIGHT: Final = _f4(0.0031308)
-"""Linear light below which sRGB is a straight line."""
+"""Linear light below which sRGB is linear."""
 
 _THIRD: Final = _f4(1 / 3)
 _SEED: Final = _f4(709_921_077)
-"""A third of a number's bits, and this: its cube root to within four percent."""
+"""A third of the bits of a number plus this is its cube root to within 4 percent."""
 
 
 @numba.njit(nogil=True, cache=True, fastmath=_RELAXED, error_model="numpy")
 def shift_lab(rows: _Floats, c: _Floats) -> None:
-    """Shift and stretch a block of colours in CIELAB.
+    """Shift and scale a block of colours in CIELAB.
 
     Parameters
     ----------
     rows : float32 (6, N)
-        Linear light in the first three; grey levels come into the last three.
+        Linear light in the first three rows; the last three receive grey levels.
     c : float32 (CONSTANTS,)
-        As in `formula`, of kind "lab".
+        Constants of a formula of kind "lab".
     """
     m = _TO_XYZ
     for i in range(rows.shape[1]):
@@ -81,23 +81,23 @@ def shift_lab(rows: _Floats, c: _Floats) -> None:
 
 @numba.njit(nogil=True, cache=True, inline="always", fastmath=_RELAXED)
 def _lightness(light: np.float32) -> np.float32:
-    """Return CIELAB's cube root, a straight line where it is dark.
+    """Return the root of CIELAB: a cube root, and a straight line for dark light.
 
-    The line is a tangent, so above it would be larger, and below the root is held.
+    The line is a tangent, which lies above the root; the minimum selects the branch.
     """
     return min(_cube_root(max(light, _BELOW)), light * _SLOPE + _OFFSET)
 
 
 @numba.njit(nogil=True, cache=True, inline="always", fastmath=_RELAXED)
 def _light(lightness: np.float32) -> np.float32:
-    """Undo `_lightness`."""
+    """Invert `_lightness`."""
     root = max(lightness, _F_BELOW)
     return root * root * root + min((lightness - _F_BELOW) * _FLAT, _f4(0))
 
 
 @numba.njit(nogil=True, cache=True, inline="always", fastmath=_RELAXED)
 def _srgb(light: np.float32) -> np.float32:
-    """Return sRGB, 0 to 1, of linear light, cut to that."""
+    """Return sRGB, 0 to 1, of linear light, clipped to that range."""
     inside = min(max(light, _f4(0)), _f4(1))
     root = _cube_root(max(inside, _STRAIGHT))
     curve = _f4(1.055) * (root * np.sqrt(np.sqrt(root))) - _f4(0.055)
@@ -108,11 +108,11 @@ def _srgb(light: np.float32) -> np.float32:
     nogil=True, cache=True, inline="always", fastmath=_RELAXED, error_model="numpy"
 )
 def _cube_root(number: np.float32) -> np.float32:
-    """Return the cube root of a float32 above zero: a guess, twice by Halley."""
+    """Return the cube root of a positive float32: an estimate and two Halley steps."""
     bits = _f4(_f4(number).view(_i4)) * _THIRD + _SEED
     root = _f4(_i4(bits).view(_f4))
     cube = root * root * root
     root = root * ((cube + (number + number)) / ((cube + cube) + number))
     cube = root * root * root
-    # As a small change, so that the last step is rounded once.
+    # Added as a small correction, so that the last step is rounded once.
     return root + root * ((number - cube) / ((cube + cube) + number))

@@ -1,13 +1,14 @@
-"""A normalization as a formula of grey levels: one definition for every device.
+"""Normalization as a formula of grey levels: one definition for every device.
 
-Written once, in torch: exact in float64, quick in float32, compiled where there is a
-compiler, and exported with a model. The numbers in it are two small tensors, so that
-all methods and all fits share the code, and a module can carry them as buffers.
+Written once, in torch: exact in float64, fast in float32, compiled where there is a
+compiler, and exported with a model. Its numbers are two small tensors, so all methods
+and fits share the code, and a module can hold them as buffers.
 """
 
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
@@ -23,50 +24,50 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 Kind: TypeAlias = Literal["none", "stains", "lab"]
-"""The formula: nothing at all, two stains in optical density, or CIELAB."""
+"""Kind of formula: identity, two stains in optical density, or CIELAB."""
 
 TABLE_SHAPE: Final = (4, 256)
-"""By channel and grey level: optical density ("stains") or linear light ("lab"). In
-the last row, by the level of the darkest channel: 0 where a pixel is glass and stays
-as it is, 1 where it is stained."""
+"""Shape of the table, by channel and grey level: optical density ("stains") or linear
+light ("lab"). The last row, by the level of the darkest channel, is 0 where a pixel is
+glass and unchanged, 1 where it is stained."""
 
 CONSTANTS: Final = 32
 
 ALONE: Final = slice(0, 8)
-"""For each stain three factors and a term: its amount where the other is absent."""
+"""For each stain three factors and an offset: its amount if the other is absent."""
 
 BOTH: Final = slice(8, 16)
-"""The same where both are there."""
+"""For each stain three factors and an offset: its amount if both are present."""
 
 MIX: Final = slice(16, 22)
-"""For each stain its part in the exponents (to base 2) of red, green and blue."""
+"""For each stain its coefficients in the exponents (base 2) of red, green and blue."""
 
 FLOOR: Final = 22
-"""The least amount of a stain."""
+"""Minimum amount of a stain."""
 
 RESIDUAL: Final = 23
-"""Part in the exponents of the density itself."""
+"""Coefficient of the density itself in the exponents."""
 
 KEEPS_GLASS: Final = 24
-"""Whether the table's last row is anything but 1."""
+"""1 if the last row of the table is used."""
 
 WHITE: Final = slice(25, 28)
-"""Grey levels of light that met no tissue, in the result."""
+"""Grey levels of unabsorbed light, in the result."""
 
 GLASS: Final = slice(28, 31)
-"""By what the channels of glass are multiplied that stays as it is otherwise."""
+"""Factors of the channels of unchanged glass."""
 
 GAIN: Final = slice(0, 3)
 SHIFT: Final = slice(3, 6)
-"""In CIELAB."""
+"""Gain and shift of L, a and b in CIELAB."""
 
 UNBOUNDED: Final = 1e30
 _CHUNK: Final = 1 << 13
-"""Pixels at a time: they stay in the cache, and are too few for torch to wake its
+"""Pixels at a time: they stay in the cache, and are too few for torch to use its
 threads, which would wait for each other at every step."""
 
 _EXPONENTS: Final = (-100.0, 100.0)
-"""Whose power of two float32 holds."""
+"""Range of exponents whose power of two float32 can represent."""
 
 RGB_TO_XYZ: Final = np.array(
     [
@@ -78,18 +79,18 @@ RGB_TO_XYZ: Final = np.array(
 """Linear sRGB to XYZ in units of the white point (D65)."""
 
 XYZ_TO_RGB: Final = np.linalg.inv(RGB_TO_XYZ)
-"""And back."""
+"""XYZ, in units of the white point (D65), to linear sRGB."""
 
 LINEAR_BELOW: Final = 0.008856
-"""Light below which the cube root of CIELAB gives way to a straight line."""
+"""Light below which CIELAB is linear instead of a cube root."""
 
 F_LINEAR_BELOW: Final = 0.2068966
-"""The root there."""
+"""Cube root at that limit."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Formula:
-    """A normalization as numbers."""
+    """Numbers of a normalization."""
 
     kind: Kind
     table: NDArray[np.float64]
@@ -99,8 +100,8 @@ class Formula:
     """float64 of shape (`CONSTANTS`,)."""
 
     @classmethod
-    def nothing(cls) -> Formula:
-        """Return the formula that leaves every colour as it is."""
+    def identity(cls) -> Formula:
+        """Return the formula that leaves every colour unchanged."""
         return cls("none", np.zeros(TABLE_SHAPE), np.zeros(CONSTANTS))
 
     @classmethod
@@ -113,20 +114,20 @@ class Formula:
         white: NDArray[np.float64],
         residual: bool = False,
     ) -> Formula:
-        """Return the formula that takes two stains apart and mixes two others.
+        """Return the formula that unmixes two stains and mixes two others.
 
         Parameters
         ----------
         density : float64 (3, 256)
             Optical density by channel and grey level.
         unmix : float64 (2, 4), and float64 (2, 4) or None
-            For each stain three factors and a term: its amount where both stains are
-            there, and where it is alone; None: amounts may be negative, and the first
-            holds everywhere.
+            For each stain three factors and an offset: its amount if both stains are
+            present, and if it is alone; None: amounts may be negative, and the first
+            applies everywhere.
         mix : float64 (2, 3)
             Density of the result for one unit of either stain.
         white : float64 (3,)
-            Grey levels of the result where there is no density.
+            Grey levels of the result at zero density.
         residual : bool
             Add the density itself; `mix` is then the change only.
         """
@@ -143,17 +144,17 @@ class Formula:
         constants[WHITE] = white
         return cls("stains", np.concatenate([density, np.ones((1, 256))]), constants)
 
-    def keeping_glass(
+    def with_glass_kept(
         self, stained: NDArray[np.float64], factors: NDArray[np.float64]
     ) -> Formula:
-        """Return the formula that leaves glass as it is, but for a change of white.
+        """Return the formula that keeps glass, except for a change of white.
 
         Parameters
         ----------
         stained : float64 (256,)
             By the grey level of the darkest channel: 0 is glass, 1 is stained.
         factors : float64 (3,)
-            By which the channels of glass are multiplied.
+            Factors of the channels of glass.
         """
         table, constants = self.table.copy(), self.constants.copy()
         table[3], constants[KEEPS_GLASS], constants[GLASS] = stained, 1, factors
@@ -162,7 +163,7 @@ class Formula:
     def levels(
         self, colours: NDArray[np.uint8], *, kind: type[np.floating] = np.float64
     ) -> NDArray[np.floating]:
-        """Return grey levels of uint8 colours (..., 3), not rounded or cut."""
+        """Return grey levels of uint8 colours (..., 3), not rounded or clipped."""
         table, constants = (
             torch.from_numpy(each.astype(kind)) for each in (self.table, self.constants)
         )
@@ -171,15 +172,44 @@ class Formula:
         for start in range(0, len(flat), _CHUNK):
             part = slice(start, start + _CHUNK)
             planes = torch.from_numpy(np.ascontiguousarray(flat[part].T))
-            out = evaluated(self.kind, planes[None, :, None], table, constants)
+            out = evaluate(self.kind, planes[None, :, None], table, constants)
             levels[part] = out[0, :, 0].T.numpy()
         return levels.reshape(colours.shape)
 
 
-def glass_ramp(density: NDArray[np.float64], beta: float) -> NDArray[np.float64]:
-    """Return how far a pixel is stained by its darkest channel, 0 (glass) to 1.
+class FormulaMap(ABC):
+    """Normalization as a function of the colour alone, defined by a formula."""
 
-    Between half of `beta` and `beta` it rises, so that no edge is to be seen.
+    __slots__ = ()
+
+    @abstractmethod
+    def formula(self) -> Formula:
+        """Return the formula."""
+
+    def __call__(
+        self, colours: NDArray[np.uint8], *, kind: type[np.floating] = np.float32
+    ) -> NDArray[np.floating]:
+        """Return normalized grey levels, not rounded or clipped.
+
+        Parameters
+        ----------
+        colours : uint8 (..., 3)
+            sRGB.
+        kind : type
+            Arithmetic: np.float32 or np.float64.
+
+        Returns
+        -------
+        float (..., 3)
+            Grey levels of type `kind`.
+        """
+        return self.formula().levels(colours, kind=kind)
+
+
+def glass_ramp(density: NDArray[np.float64], beta: float) -> NDArray[np.float64]:
+    """Return the stained share of a pixel by its darkest channel, 0 (glass) to 1.
+
+    It increases between half of `beta` and `beta`, so that there is no visible edge.
 
     Parameters
     ----------
@@ -194,15 +224,15 @@ def glass_ramp(density: NDArray[np.float64], beta: float) -> NDArray[np.float64]
     return ramp
 
 
-def evaluated(
+def evaluate(
     kind: Kind, tiles: torch.Tensor, table: torch.Tensor, constants: torch.Tensor
 ) -> torch.Tensor:
-    """Return normalized grey levels, not rounded or cut.
+    """Return normalized grey levels, not rounded or clipped.
 
     Parameters
     ----------
     kind : {"none", "stains", "lab"}
-        Which formula.
+        Kind of the formula.
     tiles : uint8 tensor (N, 3, H, W)
         sRGB.
     table, constants : floating tensors of `TABLE_SHAPE` and (`CONSTANTS`,)
@@ -211,61 +241,61 @@ def evaluated(
     Returns
     -------
     tensor (N, 3, H, W)
-        Of the type of `table`.
+        Grey levels, of the type of `table`.
     """
     levels = tiles.to(table.dtype)
     if kind == "none":
         return levels
     index = tiles.long()
     planes = [table[channel][index[:, channel]] for channel in range(3)]
-    made = (_from_stains if kind == "stains" else _from_lab)(planes, constants)
+    normalized = (_from_stains if kind == "stains" else _from_lab)(planes, constants)
     stained = table[3][index.amin(1)][:, None]
     glass = levels * constants[GLASS][:, None, None]
-    return glass + stained * (torch.stack(made, 1) - glass)
+    return glass + stained * (torch.stack(normalized, 1) - glass)
 
 
-def quantized(
+def quantize(
     kind: Kind,
     tiles: torch.Tensor,
     table: torch.Tensor,
     constants: torch.Tensor,
     dtype: torch.dtype,
 ) -> torch.Tensor:
-    """Return `evaluated` cut to 0 to 255; rounded, halves to even, if `dtype` is uint8.
+    """Return `evaluate` clipped to 0 to 255; rounded (halves to even) for uint8.
 
-    Shapes and types as there; the result is of type `dtype`.
+    Shapes and types are those of `evaluate`; the result has the type `dtype`.
     """
-    levels = evaluated(kind, tiles, table, constants).clamp(0, 255)
+    levels = evaluate(kind, tiles, table, constants).clamp(0, 255)
     return (levels.round() if dtype == torch.uint8 else levels).to(dtype)
 
 
-def compiled(
+def quantize_compiled(
     kind: Kind,
     tiles: torch.Tensor,
     table: torch.Tensor,
     constants: torch.Tensor,
     dtype: torch.dtype,
 ) -> torch.Tensor:
-    """Return `quantized` in one pass over memory, where torch has a compiler."""
+    """Return `quantize`, compiled to one pass over memory if torch has a compiler."""
     device = tiles.device.type
     if device not in _without_compiler:
         try:
-            return _fused()(kind, tiles, table, constants, dtype)
+            return _compiled_quantize()(kind, tiles, table, constants, dtype)
         except torch.OutOfMemoryError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, there is another way
+        except Exception as error:  # noqa: BLE001 - any error leads to the fallback
             _without_compiler.add(device)
             _logger.info("Normalizing on %s without a compiler: %s", device, error)
-    return quantized(kind, tiles, table, constants, dtype)
+    return quantize(kind, tiles, table, constants, dtype)
 
 
 _without_compiler: Final[set[str]] = set()
-"""Types of device for which torch turned out to have none."""
+"""Types of device for which torch has no compiler."""
 
 
 @cache
-def _fused() -> Callable[..., torch.Tensor]:
-    return torch.compile(quantized, dynamic=True)
+def _compiled_quantize() -> Callable[..., torch.Tensor]:
+    return torch.compile(quantize, dynamic=True)
 
 
 def _from_stains(
@@ -303,7 +333,7 @@ def _linear_form(planes: list[torch.Tensor], factors: torch.Tensor) -> torch.Ten
 def _from_lab(
     linear: list[torch.Tensor], constants: torch.Tensor
 ) -> list[torch.Tensor]:
-    """Shift and stretch in CIELAB."""
+    """Shift and scale in CIELAB."""
     gain, shift = constants[GAIN], constants[SHIFT]
     lab = [
         plane * gain[channel] + shift[channel]
@@ -321,13 +351,13 @@ def linear_to_lab(linear: list[torch.Tensor]) -> list[torch.Tensor]:
             each.clamp(min=LINEAR_BELOW) ** (1 / 3),
             each * 7.787 + 16 / 116,
         )
-        for each in _mixed(RGB_TO_XYZ, linear)
+        for each in _multiply(RGB_TO_XYZ, linear)
     )
     return [116 * y - 16, 500 * (x - y), 200 * (y - z)]
 
 
 def lab_to_rgb(lab: list[torch.Tensor]) -> list[torch.Tensor]:
-    """Return planes of sRGB, 0 to 1 and cut to that, of planes of CIELAB (D65)."""
+    """Return planes of sRGB, clipped to 0 to 1, of planes of CIELAB (D65)."""
     y = (lab[0] + 16) / 116
     xyz = [
         torch.where(
@@ -335,10 +365,10 @@ def lab_to_rgb(lab: list[torch.Tensor]) -> list[torch.Tensor]:
         )
         for each in (lab[1] / 500 + y, y, y - lab[2] / 200)
     ]
-    linear = [each.clamp(0, 1) for each in _mixed(XYZ_TO_RGB, xyz)]
+    linear = [each.clamp(0, 1) for each in _multiply(XYZ_TO_RGB, xyz)]
     return [
         torch.where(
-            each > 0.0031308,  # noqa: PLR2004 - where sRGB begins to be straight
+            each > 0.0031308,  # noqa: PLR2004 - end of the linear part of sRGB
             1.055 * each.clamp(min=0.0031308) ** (1 / 2.4) - 0.055,
             12.92 * each,
         )
@@ -346,7 +376,7 @@ def lab_to_rgb(lab: list[torch.Tensor]) -> list[torch.Tensor]:
     ]
 
 
-def _mixed(
+def _multiply(
     matrix: NDArray[np.float64], planes: list[torch.Tensor]
 ) -> list[torch.Tensor]:
     """Return `matrix` times three planes.

@@ -1,7 +1,7 @@
-"""A function of the colour as a table of all 2^24 colours.
+"""Lookup table of a function of the colour, for all 2^24 colours.
 
-One look-up is quicker than any arithmetic that it replaces, and gives every pixel
-the same answer, whatever the size of the tile or the layout. It needs no compiler.
+One look-up is faster than the arithmetic that it replaces, and gives the same result
+for a pixel whatever the size of the tile or the layout. It needs no compiler.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 _COLOURS: Final = 1 << 24
 _CHUNK: Final = 1 << 15
-"""Pixels at a time: what is looked up stays in the cache."""
+"""Pixels at a time; their data stay in the cache."""
 
 _TABLES: Final = 4
-"""Tables that are kept for those who could do without."""
+"""Maximum number of tables kept by `AdaptivePass`."""
 
 _PACKED: Final = np.dtype("<u4")
-"""A colour in one number, as `colour_codes` has it, whose bytes lie as OpenCV's BGRA.
+"""A colour in one number, as in `colour_codes`, with the bytes of OpenCV's BGRA.
 
 One number is fetched several times as fast as three bytes.
 """
@@ -48,8 +48,7 @@ class ColourMap(Protocol):
 class ColourTable(PixelPass):
     """A `ColourMap` for uint8 pixels on the CPU.
 
-    The table takes 64 MiB; it is built when it is first needed, once, and does not
-    travel with a pickle.
+    The table takes 64 MiB; it is built once, when first needed, and is not pickled.
     """
 
     def __init__(self, colour_map: ColourMap) -> None:
@@ -58,17 +57,18 @@ class ColourTable(PixelPass):
         self._packed: NDArray[np.uint32] | None = None
 
     def __reduce__(self) -> tuple[type[ColourTable], tuple[ColourMap]]:
-        """Travel without the table and its lock."""
+        """Pickle without the table and its lock."""
         return type(self), (self._map,)
 
     def _kind(self, dtype: torch.dtype) -> type[np.uint8]:
-        del dtype  # it holds grey levels that are whole
+        del dtype  # the table holds integers
         return np.uint8
 
     def _interleaved(self, pixels: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
-        """See `PixelPass`.
+        """Normalize interleaved pixels.
 
-        OpenCV's passes between three and four bytes are vectors, numpy's are not.
+        OpenCV's conversions between three and four bytes are vectorized, NumPy's are
+        not.
         """
         table, source, target = self._table(), pixels[None], out[None]
         source, target = (each.reshape(1, -1, 3) for each in (source, target))
@@ -76,7 +76,7 @@ class ColourTable(PixelPass):
             part = slice(start, start + _CHUNK)
             four = cv2.cvtColor(source[:, part], cv2.COLOR_RGB2BGRA)
             codes = four.view(_PACKED).ravel() & (_COLOURS - 1)
-            found = _looked_up(table, codes)
+            found = _look_up(table, codes)
             cv2.cvtColor(found, cv2.COLOR_BGRA2RGB, dst=target[:, part])
 
     def _planar(self, pixels: NDArray[np.uint8], out: NDArray[Any]) -> None:
@@ -85,21 +85,21 @@ class ColourTable(PixelPass):
             part = slice(start, start + _CHUNK)
             red, green, blue = pixels[:, None, part]
             four = cv2.merge([blue, green, red, np.zeros_like(red)])
-            found = _looked_up(table, four.view(_PACKED).ravel())
+            found = _look_up(table, four.view(_PACKED).ravel())
             red, green, blue = out[:, None, part]
             cv2.split(found, [blue, green, red, np.empty_like(red)])
 
     @property
     def is_full(self) -> bool:
-        """Tell whether there is a table."""
+        """Whether the table is built."""
         return self._packed is not None
 
     def fill(self) -> None:
-        """Make the table, if there is none."""
+        """Build the table, if there is none."""
         self._table()
 
     def empty(self) -> None:
-        """Give its memory back, until it is needed again."""
+        """Free the memory of the table, until it is needed again."""
         with self._lock:
             self._packed = None
 
@@ -107,25 +107,28 @@ class ColourTable(PixelPass):
         """Return the table, of `_PACKED` (2^24,), in order of `colour_codes`."""
         with self._lock:
             if self._packed is None:
-                self._packed = self._built()
+                self._packed = self._build()
             return self._packed
 
-    def _built(self) -> NDArray[np.uint32]:
+    def _build(self) -> NDArray[np.uint32]:
         packed = np.empty(_COLOURS, _PACKED)
 
         def fill(start: int) -> None:
             colours = colours_of(np.arange(start, start + _CHUNK, dtype=np.uint32))
-            packed[start : start + _CHUNK] = colour_codes(rounded(self._map(colours)))
+            packed[start : start + _CHUNK] = colour_codes(
+                to_grey_levels(self._map(colours))
+            )
 
         jobs = (partial(fill, start) for start in range(0, _COLOURS, _CHUNK))
         run_parallel(jobs, os.cpu_count() or 1)
         return packed
 
 
-class LearntPass:
-    """A pass that becomes a table once it has seen as many pixels as fill one.
+class AdaptivePass:
+    """A pass that becomes a table once it has processed as many pixels as fill one.
 
-    For what a table does sooner. It answers the same, to the bit: the pass fills it.
+    For maps that a table does faster. The results are equal to the bit, since the pass
+    fills the table.
 
     Parameters
     ----------
@@ -138,61 +141,59 @@ class LearntPass:
         self._seen = 0
         self._filling = threading.Lock()
 
-    def __reduce__(self) -> tuple[type[LearntPass], tuple[PixelPass]]:
-        """Travel without the table."""
+    def __reduce__(self) -> tuple[type[AdaptivePass], tuple[PixelPass]]:
+        """Pickle without the table."""
         return type(self), (self._by_pixel,)
 
     def of_array(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """See `PixelPass`."""
-        return self._best(pixels.size // 3).of_array(pixels)
+        """Return the normalized pixels; see `PixelPass`."""
+        return self._fastest(pixels.size // 3).of_array(pixels)
 
     def of_tensor(self, tiles: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        """See `PixelPass`; what need not be whole has no table."""
+        """Return normalized tiles; see `PixelPass`. The table is for uint8 only."""
         if dtype != torch.uint8:
             return self._by_pixel.of_tensor(tiles, dtype)
-        return self._best(math.prod(tiles.shape) // 3).of_tensor(tiles, dtype)
+        return self._fastest(math.prod(tiles.shape) // 3).of_tensor(tiles, dtype)
 
-    def _best(self, pixels: int) -> PixelPass:
-        """Return what answers so many pixels soonest."""
+    def _fastest(self, pixels: int) -> PixelPass:
+        """Return the faster pass for a number of pixels."""
         if self._table.is_full:
             return self._table
         self._seen += pixels
         if self._seen < _COLOURS or not self._filling.acquire(blocking=False):
             return self._by_pixel
         try:
-            _keep(self._table)
+            _fill_table(self._table)
         finally:
             self._seen = 0
             self._filling.release()
         return self._table
 
 
-_kept: list[ref[ColourTable]] = []
-_keeping = threading.Lock()
+_filled: list[ref[ColourTable]] = []
+_filled_lock = threading.Lock()
 
 
-def _keep(table: ColourTable) -> None:
-    """Fill a table, and empty the one filled longest ago if there are many."""
+def _fill_table(table: ColourTable) -> None:
+    """Fill a table, and empty the oldest one if there are too many."""
     table.fill()
-    with _keeping:
-        there = [each for each in _kept if each() is not None]
-        _kept[:] = [*there, ref(table)]
-        oldest = _kept.pop(0)() if len(_kept) > _TABLES else None
+    with _filled_lock:
+        alive = [each for each in _filled if each() is not None]
+        _filled[:] = [*alive, ref(table)]
+        oldest = _filled.pop(0)() if len(_filled) > _TABLES else None
     if oldest is not None:
         oldest.empty()
 
 
-def _looked_up(
-    table: NDArray[np.uint32], codes: NDArray[np.uint32]
-) -> NDArray[np.uint8]:
-    """Return entries of the table as bytes, (1, K, 4): blue, green, red and none."""
-    # No code lies outside; "clip" only spares numpy the test.
+def _look_up(table: NDArray[np.uint32], codes: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    """Return entries of the table as bytes, (1, K, 4): blue, green, red and zero."""
+    # All codes are inside; "clip" only skips NumPy's check.
     return (
         table.take(codes.astype(np.intp), mode="clip").view(np.uint8).reshape(1, -1, 4)
     )
 
 
-def rounded(levels: NDArray[np.number]) -> NDArray[np.uint8]:
-    """Return grey levels as uint8: to the nearest, halves to even, cut to 0 to 255."""
+def to_grey_levels(levels: NDArray[np.number]) -> NDArray[np.uint8]:
+    """Return grey levels as uint8, rounded (halves to even) and clipped to 0 to 255."""
     whole: NDArray[np.uint8] = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
     return whole

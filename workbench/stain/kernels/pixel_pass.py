@@ -1,4 +1,4 @@
-"""A pass over pixels on the CPU: little is done at once, much is shared by threads."""
+"""CPU passes over pixels: few in the calling thread, many shared by threads."""
 
 from __future__ import annotations
 
@@ -19,17 +19,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BLOCK: Final = 1024
-"""Parts for threads are whole blocks of so many pixels."""
+"""Pixels in a block; the part of a thread consists of whole blocks."""
 
 _THREAD_PX: Final = 1 << 16
-"""Least number of pixels for which another thread is worth its start."""
+"""Minimum number of pixels that is worth another thread."""
 
 
 class PixelPass(ABC):
-    """Normalizes uint8 pixels on the CPU, whatever their layout.
-
-    Safe from any number of threads.
-    """
+    """Normalizes uint8 pixels on the CPU, in any layout; thread-safe."""
 
     def of_array(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the normalized pixels, uint8 (..., 3), of uint8 (..., 3)."""
@@ -52,13 +49,13 @@ class PixelPass(ABC):
     ) -> torch.Tensor:
         """Return normalized tiles (N, 3, H, W) of uint8 tiles (N, 3, H, W).
 
-        Grey levels from 0 to 255, rounded if `dtype` is uint8.
+        Grey levels from 0 to 255; integers if `dtype` is uint8.
         """
         kind = self._kind(dtype)
         if tiles.is_contiguous(memory_format=torch.channels_last):
             pixels = tiles.detach().permute(0, 2, 3, 1).numpy()
-            together = torch.from_numpy(self._of_pixels(pixels, kind))
-            return together.permute(0, 3, 1, 2).to(dtype)
+            interleaved = torch.from_numpy(self._of_pixels(pixels, kind))
+            return interleaved.permute(0, 3, 1, 2).to(dtype)
         source = tiles.detach().contiguous().numpy()
         out = np.empty(source.shape, kind)
         count = math.prod(source.shape[2:])
@@ -72,7 +69,7 @@ class PixelPass(ABC):
         return torch.from_numpy(out).to(dtype)
 
     def _kind(self, dtype: torch.dtype) -> type[np.uint8 | np.float32]:
-        """Return in what the planes that become `dtype` are made."""
+        """Return the NumPy type in which planes for `dtype` are computed."""
         return np.uint8 if dtype == torch.uint8 else np.float32
 
     @abstractmethod
@@ -85,7 +82,7 @@ class PixelPass(ABC):
 
 
 _Job: TypeAlias = tuple[int, "Callable[[], None]"]
-"""Number of values, and what normalizes them."""
+"""Number of values, and the function that normalizes them."""
 
 
 def _job(kernel: Callable[..., None], source: NDArray[Any], out: NDArray[Any]) -> _Job:
@@ -97,13 +94,13 @@ def _threads(count: int) -> int:
 
 
 def _parts(count: int, parts: int) -> list[tuple[int, int]]:
-    """Return where parts of nearly equal numbers of whole blocks begin and end."""
+    """Return the bounds of parts of whole blocks, of nearly equal size."""
     step = max(1, -(-count // (parts * BLOCK)) * BLOCK)
     return [(a, min(a + step, count)) for a in range(0, count, step)]
 
 
 def _run(jobs: Iterable[_Job]) -> None:
-    """Do what little there is here, and much in threads."""
+    """Run small work in the calling thread, and large work in threads."""
     ready = list(jobs)
     if len(ready) == 1 or sum(size for size, _ in ready) < 6 * _THREAD_PX:
         for _, job in ready:

@@ -1,19 +1,19 @@
 """Macenko's method: stain vectors from the extreme directions of a colour cloud.
 
 M. Macenko et al., "A method for normalizing histology slides for quantitative
-analysis", ISBI 2009. What goes by that name differs between packages by several grey
-levels; followed here, to the bit, is the definition of the widely used published
-implementation with its constants (Io = 240, alpha = 1, beta = 0.15, one added to
-every grey level, least-squares concentrations that may be negative, their 99th
-percentile over *all* pixels given, glass included).
+analysis", ISBI 2009. Implementations under this name differ by several grey levels;
+this one follows, to the bit, the widely used published implementation with its
+constants (Io = 240, alpha = 1, beta = 0.15, one added to every grey level,
+least-squares concentrations that may be negative, their 99th percentile over *all*
+given pixels, glass included).
 
-That definition does not know the colour of bare glass. Where it has been measured, as
-on every slide, densities are relative to it, and three things follow. No density is no
-stain, so the plane of the stains passes through zero instead of through the mean.
-Noise turns a faint colour much further than a dense one, so a pixel's vote for a
-direction counts as much as it is dense. And all that absorbs anywhere is tissue, so
-eosin that lets red pass may vote. On made slides the stain vectors come out 0.2 to 2.5
-degrees from the true ones, by the published definition up to 11.
+That definition does not use the colour of bare glass. Where it is measured, as on every
+slide, densities are relative to it, with three consequences. Zero density is no stain,
+so the plane of the stains passes through zero instead of through the mean. Noise
+rotates a faint colour much more than a dense one, so the vote of a pixel for a
+direction is weighted by its density. And any pixel that absorbs is tissue, so eosin
+that transmits red may vote. On synthetic slides the stain vectors are 0.2 to 2.5
+degrees from the true ones; with the published definition up to 11.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from workbench.errors import StainError
-from workbench.stain.kernels.formula import Formula, glass_ramp
+from workbench.stain.kernels.formula import Formula, FormulaMap, glass_ramp
 from workbench.stain.optical_density import (
     IO,
     ColourHistogram,
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ALPHA: Final = 1.0
-"""Percent of the directions left out on either side."""
+"""Percent of the directions excluded on either side."""
 
 ALPHA_WITH_GLASS: Final = 5.0
-"""The same where bare glass has been measured."""
+"""Percent of the directions excluded on either side if bare glass is measured."""
 
 BETA: Final = 0.15
-"""Optical density below which a channel is taken for glass; where bare glass has been
-measured, below which the channel that absorbs most is."""
+"""Optical density below which a channel is glass; if bare glass is measured, below
+which the channel that absorbs most is glass."""
 
 MAX_CONCENTRATION_PERCENTILE: Final = 99.0
 _MIN_PIXELS: Final = 64
@@ -55,7 +55,7 @@ _MIN_ANGLE_DEGREES: Final = 3.0
 
 @dataclass(frozen=True, eq=False, slots=True)
 class StainFit:
-    """What Macenko's method finds in a picture."""
+    """Stains of some pixels: vectors and maximal concentrations."""
 
     stains: NDArray[np.float64]
     """float64, shape (2, 3): unit stain vectors, hematoxylin first."""
@@ -64,21 +64,21 @@ class StainFit:
     """float64, shape (2,): the 99th percentile of each stain's concentration."""
 
     white: NDArray[np.float64] | None = None
-    """float64, shape (3,): the colour of bare glass that densities are relative to;
-    None: the method's constant."""
+    """float64, shape (3,): colour of bare glass that densities are relative to; None:
+    the constant of the method."""
 
     def white_to(self, source: StainFit, io: float) -> NDArray[np.float64]:
-        """Return what this reference makes of a source's bare glass.
+        """Return the colour that bare glass of the source becomes.
 
-        Where the reference's glass is not known, the method's constant, or the
-        source's where that is brighter: glass does not become darker.
+        If the glass of this reference is not known, it is the constant of the method,
+        or the source's glass if that is brighter: glass does not become darker.
         """
         if self.white is not None:
             return self.white
         return np.maximum(io, 0 if source.white is None else source.white) * np.ones(3)
 
     def glass_factors(self, source: StainFit) -> NDArray[np.float64]:
-        """Return by what a source's glass is multiplied that is kept, (3,)."""
+        """Return the factors for glass that is kept, (3,)."""
         if self.white is None or source.white is None:
             return np.ones(3)
         return self.white / source.white
@@ -91,27 +91,28 @@ def fit_macenko(
     alpha: float | None = None,
     beta: float = BETA,
 ) -> StainFit:
-    """Find the stain vectors and maximal concentrations of some pixels.
+    """Return the stain vectors and maximal concentrations of some pixels.
 
-    As published, or through bare glass where the histogram knows it: see the module.
+    As published, or relative to bare glass if the histogram has a white: see the
+    module.
 
     Parameters
     ----------
     histogram : ColourHistogram
         The pixels.
     io : float
-        Grey level of light that met no tissue, where the histogram's is not known.
+        Grey level of unabsorbed light, if the histogram has no white.
     alpha : float, optional
-        Percent of the directions left out on either side, 0 to 50. Default: `ALPHA`,
+        Percent of the directions excluded on either side, 0 to 50. Default: `ALPHA`,
         or `ALPHA_WITH_GLASS`.
     beta : float
-        Pixels with a channel of lower optical density do not vote for directions;
-        where bare glass is known, those with all channels of lower density.
+        Pixels with a channel of lower optical density are excluded from the vote for
+        directions; if bare glass is measured, those with all channels lower.
 
     Raises
     ------
     StainError
-        If there are too few stained pixels, or if they show less than two stains.
+        If there are too few stained pixels, or they show fewer than two stains.
     """
     table = _density_table(histogram.white, io)
     density = densities(histogram.colours, table)
@@ -122,7 +123,7 @@ def fit_macenko(
     )
     dense = faintest >= beta
     pixels = int(histogram.counts[dense].sum())
-    check_enough(pixels, histogram.total)
+    check_pixel_count(pixels, histogram.total)
     stains = find(
         density[dense], histogram.counts[dense], left_out if alpha is None else alpha
     )
@@ -131,27 +132,27 @@ def fit_macenko(
         weighted_percentile(each, histogram.counts, MAX_CONCENTRATION_PERCENTILE)
         for each in amounts.T
     ]
-    return StainFit(stains, checked_maxima(maxima), histogram.white)
+    return StainFit(stains, check_maxima(maxima), histogram.white)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class MacenkoMap:
-    """A normalization as a function of the colour alone."""
+class MacenkoMap(FormulaMap):
+    """Normalization by Macenko's method, as a function of the colour alone."""
 
     source: StainFit
     reference: StainFit
     io: float = IO
     keep_residual: bool = False
-    """Keep what the two stains do not explain (a third dye, pigment) instead of
-    dropping it as published; then a slide normalized to itself is unchanged."""
+    """Keep the part that the two stains do not explain (a third dye, pigment) instead
+    of dropping it as published; a slide normalized to itself is then unchanged."""
 
     keep_background: bool = False
-    """Leave glass as it is, but for a change of measured white."""
+    """Keep the colour of glass, except for a change of measured white."""
 
     def formula(self) -> Formula:
-        """Return the numbers of the map.
+        """Return the formula.
 
-        Least-squares amounts, scaled, of the reference's stains.
+        It computes least-squares concentrations, scaled, of the reference's stains.
         """
         scale = self.reference.max_concentrations / self.source.max_concentrations
         mix = self.reference.stains * scale[:, None]
@@ -168,26 +169,9 @@ class MacenkoMap:
         if not self.keep_background:
             return formula
         stained = glass_ramp(formula.table[:3].min(axis=0), BETA)
-        return formula.keeping_glass(stained, self.reference.glass_factors(self.source))
-
-    def __call__(
-        self, colours: NDArray[np.uint8], *, kind: type[np.floating] = np.float32
-    ) -> NDArray[np.floating]:
-        """Return normalized grey levels, not rounded or cut.
-
-        Parameters
-        ----------
-        colours : uint8 (..., 3)
-            sRGB.
-        kind : type
-            Arithmetic: np.float32 or np.float64.
-
-        Returns
-        -------
-        float (..., 3)
-            Grey levels of type `kind`.
-        """
-        return self.formula().levels(colours, kind=kind)
+        return formula.with_glass_kept(
+            stained, self.reference.glass_factors(self.source)
+        )
 
 
 def _density_table(white: NDArray[np.float64] | None, io: float) -> NDArray[np.float64]:
@@ -200,7 +184,7 @@ def _density_table(white: NDArray[np.float64] | None, io: float) -> NDArray[np.f
 def _extreme_directions(
     density: NDArray[np.float64], counts: NDArray[np.int64], alpha: float
 ) -> NDArray[np.float64]:
-    """Return the unit vectors between which the colours fan out, hematoxylin first."""
+    """Return the unit vectors of the extreme directions, hematoxylin first."""
     plane = plane_of(np.cov(density.T, fweights=counts), counts @ density)
     across, along = (density @ plane).T
     angle = np.arctan2(along, across)
@@ -213,7 +197,7 @@ def _extreme_directions(
 def _directions_from_glass(
     density: NDArray[np.float64], counts: NDArray[np.int64], alpha: float
 ) -> NDArray[np.float64]:
-    """Return the same for densities relative to bare glass; see the module."""
+    """Return the extreme directions of densities relative to glass; see the module."""
     plane = plane_of((density.T * counts) @ density, counts @ density)
     across, along = (density @ plane).T
     angle = np.arctan2(along, across)
@@ -226,9 +210,9 @@ def _directions_from_glass(
 def plane_of(
     covariance: NDArray[np.float64], mean: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the two directions (3, 2) in which densities vary most.
+    """Return the two directions (3, 2) of the largest variance of densities.
 
-    About their mean, or about zero: that is up to the `covariance`.
+    Whether it is about their mean or about zero depends on the `covariance`.
 
     An eigenvector's sign is arbitrary; the mean must lie on its positive side, or
     the angles would wrap around.
@@ -250,7 +234,7 @@ def directions_between(
     """
     if not np.ptp(extremes) > np.radians(_MIN_ANGLE_DEGREES):
         reason = "the colours show one stain only"
-        raise no_answer(reason)
+        raise no_stains_error(reason)
     stains: NDArray[np.float64] = (
         np.stack([np.cos(extremes), np.sin(extremes)], axis=1) @ plane.T
     )
@@ -258,23 +242,23 @@ def directions_between(
     return stains if stains[0, 0] > stains[1, 0] else stains[::-1]
 
 
-def check_enough(pixels: int, total: int) -> None:
+def check_pixel_count(pixels: int, total: int) -> None:
     """Raise `StainError` if too few pixels are stained."""
     if pixels < _MIN_PIXELS:
         reason = f"{pixels} of {total} pixels are stained tissue"
-        raise no_answer(reason)
+        raise no_stains_error(reason)
 
 
-def checked_maxima(maxima: list[float]) -> NDArray[np.float64]:
-    """Return maximal concentrations (2,), or raise `StainError` if one is none."""
+def check_maxima(maxima: list[float]) -> NDArray[np.float64]:
+    """Return maximal concentrations (2,); raise `StainError` if one is not positive."""
     if not (np.isfinite(maxima).all() and min(maxima) > 0):
         reason = "one of the two stains is nowhere to be found"
-        raise no_answer(reason)
+        raise no_stains_error(reason)
     return np.array(maxima)
 
 
-def no_answer(reason: str) -> StainError:
-    """Return the error that says why there are no stains to be found."""
+def no_stains_error(reason: str) -> StainError:
+    """Return the error for pixels whose stains cannot be fitted."""
     return StainError(
         f"The stains cannot be told apart: {reason}.",
         "Choose a region with hematoxylin and eosin, or no normalization.",

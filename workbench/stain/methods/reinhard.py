@@ -1,9 +1,9 @@
-"""Reinhard's method: the mean and spread of a reference's colours.
+"""Reinhard's method: mean and spread of the colours of a reference.
 
 E. Reinhard et al., "Color transfer between images", IEEE CG&A 21(5), 2001, in CIELAB
-(D65) in floating point. Two things are made fit for slides, where glass is nowhere
-or everywhere: the statistics are those of stained pixels only, and glass keeps its
-own colour instead of taking on the tint of the shift.
+(D65) in floating point. Two changes adapt it to slides, whose share of glass varies:
+the statistics are of stained pixels only, and glass keeps its colour instead of taking
+on the tint of the shift.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from workbench.stain.kernels.formula import (
     TABLE_SHAPE,
     WHITE,
     Formula,
+    FormulaMap,
     glass_ramp,
     linear_to_lab,
 )
@@ -41,10 +42,10 @@ BETA: Final = 0.15
 
 _MIN_PIXELS: Final = 64
 _MIN_SPREAD: Final = 0.1
-"""Standard deviation of L below which there is no picture."""
+"""Minimum standard deviation of L."""
 
 _MIN_GAIN_SPREAD: Final = 1e-3
-"""Below this, a channel has no spread that could be scaled."""
+"""Minimum standard deviation by which a channel is scaled."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -58,28 +59,28 @@ class LabFit:
     """float64, shape (3,): standard deviations."""
 
     white: NDArray[np.float64] | None = None
-    """float64, shape (3,): the colour of bare glass that all is relative to; None:
-    as the screen shows it."""
+    """float64, shape (3,): colour of bare glass that the colours are relative to;
+    None: colours are as displayed."""
 
 
 def fit_reinhard(
     histogram: ColourHistogram, *, io: float = IO, beta: float = BETA
 ) -> LabFit:
-    """Find mean and spread in CIELAB of the pixels that are stained.
+    """Return mean and spread in CIELAB of the stained pixels.
 
     Parameters
     ----------
     histogram : ColourHistogram
         The pixels.
     io : float
-        Grey level of light that met no tissue, where the histogram's is not known.
+        Grey level of unabsorbed light, if the histogram has no white.
     beta : float
         Optical density from which a pixel is stained.
 
     Raises
     ------
     StainError
-        If there are too few stained pixels, or if they have all one colour.
+        If there are too few stained pixels, or all have the same colour.
     """
     white = histogram.white
     if white is None:
@@ -89,14 +90,14 @@ def fit_reinhard(
     stained = histogram.where(density.max(axis=1, initial=0) >= beta)
     if stained.total < _MIN_PIXELS:
         reason = f"{stained.total} of {histogram.total} pixels are stained tissue"
-        raise _no_answer(reason)
+        raise _no_fit_error(reason)
     lab = rgb_to_lab(stained.colours / (255 if white is None else white))
     share = stained.counts / stained.total
     mean = share @ lab
     std = np.sqrt(share @ (lab - mean) ** 2)
     if std[0] < _MIN_SPREAD:
         reason = "all of it has one colour"
-        raise _no_answer(reason)
+        raise _no_fit_error(reason)
     return LabFit(mean, std, white)
 
 
@@ -109,7 +110,7 @@ def rgb_to_lab(rgb: NDArray[np.floating]) -> NDArray[np.floating]:
 def _linear(rgb: NDArray[np.floating]) -> NDArray[np.floating]:
     """Return linear light of sRGB from 0 to 1."""
     linear: NDArray[np.floating] = np.where(
-        rgb > 0.04045,  # noqa: PLR2004 - where sRGB begins to be straight
+        rgb > 0.04045,  # noqa: PLR2004 - end of the linear part of sRGB
         ((rgb + 0.055) / 1.055) ** 2.4,
         rgb / 12.92,
     )
@@ -117,8 +118,8 @@ def _linear(rgb: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class ReinhardMap:
-    """A normalization as a function of the colour alone."""
+class ReinhardMap(FormulaMap):
+    """Normalization by Reinhard's method, as a function of the colour alone."""
 
     source: LabFit
     reference: LabFit
@@ -126,44 +127,27 @@ class ReinhardMap:
     beta: float = BETA
 
     def formula(self) -> Formula:
-        """Return the numbers of the map: gain and shift of L, a and b."""
+        """Return the formula: gain and shift of L, a and b."""
         gain = self.reference.std / np.maximum(self.source.std, _MIN_GAIN_SPREAD)
         screen = np.full(3, 255.0)
-        came = screen if self.source.white is None else self.source.white
-        goes = screen if self.reference.white is None else self.reference.white
+        source_white = screen if self.source.white is None else self.source.white
+        reference_white = (
+            screen if self.reference.white is None else self.reference.white
+        )
         table, constants = np.zeros(TABLE_SHAPE), np.zeros(CONSTANTS)
-        table[:3] = _linear(np.arange(256) / came[:, None])
-        constants[GAIN], constants[WHITE] = gain, goes
+        table[:3] = _linear(np.arange(256) / source_white[:, None])
+        constants[GAIN], constants[WHITE] = gain, reference_white
         constants[SHIFT] = self.reference.mean - gain * self.source.mean
         density = optical_density(np.arange(256), io=self.io)
         if self.source.white is not None:
             density = density_table(self.source.white).min(axis=0)
-        kept = Formula("lab", table, constants)
-        known = self.source.white is not None and self.reference.white is not None
-        factors = goes / came if known else np.ones(3)
-        return kept.keeping_glass(glass_ramp(density, self.beta), factors)
-
-    def __call__(
-        self, colours: NDArray[np.uint8], *, kind: type[np.floating] = np.float32
-    ) -> NDArray[np.floating]:
-        """Return normalized grey levels, not rounded, from 0 to 255.
-
-        Parameters
-        ----------
-        colours : uint8 (..., 3)
-            sRGB.
-        kind : type
-            Arithmetic: np.float32 or np.float64.
-
-        Returns
-        -------
-        float (..., 3)
-            Grey levels of type `kind`.
-        """
-        return self.formula().levels(colours, kind=kind)
+        formula = Formula("lab", table, constants)
+        measured = self.source.white is not None and self.reference.white is not None
+        factors = reference_white / source_white if measured else np.ones(3)
+        return formula.with_glass_kept(glass_ramp(density, self.beta), factors)
 
 
-def _no_answer(reason: str) -> StainError:
+def _no_fit_error(reason: str) -> StainError:
     return StainError(
         f"The colours cannot be measured: {reason}.",
         "Choose a region with tissue, or no normalization.",

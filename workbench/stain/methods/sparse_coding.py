@@ -1,14 +1,14 @@
 """A dictionary of two stains with sparse amounts, at the optimum of its objective.
 
-Every density v is explained by amounts a >= 0 of two unit vectors D >= 0, at the
-price of (Mairal et al., "Online dictionary learning for sparse coding", ICML 2009)
+Every density v is explained by amounts a >= 0 of two unit vectors D >= 0, with the
+cost (Mairal et al., "Online dictionary learning for sparse coding", ICML 2009)
 
     1/2 |v - a D|^2 + penalty * (a_1 + a_2).
 
-For given vectors the best amounts have a closed form, so the price is a function of
+For given vectors the optimal amounts have a closed form, so the cost is a function of
 four angles alone (variable projection), and by the envelope theorem its gradient is
-that at fixed amounts. That function is minimized by L-BFGS: no seed, no step size, no
-time limit, and the same answer every time.
+that at fixed amounts. The function is minimized by L-BFGS: no seed, no step size, no
+time limit, and the same result every time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TOLERANCE: Final[Any] = {"maxiter": 200, "ftol": 1e-15, "gtol": 1e-10, "maxls":
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Densities:
-    """Points in optical density, each with how often it occurs."""
+    """Points in optical density, with their weights."""
 
     points: NDArray[np.float64]
     """float64, shape (K, 3)."""
@@ -43,8 +43,8 @@ def sparse_codes(
     """Return the exact solution of the non-negative lasso of two unit vectors.
 
     With b = D v - penalty and g the vectors' inner product, g >= 0, each amount is
-    max(0, min(b, (b - g * b of the other) / (1 - g^2))): the first where the other
-    stain is absent, the second where both are there.
+    max(0, min(b, (b - g * b of the other) / (1 - g^2))): the first if the other stain
+    is absent, the second if both are present.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def sparse_codes(
     stains : float64 (2, 3)
         Unit vectors without negative entries, not parallel.
     penalty : float
-        Price of one unit of stain.
+        Cost of one unit of stain.
 
     Returns
     -------
@@ -70,16 +70,16 @@ def sparse_codes(
 def objective(
     densities: Densities, stains: NDArray[np.float64], penalty: float
 ) -> float:
-    """Return the mean price of the densities with their best amounts.
+    """Return the mean cost of densities with their optimal amounts.
 
     Parameters
     ----------
     densities : Densities
-        What is explained.
+        Densities to explain.
     stains : float64 (2, 3)
         Unit vectors without negative entries.
     penalty : float
-        Price of one unit of stain.
+        Cost of one unit of stain.
     """
     total, _ = _price(densities.points, densities.weights, stains, penalty)
     return float(total / densities.weights.sum())
@@ -88,16 +88,16 @@ def objective(
 def learn_dictionary(
     densities: Densities, starts: NDArray[np.float64], penalty: float
 ) -> NDArray[np.float64]:
-    """Return the stain vectors of the least price that any start leads to.
+    """Return the stain vectors with the lowest cost reached from any start.
 
     Parameters
     ----------
     densities : Densities
-        What is explained.
+        Densities to explain.
     starts : float64 (S, 2, 3)
         Vectors to start from, without negative entries.
     penalty : float
-        Price of one unit of stain.
+        Cost of one unit of stain.
 
     Returns
     -------
@@ -153,7 +153,7 @@ def _price(
     stains: NDArray[np.float64],
     penalty: float,
 ) -> tuple[float, NDArray[np.float64]]:
-    """Return the weighted sum of prices and its gradient (2, 3) by the vectors."""
+    """Return the weighted sum of costs and its gradient (2, 3) by the vectors."""
     d, e = stains[0], stains[1]
     overlap = d[0] * e[0] + d[1] * e[1] + d[2] * e[2]
     spread = 1 / max(1 - overlap * overlap, 1e-12)

@@ -2,10 +2,9 @@
 
 A. Vahadane et al., "Structure-preserving color normalization and sparse stain
 separation for histological images", IEEE Transactions on Medical Imaging 35(8), 2016.
-Light without tissue is 255 as published; a pixel counts as tissue by its optical
-density. Both problems in it are solved exactly: the dictionary to the optimum of its
-objective (see `workbench.stain.methods.sparse_coding`), the amounts by their
-closed form.
+Unabsorbed light is 255 as published; a pixel is tissue by its optical density. Both
+problems are solved exactly: the dictionary to the optimum of its objective (see
+`workbench.stain.methods.sparse_coding`), the concentrations by their closed form.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from workbench.stain.kernels.formula import Formula, glass_ramp
+from workbench.stain.kernels.formula import Formula, FormulaMap, glass_ramp
 from workbench.stain.methods import sparse_coding
 from workbench.stain.methods.macenko import (
     MAX_CONCENTRATION_PERCENTILE,
     StainFit,
-    check_enough,
-    no_answer,
+    check_pixel_count,
+    no_stains_error,
 )
 from workbench.stain.methods.sparse_coding import (
     Densities,
@@ -40,19 +39,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 IO: Final = 255.0
-"""Grey level of light that met no tissue."""
+"""Grey level of unabsorbed light."""
 
 BETA: Final = 0.15
 """Optical density (of the channel that absorbs most) from which a pixel is tissue."""
 
 PENALTY: Final = 0.1
-"""Price of a unit of stain while the dictionary is learnt."""
+"""L1 penalty on concentrations while the dictionary is learnt."""
 
 CODE_PENALTY: Final = 0.01
-"""The same while a pixel is taken apart."""
+"""L1 penalty on concentrations while pixels are unmixed."""
 
 _BITS: Final = 5
-"""Of each channel, in the coarse bins on which the search begins."""
+"""Bits of each channel in the coarse bins of the first search."""
 
 _STARTS: Final = np.array(
     [
@@ -60,7 +59,7 @@ _STARTS: Final = np.array(
         [[0.5626, 0.7201, 0.4062], [0.2159, 0.8012, 0.5581]],
     ]
 )
-"""Hematoxylin and eosin as Ruifrok and Macenko published them."""
+"""Hematoxylin and eosin as published by Ruifrok and by Macenko."""
 
 _MIN_ANGLE_DEGREES: Final = 1.0
 _MIN_CONCENTRATION: Final = 0.01
@@ -74,38 +73,40 @@ def fit_vahadane(
     penalty: float = PENALTY,
     code_penalty: float = CODE_PENALTY,
 ) -> StainFit:
-    """Find the stain vectors and maximal concentrations of some pixels.
+    """Return the stain vectors and maximal concentrations of some pixels.
 
     Parameters
     ----------
     histogram : ColourHistogram
         The pixels.
     io : float
-        Grey level of light that met no tissue, where the histogram's is not known.
+        Grey level of unabsorbed light, if the histogram has no white.
     beta : float
-        Optical density (of the channel that absorbs most) from which a pixel counts.
+        Optical density (of the channel that absorbs most) from which a pixel is tissue.
     penalty, code_penalty : float
-        Price of a unit of stain while the dictionary is learnt, and while
+        L1 penalty on concentrations while the dictionary is learnt, and while
         concentrations are measured.
 
     Raises
     ------
     StainError
-        If there are too few stained pixels, or if they show less than two stains.
+        If filled are too few stained pixels, or they show fewer than two stains.
     """
     white = np.full(3, io) if histogram.white is None else histogram.white
     density = densities(histogram.colours, density_table(white))
     tissue = density.max(axis=1, initial=0) >= beta
     pixels = int(histogram.counts[tissue].sum())
-    check_enough(pixels, histogram.total)
+    check_pixel_count(pixels, histogram.total)
     stained, density = histogram.where(tissue), density[tissue]
     exact = Densities(density, stained.counts.astype(np.float64))
-    bins = _binned(stained.colours, exact)
-    coarse = learn_dictionary(bins, np.concatenate([_spread(bins), _STARTS]), penalty)
+    bins = _bin_colours(stained.colours, exact)
+    coarse = learn_dictionary(
+        bins, np.concatenate([_hue_start(bins), _STARTS]), penalty
+    )
     stains = learn_dictionary(exact, coarse[None], penalty)
     if not stains[0] @ stains[1] < np.cos(np.radians(_MIN_ANGLE_DEGREES)):
         reason = "the colours show one stain only"
-        raise no_answer(reason)
+        raise no_stains_error(reason)
     # Hematoxylin absorbs more red than eosin does.
     stains = stains if stains[0, 0] > stains[1, 0] else stains[::-1].copy()
     maxima = np.array(
@@ -116,7 +117,7 @@ def fit_vahadane(
     )
     if not maxima.min() > _MIN_CONCENTRATION:
         reason = "one of the two stains is nowhere to be found"
-        raise no_answer(reason)
+        raise no_stains_error(reason)
     return StainFit(stains, maxima, histogram.white)
 
 
@@ -134,10 +135,10 @@ def objective(
     penalty: float = PENALTY,
     io: float = IO,
 ) -> float:
-    """Return the mean price of all pixels in terms of two stains.
+    """Return the mean objective of all pixels for two stains.
 
-    What `fit_vahadane` minimizes, over the pixels that it takes for tissue: 1/2 of
-    the squared error in optical density plus `penalty` for each unit of stain.
+    It is what `fit_vahadane` minimizes over tissue pixels: half of the squared error
+    in optical density plus `penalty` for each unit of concentration.
 
     Parameters
     ----------
@@ -146,9 +147,9 @@ def objective(
     stains : float64 (2, 3)
         Unit vectors without negative entries.
     penalty : float
-        Price of a unit of stain.
+        L1 penalty on concentrations.
     io : float
-        Grey level of light that met no tissue.
+        Grey level of unabsorbed light.
     """
     points = vahadane_density(histogram.colours, io=io)
     weights = histogram.counts.astype(np.float64)
@@ -156,8 +157,8 @@ def objective(
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class VahadaneMap:
-    """A normalization as a function of the colour alone."""
+class VahadaneMap(FormulaMap):
+    """Normalization by Vahadane's method, as a function of the colour alone."""
 
     source: StainFit
     reference: StainFit
@@ -167,7 +168,7 @@ class VahadaneMap:
     keep_background: bool = True
 
     def formula(self) -> Formula:
-        """Return the numbers of the map: the closed form of `sparse_codes`, scaled."""
+        """Return the formula: the closed form of `sparse_codes`, scaled."""
         stains, white = self.source.stains, self.source.white
         if white is None:
             white = np.full(3, self.io)
@@ -190,37 +191,33 @@ class VahadaneMap:
         if not self.keep_background:
             return formula
         stained = glass_ramp(formula.table[:3].min(axis=0), BETA)
-        return formula.keeping_glass(stained, self.reference.glass_factors(self.source))
-
-    def __call__(
-        self, colours: NDArray[np.uint8], *, kind: type[np.floating] = np.float32
-    ) -> NDArray[np.floating]:
-        """Return normalized grey levels, not rounded or cut; see `MacenkoMap`."""
-        return self.formula().levels(colours, kind=kind)
+        return formula.with_glass_kept(
+            stained, self.reference.glass_factors(self.source)
+        )
 
 
 def _with_term(factors: NDArray[np.float64], term: float) -> NDArray[np.float64]:
     return np.pad(factors, ((0, 0), (0, 1)), constant_values=term)
 
 
-def _binned(colours: NDArray[np.uint8], exact: Densities) -> Densities:
+def _bin_colours(colours: NDArray[np.uint8], exact: Densities) -> Densities:
     """Return the mean densities of coarse bins of colour, and their weights."""
     shift = 8 - _BITS
     red, green, blue = (colours[:, c].astype(np.int64) >> shift for c in range(3))
     codes = (red << 2 * _BITS) | (green << _BITS) | blue
     weights = np.bincount(codes, exact.weights).astype(np.float64)
-    there = weights > 0
+    filled = weights > 0
     sums = [
-        np.bincount(codes, exact.weights * exact.points[:, c])[there] for c in range(3)
+        np.bincount(codes, exact.weights * exact.points[:, c])[filled] for c in range(3)
     ]
-    mean: NDArray[np.float64] = np.stack(sums, 1) / weights[there, None]
-    return Densities(mean, weights[there])
+    mean: NDArray[np.float64] = np.stack(sums, 1) / weights[filled, None]
+    return Densities(mean, weights[filled])
 
 
-def _spread(densities: Densities) -> NDArray[np.float64]:
-    """Return one start, (1, 2, 3): the reddest and the least red of hues.
+def _hue_start(densities: Densities) -> NDArray[np.float64]:
+    """Return one start, (1, 2, 3): hues with a high and a low share of red.
 
-    The tenth and the ninetieth percentile of red's share among the dense points.
+    They are the ninetieth and the tenth percentile of that share.
     """
     share = densities.points[:, 0] / np.maximum(densities.points.sum(1), 1e-6)
     order = np.argsort(share, kind="stable")

@@ -16,7 +16,7 @@ from workbench.instances.counts import GRADES, count, positivity
 from workbench.instances.stain_measures import measure_stains
 from workbench.markup import render
 from workbench.stain.deconvolution import find_stains
-from workbench.stain.slide_fit import staining_of_slide
+from workbench.stain.slide_fit import cached_staining
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -107,7 +107,7 @@ class CountCard(pn.viewable.Viewer):
                 self._staining = staining
                 self.refresh()
 
-        self._background.do(lambda: staining_of_slide(slide), judged, slot="staining")
+        self._background.do(lambda: cached_staining(slide), judged, slot="staining")
 
     @property
     def _densities(self) -> NDArray[np.float32] | None:

@@ -22,8 +22,8 @@ from workbench.app.widgets.controls import choice, note, recipe_widgets, stack
 from workbench.app.widgets.html_snippets import legend_of
 from workbench.app.widgets.text import Html, Notice
 from workbench.recipe import NO_METHOD
+from workbench.stain.references import reference_within
 from workbench.stain.slide_fit import STAINS, SlideStain, fit_slide
-from workbench.stain.within import reference_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable
