@@ -7,6 +7,7 @@ import pytest
 from stained_slide import write_stained
 from workbench.app.catalog.site import Site
 from workbench.app.panels.compare import COLOURS
+from workbench.app.server.serve import session
 from workbench.app.session import Session
 from workbench.app.url_state import Address
 from workbench.app.url_sync import RUNS_LISTED, SLIDE_SHOWN, UrlSync
@@ -164,3 +165,11 @@ def test_the_url_follows_every_panel_and_restores_it(tmp_path):
     other.url_sync.go(asked)
     assert other.url_sync.address == asked
     assert other.viewer.slide.name == "a.tif"
+
+
+def test_a_session_of_the_server_begins_with_its_first_slide(tmp_path):
+    (tmp_path / "slides").mkdir()
+    write_stained(tmp_path / "slides" / "a.tif", width=640, height=512)
+    write_stained(tmp_path / "slides" / "b.tif", width=640, height=512)
+    app = session(Site.of([tmp_path / "slides"], tmp_path / "runs"), first="b.tif")
+    assert app.slide.name == "b.tif"

@@ -9,7 +9,6 @@ command, with the slides in the environment variable `WORKBENCH_SLIDES`:
 from __future__ import annotations
 
 import signal
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod
@@ -50,7 +49,8 @@ def session(site: Site, *, first: str = "") -> Session:
     # Panel keeps it by the document, and forgets a document that nothing else keeps.
     failed = WeakMethod(app.background.failed)
     pn.config.exception_handler = lambda error: _tell_of(failed(), error)
-    pn.state.onload(lambda: app.begin_at(replace(asked, slide=asked.slide or first)))
+    begun = asked.model_copy(update={"slide": asked.slide or first})
+    pn.state.onload(lambda: app.begin_at(begun))
 
     def over(_: object) -> None:
         app.close()
