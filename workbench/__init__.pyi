@@ -1,6 +1,7 @@
 # What is public, written once: `lazy_loader` imports these names when they are used.
 from . import (
     annotations,
+    app,
     errors,
     export,
     inference,
@@ -62,6 +63,7 @@ __all__ = [
     "WorkbenchError",
     "advise",
     "annotations",
+    "app",
     "errors",
     "export",
     "export_run",

@@ -51,6 +51,12 @@ class Area:
 
     Two areas are equal if they have the same outline; the start points of the rings
     do not matter.
+
+    Examples
+    --------
+    >>> area = wb.Area.of(wb.Box(0, 0, 100, 50))
+    >>> area.holds([10, 200], [10, 10]).tolist()
+    [True, False]
     """
 
     shape: shapely.MultiPolygon

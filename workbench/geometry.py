@@ -39,6 +39,14 @@ class Box:
     ------
     OutOfBoundsError
         If it is inside out (x1 < x0 or y1 < y0), or an edge is not a whole number.
+
+    Examples
+    --------
+    >>> box = wb.Box(0, 0, 256, 128)
+    >>> box.width, box.centre
+    (256, (128.0, 64.0))
+    >>> box.grow(10)
+    Box(x0=-10, y0=-10, x1=266, y1=138)
     """
 
     x0: int

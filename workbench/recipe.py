@@ -104,6 +104,12 @@ class Recipe(BaseModel):
     ------
     RecipeError
         If a value is out of bounds or there is no such option; it names the field.
+
+    Examples
+    --------
+    >>> recipe = wb.Recipe(model="nuclei", normalize="macenko")
+    >>> recipe.replace(batch_size=16).batch_size
+    16
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

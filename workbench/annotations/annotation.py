@@ -45,6 +45,13 @@ class Annotation:
     ------
     AnnotationError
         If the geometry has no coordinates, or encloses nothing.
+
+    Examples
+    --------
+    >>> import shapely
+    >>> note = wb.Annotation(geometry=shapely.box(0, 0, 100, 50))
+    >>> note.kind, note.geometry.area
+    ('area', 5000.0)
     """
 
     geometry: BaseGeometry

@@ -66,6 +66,14 @@ def open_annotations(
         If there are such annotations, and no choice has been saved.
     AnnotationError
         If the annotations cannot be read.
+
+    Examples
+    --------
+    >>> import shapely
+    >>> notes = wb.open_annotations(slide, folder="notes")
+    >>> made = notes.put(wb.Annotation(geometry=shapely.box(0, 0, 100, 50)), by="me")
+    >>> notes
+    <Annotations of 'slide.tif': 1>
     """
     if former != "ask":
         FormerWork(folder, slide).decide(take=former == "take")

@@ -49,6 +49,14 @@ def summarize(
         that they cover, 0 to 1), "mean" (NaN without values), "above" (share of these
         cells at or above the threshold), and three areas: of the annotation, of its
         computed part, and of the part at or above the threshold.
+
+    Examples
+    --------
+    >>> import shapely
+    >>> areas = [wb.Annotation(geometry=shapely.box(0, 0, 768, 768), name="all")]
+    >>> table = wb.summarize(run.heatmap, areas, threshold=0.5, mpp=slide.mpp)
+    >>> set(table["class"]) == set(run.heatmap.classes)
+    True
     """
     unit, scale = ("px", 1.0) if mpp is None else ("um", mpp)
     cell_area = (heatmap.cell * scale) ** 2

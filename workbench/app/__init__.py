@@ -1,1 +1,5 @@
 """The app: the viewer, its controls, and the doors it is reached by."""
+
+from workbench.system.public_names import public_names
+
+__getattr__, __dir__, __all__ = public_names(__name__, __file__)

@@ -87,6 +87,11 @@ def export_run(run: Run, path: str | os.PathLike[str]) -> Path:
     ------
     RunError
         If the suffix is none of these, or the file cannot be written.
+
+    Examples
+    --------
+    >>> wb.export_run(run, "scores.csv").name
+    'scores.csv'
     """
     path = Path(path)
     exports = {**EXPORTS, **_OF_TASK.get(run.card.task, {})}

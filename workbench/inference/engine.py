@@ -111,6 +111,14 @@ def run(
         If the folder holds a different run.
     RunError
         If the folder is in use or holds other files, or the disk is full.
+
+    Examples
+    --------
+    >>> run = wb.run(slide, model="tissue-classes", normalize="macenko", out="runs/a")
+    >>> run.status
+    'finished'
+    >>> "tumour" in run.heatmap.classes
+    True
     """
     recipe = recipe or Recipe()
     model = options.get("model")

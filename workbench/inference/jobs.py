@@ -59,6 +59,15 @@ class Job:
     ----------
     error : Exception or None
         Error that ended the job, if it failed.
+
+    Examples
+    --------
+    >>> job = wb.Job(slide, wb.Recipe(model="tissue-classes"), "runs/b")
+    >>> job.start()
+    >>> job.wait()
+    True
+    >>> job.progress.status
+    'finished'
     """
 
     def __init__(

@@ -77,8 +77,9 @@ def snapshot(
 
     Examples
     --------
-    >>> layer = HeatmapLayer(run, SlideLayer(slide).pyramid)
-    >>> Image.fromarray(wb.snapshot(slide, [(layer, 0.5)], figure=True)).save("a.png")
+    >>> layer = wb.layers.HeatmapLayer(run, wb.layers.SlideLayer(slide).pyramid)
+    >>> wb.snapshot(slide, [(layer, 0.5)], width=200).shape
+    (200, 200, 3)
     """
     box = slide.box if box is None else Box.of(box)
     over = [each if isinstance(each, tuple) else (each, 1.0) for each in layers]

@@ -72,7 +72,16 @@ def _name_of_output(value: Any) -> Any:
 
 
 class ModelCard(BaseModel):
-    """What a model takes, what it answers and what it may be used for."""
+    """What a model takes, what it answers and what it may be used for.
+
+    Examples
+    --------
+    >>> card = wb.ModelCard(
+    ...     name="mine", task="classification", classes=("a", "b"), mpp=0.5, tile_px=256
+    ... )
+    >>> card.core_px
+    256
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

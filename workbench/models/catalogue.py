@@ -30,7 +30,13 @@ _BUNDLED: Final = Path(__file__).parent / "bundled"
 
 
 def model_names() -> list[str]:
-    """Return the names that `find_model` knows, in alphabetical order."""
+    """Return the names that `find_model` knows, in alphabetical order.
+
+    Examples
+    --------
+    >>> "nuclei" in wb.model_names()
+    True
+    """
     return sorted({path.stem for path in _BUNDLED.glob("*.json")} | set(_offered()))
 
 

@@ -70,6 +70,11 @@ def find_model(
         If its weights are missing, damaged or not those that the card was made for; if
         it fails the check of `workbench.models.self_check`; or if `min_score` is given
         and it does not predict instances.
+
+    Examples
+    --------
+    >>> wb.find_model("tissue-classes").card.task
+    'classification'
     """
     if isinstance(name_or_path, Model):
         return _live(name_or_path, min_score)

@@ -24,7 +24,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
 class Heatmap:
-    """Values on a regular raster over a slide; colours are chosen for display."""
+    """Values on a regular raster over a slide; colours are chosen for display.
+
+    Examples
+    --------
+    >>> heatmap = run.heatmap
+    >>> heatmap.to_frame().index.names
+    FrozenList(['y', 'x'])
+    >>> heatmap.to_xarray().dims
+    ('class', 'y', 'x')
+    """
 
     values: NDArray[np.float32]
     """float32, shape (classes, rows, columns); NaN where not computed."""

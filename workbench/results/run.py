@@ -311,6 +311,11 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     ------
     RunError
         If it holds no run, or one with a newer format.
+
+    Examples
+    --------
+    >>> wb.open_run("runs/slide").status
+    'finished'
     """
     folder = Path(path)
     if not is_file(folder / RECORD):

@@ -28,6 +28,15 @@ class Region:
     ------
     OutOfBoundsError
         If the pixels are not uint8 of shape (H, W, 3).
+
+    Examples
+    --------
+    >>> slide = wb.open_slide("slide.tif")
+    >>> region = slide.read((0, 0, 256, 256), mpp=1)
+    >>> region
+    Region(128 x 128 px, mpp 1, Box(x0=0, y0=0, x1=256, y1=256))
+    >>> region.image().size
+    (128, 128)
     """
 
     pixels: NDArray[np.uint8]

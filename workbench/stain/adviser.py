@@ -154,6 +154,12 @@ def advise(
     ------
     StainError
         If there are no slides.
+
+    Examples
+    --------
+    >>> advice = wb.advise(["slide.tif", "other.tif"])
+    >>> advice.medoid.name in ("slide.tif", "other.tif")
+    True
     """
     sources = list(slides)
     if not sources:

@@ -104,6 +104,12 @@ def fit_normalizer(
     StainError
         If one of the two has no tissue or only one stain, or if a constant is
         unknown or out of bounds.
+
+    Examples
+    --------
+    >>> normalizer = wb.fit_normalizer(slide, "he-violet", method="macenko")
+    >>> normalizer(slide.read((0, 0, 64, 64)))
+    Region(64 x 64 px, mpp 0.5, Box(x0=0, y0=0, x1=64, y1=64))
     """
     if method is None:
         return Normalizer(IdentityMap())

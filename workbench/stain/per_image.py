@@ -70,6 +70,12 @@ def normalize_images(
     ------
     StainError
         If the reference cannot be fitted, or an option is wrong.
+
+    Examples
+    --------
+    >>> images = slide.read_tiles([wb.Box(0, 0, 512, 512)], size=(512, 512))
+    >>> wb.normalize_images(images, "he-violet").shape
+    (1, 512, 512, 3)
     """
     colour_codes(images[:0])
     normalized = _normalizer_of_images(reference, method, options)

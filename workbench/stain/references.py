@@ -228,6 +228,11 @@ def load_reference(text: str) -> Reference:
         shows no stained tissue.
     SlideError
         If the slide of a region cannot be opened.
+
+    Examples
+    --------
+    >>> wb.load_reference("he-violet").name
+    'he-violet'
     """
     if text in REFERENCES:
         return REFERENCES[text]

@@ -53,6 +53,12 @@ def find_tissue(
     -------
     Tissue
         Covers the whole slide; empty for a blank slide.
+
+    Examples
+    --------
+    >>> tissue = wb.find_tissue(slide)
+    >>> 0 < tissue.fraction(slide.box) <= 1
+    True
     """
     width, height = slide.size
     longest = max(width, height)

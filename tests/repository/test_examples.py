@@ -1,0 +1,66 @@
+"""The examples in the docstrings of public names give what they say."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+
+import numpy as np
+import pytest
+
+import workbench as wb
+
+WITHOUT = {
+    "Annotations": "open_annotations",
+    "Normalizer": "fit_normalizer",
+    "Progress": "run",
+    "Reference": "load_reference",
+    "Run": "run",
+    "Slide": "Region",
+    "Workbench": "the notebooks",
+    "WorkbenchError": "nothing to call",
+    "open_slide": "Region",
+}
+"""Names without an example, with where one is."""
+
+NAMES = [name for name in wb.__all__ if callable(getattr(wb, name))]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("examples")
+    for name, scanner in (("slide.tif", "borealis"), ("other.tif", "aurora")):
+        wb.synthetic.write_slide(
+            folder / name, size=(768, 768), seed=3, scanner=scanner
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def slide(folder):
+    with wb.open_slide(folder / "slide.tif") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def run(folder, slide):
+    return wb.run(slide, model="tissue-classes", out=folder / "runs" / "slide")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in WITHOUT])
+def test_an_example_gives_what_it_says(name, folder, slide, run, monkeypatch):
+    monkeypatch.chdir(folder)
+    text = inspect.getdoc(getattr(wb, name))
+    names = {"wb": wb, "np": np, "slide": slide, "run": run}
+    example = doctest.DocTestParser().get_doctest(text, names, name, None, None)
+    assert example.examples, f"{name} has no example"
+    said = []
+    runner = doctest.DocTestRunner()
+    runner.run(example, out=said.append)
+    assert not runner.failures, "".join(said)
+
+
+def test_only_known_names_are_without_an_example():
+    assert set(WITHOUT) <= set(NAMES)
+    for name in WITHOUT:
+        assert ">>>" not in inspect.getdoc(getattr(wb, name))
