@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import holoviews as hv
 import numpy as np
+import pandas as pd
 import panel as pn
 import pytest
 
@@ -16,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support" / "apps"))
 from fake_slide import FakeSlide
 
 from workbench.app.viewer.viewer import View, Viewer
+from workbench.errors import OutOfBoundsError
 from workbench.geometry import Box
 from workbench.layers.heatmap import HeatmapLayer, HeatmapStyle
 from workbench.layers.slide import SlideLayer
@@ -169,3 +171,39 @@ def test_turning_is_shared_with_the_browser(viewer):
     assert (viewer._stage.turn, viewer._stage.mirrored) == (3, True)
     viewer._stage.turn = 1
     assert viewer.turn == 1
+
+
+def test_an_array_is_a_layer_over_the_whole_slide(viewer):
+    values = np.arange(24, dtype=float).reshape(4, 6)
+    values[0, 0] = np.nan
+    viewer.draw(values)
+    (handle,) = viewer.layers
+    assert "23" in handle.reading(550, 350)
+    assert "7" in handle.reading(150, 150)
+
+
+def test_a_heatmap_and_a_layer_are_drawn_too(viewer, slide):
+    viewer.draw(heatmap())
+    viewer.draw(SlideLayer(slide))
+    assert len(viewer.layers) == 2
+
+
+def test_a_table_is_drawn_as_points(viewer):
+    before = len(viewer.figure.renderers)
+    viewer.draw(pd.DataFrame({"x": [1.0, 5.0], "y": [2.0, 6.0], "area": [3, 4]}))
+    points = viewer.figure.renderers[before].data_source.data
+    assert (list(points["x"]), list(points["y"])) == ([1.0, 5.0], [2.0, 6.0])
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        (np.zeros((4, 4)), "does not fit"),
+        (np.zeros((2, 4, 6)), "no picture of values"),
+        (pd.DataFrame({"lon": [1], "lat": [2]}), "no columns 'x' and 'y'"),
+    ],
+)
+def test_what_does_not_fit_the_slide_is_refused_in_words(viewer, what, reason):
+    with pytest.raises(OutOfBoundsError, match=reason):
+        viewer.draw(what)
+    assert not viewer.layers

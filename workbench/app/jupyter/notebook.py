@@ -17,13 +17,16 @@ from workbench.app.jupyter.cell import Cell
 from workbench.app.jupyter.kernel_server import kernel_server
 from workbench.app.layout import full_page
 from workbench.app.server.serve import session
-from workbench.app.viewer.viewer import renderers_of
+from workbench.app.viewer.drawn import layer_of, renderers_of
 from workbench.errors import OutOfBoundsError
 from workbench.slide.slide import Slide, open_slide
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import pandas as pd
+
+    from workbench.annotations.collection import Annotations
     from workbench.app.session import Session
     from workbench.app.viewer.viewer import View, Viewer
     from workbench.results.run import Run
@@ -101,8 +104,27 @@ class Workbench:
     @property
     def view(self) -> View | None:
         """Where the user looks; None before the frame has loaded."""
-        viewer = None if self._app is None else self._app.viewer
-        return None if viewer is None else viewer.view
+        return None if self.viewer is None else self.viewer.view
+
+    @property
+    def viewer(self) -> Viewer | None:
+        """The viewer of the open slide; None before the frame has loaded."""
+        return None if self._app is None else self._app.viewer
+
+    @property
+    def annotations(self) -> Annotations | None:
+        """The annotations drawn on the slide; `to_frame()` makes a table of them.
+
+        None before they have been read.
+        """
+        editor = None if self._app is None else self._app.annotations.editor
+        return None if editor is None else editor.edits.annotations
+
+    @property
+    def selected_instances(self) -> pd.DataFrame | None:
+        """The selected instances, a row each; None where no instances are shown."""
+        shown = None if self._app is None else self._app.instances.shown
+        return None if shown is None else shown.rows(len(shown.chosen))
 
     @property
     def runs(self) -> list[Run]:
@@ -117,31 +139,30 @@ class Workbench:
         """The newest run of the slide, finished or not."""
         return next(iter(self.runs), None)
 
-    def draw(self, element: Any) -> None:
-        """Draw over the open slide what HoloViews or hvPlot make, at level-0 pixels.
+    def draw(self, what: Any) -> None:
+        """Draw over the open slide, at level-0 pixels; see `Viewer.draw`.
 
         Where the frame has not loaded yet it is drawn once it has, and again in each
         later frame of the slide.
 
         Parameters
         ----------
-        element : HoloViews object
-            Points, polygons, paths, rectangles, labels, or an overlay of them.
+        what : HoloViews object, DataFrame, array, Heatmap or Layer
 
         Raises
         ------
         OutOfBoundsError
-            If no slide is open yet, so that there is none to draw over.
+            If no slide is open yet, or an array or a table does not fit the slide.
         """
         slide = self.slide
         if slide is None:
             message = "No slide is open, so there is nothing to draw over."
             raise OutOfBoundsError(message, "Wait for the app, or name its slide.")
-        renderers_of(element)  # what cannot be drawn is said here, to who asks
-        self._drawn.append((slide.id, element))
-        viewer = None if self._app is None else self._app.viewer
-        if viewer is not None:
-            viewer.draw(element)
+        if layer_of(what, slide.size) is None:
+            renderers_of(what)  # what cannot be drawn is an error here
+        self._drawn.append((slide.id, what))
+        if self.viewer is not None:
+            self.viewer.draw(what)
 
     def _draw_again(self, viewer: Viewer) -> None:
         for slide, element in self._drawn:

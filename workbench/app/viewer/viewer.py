@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import panel as pn
 import param
 
+from workbench.app.viewer.drawn import layer_of, renderers_of
 from workbench.app.viewer.layer_handle import LayerHandle, Service
 from workbench.app.viewer.stage import TileStage, slide_figure
 from workbench.app.widgets.debounce import call_after
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from workbench.slide.slide import Slide
 
 _GRACE_MS: Final = 3000
+_OVERLAY_OPACITY: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,21 +204,35 @@ class Viewer(pn.viewable.Viewer):
         self._publish()
         return handle
 
-    def draw(self, element: Any) -> None:
-        """Draw over the slide what HoloViews or hvPlot make, at level-0 pixels.
+    def draw(self, what: Any) -> None:
+        """Draw over the slide, at level-0 pixels.
 
         Parameters
         ----------
-        element : HoloViews object
-            Points, polygons, paths, rectangles, labels, or an overlay of them.
+        what : HoloViews object, DataFrame, array, Heatmap or Layer
+            Elements: points, polygons, paths, rectangles, labels, or an overlay of
+            them, as HoloViews and hvPlot make them. Of a table, the columns `x` and `y`
+            are points. An array (rows, columns) covers the whole slide.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If an array or a table does not fit the slide.
         """
-        drawn = renderers_of(element)
+        layer = layer_of(what, self.slide.size)
+        drawn = [] if layer is not None else renderers_of(what)
+
+        def draw() -> None:
+            if layer is not None:
+                self.add_layer(layer, opacity=_OVERLAY_OPACITY)
+            self.figure.renderers.extend(drawn)
+
         document = self.figure.document
         if document is not None and document.session_context:
             # Bokeh's own models are changed while the document is locked.
-            document.add_next_tick_callback(lambda: self.figure.renderers.extend(drawn))
+            document.add_next_tick_callback(draw)
         else:
-            self.figure.renderers.extend(drawn)
+            draw()
 
     def remove_layer(self, handle: LayerHandle) -> None:
         """Take a layer away, and stop serving it."""
@@ -312,13 +328,3 @@ class Viewer(pn.viewable.Viewer):
     @param.depends("lock", watch=True)
     def _lock_changed(self) -> None:
         self._stage.lock = self.lock
-
-
-def renderers_of(element: Any) -> list[Any]:
-    """Return what Bokeh draws for what HoloViews or hvPlot make, new each time."""
-    from holoviews.plotting.bokeh import (  # noqa: PLC0415 - slow, for this only
-        BokehRenderer,
-    )
-
-    renderers: list[Any] = BokehRenderer.get_plot(element).state.renderers
-    return renderers
