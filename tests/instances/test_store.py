@@ -147,7 +147,7 @@ def test_rows_say_what_an_object_is(shared_store):
     centres = shapely.get_coordinates(shapely.centroid(found.polygons))
     assert np.abs(rows[["x", "y"]].to_numpy() - centres).max() <= 1 / 16 + 1e-3
     assert len(store.frame()) == len(store)
-    with pytest.raises(RunError, match="no object 3000"):
+    with pytest.raises(RunError, match="no instance 3000"):
         store.rows([3000])
     with pytest.raises(RunError, match=r"no column 'mood'.*area_um2"):
         store.columns(["mood"])

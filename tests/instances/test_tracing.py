@@ -16,7 +16,7 @@ from workbench.geometry import Box
 from workbench.instances.instances import Instances
 from workbench.instances.measure import measure, shapes_of
 from workbench.instances.stitching import codec
-from workbench.instances.stitching.claims import Claims, Kind
+from workbench.instances.stitching.claims import ClaimKind, Claims
 from workbench.instances.tracing import largest_parts, trace
 from workbench.stain.deconvolution import STAIN_SETS
 
@@ -150,4 +150,4 @@ def test_claims_come_back_from_bytes():
     np.testing.assert_array_equal(back.kinds, kinds)
     for name, column in found.measures.items():
         np.testing.assert_array_equal(back.instances.measures[name], column)
-    assert codec.held(data) == [int((kinds != Kind.BEYOND).sum()), 0]
+    assert codec.held(data) == [int((kinds != ClaimKind.BEYOND).sum()), 0]

@@ -20,7 +20,7 @@ from workbench.geometry import Box
 from workbench.instances.instances import Instances
 from workbench.instances.measure import measure
 from workbench.instances.outline_codec import centroids
-from workbench.instances.stitching.claims import Claims, Kind, kinds_of, survey
+from workbench.instances.stitching.claims import ClaimKind, Claims, kinds_of, survey
 from workbench.instances.stitching.codec import encode
 from workbench.instances.tracing import largest_parts, rings
 from workbench.models.instance_decoders import decoder_of
@@ -168,7 +168,7 @@ class InstanceExtractor:
         shape = len(card.classes), card.cells, card.cells
         if claims is None:
             return np.full(shape, np.nan, np.float32)
-        own = claims.instances.take(claims.kinds != Kind.BEYOND)
+        own = claims.instances.take(claims.kinds != ClaimKind.BEYOND)
         points = centroids(own)
         if self._region is not None:
             inside = within(self._region, *points.T)

@@ -1,10 +1,11 @@
-"""Counts that mean something: how many to a mm², what share, and how sure that is.
+"""Counts of instances with confidence intervals: densities and shares.
 
-Objects are counted where their centroid lies. Densities have the exact Poisson interval
-(F. Garwood, "Fiducial limits for the Poisson distribution", Biometrika 28, 1936),
-shares the score interval (E. B. Wilson, "Probable inference, the law of succession, and
-statistical inference", JASA 22, 1927). Both speak of chance in what was counted: not of
-objects that the model missed, and neighbours are taken as independent.
+Instances are counted where their centroid lies. Densities have the exact Poisson
+interval (F. Garwood, "Fiducial limits for the Poisson distribution", Biometrika 28,
+1936), shares the score interval (E. B. Wilson, "Probable inference, the law of
+succession, and statistical inference", JASA 22, 1927). Both describe the sampling error
+of the count: not instances that the model has missed, and neighbours are taken as
+independent.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 CONFIDENCE: Final = 0.95
 GRADES: Final = (0.2, 0.4, 0.6)
-"""Mean optical densities (base 10) from which an object is weakly, moderately and
+"""Mean optical densities (base 10) from which an instance is weakly, moderately and
 strongly positive: those of `workbench.stain.quantify`, a convention."""
 
 _MM2: Final = 1e6
@@ -41,35 +42,35 @@ Place: TypeAlias = "BoxLike | Area | Tissue"
 
 
 class HasCounts(Protocol):
-    """What a store of instances is to a count."""
+    """The part of a store of instances that is needed for counting."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names, by index."""
+        """Names of the classes, by index."""
 
     @property
     def mpp(self) -> float | None:
-        """Micrometres per level-0 pixel, if it is known."""
+        """Micrometres per level-0 pixel, if known."""
 
     @property
     def gone(self) -> NDArray[np.int64]:
-        """Ids of objects that do not count."""
+        """Ids of instances that are not counted."""
 
     @property
     def covered(self) -> Coverage | None:
-        """Where they were looked for; None: not known."""
+        """Area that was searched for instances; None: not known."""
 
     def __len__(self) -> int:
-        """Return how many ids there are."""
+        """Return the number of ids."""
 
     def columns(self, names: Iterable[str]) -> dict[str, NDArray[Any]]:
-        """Return what is known of all objects."""
+        """Return columns of all instances."""
 
 
 def wilson(
     hits: int, number: int, confidence: float = CONFIDENCE
 ) -> tuple[float, float]:
-    """Return the interval of a share, each 0 to 1; NaN where there is nothing."""
+    """Return the interval of a share, each 0 to 1; NaN if `number` is 0."""
     if not number:
         return float("nan"), float("nan")
     z = float(ndtri(0.5 + confidence / 2))
@@ -77,14 +78,14 @@ def wilson(
     middle = (share + weight / 2) / (1 + weight)
     half = z * np.sqrt(share * (1 - share) / number + weight / (4 * number))
     half = float(half / (1 + weight))
-    # Rounding aside, none is 0 and all are 1.
+    # Exact limits, free of rounding.
     low = 0.0 if hits == 0 else middle - half
     high = 1.0 if hits == number else middle + half
     return low, high
 
 
 def poisson(count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return the interval of the number that is expected where `count` were found."""
+    """Return the interval of the expected number where `count` were found."""
     tail = (1 - confidence) / 2
     low = float(gammaincinv(count, tail)) if count else 0.0
     return low, float(gammaincinv(count + 1, 1 - tail))
@@ -98,40 +99,40 @@ def count(
     keep: NDArray[np.bool_] | None = None,
     confidence: float = CONFIDENCE,
 ) -> pd.DataFrame:
-    """Count objects in places, class by class.
+    """Count instances in regions, by class.
 
-    What is counted is divided by the area in which objects were looked for: the part
-    of a place that the run covered. Where it has looked at nothing of a place, there is
-    no density, however many objects somebody has drawn there. A store that is of no
-    run does not know where it was looked; then that is the whole of each place.
+    The density is per area that was searched: the part of a region that the run
+    covered. A region of which nothing was searched has no density, whatever was drawn
+    there by hand. A store without a run does not know the searched area; it is then
+    the whole region.
 
     Parameters
     ----------
     store : InstanceStore or EditedInstances
     places : mapping of str to Box, (x0, y0, x1, y1), Area or Tissue
-        By name.
+        Regions by name.
     mpp : float, optional
-        Micrometres per level-0 pixel; by default what the store knows.
+        Micrometres per level-0 pixel; by default that of the store.
     keep : bool (N,), optional
-        Which objects count; by default all that were not deleted.
+        Instances to count; by default all that were not deleted.
     confidence : float
-        Of the intervals.
+        Confidence level of the intervals.
 
     Returns
     -------
     DataFrame
-        A row for each place and class, and one for all classes ("all") after them:
-        `place`, `class`, `count`, `area_mm2` (what was looked at of it), `place_mm2`
-        (all of it), `per_mm2` with `per_mm2_low` and `per_mm2_high` (NaN where nothing
-        was looked at), and `share` of the place's objects with its `share_low` and
-        `share_high` (0 to 1, NaN where there are none).
+        A row for each region and class, and one for all classes ("all") after them:
+        `place`, `class`, `count`, `area_mm2` (the searched part), `place_mm2` (the
+        whole region), `per_mm2` with `per_mm2_low` and `per_mm2_high` (NaN if nothing
+        was searched), and `share` of the region's instances with its `share_low` and
+        `share_high` (0 to 1, NaN if there are none).
 
     Raises
     ------
     MissingMppError
         If the micrometres per pixel are not known.
     """
-    import pandas as pd  # noqa: PLC0415 - takes longer to import than all the rest
+    import pandas as pd  # noqa: PLC0415 - slow to import
 
     mpp = _required(store, mpp)
     columns = store.columns(["x", "y", "class"])
@@ -165,7 +166,7 @@ def positivity(
     keep: NDArray[np.bool_] | None = None,
     confidence: float = CONFIDENCE,
 ) -> pd.DataFrame:
-    """Grade the objects in places by how much of a stain is in each.
+    """Grade the instances in regions by the amount of a stain in each.
 
     As for Ki-67 and ER: the positive share, and the H-score, 1 x % weak + 2 x %
     moderate + 3 x % strong (K. S. McCarty et al., Cancer Research 46, 1986).
@@ -174,35 +175,35 @@ def positivity(
     ----------
     store : InstanceStore or EditedInstances
     places : mapping of str to Box, (x0, y0, x1, y1), Area or Tissue
-        By name.
+        Regions by name.
     densities : float (N,)
-        Mean optical density (base 10) of the stain in each object, such as a column
-        of the store or what `measure_stains` returns; NaN: not known, does not count.
+        Mean optical density (base 10) of the stain in each instance, such as a column
+        of the store or a result of `measure_stains`; NaN: not known, not counted.
     grades : sequence of float
-        From which on an object is weak, moderate, strong; state them with the result.
+        Thresholds of weak, moderate, strong; report them with the result.
     keep : bool (N,), optional
-        Which objects count; by default all that were not deleted.
+        Instances to count; by default all that were not deleted.
     confidence : float
-        Of the intervals.
+        Confidence level of the intervals.
 
     Returns
     -------
     DataFrame
-        A row for each place: `place`, `objects`, `negative`, `weak`, `moderate`,
-        `strong` (how many), `positive` (share, 0 to 1) with `positive_low` and
+        A row for each region: `place`, `objects`, `negative`, `weak`, `moderate`,
+        `strong` (counts), `positive` (share, 0 to 1) with `positive_low` and
         `positive_high`, `h_score` (0 to 300) with `h_score_low` and `h_score_high` (by
         the normal approximation).
 
     Raises
     ------
     OutOfBoundsError
-        If the densities are not one for each object, or the grades do not rise.
+        If the densities are not one for each instance, or the grades do not increase.
     """
-    import pandas as pd  # noqa: PLC0415 - takes longer to import than all the rest
+    import pandas as pd  # noqa: PLC0415 - slow to import
 
     if len(densities) != len(store) or list(grades) != sorted(set(grades)):
         message = f"{len(densities)} densities, graded at {grades}, for {len(store)}."
-        raise OutOfBoundsError(message, "Give one for each object, and rising grades.")
+        raise OutOfBoundsError(message, "Give one for each instance, rising grades.")
     columns = store.columns(["x", "y"])
     known = _kept(store, keep) & np.isfinite(densities)
     rows = []
@@ -228,7 +229,7 @@ def _checked(places: Mapping[str, Place]) -> Iterator[tuple[str, Box | Area | Ti
 
 
 def area_mm2(place: Box | Area | Tissue, mpp: float) -> float:
-    """Return how large a place is; mpp is that of level 0."""
+    """Return the area of a region in mm²; mpp is that of level 0."""
     if isinstance(place, Box):
         return place.area * mpp**2 / _MM2
     if hasattr(place, "px"):
@@ -237,7 +238,7 @@ def area_mm2(place: Box | Area | Tissue, mpp: float) -> float:
 
 
 def _kept(store: HasCounts, keep: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
-    """Tell which objects count: those that are there, where it was looked for them."""
+    """Return which instances are counted: present, and in the searched area."""
     kept = np.ones(len(store), bool) if keep is None else keep.copy()
     kept[store.gone] = False
     if store.covered is not None:
@@ -254,7 +255,7 @@ def _required(store: HasCounts, mpp: float | None) -> float:
 
 
 def _h_score(grades: NDArray[np.int64], confidence: float) -> dict[str, float]:
-    """Return the H-score of graded objects and its interval."""
+    """Return the H-score of graded instances and its interval."""
     if not len(grades):
         return _three("h_score", np.nan, np.nan, np.nan)
     score = 100 * float(grades.mean())

@@ -1,4 +1,4 @@
-"""Instances as people have left them: what the model found, with their edits on top."""
+"""Instances with the edits of users applied."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ _LARGEST_PX: Final = 65_535
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What people have done to the objects of a store."""
+    """Changes to the instances of a store."""
 
     deleted: frozenset[int] = frozenset()
-    """Ids, also of objects that were added."""
+    """Ids of deleted instances, added ones included."""
 
     classes: Mapping[int, str] = field(default_factory=dict)
-    """Classes that were given to objects, by id."""
+    """New classes, by id."""
 
     added: tuple[tuple[NDArray[np.float32], str], ...] = ()
-    """Outlines that were drawn, (P, 2) in level-0 pixels, each with its class."""
+    """Added outlines, (P, 2) in level-0 pixels, each with its class."""
 
     by: Mapping[int, str] = field(default_factory=dict)
-    """Who changed an object last, and when, by id."""
+    """Author and time of the last change of an instance, by id."""
 
 
 class EditedInstances:
-    """A store with changes on top; it looks like a store, and never changes itself.
+    """A store with changes applied; it has the interface of a store and is immutable.
 
-    Objects that were added have the ids after those of the store. Deleted ones keep
-    theirs; `gone` names them.
+    Added instances have the ids after those of the store. Deleted ones keep their ids,
+    which are in `gone`.
 
     Parameters
     ----------
@@ -69,28 +69,28 @@ class EditedInstances:
         used = [*changes.classes.values(), *(name for _, name in changes.added)]
         new = [name for name in dict.fromkeys(used) if name not in store.classes]
         self.classes = (*store.classes, *new)
-        """Names, by index: those of the store, then those that people have named."""
+        """Names of the classes, by index: those of the store, then new ones."""
         self.id, self.mpp, self.measures = store.id, store.mpp, store.measures
         self.covered = store.covered
         self._number = {name: i for i, name in enumerate(self.classes)}
         self.added = _instances(
             changes.added, self._number, store.measures, mpp=store.mpp
         )
-        """The objects that were added."""
+        """The added instances."""
         self._columns: dict[str, NDArray[Any]] = {}
 
     def __len__(self) -> int:
-        """Return how many ids there are, those of deleted objects included."""
+        """Return the number of ids, deleted ones included."""
         return len(self.store) + len(self.added)
 
     @property
     def version(self) -> str:
-        """Changes with the outlines that there are."""
+        """Version of the outlines; changes with them."""
         return str(len(self.added))
 
     @cached_property
     def gone(self) -> NDArray[np.int64]:
-        """Ids of objects that were deleted, or do not count in the store."""
+        """Ids of instances that were deleted, or are not counted in the store."""
         deleted = np.array(sorted(self.changes.deleted), np.int64)
         return np.union1d(deleted, self.store.gone)
 
@@ -103,37 +103,37 @@ class EditedInstances:
 
     @cached_property
     def firsts(self) -> NDArray[np.int64]:
-        """Id of the first object of each group, and the number of all."""
+        """Id of the first instance of each group, and the total number."""
         if not len(self.added):
             return self.store.firsts
         return np.append(self.store.firsts, len(self))
 
     @cached_property
     def _drawn(self) -> Group:
-        """The group of the objects that were added."""
+        """The group of the added instances."""
         steps = on_raster(self.added.points)
         boxes = boxes_of(steps, self.added.ends)
         return Group(len(self.store), steps, self.added.ends, boxes)
 
     def groups_in(self, box: Box) -> list[int]:
-        """Return the numbers of the groups with outlines that may lie in a box."""
+        """Return the numbers of the groups whose outlines may lie in a box."""
         own = self.store.groups_in(box)
         return [*own, len(self.store.bounds)] if len(self.added) else own
 
     def group(self, number: int) -> Group:
-        """Return a group; the last one is of what was added."""
+        """Return a group; the last one has the added instances."""
         if number == len(self.store.bounds):
             return self._drawn
         return self.store.group(number)
 
     def columns(self, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
-        """Return what is known of all objects, by id; see `InstanceStore.columns`."""
+        """Return columns of all instances, by id; see `InstanceStore.columns`."""
         if names is None:
             names = ("x", "y", "class", "score", "size_px", *self.measures)
         return {name: self._column(name) for name in names}
 
     def take(self, ids: NDArray[np.int64] | Iterable[int]) -> Instances:
-        """Return some objects as they are now, in the order of their ids as given."""
+        """Return the current state of some instances, in the order of the given ids."""
         ids = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids), np.int64)
         self._check(ids)
         own = ids < len(self.store)
@@ -152,7 +152,7 @@ class EditedInstances:
         )
 
     def within(self, box: BoxLike) -> tuple[NDArray[np.int64], Instances]:
-        """Return the objects whose own boxes share a point with a box, and their ids.
+        """Return the instances whose bounding boxes share a point with a box.
 
         Deleted ones are left out.
         """
@@ -166,11 +166,11 @@ class EditedInstances:
         return ids, self.take(ids)
 
     def at(self, x: float, y: float) -> int | None:
-        """Return the id of the object that encloses a point; None: there is none.
+        """Return the id of the instance that contains a point; None: there is none.
 
-        Where several do, the smallest.
+        If there are several, the smallest.
         """
-        import shapely  # noqa: PLC0415 - for this only
+        import shapely  # noqa: PLC0415 - needed only here
 
         ids, found = self.within(Box.at(int(x), int(y), 1, 1))
         if not len(ids):
@@ -182,12 +182,12 @@ class EditedInstances:
         return int(ids[inside[np.argmin(shapely.area(polygons[inside]))]])
 
     def rows(self, ids: NDArray[np.int64] | Iterable[int]) -> pd.DataFrame:
-        """Return some objects as a table: a row each, under their ids.
+        """Return a table of some instances, one row each, with ids as index.
 
         Columns: "class" (name), "score", "x", "y" (level-0 pixels), the measures, and
-        "edited": by whom and when it was changed last, empty if it is the model's.
+        "edited": author and time of the last change, empty for a prediction.
         """
-        import pandas as pd  # noqa: PLC0415 - takes longer to import than all the rest
+        import pandas as pd  # noqa: PLC0415 - slow to import
 
         ids = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids), np.int64)
         self._check(ids)
@@ -199,7 +199,7 @@ class EditedInstances:
         return pd.DataFrame(table, index=pd.Index(ids, name="id"))
 
     def frame(self) -> pd.DataFrame:
-        """Return all objects that are there as a table; see `rows`."""
+        """Return a table of all instances that are not deleted; see `rows`."""
         return self.rows(np.setdiff1d(np.arange(len(self)), self.gone))
 
     def _column(self, name: str) -> NDArray[Any]:
@@ -216,7 +216,7 @@ class EditedInstances:
         return self._columns[name]
 
     def _of_added(self, name: str) -> NDArray[Any]:
-        """Return a column of the objects that were added."""
+        """Return a column of the added instances."""
         if name == "class":
             found = self.added.classes.copy()
             for key, given in self.changes.classes.items():
@@ -235,7 +235,7 @@ class EditedInstances:
     def _check(self, ids: NDArray[np.int64]) -> None:
         wrong = ids[(ids < 0) | (ids >= len(self))]
         if len(wrong):
-            message = f"There is no object {wrong[0]} in '{self.store.path}'."
+            message = f"There is no instance {wrong[0]} in '{self.store.path}'."
             raise RunError(message, f"Ids go from 0 to {len(self) - 1}.")
 
 
@@ -246,7 +246,7 @@ def _instances(
     *,
     mpp: float | None,
 ) -> Instances:
-    """Return outlines that people have drawn as objects: sure, and measured."""
+    """Return added outlines as instances, with score 1 and shape measures."""
     empty = Instances.empty()
     rings = [ring for ring, _ in added]
     bare = Instances(

@@ -1,9 +1,9 @@
-"""What people do to instances, kept apart from what the model found.
+"""Edits of instances by users, stored apart from the predictions.
 
-A file beside the store: a line for each edit, written at its end and never rewritten,
-with who did it and when; undoing is a line as well. So nothing that the model said is
-lost, people who edit the same run do not overwrite each other, a kill costs at most the
-line in hand, and the file is its own history.
+A file beside the store has one line per edit, which is appended and never rewritten,
+with author and time; undoing is a line as well. So no prediction is lost, users who
+edit the same run do not overwrite each other, a kill costs at most the current line,
+and the file is its own history.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 _SUFFIX: Final = ".edits.jsonl"
 _MOST_LOST: Final = 100_000
-"""Added objects whose lines may be damaged before one that is whole."""
+"""Maximum number of damaged lines of added instances before a valid one."""
 
 _SAID: Final = 100
 _NOTHING: Final = np.zeros((3, 2), np.float32)
-"""Outline of an object of which only the number is known."""
+"""Outline of an instance of which only the number is known."""
 
 _FEWEST: Final = 3
-"""Points of an outline."""
+"""Minimum number of points of an outline."""
 
 _MISFITS: Final = (
     ValueError,
@@ -49,10 +49,10 @@ _MISFITS: Final = (
 
 
 class InstanceEdits:
-    """The edits of a store, by all who edit it.
+    """The edits of a store, by all users.
 
-    Safe from any number of threads and processes; `refresh` takes in what others have
-    done, and so does every edit.
+    Safe with any number of threads and processes; `refresh` reads the edits of others,
+    and so does every edit.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class InstanceEdits:
     Raises
     ------
     AnnotationError
-        If the file is damaged, or is about other objects.
+        If the file is damaged, or belongs to other instances.
     """
 
     def __init__(self, store: InstanceStore) -> None:
@@ -75,7 +75,7 @@ class InstanceEdits:
 
     @property
     def current(self) -> EditedInstances:
-        """The objects as they are now."""
+        """The instances with all edits applied."""
         with self._guard:
             if self._current is None:
                 self._current = EditedInstances(self.store, self._kept.changes())
@@ -83,32 +83,32 @@ class InstanceEdits:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """All edits in their order, as the file has them: "do", "by", "at" and more."""
+        """All edits in order, as stored: "do", "by", "at" and more."""
         return [dict(line) for line in self._kept.edits]
 
     @property
     def damaged(self) -> tuple[str, ...]:
-        """What is wrong with lines of the file that had to be left out."""
+        """Problems of lines that had to be left out."""
         return tuple(self._log.damaged)
 
     def delete(self, ids: Iterable[int], *, by: str) -> str:
-        """Take objects away; return the name of the edit, as `take_back` takes it.
+        """Delete instances; return the name of the edit, for `take_back`.
 
         Raises
         ------
         AnnotationError
-            If there is no such object, or the disk refuses; then nothing has changed.
+            If there is no such instance, or writing fails; nothing has changed then.
         """
         made = self._append(lambda: {"do": "delete", "ids": self._checked(ids)}, by)
         return str(made["edit"])
 
     def reclassify(self, ids: Iterable[int], name: str, *, by: str) -> str:
-        """Give objects another class, also one that the model does not know.
+        """Change the class of instances, also to one that the model does not have.
 
         Returns
         -------
         str
-            The name of the edit, as `take_back` takes it.
+            Name of the edit, for `take_back`.
 
         Raises
         ------
@@ -117,7 +117,7 @@ class InstanceEdits:
         """
         if not name.strip():
             reason = "a class without a name was given"
-            raise self._refused(reason, "Name the class.")
+            raise self._error(reason, "Name the class.")
         given = name.strip()
         made = self._append(
             lambda: {"do": "class", "ids": self._checked(ids), "class": given}, by
@@ -125,27 +125,27 @@ class InstanceEdits:
         return str(made["edit"])
 
     def add(self, outline: ArrayLike, name: str, *, by: str) -> int:
-        """Add an object, and return its id.
+        """Add an instance, and return its id.
 
         Parameters
         ----------
         outline : array_like (P, 2)
-            In level-0 pixels, not closed.
+            Level-0 pixels, not closed.
         name : str
-            Its class.
+            Name of the class.
 
         Raises
         ------
         AnnotationError
-            If this is no outline, or the disk refuses; then nothing has changed.
+            If it is not an outline, or writing fails; nothing has changed then.
         """
         points = np.asarray(outline, np.float64)
         if points.ndim != 2 or points.shape[1] != 2 or len(points) < _FEWEST:  # noqa: PLR2004 - x and y
             reason = "an outline needs 3 points at least"
-            raise self._refused(reason, "Draw it again.")
+            raise self._error(reason, "Draw it again.")
         if not np.isfinite(points).all() or not name.strip():
             reason = "an outline was given without a place or a class"
-            raise self._refused(reason, "Give both.")
+            raise self._error(reason, "Give both.")
         rounded = np.round(points, 3).tolist()
 
         def edit() -> dict[str, Any]:
@@ -156,12 +156,12 @@ class InstanceEdits:
         return int(self._append(edit, by)["object"])
 
     def undo(self, *, by: str) -> bool:
-        """Take back the last edit of one person that still holds; False: none does.
+        """Undo the last effective edit of a user; return False if there is none.
 
         Raises
         ------
         AnnotationError
-            If the disk refuses.
+            If writing fails.
         """
         with self._guard:
             self.refresh()
@@ -173,12 +173,12 @@ class InstanceEdits:
             return True
 
     def take_back(self, name: str, *, by: str) -> None:
-        """Take back one edit, if it still holds.
+        """Undo one edit, if it is effective.
 
         Raises
         ------
         AnnotationError
-            If the disk refuses.
+            If writing fails.
         """
         with self._guard:
             self.refresh()
@@ -187,12 +187,12 @@ class InstanceEdits:
                 self._append(lambda: {"do": "undo", "line": number, "of": name}, by)
 
     def again(self, name: str, *, by: str) -> str:
-        """Do again what was taken back; return the name of the new edit.
+        """Redo an undone edit; return the name of the new edit.
 
         Raises
         ------
         AnnotationError
-            If the disk refuses.
+            If writing fails.
         """
         with self._guard:
             line = next(each for each in self.history if each.get("edit") == name)
@@ -205,12 +205,12 @@ class InstanceEdits:
             return str(self.history[-1]["edit"])
 
     def refresh(self) -> bool:
-        """Take in what others have done; tell whether that was anything.
+        """Read the edits of others; return whether there were any.
 
         Raises
         ------
         AnnotationError
-            If the file is damaged, or is about other objects.
+            If the file is damaged, or belongs to other instances.
         """
         with self._guard:
             changed = self._log.refresh()
@@ -221,17 +221,17 @@ class InstanceEdits:
     def _checked(self, ids: Iterable[int]) -> list[int]:
         numbers = sorted({int(key) for key in ids})
         if not numbers:
-            reason = "no object was named"
-            raise self._refused(reason, "Choose some.")
+            reason = "no instance was named"
+            raise self._error(reason, "Choose some.")
         if numbers[0] < 0 or numbers[-1] >= len(self.current):
             reason = (
                 f"there is no object {numbers[0] if numbers[0] < 0 else numbers[-1]}"
             )
-            raise self._refused(reason, f"Ids go from 0 to {len(self.current) - 1}.")
+            raise self._error(reason, f"Ids go from 0 to {len(self.current) - 1}.")
         return numbers
 
     def _append(self, make: Callable[[], dict[str, Any]], by: str) -> dict[str, Any]:
-        """Write an edit that is made when those of others are known; return it."""
+        """Write an edit that is made after reading those of others; return it."""
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         line: dict[str, Any] = {}
 
@@ -247,33 +247,33 @@ class InstanceEdits:
             self._current = None
         return line
 
-    def _refused(self, reason: str, remedy: str) -> AnnotationError:
+    def _error(self, reason: str, remedy: str) -> AnnotationError:
         return AnnotationError(self.path, reason, remedy)
 
 
 class _Lines:
-    """The edits that the lines of a file hold, in their order."""
+    """The edits in the lines of a file, in order."""
 
     def __init__(self, store: InstanceStore) -> None:
         self.store = store
         self.edits: list[dict[str, Any]] = []
         self.next_id = len(store)
-        """Of the next object that is added."""
+        """Number of the next added instance."""
         self._whose = False
-        """Whether the line was read that says whose objects these are."""
+        """Whether the line with the id of the store was read."""
 
     def forget(self) -> None:
-        """Start over."""
+        """Reset to an empty file."""
         self.edits.clear()
         self._whose = False
         self.next_id = len(self.store)
 
     def lines(self) -> list[Any]:
-        """Return whose objects these are, and all edits."""
+        """Return the line with the id of the store, and all edits."""
         return [{"store": self.store.id}, *self.edits]
 
     def take(self, lines: list[Any]) -> list[str]:
-        """Take in lines; return for each what is wrong with it, or ""."""
+        """Add lines; return the problem of each, or ""."""
         return [self._take(line) for line in lines]
 
     def _take(self, line: Any) -> str:
@@ -308,7 +308,7 @@ class _Lines:
             raise AnnotationError(path, reason, remedy)
 
     def last_of(self, by: str) -> tuple[int, str] | None:
-        """Return number and name of the last edit of a person that still holds."""
+        """Return number and name of the last effective edit of a user."""
         undone = self._undone()
         for number in range(len(self.edits) - 1, -1, -1):
             line = self.edits[number]
@@ -317,7 +317,7 @@ class _Lines:
         return None
 
     def number_of(self, name: str) -> int | None:
-        """Return the number of an edit that still holds; None: it does not."""
+        """Return the number of an effective edit; None: it is not."""
         undone = self._undone()
         for number, line in enumerate(self.edits):
             if line.get("edit") == name and number not in undone:
@@ -325,7 +325,7 @@ class _Lines:
         return None
 
     def _undone(self) -> set[int]:
-        """Return the numbers of edits that were taken back."""
+        """Return the numbers of undone edits."""
         named = {line["edit"]: n for n, line in enumerate(self.edits) if "edit" in line}
         undoing = (line for line in self.edits if line["do"] == "undo")
         return {
@@ -334,7 +334,7 @@ class _Lines:
         }
 
     def changes(self) -> Changes:
-        """Return what all edits that hold come to."""
+        """Return the combined changes of all effective edits."""
         undone = self._undone()
         deleted: set[int] = set()
         classes: dict[int, str] = {}
@@ -385,7 +385,7 @@ _PARTS: Final[dict[str, tuple[tuple[str, Callable[[Any], bool]], ...]]] = {
     "add": (("outline", _is_outline), ("class", _is_name)),
     "undo": (("line", lambda value: type(value) is int),),
 }
-"""What each edit must say, and what tells if it does."""
+"""Fields of each edit, with their validators."""
 
 _SIGNED: Final[tuple[tuple[str, Callable[[Any], bool]], ...]] = (
     ("by", _is_text),

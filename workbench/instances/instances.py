@@ -1,4 +1,4 @@
-"""Objects found on a slide, many at once: their outlines and what is known of them."""
+"""Instances of a slide in columns: outlines, classes, scores and measures."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 STEPS_PER_PX: Final = 8
-"""Outlines lie on a raster of so many steps per level-0 pixel, which float32 holds
+"""Raster steps per level-0 pixel for the points of outlines; float32 represents them
 exactly on every slide (up to two million pixels along a side)."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Instances:
-    """N objects in columns; a million of them are a few arrays.
+    """N instances in columns; a million of them are a few arrays.
 
     An outline is one ring of points, not closed (the first point is not repeated),
     in level-0 pixels.
@@ -30,24 +30,24 @@ class Instances:
     """Points of all outlines, one after another: float32 (P, 2), x and y."""
 
     ends: NDArray[np.int64]
-    """Where each outline ends in `points`: int64 (N,), growing."""
+    """End of each outline in `points`: int64 (N,), ascending."""
 
     classes: NDArray[np.uint16]
-    """Index of each object's class in the model card: uint16 (N,)."""
+    """Index of each instance's class in the model card: uint16 (N,)."""
 
     scores: NDArray[np.float32]
-    """How sure the model is of each, 0 to 1: float32 (N,)."""
+    """Confidence of the model, 0 to 1: float32 (N,)."""
 
     measures: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
-    """What was measured of each, by name with its unit ("area_um2"): float32 (N,)."""
+    """Measures by name with unit ("area_um2"): float32 (N,) each."""
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of instances."""
         return len(self.ends)
 
     @classmethod
     def empty(cls) -> Self:
-        """Return no objects."""
+        """Return zero instances."""
         return cls(
             points=np.empty((0, 2), np.float32),
             ends=np.empty(0, np.int64),
@@ -57,7 +57,7 @@ class Instances:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Instances]) -> Self:
-        """Return the objects of all parts; all have the measures of the first."""
+        """Return the instances of all parts; all have the measures of the first."""
         parts = [part for part in parts if len(part)] or list(parts[:1])
         if not parts:
             return cls.empty()
@@ -76,12 +76,12 @@ class Instances:
 
     @property
     def starts(self) -> NDArray[np.int64]:
-        """Where each outline starts in `points`: int64 (N,)."""
+        """Start of each outline in `points`: int64 (N,)."""
         return np.concatenate([np.zeros(min(1, len(self)), np.int64), self.ends[:-1]])
 
     @property
     def boxes(self) -> NDArray[np.float32]:
-        """Smallest box around each: float32 (N, 4), x0, y0, x1, y1."""
+        """Bounding box of each outline: float32 (N, 4), x0, y0, x1, y1."""
         if not len(self):
             return np.empty((0, 4), np.float32)
         low = np.minimum.reduceat(self.points, self.starts)
@@ -90,13 +90,13 @@ class Instances:
 
     @property
     def polygons(self) -> NDArray[np.object_]:
-        """The outlines as shapely polygons: (N,)."""
+        """Outlines as shapely polygons: (N,)."""
         owner = np.repeat(np.arange(len(self)), np.diff(self.ends, prepend=0))
         rings = shapely.linearrings(self.points.astype(float), indices=owner)
         return np.asarray(shapely.polygons(rings))
 
     def take(self, which: NDArray[np.int64] | NDArray[np.bool_]) -> Self:
-        """Return some of them, in the order of `which` (numbers, or a mask)."""
+        """Return selected instances, in the order of `which` (indices or a mask)."""
         which = np.flatnonzero(which) if which.dtype == bool else which
         lengths = np.diff(self.ends, prepend=0)[which]
         ends = np.cumsum(lengths, dtype=np.int64)

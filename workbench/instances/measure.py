@@ -1,4 +1,4 @@
-"""What is measured of each object: its size, its shape and how much stain is in it."""
+"""Measures of instances: size, shape and amount of stain."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ SHAPES: Final = (
     "solidity",
     "circularity",
 )
-"""What an outline tells: area and perimeter; the eccentricity of the ellipse with the
-same second moments (0: a circle, towards 1: a line); the share of the convex hull that
-is filled; 4 pi area / perimeter² (1: a circle)."""
+"""Shape measures: area and perimeter; the eccentricity of the ellipse with the same
+second moments (0: a circle, towards 1: a line); solidity, the filled share of the
+convex hull; circularity, 4 pi area / perimeter² (1: a circle)."""
 
 
 def measure(
@@ -35,26 +35,26 @@ def measure(
     mpp: float,
     stains: Mapping[str, NDArray[np.float32]],
 ) -> Instances:
-    """Return the objects with what can be measured of them.
+    """Return the instances with their measures.
 
     Parameters
     ----------
     instances : Instances
     pixels : uint8 (H, W, 3)
-        sRGB of what lies in `box`; what lies outside counts for nothing.
+        sRGB of `box`; pixels outside are ignored.
     box : Box
-        In level-0 pixels.
+        Level-0 pixels.
     mpp : float
         Micrometres per level-0 pixel.
     stains : mapping of str to float32 (3, 256)
-        For each measure its amount by grey level of red, green and blue, which add up
-        (`StainSet.tables`). Its mean over the pixels whose centre an object holds is
-        measured; NaN where it holds none.
+        For each measure its amount by grey level of red, green and blue, which are
+        added (`StainSet.tables`). The mean over the pixels whose centre lies in an
+        instance is measured; NaN if there are none.
 
     Returns
     -------
     Instances
-        With `SHAPES` and one measure for each stain, in place of those it had.
+        With `SHAPES` and one measure for each stain, which replace earlier measures.
     """
     shapes = shapes_of(instances, mpp)
     return replace(
@@ -63,7 +63,7 @@ def measure(
 
 
 def shapes_of(instances: Instances, mpp: float) -> dict[str, NDArray[np.float32]]:
-    """Return `SHAPES` of each object, float32 (N,); mpp is that of level 0."""
+    """Return `SHAPES` of each instance, float32 (N,); mpp is that of level 0."""
     points = instances.points.astype(np.float64) * mpp
     found = np.empty((len(SHAPES), len(instances)), np.float32)
     _shapes(points, instances.ends, found)
@@ -183,7 +183,7 @@ def _means(
     tables: NDArray[np.float32],
     found: NDArray[np.float32],
 ) -> None:
-    """Fill `found` with the mean over the pixels whose centre each ring holds.
+    """Fill `found` with the mean over the pixels whose centre lies in each ring.
 
     Points are in pixels; tables are (3, 256, stains).
     """
@@ -222,7 +222,7 @@ def _means(
 def _crossings(
     ring: NDArray[np.float64], y: float, crossings: NDArray[np.float64]
 ) -> int:
-    """Put in order where a ring crosses a row; return how many times it does."""
+    """Sort the x positions where a ring crosses a row; return their number."""
     count = 0
     for at in range(len(ring)):
         above, below = ring[at - 1], ring[at]

@@ -1,4 +1,4 @@
-"""How well found objects agree with drawn ones: F1, AJI, PQ and Dice of a picture."""
+"""Agreement of predicted and annotated instances: F1, AJI, PQ and Dice of an image."""
 
 from __future__ import annotations
 
@@ -15,48 +15,47 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MATCH: Final = 0.5
-"""An object is found where it shares more than half of the union with another: then
-no two can claim the same one."""
+"""Minimum intersection over union of a match; above one half, matches are unique."""
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Four numbers of 0 to 1, higher is better; 1 where there is nothing on either."""
+    """Four numbers from 0 to 1, higher is better; 1 if both images are empty."""
 
     f1: float
-    """Share of objects that have a counterpart: 2 TP / (2 TP + FP + FN)."""
+    """Detection F1 score: 2 TP / (2 TP + FP + FN)."""
 
     aji: float
     """Aggregated Jaccard index: Kumar et al., "A dataset and a technique for
-    generalized nuclear segmentation", IEEE TMI 2017. Each drawn object takes the found
-    one of the best intersection over union; found ones that nobody took count as
-    union."""
+    generalized nuclear segmentation", IEEE TMI 2017. Each annotated instance is paired
+    with the predicted one of the best intersection over union; unpaired predictions
+    are added to the union."""
 
     pq: float
     """Panoptic quality: Kirillov et al., CVPR 2019. F1 times the mean intersection
-    over union of the matched."""
+    over union of the matches."""
 
     dice: float
-    """Of the pixels in any object."""
+    """Dice coefficient of the foreground pixels."""
 
     @classmethod
     def mean(cls, each: Sequence[Agreement]) -> Self:
-        """Return the mean over pictures, each with the same weight."""
+        """Return the mean over images, each with the same weight."""
         return cls(*np.mean([astuple(one) for one in each], axis=0).tolist())
 
 
 def agreement(drawn: NDArray[Any], found: NDArray[Any]) -> Agreement:
-    """Compare found objects with drawn ones.
+    """Compare predicted instances with annotated ones.
 
     Parameters
     ----------
     drawn, found : integer (H, W)
-        Number of the object of each pixel, 0 for none; numbers may be missing.
+        Label image: number of the instance of each pixel, 0 for none; gaps are allowed.
 
     Raises
     ------
     OutOfBoundsError
-        If the pictures differ in size.
+        If the images differ in size.
     """
     if drawn.shape != found.shape:
         message = (
@@ -83,14 +82,14 @@ def agreement(drawn: NDArray[Any], found: NDArray[Any]) -> Agreement:
 
 
 def _shared(drawn: NDArray[Any], found: NDArray[Any]) -> NDArray[np.int64]:
-    """Return how many pixels each pair of objects shares, the background first."""
+    """Return the number of shared pixels of each pair of labels, background first."""
     (rows, a), (columns, b) = (_numbered(each) for each in (drawn, found))
     counts = np.bincount(a * columns + b, minlength=rows * columns)
     return counts.reshape(rows, columns)
 
 
 def _numbered(labels: NDArray[Any]) -> tuple[int, NDArray[np.int64]]:
-    """Return labels without gaps, and how many there are with the background."""
+    """Return the number of labels with the background, and labels without gaps."""
     numbers, dense = np.unique(np.append(labels.ravel(), 0), return_inverse=True)
     return len(numbers), dense[:-1]
 
@@ -104,7 +103,7 @@ def _aji(
     best = overlap.argmax(axis=1)
     rows = np.arange(len(best))
     touches = both[rows, best] > 0
-    # A drawn object that nothing touches is union alone: its own area.
+    # An annotated instance without overlap adds its own area to the union.
     whole = np.where(touches, union[rows, best], union[rows, best] - found_px[best])
     taken = np.zeros(len(found_px), bool)
     taken[best[touches]] = True

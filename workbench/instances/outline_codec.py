@@ -1,9 +1,10 @@
-"""Outlines as they are kept: steps from point to point, in as few bytes as they take.
+"""Encoding of outlines: steps between points as variable-length integers.
 
-A point lies on a raster of 1/8 level-0 pixel. An outline is the step from the object's
-centre to its first point, then from point to point: each coordinate zigzag (0, -1, 1,
--2 ... become 0, 1, 2, 3 ...) in base 128, low digits first, the high bit set on all
-but the last. So most steps of a nucleus take one byte, and none is too long.
+Points lie on a raster of 1/8 level-0 pixel. An outline is the step from the centre of
+the instance to its first point, then from point to point: each coordinate is zigzag
+encoded (0, -1, 1, -2 ... become 0, 1, 2, 3 ...) in base 128, low digits first, the high
+bit set on all but the last. So most steps of a nucleus take one byte, and any step can
+be encoded.
 """
 
 from __future__ import annotations
@@ -25,27 +26,27 @@ _LONGEST: Final = 5
 
 
 def on_raster(points: NDArray[Any]) -> _Steps:
-    """Return level-0 points as whole steps of the raster: int32 of their shape."""
+    """Return level-0 points as integer steps of the raster: int32 of their shape."""
     steps: _Steps = np.rint(points * np.float64(STEPS_PER_PX)).astype(np.int32)
     return steps
 
 
 def off_raster(steps: _Steps) -> NDArray[np.float32]:
-    """Return steps of the raster in level-0 pixels, which is exact."""
+    """Return steps of the raster in level-0 pixels, exactly."""
     return (steps / np.float32(STEPS_PER_PX)).astype(np.float32)
 
 
 def pack(steps: _Steps, ends: _Ends, centres: _Steps) -> tuple[_Bytes, _Ends]:
-    """Return outlines as bytes, and where each ends in them.
+    """Encode outlines; return the bytes, and the end of each in them.
 
     Parameters
     ----------
     steps : int32 (P, 2)
         Points of all outlines on the raster.
     ends : int64 (N,)
-        Where each outline ends in `steps`.
+        End of each outline in `steps`.
     centres : int32 (N, 2)
-        On the raster; any point will do, one inside makes it short.
+        Points on the raster to start from; a point inside gives the shortest code.
     """
     room = np.empty(2 * _LONGEST * len(steps), np.uint8)
     byte_ends = np.empty(len(ends), np.int64)
@@ -54,10 +55,10 @@ def pack(steps: _Steps, ends: _Ends, centres: _Steps) -> tuple[_Bytes, _Ends]:
 
 
 def unpack(data: _Bytes, byte_ends: _Ends, centres: _Steps) -> tuple[_Steps, _Ends]:
-    """Return the points of outlines on the raster, int32 (P, 2), and where each ends.
+    """Decode outlines; return points on the raster, int32 (P, 2), and ends.
 
-    The inverse of `pack`. Bytes that it did not write give some outlines, never a
-    look beyond the bytes.
+    The inverse of `pack`. Damaged bytes give some outlines, but are never read beyond
+    their end.
     """
     ends = np.empty(len(byte_ends), np.int64)
     steps = np.empty((_count(data, byte_ends, ends), 2), np.int32)
@@ -66,7 +67,7 @@ def unpack(data: _Bytes, byte_ends: _Ends, centres: _Steps) -> tuple[_Steps, _En
 
 
 def centroids(found: Instances) -> NDArray[np.float32]:
-    """Return where objects are counted: their centroids as they are kept, (N, 2)."""
+    """Return the stored centroids of instances, by which they are counted, (N, 2)."""
     centres, _ = centres_of(on_raster(found.points), found.ends)
     return off_raster(centres)
 
@@ -75,7 +76,7 @@ def centroids(found: Instances) -> NDArray[np.float32]:
 def centres_of(steps: _Steps, ends: _Ends) -> tuple[_Steps, NDArray[np.float64]]:
     """Return the centroid of each outline on the raster, and its area in px².
 
-    Of an outline without area it is the middle of its box.
+    For an outline without area it is the middle of its bounding box.
     """
     count = len(ends)
     centres = np.empty((count, 2), np.int32)
@@ -108,7 +109,7 @@ def centres_of(steps: _Steps, ends: _Ends) -> tuple[_Steps, NDArray[np.float64]]
 
 @numba.njit(nogil=True, cache=True)
 def boxes_of(steps: _Steps, ends: _Ends) -> _Steps:
-    """Return the smallest box around each outline on the raster: int32 (N, 4)."""
+    """Return the bounding box of each outline on the raster: int32 (N, 4)."""
     boxes = np.zeros((len(ends), 4), np.int32)
     start = 0
     for i in range(len(ends)):
@@ -124,10 +125,10 @@ def boxes_of(steps: _Steps, ends: _Ends) -> _Steps:
 
 @numba.njit(nogil=True, cache=True)
 def curve_order(centres: _Steps) -> NDArray[np.uint64]:
-    """Return where each point lies on a curve that keeps neighbours together.
+    """Return the position of points on a curve that keeps neighbours together.
 
-    The bits of x and y take turns (G. M. Morton, "A computer oriented geodetic data
-    base", IBM, 1966). Left of and above the slide comes first.
+    The bits of x and y are interleaved (G. M. Morton, "A computer oriented geodetic
+    data base", IBM, 1966). Points left of and above the slide come first.
     """
     codes = np.empty(len(centres), np.uint64)
     for i in range(len(centres)):
@@ -169,7 +170,7 @@ def _pack(
 
 @numba.njit(nogil=True, cache=True)
 def _count(data: _Bytes, byte_ends: _Ends, ends: _Ends) -> int:
-    """Fill in where each outline ends, in points; return how many there are."""
+    """Set the end of each outline, in points; return the number of points."""
     start, points = 0, 0
     for i in range(len(byte_ends)):
         numbers = 0

@@ -1,4 +1,4 @@
-"""What has objects to show: a file, or a run under way."""
+"""Protocol of a source of instances: a file, or a run in progress."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class InstanceSource(Protocol):
-    """Objects with their classes, measures and outlines, looked up by place."""
+    """Instances with their classes, measures and outlines, queried by box."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -23,30 +23,30 @@ class InstanceSource(Protocol):
 
     @property
     def colours(self) -> tuple[Colour, ...]:
-        """One for each class, or none."""
+        """One colour for each class, or none."""
         ...
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """Names of what is measured of each object."""
+        """Names of the measures of each instance."""
         ...
 
     @property
     def version(self) -> int | str:
-        """Another one whenever there is something else to show."""
+        """Version of the content; changes whenever the content changes."""
         ...
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of instances."""
         ...
 
     def within(self, box: BoxLike) -> tuple[NDArray[np.int64], Instances]:
-        """Return the objects whose own boxes share a point with a box, and their ids.
+        """Return the instances whose bounding boxes share a point with a box.
 
         Parameters
         ----------
         box : Box or (x0, y0, x1, y1)
-            In level-0 pixels.
+            Level-0 pixels.
 
         Returns
         -------

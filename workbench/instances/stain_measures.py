@@ -1,4 +1,4 @@
-"""How much of each stain is in every object, measured again on its slide."""
+"""Stain of each instance, measured on its slide."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _BLOCK_PX: Final = 1024
 
 
 class HasOutlines(Protocol):
-    """What a store of instances is here."""
+    """The part of a store of instances that is needed here."""
 
     def __len__(self) -> int:
-        """Return how many ids there are."""
+        """Return the number of ids."""
 
     def columns(self, names: list[str]) -> dict[str, NDArray[Any]]:
-        """Return what is known of all objects."""
+        """Return columns of all instances."""
 
     def take(self, ids: NDArray[np.int64]) -> Instances:
-        """Return some objects."""
+        """Return the instances with some ids."""
 
 
 def measure_stains(
@@ -40,29 +40,29 @@ def measure_stains(
     *,
     mpp: float | None = None,
 ) -> dict[str, NDArray[np.float32]]:
-    """Return the mean amount of each stain in every object.
+    """Return the mean amount of each stain in every instance.
 
-    Reads only where objects are, a block at a time.
+    Only the parts of the slide that contain instances are read, block by block.
 
     Parameters
     ----------
     slide : Slide
     store : InstanceStore or EditedInstances
-        Of that slide.
+        Store of that slide.
     stains : mapping of str to float32 (3, 256)
-        Amounts by grey level, see `measure`.
+        Amounts by grey level and channel, see `measure`.
     mpp : float, optional
-        Resolution to measure at; by default as the slide was scanned.
+        Resolution of the measurement; by default that of the scan.
 
     Returns
     -------
     dict of str to float32 (N,)
-        NaN for an object that holds no pixel's centre.
+        NaN for an instance that contains no pixel centre.
 
     Raises
     ------
     SlideReadError
-        If the slide is damaged there.
+        If a part of the slide that is read is damaged.
     """
     scale = 1.0 if mpp is None else mpp / slide.require_mpp()
     side = max(1, round(_BLOCK_PX * scale))

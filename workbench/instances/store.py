@@ -1,10 +1,10 @@
-"""Instances on disk: a Parquet file in which neighbours lie together.
+"""Instance files: Parquet files in which neighbours are stored together.
 
-One row an object, in the order of a curve that fills the plane; the number of the row
-is the object's id. Columns: `x` and `y` (centroid, level-0 pixels, on a raster of 1/8),
-`class` (index of its name), `score`, each measure by its name, `size_px` (side of the
-square of its area) and `outline` (see `outlines.py`). What belongs to the whole file is
-in its metadata, under "workbench", as JSON. Nothing here needs torch.
+One row per instance, in the order of a space-filling curve; the number of the row is
+the id. Columns: `x` and `y` (centroid, level-0 pixels, on a raster of 1/8), `class`
+(index of its name), `score`, each measure by its name, `size_px` (side of the square of
+its area) and `outline` (see `outline_codec.py`). File-level data are JSON in the
+metadata, under "workbench". Imports no torch.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 __all__ = ["Group", "InstanceStore", "InstanceWriter", "open_instances"]
 
 _KNOWN: Final = OWN[:-1]
-"""What is known of every object, besides its outline and its measures."""
+"""Columns of every instance, besides its outline and its measures."""
 
 _HELD: Final = 1 << 20
-"""Objects of which the outlines stay in memory, about."""
+"""Approximate number of instances whose outlines stay in memory."""
 
 _DAMAGE: Final = (
     pa.ArrowException,
@@ -63,27 +63,26 @@ _DAMAGE: Final = (
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Group:
-    """Neighbours that are read together, with their outlines on the raster."""
+    """Neighbouring instances that are read together, with outlines on the raster."""
 
     first: int
-    """Id of the first of them; the others follow."""
+    """Id of the first one; the others follow."""
 
     steps: NDArray[np.int32]
     """Points of all outlines: int32 (P, 2), in 1/8 level-0 pixel."""
 
     ends: NDArray[np.int64]
-    """Where each outline ends in `steps`: (N,)."""
+    """End of each outline in `steps`: (N,)."""
 
     boxes: NDArray[np.int32]
-    """Around each, in 1/8 level-0 pixel: (N, 4)."""
+    """Bounding boxes, in 1/8 level-0 pixel: (N, 4)."""
 
 
 class InstanceStore:
-    """The instances of a run, however many; opened with `open_instances`.
+    """The instances of a run, in a file of any size; see `open_instances`.
 
-    Opening reads what is known of the whole. Columns are read when they are asked
-    for, and kept; outlines group by group, and the last ones used are kept. Safe from
-    any number of threads.
+    Opening reads the metadata. Columns are read when first used, and cached; outlines
+    are read group by group, and those used last are cached. Thread-safe.
     """
 
     def __init__(self, path: Path) -> None:
@@ -96,27 +95,27 @@ class InstanceStore:
             facts = json.loads(self._file.metadata.metadata[KEY.encode()])
             _check(path, facts)
             self.id: str = facts["id"]
-            """Of the content: equal for equal objects."""
+            """Digest of the content: equal for equal instances."""
             self.classes: tuple[str, ...] = tuple(facts["classes"])
-            """Names, by index."""
+            """Names of the classes, by index."""
             self.colours: tuple[Colour, ...] = tuple(map(tuple, facts["colours"]))
             """sRGB of each class."""
             self.mpp: float | None = facts["mpp"]
             """Micrometres per level-0 pixel; None: not known."""
             known = facts.get("covered")
             self.covered: Coverage | None = known and Coverage.from_dict(known)
-            """Where objects were looked for; None: the file does not say."""
+            """Area that was searched for instances; None: not in the file."""
             self.bounds = np.array(facts["bounds"], np.int32).reshape(-1, 4)
-            """Around the outlines of each group, in level-0 pixels: (G, 4)."""
+            """Bounding box of each group, in level-0 pixels: (G, 4)."""
             metadata = self._file.metadata
             lengths = [
                 metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)
             ]
         self.firsts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-        """Id of the first object of each group, and the number of all: (G + 1,)."""
+        """Id of the first instance of each group, and the total number: (G + 1,)."""
         names = self._file.schema_arrow.names
         self.measures: tuple[str, ...] = tuple(n for n in names if n not in OWN)
-        """Names of what was measured of each."""
+        """Names of the measures."""
         self._gone = np.empty(0, np.int64)
         self._columns: dict[str, NDArray[Any]] = {}
         self._groups: LRUCache[int, Group] = LRUCache(
@@ -124,27 +123,27 @@ class InstanceStore:
         )
 
     def __len__(self) -> int:
-        """Return how many objects there are."""
+        """Return the number of instances."""
         return int(self.firsts[-1])
 
     def __repr__(self) -> str:
-        """Say what it is in one line."""
-        return f"<InstanceStore '{self.path}': {len(self):,} objects>"
+        """Return a one-line description."""
+        return f"<InstanceStore '{self.path}': {len(self):,} instances>"
 
     @property
     def version(self) -> str:
-        """Stays: what is on disk does not change."""
+        """Version of the content; constant, since the file does not change."""
         return "0"
 
     @property
     def gone(self) -> NDArray[np.int64]:
-        """Ids of objects that do not count; none, but in files of older versions."""
+        """Ids of instances that are not counted; only in files of older versions."""
         return self._gone
 
     def restrict(self, covered: Coverage) -> None:
-        """Say what the run covered, for files of older versions, which do not say it.
+        """Set the area that the run covered, for files of older versions.
 
-        What lies outside of the region that was asked for is taken as not found.
+        Instances outside the region of the run are then not counted.
         """
         self.covered = covered
         if covered.region is not None:
@@ -160,12 +159,12 @@ class InstanceStore:
         return tuple(PALETTE[i % len(PALETTE)] for i in range(len(self.classes)))
 
     def columns(self, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
-        """Return what is known of all objects, by id.
+        """Return columns of all instances, by id.
 
         Parameters
         ----------
         names : iterable of str, optional
-            Of "x", "y" (float32, level-0 pixels), "class" (uint16), "score"
+            Names among "x", "y" (float32, level-0 pixels), "class" (uint16), "score"
             (float32), "size_px" (uint16) and the measures (float32); by default all.
 
         Raises
@@ -181,12 +180,12 @@ class InstanceStore:
         return {name: self._column(name) for name in wanted}
 
     def within(self, box: BoxLike) -> tuple[NDArray[np.int64], Instances]:
-        """Return the objects whose own boxes share a point with a box, and their ids.
+        """Return the instances whose bounding boxes share a point with a box.
 
         Raises
         ------
         RunError
-            If the file is damaged there.
+            If a part of the file that is read is damaged.
         """
         box = Box.of(box)
         edges = np.array([box.x0, box.y0, box.x1, box.y1]) * STEPS_PER_PX
@@ -202,12 +201,12 @@ class InstanceStore:
         return ids, self.take(ids)
 
     def take(self, ids: NDArray[np.int64] | Iterable[int]) -> Instances:
-        """Return some objects, in the order of their ids as given.
+        """Return some instances, in the order of the given ids.
 
         Raises
         ------
         RunError
-            If there is none of such an id, or the file is damaged.
+            If there is no such id, or the file is damaged.
         """
         ids = self._checked(ids)
         numbers = np.searchsorted(self.firsts, ids, "right") - 1
@@ -229,11 +228,11 @@ class InstanceStore:
         )
 
     def rows(self, ids: NDArray[np.int64] | Iterable[int]) -> pd.DataFrame:
-        """Return some objects as a table: a row each, under their ids.
+        """Return a table of some instances, one row each, with ids as index.
 
         Columns: "class" (name), "score", "x", "y" (level-0 pixels), the measures.
         """
-        import pandas as pd  # noqa: PLC0415 - takes longer to import than all the rest
+        import pandas as pd  # noqa: PLC0415 - slow to import
 
         ids = self._checked(ids)
         values = self.columns(["score", "x", "y", *self.measures])
@@ -242,22 +241,22 @@ class InstanceStore:
         return pd.DataFrame(table, index=pd.Index(ids, name="id"))
 
     def frame(self) -> pd.DataFrame:
-        """Return all objects that count as a table, without outlines; see `rows`."""
+        """Return a table of all counted instances, without outlines; see `rows`."""
         return self.rows(np.setdiff1d(np.arange(len(self)), self.gone))
 
     def groups_in(self, box: Box) -> list[int]:
-        """Return the numbers of the groups with outlines that may lie in a box."""
+        """Return the numbers of the groups whose outlines may lie in a box."""
         x0, y0, x1, y1 = self.bounds.T
         hit = (x0 < box.x1) & (y0 < box.y1) & (x1 >= box.x0) & (y1 >= box.y0)
         return np.flatnonzero(hit).tolist()
 
     def group(self, number: int) -> Group:
-        """Return a group, read now or lately.
+        """Return a group, from the cache or the file.
 
         Raises
         ------
         RunError
-            If the file is damaged there.
+            If a part of the file that is read is damaged.
         """
         with self._lock:
             held = self._groups.get(number)
@@ -301,7 +300,7 @@ class InstanceStore:
         )
         wrong = numbers[(numbers < 0) | (numbers >= len(self))]
         if len(wrong):
-            message = f"'{self.path}' has no object {wrong[0]}."
+            message = f"'{self.path}' has no instance {wrong[0]}."
             raise RunError(message, f"Ids go from 0 to {len(self) - 1}.")
         return numbers
 
@@ -317,7 +316,7 @@ def open_instances(path: str | os.PathLike[str]) -> InstanceStore:
     Raises
     ------
     RunError
-        If there is none, it is damaged, or of a newer version of this program.
+        If there is no file, it is damaged, or has a newer format.
     """
     file = Path(path)
     if not is_file(file):
@@ -328,23 +327,25 @@ def open_instances(path: str | os.PathLike[str]) -> InstanceStore:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn what a damaged file or a failing disk says into a `RunError`."""
+    """Convert errors of a damaged file or a failing disk to `RunError`."""
     try:
         yield
     except _DAMAGE as error:
         message = f"'{path}' cannot be read: {error}."
-        remedy = "Run again into another folder, or bring the file back from a copy."
+        remedy = "Run again into another folder, or restore the file from a backup."
         raise RunError(message, remedy) from error
 
 
 def _check(path: Path, facts: dict[str, Any]) -> None:
     if facts["format"] != FORMAT:
         message = f"'{path}' is of format {facts['format']}, not {FORMAT}."
-        raise RunError(message, "Open it with the version of this program it is from.")
+        raise RunError(
+            message, "Open it with the version of this program that wrote it."
+        )
 
 
 def _group(first: int, centres: NDArray[np.int32], packed: pa.ChunkedArray) -> Group:
-    """Return outlines that were read, as they lie around their centres."""
+    """Return a group of decoded outlines."""
     outline = packed.combine_chunks()
     outline = outline.chunk(0) if isinstance(outline, pa.ChunkedArray) else outline
     _, offsets, data = outline.buffers()
@@ -354,7 +355,7 @@ def _group(first: int, centres: NDArray[np.int32], packed: pa.ChunkedArray) -> G
 
 
 def _outlines(group: Group, ids: NDArray[np.int64]) -> Instances:
-    """Return the outlines of some objects of a group, and nothing else of them."""
+    """Return the outlines of some instances of a group, without other values."""
     count = len(group.ends)
     whole = Instances(
         points=off_raster(group.steps),

@@ -1,9 +1,9 @@
-"""Outlines of labelled objects: rings that, filled again, give back the labels.
+"""Outlines of label images: rings that, when filled, reproduce the labels.
 
-A ring goes through the middles of the pixel edges between an object and what is
-around it, so it cuts the corners of the staircase: it is shorter than the staircase,
-encloses the object's pixels to half a pixel of area, holds the centre of each of them
-and of no other, and neighbours share it where they touch.
+A ring passes through the midpoints of the pixel edges between an instance and its
+surroundings, so it cuts the corners of the staircase: it is shorter than the staircase,
+encloses the area of the pixels to half a pixel, contains the centres of exactly these
+pixels, and neighbours share it where they touch.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Outlines(NamedTuple):
     """float32 (P, 2), x and y."""
 
     ends: NDArray[np.int64]
-    """Where each ring ends in `points`: int64 (N,)."""
+    """End of each ring in `points`: int64 (N,)."""
 
 
 def trace(
@@ -37,23 +37,23 @@ def trace(
 ) -> Outlines:
     """Return the outline of each label.
 
-    Of an object in several parts (pixels that meet at a corner are one part) the
+    Of an instance in several parts (pixels that meet at a corner are one part) the
     largest is traced; holes are filled.
 
     Parameters
     ----------
     labels : int32 (H, W)
-        0 is background; objects are 1 to n.
+        0 is background; instances are 1 to n.
     origin : (float, float)
-        Where the upper left corner of the labels lies, in level-0 pixels.
+        Upper left corner of the labels, in level-0 pixels.
     scale : float
-        Level-0 pixels for each pixel of the labels.
+        Level-0 pixels per pixel of the labels.
 
     Returns
     -------
     Outlines
-        n rings, clockwise as seen, in level-0 pixels; a number below n that labels
-        no pixel has an empty one.
+        n rings, clockwise on the screen, in level-0 pixels; a number below n without
+        pixels has an empty ring.
     """
     whole, first = largest_parts(labels)
     return rings(whole, first, origin=origin, scale=scale)
@@ -62,13 +62,13 @@ def trace(
 def largest_parts(
     labels: NDArray[np.int32],
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Return the labels with only the largest part of each object.
+    """Return the labels with only the largest part of each instance.
 
     Returns
     -------
     labels : int32 (H, W)
     first : int64 (n,)
-        Where each object begins in the flat raster, row by row; -1: nowhere.
+        Index of the first pixel of each instance in the flat raster; -1: none.
     """
     whole = np.array(labels, np.int32, order="C")
     first = np.full(int(whole.max(initial=0)), -1, np.int64)
@@ -83,7 +83,7 @@ def rings(
     origin: tuple[float, float],
     scale: float,
 ) -> Outlines:
-    """Trace the objects that begin at `first`, each in one part; -1: an empty ring."""
+    """Trace the instances with first pixels `first`, one part each; -1: empty ring."""
     halves, ends = _follow(labels, first)
     points = np.asarray(origin) + halves * (scale / 2)
     on_raster = np.rint(points * STEPS_PER_PX) / STEPS_PER_PX
@@ -111,7 +111,7 @@ def _joined(labels: NDArray[np.int32]) -> NDArray[np.int32]:
             label = flat[here]
             if label <= 0:
                 continue
-            # What is above is joined already to what is left and right of it.
+            # The pixel above is joined already to its left and right neighbours.
             if y > 0 and flat[here - width] == label:
                 parent[here] = parent[here - width]
                 continue
@@ -127,12 +127,12 @@ def _joined(labels: NDArray[np.int32]) -> NDArray[np.int32]:
 
 @numba.njit(nogil=True, cache=True)
 def _keep_largest(labels: NDArray[np.int32], first: NDArray[np.int64]) -> None:
-    """Clear all parts but the largest of each object; tell where that begins."""
+    """Clear all parts but the largest of each instance; set its first pixel."""
     flat = labels.ravel()
     parent = _joined(labels)
     size = np.zeros(flat.size, np.int32)
     for here in range(flat.size):
-        if flat[here] > 0:  # parents come before, and have found their root
+        if flat[here] > 0:  # parents come first, and have found their root
             parent[here] = parent[parent[here]]
             size[parent[here]] += 1
     for here in range(flat.size):
@@ -149,10 +149,9 @@ def _keep_largest(labels: NDArray[np.int32], first: NDArray[np.int64]) -> None:
 def _follow(
     labels: NDArray[np.int32], first: NDArray[np.int64]
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Walk along the edges of each object, itself on the right, from where it begins.
+    """Follow the edges of each instance, clockwise, from its first pixel.
 
-    Returns the middles of the edges in half pixels, those left out between which the
-    way is straight.
+    Returns the midpoints of edges in half pixels, without those on straight runs.
     """
     height, width = labels.shape
     points = np.empty((1024 + 32 * len(first), 2), np.int32)
@@ -165,7 +164,7 @@ def _follow(
         label = labels[first[number] // width, first[number] % width]
         y0, x0 = first[number] // width, first[number] % width
         x, y, dx, dy = x0, y0, 1, 0
-        came_x, came_y = 1, -1  # up the left edge, round the corner
+        came_x, came_y = 1, -1  # up the left edge, around the corner
         while True:
             # The pixels ahead, left and right of the end of this edge.
             left_x, left_y = x + dx + (dx + dy - 1) // 2, y + dy + (dy - dx - 1) // 2

@@ -1,8 +1,8 @@
-"""Writing instances: streamed, in bounded memory, sorted so that neighbours are near.
+"""Writing of instance files: streamed, in bounded memory, sorted by position.
 
-What is appended goes to a spill file in sorted stretches; at the end they are merged
-into a Parquet file, which is moved into place whole. `store.py` reads it and says what
-is in it.
+Appended instances go to a spill file in sorted runs; at the end these are merged into a
+Parquet file, which is moved into place whole. `store.py` reads the file and documents
+its content.
 """
 
 from __future__ import annotations
@@ -39,25 +39,25 @@ if TYPE_CHECKING:
     from workbench.tiling.coverage import Coverage
 
 FORMAT: Final = 1
-"""Of the file; grows when older programs could no longer read it."""
+"""Format version of the file; increases on incompatible changes."""
 
 KEY: Final = "workbench"
-"""Of the metadata that is the program's own."""
+"""Key of the program's own metadata."""
 
 OWN: Final = ("x", "y", "class", "score", "size_px", "outline")
-"""Columns that are no measures."""
+"""Columns other than measures."""
 
 GROUP: Final = 2048
-"""Objects that are read together, about."""
+"""Approximate number of instances in a group, which is read together."""
 
 _STRETCH: Final = 65_536
-"""Objects that are sorted in memory."""
+"""Number of instances that are sorted in memory."""
 
 _SAMPLED: Final = 16
-"""One of so many tells where the groups lie."""
+"""One of this many instances is sampled to find the bounds of the groups."""
 
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
-"""2^64 over the golden ratio: multiplied by it, near numbers lie far apart."""
+"""2^64 over the golden ratio: the product with it spreads near numbers."""
 
 _LARGEST_PX: Final = 65_535
 _SPILLED: Final = ("curve", "left", "top", "right", "bottom")
@@ -65,10 +65,10 @@ _SPILLED: Final = ("curve", "left", "top", "right", "bottom")
 
 
 class InstanceWriter:
-    """Writes objects as they are found; in any order they become the same file.
+    """Writes instances as they come; the file does not depend on their order.
 
-    A context manager: the file is there once the block has ended without an error,
-    and not at all otherwise; one that was there before stays until then.
+    A context manager: the file exists after the block has ended without an error, and
+    not otherwise; an earlier file stays until then.
 
     Parameters
     ----------
@@ -78,17 +78,17 @@ class InstanceWriter:
         Names of the classes, by index.
     colours : sequence of (red, green, blue), optional
         One for each class, or none.
-    measures : sequence of str
+    Names of the measures of each instance, in the order of the columns.
         Names of what is measured of each object, in the order of the columns.
     mpp : float, optional
-        Micrometres per level-0 pixel of the slide, if it is known.
+        Micrometres per level-0 pixel of the slide, if known.
     covered : Coverage, optional
-        Where objects were looked for, if that is known.
+        Area that was searched for instances, if known.
 
     Raises
     ------
     RunFolderError
-        If the disk refuses.
+        If writing fails.
 
     Examples
     --------
@@ -124,7 +124,7 @@ class InstanceWriter:
         self._sink: Any = None
 
     def __enter__(self) -> Self:
-        """Begin to write."""
+        """Open the spill file."""
         with disk_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._sink = pa.ipc.new_file(str(self._spill), self._schema)
@@ -136,7 +136,7 @@ class InstanceWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Sort what was written and move it into place; nothing of it on an error."""
+        """Sort the instances and move the file into place; discard it on an error."""
         try:
             if error is None:
                 self._finish()
@@ -147,14 +147,14 @@ class InstanceWriter:
             self._part.unlink(missing_ok=True)
 
     def append(self, found: Instances) -> None:
-        """Add objects.
+        """Add instances.
 
         Raises
         ------
         RunError
-            If one has a class without a name, no point, or not the measures announced.
+            If one has an unnamed class or no point, or the measures differ.
         RunFolderError
-            If the disk refuses.
+            If writing fails.
         """
         if not len(found):
             return
@@ -167,16 +167,16 @@ class InstanceWriter:
         number = len(self._facts["classes"])
         if found.classes.max() >= number:
             message = f"There is no class {found.classes.max()} of {number}."
-            raise RunError(message, "Name all classes when the file is begun.")
+            raise RunError(message, "Name all classes when the file is opened.")
         if np.diff(found.ends, prepend=0).min() < 1:
-            message = "An object has no outline."
+            message = "An instance has no outline."
             raise RunError(message, "Leave it out.")
         if missing := set(self._measures) - set(found.measures):
-            message = f"The objects have no measure '{min(missing)}'."
+            message = f"The instances have no measure '{min(missing)}'."
             raise RunError(message, "Measure all, or leave it out for all.")
 
     def _put_down(self) -> None:
-        """Write what waits as one sorted stretch."""
+        """Write the waiting instances as one sorted run."""
         if not self._waiting:
             return
         stretch = _sorted(pa.concat_tables(self._waiting))
@@ -195,7 +195,7 @@ class InstanceWriter:
         move_file(self._part, self.path)
 
     def _merge(self, spill: Any) -> None:
-        """Write the groups, one after the other, each from all stretches."""
+        """Write the groups, one after the other, each from all runs."""
         stretches = [spill.get_batch(i) for i in range(spill.num_record_batches)]
         codes = [stretch["curve"].to_numpy() for stretch in stretches]
         starts = [0] * len(stretches)
@@ -241,7 +241,7 @@ def _schema(measures: Sequence[str]) -> pa.Schema:
 
 
 def _format(measures: Sequence[str]) -> dict[str, Any]:
-    """Return how columns are stored: numbers byte by byte, and all squeezed."""
+    """Return the encoding of columns: byte stream split, compressed."""
     numbers = ["x", "y", "score", *measures]
     return {
         "compression": "zstd",
@@ -255,7 +255,7 @@ def _format(measures: Sequence[str]) -> dict[str, Any]:
 
 
 def _table(found: Instances, schema: pa.Schema, measures: Sequence[str]) -> pa.Table:
-    """Return objects as rows of the spill file."""
+    """Return instances as rows of the spill file."""
     steps = on_raster(found.points)
     centres, areas = centres_of(steps, found.ends)
     data, byte_ends = pack(steps, found.ends, centres)
@@ -276,17 +276,17 @@ def _table(found: Instances, schema: pa.Schema, measures: Sequence[str]) -> pa.T
 
 
 def _sorted(table: pa.Table) -> pa.Table:
-    """Return rows along the curve; where objects share a place, by what they are."""
+    """Return rows sorted along the curve; ties are sorted by content."""
     keys = ("score", "class", "size_px", "left", "curve")
     order = np.lexsort([table[name].to_numpy() for name in keys])
     return table.take(pa.array(order))
 
 
 def _edges(codes: list[NDArray[np.uint64]]) -> list[np.uint64]:
-    """Return the curve's values at which groups of about the same size end."""
+    """Return the values of the curve that bound groups of similar size."""
     if not codes:
         return []
-    # Chosen by their place alone: the same ones in whatever order they were written.
+    # Sampled by position alone, so the order of writing does not matter.
     share = np.uint64(np.iinfo(np.uint64).max // _SAMPLED)
     sampled = np.sort(np.concatenate([c[c * _SPREAD <= share] for c in codes]))
     inner = np.unique(sampled[:: GROUP // _SAMPLED])[1:]
@@ -294,7 +294,7 @@ def _edges(codes: list[NDArray[np.uint64]]) -> list[np.uint64]:
 
 
 def _bounds(group: pa.Table) -> list[int]:
-    """Return the box around the outlines of a group, in whole level-0 pixels."""
+    """Return the bounding box of the outlines of a group, in whole level-0 pixels."""
     low = [group[name].to_numpy().min() // STEPS_PER_PX for name in ("left", "top")]
     high = [
         -(-group[name].to_numpy().max() // STEPS_PER_PX) for name in ("right", "bottom")
@@ -303,7 +303,7 @@ def _bounds(group: pa.Table) -> list[int]:
 
 
 def _digest(digest: Any, group: pa.Table) -> None:
-    """Take the content of a group into the id of the file."""
+    """Add the content of a group to the digest of the file."""
     for name in group.schema.names:
         column = group[name].chunk(0)
         for buffer in column.buffers():

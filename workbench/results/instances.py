@@ -15,7 +15,7 @@ from workbench.geometry import Box
 from workbench.instances.instances import Instances
 from workbench.instances.measure import SHAPES
 from workbench.instances.outline_codec import centroids
-from workbench.instances.stitching.claims import Claims, Kind
+from workbench.instances.stitching.claims import ClaimKind, Claims
 from workbench.instances.stitching.codec import decode, held
 from workbench.instances.stitching.overlaps import Disjoint
 from workbench.instances.stitching.resolve import resolve_claims
@@ -100,14 +100,16 @@ def write_instances(
             file.append(kept := instances.take(inside))
             counts[:] += np.bincount(kept.classes, minlength=len(counts))
 
-        border_claims = [c.take(c.kinds != Kind.OWN) for c in _claims(journal, latest)]
+        border_claims = [
+            c.take(c.kinds != ClaimKind.OWN) for c in _claims(journal, latest)
+        ]
         layered = _classes_may_overlap(card)
         resolved, report = resolve_claims(
             Claims.concatenate(border_claims), grid, tiles, mpp, layered=layered
         )
         disjoint = Disjoint(resolved, mpp, layered=layered)
         for claims in _claims(journal, latest):
-            own = claims.instances.take(claims.kinds == Kind.OWN)
+            own = claims.instances.take(claims.kinds == ClaimKind.OWN)
             disjoint.meet(own)
             write(own)
         parted, trimmed, dropped = disjoint.parted()

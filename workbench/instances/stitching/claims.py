@@ -1,16 +1,16 @@
-"""Objects at the seams between tiles: each one once, and whole.
+"""Claims of tiles on instances at tile borders, so that each is counted once and whole.
 
 Tiles overlap by twice their margin, and their cores partition the slide. The core that
-holds the anchor of an object (its centroid) decides which tile answers for it, so
-most objects need nobody else. Two kinds do, and are held back until all tiles are done:
+contains the anchor of an instance (its centroid) decides which tile owns it, so most
+instances need no other tile. Two kinds do, and are kept until all tiles are done:
 
-- near the edge of a core or across it, where a network that sees other surroundings,
-  or a raster that lies a fraction of a pixel beside, can move an anchor to the other
-  side, and where what another tile finds may overlap: such objects are claimed from
-  both sides, and the better claim holds;
-- as large as the margin, so that no tile may hold one whole: every tile whose core it
-  reaches claims what it sees, and what is the same in the overlap of two tiles is
-  united.
+- near the edge of a core or across it, where a network with another context, or a
+  raster shifted by a fraction of a pixel, can move an anchor to the other side, and
+  where instances of two tiles may overlap: such instances are claimed from both sides,
+  and the better claim is kept;
+- as large as the margin, so that no tile may contain one whole: every tile whose core
+  it reaches claims the part that it sees, and parts that are equal in the overlap of
+  two tiles are merged.
 """
 
 from __future__ import annotations
@@ -33,41 +33,41 @@ if TYPE_CHECKING:
     from workbench.tiling.grid import Grid
 
 _WAVER_PX: Final = 3.0
-"""By how much two tiles may differ on where an anchor is, in tile pixels."""
+"""Maximum difference between two tiles in the position of an anchor, in tile pixels."""
 
 _NEAR_PX: Final = 2 * _WAVER_PX
-"""An anchor farther than this inside a core is not claimed from outside: whoever
-claims one within `_WAVER_PX` beyond its own core must find its owner's claim too."""
+"""Depth inside a core from which an anchor is not claimed from outside: a claim within
+`_WAVER_PX` beyond a core must meet the claim of its owner."""
 
 _NEARLY: Final = 0.9
-"""Objects of this share of the margin may be as large as it in another tile's eyes."""
+"""Share of the margin from which an instance may be as large as it in another tile."""
 
 
-class Kind(IntEnum):
-    """What a tile says of an object that it found."""
+class ClaimKind(IntEnum):
+    """ClaimKind of a claim of a tile on an instance."""
 
     OWN = 0
-    """It lies wholly in my core, and nobody else can think that it lies in theirs."""
+    """The instance lies in the core of the tile, and no other tile can claim it."""
     NEAR = 1
-    """Its anchor lies in my core, but near its edge, or it reaches across that."""
+    """Its anchor lies in the core, but near its edge, or it extends across the edge."""
     BEYOND = 2
-    """It lies near my core, but beyond its edge: take mine if its owner missed it."""
+    """It lies near the core, but outside; used if its owner has missed it."""
     LARGE = 3
-    """It reaches into my core and is as large as the margin: I may see a part."""
+    """It extends into the core and is as large as the margin; it may be a part."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Claims:
-    """What tiles say they have found."""
+    """Claims of tiles on instances."""
 
     instances: Instances
     tiles: NDArray[np.int64]
-    """Which tile of the grid found each: (N,)."""
+    """Number of the claiming tile: (N,)."""
     kinds: NDArray[np.uint8]
-    """`Kind` of each: (N,)."""
+    """`ClaimKind` of each: (N,)."""
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of claims."""
         return len(self.instances)
 
     @classmethod
@@ -80,43 +80,43 @@ class Claims:
         )
 
     def take(self, which: NDArray[np.int64] | NDArray[np.bool_]) -> Self:
-        """Return some of them, in the order of `which` (numbers, or a mask)."""
+        """Return the selected claims, in the order of `which` (indices or a mask)."""
         return type(self)(
             self.instances.take(which), self.tiles[which], self.kinds[which]
         )
 
     @property
     def held(self) -> Self:
-        """Those that count until all tiles are done."""
-        return self.take(self.kinds != Kind.BEYOND)
+        """Claims that count until all tiles are done."""
+        return self.take(self.kinds != ClaimKind.BEYOND)
 
 
 class Survey(NamedTuple):
-    """Where the objects of one tile lie."""
+    """Size and position of the instances of one tile."""
 
     area: NDArray[np.int64]
     """Pixels of each: (n,)."""
     anchors: NDArray[np.float64]
     """Centroid, in tile pixels from the tile's corner: (n, 2), x and y."""
     extent: NDArray[np.int64]
-    """Longer side of the box around each, in tile pixels: (n,)."""
+    """Longer side of the bounding box, in tile pixels: (n,)."""
     in_core: NDArray[np.bool_]
-    """Whether a pixel of it lies in the core: (n,)."""
+    """Whether some pixel lies in the core: (n,)."""
     inside: NDArray[np.bool_]
-    """Whether all of it lies in the core: (n,)."""
+    """Whether all pixels lie in the core: (n,)."""
     crosses: NDArray[np.bool_]
-    """Whether it comes within a pixel of the core's edge, or across it: (n,)."""
+    """Whether it is within a pixel of the core's edge, or across it: (n,)."""
     cut: NDArray[np.bool_]
     """Whether it touches the edge of the tile: (n,)."""
 
 
 def survey(labels: NDArray[np.int32], count: int, core: NDArray[np.float64]) -> Survey:
-    """Look where objects lie.
+    """Measure size and position of the instances in a label image.
 
     Parameters
     ----------
     labels : int32 (H, W)
-        Objects are 1 to `count`.
+        Instances are 1 to `count`.
     count : int
     core : float64 (4,)
         x0, y0, x1, y1 of the core, in tile pixels from the tile's corner.
@@ -146,7 +146,7 @@ def survey(labels: NDArray[np.int32], count: int, core: NDArray[np.float64]) -> 
 
 
 def kinds_of(seen: Survey, grid: Grid, tile: int) -> NDArray[np.int64]:
-    """Return the `Kind` of each object of a tile, int64 (n,); -1: not its business."""
+    """Return the `ClaimKind` of each instance, int64 (n,); -1: not claimed."""
     box, core = grid.tile(tile), grid.core(tile)
     scale = box.width / grid.tile_px
     anchors = np.floor([box.x0, box.y0] + seen.anchors * scale)
@@ -155,18 +155,20 @@ def kinds_of(seen: Survey, grid: Grid, tile: int) -> NDArray[np.int64]:
     nearly = reaches & (seen.extent >= _NEARLY * grid.margin_px)
     near = (beyond > -_NEAR_PX * scale) | seen.crosses
     kinds = np.full(len(seen.area), -1, np.int64)
-    # A part says nothing of where the anchor of the whole is.
+    # The anchor of a part is not that of the whole.
     visitor = (beyond > 0) & ~seen.cut
-    kinds[visitor & ((beyond <= _WAVER_PX * scale) | nearly)] = Kind.BEYOND
-    kinds[beyond <= 0] = Kind.OWN
-    kinds[(beyond <= 0) & near] = Kind.NEAR
-    kinds[seen.in_core & ~seen.inside & (seen.extent >= grid.margin_px)] = Kind.LARGE
+    kinds[visitor & ((beyond <= _WAVER_PX * scale) | nearly)] = ClaimKind.BEYOND
+    kinds[beyond <= 0] = ClaimKind.OWN
+    kinds[(beyond <= 0) & near] = ClaimKind.NEAR
+    kinds[seen.in_core & ~seen.inside & (seen.extent >= grid.margin_px)] = (
+        ClaimKind.LARGE
+    )
     kinds[seen.area == 0] = -1
     return kinds
 
 
 def _outside(points: NDArray[np.float64], core: Box) -> NDArray[np.float64]:
-    """Return how far points (of whole pixels) lie outside a box; negative: inside."""
+    """Return the distance of points (in whole pixels) from a box; negative: inside."""
     low = np.array([core.x0, core.y0]) - points
     high = points - np.array([core.x1 - 1, core.y1 - 1])
     distance: NDArray[np.float64] = np.maximum(low, high).max(axis=1)
@@ -180,7 +182,7 @@ def _survey(
     sums: NDArray[np.int64],
     boxes: NDArray[np.int64],
 ) -> None:
-    """Add up pixels, x, y, and pixels in the core; stretch boxes (last included)."""
+    """Sum up pixels, x, y, and pixels in the core; extend boxes (last included)."""
     x0, y0, x1, y1 = edges
     for y in range(labels.shape[0]):
         for x in range(labels.shape[1]):

@@ -1,4 +1,4 @@
-"""Claims as bytes, as a run keeps them until all tiles are done."""
+"""Encoding of claims in the journal of a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workbench.instances.outline_codec import (
     pack,
     unpack,
 )
-from workbench.instances.stitching.claims import Claims, Kind
+from workbench.instances.stitching.claims import ClaimKind, Claims
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,11 +27,11 @@ _COLUMNS: Final = {
     "scores": "<f4",
     "lengths": "<u4",
 }
-"""Kept of each object, besides its centre, its outline and its measures."""
+"""Bytes of each instance, besides centre, outline and measures."""
 
 
 def encode(claims: Claims, classes: int) -> bytes:
-    """Return claims as bytes; a head in front says how many count, by class."""
+    """Return claims as bytes; the header has the number that count, by class."""
     found = claims.instances
     steps = on_raster(found.points)
     centres, _ = centres_of(steps, found.ends)
@@ -43,7 +43,7 @@ def encode(claims: Claims, classes: int) -> bytes:
         "scores": found.scores,
         "lengths": np.diff(byte_ends, prepend=0),
     }
-    held = found.classes[claims.kinds != Kind.BEYOND]
+    held = found.classes[claims.kinds != ClaimKind.BEYOND]
     head = {
         "count": len(claims),
         "held": np.bincount(held, minlength=classes).tolist(),
@@ -59,7 +59,7 @@ def encode(claims: Claims, classes: int) -> bytes:
 
 
 def decode(data: bytes) -> Claims:
-    """Return the claims that `encode` was given."""
+    """Return the claims in bytes of `encode`."""
     text, _, rest = data.partition(b"\n")
     head = json.loads(text)
     count, at = head["count"], 0
@@ -88,6 +88,6 @@ def decode(data: bytes) -> Claims:
 
 
 def held(data: bytes) -> list[int]:
-    """Return how many objects count, by class, without looking at them."""
+    """Return the number of instances that count, by class, from the header."""
     counts: list[int] = json.loads(data.partition(b"\n")[0])["held"]
     return counts

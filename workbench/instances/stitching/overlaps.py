@@ -1,9 +1,10 @@
-"""Objects of different tiles that overlap: the weaker loses what they share.
+"""Overlaps between instances of different tiles: the weaker loses the shared part.
 
-Two tiles see an object near their seam with other surroundings, and may draw it, or
-what lies beside it, differently. An object that lies wholly in its tile's core keeps
-all; one that crosses a seam loses what it shares with it, and of two that cross seams
-the later in the order given loses. What keeps less than half of itself is dropped.
+Two tiles see an instance near their border in different contexts, and may outline it,
+or a neighbour of it, differently. An instance that lies wholly in its tile's core stays
+whole; one that crosses a border loses what it shares with it, and of two that cross
+borders the later in the given order loses. An instance that would lose more than half
+of itself is dropped.
 """
 
 from __future__ import annotations
@@ -21,26 +22,26 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LEAST: Final = 1e-6
-"""Area in pixels from which two objects overlap; below, they touch."""
+"""Area in pixels from which two instances overlap; below, they touch."""
 
 _GAP: Final = 1 / STEPS_PER_PX
-"""Between an object and what it lost: corners move by less when they are rounded."""
+"""Gap between an instance and the lost part; rounding moves corners by less."""
 
 _LEFT: Final = 0.5
-"""Least share of an object that is left of it."""
+"""Minimum share of an instance that is kept."""
 
 
 class Disjoint:
-    """Objects that cross seams, to be parted from all others.
+    """Instances across tile borders, to be separated from all others.
 
     Parameters
     ----------
     crossing : Instances
-        In the order of their right to what they share.
+        Instances in descending priority.
     mpp : float
         Micrometres per level-0 pixel.
     layered : bool
-        Objects of different classes may overlap, as a nucleus lies in its cell.
+        Instances of different classes may overlap, as a nucleus lies in its cell.
     """
 
     def __init__(self, crossing: Instances, mpp: float, *, layered: bool) -> None:
@@ -49,15 +50,15 @@ class Disjoint:
         self._inner: list[Instances] = []
 
     def meet(self, inner: Instances) -> None:
-        """Take notice of objects that lie wholly in the core of their tile."""
+        """Register instances that lie wholly in the core of their tile."""
         if len(self._crossing) and len(inner):
             near = np.unique(self._tree.query(_boxes(inner), "intersects")[0])
             self._inner.append(inner.take(near))
 
     def parted(self) -> tuple[Instances, int, int]:
-        """Return the crossing objects, and how many were trimmed and dropped.
+        """Return the separated instances, and the numbers of trimmed and dropped ones.
 
-        The same whatever the order in which they met the others.
+        The result does not depend on the order of registration.
         """
         inner = Instances.concatenate(self._inner)
         inner = inner.take(np.lexsort((inner.classes, *inner.boxes.T)))
@@ -83,7 +84,7 @@ class Disjoint:
     def _conflicts(
         self, every: Instances, shapes: NDArray[np.object_], first: int
     ) -> dict[int, list[int]]:
-        """Return what each crossing object overlaps that is stronger, in order."""
+        """Return the stronger instances that each crossing one overlaps, in order."""
         loser, winner = shapely.STRtree(shapes).query(shapes[first:], "intersects")
         loser += first
         weaker = winner < loser
@@ -99,14 +100,14 @@ class Disjoint:
 
 
 def outlined(shape: shapely.Geometry, like: Instances, mpp: float) -> Instances:
-    """Return one object with another outline, and its shape measured again.
+    """Return one instance with another outline, and its shape measured again.
 
     Parameters
     ----------
     shape : Polygon
-        Its outer ring is the outline.
+        Polygon whose outer ring is the outline.
     like : Instances
-        One object, from which all else is taken.
+        One instance, with all other values.
     mpp : float
     """
     ring = shapely.get_coordinates(shapely.simplify(shape.exterior, 0))[:-1]
@@ -121,9 +122,9 @@ def outlined(shape: shapely.Geometry, like: Instances, mpp: float) -> Instances:
 def _without(
     shape: shapely.Geometry, stronger: list[shapely.Geometry]
 ) -> shapely.Geometry:
-    """Return the largest part of a shape that is left beside others.
+    """Return the largest part of a shape outside others.
 
-    Nothing where it would go around one of them: an outline has no hole.
+    Empty if it would enclose one of them: an outline has no hole.
     """
     if not stronger:
         return shape

@@ -1,4 +1,4 @@
-"""Settling who has what where several tiles claim an object: see `seams.py`."""
+"""Resolution of duplicate and partial instances at tile borders; see `claims`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from workbench.instances.instances import Instances
-from workbench.instances.stitching.claims import Claims, Kind
+from workbench.instances.stitching.claims import ClaimKind, Claims
 from workbench.instances.stitching.overlaps import outlined
 
 if TYPE_CHECKING:
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
     from workbench.tiling.grid import Grid
 
 _SAME: Final = 0.5
-"""Claims speak of the same object if they share this part of the smaller one, within
-what both tiles see."""
+"""Minimum overlap of two claims on the same instance, as a share of the smaller one
+within the area that both tiles see."""
 
 _RIGHT: Final = np.array([1, 1, 2, 0])
-"""To what objects share, by `Kind`: the lowest has the best."""
+"""Priority of claims to shared area, by `ClaimKind`; the lowest wins."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeamReport:
-    """What became of claims at seams."""
+    """Counts of resolved claims at tile borders."""
 
     merged: int = 0
-    """Objects that no tile held whole, put together from their parts."""
+    """Instances merged from the parts of several tiles."""
 
     repeated: int = 0
-    """Objects that two tiles took for their own, and that were left out once."""
+    """Duplicates, owned by two tiles, of which one was dropped."""
 
     rescued: int = 0
-    """Objects that only a tile beside the one with their anchor found."""
+    """Instances found only by a tile beside the one with their anchor."""
 
     trimmed: int = 0
-    """Objects that lost what they shared with one of another tile."""
+    """Instances that lost the area shared with one of another tile."""
 
 
 def resolve_claims(
@@ -52,39 +52,39 @@ def resolve_claims(
     *,
     layered: bool = False,
 ) -> tuple[Instances, SeamReport]:
-    """Return each object that is claimed at the seams once, and whole.
+    """Return each instance claimed at tile borders once, and whole.
 
     Parameters
     ----------
     claims : Claims
-        All that are not `Kind.OWN`, in any order.
+        All claims that are not `ClaimKind.OWN`, in any order.
     grid : Grid
     tiles : int64 (M,)
-        Tiles of the run; what belongs to others is not rescued.
+        Tiles of the run; instances that belong to others are not rescued.
     mpp : float
         Micrometres per level-0 pixel.
     layered : bool
-        Claims of different classes never speak of the same object.
+        Claims of different classes are never on the same instance.
 
     Returns
     -------
     (Instances, SeamReport)
-        The same for the same claims, whatever their order; those with the better right
-        to what they share come first.
+        The same for the same claims in any order; instances are in descending
+        priority.
     """
     if not len(claims):
         return claims.instances, SeamReport()
     claims = claims.take(np.lexsort((*claims.instances.boxes.T, claims.tiles)))
     shapes = shapely.make_valid(claims.instances.polygons)
-    pairs = _same(claims, shapes, grid)
+    pairs = _matching_pairs(claims, shapes, grid)
     if layered:
         classes = claims.instances.classes[pairs]
         pairs = pairs[classes[:, 0] == classes[:, 1]]
-    large = claims.kinds == Kind.LARGE
+    large = claims.kinds == ClaimKind.LARGE
     groups = _groups(len(claims), pairs[large[pairs].all(axis=1)])
     parts = [members for members in groups if len(members) > 1]
-    whole = [_united(claims.instances, shapes, members, mpp) for members in parts]
-    kept, report = _awarded(claims, pairs, _asked(shapes, grid, tiles))
+    whole = [_merge_parts(claims.instances, shapes, members, mpp) for members in parts]
+    kept, report = _select_claims(claims, pairs, _anchored_in_run(shapes, grid, tiles))
     kept[[i for members in parts for i in members]] = False
     rank = np.flatnonzero(kept)
     scores = claims.instances.scores[rank]
@@ -93,12 +93,14 @@ def resolve_claims(
     return settled, SeamReport(len(whole), *report)
 
 
-def _same(claims: Claims, shapes: NDArray[np.object_], grid: Grid) -> NDArray[np.int64]:
-    """Return which claims of different tiles speak of the same object: (K, 2)."""
+def _matching_pairs(
+    claims: Claims, shapes: NDArray[np.object_], grid: Grid
+) -> NDArray[np.int64]:
+    """Return pairs of claims of different tiles on the same instance: (K, 2)."""
     one, other = shapely.STRtree(shapes).query(shapes, predicate="intersects")
     ahead = (one < other) & (claims.tiles[one] != claims.tiles[other])
     one, other = one[ahead], other[ahead]
-    seen = _seen_by_both(claims, one, other, grid)
+    seen = _shared_view(claims, one, other, grid)
     shared = shapely.area(shapely.intersection(shapes[one], shapes[other]))
     smaller = np.minimum(
         shapely.area(shapely.intersection(shapes[one], seen)),
@@ -108,7 +110,7 @@ def _same(claims: Claims, shapes: NDArray[np.object_], grid: Grid) -> NDArray[np
     return np.stack([one[same], other[same]], axis=1)
 
 
-def _seen_by_both(
+def _shared_view(
     claims: Claims, one: NDArray[np.int64], other: NDArray[np.int64], grid: Grid
 ) -> NDArray[np.object_]:
     """Return the overlap of the tiles of each pair of claims."""
@@ -121,23 +123,23 @@ def _seen_by_both(
 
 
 def _groups(count: int, pairs: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Return the claims that hang together, each group in ascending order."""
+    """Return connected groups of claims, each in ascending order."""
     links = coo_array((np.ones(len(pairs)), tuple(pairs.T)), shape=(count, count))
     number, group = connected_components(links, directed=False)
     order = np.argsort(group, kind="stable")
     return np.split(order, np.searchsorted(group[order], np.arange(1, number)))
 
 
-def _united(
+def _merge_parts(
     instances: Instances,
     shapes: NDArray[np.object_],
     members: NDArray[np.int64],
     mpp: float,
 ) -> Instances:
-    """Return one object of several parts.
+    """Merge parts into one instance.
 
-    Its class is that of the largest, its score that of the surest; its stains are the
-    means of those of the parts, by their area.
+    Its class is that of the largest part, its score the highest; its stains are the
+    means of those of the parts, weighted by area.
     """
     areas = shapely.area(shapes[members])
     union = shapely.union_all(shapes[members])
@@ -152,33 +154,33 @@ def _united(
     return outlined(outer, whole, mpp)
 
 
-def _awarded(
-    claims: Claims, pairs: NDArray[np.int64], asked: NDArray[np.bool_]
+def _select_claims(
+    claims: Claims, pairs: NDArray[np.int64], in_run: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], tuple[int, int]]:
-    """Return which claims hold, and how many were repeated and rescued.
+    """Return which claims are kept, and the numbers of duplicates and rescued ones.
 
-    Large ones hold, then those of owners, then those of visitors; each against all
-    that speak of the same object.
+    Large ones have priority, then those of owners, then those of neighbours; each
+    excludes all other claims on the same instance.
     """
     rivals: dict[int, list[int]] = {}
     for one, other in pairs.tolist():
         rivals.setdefault(one, []).append(other)
         rivals.setdefault(other, []).append(one)
-    kept = claims.kinds == Kind.LARGE
-    may = asked | (claims.kinds == Kind.NEAR)
+    kept = claims.kinds == ClaimKind.LARGE
+    may = in_run | (claims.kinds == ClaimKind.NEAR)
     repeated = rescued = 0
-    for kind in (Kind.NEAR, Kind.BEYOND):
+    for kind in (ClaimKind.NEAR, ClaimKind.BEYOND):
         for i in np.flatnonzero((claims.kinds == kind) & may).tolist():
             kept[i] = not kept[rivals.get(i, [])].any()
-            repeated += kind == Kind.NEAR and not kept[i]
-            rescued += kind == Kind.BEYOND and bool(kept[i])
+            repeated += kind == ClaimKind.NEAR and not kept[i]
+            rescued += kind == ClaimKind.BEYOND and bool(kept[i])
     return kept, (repeated, rescued)
 
 
-def _asked(
+def _anchored_in_run(
     shapes: NDArray[np.object_], grid: Grid, tiles: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Tell which objects have their anchor in the core of a tile of the run."""
+    """Return which instances have their anchor in the core of a tile of the run."""
     anchors = np.asarray(shapely.get_coordinates(shapely.centroid(shapes)))
     columns, rows = np.floor(anchors / grid.step).astype(np.int64).T
     inside = (columns >= 0) & (columns < grid.columns) & (rows >= 0)
