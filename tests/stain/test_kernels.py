@@ -409,7 +409,7 @@ def test_saved_references_are_averaged():
     np.testing.assert_allclose(np.linalg.norm(made.stains, axis=1), 1)
     expected = np.mean([each.sparse_fit.max_concentrations for each in saved], axis=0)
     np.testing.assert_allclose(made.max_concentrations, expected)
-    with pytest.raises(StainError, match="No place"):
+    with pytest.raises(StainError, match="No source"):
         fit_normalizer(tissue(), [])
 
 

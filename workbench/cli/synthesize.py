@@ -42,14 +42,14 @@ from workbench.synthetic import SCANNERS, STAININGS, write_slide
 @click.option(
     "--stain",
     type=click.Choice(sorted(STAININGS)),
-    help="How it is stained. Default: H&E in the scanner's own colours.",
+    help="Staining to simulate. Default: H&E in the scanner's own colours.",
 )
 def command(
     out: Path, *, width: int, height: int, seed: int, scanner: str, stain: str | None
 ) -> None:
-    """Write a made slide whose truth is known.
+    """Write a synthetic slide with exact truth.
 
-    A pyramidal TIFF at OUT, with its truth beside it; the same seed gives the same
+    OUT becomes a pyramidal TIFF, with its truth beside it; the same seed gives the same
     slide.
     """
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,9 @@ _LARGEST_PX: Final = 2048
 """Side of the tiles of a model that is checked; larger ones take too long."""
 
 _LABELS: Final = ("classification", "segmentation")
+_REPEATS: Final = 5
+"""Predictions of one tile: random ones may be close to each other by chance."""
+
 _CLOSE: Final = 1e-2
 """Of the largest answer: by so much the same tile may differ in another batch. The
 arithmetic differs by 1e-5 at most; batch statistics and dropout by much more."""
@@ -101,11 +104,11 @@ def _check_alone(model: TileModel, tiles: Tensor, together: Tensor) -> None:
     alone = model.raw(tiles[:1])
     if _close(alone, together[:1]):
         return
-    again = model.raw(tiles[:1])
+    repeats = [model.raw(tiles[:1]) for _ in range(_REPEATS)]
     cause = (
         "its answers depend on the other tiles of a batch: batch normalization is in"
         " training mode"
-        if _close(alone, again)
+        if all(_close(alone, repeat) for repeat in repeats)
         else "its answers for the same tile differ each time: dropout, or something"
         " else that is random, is active"
     )
