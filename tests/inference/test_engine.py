@@ -240,7 +240,7 @@ def test_a_normalized_run_finds_tissue_once(slide, tmp_path, monkeypatch, option
         found.append(find_tissue(slide, **options))
         return found[-1]
 
-    users = "request", "stain.sample", "stain.slide_fit"
+    users = "inference.plan", "stain.tissue_sample", "stain.slide_fit"
     for user in [f"workbench.{each}" for each in users]:
         monkeypatch.setattr(f"{user}.find_tissue", counted)
     asked = WHOLE.replace(normalize="macenko", tissue_only=True, **options)
