@@ -72,7 +72,7 @@ def fit_normalizer(
     reference : Slide, Region, uint8 (..., 3), Reference or str
         Target colours; text as in `load_reference`. A list (of references or of
         sources) is combined: pixels are pooled with the same weight for each item,
-        and references are average_fits.
+        and references are averaged.
     method : {"macenko", "vahadane", "reinhard"}, optional
         None: every colour is unchanged. See `workbench.stain.methods.macenko`,
         `workbench.stain.methods.vahadane` and
@@ -111,7 +111,7 @@ def fit_normalizer(
     >>> normalizer(slide.read((0, 0, 64, 64)))
     Region(64 x 64 px, mpp 0.5, Box(x0=0, y0=0, x1=64, y1=64))
     """
-    if method is None:
+    if method is None or str(method) == "none":  # the name in earlier versions
         return Normalizer(IdentityMap())
     all_constants = check_constants(method, constants)
     method_entry = find_method(method)
