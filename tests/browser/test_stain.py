@@ -126,7 +126,7 @@ def test_reference_method_and_look_repaint_the_slide_as_computed(watched, url, s
     for look in ("hematoxylin", "eosin", "residual"):
         app.press(look)
         layer = layer_of(stains, look)
-        shows(app, layer._paint(pixels), unlike=before)
+        shows(app, layer._recolour(pixels), unlike=before)
     app.press("as scanned")
     shows(app, pixels, unlike=before)
     app.page.wait_for_url(re.compile(r"look=as\+scanned"))
@@ -137,7 +137,7 @@ def test_an_address_brings_back_method_reference_and_look(watched, url, slide):
     app = opened(watched, url, normalize="vahadane", reference="he-rose", look="eosin")
     layer = layer_of(fit_slide(slide, "vahadane", REFERENCES["he-rose"]), "eosin")
     pixels = slide.read(BOX).pixels
-    shows(app, layer._paint(pixels), unlike=pixels)
+    shows(app, layer._recolour(pixels), unlike=pixels)
     chosen = app.frame.get_by_role("radio", name="he-rose")
     assert chosen.get_attribute("aria-checked") == "true"
     old = opened(watched, url, normalize="macenko", raw="1")
