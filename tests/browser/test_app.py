@@ -44,7 +44,7 @@ def environment(tmp_path_factory):
 
 @pytest.fixture
 def gate(environment):
-    return slow_model.SessionLimit(Path(environment[slow_model.GATE]))
+    return slow_model.Gate(Path(environment[slow_model.GATE]))
 
 
 @pytest.fixture(scope="module")

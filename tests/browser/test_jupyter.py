@@ -84,7 +84,7 @@ def test_the_app_works_in_a_cell_while_the_notebook_goes_on(watched, lab, folder
     app = AppPage(watched, page.app_frame("/proxy/"))
     app.frame.frame_element().scroll_into_view_if_needed()
     app.choose("Model", slow_model.NAME)
-    gate = slow_model.SessionLimit(folder.parent / "package" / "gate")
+    gate = slow_model.Gate(folder.parent / "package" / "gate")
     with open_slide(folder / SLIDE) as slide:
         do_the_whole_job(app, slide, folder / "runs", gate)
 

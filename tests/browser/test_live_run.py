@@ -70,7 +70,7 @@ def url(tmp_path_factory, runs, slides, model):
 
 @pytest.fixture
 def gate(model):
-    return slow_model.SessionLimit(Path(model[slow_model.GATE]))
+    return slow_model.Gate(Path(model[slow_model.GATE]))
 
 
 def go(app, x, y, downsample=1.0):

@@ -30,7 +30,7 @@ GATE = "SLOW_MODEL_GATE"
 PAUSE_S = float(os.environ.get(PAUSE, "0.15"))
 
 
-class SessionLimit:
+class Gate:
     """Lets models count so many tiles, and no more, until it is opened.
 
     Parameters
