@@ -156,7 +156,8 @@ def test_scales_of_two_slides_beside_each_other(watched, place):
             app.page.mouse.move(*stage.middle())
             for _ in range(abs(steps)):
                 app.page.mouse.wheel(0, -120 if steps > 0 else 120)
-            app.page.mouse.move(*np.add(stage.middle(), 3))
+            x, y = stage.middle()
+            app.page.mouse.move(x + 3, y + 3)
             app.eventually(lambda stage=stage, mpp=mpp: check_scale(stage, mpp))
     app.is_clean()
 

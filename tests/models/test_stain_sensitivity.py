@@ -70,7 +70,7 @@ def test_equal_colours_do_not_disagree(slide):
 
 
 def test_several_references_need_a_method(slide, tmp_path):
-    with pytest.raises(RecipeError, match="nothing is normalized"):
+    with pytest.raises(RecipeError, match="no method to use them"):
         run(slide, out=tmp_path / "none", references="he-rose", **OPTIONS)
 
 

@@ -75,7 +75,7 @@ def test_a_batch_that_depends_on_its_neighbours_is_found(pixels, tiles):
             return np.roll(made, 1, axis=0)
 
     wrong = Neighbourly(fit_normalizer(pixels).colour_map)
-    found = self_check._batch(wrong, tiles)
+    found = named(check_consistency(wrong, tiles, step=STEP))["batch against single"]
     assert not found.passed
     assert found.largest > 0
 
@@ -119,7 +119,7 @@ def quick(monkeypatch):
 
     def some(normalizer, tiles):
         each = Comparison("CPU against GPU", "no tile", skipped="there is none here")
-        return self_check._batch(normalizer, tiles), each
+        return self_check._compare_batch(normalizer, tiles), each
 
     monkeypatch.setattr("workbench.cli.stain.check.check_consistency", some)
 
@@ -159,7 +159,7 @@ def test_out_of_bounds_ends_with_status_one(slide, monkeypatch):
     assert said.exit_code == 1
     assert " NO " in said.stdout
     assert "25.00000%" in said.stdout
-    assert "more than is allowed" in said.stderr
+    assert "above its limit" in said.stderr
     as_json = check(slide, "--method", "reinhard", "--json")
     assert as_json.exit_code == 1
     assert json.loads(as_json.stdout)["methods"]["reinhard"][0]["passed"] is False
