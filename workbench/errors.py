@@ -211,13 +211,24 @@ class ModelNotFoundError(ModelError):
 
 
 class InvalidCardError(ModelError):
-    """A value of a model card is missing or invalid."""
+    """A value of a model card is missing or invalid.
+
+    Parameters
+    ----------
+    path : path
+        File of the card, or the name of the model.
+    reason : str
+        The field, its value and what is wrong with it.
+    """
+
+    reason: str = ""
 
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(
             f"The model card of '{path}' cannot be used: {reason}.",
-            "Correct the card; the README lists its fields.",
+            "Correct the card; the reference of model cards lists its fields.",
         )
+        self.reason = reason
 
 
 class UntrustedModelError(ModelError):

@@ -6,10 +6,9 @@ command line and the widgets of the app are generated from these fields.
 
 from __future__ import annotations
 
-import difflib
 import reprlib
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import (
     TYPE_CHECKING,
@@ -37,6 +36,7 @@ from pydantic import (
 from workbench.area import Area, Polygons
 from workbench.errors import OutOfBoundsError, RecipeError
 from workbench.geometry import Box
+from workbench.system.invalid_fields import unknown_field
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -289,19 +289,13 @@ def _recipe_error(error: ValidationError, values: object) -> RecipeError:
     clauses = [
         _clause(known[name], given.get(name), wrong)
         if name in known
-        else _unknown_option(name, known)
+        else f"there is no option {unknown_field(name, known)}"
         if name
         else wrong[0]["msg"]
         for name, wrong in found.items()
     ]
     message = f"The recipe cannot be used: {'; '.join(clauses)}."
     return RecipeError(message, "Correct it and run again.")
-
-
-def _unknown_option(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f" (did you mean '{near[0]}'?)" if near else ""
-    return f"there is no option '{name}'{hint}"
 
 
 def _clause(option: Option, value: object, wrong: list[ErrorDetails]) -> str:

@@ -11,7 +11,6 @@ import pytest
 import torch
 import torchvision
 import zarr
-from pydantic import ValidationError
 
 from fakes import FakeSlide, MeanColour, fake_card
 from workbench.errors import InvalidCardError, ModelError, OutOfBoundsError, RunError
@@ -144,7 +143,7 @@ def test_a_run_of_another_task_has_no_vectors(tmp_path, monkeypatch):
     ],
 )
 def test_a_card_of_an_embedding_says_how_long_its_vectors_are(fields):
-    with pytest.raises(ValidationError):
+    with pytest.raises(InvalidCardError):
         embedding_card(**fields)
 
 

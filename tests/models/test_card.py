@@ -9,7 +9,6 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from workbench.errors import InvalidCardError, ModelNotFoundError
 from workbench.models import catalogue
@@ -53,11 +52,11 @@ def write(path, fields):
         ({"mpp": 0}, "mpp"),
         ({"mpp": float("nan")}, "mpp"),
         ({"tile_px": 100_000}, "tile_px"),
-        ({"margin_px": 128}, "margin_px leaves nothing"),
+        ({"margin_px": 128}, "margin_px = 128 leaves nothing"),
         ({"classes": []}, "classes"),
         ({"classes": ["a", "a"]}, "two classes have the same name"),
         ({"classes": [str(i) for i in range(10_001)]}, "classes"),
-        ({"colours": [[1, 2, 3]]}, "colours must be one for each class"),
+        ({"colours": [[1, 2, 3]]}, "colours must be one for each of 2 classes"),
         ({"colours": [[1, 2, 3], [1, 2, 256]]}, "colours"),
         ({"std": [1, 1, 0]}, "std"),
         ({"mean": [1, 1]}, "mean"),
@@ -73,6 +72,28 @@ def test_an_impossible_value_is_named(tmp_path, change, message):
         read_card(path)
     assert str(path) in str(caught.value)
     assert "errors.pydantic.dev" not in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [lambda f: ModelCard(**f), ModelCard.model_validate])
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"mpp": 0}, "mpp = 0 (input should be greater than 0)"),
+        ({"tile_px": "wide"}, "tile_px = 'wide' (input should be a valid integer"),
+        ({"task": "guess"}, "task = 'guess' (input should be 'classification',"),
+        ({"margin_px": 128}, "margin_px = 128 leaves nothing of a tile with tile_px"),
+        ({"marginpx": 4}, "no field 'marginpx' (did you mean 'margin_px'?)"),
+        ({"std": [1, 0, 1]}, "std.1 = 0 (input should be greater than 0)"),
+        ({"task": "instances"}, "decoder = '': task = 'instances' needs one"),
+    ],
+)
+def test_a_card_made_in_python_names_the_value_and_what_to_do(make, change, sentence):
+    with pytest.raises(InvalidCardError) as caught:
+        make({**CARD, **change})
+    assert caught.value.message.startswith("The model card of 'tiny' cannot be used: ")
+    assert sentence in caught.value.message
+    assert "pydantic" not in str(caught.value)
+    assert caught.value.remedy
 
 
 @pytest.mark.parametrize("field", CARD)
@@ -104,7 +125,7 @@ def test_a_card_has_a_core_or_is_refused(mpp, tile, margin):
     fields = {**CARD, "mpp": mpp, "tile_px": tile, "margin_px": margin}
     try:
         card = ModelCard.model_validate(fields)
-    except ValidationError:
+    except InvalidCardError:
         assert 2 * margin >= tile
     else:
         assert card.core_px == tile - 2 * margin > 0

@@ -330,7 +330,7 @@ def test_what_is_meant_is_asked_for_and_the_outputs_are_listed(
 def test_the_index_of_an_output_may_be_a_number():
     assert ModelCard(**CARD, output=1).output == "1"
     for wrong in (True, -1, 1.5, [1]):
-        with pytest.raises(ValueError, match="output"):
+        with pytest.raises(InvalidCardError, match="output"):
             ModelCard(**CARD, output=wrong)
     dumped = ModelCard(**CARD).model_dump()
     assert not {"output", "options", "checkpoint"} & dumped.keys()

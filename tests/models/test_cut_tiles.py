@@ -100,7 +100,7 @@ def test_a_network_with_coarser_answers_is_refused():
 
 def test_only_a_model_that_finds_objects_cuts_tiles():
     fields = {"name": "a", "task": "classification", "classes": ("b",), "mpp": 1}
-    with pytest.raises(ValueError, match="finds objects"):
+    with pytest.raises(InvalidCardError, match="finds objects"):
         ModelCard(**fields, tile_px=64, border="cut")
 
 

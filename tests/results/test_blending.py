@@ -10,10 +10,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 from torch import nn
 
 from fakes import FakeSlide, fake_card
+from workbench.errors import InvalidCardError
 from workbench.inference import engine
 from workbench.inference.cell_pooling import pool_cells
 from workbench.models.tile_model import TileModel
@@ -209,5 +209,5 @@ def test_answers_reach_beyond_the_core_by_whole_cells():
     [{"blend_cells": 3}, {"margin_px": 4, "cells": 6}, {"task": "classification"}],
 )
 def test_a_card_cannot_blend_further_than_it_sees(fields):
-    with pytest.raises(ValidationError, match="blend_cells"):
+    with pytest.raises(InvalidCardError, match="blend_cells"):
         segmentation(**fields)

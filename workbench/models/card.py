@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     SerializerFunctionWrapHandler,
+    ValidationError,
     model_serializer,
     model_validator,
 )
 
+from workbench.errors import InvalidCardError
+from workbench.system.invalid_fields import describe_invalid
 from workbench.tiling.border import Border  # noqa: TC001 - pydantic reads it
 
 Task = Literal[
@@ -73,6 +78,12 @@ def _name_of_output(value: Any) -> Any:
 
 class ModelCard(BaseModel):
     """What a model takes, what it answers and what it may be used for.
+
+    Raises
+    ------
+    InvalidCardError
+        If a value is missing or out of bounds, or there is no such field; it names the
+        field and its value.
 
     Examples
     --------
@@ -205,26 +216,36 @@ class ModelCard(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> ModelCard:
         if self.colours and len(self.colours) != len(self.classes):
-            message = "colours must be one for each class, or none"
+            message = (
+                f"colours must be one for each of {len(self.classes)} classes, or none,"
+                f" not {len(self.colours)}"
+            )
             raise ValueError(message)
         if len(set(self.classes)) != len(self.classes):
-            message = "two classes have the same name"
+            twice = next(c for c in self.classes if self.classes.count(c) > 1)
+            message = f"two classes have the same name, '{twice}'"
             raise ValueError(message)
         if self.value_range[0] >= self.value_range[1]:
-            message = "value_range must go from low to high"
+            low, high = self.value_range
+            message = f"value_range must go from low to high, not {low:g} to {high:g}"
             raise ValueError(message)
         if 2 * self.margin_px >= self.tile_px:
-            message = "margin_px leaves nothing of the tile"
+            message = (
+                f"margin_px = {self.margin_px} leaves nothing of a tile with"
+                f" tile_px = {self.tile_px}"
+            )
             raise ValueError(message)
         return self
 
     @model_validator(mode="after")
     def _finds_objects(self) -> ModelCard:
         if (self.task == "instances") != bool(self.decoder):
-            message = "decoder is what instances need, and only they"
+            message = f"decoder = '{self.decoder}': task = '{self.task}' " + (
+                "needs none" if self.decoder else "needs one"
+            )
             raise ValueError(message)
         if self.task == "instances" and not self.margin_px:
-            message = "margin_px must hold the largest object whole"
+            message = "margin_px = 0: it must hold the largest object whole"
             raise ValueError(message)
         if self.task != "instances" and self.border == "cut":
             message = "border = 'cut' is for a model that finds objects"
@@ -235,18 +256,36 @@ class ModelCard(BaseModel):
     def _fits_its_task(self) -> ModelCard:
         reach = self.blend_cells
         if reach and self.task != "segmentation":
-            message = "blend_cells is for a segmentation"
+            message = f"blend_cells = {reach} is for a segmentation, not {self.task}"
             raise ValueError(message)
         if 2 * reach > self.cells or reach * self.core_px > self.margin_px * self.cells:
-            message = "blend_cells reach over half the core, or beyond the margin"
+            message = (
+                f"blend_cells = {reach} reach over half the core, or beyond the margin"
+            )
             raise ValueError(message)
         if (self.task == "embedding") != bool(self.dimensions):
-            message = "dimensions is what an embedding needs, and only it"
+            message = f"dimensions = {self.dimensions}: task = '{self.task}' needs " + (
+                "none" if self.dimensions else "them"
+            )
             raise ValueError(message)
         if self.task == "embedding" and (len(self.classes), self.cells) != (1, 1):
-            message = "an embedding has one class, the length of vectors, and one cell"
+            message = (
+                "an embedding has one class, the length of vectors, and one cell, not"
+                f" {len(self.classes)} and {self.cells}"
+            )
             raise ValueError(message)
         return self
+
+    @model_validator(mode="wrap")  # the last one: it sees the errors of those above
+    @classmethod
+    def _check(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Raise the error of the package in place of that of pydantic."""
+        try:
+            return handler(values)
+        except ValidationError as error:
+            given = values if isinstance(values, Mapping) else {}
+            reason = describe_invalid(error, cls.model_fields)
+            raise InvalidCardError(given.get("name", "no name"), reason) from error
 
     @property
     def exclusive(self) -> bool:

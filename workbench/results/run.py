@@ -23,7 +23,12 @@ import filelock
 import numpy as np
 
 from workbench.area import Area
-from workbench.errors import OutOfBoundsError, RecipeError, RunError
+from workbench.errors import (
+    InvalidCardError,
+    OutOfBoundsError,
+    RecipeError,
+    RunError,
+)
 from workbench.instances.store import InstanceStore, open_instances
 from workbench.markup import facts
 from workbench.models.card import ModelCard
@@ -88,7 +93,7 @@ class Run:
             """Card of the model, with the SHA-256 of its weights."""
             self.grid = grid_of(record)
             """Tile grid of the run."""
-        except (*DAMAGE, RecipeError, OutOfBoundsError) as error:
+        except (*DAMAGE, RecipeError, InvalidCardError, OutOfBoundsError) as error:
             raise unreadable(path / RECORD, error) from error
         self._selected = self._selected_blocks()
         by_instance = self.card.task == "instances" and self.region is not None

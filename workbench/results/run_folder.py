@@ -13,9 +13,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import ValidationError
-
-from workbench.errors import RecipeError, RunError
+from workbench.errors import InvalidCardError, RecipeError, RunError
 from workbench.models.card import ModelCard
 from workbench.recipe import Recipe
 from workbench.results.run_record import DAMAGE, RECORD, read_record
@@ -119,7 +117,7 @@ def _recipe(options: Mapping[str, Any]) -> Mapping[str, Any]:
 def _card(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         return ModelCard.model_validate(fields).model_dump(mode="json")
-    except ValidationError:
+    except InvalidCardError:
         return fields
 
 

@@ -18,6 +18,7 @@ from workbench.stain.methods.macenko import StainFit, fit_macenko
 from workbench.stain.methods.reinhard import LabFit, fit_reinhard
 from workbench.stain.methods.vahadane import fit_vahadane
 from workbench.stain.optical_density import ColourHistogram, swatches
+from workbench.system.invalid_fields import describe_invalid
 from workbench.system.paths import is_file
 
 if TYPE_CHECKING:
@@ -288,9 +289,8 @@ def _of_json(path: Path) -> Reference:
             raise _unusable(path, "it is too large for a reference")
         return Reference.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "its content"
-        raise _unusable(path, f"{field}: {first['msg']}") from error
+        known = Reference.model_fields
+        raise _unusable(path, describe_invalid(error, known)) from error
     except OSError as error:
         raise _unusable(path, str(error)) from error
 

@@ -23,6 +23,7 @@ from workbench.errors import InvalidCardError, ModelError
 from workbench.models.card import ModelCard
 from workbench.models.formats import wsinfer
 from workbench.models.formats.onnx_external_data import external_names
+from workbench.system.invalid_fields import describe_invalid
 from workbench.system.paths import is_file
 
 if TYPE_CHECKING:
@@ -84,8 +85,10 @@ def read_card(path: Path) -> ModelCard:
         if wsinfer.is_config(fields):
             fields = wsinfer.card_fields(fields, path.parent)
         return ModelCard.model_validate(fields)
+    except InvalidCardError as error:
+        raise InvalidCardError(path, error.reason) from error
     except ValidationError as error:
-        raise InvalidCardError(path, _sentence(error)) from error
+        raise InvalidCardError(path, describe_invalid(error)) from error
     except ValueError as error:
         raise InvalidCardError(path, str(error)) from error
 
@@ -159,13 +162,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise InvalidCardError(path, "it is not a JSON object")
     return fields
-
-
-def _sentence(error: ValidationError) -> str:
-    """Say what is wrong with which field, without pydantic's addresses."""
-    parts = []
-    for problem in error.errors():
-        place = ".".join(map(str, problem["loc"])) or "the card"
-        text = problem["msg"]
-        parts.append(f"{place}: {text[0].lower()}{text[1:]}")
-    return "; ".join(parts)
