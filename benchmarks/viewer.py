@@ -83,9 +83,9 @@ window.timing = {
 """
 
 
-def write_slide(path: Path, side: int) -> None:
+def write_slide(path: Path, side: int, part: np.ndarray | None = None) -> None:
     """Write a slide of levels 1, 4 and 16 that repeats one picture of 4,096 px."""
-    part = picture(0)
+    part = picture(0) if part is None else part
     about = f"Aperio Image Library v12.0\r\n{side}x{side} |AppMag = 40|MPP = 0.25"
     with tifffile.TiffWriter(path, bigtiff=True) as writer:
         for number, factor in enumerate((1, 4, 16)):

@@ -18,17 +18,13 @@ from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
 from workbench.errors import OutOfBoundsError
-from workbench.geometry import Box
+from workbench.geometry import Box, Polygons
 from workbench.polygon_repair import refuse_tangled, without_crossings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import ArrayLike, NDArray
-
-Polygons = tuple[tuple[tuple[tuple[float, float], ...], ...], ...]
-"""Coordinates of a GeoJSON MultiPolygon: polygons of closed rings of points (x, y);
-the first ring is the outline, the others are holes."""
 
 GRAIN: Final = 0.01
 """Precision of coordinates in level-0 pixels, as in other programs."""

@@ -13,19 +13,22 @@ import reprlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import numpy as np
-
 from workbench.errors import OutOfBoundsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import numpy as np
     from numpy.typing import NDArray
 
 MPP_BOUNDS: Final = (0.05, 20.0)
 """Range of mpp that is accepted for a slide, both ends included."""
 
 _MPP_AT_1X: Final = 10.0
+
+Polygons = tuple[tuple[tuple[tuple[float, float], ...], ...], ...]
+"""Coordinates of a GeoJSON MultiPolygon: polygons of closed rings of points (x, y);
+the first ring is the outline, the others are holes."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -191,10 +194,14 @@ class FileFrame:
 
     def of_slide(self, points: NDArray[Any]) -> NDArray[np.float64]:
         """Convert points (x, y) of the slide to the file's frame: float64 (..., 2)."""
+        import numpy as np  # noqa: PLC0415 - boxes need no numpy
+
         return (np.asarray(points, np.float64) - self.origin) / self.scale
 
     def to_slide(self, points: NDArray[Any]) -> NDArray[np.float64]:
         """Convert points (x, y) of the file to the slide's frame: float64 (..., 2)."""
+        import numpy as np  # noqa: PLC0415 - as above
+
         return np.asarray(points, np.float64) * self.scale + self.origin
 
 

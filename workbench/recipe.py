@@ -33,9 +33,8 @@ from pydantic import (
     model_validator,
 )
 
-from workbench.area import Area, Polygons
 from workbench.errors import OutOfBoundsError, RecipeError
-from workbench.geometry import Box
+from workbench.geometry import Box, Polygons
 from workbench.system.invalid_fields import unknown_field
 
 if TYPE_CHECKING:
@@ -69,6 +68,8 @@ def _parse_region(region: object) -> object:
     )
     if region is None or corners:
         return region
+    from workbench.area import Area  # noqa: PLC0415 - loads shapely
+
     try:
         return Area.of(region).coordinates
     except OutOfBoundsError as error:

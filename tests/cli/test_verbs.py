@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -15,10 +16,18 @@ from click.testing import CliRunner
 from PIL import Image
 
 from stained_slide import write_stained
-from workbench.cli import main
+from workbench.annotations import collection
+from workbench.cli import export, main
+from workbench.cli.annotations import FOLDER
+from workbench.cli.stain import command as stain
+from workbench.cli.stain import quantify
 from workbench.errors import EXIT_CODES, MissingMppError, SlideError
-from workbench.recipe import Recipe, options
+from workbench.export.dispatch import EXPORTS, OBJECT_EXPORTS, VECTOR_EXPORTS
+from workbench.recipe import Recipe, StainMethod, options
 from workbench.results.run import open_run
+from workbench.stain.deconvolution import STAIN_SETS
+from workbench.stain.quantify import THRESHOLDS
+from workbench.stain.registry import METHODS
 
 MODEL = "stain-concentration"
 
@@ -51,6 +60,43 @@ def test_listing_the_verbs_imports_none_of_them():
     ).stdout
     assert "synthesize" in said
     assert said.strip().endswith("[]")
+
+
+SLOW = [
+    *("numpy", "scipy", "numba", "pandas", "zarr", "cv2", "PIL", "shapely"),
+    *("tifffile", "pyarrow", "torch", "panel", "bokeh", "holoviews", "tornado"),
+]
+"""Libraries whose import alone takes longer than the help of a verb may."""
+
+HELP = [
+    ["--help"],
+    *([verb, "--help"] for verb in sorted(main.verbs)),
+    *(["stain", verb, "--help"] for verb in sorted(stain.verbs)),
+    *(["annotations", verb, "--help"] for verb in ("export", "import")),
+    ["models", "export", "--help"],
+]
+
+
+@pytest.mark.parametrize("words", HELP, ids=" ".join)
+def test_help_imports_nothing_that_is_slow(words):
+    code = (
+        "import sys\nfrom workbench.cli import main\n"
+        f"main({words}, standalone_mode=False)\n"
+        f"print([n for n in {SLOW} if n in sys.modules])"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert said.strip().endswith("[]")
+
+
+def test_flags_name_what_their_modules_have():
+    suffixes = {**EXPORTS, **OBJECT_EXPORTS, **VECTOR_EXPORTS}
+    assert set(export.SUFFIXES) == set(suffixes)
+    assert FOLDER == collection.FOLDER
+    assert quantify.THRESHOLDS == THRESHOLDS
+    assert list(quantify.STAIN_SETS) == list(STAIN_SETS)
+    assert list(METHODS) == list(get_args(StainMethod))
 
 
 @pytest.mark.parametrize("verb", sorted(main.verbs))

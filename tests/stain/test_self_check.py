@@ -121,7 +121,7 @@ def quick(monkeypatch):
         each = Comparison("CPU against GPU", "no tile", skipped="there is none here")
         return self_check._compare_batch(normalizer, tiles), each
 
-    monkeypatch.setattr("workbench.cli.stain.check.check_consistency", some)
+    monkeypatch.setattr("workbench.stain.self_check.check_consistency", some)
 
 
 def check(slide, *words):
@@ -153,7 +153,7 @@ def test_json_has_the_figures(slide):
 def test_out_of_bounds_ends_with_status_one(slide, monkeypatch):
     wrong = Comparison("batch against single", "2 tiles", 3, 0.5, 0.25)
     monkeypatch.setattr(
-        "workbench.cli.stain.check.check_consistency", lambda *_: (wrong,)
+        "workbench.stain.self_check.check_consistency", lambda *_: (wrong,)
     )
     said = check(slide, "--method", "reinhard")
     assert said.exit_code == 1

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import getpass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from workbench.annotations.collection import FOLDER, open_annotations
 from workbench.cli.options import mpp_flag
-from workbench.slide.slide import open_slide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workbench.slide.pixel_size import Mpp
+
+FOLDER: Final = "runs/annotations"
+"""Default folder of annotations, as in `workbench.annotations`."""
 
 _MAX_NOTES = 100
 """Maximum number of notes that are printed after an import."""
@@ -54,6 +55,9 @@ def write(
 
     The file is compressed if FILE ends in .gz.
     """
+    from workbench.annotations.collection import open_annotations  # noqa: PLC0415 - see LazyGroup
+    from workbench.slide.slide import open_slide  # noqa: PLC0415
+
     with open_slide(slide, mpp=mpp) as opened:
         annotations = open_annotations(opened, folder=folder)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -75,6 +79,9 @@ def read(slide: str, file: Path, folder: Path, author: str) -> None:
     Annotations with the same id are replaced. Features that are left out or changed
     are listed on standard error.
     """
+    from workbench.annotations.collection import open_annotations  # noqa: PLC0415 - see LazyGroup
+    from workbench.slide.slide import open_slide  # noqa: PLC0415
+
     with open_slide(slide) as opened:
         imported = open_annotations(opened, folder=folder).take_in(file, by=author)
     click.echo(f"{len(imported)} annotations added")

@@ -5,12 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from workbench.inference import engine
-from workbench.models.catalogue import model_names
 from workbench.recipe import Recipe
-from workbench.slide.slide import open_slide
-from workbench.synthetic import write_real_sample, write_slide
-from workbench.synthetic.truth import folder_of
 
 if TYPE_CHECKING:
     import threading
@@ -62,6 +57,9 @@ def make_slides(folder: Path, *, said: Callable[[str], object] = str) -> list[Pa
     list of Path
         All demo slides; the model runs on the first.
     """
+    from workbench.synthetic import write_real_sample, write_slide  # noqa: PLC0415 - see LazyGroup
+    from workbench.synthetic.truth import folder_of  # noqa: PLC0415
+
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / made.name for made in MADE]
     for made, path in zip(MADE, paths, strict=True):
@@ -80,6 +78,8 @@ def make_slides(folder: Path, *, said: Callable[[str], object] = str) -> list[Pa
 
 def demo_recipe() -> Recipe:
     """Return the recipe of the demo: the bundled classifier, stain-normalized."""
+    from workbench.models.catalogue import model_names  # noqa: PLC0415 - see LazyGroup
+
     names = model_names()
     model = _MODEL if _MODEL in names else "nuclear-density"
     return Recipe.of(model=model, normalize="macenko")
@@ -99,6 +99,9 @@ def run_demo(
     Run
         In a folder below `runs`; a finished run is reused.
     """
+    from workbench.inference import engine  # noqa: PLC0415 - see LazyGroup
+    from workbench.slide.slide import open_slide  # noqa: PLC0415
+
     recipe = demo_recipe()
     out = runs / f"demo-{slide.stem}-{recipe.model}"
     with open_slide(slide) as opened:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 
-from workbench.export.dispatch import EXPORTS, OBJECT_EXPORTS, export_run
-from workbench.results.run import open_run
+SUFFIXES: Final = (
+    *(".csv", ".geojson", ".geojson.gz", ".ome.tiff", ".ome.tif"),
+    *(".coco.json", ".parquet"),
+)
+"""Those that `export_run` writes, known without its writers."""
 
-_SUFFIXES = ", ".join({**EXPORTS, **OBJECT_EXPORTS})
 
-
-@click.command("export", epilog=f"FILE ends in one of: {_SUFFIXES}.")
+@click.command("export", epilog=f"FILE ends in one of: {', '.join(SUFFIXES)}.")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def command(run: Path, file: Path) -> None:
@@ -23,5 +25,8 @@ def command(run: Path, file: Path) -> None:
     .coco.json, .parquet (GeoParquet), .csv. Embeddings: .parquet (one vector per
     tile).
     """
+    from workbench.export.dispatch import export_run  # noqa: PLC0415 - see LazyGroup
+    from workbench.results.run import open_run  # noqa: PLC0415
+
     file.parent.mkdir(parents=True, exist_ok=True)
     click.echo(export_run(open_run(run), file))

@@ -6,9 +6,6 @@ from pathlib import Path
 
 import click
 
-from workbench.slide.migration import claim, unclaimed
-from workbench.slide.slide import open_slide
-
 
 @click.command("former")
 @click.argument("slide")
@@ -31,6 +28,9 @@ def command(slide: str, runs: Path, *, take: bool | None) -> None:
     slides can share an id. Annotations, bookmarks and runs saved under a shared id may
     belong to any of these slides.
     """
+    from workbench.slide.migration import claim, unclaimed  # noqa: PLC0415 - see LazyGroup
+    from workbench.slide.slide import open_slide  # noqa: PLC0415
+
     with open_slide(slide) as opened:
         ambiguous = unclaimed(runs, opened)
         if take is not None:

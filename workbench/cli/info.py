@@ -11,7 +11,6 @@ import click
 from workbench.cli.options import image_flag, json_flag, mpp_flag
 from workbench.errors import SeveralSlidesError
 from workbench.geometry import objective_of_mpp
-from workbench.slide.slide import open_slide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +44,8 @@ def command(
     verify: bool,
 ) -> None:
     """Print the metadata of a slide file."""
+    from workbench.slide.slide import open_slide  # noqa: PLC0415 - see LazyGroup
+
     if verify:
         _verify(slide, image, as_json=as_json)
         return

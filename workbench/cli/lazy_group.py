@@ -35,6 +35,9 @@ class CommandError(click.ClickException):
 class LazyGroup(click.Group):
     """A group whose verbs are modules of a package, each with a `command`.
 
+    A verb's module imports what reads slides, computes or serves in the functions that
+    do so, because `--help` and usage errors import the module too.
+
     Parameters
     ----------
     package : str

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast, get_args
 import click
 
 from workbench.cli.options import json_flag, mpp_flag, reference_flag
-from workbench.models.catalogue import known_cards
 from workbench.recipe import NO_METHOD, StainMethod
 
 if TYPE_CHECKING:
@@ -28,6 +27,8 @@ def command(context: click.Context, *, as_json: bool) -> None:
     """
     if context.invoked_subcommand is not None:
         return
+    from workbench.models.catalogue import known_cards  # noqa: PLC0415 - see LazyGroup
+
     cards = known_cards()
     if as_json:
         click.echo(json.dumps([c.model_dump(mode="json") for c in cards], indent=2))

@@ -6,14 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import click
-from PIL import Image
 
 from workbench.cli.options import corners, mpp_flag, reference_flag
 from workbench.geometry import Box
 from workbench.recipe import StainMethod, options
-from workbench.slide.slide import open_slide
-from workbench.stain.normalizer import fit_normalizer
-from workbench.stain.references import load_reference
 
 if TYPE_CHECKING:
     from workbench.slide.pixel_size import Mpp
@@ -68,6 +64,12 @@ def command(
 
     The normalization is always fitted to the whole slide, not to --region.
     """
+    from PIL import Image  # noqa: PLC0415 - see LazyGroup
+
+    from workbench.slide.slide import open_slide  # noqa: PLC0415
+    from workbench.stain.normalizer import fit_normalizer  # noqa: PLC0415
+    from workbench.stain.references import load_reference  # noqa: PLC0415
+
     with open_slide(slide, mpp=mpp) as opened:
         normalizer = fit_normalizer(opened, load_reference(reference), method=method)
         pixels = _read(opened, Box(*region) if region else opened.bounds, max_px).pixels

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from workbench.annotations.geojson import read_geojson
-from workbench.area import Area
 from workbench.cli.console import counts_of, stop_on_signal, summary_of
 from workbench.cli.options import image_flag, json_flag, mpp_flag, recipe_flags
-from workbench.inference import engine
 from workbench.recipe import Recipe
-from workbench.slide.slide import open_slide
 
 if TYPE_CHECKING:
+    from workbench.area import Area
     from workbench.slide.pixel_size import Mpp
     from workbench.slide.slide import Slide
 
@@ -54,6 +51,9 @@ def command(
     Ctrl-C stops the run and keeps its results; the same command continues it. A slide
     without tissue is an error, and no run is saved.
     """
+    from workbench.inference import engine  # noqa: PLC0415 - see LazyGroup
+    from workbench.slide.slide import open_slide  # noqa: PLC0415
+
     files = {name: path for name, path in recipe.items() if isinstance(path, Path)}
     resolved = Recipe.of(**{n: value for n, value in recipe.items() if n not in files})
     with (
@@ -78,6 +78,9 @@ def command(
 
 def _area(slide: Slide, file: Path) -> Area:
     """Return the area that the polygons of a file enclose."""
+    from workbench.annotations.geojson import read_geojson  # noqa: PLC0415 - see LazyGroup
+    from workbench.area import Area  # noqa: PLC0415
+
     annotations = read_geojson(file, frame=slide.scanned_frame)
     if annotations.notes:
         click.echo(annotations.report(), err=True)

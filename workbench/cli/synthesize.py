@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from workbench.synthetic import SCANNERS, STAININGS, write_slide
+from workbench.synthetic.scanners import SCANNERS
+from workbench.synthetic.stains import STAININGS
 
 
 @click.command("synthesize")
@@ -52,6 +53,8 @@ def command(
     OUT becomes a pyramidal TIFF, with its truth beside it; the same seed gives the same
     slide.
     """
+    from workbench.synthetic import write_slide  # noqa: PLC0415 - see LazyGroup
+
     out.parent.mkdir(parents=True, exist_ok=True)
     size = (width, height)
     write_slide(out, size=size, seed=seed, scanner=scanner, stain=stain or "")

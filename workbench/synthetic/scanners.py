@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-import cv2
-import numpy as np
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -39,6 +37,8 @@ class Scanner:
     @property
     def stain_matrix(self) -> NDArray[np.float64]:
         """Unit stain vectors, float64 (2, 3), hematoxylin first."""
+        import numpy as np  # noqa: PLC0415 - the names of scanners need no numpy
+
         rows = np.array([self.hematoxylin, self.eosin])
         unit: NDArray[np.float64] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
         return unit
@@ -51,6 +51,9 @@ class Scanner:
         Beer-Lambert law: transmitted light decreases exponentially with the amount of
         stain.
         """
+        import cv2  # noqa: PLC0415 - as above
+        import numpy as np  # noqa: PLC0415
+
         vectors = self.stain_matrix * np.array(self.strength)[:, None]
         density = concentrations @ vectors.astype(np.float32)
         light = np.exp(-density) * np.array(self.white, np.float32)

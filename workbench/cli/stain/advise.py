@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from workbench.app.catalog.slides import SlideLibrary
 from workbench.cli.options import json_flag
 from workbench.errors import StainError
-from workbench.inference.progress_reporter import ProgressBar
-from workbench.stain.adviser import Advice, SlideStains, advise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from workbench.stain.adviser import Advice, SlideStains
 
 
 _WIDTH: Final = 36
@@ -58,6 +57,8 @@ def command(
 
 
 def _slides(places: Iterable[str]) -> Iterable[str]:
+    from workbench.app.catalog.slides import SlideLibrary  # noqa: PLC0415 - see LazyGroup
+
     for place in places:
         if Path(place).is_dir() and Path(place).suffix.lower() != ".zarr":
             library = SlideLibrary([place])
@@ -67,6 +68,9 @@ def _slides(places: Iterable[str]) -> Iterable[str]:
 
 
 def _advise(slides: list[str], *, quiet: bool) -> Advice:
+    from workbench.inference.progress_reporter import ProgressBar  # noqa: PLC0415 - see LazyGroup
+    from workbench.stain.adviser import advise  # noqa: PLC0415
+
     with ProgressBar("slides", enabled=not quiet) as bar:
         return advise(slides, progress=bar)
 

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import click
 
 from workbench.cli.options import json_flag, mpp_flag, reference_flag
-from workbench.slide.slide import open_slide
-from workbench.stain.normalizer import fit_normalizer
-from workbench.stain.references import load_reference
-from workbench.stain.registry import METHODS
-from workbench.stain.self_check import Comparison, check_consistency
-from workbench.stain.tissue_sample import sample_tiles
+from workbench.recipe import StainMethod
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from workbench.recipe import StainMethod
     from workbench.slide.pixel_size import Mpp
+    from workbench.stain.self_check import Comparison
 
 _TILES: Final = 16
-_METHODS: Final = cast("tuple[StainMethod, ...]", tuple(METHODS))
+_METHODS: Final[tuple[StainMethod, ...]] = get_args(StainMethod)
 
 
 @click.command("check")
@@ -50,6 +45,12 @@ def command(
     against single tiles, tensors against arrays, CPU against GPU. Exit status 1 if a
     difference is above its limit.
     """
+    from workbench.slide.slide import open_slide  # noqa: PLC0415 - see LazyGroup
+    from workbench.stain.normalizer import fit_normalizer  # noqa: PLC0415
+    from workbench.stain.references import load_reference  # noqa: PLC0415
+    from workbench.stain.self_check import check_consistency  # noqa: PLC0415
+    from workbench.stain.tissue_sample import sample_tiles  # noqa: PLC0415
+
     aim, methods = load_reference(reference), [method] if method else list(_METHODS)
     with open_slide(slide, mpp=mpp) as opened:
         tiles = sample_tiles(opened, max_tiles=_TILES)

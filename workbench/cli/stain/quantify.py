@@ -10,18 +10,19 @@ import click
 from workbench.cli.options import corners, mpp_flag
 from workbench.errors import StainError
 from workbench.geometry import Box
-from workbench.slide.slide import open_slide
-from workbench.stain.deconvolution import LIGHT, STAIN_SETS, StainSet, find_stains
-from workbench.stain.deconvolution import fit_stains as fit_stain_set
-from workbench.stain.detection import slide_staining
-from workbench.stain.quantify import THRESHOLDS, Question, quantify
-from workbench.stain.tissue_sample import slide_histogram, slide_white
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.slide.pixel_size import Mpp
     from workbench.slide.slide import Slide
+    from workbench.stain.deconvolution import StainSet
+
+STAIN_SETS: Final = ("H&E", "H-DAB")
+"""Names in `workbench.stain.deconvolution`, known without its computations."""
+
+THRESHOLDS: Final = (0.2, 0.4, 0.6)
+"""As in `workbench.stain.quantify`."""
 
 _SCORED: Final = "H-DAB"
 
@@ -38,7 +39,7 @@ _SCORED: Final = "H-DAB"
 )
 @click.option(
     "--stains",
-    type=click.Choice(list(STAIN_SETS)),
+    type=click.Choice(STAIN_SETS),
     default=None,
     help="Stain set of the slide. Default: H-DAB, if DAB is detected.",
 )
@@ -84,6 +85,9 @@ def command(  # noqa: PLR0913 - one for each flag
     if out is not None and out.suffix.lower() not in (".csv", ".parquet"):
         message = f"'{out}' is neither .csv nor .parquet"
         raise click.BadParameter(message, param_hint="--out")
+    from workbench.slide.slide import open_slide  # noqa: PLC0415 - see LazyGroup
+    from workbench.stain.quantify import Question, quantify  # noqa: PLC0415
+
     areas = {",".join(map(str, each)): Box(*each) for each in boxes} or None
     with open_slide(slide, mpp=mpp) as opened:
         found = _stains(opened, stains or _detect_stains(opened), fit=fit)
@@ -98,6 +102,8 @@ def command(  # noqa: PLR0913 - one for each flag
 
 def _detect_stains(slide: Slide) -> str:
     """Return the stain set that is scored by default, if it is detected."""
+    from workbench.stain.detection import slide_staining  # noqa: PLC0415 - see LazyGroup
+
     staining = slide_staining(slide)
     if staining.kind != _SCORED:
         message = f"'{slide.path}' is not scored for DAB: {staining.reason}."
@@ -107,11 +113,14 @@ def _detect_stains(slide: Slide) -> str:
 
 
 def _stains(slide: Slide, name: str, *, fit: bool) -> StainSet:
+    from workbench.stain import deconvolution  # noqa: PLC0415 - see LazyGroup
+    from workbench.stain.tissue_sample import slide_histogram, slide_white  # noqa: PLC0415
+
     if fit:
-        return fit_stain_set(slide_histogram(slide), name)
+        return deconvolution.fit_stains(slide_histogram(slide), name)
     white = slide_white(slide)
-    seen = LIGHT if white is None else (white[0], white[1], white[2])
-    return find_stains(name, white=seen)
+    seen = deconvolution.LIGHT if white is None else (white[0], white[1], white[2])
+    return deconvolution.find_stains(name, white=seen)
 
 
 def _write(table: pd.DataFrame, out: Path | None) -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
-from PIL import Image
 
-from workbench.slide.slide import open_slide
-from workbench.stain.reference_preview import render_reference
-from workbench.stain.references import REFERENCES, Reference, load_reference
-from workbench.stain.tissue_sample import sample_tissue
+if TYPE_CHECKING:
+    from workbench.stain.references import Reference
 
 _IMAGES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".json")
 
@@ -42,11 +39,19 @@ def command(place: str, out: Path, *, name: str, picture: Path | None) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     reference.save(out)
     if picture is not None:
+        from PIL import Image  # noqa: PLC0415 - see LazyGroup
+
+        from workbench.stain.reference_preview import render_reference  # noqa: PLC0415
+
         Image.fromarray(render_reference(reference)).save(picture)
     click.echo(out)
 
 
 def _measure(place: str) -> Reference:
+    from workbench.slide.slide import open_slide  # noqa: PLC0415 - see LazyGroup
+    from workbench.stain.references import REFERENCES, Reference, load_reference  # noqa: PLC0415
+    from workbench.stain.tissue_sample import sample_tissue  # noqa: PLC0415
+
     path = Path(place)
     whole = path.exists() and path.suffix.lower() not in _IMAGES
     if place in REFERENCES or not whole:
