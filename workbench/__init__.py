@@ -7,8 +7,10 @@ torch nor Panel.
 """
 
 # Without `from __future__ import annotations`, whose name is that of a namespace.
-from workbench.system.public_names import public_names
+from workbench.system.public_names import find_former_modules, public_names
 
 __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = public_names(__name__, __file__)
+
+find_former_modules()

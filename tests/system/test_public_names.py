@@ -14,7 +14,7 @@ import pytest
 
 import workbench
 from workbench.system import public_names
-from workbench.system.public_names import RENAMED
+from workbench.system.public_names import MOVED, RENAMED
 
 ROOT = Path(workbench.__file__).parent
 NAMESPACES = sorted(path.parent for path in ROOT.rglob("__init__.pyi"))
@@ -81,6 +81,20 @@ def test_a_former_name_works_and_warns(former):
     assert value is getattr(module, RENAMED[former])
     assert name not in dir(module)
     assert warned[0].filename == __file__
+
+
+@pytest.mark.parametrize("former", sorted(MOVED))
+def test_a_name_of_a_former_module_works_and_warns(former):
+    module, _, name = former.rpartition(".")
+    with pytest.warns(DeprecationWarning, match="is now workbench") as warned:
+        value = getattr(importlib.import_module(module), name)
+    place, _, present = MOVED[former].rpartition(".")
+    assert value is getattr(importlib.import_module(place), present)
+    assert warned[0].filename == __file__
+    with pytest.raises(ImportError):
+        importlib.import_module(f"{module}.none")
+    with pytest.raises(AttributeError, match="none"):
+        importlib.import_module(module).none  # noqa: B018 - it must raise
 
 
 def test_former_names_are_written_in_one_table(repository):

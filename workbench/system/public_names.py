@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 import warnings
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any, Final
 
 import lazy_loader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from types import ModuleType
 
 RENAMED: Final = {
     "workbench.export.export_scores": "export_run",
@@ -16,6 +21,28 @@ RENAMED: Final = {
     "workbench.summarise": "summarize",
 }
 """Former public names, with what they are called now; each is kept for one version."""
+
+MOVED: Final = {
+    "workbench.app.advice_plot.advice_plot": (
+        "workbench.app.panels.stain.adviser_plot.advice_plot"
+    ),
+    "workbench.app.library.Library": "workbench.app.catalog.slides.SlideLibrary",
+    "workbench.cards.ModelCard": "workbench.models.card.ModelCard",
+    "workbench.export.scores.export_scores": "workbench.export.dispatch.export_run",
+    "workbench.grid.Grid": "workbench.tiling.grid.Grid",
+    "workbench.instances.agreement.agreement": "workbench.instances.metrics.agreement",
+    "workbench.jobs.Job": "workbench.inference.jobs.Job",
+    "workbench.layers.difference.difference_picture": (
+        "workbench.layers.recoloured.difference_picture"
+    ),
+    "workbench.stain.consistency.check_consistency": (
+        "workbench.stain.self_check.check_consistency"
+    ),
+    "workbench.stain.sample.sample_tiles": "workbench.stain.tissue_sample.sample_tiles",
+    "workbench.store.Run": "workbench.results.run.Run",
+}
+"""Names of modules that are gone, as earlier documents import them, with the present
+places; each is kept for one version."""
 
 
 def public_names(
@@ -44,3 +71,39 @@ def public_names(
         return find(now)
 
     return find_renamed, listed, names
+
+
+class _FormerModules(MetaPathFinder, Loader):
+    """Import modules that are gone, as far as `MOVED` lists their names."""
+
+    modules: Final = frozenset(name.rpartition(".")[0] for name in MOVED)
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,  # noqa: ARG002 - a part of the protocol
+        target: ModuleType | None = None,  # noqa: ARG002 - a part of the protocol
+    ) -> ModuleSpec | None:
+        return ModuleSpec(fullname, self) if fullname in self.modules else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        former = module.__name__
+
+        def find_moved(name: str) -> Any:
+            now = MOVED.get(f"{former}.{name}")
+            if now is None:
+                message = f"module {former!r} has no attribute {name!r}"
+                raise AttributeError(message)
+            warnings.warn(
+                f"{former}.{name} is now {now}", DeprecationWarning, stacklevel=2
+            )
+            place, _, present = now.rpartition(".")
+            return getattr(importlib.import_module(place), present)
+
+        module.__dict__["__getattr__"] = find_moved
+
+
+def find_former_modules() -> None:
+    """Let modules in `MOVED` be imported, where no module of that name is left."""
+    if not any(isinstance(finder, _FormerModules) for finder in sys.meta_path):
+        sys.meta_path.append(_FormerModules())
