@@ -106,6 +106,6 @@ def test_the_density_as_a_raster(run, tmp_path):
 def test_objects_that_are_not_settled_are_not_exported(run, tmp_path, monkeypatch):
     live = LiveInstances(run.path / "journal", run.grid, run.card)
     monkeypatch.setattr(Run, "instances", live)
-    with pytest.raises(RunError, match="not settled"):
+    with pytest.raises(RunError, match="not final"):
         export_run(run, tmp_path / "nuclei.geojson")
     assert not list(tmp_path.iterdir())

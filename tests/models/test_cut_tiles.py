@@ -94,13 +94,13 @@ def test_parts_of_cut_tiles_keep_what_is_shown():
 
 def test_a_network_with_coarser_answers_is_refused():
     tiles = torch.zeros((1, 3, SIDE, SIDE), dtype=torch.uint8)
-    with pytest.raises(InvalidCardError, match="pixel for pixel"):
+    with pytest.raises(InvalidCardError, match="one output per pixel"):
         maps_of(Coarse(), tiles, [Box(0, 0, 20, SIDE)])
 
 
 def test_only_a_model_that_finds_objects_cuts_tiles():
     fields = {"name": "a", "task": "classification", "classes": ("b",), "mpp": 1}
-    with pytest.raises(InvalidCardError, match="finds objects"):
+    with pytest.raises(InvalidCardError, match="predicts instances"):
         ModelCard(**fields, tile_px=64, border="cut")
 
 

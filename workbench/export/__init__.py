@@ -1,4 +1,4 @@
-"""Runs in the formats of other tools. Nothing here needs torch."""
+"""Exports runs in the formats of other tools. Nothing here needs torch."""
 
 from workbench.system.public_names import public_names
 

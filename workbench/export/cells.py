@@ -1,4 +1,4 @@
-"""The cells of a run's heatmap that have values, as a list."""
+"""Lists the cells of a run's heatmap that have values."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ class Cells:
     """The cells of a heatmap that have values, row by row."""
 
     boxes: NDArray[np.int64]
-    """x0, y0, x1, y1 in level-0 pixels, int64 of shape (N, 4); cut at the slide's
-    edge."""
+    """Box of each cell in level-0 pixels, cropped to the slide: x0, y0, x1, y1, int64
+    of shape (N, 4)."""
 
     values: NDArray[np.float32]
-    """float32, shape (N, classes)."""
+    """Values of each cell, float32 of shape (N, classes)."""
 
     measures: tuple[str, ...]
     """Name of each column of values: prob_<class>, or <class> and its unit."""
 
     @classmethod
     def of(cls, run: Run) -> Cells:
-        """List the cells of a run; those without an answer are left out."""
+        """List the cells of a run; those without a value are left out."""
         heatmap = run.heatmap
         rows, columns = np.nonzero(np.isfinite(heatmap.values).all(axis=0))
         width, height = run.grid.slide_size
@@ -43,7 +43,7 @@ class Cells:
 
 
 def measures_of(run: Run) -> tuple[str, ...]:
-    """Return the name under which other tools know the values of each class."""
+    """Return the column name of each class, as in other tools."""
     card = run.card
     if card.task == "measurement":
         unit = f" {card.unit}" if card.unit else ""

@@ -39,20 +39,20 @@ OBJECT_EXPORTS: Final[dict[str, Callable[[Run, Path], None]]] = {
     ".geojson.gz": write_detections,
     ".parquet": write_geoparquet,
 }
-"""What of a run that finds objects is written in place of its density."""
+"""Writers for runs of instances, in place of those of their density."""
 
 VECTOR_EXPORTS: Final[dict[str, Callable[[Run, Path], None]]] = {
     ".parquet": write_parquet,
 }
-"""What of a run that embeds is written besides the lengths of its vectors."""
+"""Writers for runs of embeddings, besides those of the vectors' lengths."""
 
 _OF_TASK: Final = {"instances": OBJECT_EXPORTS, "embedding": VECTOR_EXPORTS}
 
 
 def export_run(run: Run, path: str | os.PathLike[str]) -> Path:
-    """Write the scores of a run for another tool.
+    """Export a run to a file for another tool.
 
-    A run that is not finished is written as far as it is.
+    Of an unfinished run, the finished part is written.
 
     Parameters
     ----------
@@ -64,24 +64,24 @@ def export_run(run: Run, path: str | os.PathLike[str]) -> Path:
           in level-0 pixels, then prob_<class>),
         - .geojson or .geojson.gz: tile objects for QuPath,
         - .ome.tiff or .ome.tif: a float32 raster with one channel a class, NaN where
-          there is no answer,
+          there is no value,
 
-        or, of a run that finds objects, in one of
+        or, for a run of instances, in one of
 
         - .geojson or .geojson.gz: detections for QuPath, with their measurements,
-        - .coco.json: annotations as COCO has them,
+        - .coco.json: annotations in COCO's format,
         - .parquet: GeoParquet,
-        - .csv: one row an object,
+        - .csv: one row an instance,
         - .ome.tiff or .ome.tif: their density as a raster,
 
-        or, of a run that embeds, in
+        or, for a run of embeddings, in
 
         - .parquet: one row a tile, with its vector.
 
     Returns
     -------
     Path
-        The file, which is there as a whole or not at all.
+        The file; it is written completely or not at all.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def export_run(run: Run, path: str | os.PathLike[str]) -> Path:
     exports = {**EXPORTS, **_OF_TASK.get(run.card.task, {})}
     suffix = next((s for s in exports if path.name.lower().endswith(s)), None)
     if suffix is None:
-        message = f"'{path.name}' has no suffix that says how to write it."
+        message = f"'{path.name}' has no suffix of an export format."
         raise RunError(message, f"Use one of: {', '.join(exports)}.")
     part = path.with_name(f".part-{path.name}")
     try:

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 def stored_frame(run: Run) -> FileFrame:
-    """Return how the stored pixels of the slide lie in the frame of a run.
+    """Return the frame of stored pixels of a run's slide.
 
-    They differ where stored pixels are not square.
+    It differs from level-0 pixels if stored pixels are not square.
     """
     x, y = run.record["slide"].get("pixel_scale", (1.0, 1.0))
     return FileFrame((x, y))
 
 
 def scanned_frame(run: Run) -> FileFrame:
-    """Return the frame of QuPath: stored pixels from the corner of what was scanned."""
+    """Return the frame of QuPath: stored pixels from the corner of the scanned area."""
     left, upper = run.record["slide"]["bounds"][:2]
     return FileFrame(stored_frame(run).scale, (left, upper))
 

@@ -1,9 +1,9 @@
-"""Scores as tile objects that QuPath 0.4 and later opens.
+"""Exports scores as GeoJSON tile objects for QuPath 0.4 and later.
 
-What QuPath's parser asks for: `objectType` inside `properties`, an id that is a UUID,
-a colour with each classification, and numbers in `measurements` only; it drops what
-it does not know without a word. Its frame begins at the scanned part of a slide
-(`openslide.bounds-x` and `-y`), not at level 0's corner, so that is subtracted.
+QuPath's parser requires `objectType` inside `properties`, an id that is a UUID, a
+colour with each classification, and only numbers in `measurements`; it silently drops
+other members. Its origin is the scanned part of a slide (`openslide.bounds-x` and
+`-y`), not the corner of level 0, so that offset is subtracted.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from workbench.results.run import Run
 
 NAMES: Final = uuid.UUID("5a1f2ad4-94ad-4c0a-8f2c-3d4ce1f0b7a1")
-"""So that exporting the same run twice gives the same ids."""
+"""Namespace of the ids: exporting the same run twice gives the same ids."""
 
 
 def write_geojson(run: Run, path: Path) -> None:
-    """Write a FeatureCollection, one feature a line; compressed if it ends in .gz."""
+    """Write a FeatureCollection, one feature a line; compressed for a .gz path."""
     with opened(path) as file:
         file.write('{"type":"FeatureCollection","features":[')
         for number, feature in enumerate(_features(run)):
@@ -37,7 +37,7 @@ def write_geojson(run: Run, path: Path) -> None:
 
 
 def opened(path: Path) -> TextIO:
-    """Open a file to write text; compressed if its name ends in .gz."""
+    """Open a file for writing text; compressed if its name ends in .gz."""
     if path.suffix.lower() == ".gz":
         return gzip.open(path, "wt", encoding="utf-8")
     return path.open("w", encoding="utf-8")
@@ -67,7 +67,7 @@ def _features(run: Run) -> Iterator[dict[str, Any]]:
 
 
 def _classifications(run: Run) -> list[dict[str, Any]]:
-    """Return what QuPath calls each class; none where the highest value means nothing.
+    """Return QuPath's classification of each class; none if there is no top class.
 
     Measurements are no classes, and a single class would be the highest everywhere.
     """

@@ -1,7 +1,7 @@
-"""The objects of a run for other tools, block by block, however many there are.
+"""Exports the instances of a run, in blocks of bounded memory.
 
-Coordinates are stored pixels; for QuPath they begin at the scanned part of the slide,
-as its own do (see `export/geojson.py`).
+Coordinates are stored pixels; for QuPath their origin is the scanned part of the slide
+(see `export/geojson.py`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _DECIMALS: Final = 4
 
 
 def write_detections(run: Run, path: Path) -> None:
-    """Write detection objects for QuPath, one a line; compressed if it ends in .gz."""
+    """Write detections for QuPath, one a line; compressed if the path ends in .gz."""
     store = _store(run)
     frame = scanned_frame(run)
     whose = f"{run.record['slide']['id']} {run.record['created']} object"
@@ -72,7 +72,7 @@ def write_detections(run: Run, path: Path) -> None:
 
 
 def write_coco(run: Run, path: Path) -> None:
-    """Write annotations as COCO has them, in stored pixels."""
+    """Write annotations in COCO's format, in stored pixels."""
     store, slide, frame = _store(run), run.record["slide"], stored_frame(run)
     width, height = np.rint(np.divide(slide["size"], frame.scale)).astype(int).tolist()
     head = {
@@ -150,7 +150,7 @@ def write_geoparquet(run: Run, path: Path) -> None:
 
 
 def write_rows(run: Run, path: Path) -> None:
-    """Write a table: one row an object, with its place, score and measures."""
+    """Write a table: one row an instance, with its position, score and measures."""
     store, frame = _store(run), stored_frame(run)
     with path.open("w", newline="", encoding="utf-8") as file:
         store.rows([]).to_csv(file)
@@ -164,8 +164,8 @@ def write_rows(run: Run, path: Path) -> None:
 def _store(run: Run) -> InstanceStore:
     store = run.instances
     if not isinstance(store, InstanceStore):
-        message = f"The objects of '{run.path}' are not settled: it is {run.status}."
-        raise RunError(message, "Let it end, or run again to go on, and export then.")
+        message = f"The instances of '{run.path}' are not final: it is {run.status}."
+        raise RunError(message, "Let the run end, or run it again, and then export.")
     return store
 
 
@@ -181,7 +181,7 @@ def _rings(found: Instances) -> list[NDArray[np.float32]]:
 
 
 def _measurements(found: Instances) -> Iterator[dict[str, float]]:
-    """Return what is known of each as numbers; QuPath takes no others."""
+    """Return the numeric measurements of each instance; QuPath takes no others."""
     names = ("score", *found.measures)
     columns = np.stack([found.scores, *found.measures.values()]).astype(float)
     for values in columns.T.round(_DECIMALS).tolist():

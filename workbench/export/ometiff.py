@@ -17,10 +17,10 @@ _TILE: Final = (256, 256)
 
 
 def write_ometiff(run: Run, path: Path) -> None:
-    """Write float32 (classes, rows, columns), NaN where there is no answer.
+    """Write float32 (classes, rows, columns), NaN where there is no value.
 
-    The physical size of a pixel is that of a cell, so that the raster lies over the
-    slide when both begin in the same corner.
+    The physical size of a pixel is that of a cell, so that the raster aligns with the
+    slide when both have the same origin.
     """
     heatmap = run.heatmap
     cell_um = heatmap.cell * run.record["slide"]["mpp"]

@@ -22,7 +22,7 @@ def write_parquet(run: Run, path: Path) -> None:
 
     The columns are those of the CSV (minx, miny, width, height in stored pixels), the
     tile's number in the grid, and `vector`, a list of float32 of fixed size. The
-    file's metadata say which slide and model it is of, under "workbench".
+    file's metadata name the slide and the model, under "workbench".
     """
     found = run.embeddings
     boxes = boxes_in(stored_frame(run), found.boxes)

@@ -1,4 +1,4 @@
-"""Scores as a table, in the columns of WSInfer's model-outputs-csv."""
+"""Exports scores as CSV, in the columns of WSInfer's model-outputs-csv."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def write_csv(run: Run, path: Path) -> None:
     """Write one row for each cell, in stored pixels.
 
-    Numbers are as short as they can be read back.
+    Numbers have the fewest digits that read back as the same value.
     """
     cells = Cells.of(run)
     with path.open("w", newline="", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Models: finding them, building them and running them on tiles."""
+"""Models: finding, building and running them on tiles."""
 
 from workbench.system.public_names import public_names
 

@@ -1,4 +1,4 @@
-"""From a card to the network that its weights belong to."""
+"""Builds the network of a card, without weights."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _OURS: Final = {
     "nucleus-net": "workbench.models.nuclei.network:NucleusNet",
     "hematoxylin-contrast": "workbench.models.nuclei.watershed:HematoxylinContrast",
 }
-"""Our own networks; like everybody's, each is a function of the card."""
+"""Networks of this package: a function of the card for each name."""
 
 
 def is_torchvision(name: str) -> bool:
-    """Tell whether torchvision has a classifier of that name."""
+    """Return whether torchvision has a classifier of that name."""
     return name in torchvision.models.list_models(module=torchvision.models)
 
 
@@ -37,7 +37,7 @@ def build_network(card: ModelCard, *, trust: bool) -> nn.Module:
     InvalidCardError
         If the card names no architecture, or one that does not exist.
     UntrustedModelError
-        If it is a Python function and `trust` is False.
+        If the architecture is a Python function and `trust` is False.
     """
     family, _, name = card.architecture.partition(":")
     if family == "torchvision":
@@ -94,10 +94,10 @@ def _segmentations() -> list[str]:
 
 
 def _options(card: ModelCard, name: str) -> dict[str, Any]:
-    """Return what a network of torchvision is built with, beside its classes.
+    """Return the arguments for a network of torchvision, besides its classes.
 
-    As it is used: without the heads that answer in training alone, and with what
-    torchvision itself sets when it starts from its weights.
+    Those for inference: without the heads that only training uses, and with what
+    torchvision sets for its own weights.
     """
     usual: dict[str, Any] = {}
     if name in _RESCALING:
@@ -109,7 +109,7 @@ def _options(card: ModelCard, name: str) -> dict[str, Any]:
 
 
 def sized(card: ModelCard) -> ModelCard:
-    """Return a card whose options say the size of its tiles, where that is built in."""
+    """Return a card whose options hold the tile size, if the network depends on it."""
     side = card.input_px or card.tile_px
     name = card.architecture.partition(":")[2]
     options: dict[str, Any] = {}
@@ -121,37 +121,37 @@ def sized(card: ModelCard) -> ModelCard:
 
 
 _RESCALING: Final = ("inception_v3", "googlenet")
-"""Networks that bring what was normalized with ImageNet's mean to -1 to 1 themselves,
-where they have been started from torchvision's weights."""
+"""Networks that rescale input from ImageNet's mean and std to -1 to 1 themselves, if
+they were trained from torchvision's weights."""
 
 _HALF: Final = 0.02
 
 
 def _rescales(card: ModelCard) -> bool:
-    """Tell if such a network is given pixels of ImageNet's mean, not of -1 to 1."""
+    """Return whether such a network gets pixels of ImageNet's mean, not -1 to 1."""
     return any(abs(value - 0.5) > _HALF for value in (*card.mean, *card.std))
 
 
 def assumed(card: ModelCard) -> str:
-    """Return what had to be assumed of a network, as a sentence; empty: nothing."""
+    """Return the assumption made about a network, as a sentence; empty if none."""
     name = card.architecture.partition(":")[2]
     if name not in _RESCALING or "transform_input" in card.options:
         return ""
     taken = str(_rescales(card)).lower()
     return (
         f"The weights of '{name}' do not say if it was built with transform_input;"
-        f" {taken} was taken, as follows from mean and std. If that is wrong, write"
+        f" {taken} is assumed, as follows from mean and std. If that is wrong, write"
         ' options = {"transform_input": ...} into the card.'
     )
 
 
 class MainOutput(nn.Module):
-    """A segmentation of torchvision, which answers a dict, as its main output.
+    """Returns the main output of a segmentation of torchvision, whose output is a dict.
 
     Parameters
     ----------
     weighted : nn.Module
-        What takes the weights.
+        The module that takes the weights.
     """
 
     def __init__(self, weighted: nn.Module) -> None:
@@ -165,14 +165,14 @@ class MainOutput(nn.Module):
 
 
 class NoHead(nn.Identity):
-    """Stands where a classifier had its last layer; weights may still have that."""
+    """Replaces the last layer of a classifier; weights may still contain that layer."""
 
 
 def _without_head(network: nn.Module, card: ModelCard) -> nn.Module:
-    """Return a classifier that answers what its last layer would be given."""
+    """Return a classifier that outputs the features before its last layer."""
     layers = [n for n, layer in network.named_modules() if isinstance(layer, nn.Linear)]
     if not layers:
-        reason = f"'{card.architecture}' has no last linear layer to leave out"
+        reason = f"'{card.architecture}' has no last linear layer to remove"
         raise InvalidCardError(card.name, reason)
     where, _, last = layers[-1].rpartition(".")
     setattr(network.get_submodule(where), last, NoHead())

@@ -1,4 +1,4 @@
-"""What a model is: its card, which travels with its weights."""
+"""`ModelCard`: input, output and use of a model; a JSON file beside its weights."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from workbench.tiling.border import Border  # noqa: TC001 - pydantic reads it
 Task = Literal[
     "classification", "segmentation", "measurement", "instances", "embedding"
 ]
-"""What a model answers for a tile.
+"""What a model predicts for a tile.
 
 classification : a probability for each class
 segmentation   : a probability for each class and pixel
 measurement    : a number with a unit for each channel, such as mg or 1/mm2
-instances      : objects with outlines, each of one class
-embedding      : a vector, by which tiles are compared
+instances      : instances with outlines, each of one class
+embedding      : a vector that represents the tile
 """
 
 
 _Byte = Annotated[int, Field(ge=0, le=255)]
 Colour = tuple[_Byte, _Byte, _Byte]
-"""sRGB, each 0 to 255."""
+"""sRGB values, each 0 to 255."""
 
 PALETTE: Final[tuple[Colour, ...]] = (
     (0, 114, 178),
@@ -48,7 +48,7 @@ PALETTE: Final[tuple[Colour, ...]] = (
     (240, 228, 66),
     (60, 60, 60),
 )
-"""For classes without colours of their own, told apart by most colour-blind people
+"""Colours of classes if a card has none; most colour-blind people can distinguish them
 (Okabe and Ito, "Color universal design", 2008)."""
 
 ClassName = Annotated[str, Field(min_length=1, max_length=200)]
@@ -57,19 +57,18 @@ _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 _DENSITY: Final = {"unit": "1/mm²", "value_range": (0.0, 8000.0)}
-"""As which objects are shown from afar; nuclei of most tissues are in this range."""
+"""Unit and range of the density map of instances; covers nuclei of most tissues."""
 
 _PRESETS: Final[dict[Any, dict[str, Any]]] = {
     "maskrcnn": {"min_score": 0.7, "overlaps": "merge"},
 }
-"""What decoders do where a card says nothing else. Mask R-CNN does what is common in
-articles on whole slides: it takes what it is 0.7 sure of, and masks that overlap are
-one object."""
+"""Default fields of each decoder. Those of Mask R-CNN are common in articles on whole
+slides: scores from 0.7, and masks that overlap are merged."""
 
 
 _LATER: Final = ("options", "checkpoint", "output")
-"""Fields that are written only where they say something, so that the records of earlier
-runs stay equal to those of the same model now."""
+"""Fields that are written only if they are set, so that records of earlier runs stay
+equal to those of the same model now."""
 
 
 def _name_of_output(value: Any) -> Any:
@@ -77,7 +76,7 @@ def _name_of_output(value: Any) -> Any:
 
 
 class ModelCard(BaseModel):
-    """What a model takes, what it answers and what it may be used for.
+    """Input, output and intended use of a model.
 
     Raises
     ------
@@ -97,108 +96,107 @@ class ModelCard(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
-    """By which people and recipes call it."""
+    """Name of the model, shown to users and used in recipes."""
 
     task: Task
-    """What the model answers for a tile; see `Task`."""
+    """What the model predicts for a tile; see `Task`."""
 
     classes: Annotated[tuple[ClassName, ...], Field(min_length=1, max_length=10_000)]
-    """Names of the output channels, in their order; each only once. Of an embedding
-    one name, for the length of its vectors."""
+    """Unique names of the output channels, in order. An embedding has one name, for
+    the length of its vectors."""
 
     dimensions: Annotated[int, Field(ge=0, le=100_000)] = 0
-    """Of the vectors, for an embedding alone."""
+    """Dimensions of the vectors; for an embedding only."""
 
     colours: tuple[Colour, ...] = ()
-    """One for each class, or none (then a palette is used)."""
+    """Colour of each class, or none (then a palette is used)."""
 
     unit: str = ""
-    """Of a measurement, such as "1/mm²"; empty for probabilities. Of instances that of
-    their density."""
+    """Unit of a measurement, such as "1/mm²"; empty for probabilities. For instances
+    the unit of their density."""
 
     value_range: tuple[_Finite, _Finite] = (0.0, 1.0)
-    """The range of values to show first."""
+    """Initial range of the colour scale."""
 
     mpp: Annotated[float, Field(gt=0, le=100)]
-    """Micrometres per pixel of the tiles it takes."""
+    """Micrometres per pixel of the input tiles."""
 
     tile_px: Annotated[int, Field(ge=16, le=8192)]
-    """Side of the tiles it takes, in pixels at `mpp`."""
+    """Side of the input tiles, in pixels at `mpp`."""
 
     input_px: Annotated[int, Field(ge=0, le=8192)] = 0
-    """Side to which the tiles are resized, smoothly, for the network, as in the
-    transform of a WSInfer-zoo model; 0: they go in as they are."""
+    """Side to which tiles are resized for the network, as in the transform of a
+    WSInfer-zoo model; 0: not resized."""
 
     margin_px: Annotated[int, Field(ge=0)] = 0
-    """Border of a tile that gives context but gets no answer, in pixels at `mpp`."""
+    """Border of a tile that is context without predictions, in pixels at `mpp`."""
 
     border: Border = "background"
-    """What it is shown of a tile beyond the edge of the slide: see `Border`."""
+    """How the part of a tile beyond the edge of the slide is filled: see `Border`."""
 
     cells: Annotated[int, Field(ge=1, le=1024)] = 1
-    """Answers kept along each side of a tile's core: 1 for a classifier; for a
+    """Number of values along each side of a tile's core: 1 for a classifier; for a
     segmentation the side of the raster to which its pixels are averaged."""
 
     blend_cells: Annotated[int, Field(ge=0)] = 0
-    """For a segmentation: how many cells its answers reach beyond the core, into the
-    margin, where they are blended with those of the neighbouring tiles."""
+    """For a segmentation: width in cells of the overlap beyond the core, in which
+    predictions are blended with those of the neighbouring tiles."""
 
     input: Literal["rgb", "eosin-hematoxylin-density"] = "rgb"
-    """The channels the network takes, each 0 to 1 before `mean` and `std`."""
+    """Input channels of the network, each 0 to 1 before `mean` and `std`."""
 
     mean: tuple[_Finite, _Finite, _Finite] = (0.0, 0.0, 0.0)
-    """Subtracted from the input channels (0 to 1)."""
+    """Mean that is subtracted from the input channels (0 to 1)."""
 
     std: tuple[_Positive, _Positive, _Positive] = (1.0, 1.0, 1.0)
-    """By which they are then divided."""
+    """Standard deviation by which the input channels are divided after that."""
 
     activation: Literal["none", "softmax", "sigmoid"] = "none"
-    """What turns the network's output into the answer."""
+    """Activation that is applied to the network's output."""
 
     decoder: Annotated[str, Field(max_length=100)] = ""
-    """What finds the objects in the network's output, for instances alone: "labels",
-    "maskrcnn" or "nucleus-maps" (`workbench.models.instance_decoders`)."""
+    """Decoder of the network's output, for instances only: "labels", "maskrcnn" or
+    "nucleus-maps" (`workbench.models.instance_decoders`)."""
 
     min_score: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Objects of which the model is less sure are left out."""
+    """Instances with a score below this are dropped."""
 
     overlaps: Literal["best", "merge"] = "best"
-    """Where objects of one tile overlap: the surer one keeps what they share, or they
-    become one."""
+    """How overlaps within a tile are resolved: "best" gives the pixels to the instance
+    of the higher score, "merge" joins the instances."""
 
     architecture: str = ""
-    """How to build the network where the weights are bare: "torchvision:resnet18",
-    "workbench:small-cnn" or, with trust, "package.module:factory", a function that
-    takes this card and returns the network."""
+    """Network for bare weights: "torchvision:resnet18", "workbench:small-cnn" or, with
+    trust, "package.module:factory", a function that takes this card and returns the
+    network."""
 
     options: dict[str, bool | int | float | str] = Field(default_factory=dict)
-    """For what builds the network of `architecture`, such as {"transform_input": true}
-    for torchvision's inception_v3."""
+    """Arguments for building `architecture`, such as {"transform_input": true} for
+    torchvision's inception_v3."""
 
     checkpoint: Annotated[str, Field(max_length=200)] = ""
-    """Of a checkpoint with several sets of weights the name of the one to take, such
-    as "ema"."""
+    """Name of the set of weights in a checkpoint that holds several, such as "ema"."""
 
     output: Annotated[str, BeforeValidator(_name_of_output), Field(max_length=200)] = ""
-    """Of a network that answers several tensors the one that counts: its key or index,
-    such as "logits" or 0; parts of a path are joined by dots. Empty: the only one of
-    the right shape."""
+    """Output to use of a network that returns several tensors: its key or index, such
+    as "logits" or 0; parts of a path are joined by dots. Empty: the only one of the
+    right shape."""
 
     weights: str = ""
-    """The file of the weights, relative to the card; empty: needs none."""
+    """Path of the weights, relative to the card; empty for a model without weights."""
 
     sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
-    """Of the file of the weights; with external data of an ONNX file, of the file
-    followed by its data, as `cat model.onnx model.onnx.data | sha256sum` prints it."""
+    """SHA-256 of the file of weights; for an ONNX file with external data, of both
+    files, as `cat model.onnx model.onnx.data | sha256sum` prints it."""
 
     licence: str = ""
     """Licence of the weights, as an SPDX identifier where there is one."""
 
     intended_use: str = ""
-    """What it is for and what it must not be used for; shown in the app."""
+    """What the model is for and what it must not be used for; shown in the app."""
 
     source: str = ""
-    """Where it comes from: paper, training script, data."""
+    """Origin of the model: paper, training script, data."""
 
     @model_serializer(mode="wrap")
     def _without_empty(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -208,7 +206,7 @@ class ModelCard(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _presets(cls, fields: Any) -> Any:
-        """Fill in what follows from the task and the decoder, where it is not given."""
+        """Fill in the defaults of the task and the decoder."""
         if isinstance(fields, dict) and fields.get("task") == "instances":
             return {**_DENSITY, **_PRESETS.get(fields.get("decoder"), {}), **fields}
         return fields
@@ -248,7 +246,7 @@ class ModelCard(BaseModel):
             message = "margin_px = 0: it must hold the largest object whole"
             raise ValueError(message)
         if self.task != "instances" and self.border == "cut":
-            message = "border = 'cut' is for a model that finds objects"
+            message = "border = 'cut' is for a model that predicts instances"
             raise ValueError(message)
         return self
 
@@ -289,18 +287,18 @@ class ModelCard(BaseModel):
 
     @property
     def exclusive(self) -> bool:
-        """Whether one of several classes holds at a place, as after a softmax."""
+        """Whether the classes exclude each other, as after a softmax."""
         labels = self.task in ("classification", "segmentation")
         return labels and len(self.classes) > 1 and self.activation != "sigmoid"
 
     @property
     def core_px(self) -> int:
-        """Side of the part of a tile that gets an answer, in pixels at `mpp`."""
+        """Side of the part of a tile that gets predictions, in pixels at `mpp`."""
         return self.tile_px - 2 * self.margin_px
 
     @property
     def palette(self) -> tuple[Colour, ...]:
-        """One colour for each class: the card's own, or those of `PALETTE` in turn."""
+        """Colour of each class: of the card, or from `PALETTE` in turn."""
         if self.colours:
             return self.colours
         return tuple(PALETTE[i % len(PALETTE)] for i in range(len(self.classes)))

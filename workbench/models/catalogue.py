@@ -1,6 +1,6 @@
-"""Which models there are: bundled, from installed packages, or by path.
+"""Lists the available models: bundled, of installed packages, or by path.
 
-Nothing here needs torch, so that an app can list models at once.
+Nothing here needs torch, so that the app can list models quickly.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 ENTRY_POINTS: Final = "workbench.models"
-"""Group of entry points by which a package offers models: each has the model's name
-and leads to the path (str or Path) of its card, weights or folder."""
+"""Entry point group for models of other packages: the name is that of the model, the
+value the path (str or Path) of its card, weights or folder."""
 
 _BUNDLED: Final = Path(__file__).parent / "bundled"
 
 
 def model_names() -> list[str]:
-    """Return the names that `find_model` knows, in alphabetical order.
+    """Return the names that `find_model` accepts, in alphabetical order.
 
     Examples
     --------
@@ -41,10 +41,10 @@ def model_names() -> list[str]:
 
 
 def known_cards() -> list[ModelCard]:
-    """Return the cards of the models known by name, in alphabetical order.
+    """Return the cards of all named models, in alphabetical order.
 
-    A card that cannot be read, such as one of another package, is left out and said
-    so in the log: it must not keep the others from being listed.
+    A card that cannot be read, such as one of another package, is left out with a
+    warning in the log, so that the others are listed.
     """
     cards = []
     for name in model_names():
@@ -69,7 +69,7 @@ def find_card(name_or_path: str | os.PathLike[str]) -> ModelCard:
 
 
 def find_source(name_or_path: str | os.PathLike[str]) -> ModelSource:
-    """Return where a model lies; a name goes before a path.
+    """Return the source of a model; a name takes precedence over a path.
 
     Raises
     ------

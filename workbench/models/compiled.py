@@ -1,4 +1,4 @@
-"""Networks compiled by torch where they can be, and as they are where they cannot."""
+"""Compiles networks with `torch.compile`, with the eager network as fallback."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _log = logging.getLogger(__name__)
 
 
 class CompiledNetwork(nn.Module):
-    """A network that `torch.compile` makes faster, if this machine can.
+    """A network compiled by `torch.compile`, or the network itself if that fails.
 
-    It compiles at the first call, which takes from seconds to minutes; any size of
-    batch is answered by the same code, but for single tiles; tiles of other sizes than
-    the first are answered by the network as it is. Answers differ from those
-    of the network itself by rounding. Where there is no compiler, or the network cannot
-    be compiled, a warning says so once and the network answers as it is.
+    The first call compiles, which takes from seconds to minutes. One compiled version
+    serves batches of every size except single tiles. Tiles of another size than the
+    first run on the network as it is. Outputs differ from those of the network by
+    rounding only. Without a compiler, or if the network cannot be compiled, one warning
+    is logged and the network runs uncompiled.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class CompiledNetwork(nn.Module):
     Attributes
     ----------
     problem : str
-        Why the network answers as it is; empty while it is compiled.
+        Why the network is not compiled; empty while it is.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -41,11 +41,11 @@ class CompiledNetwork(nn.Module):
         self.network = network
         self.problem = ""
         self._size: torch.Size | None = None
-        """Height and width of the input that the code is made for."""
+        """Height and width of the input for which the network is compiled."""
         self._run: Callable[[Tensor], Any] = torch.compile(_own(network))
 
     def forward(self, inputs: Tensor) -> Any:
-        """Return what the network answers to float32 (N, C, h, w)."""
+        """Return the network's output for float32 (N, C, h, w)."""
         self._size = self._size or inputs.shape[-2:]
         if self.problem or inputs.shape[-2:] != self._size:
             return self.network(inputs)
@@ -61,10 +61,10 @@ class CompiledNetwork(nn.Module):
 
 
 def _own(network: nn.Module) -> Callable[[Tensor], Any]:
-    """Return a function with code of its own that answers with a network.
+    """Return a function with its own code object that calls a network.
 
-    torch keeps what it compiles with the code that was called, and gives up on code of
-    which it has compiled eight versions: one server may use more models than that.
+    torch caches compiled versions per code object and stops compiling after eight of
+    them; one server may use more models than that.
     """
 
     def answer(inputs: Tensor) -> Any:

@@ -1,4 +1,4 @@
-"""Tiles cut at the edge of the slide: a network sees what is on it, and no more."""
+"""Crops tiles at the slide's edge, so that a network sees no padding."""
 
 from __future__ import annotations
 
@@ -21,55 +21,55 @@ if TYPE_CHECKING:
 
 
 class Answering(Protocol):
-    """A model that answers tiles of any size."""
+    """A model that predicts tiles of any size."""
 
     @property
     def card(self) -> ModelCard:
-        """What it expects and answers."""
+        """The card: input and output of the model."""
 
     def __call__(self, tiles: Tensor) -> Tensor:
-        """Return maps of tiles uint8 (N, 3, H, W)."""
+        """Return the maps of tiles, uint8 (N, 3, H, W)."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class CutTiles:
-    """Tiles of which the slide's edge cuts some."""
+    """Tiles, some of which extend beyond the slide's edge."""
 
     pixels: NDArray[np.uint8]
     """uint8 (N, side, side, 3)."""
 
     shown: tuple[Box, ...]
-    """What of each tile is on the slide, in its own pixels."""
+    """Part of each tile that is on the slide, in pixels of the tile."""
 
     def __len__(self) -> int:
         """Return the number of tiles."""
         return len(self.shown)
 
     def __getitem__(self, part: slice) -> CutTiles:
-        """Return some of the tiles."""
+        """Return a slice of the tiles."""
         return CutTiles(self.pixels[part], self.shown[part])
 
 
 def maps_of(model: Answering, tiles: Tensor, shown: Sequence[Box]) -> Tensor:
-    """Return a model's maps of tiles, each cut to what is shown of it.
+    """Return a model's maps of tiles, each cropped to its part on the slide.
 
     Parameters
     ----------
     model : Answering
-        Answers pixel for pixel.
+        Predicts one value per pixel.
     tiles : uint8 (N, 3, side, side)
     shown : sequence of Box
-        Of each tile the part to answer, in its pixels.
+        Part of each tile to predict, in pixels of the tile.
 
     Returns
     -------
     float32 (N, C, side, side)
-        0 beyond what is shown.
+        0 outside the part on the slide.
 
     Raises
     ------
     InvalidCardError
-        If the model does not answer pixel for pixel.
+        If the model does not predict one value per pixel.
     """
     height, width = tiles.shape[-2:]
     whole = [i for i, part in enumerate(shown) if part == Box(0, 0, width, height)]
@@ -83,8 +83,8 @@ def maps_of(model: Answering, tiles: Tensor, shown: Sequence[Box]) -> Tensor:
         if answer.shape[-2:] != (part.height, part.width):
             size = f"{part.height} x {part.width} pixels"
             reason = (
-                "border = 'cut' is for a network that answers pixel for pixel, but"
-                f" this one answers {size} with shape {tuple(answer.shape)}"
+                "border = 'cut' needs a network with one output per pixel, but this"
+                f" one returns shape {tuple(answer.shape)} for {size}"
             )
             raise InvalidCardError(model.card.name, reason)
         if maps is None:

@@ -1,4 +1,4 @@
-"""Devices that torch calculates on: which there are, their memory and their clock."""
+"""Devices of torch: names, memory and timing."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _EXHAUSTED: Final = (
     "DefaultCPUAllocator",
     "Failed to allocate memory",
 )
-"""What the allocators of MPS, of the CPU and of ONNX Runtime say."""
+"""Out-of-memory messages of the allocators of MPS, the CPU and ONNX Runtime."""
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the one device of that name; "auto" is the fastest there is.
+    """Return the device of that name; "auto" is the fastest available one.
 
     Raises
     ------
@@ -50,15 +50,15 @@ def resolve_device(name: str) -> torch.device:
 
 
 def resolve_devices(names: str) -> tuple[torch.device, ...]:
-    """Return the devices that a recipe asks for, such as "cuda:0,cuda:1".
+    """Return the devices of a recipe, such as "cuda:0,cuda:1".
 
-    "cpu:0,cpu:1" are two that share one processor: nothing is won by them, but all
-    that several devices need can be tried without any.
+    "cpu:0,cpu:1" are two devices on one processor. They are no faster than one, but
+    test the code for several devices without GPUs.
 
     Raises
     ------
     RecipeError
-        If this machine has not got one of them, or one is named twice.
+        If this machine lacks one of them, or one is named twice.
     """
     devices = tuple(resolve_device(name) for name in names.split(","))
     for device in devices:
@@ -69,7 +69,7 @@ def resolve_devices(names: str) -> tuple[torch.device, ...]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error means that fewer tiles at once could go well."""
+    """Return whether an error means lack of memory, so that a smaller batch may fit."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(
@@ -78,7 +78,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def memory_in_use(devices: Sequence[torch.device]) -> dict[str, int]:
-    """Return the bytes that this process holds: "host", and each GPU by its name."""
+    """Return the bytes that this process uses: "host", and each GPU by its name."""
     held = {"host": _resident_bytes()}
     for device in devices:
         if device.type == "cuda":
@@ -89,7 +89,7 @@ def memory_in_use(devices: Sequence[torch.device]) -> dict[str, int]:
 
 
 def _resident_bytes() -> int:
-    """Return the memory of the process; where the system does not tell, its peak."""
+    """Return the resident memory of the process; without /proc, its peak."""
     try:
         pages = int(_STATM.read_bytes().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
@@ -104,7 +104,7 @@ def _resident_bytes() -> int:
 
 
 class Clock:
-    """Tells when a device gets so far; CUDA does not wait for the answer.
+    """Measures time on a device, without synchronizing CUDA.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class Clock:
         self._device = device
 
     def now(self) -> torch.cuda.Event | float:
-        """Return the moment at which all that was asked of the device is done."""
+        """Return the time at which the work queued on the device until now is done."""
         if self._device.type == "cuda":
             event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
             event.record(torch.cuda.current_stream(self._device))
@@ -128,7 +128,7 @@ class Clock:
     def between(
         first: torch.cuda.Event | float, last: torch.cuda.Event | float
     ) -> float:
-        """Return the seconds from one moment to another; both must have come."""
+        """Return the seconds between two times; both must have passed."""
         if isinstance(first, float) or isinstance(last, float):
             assert isinstance(first, float)  # noqa: S101 - both are of one clock
             assert isinstance(last, float)  # noqa: S101

@@ -1,8 +1,8 @@
-"""From a model to one file for other programs: TorchScript, ONNX or TensorRT.
+"""Exports a model to one file for other programs: TorchScript, ONNX or TensorRT.
 
-The file takes pixels as they are read from a slide and does all that the model does on
-its device: normalization where one is given, size, channels, mean and standard
-deviation, the network, its activation. What a decoder makes of maps stays outside.
+The file takes pixels as they are read from a slide and contains all steps of the model
+on its device: normalization if one is given, resizing, channels, mean and standard
+deviation, the network, its activation. Decoding of maps is not included.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ if TYPE_CHECKING:
 INPUT: Final = "tiles"
 OUTPUT: Final = "answers"
 _BATCHES: Final = (1, 16, 64)
-"""Least, usual and largest batch of a TensorRT engine."""
+"""Smallest, usual and largest batch of a TensorRT engine."""
 
 
 class Deployed(nn.Module):
-    """All that a model does with a tile, in operations that every format has.
+    """All steps of a model, in operations that every format supports.
 
     Parameters
     ----------
     model : TileModel
     normalizer : Normalizer, optional
-        Of the slides that it will see.
+        Normalizer of the slides on which the file will run.
     """
 
     def __init__(self, model: TileModel, normalizer: Normalizer | None = None) -> None:
@@ -63,7 +63,7 @@ class Deployed(nn.Module):
         self.eval()
 
     def forward(self, tiles: Tensor) -> Tensor:
-        """Return what `TileModel` answers.
+        """Return the prediction, as `TileModel` does.
 
         Parameters
         ----------
@@ -95,10 +95,10 @@ def export_model(
     """Write a model as one file, with its card beside it.
 
     The file takes float32 (N, 3, tile_px, tile_px), sRGB grey levels of 0 to 255, for
-    any N, and answers what the model answers: probabilities, values or maps. One
-    activation stays outside, as the card beside the file says: a sigmoid over several
-    labels, by which it tells that they do not exclude each other. TorchScript and ONNX
-    files run in the workbench again, by their path.
+    any N, and returns what the model returns: probabilities, values or maps. One
+    activation is left to the card beside the file: a sigmoid over several labels, which
+    marks that they do not exclude each other. TorchScript and ONNX files run in the
+    workbench again, by their path.
 
     Parameters
     ----------
@@ -108,19 +108,19 @@ def export_model(
         Ends in .ts or .pt (TorchScript), .onnx, or .engine or .plan (TensorRT, for the
         GPU of this machine and this version of TensorRT).
     normalizer : Normalizer, optional
-        Goes into the file. It is of one slide, or of slides stained alike.
+        Normalizer to include in the file, for one slide or slides stained alike.
 
     Returns
     -------
     Path
-        Where it is.
+        The file.
 
     Raises
     ------
     ModelError
-        If there is no such format, what writes it is not installed, or the network
-        cannot be written in it, such as a Mask R-CNN in ONNX; and whatever
-        `find_model` raises.
+        If there is no such format, its exporter is not installed, or the network
+        cannot be written in it, such as a Mask R-CNN in ONNX; and all errors of
+        `find_model`.
     """
     path = Path(path)
     write = _writer(path)
@@ -136,11 +136,11 @@ def export_model(
     example = torch.full((2, 3, side, side), 200.0)
     try:
         with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of exporters, about their own insides
+            warnings.simplefilter("ignore")  # exporters warn about their internals
             content = write(Deployed(model, normalizer), example)
     except ModelError:
         raise
-    except Exception as error:  # the exporters' own classes, of many modules
+    except Exception as error:  # exporters raise classes of many modules
         reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
         message = f"'{model.card.name}' cannot be written as '{path.suffix}': {reason}."
         raise ModelError(message, "Try another format: .ts or .onnx.") from error
@@ -152,7 +152,7 @@ def export_model(
 
 
 def _writer(path: Path) -> Callable[[Deployed, Tensor], bytes]:
-    """Return what writes a format; refuse what cannot be written here."""
+    """Return the writer of a format; raise if it cannot be written here."""
     suffix = path.suffix.lower()
     if suffix not in WRITERS:
         message = f"'{path.name}' is no format that models are exported to."
@@ -163,8 +163,8 @@ def _writer(path: Path) -> Callable[[Deployed, Tensor], bytes]:
     if suffix in (".engine", ".plan") and not _there("tensorrt"):
         message = f"Writing '{path.name}' needs TensorRT, which is not installed."
         remedy = (
-            "Run: pip install tensorrt, on the machine with the NVIDIA GPU that shall"
-            " run it. Or export to .onnx, from which trtexec builds an engine there."
+            "Run: pip install tensorrt, on the machine whose NVIDIA GPU will run it."
+            " Or export to .onnx, from which trtexec builds an engine there."
         )
         raise ModelError(message, remedy)
     return WRITERS[suffix]
@@ -180,7 +180,7 @@ def _there(package: str) -> bool:
 
 def _torchscript(model: Deployed, example: Tensor) -> bytes:
     if isinstance(model.network, MaskRCNN):
-        # How often it goes round depends on the tile; a trace keeps how it was once.
+        # The number of iterations depends on the tile; a trace would fix it.
         model.network = torch.jit.script(model.network)
     traced = torch.jit.trace(model, example, check_trace=False)  # type: ignore[no-untyped-call]
     file = io.BytesIO()
@@ -218,7 +218,7 @@ def _tensorrt(model: Deployed, example: Tensor) -> bytes:
     config.add_optimization_profile(profile)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
-        message = "TensorRT built no engine; what it said stands above"
+        message = "TensorRT built no engine; its messages are above"
         raise RuntimeError(message)
     return bytes(plan)
 
@@ -230,17 +230,17 @@ WRITERS: Final[dict[str, Callable[[Deployed, Tensor], bytes]]] = {
     ".engine": _tensorrt,
     ".plan": _tensorrt,
 }
-"""By suffix, what returns the content of a file."""
+"""Function of each suffix that returns the content of the file."""
 
 
 def _folds(card: ModelCard) -> bool:
-    """Whether the activation goes into the file."""
+    """Return whether the activation is included in the file."""
     labels = card.task in ("classification", "segmentation") and len(card.classes) > 1
     return not (labels and card.activation == "sigmoid")
 
 
 def _card(card: ModelCard, path: Path, *, normalized: bool) -> str:
-    """Return the card of the file: the network takes grey levels from now on."""
+    """Return the card of the file, whose network takes grey levels."""
     changes: dict[str, Any] = {
         "input": "rgb",
         "input_px": 0,
@@ -251,10 +251,10 @@ def _card(card: ModelCard, path: Path, *, normalized: bool) -> str:
         "sha256": sha256_of(path),
     }
     if card.border == "cut":
-        changes["border"] = "median"  # the file takes whole tiles alone
+        changes["border"] = "median"  # the file takes whole tiles only
     if _folds(card):
         changes["activation"] = "none"
     if normalized:
-        said = "Normalizes stains by itself: run it without normalization."
+        said = "Includes stain normalization: run it without normalization."
         changes["intended_use"] = f"{card.intended_use} {said}".strip()
     return json.dumps(card.model_copy(update=changes).model_dump(mode="json"), indent=2)

@@ -1,4 +1,4 @@
-"""Networks that were exported for one size of batch."""
+"""Networks exported for a fixed batch size."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
 
 class FixedBatch(nn.Module):
-    """A network that takes exactly `size` tiles at a time, given any number.
+    """Runs a network that takes exactly `size` tiles on any number of tiles.
 
-    It keeps its own mode: an exported network has neither `train` nor `eval`.
+    The mode of the network is kept: an exported network has neither `train` nor `eval`.
 
     Parameters
     ----------
     network : nn.Module
     size : int, optional
-        None: it takes any number.
+        Batch size; None: the network takes any number.
     has_threads : bool
-        It uses all processors by itself, and not as torch does.
+        Whether the network uses a thread pool of its own, not torch's.
 
     Attributes
     ----------
     divisible : bool
-        Whether several threads may answer parts of what it is given.
+        Whether several threads may run parts of a batch.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class FixedBatch(nn.Module):
         self.divisible = size is None and not has_threads
 
     def forward(self, inputs: Tensor) -> Any:
-        """Return the network's answers for float32 (N, 3, h, w)."""
+        """Return the network's output for float32 (N, 3, h, w)."""
         size = self.size or len(inputs)
         missing = -len(inputs) % size
         filler = inputs[-1:].expand(missing, -1, -1, -1)
@@ -56,7 +56,7 @@ class FixedBatch(nn.Module):
 
 
 def _joined(parts: Sequence[Any], length: int) -> Any:
-    """Put the answers to the parts of a batch together, of whatever they are made."""
+    """Concatenate the outputs for the parts of a batch, tensors or containers."""
     first = parts[0]
     if isinstance(first, Tensor):
         return torch.cat(list(parts))[:length]

@@ -1,11 +1,11 @@
-"""From what a network says of a tile to labelled objects; no weights, no device.
+"""Decodes the maps of a network into labelled instances; on the CPU, without weights.
 
 A decoder is called with the maps of one tile, float32 (C, H, W), and returns
 
-labels  : int32 (H, W), 0 background, objects 1 to n; or (P, H, W), n over all planes,
-          where objects of different planes may overlap
-classes : (n,), index of the class of each
-scores  : (n,), how sure the model is of each, 0 to 1
+labels  : int32 (H, W), 0 background, instances 1 to n; or (P, H, W), n over all planes,
+          where instances of different planes may overlap
+classes : (n,), class index of each instance
+scores  : (n,), score of each instance, 0 to 1
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Decoder(Protocol):
-    """Finds the objects of a tile; called from several threads at once."""
+    """Extracts the instances of a tile; called from several threads at once."""
 
     def __call__(
         self, maps: NDArray[np.float32]
@@ -40,11 +40,11 @@ DECODERS: Final = {
     "nucleus-maps": "workbench.models.nuclei.decoder:NucleusDecoder.of",
     "nucleus-watershed": "workbench.models.nuclei.watershed:WatershedDecoder.of",
 }
-"""By the name that a card gives: what makes each from the card."""
+"""Factory of each decoder by its name in the card; takes the card."""
 
 
 def decoder_of(card: ModelCard) -> Decoder:
-    """Return what finds the objects in the answers of a card's network.
+    """Return the decoder for the output of a card's network.
 
     Raises
     ------
@@ -62,10 +62,10 @@ def decoder_of(card: ModelCard) -> Decoder:
 
 
 class LabelsDecoder:
-    """For networks that answer with labels themselves, such as InstanSeg's.
+    """Decoder of networks that output labels themselves, such as InstanSeg.
 
-    One channel holds the objects of the first class, or there is one for each class.
-    A label is any whole number above 0; what is not above 0 is background.
+    There is one channel with instances of the first class, or one for each class.
+    A label is any integer above 0; other values are background.
     """
 
     def __init__(self, card: ModelCard) -> None:
@@ -74,7 +74,7 @@ class LabelsDecoder:
     def __call__(
         self, maps: NDArray[np.float32]
     ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float32]]:
-        """Return the labels, numbered through; each object is certain.
+        """Return the labels, renumbered; all scores are 1.
 
         Parameters
         ----------
@@ -83,7 +83,7 @@ class LabelsDecoder:
         Raises
         ------
         InvalidCardError
-            If there are neither one nor as many channels as classes.
+            If the number of channels is neither one nor that of the classes.
         """
         maps = maps if maps.ndim == 3 else maps[None]  # noqa: PLR2004 - (C, H, W)
         if len(maps) not in (1, len(self._card.classes)):
@@ -105,7 +105,7 @@ class LabelsDecoder:
 
 @numba.njit(nogil=True, cache=True)
 def _number(labels: NDArray[np.int32], numbers: NDArray[np.int32], last: int) -> int:
-    """Give labels the numbers after `last`, in the order in which they are met."""
+    """Renumber labels from `last` + 1, in the order of their first pixels."""
     for y in range(labels.shape[0]):
         for x in range(labels.shape[1]):
             label = labels[y, x]

@@ -1,9 +1,9 @@
-"""Which of the things that a network answers is the answer.
+"""Selects the prediction among the outputs of a network.
 
-Networks in TorchScript, ONNX or torch.export may answer several tensors: logits with
-features, a dict, a named tuple. The card names the one that counts; where it does not,
-the only one that has the shape of an answer is taken, and if none or several have it, a
-sentence lists them all.
+Networks in TorchScript, ONNX or torch.export may return several tensors: logits with
+features, a dict, a named tuple. The card's `output` names the one to use. Without it,
+the only tensor with the shape of a prediction is used; if none or several have that
+shape, an error lists them all.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ _LISTED: Final = 20
 
 
 def tensor_of(answer: Any, card: ModelCard, tiles: int) -> Tensor:
-    """Return the tensor that counts among those that a network answers.
+    """Return the tensor with the prediction among the outputs of a network.
 
     Parameters
     ----------
     answer : Any
-        A tensor, or tuples, lists and dicts of tensors.
+        Output of the network: a tensor, or tuples, lists and dicts of tensors.
     card : ModelCard
         Its `output` names one by key or index, parts of a path joined by dots.
     tiles : int
-        How many were asked about.
+        Number of tiles that the network was given.
 
     Raises
     ------
     InvalidCardError
-        If there is no such output, or it is not clear which is meant; listing them.
+        If there is no such output, or several could be meant. The message lists them.
     """
     if isinstance(answer, Tensor) and not card.output:
         return answer
@@ -58,7 +58,7 @@ def tensor_of(answer: Any, card: ModelCard, tiles: int) -> Tensor:
 
 
 def _leaves(answer: Any, place: str = "", depth: int = 0) -> Iterator[Any]:
-    """Go through the tensors of an answer, each with its place."""
+    """Iterate over the tensors of an output, each with its path."""
     if isinstance(answer, Tensor):
         yield place or "0", answer
         return
@@ -76,7 +76,7 @@ def _leaves(answer: Any, place: str = "", depth: int = 0) -> Iterator[Any]:
 
 
 def _fits(answer: Tensor, card: ModelCard, tiles: int) -> bool:
-    """Tell whether a tensor has the shape of what the card's task asks for."""
+    """Return whether a tensor has the shape that the card's task requires."""
     if not answer.is_floating_point() or not answer.ndim or len(answer) != tiles:
         return False
     if card.task == "instances":

@@ -1,4 +1,4 @@
-"""From the pixels of a tile to what a network takes, on the network's device."""
+"""Converts the pixels of tiles into the input of a network, on its device."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FULL_DENSITY: Final = 1.5
 
 
 def standard_concentrations(rgb: Tensor) -> Tensor:
-    """Return hematoxylin and eosin by the stain vectors of the standard reference.
+    """Return hematoxylin and eosin for the stain vectors of the standard reference.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ def eosin_hematoxylin_density(rgb: Tensor) -> Tensor:
     """Return eosin, hematoxylin and mean optical density as channels of 0 to 1.
 
     1 is the 99th percentile in the standard reference, so that a slide normalized to
-    that reference fills the range. Every pixel is turned by itself: what a network
-    sees does not depend on where the tiles lie.
+    that reference fills the range. Each pixel is converted independently, so the input
+    of a network does not depend on the tile grid.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def eosin_hematoxylin_density(rgb: Tensor) -> Tensor:
 
 
 class InputChannels(nn.Module):
-    """What a card asks for: size, channels, mean and standard deviation."""
+    """Preprocessing of a card: size, channels, mean and standard deviation."""
 
     scale: Tensor
     shift: Tensor
@@ -66,7 +66,7 @@ class InputChannels(nn.Module):
         self.side = card.input_px
         self.stained = card.input == "eosin-hematoxylin-density"
         mean, std = torch.tensor(card.mean), torch.tensor(card.std)
-        # Conversion to 0 to 1, mean and std folded into one product and one sum.
+        # Conversion to 0 to 1, mean and std as one multiplication and one addition.
         scale = 1 / std if self.stained else 1 / (std * 255)
         self.register_buffer("scale", scale[:, None, None])
         self.register_buffer("shift", (-mean / std)[:, None, None])
@@ -83,7 +83,7 @@ class InputChannels(nn.Module):
     def _standardized(self, values: Tensor) -> Tensor:
         """Multiply and add in place, row by row of pixels.
 
-        Rows, not pixels: over three values at a time torch takes ten times as long, and
+        By rows, not pixels: three values at a time take torch ten times as long, and
         another tensor of that size costs more than the arithmetic.
         """
         width = values.shape[-1]
@@ -96,7 +96,7 @@ class InputChannels(nn.Module):
 
 
 def _resized(values: Tensor, side: int) -> Tensor:
-    """Resize as Pillow does: first along x, then along y, each to whole grey levels."""
+    """Resize as Pillow does: first along x, then along y, rounded after each."""
     for size in ((values.shape[-2], side), (side, side)):
         values = interpolate(values, size, mode="bilinear", antialias=True).round_()
     return values

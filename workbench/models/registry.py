@@ -1,4 +1,4 @@
-"""Models by name or path, ready to run."""
+"""Loads models by name or path."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def find_model(
     weights: str | os.PathLike[str] | None = None,
     min_score: float | None = None,
 ) -> TileModel:
-    """Return a model on the CPU, ready to run.
+    """Load a model on the CPU, ready to run.
 
     Parameters
     ----------
@@ -46,16 +46,15 @@ def find_model(
     trust : bool
         Load files that could run code (see `workbench.models.formats.weights`).
     weights : str or PathLike, optional
-        A file of weights to use in place of those that the card names; for a
-        network of torchvision the card lies beside it.
+        A file of weights to use instead of those of the card; for a network of
+        torchvision the card is beside this file.
     min_score : float, optional
-        0 to 1, in place of the card's: objects of which the model is less sure are
-        left out.
+        0 to 1, instead of the card's: instances with a lower score are dropped.
 
     Returns
     -------
     TileModel
-        Its card carries the SHA-256 of the weights, given or computed.
+        The model; its card has the SHA-256 of the weights, given or computed.
 
     Raises
     ------
@@ -67,9 +66,9 @@ def find_model(
     UntrustedModelError
         If loading it could run code and `trust` is False.
     ModelError
-        If its weights are missing, damaged or not those that the card was made for; if
-        it fails the check of `workbench.models.self_check`; or if `min_score` is given
-        and it does not predict instances.
+        If its weights are missing, damaged or not those of the card; if it fails the
+        check of `workbench.models.self_check`; or if `min_score` is given and it does
+        not predict instances.
 
     Examples
     --------
@@ -102,7 +101,7 @@ def identify_model(
     Raises
     ------
     ModelNotFoundError, InvalidCardError, ModelError
-        As `find_model`, of what is seen without the network.
+        As `find_model`, for what can be checked without the network.
     """
     return _identified(name_or_path, weights, min_score).card
 
@@ -112,7 +111,7 @@ def _identified(
     weights: str | os.PathLike[str] | None,
     min_score: float | None,
 ) -> ModelSource:
-    """Return where a model lies, with the options and the SHA-256 in its card."""
+    """Return the source of a model, with the options and the SHA-256 in its card."""
     source = _source(name_or_path, weights)
     card = _with_min_score(source.card, min_score)
     if source.weights is not None:
@@ -145,7 +144,7 @@ def _source(
         if weights is None:
             return source
         card = source.card.model_copy(update={"sha256": ""})
-        # Who trusts a package has not yet trusted other weights for its model.
+        # Trust in a package does not extend to other weights for its model.
         return ModelSource(card, Path(weights).expanduser(), trusted=False)
     if weights is None:
         message = f"'{name}' is an architecture and needs weights."
@@ -165,7 +164,7 @@ def _existing(weights: Path) -> Path:
 
 
 def _without_weights(card: ModelCard, *, trust: bool) -> nn.Module:
-    """Return a network that has nothing to learn; chance must not answer."""
+    """Return a network without weights; refuse one that needs some (never random)."""
     network = build_network(card, trust=trust)
     if any(True for _ in network.parameters()):
         reason = f"`weights` is empty, but '{card.architecture}' needs some"
@@ -174,12 +173,12 @@ def _without_weights(card: ModelCard, *, trust: bool) -> nn.Module:
 
 
 def _verified(card: ModelCard, weights: Path) -> ModelCard:
-    """Return the card with the SHA-256 that the weights have and it claims."""
+    """Return the card with the SHA-256 of the weights, which must match the card's."""
     actual = sha256_of(weights)
     if card.sha256 not in ("", actual):
         message = (
             f"'{weights}' is not the file that its card was made for: its SHA-256 is"
             f" {actual}, not {card.sha256}."
         )
-        raise ModelError(message, "Copy the file again, or ask who made the card.")
+        raise ModelError(message, "Copy the file again, or ask the author of the card.")
     return card.model_copy(update={"sha256": actual})

@@ -1,9 +1,9 @@
-"""A model is asked about two made tiles when it is loaded, before anything uses it.
+"""Checks a model on two synthetic tiles when it is loaded.
 
-What is looked at: that the answers are finite, of the right shape, and probabilities
-where the card says so; that a softmax is not applied twice; and that what is said of a
-tile does not depend on the other tiles of its batch, as with batch normalization or
-dropout that were exported in training mode.
+Checked is that predictions are finite, of the right shape, and probabilities where the
+card says so; that softmax is not applied twice; and that the prediction of a tile does
+not depend on the other tiles of its batch, as with batch normalization or dropout that
+were exported in training mode.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ if TYPE_CHECKING:
     from workbench.models.tile_model import TileModel
 
 _LARGEST_PX: Final = 2048
-"""Side of the tiles of a model that is checked; larger ones take too long."""
+"""Largest side of tiles for which a model is checked; larger ones take too long."""
 
 _LABELS: Final = ("classification", "segmentation")
 _REPEATS: Final = 5
-"""Predictions of one tile: random ones may be close to each other by chance."""
+"""Number of predictions of one tile; random ones may agree by chance."""
 
 _CLOSE: Final = 1e-2
-"""Of the largest answer: by so much the same tile may differ in another batch. The
-arithmetic differs by 1e-5 at most; batch statistics and dropout by much more."""
+"""Largest difference of the same tile in another batch, relative to the largest value.
+Rounding causes 1e-5 at most; batch statistics and dropout cause much more."""
 
 _SUM: Final = 1e-3
 _MARGIN: Final = 1e-4
 
 
 def check_model(model: TileModel) -> None:
-    """Ask a model about two made tiles, together and alone.
+    """Check the predictions of two synthetic tiles, together and alone.
 
     Raises
     ------
     InvalidCardError
-        If the answers are not what the card says.
+        If the predictions are not as the card says.
     ModelError
-        If it answers numbers that are not finite, fails, or answers otherwise for the
+        If the model fails, predicts numbers that are not finite, or differs for the
         same tile.
     """
     card = model.card
@@ -54,14 +54,14 @@ def check_model(model: TileModel) -> None:
     raw = model.raw(tiles)
     _check_values(raw, card)
     if card.decoder == "maskrcnn":
-        return  # its objects change their order by rounding
+        return  # rounding changes the order of its instances
     _check_alone(model, tiles, raw)
 
 
 def _tiles(side: int) -> Tensor:
     """Return two tiles, uint8 (2, 3, side, side): spots like nuclei on pink, and noise.
 
-    The same each time, and without torch's random numbers, which belong to the caller.
+    The same each time, without drawing from torch's random numbers of the caller.
     """
     random = np.random.Generator(np.random.PCG64(7))
     y, x = np.mgrid[:side, :side] / 8
@@ -75,9 +75,9 @@ def _tiles(side: int) -> Tensor:
 
 def _check_values(raw: Tensor, card: ModelCard) -> None:
     if card.task == "measurement":
-        return  # there may be nothing to measure
+        return  # the tiles may contain nothing to measure
     if not torch.isfinite(raw).all():
-        message = f"'{card.name}' answers numbers that are not finite for a made tile."
+        message = f"'{card.name}' predicts values that are not finite on a test tile."
         remedy = "Compare mean, std and input of its card with what it was made for."
         raise ModelError(message, remedy)
     if card.task not in _LABELS:
@@ -100,17 +100,17 @@ def _check_values(raw: Tensor, card: ModelCard) -> None:
 
 
 def _check_alone(model: TileModel, tiles: Tensor, together: Tensor) -> None:
-    """Refuse a model whose answer for a tile depends on what else is in the batch."""
+    """Refuse a model whose prediction depends on the other tiles of the batch."""
     alone = model.raw(tiles[:1])
     if _close(alone, together[:1]):
         return
     repeats = [model.raw(tiles[:1]) for _ in range(_REPEATS)]
     cause = (
-        "its answers depend on the other tiles of a batch: batch normalization is in"
-        " training mode"
+        "its predictions depend on the other tiles of a batch: batch normalization is"
+        " in training mode"
         if all(_close(alone, repeat) for repeat in repeats)
-        else "its answers for the same tile differ each time: dropout, or something"
-        " else that is random, is active"
+        else "its predictions of the same tile differ each time: dropout, or another"
+        " random operation, is active"
     )
     message = f"'{model.card.name}' cannot be relied on: {cause}."
     raise ModelError(message, "Export it again after network.eval().")

@@ -1,4 +1,4 @@
-"""How far a model's answers to the same tile in several colours lie apart."""
+"""Spread of a model's predictions for one tile normalized to several references."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
     from workbench.recipe import Precision
 
 NAME: Final = "disagreement"
-"""Of the channel that says how far the answers lie apart."""
+"""Name of the channel with the standard deviation of the predictions."""
 
 _TASKS: Final = ("classification", "segmentation", "measurement")
 _GREY: Final = (60, 60, 60)
 
 
 class StainSensitivity(nn.Module):
-    """A model that is asked about every tile in the colours of several references.
+    """A model that predicts every tile once per reference.
 
-    Its answer is the mean of the answers and, as one more channel, the largest of the
-    channels' standard deviations: 0 where no answer depends on the stain.
+    Its output is the mean of the predictions and, as one more channel, the largest of
+    the channels' standard deviations: 0 where no prediction depends on the stain.
 
     Parameters
     ----------
     model : TileModel
-        Answers for tiles or pixels.
+        Predicts tiles or pixels.
     references : int
-        In how many colours the tiles come, all in one and then all in the next, as
-        from `MultiReferenceNormalizer`.
+        Number of references: all tiles in the colours of the first come first, then
+        all in those of the second, as `MultiReferenceNormalizer` returns them.
 
     Raises
     ------
     RecipeError
-        If the answers are objects or vectors, of which there is no mean.
+        If the model predicts instances or vectors, which have no mean.
     """
 
     def __init__(self, model: TileModel, references: int) -> None:
@@ -63,18 +63,18 @@ class StainSensitivity(nn.Module):
         return self.model.divisible
 
     def compile_network(self) -> CompiledNetwork:
-        """Let the model's network be compiled; see `TileModel.compile_network`."""
+        """Compile the model's network; see `TileModel.compile_network`."""
         return self.model.compile_network()
 
     @torch.inference_mode()
     def forward(self, tiles: Tensor) -> Tensor:
-        """Return mean and disagreement of the answers.
+        """Return mean and disagreement of the predictions.
 
         Parameters
         ----------
         tiles : Tensor
-            uint8 (references * N, 3, H, W), or (N, 3, H, W) that were not normalized
-            and are taken as if all references gave the same.
+            uint8 (references * N, 3, H, W), or (N, 3, H, W) of tiles that were not
+            normalized: then all references count as equal.
 
         Returns
         -------
@@ -90,12 +90,12 @@ class StainSensitivity(nn.Module):
 
 
 def with_disagreement(card: ModelCard) -> ModelCard:
-    """Return the card of a model that is asked in several colours.
+    """Return the card of a model that runs with several references.
 
     Raises
     ------
     RecipeError
-        If the answers are objects or vectors, of which there is no mean.
+        If the model predicts instances or vectors, which have no mean.
     """
     if card.task not in _TASKS:
         message = (

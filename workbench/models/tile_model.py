@@ -1,4 +1,4 @@
-"""A model as the engine sees it: uint8 tiles in, answers out."""
+"""`TileModel`: a network with its card, from uint8 tiles to predictions."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 _DTYPES: Final = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 _BFLOAT16_SINCE: Final = (8, 0)
-"""The first CUDA compute capability that calculates in bfloat16."""
+"""First CUDA compute capability with bfloat16 arithmetic."""
 
 _FAILURES: Final = (RuntimeError, AssertionError, ValueError, TypeError, IndexError)
-"""What networks of the several kinds raise for tiles that they cannot take."""
+"""Exceptions that the kinds of networks raise for tiles that they cannot process."""
 
 
 class TilePredictor(Protocol):
-    """What answers tiles: a model, or one that is asked in several colours."""
+    """Predicts tiles: a `TileModel`, or one that runs with several references."""
 
     precision: Precision
     """Arithmetic of the network; set before the first call."""
 
     @property
     def card(self) -> ModelCard:
-        """What is taken and answered."""
+        """The card: input and output of the model."""
         ...
 
     @property
@@ -49,34 +49,34 @@ class TilePredictor(Protocol):
         ...
 
     def to(self, device: torch.device) -> Self:
-        """Move to a device."""
+        """Move the model to a device."""
         ...
 
     def __call__(self, tiles: Tensor) -> Any:
-        """Return the answers to uint8 tiles (N, 3, H, W), a float32 tensor."""
+        """Return the predictions for uint8 tiles (N, 3, H, W), a float32 tensor."""
         ...
 
 
 class TileModel(nn.Module):
-    """A network with its card; all it does happens on the tiles' device.
+    """A network with its card; everything is computed on the tiles' device.
 
-    uint8 pixels come in; conversion, size, channels, mean and standard deviation,
-    the network and its activation follow. The same tiles give the same answer
-    whenever they are asked on the same machine.
+    The steps are conversion from uint8, resizing, channels, mean and standard
+    deviation, the network and its activation. The same tiles give the same prediction
+    each time on the same machine.
 
     Parameters
     ----------
     card : ModelCard
-        What the network takes and answers.
+        Input and output of the network.
     network : nn.Module
-        Takes float32 (N, 3, h, w), answers (N, C) or (N, C, h, w), several threads at
-        the same time.
+        Takes float32 (N, 3, h, w), returns (N, C) or (N, C, h, w). Several threads may
+        call it at the same time.
 
     Attributes
     ----------
     precision : Precision
-        Arithmetic of the network's convolutions and products; a measurement is
-        always made in float32. Set it before the first call.
+        Arithmetic of the network's convolutions and products; measurements always use
+        float32. Set it before the first call.
     """
 
     precision: Precision = "float32"
@@ -101,7 +101,7 @@ class TileModel(nn.Module):
 
     @torch.inference_mode()
     def forward(self, tiles: Tensor) -> Tensor:
-        """Return the model's answer for each tile.
+        """Return the model's prediction for each tile.
 
         Parameters
         ----------
@@ -111,21 +111,21 @@ class TileModel(nn.Module):
         Returns
         -------
         Tensor
-            float32 (N, C), or (N, C, h, w) of a model that answers for each pixel;
+            float32 (N, C), or (N, C, h, w) of a model that predicts pixels;
             probabilities of 0 to 1, or values in the card's unit.
 
         Raises
         ------
         InvalidCardError
-            If the network answers another number of channels than the card names.
+            If the network returns another number of channels than the card names.
         ModelError
-            If the network cannot take such tiles.
+            If the network cannot process such tiles.
         """
         return _activated(self.raw(tiles), self.card.activation)
 
     @torch.inference_mode()
     def raw(self, tiles: Tensor) -> Tensor:
-        """Return what the network answers, before the activation; see `forward`."""
+        """Return the network's output before the activation; see `forward`."""
         inputs = self.channels(tiles)
         try:
             with self._autocast(inputs.device):
@@ -156,7 +156,7 @@ class TileModel(nn.Module):
             reason = f"the network answers with shape {shape} for {tiles} tiles"
             raise InvalidCardError(self.card.name, reason)
         if self.card.task == "instances":
-            return answer  # its decoder knows what it means
+            return answer  # interpreted by its decoder
         if answer.ndim == 1:
             answer = answer[:, None]
         vector = self.card.dimensions
@@ -177,7 +177,7 @@ class TileModel(nn.Module):
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> Precision:
-    """Return what "auto" means on a device; anything else as it is.
+    """Resolve "auto" for a device; return any other precision unchanged.
 
     On CUDA: bfloat16 where the hardware has it, else float16. On a CPU: bfloat16
     where it has instructions for it, which is 1.8 to 3 times as fast (see
@@ -200,9 +200,10 @@ def shared_precision(precisions: Iterable[Precision]) -> Precision:
 
 
 def _cpu_has_bfloat16() -> bool:
-    # Older versions of torch do not tell; float32 is right everywhere.
-    tell: Callable[[], dict[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)
-    return any(tell().get(name) for name in ("avx512_bf16", "amx_bf16"))
+    # Older versions of torch have no such function; float32 is right everywhere.
+    capabilities: Callable[[], dict[str, Any]]
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)
+    return any(capabilities().get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def _activated(answer: Tensor, activation: str) -> Tensor:

@@ -1,1 +1,1 @@
-"""Files that models come in."""
+"""File formats of models."""

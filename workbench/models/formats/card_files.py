@@ -30,24 +30,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MAX_CARD_BYTES: Final = 4 << 20
-"""More than 10,000 classes with long names; what is larger is no card."""
+"""Largest size of a card file: more than 10,000 classes with long names."""
 
 _BLOCK: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """Where a model lies."""
+    """Card and files of a model."""
 
     card: ModelCard
     weights: Path | None
-    """Where its weights should be; None for a model that needs none."""
+    """Path of the weights; None for a model without weights."""
 
     trusted: bool = False
-    """Came with an installed package, so that its code has been trusted already."""
+    """True for a model of an installed package, whose code is trusted already."""
 
     checked: bool = False
-    """Came with this package, whose own tests check what it answers."""
+    """True for a model of this package, whose tests check its predictions."""
 
 
 def read_source(path: Path) -> ModelSource:
@@ -99,7 +99,7 @@ def external_data(weights: Path) -> list[Path]:
     Raises
     ------
     ModelError
-        If it is no ONNX file.
+        If the file is not an ONNX file.
     """
     if weights.suffix != ".onnx" or not weights.stat().st_size:
         return []

@@ -1,12 +1,11 @@
-"""From a checkpoint, as training tools write them, to the weights of one network.
+"""Finds the weights of a network in a checkpoint of a training tool.
 
-A checkpoint is a dict in which the weights lie under some name ("state_dict", "model",
-"ema" ...), often each with the prefix of what wrapped the network when it was saved
-("module." of DistributedDataParallel, "model." of Lightning, "_orig_mod." of
-torch.compile). Whatever the names are, the one set of weights that fits the network is
-taken; where several differ, the card has to name one. All keys must fit: what belongs
-to the loss, to metrics or to heads that only training uses may be left over, and
-nothing else.
+A checkpoint is a dict that holds the weights under some name ("state_dict", "model",
+"ema" ...), often with the prefix of a wrapper of the network ("module." of
+DistributedDataParallel, "model." of Lightning, "_orig_mod." of torch.compile). The
+set of weights that fits the network is used, whatever its name; if several fit and
+differ, the card must name one. All keys must fit. Only keys of the loss, of metrics and
+of heads that only training uses may be left over.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 _DEEPEST: Final = 6
 _COUNTER: Final = "num_batches_tracked"
-"""Of batch normalization; inference does not use it, and safetensors may lack it."""
+"""Counter of batch normalization; inference does not use it, files may lack it."""
 
 _COMPILED: Final = "_orig_mod."
 _OF_TRAINING: Final = re.compile(
@@ -32,10 +31,10 @@ _OF_TRAINING: Final = re.compile(
     r"|pos_weight|class_weights?)",
     re.IGNORECASE,
 )
-"""Keys of what is trained or counted beside the network."""
+"""Keys of values that training stores beside the network."""
 
 _ONLY_TRAINED: Final = ("AuxLogits.", "aux1.", "aux2.", "aux_classifier.")
-"""Heads of torchvision's networks that answer in training alone."""
+"""Heads of torchvision's networks that only training uses."""
 
 _LISTED: Final = 30
 
@@ -46,30 +45,30 @@ class Weights:
 
     state: Mapping[str, Tensor]
     where: str
-    """The names under which it lay, and the prefix, such as "state_dict.model"."""
+    """Path of the set in the checkpoint, with the prefix: "state_dict.model"."""
 
     surplus: tuple[str, ...] = ()
-    """Keys beside it that are not the network's."""
+    """Keys in the set that the network does not have."""
 
     missing: tuple[str, ...] = ()
     misfits: tuple[str, ...] = ()
-    """Keys of other shapes, with both shapes."""
+    """Keys whose shapes differ, with both shapes."""
 
     inside: Mapping[str, Tensor] = field(default_factory=dict)
-    """All that lay there, whatever it is called."""
+    """All tensors of the set, under their names in the file."""
 
     @property
     def fits(self) -> bool:
-        """Whether all keys are there, of the right shapes, and none too many."""
+        """Whether the keys and shapes are those of the network."""
         return not (self.missing or self.misfits or self.strange)
 
     def into(self, network: nn.Module) -> None:
-        """Put the weights into a network, all of them or none.
+        """Load the weights into a network, all or none.
 
         Raises
         ------
         RuntimeError, ValueError or KeyError
-            If they do not fit, not even by what the network knows of older names.
+            If the weights do not fit, after the network's own renaming of old keys.
         """
         if not self.fits:
             known = all(key in self.inside for key in self.strange)
@@ -85,7 +84,7 @@ class Weights:
 
     @property
     def strange(self) -> tuple[str, ...]:
-        """What is left over and is not known to be of the training alone."""
+        """Surplus keys that are not of training only."""
         return tuple(
             key
             for key in self.surplus
@@ -94,7 +93,7 @@ class Weights:
 
     @property
     def problem(self) -> str:
-        """What does not fit, in full."""
+        """Description of all keys that do not fit."""
         said = (
             ("it lacks", self.missing),
             ("it has besides", self.strange),
@@ -115,20 +114,20 @@ def weights_for(
     Parameters
     ----------
     network : nn.Module
-        Whose keys and shapes are asked for.
+        Network whose keys and shapes are matched.
     content : Any
-        What was read from the file.
+        Content of the checkpoint.
     wanted : str
-        Under which name they lie, where there are several, as `Weights.where` says.
+        Name of the set, if there are several; see `Weights.where`.
     headless : iterable of str
-        Modules that the network lacks on purpose; their weights may be left over.
+        Modules removed from the network; their weights may be left over.
 
     Raises
     ------
     AmbiguousError
-        If several sets of weights fit and differ; naming them.
+        If several sets of weights fit and differ. The message names them.
     ValueError
-        If there are no weights, or none of the name that is wanted.
+        If there are no weights, or none of the given name.
     """
     shapes = {key: value.shape for key, value in network.state_dict().items()}
     skipped = tuple(f"{name}." for name in headless)
@@ -161,7 +160,7 @@ def weights_for(
 
 
 def _groups(content: Any, where: str = "", depth: int = 0) -> Iterator[Any]:
-    """Go through the dicts that hold tensors, each with its place."""
+    """Iterate over the dicts that hold tensors, each with its path."""
     if not isinstance(content, dict) or depth > _DEEPEST:
         return
     named = {key: value for key, value in content.items() if isinstance(key, str)}
@@ -174,7 +173,7 @@ def _groups(content: Any, where: str = "", depth: int = 0) -> Iterator[Any]:
 
 
 def _prefixes(shapes: Mapping[str, Any], group: Mapping[str, Tensor]) -> list[str]:
-    """Return what the keys of a network may have before them in a group."""
+    """Return the possible prefixes of a network's keys in a group."""
     keys = [key for key in shapes if not key.endswith(_COUNTER)]
     found = {
         key.removesuffix(name)
@@ -207,7 +206,7 @@ def _compared(
         if value.shape != shapes[key]
     ]
     place = ".".join(filter(None, (where, prefix.rstrip("."))))
-    # Another whole network beside it is a set of weights of its own.
+    # A second complete network in the group is a separate set of weights.
     twins = {p for p in _prefixes(shapes, group) if p != prefix}
     beside = [key for key in beside if not key.startswith(tuple(filter(None, twins)))]
     surplus = (*over, *beside)

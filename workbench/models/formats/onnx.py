@@ -25,7 +25,7 @@ _TYPES: Final = {
     "tensor(float16)": torch.float16,
     "tensor(double)": torch.float64,
 }
-"""What an input may be, as onnxruntime calls it."""
+"""Input types that are supported, by onnxruntime's names."""
 
 
 def load_onnx(path: Path) -> nn.Module:
@@ -34,7 +34,7 @@ def load_onnx(path: Path) -> nn.Module:
     Raises
     ------
     ModelError
-        If onnxruntime is missing or refuses the file.
+        If onnxruntime is not installed or cannot load the file.
     """
     if onnxruntime is None:
         message = f"'{path}' is an ONNX file, and onnxruntime is not installed."
@@ -44,10 +44,10 @@ def load_onnx(path: Path) -> nn.Module:
 
 
 class OnnxNetwork(nn.Module):
-    """An onnxruntime session for the device on which the tiles are.
+    """An onnxruntime session on the device of the tiles.
 
-    For tiles on a GPU it takes onnxruntime's CUDA provider where there is one
-    (package onnxruntime-gpu) and the CPU otherwise.
+    Tiles on a GPU use onnxruntime's CUDA provider if it is installed (package
+    onnxruntime-gpu), otherwise the CPU.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,7 +64,7 @@ class OnnxNetwork(nn.Module):
         self.batch = batch if isinstance(batch, int) else None
 
     def forward(self, inputs: Tensor) -> Tensor | dict[str, Tensor]:
-        """Return the file's output for float32 (N, 3, h, w); several by their names."""
+        """Return the output for float32 (N, 3, h, w); a dict if there are several."""
         if inputs.device != self._on:
             self._session = _open_session(self.path, inputs.device)
             self._on = inputs.device

@@ -1,8 +1,8 @@
-"""Which other files an ONNX file takes its tensors from, as read from its content.
+"""Finds the external data files of an ONNX file.
 
-An ONNX file is a protobuf message. Only the fields that lead to tensors are followed
-(https://github.com/onnx/onnx/blob/main/onnx/onnx.proto), all others are stepped over,
-so that this takes milliseconds and needs no library. Nothing here needs torch.
+An ONNX file is a protobuf message. Only the fields that lead to tensors are parsed
+(https://github.com/onnx/onnx/blob/main/onnx/onnx.proto), all others are skipped, so
+that this takes milliseconds and needs no library. Nothing here needs torch.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _MESSAGES: Final[dict[str, dict[int, str]]] = {
     "tensor": {13: "entry"},
     "entry": {1: "key", 2: "value"},
 }
-"""By message: which of its fields lead on, by number, and to what."""
+"""Fields to follow in each message: number and the message it holds."""
 
 _VARINT, _EIGHT, _LENGTH, _FOUR = 0, 1, 2, 5
-"""How a field is written: its wire type."""
+"""Wire types of protobuf fields."""
 
 _LONGEST_VARINT: Final = 10
 _GROUPS: Final = (3, 4)
@@ -45,12 +45,12 @@ def external_names(content: Any) -> set[str]:
     Parameters
     ----------
     content : bytes or mmap
-        The file.
+        Content of the file.
 
     Raises
     ------
     ValueError
-        If it is no such message.
+        If the content is not an ONNX message.
     """
     names: set[str] = set()
     waiting = [("model", 0, len(content))]
@@ -70,7 +70,7 @@ def external_names(content: Any) -> set[str]:
 
 
 def _fields(content: Any, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Go through the fields of a message that have a length: number, start and end."""
+    """Iterate over a message's fields that have a length: number, start and end."""
     while at < end:
         tag, at = _varint(content, at, end)
         number, wire = tag >> 3, tag & 7
@@ -92,7 +92,7 @@ def _fields(content: Any, at: int, end: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _varint(content: Any, at: int, end: int) -> tuple[int, int]:
-    """Return a number of seven bits a byte, low ones first, and where it ends."""
+    """Return a varint (seven bits a byte, low ones first) and the offset of its end."""
     number = 0
     for place in range(_LONGEST_VARINT):
         if at >= end:

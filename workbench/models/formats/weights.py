@@ -1,16 +1,15 @@
-"""From a file of weights to a network: TorchScript, torch.export, ONNX, bare weights.
+"""Loads networks: TorchScript, torch.export, ONNX, bare weights.
 
-Whether a file needs the user's trust follows from what loading it can do:
+Whether a file needs the user's trust depends on what loading it can do:
 
-- ONNX and safetensors hold numbers and a graph of known operators: no trust.
-- Pickled weights (.pt, .pth, .bin) are read with `weights_only`, which admits
-  tensors and nothing that could run: no trust. A pickled *module* runs whatever its
-  author wrote, and needs trust.
-- TorchScript and torch.export files are programs. Theirs is a small language, but
-  `torch.save` and `torch.from_file` belong to it, so that a model can write over
-  files of the user who runs it: they need trust.
+- ONNX and safetensors hold numbers and a graph of standard operators: no trust.
+- Pickled weights (.pt, .pth, .bin) are read with `weights_only`, which accepts
+  tensors only: no trust. A pickled *module* runs any code of its author: trust.
+- TorchScript and torch.export files are programs. Their language is small, but
+  includes `torch.save` and `torch.from_file`, so that a model can overwrite files of
+  the user: trust.
 
-Nothing is ever downloaded.
+Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from workbench.models.card import ModelCard
 
 _MISFITS: Final = (RuntimeError, TypeError, ValueError, KeyError, AttributeError)
-"""What networks raise for weights that are not theirs."""
+"""Exceptions that networks raise for weights that do not fit."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,11 +58,11 @@ def load_network(card: ModelCard, weights: Path, *, trust: bool) -> nn.Module:
     InvalidCardError
         If the weights are bare and the card names no architecture that fits them.
     ModelError
-        If the file is damaged or of another kind than its name says.
+        If the file is damaged, or its content does not match its suffix.
     """
     if is_packaged(card.architecture):
         if kind_of(weights) == "pickle" and weights.suffix != ".h5":
-            _unpickled(weights, trust=trust)  # refuses what could run code
+            _unpickled(weights, trust=trust)  # refuses content that could run code
         return load_packaged(card, weights)
     kind = kind_of(weights)
     if kind in ("torchscript", "export") and not trust:
@@ -80,7 +79,7 @@ def load_network(card: ModelCard, weights: Path, *, trust: bool) -> nn.Module:
     except WorkbenchError:
         raise
     except Exception as error:
-        # Whatever the loaders raise for files that are damaged, or pickled with other
+        # Loaders raise many classes for files that are damaged or pickled with other
         # code.
         message = f"'{weights}' cannot be loaded as {kind}: {_first_line(error)}."
         remedy = "Copy the file again, or export the model again."
@@ -88,7 +87,7 @@ def load_network(card: ModelCard, weights: Path, *, trust: bool) -> nn.Module:
 
 
 def kind_of(weights: Path) -> Kind:
-    """Tell what a file of weights is: by its suffix, or by its content for .pt."""
+    """Return the kind of a file of weights, by suffix, or by content for .pt."""
     if weights.suffix == ".onnx":
         return "onnx"
     if weights.suffix == ".safetensors":
@@ -154,7 +153,7 @@ def _bare(card: ModelCard, weights: Path, kind: Kind, *, trust: bool) -> nn.Modu
 
 
 def _module(content: Any, wanted: str) -> nn.Module | None:
-    """Return the pickled network of a file, by itself or in a checkpoint."""
+    """Return the pickled network of a file, which may be inside a checkpoint."""
     inner = content.items() if isinstance(content, dict) else ()
     found = {"": content, **{str(name): each for name, each in inner}}
     modules = {n: each for n, each in found.items() if isinstance(each, nn.Module)}

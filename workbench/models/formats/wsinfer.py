@@ -18,14 +18,14 @@ _Numbers = tuple[float, float, float]
 _Side = Annotated[int, Field(ge=1)]
 _ORDER: Final = ("Resize", "ToTensor", "Normalize")
 _RESNETS: Final = tuple(f"resnet{depth}" for depth in (18, 34, 50, 101, 152))
-"""Whose weights in the zoo have torchvision's names."""
+"""Architectures whose weights in the zoo have torchvision's names."""
 
 
 class Resize(BaseModel):
-    """To a square."""
+    """Resizing to a square."""
 
     class Arguments(BaseModel):
-        """As of `torchvision.transforms.Resize`."""
+        """Arguments of `torchvision.transforms.Resize`."""
 
         size: _Side | Annotated[tuple[_Side, ...], Field(min_length=1, max_length=2)]
 
@@ -43,7 +43,7 @@ class Resize(BaseModel):
 
 
 class ToTensor(BaseModel):
-    """From 0 to 255 to 0 to 1."""
+    """Conversion of 0 to 255 into 0 to 1."""
 
     name: Literal["ToTensor"]
 
@@ -53,10 +53,10 @@ class ToTensor(BaseModel):
 
 
 class Normalize(BaseModel):
-    """To zero mean and unit standard deviation."""
+    """Normalization to zero mean and unit standard deviation."""
 
     class Arguments(BaseModel):
-        """As of `torchvision.transforms.Normalize`."""
+        """Arguments of `torchvision.transforms.Normalize`."""
 
         mean: _Numbers
         std: _Numbers
@@ -73,7 +73,7 @@ Step = Annotated[Resize | ToTensor | Normalize, Field(discriminator="name")]
 
 
 class Config(BaseModel):
-    """A `config.json`, as the zoo's schema has it; other keys are let be."""
+    """A `config.json` of the zoo's schema; other keys are ignored."""
 
     spec_version: str
     architecture: str
@@ -83,7 +83,7 @@ class Config(BaseModel):
     class_names: tuple[str, ...]
     transform: tuple[Step, ...]
     workbench: dict[str, Any] = {}
-    """Not of the schema: fields of a card, such as colours, that go before these."""
+    """Fields of a card, such as colours, which override these; not in the schema."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -98,7 +98,7 @@ class Config(BaseModel):
 
 
 def is_config(fields: dict[str, Any]) -> bool:
-    """Tell whether a JSON object is a WSInfer-zoo configuration, not a card."""
+    """Return whether a JSON object is a WSInfer-zoo configuration, not a card."""
     return "patch_size_pixels" in fields or "spec_version" in fields
 
 
@@ -110,13 +110,13 @@ def card_fields(fields: dict[str, Any], folder: Path) -> dict[str, Any]:
     fields : dict
         The content of `config.json`.
     folder : Path
-        Where its weights lie: `torchscript_model.pt`, or `model.safetensors` for
-        the ResNets that torchvision builds, which needs no trust and is preferred.
+        Folder with the weights: `torchscript_model.pt`, or `model.safetensors` for
+        the ResNets of torchvision, which needs no trust and is preferred.
 
     Raises
     ------
     ValueError
-        If a key is missing, or a value is none that the schema allows.
+        If a key is missing, or the schema does not allow a value.
     """
     config = Config.model_validate(fields)
     card: dict[str, Any] = {

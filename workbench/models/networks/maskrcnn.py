@@ -1,9 +1,9 @@
-"""Mask R-CNN as it is used on slides: a box, a class, a score and a small mask each.
+"""Mask R-CNN for tiles: box, class, score and a small mask of each instance.
 
-K. He et al., "Mask R-CNN", ICCV 2017, as torchvision has it. Its masks of 28 x 28 stay
-as they are until they are on the CPU, where each is resized within its own box;
-torchvision pastes each into a raster of the whole tile, which takes forty times as
-long and gigabytes for a few hundred nuclei.
+K. He et al., "Mask R-CNN", ICCV 2017, as implemented in torchvision. The masks of
+28 x 28 pixels are resized on the CPU, each within its own box. torchvision pastes each
+into a raster of the whole tile, which takes forty times as long and gigabytes for a few
+hundred nuclei.
 """
 
 from __future__ import annotations
@@ -30,29 +30,30 @@ if TYPE_CHECKING:
     from workbench.models.card import ModelCard
 
 MOST: Final = 400
-"""Objects of one tile."""
+"""Largest number of instances of one tile."""
 
 _ANCHORS: Final = ((32, 64, 128, 256, 512),) * 3
-"""Of a MobileNet, whose pyramid has three levels; torchvision's."""
+"""Anchor sizes for a MobileNet, whose pyramid has three levels; torchvision's."""
 
 _MASK: Final = 28
 _FACTS: Final = 6
-"""x0, y0, x1, y1, class (0: none) and score come before the mask."""
+"""Number of values before the mask: x0, y0, x1, y1, class (0: none), score."""
 
 _INSIDE: Final = 0.5
-"""Least probability of a pixel of an object."""
+"""Smallest probability of a pixel of an instance."""
 
 _LEFT: Final = 0.5
-"""An object of which surer ones leave less is one of these, found again."""
+"""Smallest share of its pixels that an instance must keep beside those of higher score;
+one that keeps less is a duplicate."""
 
 _LEAST_SCORE: Final = 0.05
-"""Of an object that is looked at at all; torchvision's."""
+"""Smallest score of a detection that is considered; torchvision's."""
 
 _NAME: Final = re.compile(r"maskrcnn_(?P<backbone>\w+?)_fpn(?P<version>_v2)?")
 
 
 def is_maskrcnn(name: str) -> bool:
-    """Tell whether an architecture is a Mask R-CNN on a backbone that there is.
+    """Return whether a name is that of a Mask R-CNN with an available backbone.
 
     Such as "maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2", or any other ResNet or
     MobileNet of torchvision in place of the ResNet-50.
@@ -85,7 +86,7 @@ def build_maskrcnn(card: ModelCard, name: str) -> nn.Module:
 
 
 def _on(backbone: str, classes: int) -> nn.Module:
-    """Return a Mask R-CNN on a backbone, as torchvision makes those that it names."""
+    """Return a Mask R-CNN on a backbone, built as torchvision's named ones are."""
     if not backbone.startswith("mobilenet"):
         features = backbone_utils.resnet_fpn_backbone(
             backbone_name=backbone, weights=None, trainable_layers=5
@@ -99,12 +100,12 @@ def _on(backbone: str, classes: int) -> nn.Module:
 
 
 class MaskRCNN(nn.Module):
-    """A Mask R-CNN of torchvision that takes tiles as they are.
+    """A Mask R-CNN of torchvision without its input transform.
 
     Parameters
     ----------
     detector : torchvision.models.detection.MaskRCNN
-        Its own normalization and resizing are left out: the card says them.
+        Its normalization and resizing are left out; those of the card apply.
     card : ModelCard
     """
 
@@ -117,16 +118,16 @@ class MaskRCNN(nn.Module):
         heads: Any = detector.roi_heads
         heads.score_thresh = max(card.min_score, _LEAST_SCORE)
         heads.detections_per_img = MOST
-        # TorchScript knows no constants of a module.
+        # TorchScript does not see module-level constants.
         self.rows, self.facts, self.values = MOST, _FACTS, _FACTS + _MASK**2
 
     @property
     def weighted(self) -> nn.Module:
-        """What takes weights, under the names that torchvision gives."""
+        """The module that takes weights, under torchvision's names."""
         return self.detector
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return what is found in each tile, the surest first.
+        """Return the detections of each tile, highest score first.
 
         Parameters
         ----------
@@ -139,10 +140,10 @@ class MaskRCNN(nn.Module):
             float32 (N, MOST, 6 + 784): x0, y0, x1, y1 as shares of the tile's side,
             class from 1 (0: nothing), score, and the mask's probabilities.
         """
-        # In words that TorchScript knows: exported, the loops stay loops.
+        # Only what TorchScript supports, so that loops stay loops when exported.
         tiles = inputs.unbind(0)
         if is_scripting():  # noqa: SIM108 - of an if, TorchScript leaves out the rest
-            found = self.detector(tiles)[1]  # there it answers losses, too
+            found = self.detector(tiles)[1]  # scripted, it returns losses as well
         else:
             found = self.detector(tiles)
         shape = (inputs.shape[0], self.rows, self.values)
@@ -160,14 +161,14 @@ class MaskRCNN(nn.Module):
 
 
 def taking_tiles(network: nn.Module, card: ModelCard) -> nn.Module:
-    """Return a Mask R-CNN of torchvision as one for tiles; all others as they are."""
+    """Wrap a Mask R-CNN of torchvision as a `MaskRCNN`; return others unchanged."""
     if isinstance(network, detection.MaskRCNN):
         return MaskRCNN(network, card)
     return network
 
 
 class _AsItIs(nn.Module):
-    """In place of torchvision's transform, which normalizes, resizes and pastes."""
+    """Replaces torchvision's transform, which normalizes, resizes and pastes masks."""
 
     def forward(
         self,
@@ -177,7 +178,7 @@ class _AsItIs(nn.Module):
         """Return the tiles as one batch."""
         tiles = torch.stack(images)
         height, width = tiles.shape[2], tiles.shape[3]
-        # Up to a multiple of the stride of the coarsest features.
+        # Padded to a multiple of the stride of the coarsest features.
         tiles = pad(tiles, [0, -width % 32, 0, -height % 32])
         return ImageList(tiles, [(height, width)] * len(images)), targets
 
@@ -188,16 +189,16 @@ class _AsItIs(nn.Module):
         image_shapes: list[tuple[int, int]],  # noqa: ARG002 - torchvision's
         original_image_sizes: list[tuple[int, int]],  # noqa: ARG002 - torchvision's
     ) -> list[dict[str, Tensor]]:
-        """Return the objects with their small masks."""
+        """Return the detections with their small masks."""
         return result
 
 
 class MaskRCNNDecoder:
-    """Puts the masks of a tile in their place and settles where they overlap.
+    """Pastes the masks of a tile and resolves overlaps.
 
-    With `overlaps` "best", a pixel belongs to the surest of the objects that hold it,
-    and an object of which less than half is left is dropped. With "merge", objects of
-    one class that share a pixel become one.
+    With `overlaps` "best", a pixel belongs to the instance of the highest score that
+    covers it, and an instance that keeps less than half of its pixels is dropped. With
+    "merge", instances of one class that share a pixel become one.
     """
 
     def __init__(self, card: ModelCard) -> None:
@@ -211,12 +212,12 @@ class MaskRCNNDecoder:
         Parameters
         ----------
         maps : float32 (MOST, 6 + 784)
-            As `MaskRCNN` answers.
+            As `MaskRCNN` returns them.
 
         Raises
         ------
         InvalidCardError
-            If the network answered something else.
+            If the network returned another shape.
         """
         if maps.ndim != 2 or maps.shape[1] != _FACTS + _MASK**2:  # noqa: PLR2004
             reason = f"the network answers with shape {maps.shape}, not as a Mask R-CNN"
@@ -236,10 +237,10 @@ class MaskRCNNDecoder:
 
 
 def _pasted(found: NDArray[np.float32], side: int) -> tuple[slice, slice, Any]:
-    """Return where an object lies in a tile, and which of the pixels there it holds.
+    """Return the window of an instance in a tile, and its mask in the window.
 
-    As torchvision's `paste_masks_in_image`: the mask gets a border of nothing, so that
-    it can end within its box, and is interpolated to whole pixels.
+    As torchvision's `paste_masks_in_image`: the mask is padded with zeros, so that it
+    can end within its box, and is interpolated to whole pixels.
     """
     grown = (_MASK + 2) / _MASK
     low, high = found[:2] * side, found[2:4] * side
@@ -258,7 +259,7 @@ def _pasted(found: NDArray[np.float32], side: int) -> tuple[slice, slice, Any]:
 def _best(
     labels: NDArray[np.int32], pasted: list[tuple[slice, slice, Any]]
 ) -> list[int]:
-    """Give each pixel to the surest object; return which are kept, in their order."""
+    """Assign each pixel to the highest score; return the instances kept, in order."""
     kept: list[int] = []
     for number, (rows, columns, held) in enumerate(pasted):
         place = labels[rows, columns]
@@ -274,9 +275,9 @@ def _merged(
     pasted: list[tuple[slice, slice, Any]],
     classes: NDArray[np.int64],
 ) -> list[int]:
-    """Make one of objects that overlap; return the surest of each, in their order.
+    """Merge instances that overlap; return the highest-scoring of each, in order.
 
-    Where classes differ, a pixel stays with the surer object.
+    Where classes differ, a pixel stays with the instance of the higher score.
     """
     heads = np.arange(len(pasted) + 1)
     for number, (rows, columns, held) in enumerate(pasted, start=1):

@@ -1,4 +1,4 @@
-"""Measurements that need no weights, as networks: they run and show like models."""
+"""Networks without weights that measure: stain concentration, nuclear density."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from workbench.models.card import ModelCard
 
 _SIGMA_UM: Final = 2.5
-"""Standard deviation to which a disc answers most that has sqrt(2) times as large a
-radius: 3.5 µm, a nucleus."""
+"""Standard deviation of the blob detector; its response is largest for a disc whose
+radius is sqrt(2) times as large: 3.5 µm, a nucleus."""
 
 _APART_UM: Final = 3.0
-"""Centres of nuclei are farther apart than this."""
+"""Smallest distance between the centres of two nuclei."""
 
 _CONTRAST: Final = 0.06
-"""By how much a nucleus exceeds its surroundings in ln(1 + hematoxylin), which tells
-pale nuclei on a pale slide as well as dark ones on a dark slide. Chosen, like the
-widths, on the human nuclei of BBBC038 and the HGSC picture of histolytics."""
+"""Smallest contrast of a nucleus to its surroundings in ln(1 + hematoxylin), a scale on
+which pale nuclei of a pale slide and dark ones of a dark slide are alike. Chosen, like
+the widths, on the human nuclei of BBBC038 and the HGSC image of histolytics."""
 
 _RATIO: Final = 1.6
-"""Of the two widths of a difference of Gaussians (Marr and Hildreth 1980)."""
+"""Ratio of the two widths of a difference of Gaussians (Marr and Hildreth 1980)."""
 
 _CUT: Final = 3.0
-"""Standard deviations at which a Gaussian ends."""
+"""Standard deviations at which a Gaussian is truncated."""
 
 _UM2_PER_MM2: Final = 1e6
 
@@ -39,8 +39,8 @@ class StainConcentration(nn.Module):
 
     In units of optical density (natural logarithm) along the vectors of the standard
     reference: Macenko et al., "A method for normalizing histology slides for
-    quantitative analysis", ISBI 2009. It is the same at every resolution, so nothing
-    of the card matters.
+    quantitative analysis", ISBI 2009. It is the same at every resolution, so the card
+    has no effect.
     """
 
     def __init__(self, _: ModelCard) -> None:
@@ -52,7 +52,7 @@ class StainConcentration(nn.Module):
 
 
 class NuclearDensity(nn.Module):
-    """Number of nuclei per mm², as a map whose mean over an area is its density.
+    """Number of nuclei per mm², as a map whose mean over an area is the density.
 
     A nucleus is a local maximum of the difference of two Gaussians (a blob detector:
     Lindeberg, "Feature detection with automatic scale selection", IJCV 1998) of the
@@ -83,10 +83,10 @@ def _dilated(values: Tensor, down: int, across: int) -> Tensor:
 
 
 def blurred(values: Tensor, sigma_px: float) -> Tensor:
-    """Convolve with a Gaussian, cut at the picture's edge.
+    """Convolve with a Gaussian, truncated at the image's edge.
 
-    As two products with banded matrices: seven times as fast as `conv2d` of one
-    channel on a CPU.
+    Computed as two products with banded matrices: seven times as fast as `conv2d` of
+    one channel on a CPU.
     """
     height, width = (_gaussian(n, sigma_px).to(values) for n in values.shape[-2:])
     return height @ values @ width.T

@@ -1,4 +1,4 @@
-"""A small convolutional classifier: quick on a CPU, its weights a few hundred kB."""
+"""A small convolutional classifier: fast on a CPU, a few hundred kB of weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WIDTHS: Final = (16, 32, 64, 96)
 def build(card: ModelCard) -> nn.Module:
     """Return the network for a card's classes, without weights.
 
-    Float (N, 3, H, W) in, logits (N, classes) out; H and W are multiples of 16.
+    Takes float (N, 3, H, W), H and W multiples of 16; returns logits (N, classes).
     """
     layers: list[nn.Module] = []
     channels = 3

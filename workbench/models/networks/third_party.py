@@ -1,8 +1,8 @@
-"""Models that other packages run: Cellpose and StarDist, where they are installed.
+"""Adapters for models of other packages: Cellpose and StarDist, if installed.
 
-Each becomes a network that answers with labels, so that reading, seams, measuring and
+Each becomes a network that outputs labels, so that reading, stitching, measuring and
 saving are those of all models. They normalize each tile by its own percentiles, as
-their weights expect; what they say of a nucleus may so depend on what is around it.
+their weights expect, so the prediction of a nucleus may depend on the rest of the tile.
 
 C. Stringer et al., "Cellpose", Nature Methods 18, 2021; U. Schmidt et al., "Cell
 Detection with Star-convex Polygons", MICCAI 2018.
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     from workbench.models.card import ModelCard
 
 _PERCENTILES: Final = (1.0, 99.8)
-"""Between which StarDist's models see the grey levels of a tile."""
+"""Percentiles of a tile's grey levels that StarDist's models scale to 0 and 1."""
 
 
 def is_packaged(architecture: str) -> bool:
-    """Tell whether another package runs a network."""
+    """Return whether a network is run by another package."""
     return architecture in _ADAPTERS
 
 
 def load_packaged(card: ModelCard, weights: Path) -> nn.Module:
-    """Return a network that answers with labels.
+    """Return a network that outputs labels.
 
     Parameters
     ----------
     card : ModelCard
-        Its architecture is "cellpose" or "stardist", its decoder "labels".
+        Card with architecture "cellpose" or "stardist" and decoder "labels".
     weights : Path
         Cellpose: the file of weights; StarDist: "weights_best.h5", beside its
         "config.json".
@@ -80,7 +80,7 @@ class Cellpose(nn.Module):
 
 
 class StarDist(nn.Module):
-    """A two-dimensional model of StarDist, which runs where TensorFlow does."""
+    """A two-dimensional model of StarDist; needs TensorFlow."""
 
     def __init__(self, weights: Path) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ _ADAPTERS: Final[dict[str, Callable[[Path], nn.Module]]] = {
     "cellpose": Cellpose,
     "stardist": StarDist,
 }
-"""By the architecture that a card names; each is also the name of an extra."""
+"""Adapter by architecture of the card; each key is also the name of an extra."""
 
 
 def _needed(package: str, module: str) -> Any:

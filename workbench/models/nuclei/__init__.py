@@ -1,1 +1,1 @@
-"""Nuclei as instances: a bundled network with its decoder; a way without weights."""
+"""Nuclei as instances: a bundled network with its decoder, and a watershed."""

@@ -1,4 +1,4 @@
-"""From the maps of `NucleusNet` to nuclei."""
+"""Decodes the maps of `NucleusNet` into nuclei."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ if TYPE_CHECKING:
     from workbench.models.card import ModelCard
 
 Decoded: TypeAlias = "tuple[NDArray[np.int32], NDArray[np.uint16], NDArray[np.float32]]"
-"""Labels (H, W) of 0 to n, and the class and score of each object."""
+"""Labels (H, W) of 0 to n, and the class and score of each instance."""
 
 DEPTHS: Final = 255
-"""Of the flood: depth 1."""
+"""Level of the flood that stands for depth 1."""
 
 SMALLEST_UM2: Final = 5.0
-"""Half a small lymphocyte is still larger."""
+"""Smallest area of a nucleus in µm²; half a small lymphocyte is larger."""
 
 
 @dataclass(frozen=True, slots=True)
 class NucleusDecoder:
-    """Nuclei are parted where the depth between them has a saddle.
+    """Separates nuclei at saddles of the depth map.
 
-    Pixels that lie deep in a nucleus are apart even where nuclei touch, so each summit
-    of the depth that stands out from its surroundings is one nucleus.
+    The deep pixels of nuclei are separate even where nuclei touch, so each maximum of
+    the depth with sufficient dynamics is one nucleus.
     """
 
     smallest_px: float = 20.0
-    """Least area of a nucleus."""
+    """Smallest area of a nucleus in pixels."""
 
     inside: float = 0.5
-    """Least probability of a pixel of a nucleus."""
+    """Smallest probability of a pixel of a nucleus."""
 
     dynamic: float = 0.2
-    """How far the summits of two nuclei stand above the saddle between them; depth is
-    0 on the edge of a nucleus and 1 in its middle."""
+    """Smallest height of the maxima of two nuclei above the saddle between them; depth
+    is 0 on the edge of a nucleus and 1 in its middle."""
 
     deepest: float = 0.5
-    """Depth that a nucleus reaches somewhere."""
+    """Smallest maximum of the depth in a nucleus."""
 
     @classmethod
     def of(cls, card: ModelCard) -> Self:
@@ -63,7 +63,7 @@ class NucleusDecoder:
         labels : int32 (H, W)
             Number of the nucleus of each pixel from 1 to n; 0 for none.
         classes : uint16 (n,)
-            All 0: the model knows one class.
+            All 0: the model has one class.
         scores : float32 (n,)
             Mean probability over the nucleus's pixels.
         """
@@ -87,7 +87,7 @@ def scores_of(
     nucleus: NDArray[np.float32],
     areas: NDArray[np.int64],
 ) -> NDArray[np.float32]:
-    """Return the mean of `nucleus` over each object, float32 (n,)."""
+    """Return the mean of `nucleus` over each instance, float32 (n,)."""
     there = labels > 0  # most of a tile is background
     total = np.bincount(labels[there], nucleus[there], minlength=len(areas) + 1)
     return (total[1:] / areas).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Watershed without markers, compiled: each summit that stands out is one object."""
+"""Watershed without markers (numba): one basin per maximum of sufficient dynamics."""
 
 from __future__ import annotations
 
@@ -17,30 +17,29 @@ _LEVELS: Final = 256
 def flood(
     depth: NDArray[np.uint8], inside: NDArray[np.bool_], *, dynamic: int, deepest: int
 ) -> NDArray[np.int32]:
-    """Return the basins of a picture, those that hardly differ merged.
+    """Return the basins of an image, merged where their dynamics are small.
 
-    Pixels are taken from the deepest to the least deep; each joins the deepest of its
-    neighbours or begins a basin. Where two basins meet, they stay apart only if both
-    are deeper by `dynamic` than the place where they meet: the dynamics of Grimaud, "A
-    new measure of contrast: the dynamics", SPIE 1992. No markers are needed, and time
-    and memory are linear in the pixels.
+    Pixels are visited from the deepest to the shallowest; each joins the deepest of its
+    neighbours or starts a basin. Two basins that meet stay separate only if both are
+    deeper by `dynamic` than the saddle where they meet: the dynamics of Grimaud, "A new
+    measure of contrast: the dynamics", SPIE 1992. No markers are needed, and time and
+    memory are linear in the pixels.
 
     Parameters
     ----------
     depth : uint8 (H, W)
-        How deep each pixel lies in an object.
+        Depth of each pixel in an object.
     inside : bool (H, W)
-        Where objects may be.
+        Foreground.
     dynamic : int
-        Least depth, above their meeting, of basins that stay apart.
+        Smallest depth above the saddle of basins that stay separate.
     deepest : int
-        Basins that nowhere reach this depth are no objects.
+        Basins whose maximum is below this depth are dropped.
 
     Returns
     -------
     int32 (H, W)
-        Number of the object of each pixel, 0 for none; numbers have gaps. Objects are
-        4-connected.
+        Label of each pixel, 0 for background; labels have gaps. Basins are 4-connected.
     """
     height, width = depth.shape
     levels = np.zeros((height + 2, width + 2), np.uint8)
@@ -56,7 +55,7 @@ def flood(
 
 
 def components(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Return the number of the 4-connected part of each pixel, from 1; 0 outside."""
+    """Label the 4-connected components of a mask from 1; 0 outside."""
     labels: NDArray[np.int32] = cv2.connectedComponents(
         mask.view(np.uint8), connectivity=4, ltype=cv2.CV_32S
     )[1]
@@ -66,14 +65,14 @@ def components(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
 def without_small(
     labels: NDArray[np.int32], smallest_px: float
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Return labels without small objects, numbered from 1, and their areas in pixels.
+    """Remove small objects; return labels numbered from 1 and their areas in pixels.
 
     Parameters
     ----------
     labels : int32 (H, W)
         0 is the background; numbers may be missing.
     smallest_px : float
-        Least number of pixels of an object that stays.
+        Smallest number of pixels of an object that is kept.
     """
     areas = np.bincount(labels.ravel())
     areas[0] = 0
@@ -84,7 +83,7 @@ def without_small(
 
 @numba.njit(nogil=True, cache=True)
 def _flood(labels, levels, order, width, dynamic, deepest):  # type: ignore[no-untyped-def] # pragma: no cover # noqa: ANN001, ANN202, PLR0917, C901 -- split, the loop would be slower
-    """Label flat pictures in place; `order` keeps away from their edges."""
+    """Label flattened images in place; `order` leaves out pixels at their edges."""
     parent = np.zeros(order.size + 1, np.int32)
     summit = np.zeros(order.size + 1, np.int32)
     count = 0

@@ -1,4 +1,4 @@
-"""The network of the bundled nucleus model: where nuclei are and how deep inside."""
+"""`NucleusNet`, the network of the bundled nucleus model: probability and depth."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from workbench.models.card import ModelCard
 
 CHANNELS: Final = ("nucleus", "depth")
-"""What the maps say, as logits: the probability of a nucleus, and how deep inside one
-a pixel lies, from 0 on its edge to 1 where it is farthest from it."""
+"""Channels of the maps, as logits: probability of a nucleus, and depth of a pixel in
+its nucleus, from 0 on the edge to 1 where it is farthest from it."""
 
 STRIDE: Final = 16
-"""Of the coarsest features. Tiles of other sizes are padded to a multiple of it."""
+"""Stride of the coarsest features; tiles are padded to a multiple of it."""
 
 _STAGES: Final = (
     (3, 1, 1, 16, 1),
@@ -26,14 +26,14 @@ _STAGES: Final = (
     (5, 1, 6, 112, 3),
 )
 """Kernel, stride, expansion, channels and repeats of the first five stages of
-EfficientNet-Lite0; the sixth and seventh see more than a nucleus needs."""
+EfficientNet-Lite0; the receptive field of the others exceeds a nucleus."""
 
 _STEM: Final = 32
 _SKIPS: Final = (16, 24, 40)
-"""Channels after the stages that end at strides of 2, 4 and 8."""
+"""Channels of the skip connections at strides of 2, 4 and 8."""
 
 _WIDTHS: Final = (32, 48, 64)
-"""Channels of the decoder at these strides."""
+"""Channels of the decoder at strides of 2, 4 and 8."""
 
 
 class NucleusNet(nn.Module):
@@ -41,8 +41,8 @@ class NucleusNet(nn.Module):
 
     The encoder is that of Tan and Le, "EfficientNet", ICML 2019, in its variant
     without squeeze and excitation; the decoder that of Ronneberger et al., "U-Net",
-    MICCAI 2015. It ends at half the resolution of the input, from which the maps are
-    brought back smoothly: a nucleus has no detail finer than that.
+    MICCAI 2015. It ends at half the resolution of the input; the maps are upsampled
+    smoothly, as a nucleus has no finer detail.
     """
 
     def __init__(self, _: ModelCard | None = None) -> None:
@@ -77,7 +77,7 @@ class NucleusNet(nn.Module):
         for stage in later:
             skips.append(features)
             features = stage(features)
-        # Stages four and five share a stride: their seam is no skip.
+        # Stages four and five share a stride: no skip connection between them.
         for merge, skip in zip(self.merges, reversed(skips[:-1]), strict=True):
             features = merge(torch.cat([_doubled(features, "nearest"), skip], dim=1))
         logits = self.head(self.refine(features))
@@ -85,7 +85,7 @@ class NucleusNet(nn.Module):
 
 
 class _Block(nn.Module):
-    """Widen, filter each channel, narrow (Sandler et al., "MobileNetV2", 2018)."""
+    """Inverted residual block (Sandler et al., "MobileNetV2", 2018)."""
 
     def __init__(
         self, channels: tuple[int, int], kernel: int, stride: int, expansion: int

@@ -1,7 +1,7 @@
 """Nuclei without weights: hematoxylin, distance to the edge, watershed.
 
-The floor that a trained model has to beat, and a way where none fits. All thresholds
-are local and constant, never fitted to a tile, so that tiles agree where they overlap.
+A baseline for trained models, and an alternative where none fits. All thresholds are
+local and constant, never fitted to a tile, so that tiles agree where they overlap.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ if TYPE_CHECKING:
     from workbench.models.card import ModelCard
 
 _GRAIN_UM: Final = 0.5
-"""Standard deviation of the blur against chromatin and noise."""
+"""Standard deviation of the blur that removes chromatin texture and noise."""
 
 _AROUND_UM: Final = 12.0
-"""Standard deviation of what counts as the surroundings of a nucleus."""
+"""Standard deviation of the blur that estimates the surroundings of a nucleus."""
 
 _CONTRAST: Final = 0.1
-"""By how much a nucleus exceeds its surroundings in ln(1 + hematoxylin)."""
+"""Smallest contrast of a nucleus to its surroundings in ln(1 + hematoxylin)."""
 
 _SOFTNESS: Final = 0.05
-"""Of the threshold, in the same unit: how fast a score rises."""
+"""Width of the soft threshold, in the same unit: how fast a score rises."""
 
 _PER_UM: Final = 25.0
-"""Levels of the flood for each µm of distance: the deepest that counts is 10 µm."""
+"""Levels of the flood for each µm of distance; distances saturate at 10 µm."""
 
 _NECK_UM: Final = 0.3
-"""By how much a neck is thinner, to each side, than both nuclei that it joins."""
+"""Least difference, to each side, between a neck and the two nuclei that it joins."""
 
 _THINNEST_UM: Final = 1.5
-"""Least width of a nucleus."""
+"""Smallest width of a nucleus."""
 
 
 class HematoxylinContrast(nn.Module):
-    """How much more hematoxylin a pixel has than its surroundings, as 0 to 1.
+    """Contrast of hematoxylin between a pixel and its surroundings, 0 to 1.
 
-    0.5 is the threshold. By the standard stain vectors of Macenko et al., "A method
+    0.5 is the threshold. Uses the standard stain vectors of Macenko et al., "A method
     for normalizing histology slides for quantitative analysis", ISBI 2009.
     """
 
@@ -60,7 +60,7 @@ class HematoxylinContrast(nn.Module):
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Return float32 (N, 1, H, W) of float32 RGB (N, 3, H, W) of 0 to 1."""
-        # Half precision, which a run may ask for, would coarsen what is measured.
+        # Measured in float32 even if the run uses half precision.
         with torch.autocast(rgb.device.type, enabled=False):
             amount = standard_concentrations(rgb)[:, :1].log1p()
             nucleus = blurred(amount, self.grain_px)
@@ -70,10 +70,10 @@ class HematoxylinContrast(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class WatershedDecoder:
-    """Nuclei are parted where the distance to the edge has a neck.
+    """Separates nuclei at necks of the distance to the edge.
 
     The watershed of the smoothed distance (Vincent and Soille, "Watersheds in digital
-    spaces", IEEE PAMI 1991), with the summits that stand out.
+    spaces", IEEE PAMI 1991), with the maxima of sufficient dynamics as markers.
     """
 
     mpp: float
@@ -89,7 +89,7 @@ class WatershedDecoder:
         Parameters
         ----------
         maps : float32 (1, H, W)
-            Of `HematoxylinContrast`.
+            Output of `HematoxylinContrast`.
         """
         inside = maps[0] > 0.5  # noqa: PLR2004 -- the threshold by definition
         smallest = SMALLEST_UM2 / self.mpp**2

@@ -71,7 +71,7 @@ class InstancePanel(pn.viewable.Viewer):
         self._filling = False
         self._awaited: InstancesLook | None = None
         self._stop_polling: Callable[[], None] = lambda: None
-        self._empty = note("Run a model that finds objects.")
+        self._empty = note("Run a model that predicts instances.")
         self._choice = pmui.Select(label="Run", options=[], **STYLE)
         self.display = InstanceDisplay(self._tell_look)
         self.filter = InstanceFilter(background)
