@@ -93,18 +93,18 @@ def test_one_thing_is_chosen_and_deleted_and_undone_in_turn(app):
     editor.chosen = outer.id
     shown.choose([one])
     assert editor.chosen == ""
-    assert app.viewer.stage.objects_chosen == 1
-    edited(app, {"do": "delete objects"})
+    assert app.viewer.stage.instances_chosen == 1
+    edited(app, {"do": "delete instances"})
     assert gone() == [one]
-    assert app.viewer.stage.told["text"].startswith(f"Object {one} (")
-    assert app.viewer.stage.told["undo"]
+    assert app.viewer.stage.toast["text"].startswith(f"Instance {one} (")
+    assert app.viewer.stage.toast["undo"]
 
     shown.choose([two])
     editor.chosen = outer.id
     assert len(shown.chosen) == 0
     edited(app, {"do": "delete", "id": outer.id})
     assert len(editor.edits.annotations) == 0
-    said = app.viewer.stage.told["text"]
+    said = app.viewer.stage.toast["text"]
     assert said.startswith("Annotation 'Tumour' deleted.")
     assert "'nuclear-density' keeps its own copy of the outline" in said
 
@@ -113,12 +113,12 @@ def test_one_thing_is_chosen_and_deleted_and_undone_in_turn(app):
     key = len(shown.now)
     shown.add(shapely.box(10, 10, 60, 60), CLASSES[0])
     for expected in (
-        "Object 300 (tumour) drawn",
-        f"Object {three}",
+        "Instance 300 (tumour) drawn",
+        f"Instance {three}",
         "Annotation 'Tumour' del",
     ):
         edited(app, {"do": "undo"})
-        assert app.viewer.stage.told["text"].startswith(f"Undone: {expected}")
+        assert app.viewer.stage.toast["text"].startswith(f"Undone: {expected}")
     assert [each.id for each in editor.edits.annotations] == [outer.id]
     assert shown.now.rows([three])["class"].item() != "mitosis"
     assert gone() == [one, key]

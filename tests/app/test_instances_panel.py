@@ -54,7 +54,7 @@ def panel(saved):
 def test_the_objects_of_a_run_are_shown(panel):
     shown = panel.shown
     assert shown.shown.sum() == 600
-    assert panel.filter.number.object == "600 of 600 objects shown"
+    assert panel.filter.number.object == "600 of 600 instances shown"
     assert all(name in panel.display.legend.object for name in CLASSES)
     assert panel.filter.measure.options == ["score", "area_um2"]
 
@@ -79,9 +79,9 @@ def test_a_limit_hides_and_is_taken_back(panel):
 
 
 def test_a_filter_changes_the_colours_and_no_tile(panel):
-    before = panel.shown.handle.shown.objects
+    before = panel.shown.handle.shown.instances
     panel.filter.range.value = (0.5, panel.filter.range.end)
-    after = panel.shown.handle.shown.objects
+    after = panel.shown.handle.shown.instances
     assert after.version == before.version
     assert after.url == before.url
     assert after.colours_url != before.colours_url
@@ -108,7 +108,7 @@ def test_edits_are_saved_and_there_again(panel, saved):
     panel.shown.choose([5])
     panel.chosen.delete()
     panel.shown.add(shapely.box(10, 10, 60, 60), CLASSES[0])
-    assert panel.filter.number.object == "600 of 600 objects shown"
+    assert panel.filter.number.object == "600 of 600 instances shown"
     panel.offer([SavedRun.of(saved[1])])
     panel._open()
     now = panel.shown.now
@@ -175,6 +175,6 @@ def test_damaged_edits_are_told_and_the_others_hold(panel):
     assert panel.shown.now.gone.tolist() == [3, 5]
     told = panel.told.pop()
     number = len(lines)
-    assert told.startswith("The file of object edits is damaged: line")
+    assert told.startswith("The file of instance edits is damaged: line")
     assert f"line {number} is damaged" in told
-    assert told.endswith("All other object edits are shown.")
+    assert told.endswith("All other instance edits are shown.")

@@ -366,7 +366,7 @@ def test_drawings_that_the_disk_refuses_are_saved_once_it_has_room(app, monkeypa
         app.message.visible = False
         undo = {"do": "undo", "number": 3}
         stage.annotation_edits = [{**box, "key": second, "number": 2}, undo]
-        assert "Nothing can be undone" in stage.told["text"]
+        assert "Nothing can be undone" in stage.toast["text"]
         app.annotations.poll()
         assert not app.message.visible, "it is said once"
         assert stage.annotation_answered == {"number": 0}  # both are shown as unsaved
@@ -377,7 +377,7 @@ def test_drawings_that_the_disk_refuses_are_saved_once_it_has_room(app, monkeypa
 
     app.annotations.poll()
     assert stage.annotation_answered == {"number": 2}
-    assert "saved now" in stage.told["text"]
+    assert "saved now" in stage.toast["text"]
     slide, folder = app.slide, editor.edits.annotations.path.parent
     kept = open_annotations(slide, folder=folder)
     assert [each.id for each in kept] == [first, second]
@@ -456,14 +456,14 @@ def test_another_image_of_a_file_can_be_chosen_and_is_in_the_address(tmp_path):
     assert app.slides.slide.size == (2048, 1024)
 
 
-# --- doors
+# --- server configuration
 
 
 def test_a_door_is_local_unless_it_is_opened():
-    door = ServerConfig(port=5010)
-    assert door.is_local
-    assert door.url == "http://127.0.0.1:5010/workbench"
-    assert set(door.websocket_origins) == {"127.0.0.1:5010", "localhost:5010"}
+    config = ServerConfig(port=5010)
+    assert config.is_local
+    assert config.url == "http://127.0.0.1:5010/workbench"
+    assert set(config.websocket_origins) == {"127.0.0.1:5010", "localhost:5010"}
     outside = ServerConfig(port=80, address="0.0.0.0", origins=("wsi.example.org",))  # noqa: S104
     assert not outside.is_local
     assert "wsi.example.org:80" in outside.websocket_origins

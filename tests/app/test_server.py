@@ -139,8 +139,8 @@ def test_flags_that_make_no_sense_are_refused(flags, said, monkeypatch):
 
 
 def test_pages_behind_a_proxy_may_connect():
-    door = ServerConfig(port=5006, origins=("wsi.example.org", "lab:8443"))
-    assert {"wsi.example.org:80", "lab:8443"} < set(door.websocket_origins)
+    config = ServerConfig(port=5006, origins=("wsi.example.org", "lab:8443"))
+    assert {"wsi.example.org:80", "lab:8443"} < set(config.websocket_origins)
 
 
 # -- logs and notices ------------------------------------------------------------

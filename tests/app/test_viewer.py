@@ -199,7 +199,7 @@ def test_a_table_is_drawn_as_points(viewer):
     ("what", "reason"),
     [
         (np.zeros((4, 4)), "does not fit"),
-        (np.zeros((2, 4, 6)), "no picture of values"),
+        (np.zeros((2, 4, 6)), "not two-dimensional"),
         (pd.DataFrame({"lon": [1], "lat": [2]}), "no columns 'x' and 'y'"),
     ],
 )

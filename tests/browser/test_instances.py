@@ -72,7 +72,7 @@ class Objects(AppPage):
     @classmethod
     def look(cls, watched, url, at=CENTRE, downsample=DOWNSAMPLE):
         app = cls.open(watched, url, slide=NAME, at=f"{at[0]},{at[1]},{downsample}")
-        app.says("objects shown")
+        app.says("instances shown")
         app.press("Overlays")  # out of the way
         app.figure.settle()
         return app
@@ -150,7 +150,7 @@ def test_a_filter_hides_and_paints_again_without_new_tiles(watched, url, store, 
     before = {row.name: app.colour(row.x, row.y) for row in (low, high)}
     assert np.abs(before[low.name] - slide_there).max() > 20
     app.least_score(0.5)
-    app.says(re.compile(r"^[34]\d\d of 800 objects shown$"))
+    app.says(re.compile(r"^[34]\d\d of 800 instances shown$"))
 
     def filtered():
         assert np.abs(app.colour(low.x, low.y) - slide_there).max() < BARE
@@ -159,7 +159,7 @@ def test_a_filter_hides_and_paints_again_without_new_tiles(watched, url, store, 
     app.eventually(filtered)
     no_tile_came_twice(app)
     app.press("Show all")
-    app.says("800 of 800 objects shown")
+    app.says("800 of 800 instances shown")
     app.choose("Colour by", "area_um2")
 
     def recoloured():
@@ -169,11 +169,11 @@ def test_a_filter_hides_and_paints_again_without_new_tiles(watched, url, store, 
     app.eventually(recoloured)
     no_tile_came_twice(app)
     app.least_score(0.5)
-    app.says(re.compile(r"^[34]\d\d of 800 objects shown$"))
+    app.says(re.compile(r"^[34]\d\d of 800 instances shown$"))
     app.page.wait_for_url(re.compile("objects=a-run-0001.*area_um2.*score"))
     app.page.reload()
     app.figure.settle()
-    app.says(re.compile(r"^[34]\d\d of 800 objects shown$"))
+    app.says(re.compile(r"^[34]\d\d of 800 instances shown$"))
     app.is_clean()
 
 
@@ -225,36 +225,36 @@ def test_edits_are_signed_kept_and_undone(watched, url, store):
     app = Objects.look(watched, url)
     app.click(gone.x, gone.y)
     app.frame.locator("td", has_text=re.compile(rf"^{gone.name}$")).wait_for()
-    app.press("Delete object")
-    app.says("799 of 799 objects shown")
+    app.press("Delete instance")
+    app.says("799 of 799 instances shown")
     app.click(other.x, other.y)
     app.frame.locator("td", has_text=re.compile(rf"^{other.name}$")).wait_for()
-    app.fill("Class of the chosen", "mitosis")
+    app.fill("Class of the selected", "mitosis")
     app.frame.locator("tr", has_text=re.compile(r"^class\s*mitosis$")).wait_for()
-    expect(app.frame.get_by_label("Class of the chosen")).to_have_value("mitosis")
+    expect(app.frame.get_by_label("Class of the selected")).to_have_value("mitosis")
     draw_one(app)
-    app.says("800 of 800 objects shown")
+    app.says("800 of 800 instances shown")
     app.is_clean()
 
     again = Objects.look(watched, url)
-    again.says("800 of 800 objects shown")
+    again.says("800 of 800 instances shown")
     again.click(other.x, other.y)
     again.frame.locator("tr", has_text=re.compile(r"^class\s*mitosis$")).wait_for()
     again.click(gone.x, gone.y)
-    again.says("Click an object to choose it.")
+    again.says("Click an instance to select it.")
     now = InstanceEdits(open_instances(store.path))
     assert now.current.gone.tolist() == [gone.name]
     assert len(now.current) == 801
     assert all(line["by"] and line["at"] for line in now.history)
     assert store.path.read_bytes() == model_said
     again.press("Undo edit")
-    again.says("799 of 799 objects shown")
+    again.says("799 of 799 instances shown")
     again.is_clean()
 
 
 def draw_one(app):
     """Draw an object where there is none."""
-    app.press("Draw object")
+    app.press("Draw instance")
     tool = app.frame.get_by_role("button", name="Mark by drawing freely", pressed=True)
     tool.wait_for()
     x, y = CENTRE
@@ -280,8 +280,9 @@ def test_a_lasso_in_the_plot_chooses_rows(watched, url):
         app.page.mouse.move(middle[0] + dx, middle[1] + dy, steps=4)
     app.page.mouse.up()
     app.says(re.compile(r"Table: \d+ chosen\."))
-    app.says(re.compile(r"\d+ objects are chosen\."))
-    number = app.frame.get_by_text(re.compile(r"\d+ objects are chosen")).inner_text()
+    app.says(re.compile(r"\d+ instances are selected\."))
+    selected = re.compile(r"\d+ instances are selected")
+    number = app.frame.get_by_text(selected).inner_text()
     rows = app.frame.locator(".tabulator-row.tabulator-selected")
     app.page.wait_for_timeout(500)
     assert rows.count() > 0

@@ -24,13 +24,13 @@ SLIDE = "tissue.tif"
 CELLS = [
     f"import workbench as wb\napp = wb.Workbench('{SLIDE}', height=560)\napp",
     "import time; time.sleep(60)",
-    "print('door:', app.door)",
+    "print('connection:', app.connection)",
 ]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("doors") / "root"
+    folder = tmp_path_factory.mktemp("connections") / "root"
     folder.mkdir()
     write_stained(folder / SLIDE, width=3072, height=2560)
     notebook = nbformat.v4.new_notebook(
@@ -147,7 +147,7 @@ def test_tiles_arrive_behind_a_hubs_prefix_while_the_kernel_sleeps(watched, lab,
     page.command("kernelmenu:interrupt")
     page.page.wait_for_function(READY)
     run_next(page)
-    said(page, "door: proxy")
+    said(page, "connection: proxy")
     assert watched.external == []
 
 
@@ -173,7 +173,7 @@ def test_without_a_proxy_the_notebooks_own_connection_carries_the_app(
     frame.get_by_text("Fitted to the whole slide.").wait_for()
     page.command("notebook:move-cursor-down")
     run_next(page)
-    said(page, "door: comm")
+    said(page, "connection: comm")
     assert not any("/tiles/" in url for url in watched.requests)
     assert watched.external == []
 

@@ -277,7 +277,7 @@ def test_the_histogram_counts_the_objects_of_the_run(watched, place):
     _, _, nuclei, _, url = place
     store = nuclei.instances
     app = AppPage.open(watched, url, slide=SLIDE, at="1000,750,0.7")
-    app.says(f"{len(store):,} of {len(store):,} objects shown")
+    app.says(f"{len(store):,} of {len(store):,} instances shown")
     table = store.frame()
     areas = shapely.area(store.take(np.arange(len(store))).polygons) * MPP**2
     np.testing.assert_allclose(table["area_um2"], areas, rtol=1e-3)
@@ -314,7 +314,7 @@ def test_the_histogram_counts_the_objects_of_the_run(watched, place):
     low = float(slider.first.get_attribute("aria-valuenow"))
     kept = values >= low
     assert 0 < kept.sum() < len(values)
-    app.says(f"{kept.sum():,} of {len(values):,} objects shown")
+    app.says(f"{kept.sum():,} of {len(values):,} instances shown")
     app.eventually(lambda: holds(values, kept))
 
     app.is_clean()
@@ -324,7 +324,7 @@ def test_the_card_of_an_object_tells_its_measures(watched, place):
     _, _, nuclei, _, url = place
     store = nuclei.instances
     app = AppPage.open(watched, url, slide=SLIDE, at="1000,750,0.7")
-    app.says("objects shown")
+    app.says("instances shown")
     table = store.frame()
     near = np.hypot(table["x"] - 1000, table["y"] - 750)
     row = table.loc[near.idxmin()]
@@ -334,7 +334,7 @@ def test_the_card_of_an_object_tells_its_measures(watched, place):
     told = dict(
         each.locator("th, td").all_inner_texts() for each in card.locator("tr").all()
     )
-    assert told["object"] == str(row.name)
+    assert told["instance"] == str(row.name)
     assert told["class"] == row["class"]
     assert told["score"] == f"{row['score']:.3g}"
     polygon = store.take(np.array([row.name])).polygons[0]

@@ -107,7 +107,7 @@ def test_counts_are_of_what_the_run_covered(watched, place):
     at = f"{MIDDLE[0]},{MIDDLE[1]},2.5"
     app = Reader.open(watched, url, slide=NAME, at=at)
     total = nuclei.record["objects"]["count"]
-    app.says(f"{total:,} of {total:,} objects shown")
+    app.says(f"{total:,} of {total:,} instances shown")
     outside = nuclei.record["objects"]["outside"]
     assert outside > 0
     app.says(f"{outside:,} more lie outside the region of the run")
@@ -116,7 +116,7 @@ def test_counts_are_of_what_the_run_covered(watched, place):
     name = "the region of the run (Tumour)"
     table = check_counts(app, name, area, slide, nuclei)
     assert table["count"].iloc[-1] == total
-    app.says(re.compile("^No positivity is told: .*it is stained with eosin"))
+    app.says(re.compile("^Positivity is not shown: .*it is stained with eosin"))
     assert not app.frame.get_by_text("H-score").count()
 
     app.click(1506, 905)  # its outline
@@ -152,20 +152,20 @@ def test_a_click_means_the_innermost_thing_and_delete_says_what_it_was(watched, 
     row = rows.iloc[int(shapely.distance(centres, REGION.exterior).argmax())]
     x, y = float(row["x"]), float(row["y"])
     app = Reader.open(watched, url, slide=NAME, at=f"{x},{y},0.6")
-    app.says("objects shown")
+    app.says("instances shown")
     app.click(x, y)
-    app.says("Delete removes the chosen object.")
+    app.says("Delete removes the selected instance.")
     app.page.keyboard.press("Delete")
-    app.says(re.compile(rf"^Object {row.name} \(.*\) deleted\."))
+    app.says(re.compile(rf"^Instance {row.name} \(.*\) deleted\."))
     total = nuclei.record["objects"]["count"]
-    app.says(f"{total - 1:,} of {total - 1:,} objects shown")
+    app.says(f"{total - 1:,} of {total - 1:,} instances shown")
     marks.refresh()
     assert [each.name for each in marks] == ["Tumour"]
     # Undone from the sidebar, and once more from the toast of the annotation.
     app.frame.get_by_role("switch", name="Table and plot").focus()
     app.page.keyboard.press("Control+z")
-    app.says(f"{total:,} of {total:,} objects shown")
-    app.says(f"Undone: Object {row.name}")
+    app.says(f"{total:,} of {total:,} instances shown")
+    app.says(f"Undone: Instance {row.name}")
     app.page.keyboard.press("Escape")
     x0, y0, _, _ = REGION.bounds
     app.wheel(x, y, -8)

@@ -205,7 +205,7 @@ def test_an_uploaded_picture_and_a_saved_reference(watched, url, runs, folder, s
     shows(app, normalized, unlike=pixels)
 
     upload("bad.png", "image/png", b"no picture at all")
-    app.says("not a picture that can be read")
+    app.says("not a readable image")
     upload("bad.json", "application/json", b'{"name": "half"}')
     app.says("bad.json")
     checked(app.frame.get_by_role("radio", name="mine.png"))

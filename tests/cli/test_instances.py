@@ -33,7 +33,7 @@ def test_a_run_says_how_many_objects_it_found_and_exports_them(slide, tmp_path):
     assert said.stdout.strip() == str(out)
     count = len(open_run(out).instances)
     assert count > 0
-    assert f"{count:,} objects: {count:,} nucleus" in said.stderr
+    assert f"{count:,} instances: {count:,} nucleus" in said.stderr
     path = tmp_path / "nuclei.geojson"
     assert call("export", out, path).exit_code == 0
     assert len(json.loads(path.read_text())["features"]) == count

@@ -511,14 +511,14 @@ def test_what_is_found_so_far_is_drawn_until_the_run_has_ended(run_on, tmp_path)
         assert (seen[np.isin(LABELS, drawn)] > 0).mean() > 0.99
         more = {"channel": "", "remove": print}
         overlays.append(LiveOverlay(run, viewer, pyramid, **more))
-        assert "objects so far" in names()
+        assert "instances so far" in names()
         overlays[0].visible.value = False
-        assert not viewer.layers[names().index("objects so far")].visible
+        assert not viewer.layers[names().index("instances so far")].visible
 
     run_on(slide, batch_size=2, progress=look, out=tmp_path / "live")
-    assert "objects so far" in names()
+    assert "instances so far" in names()
     overlays[0].refresh()
-    assert "objects so far" not in names()
+    assert "instances so far" not in names()
     overlays[0].detach()
     assert viewer.layers == []
 

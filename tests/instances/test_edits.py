@@ -119,7 +119,7 @@ def test_what_is_no_edit_is_refused_and_changes_nothing(edits):
 def test_edits_of_other_objects_are_not_applied(edits, tmp_path):
     edits.delete([1], by="ann")
     write_instances(tmp_path / "instances.parquet", made_instances(500, seed=9))
-    with pytest.raises(AnnotationError, match="other objects"):
+    with pytest.raises(AnnotationError, match="another store"):
         InstanceEdits(open_instances(tmp_path / "instances.parquet"))
 
 

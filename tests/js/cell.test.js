@@ -39,7 +39,7 @@ test("the frame is filled through Jupyter's proxy where that answers", async () 
   const root = "/user/jane/proxy/5006/secret";
   const { frame, asked } = await filled({ baseUrl: "/user/jane", answers: { [`${root}/here`]: "it is me" } });
   assert.equal(frame.src, `${root}/workbench?app=1`);
-  assert.deepEqual(asked, [`${root}/here?door=proxy&cell=cell-1`]);
+  assert.deepEqual(asked, [`${root}/here?connection=proxy&cell=cell-1`]);
 });
 
 test("on this machine it is filled directly where no proxy answers", async () => {
@@ -50,7 +50,7 @@ test("on this machine it is filled directly where no proxy answers", async () =>
 
 test("elsewhere, this machine's address is not asked; a sentence shows after a while", async () => {
   const { frame, asked, waits } = await filled({ facts: { hub: "/hub/" }, answers: {} });
-  assert.deepEqual(asked, ["/hub/proxy/5006/secret/here?door=proxy&cell=cell-1"]);
+  assert.deepEqual(asked, ["/hub/proxy/5006/secret/here?connection=proxy&cell=cell-1"]);
   assert.equal(frame.src, "");
   assert.ok(frame.nextElementSibling.hidden);
   for (const act of waits) act();

@@ -5,7 +5,7 @@ import { TileLayer } from "#browser/tile_layer.js";
 const SIZE = [3000, 2000];
 const SPEC = {
   id: "a", url: "tiles/key", version: "v 1", tile_px: 256, max_zoom: 4, opacity: 1, visible: true,
-  smooth: true, swiped: false, overlay: false, objects: null, readable: false,
+  smooth: true, swiped: false, overlay: false, instances: null, readable: false,
 };
 const layerOf = (changes = {}) => new TileLayer({ ...SPEC, ...changes }, () => {});
 const image = () => ({ closed: false, close() { this.closed = true; } });

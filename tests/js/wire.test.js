@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { framesOf } from "#browser/frames.js";
-import { numbersIn } from "#browser/object_layer.js";
+import { numbersIn } from "#browser/instance_layer.js";
 
 const read = async (name) => JSON.parse(await readFile(new URL(`wire/${name}`, import.meta.url), "utf8"));
 const bytesOf = (text) => new Uint8Array(Buffer.from(text, "base64"));
@@ -46,8 +46,8 @@ test("of an answer that is cut off, the frames before the cut are read", async (
 });
 
 for (const name of ["narrow", "wide", "empty"]) {
-  test(`object numbers of a ${name} tile are read`, async () => {
-    const { inflated, ids, cells } = (await read("object_tiles.json"))[name];
+  test(`instance numbers of a ${name} tile are read`, async () => {
+    const { inflated, ids, cells } = (await read("instance_tiles.json"))[name];
     const found = numbersIn(bytesOf(inflated).buffer);
     assert.deepEqual([...found.ids], ids);
     assert.deepEqual([...found.cells], cells);
@@ -55,7 +55,7 @@ for (const name of ["narrow", "wide", "empty"]) {
   });
 }
 
-test("a colour table holds a byte for each object", async () => {
-  const { colours, colours_inflated: inflated } = await read("object_tiles.json");
+test("a colour table holds a byte for each instance", async () => {
+  const { colours, colours_inflated: inflated } = await read("instance_tiles.json");
   assert.deepEqual([...bytesOf(inflated)], colours);
 });

@@ -1,4 +1,4 @@
-"""The app's page as its users see it, through whichever door it was opened."""
+"""The app's page as its users see it, in a browser, a notebook or a frame."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def main(slides, runs, pages):
             os.kill(os.getpid(), signal.SIGTERM)
 
     slide._REFRESH_MS = 1000  # a page is kept until its next look at the folder
-    serving.server_options = lambda door: server_options(door) | SOON
+    serving.server_options = lambda config: server_options(config) | SOON
     serving.serve(
         Site.of([slides], runs),
         ServerConfig(port=free_port()),

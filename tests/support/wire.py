@@ -20,7 +20,7 @@ from panel.custom import JSComponent
 
 from workbench.annotations.annotation import Annotation
 from workbench.app.panels.annotations_drawn import mark_of
-from workbench.app.viewer.layer_handle import Objects, Shown
+from workbench.app.viewer.layer_handle import InstancesSpec, LayerSpec
 from workbench.app.viewer.stage import TileStage
 from workbench.layers import instances
 from workbench.layers.instances import InstanceColourTable, InstanceNumberLayer
@@ -81,8 +81,8 @@ def _number_tile(ids: range, side: int) -> dict:
     }
 
 
-def object_tiles() -> dict:
-    """Return tiles of object numbers, of narrow and wide cells, and a colour table."""
+def instance_tiles() -> dict:
+    """Return instance number tiles of narrow and wide cells, and a colour table."""
     with patch.object(instances, "_WIDE", 3):  # as if there were tens of thousands
         wide = _number_tile(range(3, 9), 4)
     table = InstanceColourTable(np.array([0, 1, 2, 1, 0], np.uint8)).tile(0, 0, 0)
@@ -96,9 +96,10 @@ def object_tiles() -> dict:
 
 
 def _layers() -> list[dict]:
-    shown = Shown("1", "tiles/key", "v1", 256, 4, 0.5, visible=True, smooth=False)
-    objects = Objects("tiles/objects", "v2", 3, "tiles/colours/0/0/0", (1, 2, 3, 255))
-    return [asdict(shown), asdict(replace(shown, objects=objects, overlay=True))]
+    shown = LayerSpec("1", "tiles/key", "v1", 256, 4, 0.5, visible=True, smooth=False)
+    colours = "tiles/colours/0/0/0"
+    spec = InstancesSpec("tiles/instances", "v2", 3, colours, (1, 2, 3, 255))
+    return [asdict(shown), asdict(replace(shown, instances=spec, overlay=True))]
 
 
 def _marks() -> list[dict]:
@@ -126,11 +127,12 @@ def stage() -> dict:
     return {"initial": initial, "layers": _layers(), "marks": _marks()}
 
 
-_TYPES = {"initial": "StageProperties", "layers": "Shown[]", "marks": "MarkSpec[]"}
+_IMPORTED = "LayerSpec, MarkSpec, StageProperties"
+_TYPES = {"initial": "StageProperties", "layers": "LayerSpec[]", "marks": "MarkSpec[]"}
 
 FILES = {
     "tile_group.json": tile_group,
-    "object_tiles.json": object_tiles,
+    "instance_tiles.json": instance_tiles,
     "stage.js": stage,
 }
 
@@ -143,7 +145,7 @@ def written(name: str) -> str:
     head = [
         "// Written by tests/support/wire.py; `tsc` compares it with `messages.d.ts`.",
         "",
-        '/** @import {MarkSpec, Shown, StageProperties} from "#browser/messages.js" */',
+        f'/** @import {{{_IMPORTED}}} from "#browser/messages.js" */',
     ]
     for key, value in told.items():
         text = json.dumps(value, indent=2)

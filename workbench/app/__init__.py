@@ -1,4 +1,4 @@
-"""The app: the viewer, its controls, and the doors it is reached by."""
+"""The app: viewer, panels, web server and integration in Jupyter."""
 
 from workbench.system.public_names import public_names
 

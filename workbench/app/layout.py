@@ -67,7 +67,7 @@ def sections(app: Session) -> Any:
         ("Stain", stack(app.stain, app.advice)),
         ("Model", stack(app.runs, app.tissue)),
         ("Overlays", app.overlays),
-        ("Objects", pmui.Column(app.table.switch, app.instances, margin=0)),
+        ("Instances", pmui.Column(app.table.switch, app.instances, margin=0)),
         ("Annotations", app.annotations),
         ("Compare", app.compare),
         ("Bookmarks", app.bookmarks),

@@ -21,7 +21,7 @@ def counts_of(run: Run) -> str:
     each = ", ".join(f"{count:,} {name}" for name, count in found["classes"].items())
     outside = found.get("outside", 0)
     rest = f"; {outside:,} more lie outside the region, left out" if outside else ""
-    return f"{found['count']:,} objects: {each}{rest}"
+    return f"{found['count']:,} instances: {each}{rest}"
 
 
 def summary_of(run: Run) -> dict[str, Any]:

@@ -225,7 +225,7 @@ class InstanceEdits:
             raise self._error(reason, "Choose some.")
         if numbers[0] < 0 or numbers[-1] >= len(self.current):
             reason = (
-                f"there is no object {numbers[0] if numbers[0] < 0 else numbers[-1]}"
+                f"there is no instance {numbers[0] if numbers[0] < 0 else numbers[-1]}"
             )
             raise self._error(reason, f"Ids go from 0 to {len(self.current) - 1}.")
         return numbers
@@ -283,7 +283,7 @@ class _Lines:
                 self._whose = True
                 return ""
             if "on" not in line and not self._whose:
-                return "it is not known whose objects it is about"
+                return "its store of instances is not known"
             self._same(line.get("on", self.store.id))
             for part, fits in (*_PARTS[line["do"]], *_SIGNED):
                 if not fits(line[part]):
@@ -294,7 +294,7 @@ class _Lines:
                     return "its number cannot be used"
                 self.next_id = line["object"] + 1
             elif max(line.get("ids", [0]), default=-1) >= self.next_id:
-                return "it is about an object that there is not"
+                return "it refers to an instance that does not exist"
         except _MISFITS as error:
             return repr(error)[:_SAID]
         self.edits.append(line)
@@ -302,7 +302,7 @@ class _Lines:
 
     def _same(self, store: Any) -> None:
         if store != self.store.id:
-            reason = "these edits are of other objects than are there now"
+            reason = "these edits belong to another store of instances"
             remedy = "Move the file away, or bring back the run it belongs to."
             path = self.store.path.with_suffix(_SUFFIX)
             raise AnnotationError(path, reason, remedy)

@@ -95,13 +95,13 @@ class InstanceNumberLayer:
     the number of the instance (from 1), plus 1 on its border. All are little-endian.
     """
 
-    name = "object numbers"
+    name = "instance numbers"
     legend: Legend | None = None
 
     def __init__(self, store: InstanceSource, pyramid: Pyramid) -> None:
         self._store = store
         self.pyramid = pyramid
-        self.drawing = f"objects {store.id} {pyramid.tile_px}"
+        self.drawing = f"instances {store.id} {pyramid.tile_px}"
         """Cache key, equal for layers that draw the same tiles."""
         self.version = store.version
 
@@ -146,7 +146,7 @@ class InstanceColourTable:
     Compressed with zlib: uint8 (N,), the colour index of each id, 0 if not shown.
     """
 
-    name = "colours of objects"
+    name = "colours of instances"
     legend: Legend | None = None
     version = "0"
     pyramid = Pyramid((1, 1), 1)

@@ -57,7 +57,7 @@ class LiveInstanceLayer:
         Pyramid of the slide.
     """
 
-    name = "objects so far"
+    name = "instances so far"
 
     def __init__(
         self,

@@ -243,7 +243,7 @@ class ModelCard(BaseModel):
             )
             raise ValueError(message)
         if self.task == "instances" and not self.margin_px:
-            message = "margin_px = 0: it must hold the largest object whole"
+            message = "margin_px = 0: it must hold the largest instance whole"
             raise ValueError(message)
         if self.task != "instances" and self.border == "cut":
             message = "border = 'cut' is for a model that predicts instances"

@@ -1,6 +1,6 @@
 // Written by tests/support/wire.py; `tsc` compares it with `messages.d.ts`.
 
-/** @import {MarkSpec, Shown, StageProperties} from "#browser/messages.js" */
+/** @import {LayerSpec, MarkSpec, StageProperties} from "#browser/messages.js" */
 
 /** @type {StageProperties} */
 export const initial = {
@@ -28,8 +28,8 @@ export const initial = {
     false,
     false
   ],
-  "objects_chosen": 0,
-  "told": {},
+  "instances_chosen": 0,
+  "toast": {},
   "markable": false,
   "annotation_edits": [],
   "annotation_answered": {},
@@ -37,11 +37,11 @@ export const initial = {
   "annotations_shown": true,
   "pointed": {},
   "readings": {},
-  "object_pointed": {},
-  "object_said": {}
+  "instance_pointed": {},
+  "instance_facts": {}
 };
 
-/** @type {Shown[]} */
+/** @type {LayerSpec[]} */
 export const layers = [
   {
     "id": "1",
@@ -54,7 +54,7 @@ export const layers = [
     "smooth": false,
     "swiped": false,
     "overlay": false,
-    "objects": null,
+    "instances": null,
     "readable": false
   },
   {
@@ -68,8 +68,8 @@ export const layers = [
     "smooth": false,
     "swiped": false,
     "overlay": true,
-    "objects": {
-      "url": "tiles/objects",
+    "instances": {
+      "url": "tiles/instances",
       "version": "v2",
       "from_zoom": 3,
       "colours_url": "tiles/colours/0/0/0",

@@ -16,7 +16,7 @@ from pathlib import Path
 from fakes import FakeSlide, MeanColour, fake_model
 from workbench import open_slide
 from workbench.app.catalog.site import Site
-from workbench.app.server import config as doors
+from workbench.app.server import config as server_config
 from workbench.app.server.config import Limits, ServerConfig
 from workbench.app.server.serve import serve
 from workbench.errors import SlideReadError
@@ -59,11 +59,11 @@ site = Site.of([folder / "slides"], folder / "runs")
 plan.find_model = lambda *_, **__: fake_model(Sleepy())
 recipe = Recipe(tissue_only=False, batch_size=1, device="cpu")
 site.run_library.start(FakeSlide((2000, 2000)), recipe)
-doors.RateLimit = partial(RateLimit, clock=lambda: time.monotonic() / 20)
-door = ServerConfig(
+server_config.RateLimit = partial(RateLimit, clock=lambda: time.monotonic() / 20)
+config = ServerConfig(
     port=port,
     basic_auth=str(folder / "users.json"),
     limits=Limits(sessions=4, user_sessions=2, tile_rate=50),
     log_level="INFO",
 )
-serve(site, door)
+serve(site, config)

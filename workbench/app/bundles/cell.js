@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: 95a9152ad9add1311abfad7ab1121d088cee25ce701d83287dfe2af3fd5ca15d
+// Made by "make bundles"; change the modules instead. sha256 of them: ad757ab0770712545ab6024f4b319d975fbd8874b64550813e41b9369be060e8
 "use strict";
 var workbenchCell = (() => {
   var __defProp = Object.defineProperty;
@@ -26,7 +26,7 @@ var workbenchCell = (() => {
     showApp: () => showApp
   });
   var PATIENCE_MS = 15e3;
-  function* doors(facts) {
+  function* connections(facts) {
     const config = document.getElementById("jupyter-config-data");
     const base = config ? JSON.parse(config.textContent ?? "").baseUrl : document.body.dataset.baseUrl || facts.hub;
     if (base) yield ["proxy", `${base.replace(/\/?$/, "/")}proxy/${facts.port}/${facts.prefix}`];
@@ -34,9 +34,9 @@ var workbenchCell = (() => {
     if (here || ["vscode-webview:", "file:"].includes(location.protocol)) yield ["direct", facts.root];
   }
   async function findServer(facts) {
-    for (const [door, root] of doors(facts)) {
+    for (const [connection, root] of connections(facts)) {
       try {
-        const answer = await fetch(`${root}/here?door=${door}&cell=${facts.cell}`);
+        const answer = await fetch(`${root}/here?connection=${connection}&cell=${facts.cell}`);
         if (answer.ok && await answer.text() === facts.answer) return root;
       } catch {
       }

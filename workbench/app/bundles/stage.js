@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: 08e13808dac15f19461f61c751af6ee62ed9ddaec7b70c96a25dde95f0dea608
+// Made by "make bundles"; change the modules instead. sha256 of them: a9e6f86bc12b691252767b5efb5525361d77477c673534a2c762b7e77c4c8b5f
 // workbench/app/viewer/browser/dom.js
 function contextOf(canvas) {
   const context = canvas.getContext("2d");
@@ -843,16 +843,16 @@ var AnnotationCanvas = class {
     });
   }
   /**
-   * Id of the annotation that a click means; empty: none, or an object that lies in it.
+   * Id of the annotation that a click means; empty: none, or an instance that lies in it.
    * @param {number} x
    * @param {number} y
    */
   meant(x, y) {
     const mark = this.shown ? this.at(x, y) : null;
     if (!mark) return "";
-    const object = this.stage.objectAt(x, y);
+    const instance = this.stage.instanceAt(x, y);
     const around = mark.kind === "area" && mark.outlineDistance(x, y) > 2 * this.downsample;
-    return object && around && mark.size > object.size ? "" : mark.id;
+    return instance && around && mark.size > instance.size ? "" : mark.id;
   }
   /**
    * The topmost annotation there; of those around a point the smallest.
@@ -976,9 +976,9 @@ var AnnotationCanvas = class {
     let text = [hint, size].filter(Boolean).join("  ");
     if (!tool && this.handles && !this.handles.mark.locked) {
       text = "Drag a corner, or the outline to move it. Double-click a corner to take it out. Delete removes it.";
-    } else if (!tool && !this.handles && this.stage.model.objects_chosen) {
-      const number = this.stage.model.objects_chosen;
-      text = number === 1 ? "Delete removes the chosen object." : `Delete removes the ${number} chosen objects.`;
+    } else if (!tool && !this.handles && this.stage.model.instances_chosen) {
+      const number = this.stage.model.instances_chosen;
+      text = number === 1 ? "Delete removes the selected instance." : `Delete removes the ${number} selected instances.`;
     }
     if (this.hint.textContent !== text) this.hint.textContent = text;
   }
@@ -1195,7 +1195,7 @@ function keys(stage, canvas) {
     if (canvas.pencil.tool?.busy) canvas.pencil.back();
     else if (canvas.handles) {
       if (!canvas.handles.mark.locked) canvas.tell({ do: "delete", id: canvas.chosen });
-    } else if (model.objects_chosen) canvas.tell({ do: "delete objects" });
+    } else if (model.instances_chosen) canvas.tell({ do: "delete instances" });
   };
   stage.onKey("Delete", remove);
   stage.onKey("Backspace", remove);
@@ -1276,7 +1276,7 @@ function annotations(stage) {
     window.removeEventListener("workbench-found", again);
   });
   stage.watch("annotation_chosen", () => canvas.choose(model.annotation_chosen));
-  model.on("objects_chosen", () => canvas.say());
+  model.on("instances_chosen", () => canvas.say());
   stage.watch("annotations_shown", () => {
     canvas.shown = model.annotations_shown;
     canvas.changed();
@@ -1901,20 +1901,20 @@ function navigation(stage) {
   button(tools2, { picture: "minus", label: "Further away (-)", act: () => camera.zoom(2) });
 }
 
-// workbench/app/viewer/browser/pointed_object.js
+// workbench/app/viewer/browser/pointed_instance.js
 var STILL_MS = 60;
 var AWAY_PX = 14;
-function pointedObject(stage) {
+function pointedInstance(stage) {
   const { model, stack, camera } = stage;
   const tip = stage.add("div", "tip", { role: "status" });
   let pointed = null;
   let timer;
   let number = 0;
-  stage.objectAt = (x, y) => {
+  stage.instanceAt = (x, y) => {
     if (!camera.place) return null;
     const resolution = camera.place.downsample / window.devicePixelRatio;
     for (const layer of [...stack.shown].reverse()) {
-      const found = layer.objectAt(x, y, resolution);
+      const found = layer.instanceAt(x, y, resolution);
       if (found) return { layer: layer.spec.id, ...found };
     }
     return null;
@@ -1925,12 +1925,12 @@ function pointedObject(stage) {
     tip.replaceChildren();
   };
   const look = (clientX, clientY) => {
-    const found = stage.objectAt(...stage.toSlide(clientX, clientY));
+    const found = stage.instanceAt(...stage.toSlide(clientX, clientY));
     if (!found) return leave();
     if (found.id === pointed?.id && found.layer === pointed.layer) return;
     tip.replaceChildren();
     pointed = { layer: found.layer, id: found.id, number: ++number };
-    model.object_pointed = pointed;
+    model.instance_pointed = pointed;
   };
   const follow = (event) => {
     clearTimeout(timer);
@@ -1945,8 +1945,8 @@ function pointedObject(stage) {
   stage.element.addEventListener("pointerleave", leave);
   stage.onMoved(leave);
   stage.onClose(() => clearTimeout(timer));
-  stage.watch("object_said", () => {
-    const { number: answered, lines = [] } = model.object_said;
+  stage.watch("instance_facts", () => {
+    const { number: answered, lines = [] } = model.instance_facts;
     if (!pointed || answered !== pointed.number) return;
     tip.replaceChildren(
       ...lines.map(([name, value]) => {
@@ -2558,7 +2558,7 @@ var SHARPNESS = 0.35;
 var STAND_IN_DEPTH = 2;
 var TileLayer = class {
   /**
-   * @param {Shown} spec
+   * @param {LayerSpec} spec
    * @param {() => void} changed called when it would be painted otherwise
    */
   constructor(spec, changed) {
@@ -2711,13 +2711,13 @@ var TileLayer = class {
   prepare(_tile) {
   }
   /**
-   * The object that is painted at a level-0 point, with its size; null: none, or not known.
+   * The instance that is painted at a level-0 point, with its size; null: none, or not known.
    * @param {number} _x
    * @param {number} _y
    * @param {number} _resolution
    * @returns {{id: number, size: number} | null}
    */
-  objectAt(_x, _y, _resolution) {
+  instanceAt(_x, _y, _resolution) {
     return null;
   }
   /**
@@ -2761,7 +2761,7 @@ var TileLayer = class {
   }
   /**
    * Take a new description; tiles stay until those of the new version have come.
-   * @param {Shown} spec
+   * @param {LayerSpec} spec
    */
   describe(spec) {
     const { tile_px, max_zoom } = this.spec;
@@ -2774,7 +2774,7 @@ var TileLayer = class {
   }
 };
 
-// workbench/app/viewer/browser/object_layer.js
+// workbench/app/viewer/browser/instance_layer.js
 var HEAD2 = 2;
 async function inflate(blob) {
   const stream = blob.stream().pipeThrough(new DecompressionStream("deflate"));
@@ -2786,8 +2786,8 @@ function numbersIn(data) {
   const Cells = wide ? Uint32Array : Uint16Array;
   return { ids, cells: new Cells(data, 4 * (HEAD2 + count)) };
 }
-var ObjectTileLayer = class extends TileLayer {
-  /** Colour of each object, by id. */
+var InstanceTileLayer = class extends TileLayer {
+  /** Colour of each instance, by id. */
   table = (
     /** @type {Uint8Array | null} */
     null
@@ -2809,26 +2809,26 @@ var ObjectTileLayer = class extends TileLayer {
     null
   );
   /**
-   * The description of objects, for a zoom whose tiles hold object numbers; else null.
+   * The description of instances, for a zoom whose tiles hold instance numbers; else null.
    * @param {number} z
    */
-  objectsOf(z) {
-    const { objects } = this.spec;
-    return objects && z >= objects.from_zoom ? objects : null;
+  instancesOf(z) {
+    const { instances } = this.spec;
+    return instances && z >= instances.from_zoom ? instances : null;
   }
   /**
    * @override
    * @param {number} z
    */
   version(z) {
-    return this.objectsOf(z)?.version ?? super.version(z);
+    return this.instancesOf(z)?.version ?? super.version(z);
   }
   /**
    * @override
    * @param {number} z
    */
   address(z) {
-    return this.objectsOf(z)?.url ?? super.address(z);
+    return this.instancesOf(z)?.url ?? super.address(z);
   }
   /**
    * Fetch the colour table of the tiles of a zoom, unless it is here.
@@ -2836,12 +2836,12 @@ var ObjectTileLayer = class extends TileLayer {
    * @param {number} z
    */
   bring(z) {
-    const objects = this.objectsOf(z);
-    if (objects && this.asked !== objects.colours_url) this.fetchColours(objects);
+    const instances = this.instancesOf(z);
+    if (instances && this.asked !== instances.colours_url) this.fetchColours(instances);
   }
   /**
    * Fetch a colour table; until it is here, the old one is used.
-   * @param {Objects} objects
+   * @param {InstancesSpec} instances
    */
   async fetchColours({ colours_url: url, palette }) {
     this.asked = url;
@@ -2855,7 +2855,7 @@ var ObjectTileLayer = class extends TileLayer {
       this.colouring = url;
       this.changed();
     } catch (error) {
-      console.warn("workbench: the colours of objects did not come", error);
+      console.warn("workbench: the colours of instances did not come", error);
       if (this.asked === url) this.asked = null;
     }
   }
@@ -2866,7 +2866,7 @@ var ObjectTileLayer = class extends TileLayer {
    * @returns {Promise<Decoded & Partial<Numbers>>}
    */
   async decode(blob, place2) {
-    if (!this.objectsOf(place2[0])) return { ...await super.decode(blob, place2), cells: null };
+    if (!this.instancesOf(place2[0])) return { ...await super.decode(blob, place2), cells: null };
     const data = await inflate(blob);
     if (data.byteLength <= 4 * HEAD2) return { ...this.blank(), ids: new Uint32Array(0) };
     const tile = { ...this.blank(), ...numbersIn(data) };
@@ -2885,7 +2885,7 @@ var ObjectTileLayer = class extends TileLayer {
   /**
    * Paint a tile in the colours that hold now, unless it is.
    * @override
-   * @param {Pick<ObjectTile, "image" | "ids" | "cells" | "colouring">} tile
+   * @param {Pick<InstanceTile, "image" | "ids" | "cells" | "colouring">} tile
    */
   prepare(tile) {
     const { cells, ids } = tile;
@@ -2908,20 +2908,20 @@ var ObjectTileLayer = class extends TileLayer {
     tile.colouring = this.colouring;
   }
   /**
-   * The object that is painted at a level-0 point, and its level-0 pixels on that tile; null:
+   * The instance that is painted at a level-0 point, and its level-0 pixels on that tile; null:
    * none, or not known.
    * @override
    * @param {number} x
    * @param {number} y
    * @param {number} resolution
    */
-  objectAt(x, y, resolution) {
+  instanceAt(x, y, resolution) {
     const z = this.zoomFor(resolution);
-    if (!this.shown || !this.table || !this.objectsOf(z)) return null;
+    if (!this.shown || !this.table || !this.instancesOf(z)) return null;
     const [column, row] = [x, y].map((at) => Math.floor(at / this.resolution(z)));
     const side = this.spec.tile_px;
     const tile = (
-      /** @type {ObjectTile | undefined} */
+      /** @type {InstanceTile | undefined} */
       this.at(z, Math.floor(column / side), Math.floor(row / side))
     );
     if (!tile?.cells || !tile.ids || column < 0 || row < 0) return null;
@@ -3000,7 +3000,7 @@ var TileStack = class {
     this.bare = bare;
     this.repaint();
   }
-  /** @param {Shown[]} specs */
+  /** @param {LayerSpec[]} specs */
   update(specs) {
     const before = this.layers.map(({ spec }) => lookOf(spec));
     const known = new Map(this.layers.map((layer) => [layer.spec.id, layer]));
@@ -3024,11 +3024,11 @@ var TileStack = class {
     this.changed();
   }
   /**
-   * @param {Shown} spec
+   * @param {LayerSpec} spec
    * @returns {TileLayer}
    */
   layerOf(spec) {
-    const Kind = spec.objects ? ObjectTileLayer : TileLayer;
+    const Kind = spec.instances ? InstanceTileLayer : TileLayer;
     return new Kind(spec, () => this.repaint());
   }
   /**
@@ -3250,8 +3250,8 @@ function toast(stage) {
     clearTimeout(timer);
     line.replaceChildren();
   };
-  model.on("told", () => {
-    const { text = "", undo = false } = model.told;
+  model.on("toast", () => {
+    const { text = "", undo = false } = model.toast;
     leave();
     if (!text) return;
     line.append(text);
@@ -3503,7 +3503,7 @@ var PARTS = [
   swipe,
   lock,
   annotations,
-  pointedObject,
+  pointedInstance,
   toast
 ];
 var PUBLISH_MS = 100;
@@ -3534,10 +3534,10 @@ var Stage = class {
    */
   markAt = () => "";
   /**
-   * The object at a point of the slide; what speaks of objects sets it.
+   * Returns the instance at a point of the slide; `pointedInstance` sets it.
    * @type {(x: number, y: number) => {layer: string, id: number, size: number} | null}
    */
-  objectAt = () => null;
+  instanceAt = () => null;
   /**
    * @param {StageModel} model
    * @param {RenderArguments<StageProperties>["view"]} view

@@ -1,6 +1,6 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: bcac032f3815f2aa206e67c22fdb31fd15af74320c4ed6510e6f472880ab4294
+// Made by "make bundles"; change the modules instead. sha256 of them: 06bd7de1766954db3a698661dc216b96e71a23ed1adfafaeab65f6465755bfaa
 // workbench/app/jupyter/cell.js
-function* doors(facts) {
+function* connections(facts) {
   const config = document.getElementById("jupyter-config-data");
   const base = config ? JSON.parse(config.textContent ?? "").baseUrl : document.body.dataset.baseUrl || facts.hub;
   if (base) yield ["proxy", `${base.replace(/\/?$/, "/")}proxy/${facts.port}/${facts.prefix}`];
@@ -8,9 +8,9 @@ function* doors(facts) {
   if (here || ["vscode-webview:", "file:"].includes(location.protocol)) yield ["direct", facts.root];
 }
 async function findServer(facts) {
-  for (const [door, root] of doors(facts)) {
+  for (const [connection, root] of connections(facts)) {
     try {
-      const answer = await fetch(`${root}/here?door=${door}&cell=${facts.cell}`);
+      const answer = await fetch(`${root}/here?connection=${connection}&cell=${facts.cell}`);
       if (answer.ok && await answer.text() === facts.answer) return root;
     } catch {
     }

@@ -1,1 +1,1 @@
-"""What a server offers: slides, runs and references."""
+"""Slides, runs and references of a server."""

@@ -1,4 +1,4 @@
-"""A picture that a user uploads to take its colours as the reference."""
+"""Validates and saves images that users upload as references."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_BYTES: Final = 20_000_000
-"""Of an upload."""
+"""Largest size of an uploaded image."""
 
 _MAX_PIXELS: Final = 50_000_000
 _KEPT_PX: Final = 2048
@@ -23,7 +23,7 @@ _UNREADABLE: Final = (
     UnidentifiedImageError,
     OSError,
     Image.DecompressionBombError,
-    # Of Pillow's decoders, for chunks that lie about what is in them:
+    # Raised by Pillow's decoders for chunks with false headers:
     SyntaxError,
     ValueError,
     EOFError,
@@ -32,27 +32,27 @@ _UNREADABLE: Final = (
 
 
 def save_reference_image(content: bytes, folder: Path) -> Path:
-    """Check an uploaded picture and save it as a PNG named by its content.
+    """Validate an uploaded image and save it as a PNG named by its content.
 
     Parameters
     ----------
     content : bytes
-        Of a PNG, JPEG, TIFF, WebP or BMP file.
+        Content of a PNG, JPEG, TIFF, WebP or BMP file.
     folder : Path
-        Made where it is not there.
+        Target folder; created if missing.
 
     Returns
     -------
     Path
-        Of an RGB image of at most 2048 pixels a side: enough for its colours.
+        RGB image of at most 2048 pixels a side, enough to measure its colours.
 
     Raises
     ------
     StainError
-        If it is no such picture, or larger than 20 MB or 50 megapixels.
+        If it is not such an image, or larger than 20 MB or 50 megapixels.
     """
     if len(content) > MAX_BYTES:
-        message = f"The picture has {len(content) / 1e6:.0f} MB."
+        message = f"The image has {len(content) / 1e6:.0f} MB."
         raise StainError(message, f"Give one below {MAX_BYTES / 1e6:.0f} MB.")
     path = folder / f"{hashlib.sha256(content).hexdigest()[:16]}.png"
     if path.exists():
@@ -68,13 +68,13 @@ def _decoded(content: bytes) -> Image.Image:
     try:
         with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
             if image.width * image.height > _MAX_PIXELS:
-                message = f"The picture has {image.width} x {image.height} pixels."
+                message = f"The image has {image.width} x {image.height} pixels."
                 raise StainError(message, "Give one below 50 megapixels.")
-            if image.mode[0] in "IF":  # conversion would cut its values off
-                message = "The picture has more than 8 bits for each sample."
+            if image.mode[0] in "IF":  # conversion would clip its values
+                message = "The image has more than 8 bits per sample."
                 raise StainError(message, "Convert it to 8-bit RGB.")
             upright = ImageOps.exif_transpose(image)
             return upright.convert("RGB")
     except _UNREADABLE as error:
-        message = "The file is not a picture that can be read."
+        message = "The file is not a readable image."
         raise StainError(message, "Give a PNG, JPEG or TIFF image.") from error

@@ -1,4 +1,4 @@
-"""The references one can choose among: built in, saved, and taken in this session."""
+"""`ReferenceLibrary`: built-in references, and those that users saved."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ _MAX_NAME: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One reference that can be chosen."""
+    """A reference that can be chosen."""
 
     key: str
-    """What the browser and an address know it by; never a path."""
+    """Key in the browser and in URLs; never a path."""
 
     text: str
-    """What a recipe knows it by."""
+    """Text that names the reference in a recipe."""
 
     reference: Reference
-    """Its colours: measured once, so that to change back to it takes no time."""
+    """Measured colours; kept, so that choosing the reference again is fast."""
 
     url: str
-    """Of its picture."""
+    """Data URL of its preview image."""
 
     name: str = ""
-    """What it is called here, where that is shorter."""
+    """Short name for the gallery; empty for that of the reference."""
 
     @property
     def item(self) -> dict[str, str]:
-        """What the gallery shows."""
+        """Item of the gallery."""
         known = self.reference
         title = f"{known.name}. {known.provenance}"
         name = self.name or known.name
@@ -59,28 +59,28 @@ class Choice:
 
 
 class ReferenceLibrary:
-    """References on disk beside the runs: those saved, and those taken.
+    """References in a folder beside the runs: saved by users, or taken in a session.
 
     Parameters
     ----------
     folder : Path
-        Made where it is not there.
+        Folder of references; created if missing.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def choices(self) -> list[Choice]:
-        """Return those built in, then those saved, by name; broken ones left out."""
+        """Return built-in and then saved references by name, without damaged ones."""
         return [*_built_in(), *self._saved_ones()]
 
     def save(self, reference: Reference, name: str) -> Choice:
-        """Keep a reference under a name, for all who work here.
+        """Save a reference under a name, for all users.
 
         Raises
         ------
         StainError
-            If the name is empty, or taken by other colours.
+            If the name is empty, or belongs to another reference.
         """
         stem = re.sub(r"[^\w.-]+", "-", name.strip()).strip(".-")[:_MAX_NAME]
         if not stem:
@@ -102,7 +102,7 @@ class ReferenceLibrary:
         ----------
         reference : Reference
         stem : str
-            Beginning of the file's name; it goes on with random digits.
+            Prefix of the file name; random digits follow.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{stem}-{secrets.token_hex(4)}.json"
@@ -110,7 +110,7 @@ class ReferenceLibrary:
         return self.of_file(path)
 
     def upload(self, content: bytes, name: str) -> Choice:
-        """Keep what a user gives: a picture, or a saved reference (JSON).
+        """Save an uploaded file: an image, or a saved reference (JSON).
 
         Raises
         ------
@@ -135,22 +135,22 @@ class ReferenceLibrary:
             raise StainError(message, error.remedy) from error
 
     def of_file(self, path: Path) -> Choice:
-        """Return the choice of a reference that lies on disk.
+        """Return a saved reference as a choice.
 
         Raises
         ------
         StainError
-            If it cannot be used.
+            If the file cannot be used.
         """
         return _of_json(path, _key(str(path)))
 
     def of_region(self, slide: Slide, box: Box) -> Choice:
-        """Return the choice of a part of a slide.
+        """Return the colours of a region of a slide as a choice.
 
         Raises
         ------
         StainError
-            If there is no stained tissue in it.
+            If the region has no stained tissue.
         """
         edges = f"{box.x0},{box.y0},{box.x1},{box.y1}"
         text = f"{slide.path}@{edges}"
@@ -167,7 +167,7 @@ class ReferenceLibrary:
         for path in paths:
             try:
                 found.append(_of_json(path, f"{_SAVED}/{path.stem}"))
-            except (WorkbenchError, OSError):  # somebody else's file, or half written
+            except (WorkbenchError, OSError):  # another kind of file, or incomplete
                 continue
         return found
 

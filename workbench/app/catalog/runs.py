@@ -1,4 +1,4 @@
-"""The runs of a server: where they are saved, which there are, which are under way."""
+"""`RunLibrary`: saved and active runs of a server."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _MAX_LISTED: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class SavedRun:
-    """A run as it is offered in a list; reading it from disk has been done."""
+    """A saved run for a list; everything needed has been read from disk."""
 
     run: Run
     line: str
-    """What tells it from the others, for people."""
+    """Label of the run in the list; unique among the runs of a slide."""
 
     unfinished: bool
 
     @classmethod
     def of(cls, run: Run) -> SavedRun:
-        """Read what a list has to know of a run."""
+        """Read the label and the status of a run."""
         status, recipe = run.status, run.recipe
         parts = [run.card.name]
         if recipe.normalize is not None:
@@ -51,16 +51,15 @@ class SavedRun:
 class RunLibrary:
     """A folder of runs, one folder for each slide and recipe.
 
-    The same request leads to the same folder, by the rule of
-    `workbench.results.run_folder`:
-    so an interrupted run is found and continued, one of the command line included, a
-    finished one is shown, and two users who ask for the same share one job. Safe from
-    any number of threads.
+    The same slide and recipe have the same folder, by the rule of
+    `workbench.results.run_folder`: an interrupted run is continued, also one of the
+    command line, a finished one is shown, and two users who start the same run share
+    one job. Thread-safe.
 
     Parameters
     ----------
     folder : path
-        Made when the first run is saved.
+        Folder of runs; created when the first run is saved.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -69,17 +68,17 @@ class RunLibrary:
         self._lock = threading.Lock()
 
     def place(self, slide: Slide, recipe: Recipe) -> Path:
-        """Return where the run of a recipe on a slide is saved; see `run_folder`.
+        """Return the folder of the run of a recipe on a slide; see `run_folder`.
 
         Raises
         ------
         WorkbenchError
-            If such a run cannot be: of the model, the device or the slide's mpp.
+            If the run is impossible with this model, device or pixel size.
         """
         return RunIdentity.of(slide, recipe).folder(self.folder)
 
     def saved(self, slide: Slide) -> list[SavedRun]:
-        """Return the runs of a slide, the newest first; at most 50."""
+        """Return the runs of a slide, newest first; at most 50."""
         found: list[SavedRun] = []
         former = FormerWork(self.folder, slide)
         for record in sorted(self.folder.glob(f"*/{RECORD}"), key=_age):
@@ -101,12 +100,12 @@ class RunLibrary:
         *,
         user: str = "",
     ) -> Job:
-        """Start a run, continue it, or join it if it is under way or paused.
+        """Start a run, continue it, or join it if it is active or paused.
 
         Parameters
         ----------
         user : str
-            Who asks for it; users take turns on a device.
+            User who starts it; the device queue is fair between users.
         place : Path, optional
             Folder of the run to continue; by default that of the recipe.
         """
@@ -124,17 +123,17 @@ class RunLibrary:
             return job
 
     def of_slide(self, slide: Slide) -> Job | None:
-        """Return the newest job of a slide that has not ended, whoever began it."""
+        """Return the newest job of a slide that has not ended, of any user."""
         jobs = [job for job in self.active() if job.slide.id == slide.id]
         return jobs[-1] if jobs else None
 
     def active(self) -> list[Job]:
-        """Return the jobs that wait, run or are paused, the newest last."""
+        """Return the jobs that wait, run or are paused, newest last."""
         with self._lock:
             return [job for job in self._jobs.values() if not job.wait(0)]
 
     def close(self) -> None:
-        """Cancel what is under way, and wait for it to be saved."""
+        """Cancel active jobs, and wait until their results are saved."""
         jobs = self.active()
         for job in jobs:
             job.cancel()

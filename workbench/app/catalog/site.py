@@ -1,4 +1,4 @@
-"""What one server offers to all its sessions."""
+"""`Site`: slides and runs that a server shares among its sessions."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The slides that are served, and where runs are saved."""
+    """The slides that are served, and the folder of runs."""
 
     library: SlideLibrary
     run_library: RunLibrary
     labels: bool = True
-    """Whether users see the photographs of label and glass; they may name a patient."""
+    """Whether label and macro images are shown; they may name a patient."""
 
     @classmethod
     def of(
@@ -39,9 +39,9 @@ class Site:
         return cls(SlideLibrary(slides), RunLibrary(runs), labels)
 
     def without_folders(self, text: str) -> str:
-        """Return a text with paths shortened to the names that users know.
+        """Return a text with paths shortened to names relative to the served folders.
 
-        Where the folders lie on the server is nobody's business.
+        Users need not see the folders of the server.
         """
         for root in (*self.library.roots, self.run_library.folder):
             folder = root.parent if root.is_file() else root
@@ -51,9 +51,9 @@ class Site:
 
 @cache
 def site_from_environment() -> Site:
-    """Return the site that the environment describes, one for this process.
+    """Return the site of this process, as set by environment variables.
 
-    Slides come from `WORKBENCH_SLIDES` (else the present folder), runs go to
-    `WORKBENCH_RUNS` (else `runs` in the present folder).
+    Slides are those of `WORKBENCH_SLIDES` (default: the current folder), runs are saved
+    in `WORKBENCH_RUNS` (default: `runs` in the current folder).
     """
     return Site.of(slides_from_environment(), runs_from_environment())

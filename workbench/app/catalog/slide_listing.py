@@ -1,4 +1,4 @@
-"""Which files and folders below a folder are slides: what the app offers to open."""
+"""Finds slides in folders."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ SUFFIXES: Final = frozenset(
         ".zarr",
     ]
 )
-"""Endings of the files and folders that are listed; others open by full name.
+"""Suffixes of files and folders that are listed; others open by full name.
 
-DICOM is listed whatever it is called.
+DICOM is listed with any suffix.
 """
 
 _DICOM: Final = frozenset(["", ".dcm", ".dic", ".dicom", ".ima"])
-"""Endings of files that are looked into; so are numbers, as at the end of a UID."""
+"""Suffixes of files whose content is checked; also numbers, as at the end of a UID."""
 
 _GROUP: Final = ("zarr.json", ".zgroup")
 _MAX_DEPTH: Final = 4
 
 
 def is_slide(path: Path) -> bool:
-    """Tell whether a path that is served is a slide itself, not a folder of some."""
+    """Return whether a served path is a slide, not a folder of slides."""
     return path.is_file() or _is_zarr(path)
 
 
 def slides_below(root: Path, depth: int = 0) -> Iterator[Path]:
-    """Yield slides in a folder and the folders in it, hidden ones left out.
+    """Yield the slides in a folder and its subfolders, without hidden ones.
 
-    A DICOM slide is its folder where that holds nothing else, and else the first of
-    its files.
+    A DICOM slide is its folder if that holds nothing else, otherwise the first of its
+    files.
     """
     if is_slide(root):
         yield root
         return
-    if (root / RECORD).exists():  # a run, whose scores are no slide
+    if (root / RECORD).exists():  # a run folder, whose scores are not a slide
         return
     try:
         children = sorted(root.iterdir())
@@ -84,7 +84,7 @@ def _is_zarr(path: Path) -> bool:
 
 
 def _dicom_in(files: list[Path]) -> list[Path]:
-    """Return a file of each DICOM slide; those that are damaged, too."""
+    """Return a file of each DICOM slide, including damaged ones."""
     wanted = [file for file in files if _may_be_dicom(file)]
     library = _dicom_library() if wanted else None
     if library is None:
@@ -99,7 +99,7 @@ def _may_be_dicom(file: Path) -> bool:
 
 
 def _is_spread(folders: list[Path], files: list[Path]) -> bool:
-    """Tell whether each folder holds one file of the same DICOM slide."""
+    """Return whether each folder holds one file of the same DICOM slide."""
     library = None if files or len(folders) < 2 else _dicom_library()  # noqa: PLR2004
     return library is not None and bool(library.are_one_slide(folders))
 

@@ -1,4 +1,4 @@
-"""The slides that are served: known by name, never by path."""
+"""`SlideLibrary`: the slides that are served, identified by name, never by path."""
 
 from __future__ import annotations
 
@@ -30,35 +30,35 @@ _MAX_OPEN: Final = 16
 
 @dataclass(frozen=True, slots=True, order=True)
 class Entry:
-    """One slide in the list."""
+    """A slide in the list."""
 
     name: str
     """Path relative to its served folder, with "/"; unique in the library."""
 
     size_bytes: int
-    """Of the file, 0 for a folder."""
+    """Size of the file; 0 for a folder."""
 
     stamp: int = 0
-    """Changes when the file is replaced or written to."""
+    """Number that changes when the file is replaced or written to."""
 
 
 class SlideLibrary:
     """The slides in some folders, opened by name and kept open while in use.
 
-    Names that would lead out of the folders, through ".." or a link, are refused.
-    Safe from any number of threads.
+    Names that lead out of the folders, through ".." or a link, are refused.
+    Thread-safe.
 
     Parameters
     ----------
     roots : iterable of path
         Folders, or single slides (then their neighbours are not served).
     slides : iterable of Slide
-        Slides that are open already; each under its own name.
+        Slides that are open already, each served under its own name.
 
     Raises
     ------
     SlideNotFoundError
-        If a root is not there.
+        If a root does not exist.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class SlideLibrary:
     ) -> None:
         self._given = {slide.name: slide for slide in slides}
         self.roots = tuple(dict.fromkeys(_existing(root) for root in roots))
-        # Slides that leave it are not closed: a session may still show them.
+        # Slides removed from the cache are not closed: a session may still show them.
         self._open: LRUCache[_Key, Future[Slide]] = LRUCache(_MAX_OPEN)
         self._lock = threading.Lock()
         self._listing = threading.Lock()
@@ -77,12 +77,12 @@ class SlideLibrary:
         self._listed_at = -math.inf
 
     def entries(self, *, max_age_s: float = 0.0) -> list[Entry]:
-        """Return what can be opened, sorted by name; at most 2,000.
+        """Return the slides that can be opened, sorted by name; at most 2,000.
 
         Parameters
         ----------
         max_age_s : float
-            A list that was made for somebody else will do, if it is no older.
+            Largest age of a list made for another session that may be returned.
         """
         with self._listing:
             if time.monotonic() - self._listed_at > max_age_s:
@@ -101,7 +101,7 @@ class SlideLibrary:
         return sorted(found.values())
 
     def path(self, name: str) -> Path:
-        """Return where the slide of that name lies.
+        """Return the path of the slide of that name.
 
         Raises
         ------
@@ -127,9 +127,8 @@ class SlideLibrary:
     ) -> Slide:
         """Open a slide, or return it if it is open already.
 
-        The slide is shared by all who open it: do not close it. One whose file has
-        changed since is opened anew; whoever still has the old one is told so when
-        they read it.
+        The slide is shared by all sessions: do not close it. If its file has changed,
+        it is opened again; reading the slide opened before raises an error.
         """
         if name in self._given:
             given = self._given[name]
@@ -139,7 +138,7 @@ class SlideLibrary:
         with self._lock:
             first = key not in self._open
             opened = self._open.setdefault(key, Future())
-        if first:  # outside the lock: one slow slide keeps nobody from another
+        if first:  # outside the lock: a slow slide does not block others
             self._begin(key, opened)
             return opened.result()
         slide = opened.result()
@@ -153,7 +152,7 @@ class SlideLibrary:
         return slide
 
     def _begin(self, key: _Key, opened: Future[Slide]) -> None:
-        """Open a slide for all who wait for it; a failure is not kept."""
+        """Open a slide for all waiting threads; a failure is not cached."""
         path, mpp, image = key
         try:
             opened.set_result(open_slide(path, mpp=mpp, image=image))
@@ -172,7 +171,7 @@ class SlideLibrary:
 def _entry(name: str, path: Path) -> Entry:
     try:
         facts = path.stat()
-    except OSError:  # gone meanwhile
+    except OSError:  # deleted meanwhile
         return Entry(name, 0)
     size = facts.st_size if path.is_file() else 0
     return Entry(name, size, facts.st_mtime_ns)

@@ -1,1 +1,1 @@
-"""The app in Jupyter: cells, widgets and the Launcher."""
+"""The app in Jupyter: cells, ipywidgets and the Launcher."""

@@ -16,11 +16,11 @@ const PATIENCE_MS = 15000; // by then the kernel would have sent a widget in the
  */
 
 /**
- * Where the server may be found from this page: [door, URL].
+ * Where the server may be found from this page: [connection, URL].
  * @param {Facts} facts
  * @returns {Generator<[string, string]>}
  */
-function* doors(facts) {
+function* connections(facts) {
   const config = document.getElementById("jupyter-config-data");
   const base = config ? JSON.parse(config.textContent ?? "").baseUrl : document.body.dataset.baseUrl || facts.hub;
   // Only the page knows the base URL: Jupyter writes it there, a Hub also into the environment.
@@ -31,13 +31,13 @@ function* doors(facts) {
 }
 
 /**
- * The URL of the first door behind which our own server answers; null if there is none.
+ * Return the URL of the first connection on which our own server answers; null if there is none.
  * @param {Facts} facts
  */
 async function findServer(facts) {
-  for (const [door, root] of doors(facts)) {
+  for (const [connection, root] of connections(facts)) {
     try {
-      const answer = await fetch(`${root}/here?door=${door}&cell=${facts.cell}`);
+      const answer = await fetch(`${root}/here?connection=${connection}&cell=${facts.cell}`);
       if (answer.ok && (await answer.text()) === facts.answer) return root;
     } catch {
       // Refused or blocked: the next one.

@@ -1,9 +1,9 @@
-"""One cell's view of the app: a frame, and the way from it to the server.
+"""A notebook cell's frame of the app, and its connection to the server.
 
-The frame looks for the server itself, as only the page that it stands in knows its
-address: through Jupyter's proxy, or directly where the browser is on this machine.
-If neither is heard of in time, a widget takes the frame's place, which brings the
-notebook's own connection along (`tunnel.py`).
+The script in the frame finds the URL of the server, as that depends on the page around
+it: through Jupyter's proxy, or directly if the browser is on this machine. If neither
+works in time, a widget replaces the frame and uses the notebook's own connection
+(`tunnel.py`).
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class Cell:
     ----------
     server : KernelServer
     page : str
-        What to show, relative to the server's root.
+        Path of the page, relative to the server's root.
     height : int
-        Of the frame, in pixels.
+        Height of the frame in pixels.
 
     Attributes
     ----------
     facts : dict of str
-        What the frame must know to find the server.
+        Values with which the script in the frame finds the server.
     """
 
     def __init__(self, server: KernelServer, page: str, height: int) -> None:
@@ -65,12 +65,12 @@ class Cell:
         server.expect(self.name)
 
     @property
-    def door(self) -> str:
-        """The way that was found: one of `kernel_server.DOORS`, empty before."""
-        return self._server.door(self.name)
+    def connection(self) -> str:
+        """Kind of connection, of `CONNECTIONS`; empty before there is one."""
+        return self._server.connection(self.name)
 
     def html(self) -> str:
-        """Return the frame, which finds its own address once it stands in a page."""
+        """Return the frame as HTML; its script finds the URL once it is in a page."""
         facts = json.dumps(self.facts).replace("<", "\\u003c")
         script = f"(() => {{ {_SCRIPT} workbenchCell.fill({facts}); }})();"
         page = render(
@@ -78,13 +78,13 @@ class Cell:
             name=self.name,
             height=self.facts["height"],
             style=_STYLE,
-            sentence=_NO_DOOR,
-            script=Markup(script),  # noqa: S704 - our own, and JSON without "<"
+            sentence=_NO_CONNECTION,
+            script=Markup(script),  # noqa: S704 - own script, and JSON without "<"
         )
         return str(page)
 
     def show(self, text: str) -> None:
-        """Show the frame in the notebook's present cell; `text` is for consoles."""
+        """Show the frame in the notebook's current cell; `text` is for consoles."""
         from IPython import display, get_ipython  # noqa: PLC0415 - it calls this
 
         bundle = {"text/plain": text, "text/html": self.html()}
@@ -95,7 +95,7 @@ class Cell:
             ).start()
 
     def _take_over(self, bundle: dict[str, str]) -> None:
-        """Put a widget where the frame stands, if that has not found the server."""
+        """Replace the frame by a widget, if it has not found the server."""
         if self._server.wait_for(self.name, _PATIENCE_S):
             return
         from IPython import display  # noqa: PLC0415 - as above
@@ -103,7 +103,7 @@ class Cell:
         try:
             widget = self._widget()
         except ImportError:
-            _log.warning("The app is not shown: %s", _NO_DOOR)
+            _log.warning("The app is not shown: %s", _NO_CONNECTION)
             return
         data, metadata = widget._repr_mimebundle_()
         bundle = {**data, "text/plain": bundle["text/plain"]}
@@ -128,17 +128,17 @@ class Cell:
         return widget
 
     def connect(self, widget: Any) -> None:
-        """Let a widget whose module is `FRAME_ESM` bring its connection along."""
+        """Connect the server to a widget whose module is `FRAME_ESM`."""
         relay = Relay(self._server.root, self._server.loop, widget.send)
 
         def take(_: object, message: dict[str, Any], buffers: list[Any]) -> None:
-            self._server.reached(self.name, "comm") if not self.door else None
+            self._server.reached(self.name, "comm") if not self.connection else None
             relay.take(message, buffers)
 
         widget.on_msg(take)
 
 
-_NO_DOOR: Final = (
+_NO_CONNECTION: Final = (
     "The app cannot be reached from here. Install jupyter-server-proxy where Jupyter"
     " runs, or anywidget where the kernel runs, and run the cell again."
 )
@@ -146,4 +146,4 @@ _NO_DOOR: Final = (
 _SCRIPT: Final = bundle("cell")
 
 FRAME_ESM: Final = bundle("tunnel")
-"""Module of a widget that shows a page of the server; it takes the trait `facts`."""
+"""JavaScript module of a widget that shows a page of the server; uses trait `facts`."""

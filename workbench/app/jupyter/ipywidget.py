@@ -1,7 +1,7 @@
-"""The viewer as an ipywidget, for those who build with ipywidgets.
+"""The viewer as an ipywidget, to combine with other ipywidgets.
 
-Needs anywidget (extra `jupyter`). What is seen comes from the kernel's own server, as
-in `Workbench`; only where one looks, what is chosen and what is clicked are traits.
+Needs anywidget (extra `jupyter`). The frame is served by the kernel's server, as in
+`Workbench`; view, selection and tap are traits.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class ViewerWidget(anywidget.AnyWidget):
     ----------
     slide : Slide
     layers : sequence of Layer, optional
-        What is drawn, bottom first; by default the slide as it was scanned.
+        Layers, bottom first; by default the slide as it was scanned.
     height : int
-        In pixels of the screen.
+        Height in screen pixels.
     """
 
     _esm = FRAME_ESM
@@ -58,21 +58,20 @@ class ViewerWidget(anywidget.AnyWidget):
         _NUMBER,
         default_value=None,
         allow_none=True,
-        help="Where one looks: centre (x, y) in level-0 pixels, and how many of them"
-        " each CSS pixel shows.",
+        help="View: centre (x, y) in level-0 pixels, and level-0 pixels per CSS pixel.",
     )
     selection = traitlets.Tuple(
         *[traitlets.Int()] * 4,
         default_value=None,
         allow_none=True,
-        help="The box that was drawn: (x0, y0, x1, y1) in level-0 pixels.",
+        help="Box drawn by the user: (x0, y0, x1, y1) in level-0 pixels.",
     )
     tap = traitlets.Tuple(
         _NUMBER,
         _NUMBER,
         default_value=None,
         allow_none=True,
-        help="The last point clicked (x, y).",
+        help="Last point clicked, (x, y) in level-0 pixels.",
     )
 
     def __init__(
@@ -90,7 +89,7 @@ class ViewerWidget(anywidget.AnyWidget):
         self.observe(self._asked, ["view", "selection"])
 
     def open_session(self) -> Viewer:
-        """Return the viewer of a frame that has opened; the server calls this."""
+        """Return the viewer of a frame that has opened; called by the server."""
         selection = Box(*self.selection) if self.selection else None
         view = View(*self.view) if self.view else None
         viewer = Viewer(self._slide, self._drawn, view=view, selection=selection)
@@ -102,10 +101,9 @@ class ViewerWidget(anywidget.AnyWidget):
         return viewer
 
     def _told(self, *events: Any) -> None:
-        """Take over what the user has done, but not what was asked for here.
+        """Update the traits from the frame, except for moves that the traits caused.
 
-        By the time a frame says that it has gone where it should, another one that is
-        linked may be further.
+        By the time a frame reports such a move, a linked frame may have moved again.
         """
         for event in events:
             new = event.new
@@ -119,7 +117,7 @@ class ViewerWidget(anywidget.AnyWidget):
                 self._telling = None
 
     def _asked(self, change: Any) -> None:
-        """Do in every frame what the kernel has asked for, in the frame's own time."""
+        """Apply a trait that the kernel has set to every frame, in its event loop."""
         kind = View if change.name == "view" else Box
         value = None if change.new is None else kind(*change.new)
         if self._telling is None:

@@ -1,6 +1,6 @@
-"""The app's server in a notebook's kernel: one for each process, on its own thread.
+"""The app's server in a notebook's kernel: one per process, in its own thread.
 
-It listens on loopback below a secret prefix, and goes on drawing while a cell runs.
+It listens on loopback below a secret prefix, and responds while a cell runs.
 """
 
 from __future__ import annotations
@@ -34,52 +34,52 @@ _WAIT_S: Final = 30.0
 
 _ORIGIN: Final = re.compile(r"https?://[\w.-]+(:\d+)?|https?://\[[\da-f:]+\](:\d+)?")
 _EDITORS: Final = ("file:", "vscode-webview:", "vscode-file:")
-"""Of pages without an origin that a policy could name."""
+"""Schemes of editor pages, whose origin a content security policy cannot name."""
 
-DOORS: Final = {
+CONNECTIONS: Final = {
     "proxy": "through Jupyter's proxy",
     "direct": "directly, from this machine",
     "comm": "over the notebook's own connection, as there is no proxy",
 }
-"""The ways from a cell to the server, and how the log names them."""
+"""Kinds of connection from a cell to the server, with their description in the log."""
 
 
-class Shown(Protocol):
-    """What the server shows: an app, with a page for each frame that asks."""
+class ServedApp(Protocol):
+    """An app that the server shows, with one session for each frame."""
 
     def open_session(self) -> Any:
         """Return the page of a new session."""
 
     def close(self) -> None:
-        """Let go of what was started."""
+        """Cancel active runs."""
 
 
 class KernelServer:
-    """The server of this process; started when the first app is made.
+    """The server of this process; started with the first app.
 
     Attributes
     ----------
     root : str
-        URL below which everything is, with the secret prefix.
+        URL of the server, with the secret prefix.
     answer : str
-        What tells a browser that it has found this server and no other.
+        Random text by which a browser identifies this server.
     """
 
     def __init__(self) -> None:
-        # Other users of the machine reach the port too: the prefix keeps them out.
+        # Other users of the machine can reach the port: they do not have the prefix.
         self.prefix = secrets.token_urlsafe(24)
         self.answer = secrets.token_urlsafe(8)
         self.port = _free_port()
-        self._apps: dict[str, Shown] = {}
+        self._apps: dict[str, ServedApp] = {}
         self._numbers = itertools.count(1)
         self._reached: dict[str, tuple[threading.Event, list[str]]] = {}
         self._notebooks: set[str] = set()
-        door = ServerConfig(port=self.port, prefix=self.prefix, origins=("*",))
-        self.root = door.url.removesuffix(f"/{APP}")
-        # The page's own host is not known here; the secret prefix stands in for it.
+        config = ServerConfig(port=self.port, prefix=self.prefix, origins=("*",))
+        self.root = config.url.removesuffix(f"/{APP}")
+        # Any origin, as the page's host is not known here: the prefix is the secret.
         logging.getLogger("bokeh.server.util").setLevel(logging.ERROR)
         _log_to_file()
-        options = server_options(door)
+        options = server_options(config)
         options["extra_patterns"] = [
             *options["extra_patterns"],
             ("/here", _HereHandler, {"server": self}),
@@ -94,50 +94,50 @@ class KernelServer:
         loop: asyncio.AbstractEventLoop = self._thread.asyncio_loop
         return loop
 
-    def add(self, app: Shown) -> str:
+    def add(self, app: ServedApp) -> str:
         """Serve an app, and return its page, relative to the server's root."""
         key = str(next(self._numbers))
         self._apps[key] = app
         return f"{APP}?app={key}"
 
     def expect(self, cell: str) -> None:
-        """Let a cell be told of, once its frame has found the server."""
+        """Register a cell, whose frame is looking for the server."""
         self._reached[cell] = (threading.Event(), [])
 
-    def reached(self, cell: str, door: str) -> None:
-        """Note by which door a cell has found the server."""
-        if cell in self._reached and door in DOORS:
-            event, doors = self._reached[cell]
-            doors.append(door)
+    def reached(self, cell: str, connection: str) -> None:
+        """Record the connection by which a cell has found the server."""
+        if cell in self._reached and connection in CONNECTIONS:
+            event, connections = self._reached[cell]
+            connections.append(connection)
             event.set()
-            _log.info("The app is shown %s.", DOORS[door])
+            _log.info("The app is shown %s.", CONNECTIONS[connection])
 
     def wait_for(self, cell: str, timeout: float) -> bool:
-        """Wait until a cell has found the server; False if it has not by then."""
+        """Wait until a cell has found the server; return False at the timeout."""
         return self._reached[cell][0].wait(timeout)
 
-    def door(self, cell: str) -> str:
-        """Return the door that a cell came by last, empty before it has."""
-        doors = self._reached[cell][1] if cell in self._reached else []
-        return doors[-1] if doors else ""
+    def connection(self, cell: str) -> str:
+        """Return the latest connection of a cell; empty before there is one."""
+        connections = self._reached[cell][1] if cell in self._reached else []
+        return connections[-1] if connections else ""
 
     def frames(self) -> tuple[str, ...]:
-        """Return which pages may show the app in a frame, for their browsers.
+        """Return the origins whose pages may embed the app, for the security policy.
 
-        That is the notebook's own page, which has asked for the server below its
-        secret prefix before; behind Jupyter's proxy both are of one origin.
+        These are pages of notebooks that have requested the server below its secret
+        prefix before; behind Jupyter's proxy both have one origin.
         """
         return (*SELF, *sorted(self._notebooks))
 
     def allow(self, origin: str) -> None:
-        """Let the pages of a notebook's origin show the app in a frame."""
+        """Allow the pages of a notebook's origin to embed the app."""
         if _ORIGIN.fullmatch(origin):
             self._notebooks.add(origin)
         elif origin:
             self._notebooks.update(_EDITORS)
 
     def close(self) -> None:
-        """Stop serving; runs under way are cancelled, and what they did is kept."""
+        """Stop serving; active runs are cancelled, their results so far are kept."""
         for app in self._apps.values():
             app.close()
         self._thread.stop()
@@ -151,9 +151,9 @@ class KernelServer:
 
 
 def _served(apps: dict[str, Any], options: dict[str, Any]) -> Any:
-    """Serve apps from a thread that keeps no kernel and no script from ending.
+    """Serve apps in a daemon thread, which does not keep the process alive.
 
-    Panel's own would: it is no daemon. It becomes one by being started from one.
+    Panel's own thread is no daemon; started from a daemon thread, it becomes one.
     """
     served: list[Any] = []
 
@@ -167,21 +167,21 @@ def _served(apps: dict[str, Any], options: dict[str, Any]) -> Any:
 
 
 class _HereHandler(RequestHandler):
-    """Tells a frame that it has found the server.
+    """HTTP handler of `here`, by which a frame identifies the server.
 
-    Open to pages of any origin, as the frame asks before it knows its own way; it
-    tells nothing but its answer, and that only below the secret prefix.
+    Open to pages of any origin, as the frame tries several URLs; it sends only the
+    random text of the server, and only below the secret prefix.
     """
 
     def initialize(self, server: KernelServer) -> None:
-        """Take the server that answers."""
+        """Take the server."""
         self._server = server
 
     def get(self) -> None:
-        """Answer, and note who has asked."""
+        """Send the text, and record the cell and its connection."""
         cell = self.get_query_argument("cell", "")
         self._server.allow(self.request.headers.get("Origin", ""))
-        self._server.reached(cell, self.get_query_argument("door", ""))
+        self._server.reached(cell, self.get_query_argument("connection", ""))
         self.set_header("Access-Control-Allow-Origin", "*")
         self.set_header("Cache-Control", "no-store")
         self.set_header("Content-Type", "text/plain")
@@ -201,7 +201,7 @@ def kernel_server() -> KernelServer:
 
 
 def _log_to_file() -> None:
-    """Keep tracebacks out of the cells: what is unexpected goes into a file."""
+    """Log unexpected errors to a file, not into the cells."""
     log = logging.getLogger(OURS)
     if not log.handlers:
         log.addHandler(_private_handler())
@@ -210,14 +210,14 @@ def _log_to_file() -> None:
 
 
 def _private_handler() -> logging.Handler:
-    """Return what writes a log that only its user can read; none where that fails."""
+    """Return the handler of a log file that only the user can read, or a null one."""
     folder = user_log_path("slide-workbench")
     path = folder / f"kernel-{os.getpid()}.log"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
-        # A file of that number is of a kernel that has ended. One that somebody else
-        # has put there is not written into.
+        # A file of that number belongs to a kernel that has ended. Fail if another
+        # process creates it meanwhile.
         path.unlink(missing_ok=True)
         path.touch(mode=0o600, exist_ok=False)
         handler: logging.Handler = logging.FileHandler(path, encoding="utf-8")
@@ -235,7 +235,7 @@ def _free_port() -> int:
 
 
 def _wait_for(port: int) -> None:
-    """Wait until the server listens; before that, the proxy would answer 500."""
+    """Wait until the server listens; before that, the proxy would respond 500."""
     end = time.monotonic() + _WAIT_S
     while time.monotonic() < end:
         try:

@@ -1,8 +1,8 @@
-"""The card in JupyterLab's Launcher.
+"""Card of the app in JupyterLab's Launcher.
 
 jupyter-server-proxy finds `server` through the entry point
 `jupyter_serverproxy_servers`, starts the app when the card is clicked, and shows it
-in a tab. Nothing of Panel is imported into the Jupyter server.
+in a tab. The Jupyter server does not import Panel.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _ICON: Final = Path(__file__).parents[1] / "icon.svg"
 
 
 def server() -> dict[str, Any]:
-    """Return how jupyter-server-proxy shall start and show the app.
+    """Return the options with which jupyter-server-proxy starts and shows the app.
 
-    The slides are those of `WORKBENCH_SLIDES`, else those in the folder of the
-    Jupyter server. The app listens on a socket in a folder that only this user can
-    enter, because others on the machine could reach a port.
+    The slides are those of `WORKBENCH_SLIDES`, otherwise those in the folder of the
+    Jupyter server. The app listens on a socket in a private folder, as other users of
+    the machine could reach a port.
     """
     folder = _jupyter_folder()
     return {
@@ -45,8 +45,8 @@ def server() -> dict[str, Any]:
         "absolute_url": False,
         "timeout": 60,
         "new_browser_tab": False,
-        # JupyterLab shows a card's own icon in its category "Notebook" only, which is
-        # the default.
+        # JupyterLab shows the icon of a card in the category "Notebook" only, the
+        # default.
         "launcher_entry": {
             "title": "Slide Workbench",
             "icon_path": str(_ICON),
@@ -56,7 +56,7 @@ def server() -> dict[str, Any]:
 
 
 def _jupyter_folder() -> str:
-    """Return the folder that the file browser of this Jupyter server shows."""
+    """Return the root folder of this Jupyter server's file browser."""
     if ServerApp.initialized():
         return str(ServerApp.instance().root_dir)
     return os.curdir

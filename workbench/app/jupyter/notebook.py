@@ -1,8 +1,8 @@
-"""The app in a notebook's cell.
+"""`Workbench`: the app in a notebook's cell.
 
-One server for each kernel listens on loopback, on a thread of its own; the cell
-shows it in a frame. So the app goes on drawing while a cell runs, and nothing of it
-is written into the notebook.
+Each kernel has one server, which listens on loopback in its own thread; the cell shows
+it in a frame. So the app stays responsive while a cell runs, and nothing of it is
+written into the notebook.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ if TYPE_CHECKING:
 
 
 class Workbench:
-    """The whole app, for a notebook's cell; shows itself as the cell's result.
+    """The app in a notebook: as the result of a cell it is displayed in a frame.
 
     Parameters
     ----------
     slide : str, PathLike or Slide, optional
-        What to open first.
+        Slide to open first.
     slides : iterable of path, optional
-        More slides, or folders of them, to choose from. With neither this nor
-        `slide`, those in the present folder.
+        Further slides, or folders of slides, to choose from. Without this and `slide`,
+        those in the current folder.
     runs : str or PathLike
         Folder where runs are saved.
     height : int
-        Of the frame, in pixels.
+        Height of the frame in pixels.
 
     Raises
     ------
@@ -71,28 +71,28 @@ class Workbench:
         self._app: Session | None = None
         self._cell: Cell | None = None
         self._drawn: list[tuple[str, Any]] = []
-        """What `draw` was given, each with the id of its slide."""
+        """Arguments of `draw`, each with the id of its slide."""
         self._server = kernel_server()
         self._page = self._server.add(self)
 
     @property
     def url(self) -> str:
-        """Where a browser on this machine finds the app."""
+        """URL of the app for a browser on this machine."""
         return f"{self._server.root}/{self._page}"
 
     @property
-    def door(self) -> str:
-        """How the cell has reached the server: "proxy", "direct" or "comm".
+    def connection(self) -> str:
+        """Connection of the cell to the server: "proxy", "direct" or "comm".
 
-        Empty before it has. Nobody has to choose: Jupyter's proxy where there is one,
-        directly where the browser is on this machine, else the notebook's own
-        connection, which waits where the kernel is busy.
+        Empty before there is one. It is chosen automatically: Jupyter's proxy if there
+        is one; directly if the browser is on this machine; otherwise the notebook's own
+        connection, which waits while the kernel is busy.
         """
-        return "" if self._cell is None else self._cell.door
+        return "" if self._cell is None else self._cell.connection
 
     @property
     def app(self) -> Session | None:
-        """The app as it is shown now; None before its frame has loaded."""
+        """Session of the app that is shown; None before its frame has loaded."""
         return self._app
 
     @property
@@ -103,7 +103,7 @@ class Workbench:
 
     @property
     def view(self) -> View | None:
-        """Where the user looks; None before the frame has loaded."""
+        """Current view; None before the frame has loaded."""
         return None if self.viewer is None else self.viewer.view
 
     @property
@@ -113,7 +113,7 @@ class Workbench:
 
     @property
     def annotations(self) -> Annotations | None:
-        """The annotations drawn on the slide; `to_frame()` makes a table of them.
+        """Annotations of the slide; `to_frame()` returns them as a table.
 
         None before they have been read.
         """
@@ -122,13 +122,13 @@ class Workbench:
 
     @property
     def selected_instances(self) -> pd.DataFrame | None:
-        """The selected instances, a row each; None where no instances are shown."""
+        """Selected instances, one row each; None if no instances are shown."""
         shown = None if self._app is None else self._app.instances.shown
         return None if shown is None else shown.rows(len(shown.chosen))
 
     @property
     def runs(self) -> list[Run]:
-        """The saved runs of the slide, the newest first."""
+        """Saved runs of the slide, newest first."""
         slide = self.slide
         if slide is None:
             return []
@@ -136,13 +136,13 @@ class Workbench:
 
     @property
     def run(self) -> Run | None:
-        """The newest run of the slide, finished or not."""
+        """Newest run of the slide, finished or not."""
         return next(iter(self.runs), None)
 
     def draw(self, what: Any) -> None:
         """Draw over the open slide, at level-0 pixels; see `Viewer.draw`.
 
-        Where the frame has not loaded yet it is drawn once it has, and again in each
+        If the frame has not loaded yet, this is drawn once it has, and again in each
         later frame of the slide.
 
         Parameters
@@ -159,7 +159,7 @@ class Workbench:
             message = "No slide is open, so there is nothing to draw over."
             raise OutOfBoundsError(message, "Wait for the app, or name its slide.")
         if layer_of(what, slide.size) is None:
-            renderers_of(what)  # what cannot be drawn is an error here
+            renderers_of(what)  # raises now if it cannot be drawn
         self._drawn.append((slide.id, what))
         if self.viewer is not None:
             self.viewer.draw(what)
@@ -170,7 +170,7 @@ class Workbench:
                 viewer.draw(element)
 
     def open_session(self) -> Any:
-        """Return the page of a session that a frame opens; the server calls this."""
+        """Return the page of a session that a frame opens; called by the server."""
         first = "" if self._opened is None else self._opened.name
         self._app = session(self.site, first=first)
         self._app.param.watch(lambda event: self._draw_again(event.new), "viewer")
@@ -179,11 +179,11 @@ class Workbench:
         return full_page(self._app)
 
     def __repr__(self) -> str:
-        """Say where the app is, for consoles."""
+        """Return the URL of the app, for consoles."""
         return f"<Workbench at {self.url}>"
 
     def close(self) -> None:
-        """Cancel the runs under way, and wait for them to be saved."""
+        """Cancel active runs, and wait until they are saved."""
         self.site.run_library.close()
 
     def _ipython_display_(self) -> None:
@@ -191,7 +191,7 @@ class Workbench:
         self._cell.show(repr(self))
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        """Return what frontends without IPython's display protocol show."""
+        """Return HTML for frontends without IPython's display protocol."""
         self._cell = Cell(self._server, self._page, self.height)
         return {"text/plain": repr(self), "text/html": self._cell.html()}
 

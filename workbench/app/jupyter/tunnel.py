@@ -1,9 +1,8 @@
-"""The app's server over a notebook's own connection, where there is no other way.
+"""Tunnels HTTP and websockets through a Jupyter comm, if there is no other connection.
 
 In an editor on another machine, or in Jupyter without a proxy, a browser reaches the
-kernel through its comms alone. `Relay` carries requests and websockets over one: at
-this end stands the same server that a proxy would reach, at the other `tunnel.js`,
-which gives the app's page what it takes for the network.
+kernel through comms only. `Relay` forwards requests and websockets from a comm to the
+app's server; `tunnel.js` replaces `fetch` and `WebSocket` in the app's page.
 """
 
 from __future__ import annotations
@@ -35,19 +34,19 @@ _TIMEOUT_S: Final = 60.0
 _MAX_BYTES: Final = 100_000_000
 _GOING_AWAY: Final = 1001
 _SQUEEZED_FROM: Final = 4096
-"""Bytes of text from which on compressing pays."""
+"""Smallest size of text, in bytes, that is compressed."""
 
 _SQUEEZED_TYPES: Final = ("text/", "application/javascript", "application/json")
 
 
 class Relay:
-    """Carries what a page asks of one server, and what it answers.
+    """Forwards the requests of a page to one server, and returns the responses.
 
     A message is a dict with the list "calls"; a call names its buffer, if it has one,
-    by its place in the message's buffers. The page calls with
+    by its index in the message's buffers. The page calls with
 
-    - get (id, path): is answered by "got" (id, status, type, gzip, buffer);
-    - cancel (id): nobody waits for that answer any more;
+    - get (id, path): the response is "got" (id, status, type, gzip, buffer);
+    - cancel (id): the response is no longer needed;
     - open (id, path, protocols): a websocket; "opened" (id, protocol), then "frame"
       (id, text or buffer) in both directions, until "closed" (id, code);
     - close (id).
@@ -55,11 +54,11 @@ class Relay:
     Parameters
     ----------
     root : str
-        URL of the server; nothing outside of it is reached.
+        URL of the server; no other URLs are requested.
     loop : asyncio event loop
-        Running, in any thread; everything happens there.
+        Event loop, running in any thread, that executes all requests.
     send : callable
-        Takes a message and its buffers; called in that loop's thread.
+        Takes a message and its buffers; called in the thread of the loop.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class Relay:
         self._outbox: list[tuple[dict[str, Any], bytes | None]] = []
 
     def take(self, message: dict[str, Any], buffers: Sequence[Any] = ()) -> None:
-        """Take a message from the page, in any thread."""
+        """Receive a message of the page; may be called in any thread."""
         own = [bytes(buffer) for buffer in buffers]
         self._loop.call_soon_threadsafe(self._answer, message, own)
 
@@ -117,13 +116,13 @@ class Relay:
         self._say({"kind": "got", "id": name, **said}, body)
 
     async def _listen(self, name: str, path: str, protocols: list[str]) -> None:
-        """Pass on what a websocket says until it is closed."""
+        """Forward the frames of a websocket until it is closed."""
         url = self._url(path).replace("http", "ws", 1)
         try:
             socket = await websocket_connect(
                 url, subprotocols=protocols, max_message_size=_MAX_BYTES
             )
-        except Exception as error:  # noqa: BLE001 - of many kinds; the page is told
+        except Exception as error:  # noqa: BLE001 - of many kinds; sent to the page
             _log.warning("the app's server did not answer: %s", type(error).__name__)
             self._say({"kind": "closed", "id": name, "code": _GOING_AWAY})
             return
@@ -148,10 +147,10 @@ class Relay:
         try:
             socket.write_message(frame, binary=text is None)
         except WebSocketClosedError:
-            _log.debug("a frame came after its socket was closed")
+            _log.debug("a frame arrived after its socket was closed")
 
     def _url(self, path: str) -> str:
-        """Return the address of a path, whatever host the page has named."""
+        """Return the URL of a path on the server; the page's host is ignored."""
         asked = urlsplit(path)
         root = urlsplit(self._root)
         query = f"?{asked.query}" if asked.query else ""
@@ -160,7 +159,7 @@ class Relay:
         return f"{root.scheme}://{root.netloc}{place}{query}"
 
     def _say(self, call: dict[str, Any], buffer: bytes | None = None) -> None:
-        """Tell the page; what is said at once goes in one message.
+        """Queue a call to the page; calls at the same time share one message.
 
         Jupyter's servers drop messages beyond 1,000 a second.
         """
@@ -182,7 +181,7 @@ class Relay:
 
 
 class _Answer(HTTPMessageDelegate):
-    """Takes what a server answers, piece by piece."""
+    """Collects the response of a server."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -204,15 +203,15 @@ class _Answer(HTTPMessageDelegate):
 
 
 async def _answer_to(url: str) -> _Answer:
-    """Ask a server for something.
+    """Request a URL.
 
-    On a connection of its own, not by Tornado's client, which reads on when its caller
-    is cancelled: from a closed one the server learns that nobody waits any more.
+    Uses a connection of its own, not Tornado's client, which continues to read when its
+    caller is cancelled: a closed connection makes the server stop its work.
 
     Raises
     ------
     OSError
-        If it cannot be reached, or its answer is cut off.
+        If the server cannot be reached, or the response is truncated.
     """
     asked = urlsplit(url)
     host, port = asked.hostname or "", asked.port or 80
@@ -229,6 +228,6 @@ async def _answer_to(url: str) -> _Answer:
     finally:
         stream.close()
     if not answer.is_whole:
-        message = "the answer was cut off"
+        message = "the response was truncated"
         raise ConnectionError(message)
     return answer

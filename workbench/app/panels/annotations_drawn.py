@@ -168,7 +168,7 @@ class AnnotationEditor(param.Parameterized):
     def tell(self, text: str, *, undo: bool = False) -> None:
         """Show a toast on the slide for some seconds; `undo` adds an Undo button."""
         number = next(self._numbers)
-        self._viewer.stage.told = {"text": text, "undo": undo, "number": number}
+        self._viewer.stage.toast = {"text": text, "undo": undo, "number": number}
 
     def _did(self, what: str) -> None:
         self.history.did(
@@ -252,7 +252,7 @@ class AnnotationEditor(param.Parameterized):
                 self._reshape(edit)
             case "delete":
                 self.delete(edit["id"])
-            case "delete objects":
+            case "delete instances":
                 self.delete_objects()
             case "undo":
                 self.undo()

@@ -1,10 +1,9 @@
 """Access log without identifying data.
 
-A slide's name, folder or label can name a patient, and an address can name a slide.
+The name, folder or label of a slide can name a patient, and a URL can name a slide.
 So requests are logged without their queries, tiles with the beginning of their key
-only, and other paths than our own not at all. Of a library's record and of an
-exception only what comes from code is written: where, which kind, how severe. Their
-messages are made of data, and are left out.
+only, and paths of other programs not at all. Records of libraries and exceptions are
+logged with file, line, class and level only; their messages may contain data.
 """
 
 from __future__ import annotations
@@ -36,7 +35,8 @@ _PLACES: Final = frozenset(
     ["workbench", "health", "liveness", "login", "logout", "static", "components"]
 )
 _CODE_PARTS: Final = 3
-"""Of the path of a file of code: enough to find it, too few to name a user."""
+"""Parts of the path of a code file that are logged: enough to find it, without the
+home folder of a user."""
 
 _REFUSED: Final = 400
 _FAILED: Final = 500
@@ -57,10 +57,10 @@ def log_request(handler: Any) -> None:
 
 
 def place_of(path: str) -> str:
-    """Return what may be logged of a URL's path.
+    """Return the part of a URL's path that may be logged.
 
-    A prefix is a secret, a key half of one, and whatever is none of our own paths
-    may be a name.
+    A prefix is a secret, a key is half of one, and a path that is not the app's may be
+    a name.
     """
     path = path.partition("?")[0]
     tile = _TILE.search(path)
@@ -74,22 +74,22 @@ def place_of(path: str) -> str:
 
 
 class DiscreetFormatter(logging.Formatter):
-    """Formats records without what may name a patient, a file or a user.
+    """Formats records without text that may name a patient, a file or a user.
 
     Parameters
     ----------
     folders : iterable of Path
-        Paths in them are left out of our own messages too, should one get there.
+        Paths in these folders are removed from the app's own messages, too.
     """
 
     def __init__(self, folders: Iterable[Path] = ()) -> None:
         super().__init__(_FORM)
         roots = "|".join(re.escape(str(folder)) for folder in folders)
-        # A name may have spaces: all up to a quote or the end of the line goes.
+        # A name may have spaces: remove all up to a quote or the end of the line.
         self._paths = re.compile(rf"(?:{roots})(?:/[^'\"\n]*)?") if roots else None
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, or lines, that are written."""
+        """Return the line or lines of a record."""
         kept = logging.makeLogRecord(record.__dict__)
         kept.msg, kept.args = self._message(record), None
         kept.exc_text = kept.stack_info = None
@@ -100,7 +100,7 @@ class DiscreetFormatter(logging.Formatter):
         ei: tuple[type[BaseException], BaseException, TracebackType | None]
         | tuple[None, None, None],
     ) -> str:
-        """Return which errors led to which, and where; not what they say."""
+        """Return the chain of errors with their locations, without messages."""
         return "\n".join(_chain(ei[1]))
 
     def _message(self, record: logging.LogRecord) -> str:
@@ -114,14 +114,14 @@ class DiscreetFormatter(logging.Formatter):
 
 
 def _argument(value: object) -> object:
-    """Return what is written of an argument of one of our own messages."""
-    if isinstance(value, BaseException):  # its text may have a name in it
+    """Return the loggable form of an argument of the app's own messages."""
+    if isinstance(value, BaseException):  # its text may contain a name
         return type(value).__name__
     return _LEFT_OUT if isinstance(value, os.PathLike) else value
 
 
 def _chain(error: BaseException | None) -> list[str]:
-    """Return the kinds of an error and of those that led to it, with their places."""
+    """Return the classes of an error and of its causes, with their locations."""
     lines: list[str] = []
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
@@ -133,7 +133,7 @@ def _chain(error: BaseException | None) -> list[str]:
         hidden = error.__suppress_context__
         error = error.__cause__ or (None if hidden else error.__context__)
         if error is not None:
-            lines.append("which came of")
+            lines.append("caused by")
     return lines
 
 
@@ -142,15 +142,15 @@ def _code(path: str) -> str:
 
 
 def log_discreetly(folders: Iterable[Path], level: str = "WARNING") -> None:
-    """Send the logs of this process to standard error, in that form.
+    """Send the logs of this process to standard error, with `DiscreetFormatter`.
 
-    Warnings and errors that nothing has caught are logged in that form, too.
+    Warnings and uncaught errors are logged in the same form.
 
     Parameters
     ----------
     level : str
-        Of the requests: "INFO" writes down every one, "WARNING" those that were
-        refused. Of libraries only warnings and errors are written down.
+        Level of requests: "INFO" logs all, "WARNING" those that were refused. Of
+        libraries, warnings and errors are logged.
     """
     handler = logging.StreamHandler()
     handler.setFormatter(DiscreetFormatter(folders))
@@ -172,7 +172,7 @@ def log_discreetly(folders: Iterable[Path], level: str = "WARNING") -> None:
 
 
 def _quiet(logger: logging.Logger) -> None:
-    """Let a library's warnings and errors come to the one handler, and nothing else."""
+    """Send a library's warnings and errors, and nothing else, to the root handler."""
     logger.handlers.clear()
     logger.propagate = True
     logger.setLevel(logging.WARNING)
@@ -185,7 +185,7 @@ def _uncaught(
 ) -> None:
     if error is None or issubclass(kind, KeyboardInterrupt | SystemExit):
         return
-    _stray.error("an error that nothing has caught", exc_info=(kind, error, where))
+    _stray.error("uncaught error", exc_info=(kind, error, where))
 
 
 def _warned(  # noqa: PLR0917 - the library's
@@ -196,6 +196,6 @@ def _warned(  # noqa: PLR0917 - the library's
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Log a warning by its kind and place; called for `warnings.showwarning`."""
+    """Log the class and location of a warning; replaces `warnings.showwarning`."""
     del message, file, line
     _stray.warning("%s at %s:%d", category.__name__, _code(filename), lineno)

@@ -1,8 +1,8 @@
-"""Logging in with a password: hashed where one likes, and not tried out at speed.
+"""Password login: hashed passwords, and a limit on attempts.
 
     python -m workbench.app.server.auth
 
-asks for a password, and prints what stands for it in the file of users.
+reads a password, and prints its hash for the file of users.
 """
 
 from __future__ import annotations
@@ -28,32 +28,32 @@ from panel.io.state import state
 from workbench.tileserver import RateLimit
 
 _ARGON2: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-"""The minimum that OWASP recommends: 19 MiB and about 40 ms for each try."""
+"""Minimum cost recommended by OWASP: 19 MiB and about 40 ms for each attempt."""
 
 _SCRYPT_COST: Final = {"n": 2**14, "r": 8, "p": 1}
-"""Cost of the hashes that earlier versions made."""
+"""Cost of the hashes of earlier versions."""
 
 _TRIES: Final = 5
 _ADDRESS_TRIES: Final = 50
 _EVERY_S: Final = 10.0
 _TOO_MANY: Final = 429
 _DECODINGS: Final = 3
-"""So often a path may be encoded on its way through proxies, and is still seen."""
+"""Rounds of URL decoding before a path is checked; proxies may encode it again."""
 
 
 def own_path(wanted: str | None) -> str:
-    """Return a path of this site that a user may be led to after the login.
+    """Return a path of this site to which a login may redirect.
 
     Parameters
     ----------
     wanted : str, optional
-        What the address or a cookie asks for: anybody may have written it.
+        Requested path, of the URL or a cookie; untrusted.
 
     Returns
     -------
     str
-        `wanted` if it is an absolute path of this site, with its query; else the page
-        that the server begins with.
+        `wanted` if it is an absolute path of this site, with its query; otherwise the
+        start page of the server.
     """
     base = state.base_url or "/"
     if not wanted or not _is_path(wanted):
@@ -64,10 +64,10 @@ def own_path(wanted: str | None) -> str:
 
 
 def _is_path(text: str) -> bool:
-    """Tell whether every browser and proxy reads a text as a path of the same site."""
+    """Return whether every browser and proxy reads a text as a path of this site."""
     place = text.partition("?")[0].partition("#")[0]
     for _ in range(_DECODINGS):
-        # Browsers take "\\" for "/", and drop tabs, line ends and leading spaces.
+        # Browsers read "\\" as "/", and drop tabs, line ends and leading spaces.
         plain = place.isprintable() and not set(place) & {"\\", " "}
         if not plain or not place.startswith("/") or place.startswith("//"):
             return False
@@ -79,15 +79,15 @@ def _is_path(text: str) -> bool:
     return text.isprintable() and not parts.scheme and not parts.netloc
 
 
-# Panel asks this wherever it reads `next`; its own lets "///host" through.
-panel.auth._validate_next_url = own_path  # noqa: SLF001 - there is no other way
+# Panel calls this wherever it reads `next`; its own version accepts "///host".
+panel.auth._validate_next_url = own_path  # noqa: SLF001 - there is no public hook
 
 
 def hash_password(password: str) -> str:
     """Return the salted argon2id hash of a password, as a PHC string.
 
-    "$argon2id$v=19$m=19456,t=2,p=1$salt$hash" is the format of other programs too,
-    such as `argon2` of the shell and PHP's `password_hash`.
+    "$argon2id$v=19$m=19456,t=2,p=1$salt$hash" is also the format of other programs,
+    such as the command `argon2` and PHP's `password_hash`.
     """
     return _ARGON2.hash(password)
 
@@ -129,26 +129,26 @@ def _nobody() -> str:
 
 
 class Passwords:
-    """Who may come in.
+    """Passwords of the users.
 
     Parameters
     ----------
     given : str
-        One password for all; or the path of a JSON file of users and passwords, which
-        is read anew each time. A password is as it is, or made by `hash_password`.
+        One password for all users; or the path of a JSON file of users and passwords,
+        which is read at each login. A password is plain or made by `hash_password`.
     """
 
     def __init__(self, given: str) -> None:
         self._given = given
 
     def admit(self, user: str, password: str) -> bool:
-        """Tell whether this is a user with the right password."""
+        """Return whether user and password match."""
         path = Path(self._given)
         if not path.is_file():
             return is_password(password, self._given)
         users = json.loads(path.read_text(encoding="utf-8"))
-        # An unknown name takes as long as a known one, where all are kept alike: the
-        # time must not tell the names.
+        # An unknown name takes as long as a known one if all passwords are stored
+        # alike, so that the time does not reveal names.
         stand_in = next(filter(None, users.values()), None) or _nobody()
         right = is_password(password, users.get(user) or stand_in)
         return right and bool(users.get(user))
@@ -157,8 +157,8 @@ class Passwords:
 class Attempts:
     """Limit of login attempts: five at once for a name, fifty from an address.
 
-    After that, once in ten seconds and once a second. The name counts with the address,
-    so that nobody locks others out who come through the same proxy.
+    After that, one in ten seconds and one a second. Names are counted per address, so
+    that a user cannot lock out others behind the same proxy.
     """
 
     def __init__(self) -> None:
@@ -166,28 +166,28 @@ class Attempts:
         self._addresses = RateLimit(1.0, burst_s=_ADDRESS_TRIES)
 
     def spend(self, address: str, user: str) -> bool:
-        """Take one try; False if there is none left now."""
+        """Use one attempt; return False if none is left now."""
         return self._addresses.spend(address) and self._names.spend(f"{address} {user}")
 
     def refund(self, address: str, user: str) -> None:
-        """Give back the try of somebody who knew the password."""
+        """Give back the attempt of a successful login."""
         self._addresses.refund(address)
         self._names.refund(f"{address} {user}")
 
 
 class LoginHandler(BasicLoginHandler):
-    """Answers `login`: Panel's page and cookies, our passwords."""
+    """HTTP handler of `login`: Panel's page and cookies, passwords of `Passwords`."""
 
     passwords: Passwords
     attempts: Attempts
 
     def get(self) -> None:
-        """Show the form, and keep where the user wanted to go."""
+        """Show the form, and store the requested path in a cookie."""
         self.set_cookie("next_url", own_path(self.get_argument("next", None)))
         self._say("")
 
     async def post(self) -> None:
-        """Let in who knows the password; 429 for who has tried too often."""
+        """Log in with the right password; 429 after too many attempts."""
         user = self.get_argument("username", "")
         password = self.get_argument("password", "")
         address = self.request.remote_ip or ""
@@ -197,15 +197,15 @@ class LoginHandler(BasicLoginHandler):
             self._say("Too many attempts: wait a minute, then try again.")
             return
         if not await asyncio.to_thread(self.passwords.admit, user, password):
-            self._say("That user and password do not go together.")
+            self._say("The user name or the password is wrong.")
             return
         self.attempts.refund(address, user)
         self.passed(user)
 
     def passed(self, user: str) -> None:
-        """Log a user in, and lead to the app."""
+        """Log a user in, and redirect to the app."""
         self.set_current_user(user)
-        # Where they wanted to go is a cookie, which anybody could have set.
+        # The requested path is a cookie, which is untrusted.
         self.redirect(own_path(self.get_cookie("next_url")))
 
     def _say(self, sentence: str) -> None:
@@ -216,23 +216,23 @@ class LoginHandler(BasicLoginHandler):
 
 
 class PasswordProvider(BasicAuthProvider):
-    """Panel's login with a form, with our passwords behind it.
+    """Panel's login form, with the passwords of `Passwords`.
 
     Parameters
     ----------
     passwords : Passwords
     template : Path
-        Of the page with the form.
+        Template of the page with the form.
     """
 
     def __init__(self, passwords: Passwords, template: Path) -> None:
-        # First: the base class asks for the handler.
+        # First, as the base class uses the handler.
         self._known = {"passwords": passwords, "attempts": Attempts()}
         super().__init__(login_template=str(template))
 
     @property
     def login_handler(self) -> type[LoginHandler]:
-        """What answers `login`."""
+        """HTTP handler of `login`."""
         page = {
             "_login_endpoint": self._login_endpoint,
             "_login_template": self._login_template,
@@ -241,4 +241,4 @@ class PasswordProvider(BasicAuthProvider):
 
 
 if __name__ == "__main__":
-    print(hash_password(getpass.getpass()))  # noqa: T201 - what it is for
+    print(hash_password(getpass.getpass()))  # noqa: T201 - the output of the command

@@ -1,8 +1,8 @@
-"""What Panel keeps of a page by its document, and letting go of it once it is closed.
+"""Frees the memory of closed pages, which Panel keeps by document.
 
-Panel keeps much of a page in dictionaries that forget a document nobody refers to any
-more. But what they keep refers to the document itself, so they never do, and a closed
-page would leave its whole app alive.
+Panel stores the state of pages in weak dictionaries keyed by document. Their values
+refer to the document, so the entries are never removed, and each closed page would keep
+its whole app in memory.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 
 def forget(document: Document) -> None:
-    """Let Panel keep nothing more of a document whose session is over."""
+    """Remove what Panel keeps of a document whose session has ended."""
     for kept in _by_document():
         kept.pop(document, None)
-    views = pn.state._views  # noqa: SLF001 - nothing public empties it
+    views = pn.state._views  # noqa: SLF001 - no public function removes entries
     for key in [key for key, view in views.items() if view[2] is document]:
         views.pop(key, None)
 
 
 def begin_upkeep() -> None:
-    """Begin what Panel repeats for as long as the server runs, outside of any page.
+    """Start Panel's periodic task outside of any page.
 
-    Panel begins it in the page that is the first to ask for something, and a task keeps
-    the context in which it was begun: that page would never be let go of.
+    Panel starts it in the first page that needs it, and a task keeps the context in
+    which it was started: that page would never be freed.
     """
     Context().run(pn.state._schedule_busy_cleanup)  # noqa: SLF001 - nothing public
 

@@ -31,28 +31,28 @@ _UNIX: Final = "unix:"
 _SESSION_MS: Final = 60_000
 _UPLOAD_BYTES: Final = 40_000_000
 _BODY_BYTES: Final = 100_000
-"""Of a request: the login form is the largest; uploads come over the websocket."""
+"""Largest body of a request: the login form; uploads come over the websocket."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuth:
-    """An identity provider, as Panel knows it.
+    """An identity provider that Panel supports.
 
-    Its secrets come from the environment alone (PANEL_OAUTH_KEY, PANEL_OAUTH_SECRET,
-    PANEL_OAUTH_ENCRYPTION), so that they are in no list of processes.
+    Its secrets come from the environment only (PANEL_OAUTH_KEY, PANEL_OAUTH_SECRET,
+    PANEL_OAUTH_ENCRYPTION), so that no list of processes shows them.
     """
 
     provider: str
-    """Panel's name for it, such as "azure", "google", "okta" or "generic"."""
+    """Panel's name of the provider, such as "azure", "google", "okta", "generic"."""
 
     redirect_uri: str = ""
-    """Where the provider sends users back to; by default, where they came from."""
+    """URL to which the provider redirects users; by default, the one they requested."""
 
     extra: Mapping[str, str] = field(default_factory=dict)
-    """What the provider needs besides, such as its URLs or the tenant."""
+    """Further parameters of the provider, such as its URLs or the tenant."""
 
     jwt_user: str = ""
-    """Which entry of the token names the user; by default Panel's choice."""
+    """Entry of the token with the user name; by default Panel's choice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +60,13 @@ class Limits:
     """Limits on sessions and tile requests."""
 
     sessions: int = 100
-    """Open pages, of all users."""
+    """Largest number of open pages of all users."""
 
     user_sessions: int = 12
-    """Open pages of one user, where there is a login."""
+    """Largest number of open pages of one user, if there is a login."""
 
     tile_rate: float = 1000.0
-    """Tiles per second for one user; without a login, for one layer of a page."""
+    """Tiles per second of one user; without a login, of one layer of a page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,46 +75,46 @@ class ServerConfig:
 
     port: int = 5006
     address: str = "127.0.0.1"
-    """Of this machine; or "unix:PATH", a socket in the file system and no port."""
+    """Address to listen on; or "unix:PATH", a socket in the file system, no port."""
 
     prefix: str = ""
-    """Of all paths; may be a secret."""
+    """Prefix of all URL paths; may be a secret."""
 
     origins: tuple[str, ...] = ()
-    """HOST or HOST:PORT that pages may come from, besides the server's own; "*": any.
+    """Further origins of pages, each HOST or HOST:PORT; "*": any.
 
-    The port as it is in the address bar: none where the browser shows none.
+    The port is that of the address bar: none if the browser shows none.
     """
 
     basic_auth: str = ""
-    """A password, or a JSON file of users and passwords (`Passwords`); empty: none."""
+    """Password, or JSON file of users and passwords (`Passwords`); empty: no login."""
 
     oauth: OAuth | None = None
-    """An identity provider that knows the users; instead of `basic_auth`."""
+    """Identity provider, instead of `basic_auth`."""
 
     limits: Limits = field(default_factory=Limits)
     log_level: str = "WARNING"
-    """"INFO": every request is logged; "WARNING": those that were refused."""
+    """"INFO": every request is logged; "WARNING": only refused requests."""
 
     @property
     def has_login(self) -> bool:
-        """Whether users have to say who they are."""
+        """Whether users must log in."""
         return self.basic_auth != "" or self.oauth is not None
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine can reach it."""
+        """Whether only this machine can reach the server."""
         return self.unix_socket != "" or self.address in _LOOPBACK
 
     @property
     def unix_socket(self) -> str:
-        """Path of the socket to listen on, empty where it is a port."""
+        """Path of the socket to listen on; empty for a port."""
         named = self.address.startswith(_UNIX)
         return self.address.removeprefix(_UNIX) if named else ""
 
     @property
     def url(self) -> str:
-        """Where a browser on this machine finds the app."""
+        """URL of the app for a browser on this machine."""
         if self.unix_socket:
             return self.address
         host = self.address if self.is_local else "127.0.0.1"
@@ -123,27 +123,27 @@ class ServerConfig:
 
     @property
     def websocket_origins(self) -> list[str]:
-        """Hosts from which the app's page may open its connection."""
+        """Origins from which the app's page may open its websocket."""
         if "*" in self.origins:
             return ["*"]
         own = list(_LOOPBACK[:2])
         if not self.is_local:
             own += [self.address, socket.gethostname()]
-        # A page at a standard port names none, which Bokeh reads as 80.
+        # The origin of a page at a standard port has none, which Bokeh reads as 80.
         named = [each if ":" in each else f"{each}:80" for each in self.origins]
         return [*(f"{host}:{self.port}" for host in own), *named]
 
 
-def server_options(door: ServerConfig) -> dict[str, Any]:
+def server_options(config: ServerConfig) -> dict[str, Any]:
     """Return the options of `panel.serve` for a server configuration."""
-    # All scripts and styles come from this server: hospitals are offline.
+    # Serve all scripts and styles from here: hospitals are offline.
     os.environ["BOKEH_RESOURCES"] = "server"
     install_page_handler()
     options: dict[str, Any] = {
-        "prefix": door.prefix,
-        "websocket_origin": door.websocket_origins,
+        "prefix": config.prefix,
+        "websocket_origin": config.websocket_origins,
         "extra_patterns": [
-            *tile_routes(RateLimit(door.limits.tile_rate)),
+            *tile_routes(RateLimit(config.limits.tile_rate)),
             *ImportedResourceHandler.routes(),
         ],
         "title": TITLE,
@@ -152,34 +152,34 @@ def server_options(door: ServerConfig) -> dict[str, Any]:
         "http_server_kwargs": {"max_body_size": _BODY_BYTES},
         "log_function": log_request,
         "transforms": [SecurityHeaders],
-        # An address with a session in it, sent to another user, would share it.
+        # A URL with a session id in it would share the session with other users.
         "sign_sessions": True,
         "secret_key": secrets.token_bytes(32),
         "show": False,
         "verbose": False,
     }
-    if door.unix_socket:
-        options["unix_socket"] = door.unix_socket
+    if config.unix_socket:
+        options["unix_socket"] = config.unix_socket
     else:
-        options |= {"port": door.port, "address": door.address}
-    return options | _login_options(door)
+        options |= {"port": config.port, "address": config.address}
+    return options | _login_options(config)
 
 
-def _login_options(door: ServerConfig) -> dict[str, Any]:
-    if not door.has_login:
+def _login_options(config: ServerConfig) -> dict[str, Any]:
+    if not config.has_login:
         return {}
     options: dict[str, Any] = {
-        # A secret that stays lets users stay logged in when the server restarts.
+        # With a constant secret, users stay logged in when the server restarts.
         "cookie_secret": os.environ.get(_COOKIE_VARIABLE) or secrets.token_hex(32),
         "login_template": str(_LOGIN),
     }
-    if door.oauth is None:
-        provider = PasswordProvider(Passwords(door.basic_auth), _LOGIN)
+    if config.oauth is None:
+        provider = PasswordProvider(Passwords(config.basic_auth), _LOGIN)
         return options | {"auth_provider": provider}
     named = {
-        "oauth_provider": door.oauth.provider,
-        "oauth_redirect_uri": door.oauth.redirect_uri,
-        "oauth_extra_params": dict(door.oauth.extra),
-        "oauth_jwt_user": door.oauth.jwt_user,
+        "oauth_provider": config.oauth.provider,
+        "oauth_redirect_uri": config.oauth.redirect_uri,
+        "oauth_extra_params": dict(config.oauth.extra),
+        "oauth_jwt_user": config.oauth.jwt_user,
     }
     return options | {name: value for name, value in named.items() if value}

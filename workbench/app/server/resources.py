@@ -1,4 +1,4 @@
-"""The files that components of the page bring along."""
+"""Serves the resource files of components."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tornado.web import HTTPError
 
 
 class ImportedResourceHandler(ComponentResourceHandler):
-    """Panel's handler of such files, for modules that are imported already.
+    """Panel's handler of resource files, restricted to modules already imported.
 
-    Panel's own imports whatever module a URL names, for anybody who asks.
+    Panel's own handler imports any module that a URL names, without a login.
     """
 
     def parse_url_path(self, path: str) -> str:
-        """Return the file that a URL means; 404 if its module is not in use."""
+        """Return the file of a URL; 404 if its module is not imported."""
         module = path.split("/", 1)[0]
         if module not in sys.modules:
             raise HTTPError(404)
@@ -26,5 +26,5 @@ class ImportedResourceHandler(ComponentResourceHandler):
 
     @classmethod
     def routes(cls) -> list[tuple[str, type[Any], dict[str, Any]]]:
-        """Return its route, which has to come before Panel's own."""
+        """Return the route, which must come before Panel's own."""
         return [(f"/{COMPONENT_PATH}(.*)", cls, {})]

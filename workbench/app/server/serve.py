@@ -21,8 +21,7 @@ from workbench.app.layout import full_page
 from workbench.app.server.access_log import log_discreetly
 from workbench.app.server.closed_pages import begin_upkeep, forget
 from workbench.app.server.config import APP, server_options
-from workbench.app.server.health import HealthHandler
-from workbench.app.server.session_limit import SessionLimit
+from workbench.app.server.session_limit import HealthHandler, SessionLimit
 from workbench.app.session import Session
 from workbench.app.url_state import Address
 from workbench.app.widgets.theme import TITLE
@@ -38,15 +37,16 @@ if TYPE_CHECKING:
 def session(site: Site, *, first: str = "") -> Session:
     """Return the app for the session that is being opened.
 
-    Its address says what is shown at first, such as `?slide=NAME&normalize=METHOD`;
-    `Address` has all of it. `first` is the slide otherwise.
+    The query of its URL sets what is shown first, such as
+    `?slide=NAME&normalize=METHOD`; see `Address`. Without a slide there, `first` is
+    opened.
     """
     asked = Address.parse(pn.state.session_args)
     document = pn.state.curdoc
     if document is not None:
         begin_upkeep()
     app = Session(site)
-    # Panel keeps it by the document, and forgets a document that nothing else keeps.
+    # Weak, as Panel keeps the handler by document, and would keep the app alive.
     failed = WeakMethod(app.background.failed)
     pn.config.exception_handler = lambda error: _tell_of(failed(), error)
     begun = asked.model_copy(update={"slide": asked.slide or first})
@@ -72,37 +72,38 @@ def _page(site: Site) -> Any:
 
 
 def serve(
-    site: Site, door: ServerConfig, *, started: Callable[[str], None] | None = None
+    site: Site, config: ServerConfig, *, started: Callable[[str], None] | None = None
 ) -> None:
-    """Serve the app until the process is told to end; then save what is running.
+    """Serve the app until SIGTERM or SIGINT; then save active runs.
 
     Parameters
     ----------
     site : Site
-    door : ServerConfig
+    config : ServerConfig
     started : callable, optional
-        Takes the app's URL once the server listens.
+        Called with the app's URL once the server listens.
 
     Raises
     ------
     OSError
-        If the port is taken.
+        If the port is in use.
     """
-    gate = SessionLimit(door.limits)
+    session_limit = SessionLimit(config.limits)
     apps = build_applications({APP: lambda: _page(site)}, title=TITLE)
     for app in apps.values():
-        app.add(gate)
-    options = server_options(door)
-    log_discreetly([*site.library.roots, site.run_library.folder], level=door.log_level)
-    health = {"health": partial(gate.health, site.run_library)}
+        app.add(session_limit)
+    options = server_options(config)
+    folders = [*site.library.roots, site.run_library.folder]
+    log_discreetly(folders, level=config.log_level)
+    health = {"health": partial(session_limit.health, site.run_library)}
     options["extra_patterns"].append(("/(?:health|liveness)", HealthHandler, health))
     server = pn.serve(apps, start=False, **options)
     server.start()
     if started is not None:
-        server.io_loop.add_callback(started, door.url)
+        server.io_loop.add_callback(started, config.url)
     loop = server.io_loop
     for kind in (signal.SIGTERM, signal.SIGINT):
-        # Bokeh's own says so on standard output first, and stays where that is closed.
+        # Bokeh's own handler prints first, and hangs if standard output is closed.
         loop.asyncio_loop.add_signal_handler(kind, loop.stop)
     try:
         loop.start()
@@ -112,7 +113,7 @@ def serve(
 
 
 if pn.state.served:  # true in the module that `panel serve` runs, not in an import
-    # Panel runs this file anew for each session of `panel serve`.
+    # Panel executes this file for each session of `panel serve`.
     _site = site_from_environment()
     log_discreetly([*_site.library.roots, _site.run_library.folder])
     _page(_site).servable()

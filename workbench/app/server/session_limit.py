@@ -1,4 +1,4 @@
-"""Limits concurrent sessions; health counters."""
+"""Limits concurrent sessions; reports health counters."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bokeh.application.handlers.handler import Handler
 from panel.config import config
-from tornado.web import HTTPError, decode_signed_value
+from tornado.web import HTTPError, RequestHandler, decode_signed_value
 
 from workbench.tileserver import REGISTRY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from workbench.app.catalog.runs import RunLibrary
     from workbench.app.server.config import Limits
 
-_FULL: Final = "All places are taken - close a page or try again in a minute"
+_FULL: Final = "Too many open pages - close one or try again in a minute"
 
 
 class SessionLimit(Handler):
@@ -34,10 +36,10 @@ class SessionLimit(Handler):
         self._since = time.monotonic()
 
     def modify_document(self, doc: Any) -> None:
-        """Leave the page to the app."""
+        """Do nothing: the app makes the page."""
 
     def process_request(self, request: Any) -> dict[str, Any]:
-        """Refuse a page that would be one too many, before anything is made for it."""
+        """Refuse a page beyond the limit, before anything is allocated for it."""
         user = _user(request)
         total = len(self._open) >= self.limits.sessions
         own = Counter(self._open.values())[user] if user else 0
@@ -46,11 +48,11 @@ class SessionLimit(Handler):
         return {}
 
     async def on_session_created(self, session_context: Any) -> None:
-        """Count a page in."""
+        """Count a page that was opened."""
         self._open[session_context.id] = _user(session_context.request)
 
     async def on_session_destroyed(self, session_context: Any) -> None:
-        """Count a page out."""
+        """Stop counting a page that was closed."""
         self._open.pop(session_context.id, None)
 
     def __len__(self) -> int:
@@ -58,7 +60,7 @@ class SessionLimit(Handler):
         return len(self._open)
 
     def health(self, run_library: RunLibrary) -> dict[str, Any]:
-        """Return how the server is: numbers only, as anybody may ask."""
+        """Return health counters: numbers only, as no login is needed."""
         return {
             "status": "ok",
             "sessions": len(self),
@@ -69,8 +71,21 @@ class SessionLimit(Handler):
         }
 
 
+class HealthHandler(RequestHandler):
+    """HTTP handler of `health`: numbers as JSON, without a login and without names."""
+
+    def initialize(self, health: Callable[[], dict[str, Any]]) -> None:
+        """Take the function that returns the numbers."""
+        self._health = health
+
+    def get(self) -> None:
+        """Send the numbers."""
+        self.set_header("Cache-Control", "no-store")
+        self.write(self._health())
+
+
 def _user(request: Any) -> str:
-    """Return the user of a request by its signed cookie, empty if there is none."""
+    """Return the user of a request from its signed cookie; empty without one."""
     cookie = request.cookies.get("user") if request is not None else None
     if cookie is None or not config.cookie_secret:
         return ""

@@ -1,1 +1,1 @@
-"""The viewer of a slide."""
+"""The deep-zoom viewer of a slide."""

@@ -1,4 +1,4 @@
-"""What can be drawn over a slide: layers, arrays, tables, HoloViews elements."""
+"""Converts arrays, tables and HoloViews elements into layers and glyphs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def layer_of(what: Any, size: tuple[int, int]) -> Layer | None:
-    """Return the layer of a heatmap, array or layer; None for anything else.
+    """Return a heatmap, array or layer as a layer; None for anything else.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def layer_of(what: Any, size: tuple[int, int]) -> Layer | None:
     Raises
     ------
     OutOfBoundsError
-        If an array has not two dimensions, or not the proportions of the slide.
+        If an array is not two-dimensional, or not of the slide's proportions.
     """
     if hasattr(what, "tile") and hasattr(what, "pyramid"):
         layer: Layer = what
@@ -43,25 +43,25 @@ def layer_of(what: Any, size: tuple[int, int]) -> Layer | None:
 
 
 def renderers_of(element: Any) -> list[Any]:
-    """Return the Bokeh renderers of an element or a table, new each time.
+    """Return new Bokeh renderers of an element or a table.
 
     Parameters
     ----------
     element : HoloViews object or DataFrame
-        In level-0 pixels; of a table, the columns `x` and `y` are points.
+        Element in level-0 pixels; a table has points in columns `x` and `y`.
 
     Raises
     ------
     OutOfBoundsError
         If a table has no columns `x` and `y`.
     """
-    import holoviews as hv  # noqa: PLC0415 - slow, for this only
+    import holoviews as hv  # noqa: PLC0415 - slow, needed here only
     from holoviews.plotting.bokeh import BokehRenderer  # noqa: PLC0415 - as above
 
     if isinstance(element, pd.DataFrame):
         if not {"x", "y"} <= set(element.columns):
             message = f"The table has no columns 'x' and 'y': {list(element.columns)}."
-            raise OutOfBoundsError(message, "Name them so, in level-0 pixels.")
+            raise OutOfBoundsError(message, "Add them, in level-0 pixels.")
         element = hv.Points(element[["x", "y"]])
     renderers: list[Any] = BokehRenderer.get_plot(element).state.renderers
     return renderers
@@ -69,7 +69,7 @@ def renderers_of(element: Any) -> list[Any]:
 
 def _heatmap_of(values: np.ndarray[Any, Any], size: tuple[int, int]) -> Heatmap:
     if values.ndim != 2 or not values.size:  # noqa: PLR2004 - rows and columns
-        message = f"An array of shape {values.shape} is no picture of values."
+        message = f"An array of shape {values.shape} is not two-dimensional."
         raise OutOfBoundsError(message, "Give one of shape (rows, columns).")
     cell = size[0] / values.shape[1]
     if abs(values.shape[0] * cell - size[1]) > cell:

@@ -1,7 +1,7 @@
-"""The browser's modules as bundles: a component of Panel takes a single file.
+"""Reads the JavaScript bundles: a component of Panel takes a single file.
 
-`make bundles` makes them with esbuild and they are committed, so that neither an
-installation nor a start needs Node.js (docs/decisions/010-browser-bundles.md).
+`make bundles` builds them with esbuild and they are committed, so that neither the
+installation nor the app needs Node.js (docs/decisions/010-browser-bundles.md).
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from importlib.resources import files
 
 
 def bundle(name: str) -> str:
-    """Return a bundle: one module with all that it imports.
+    """Return a bundle: a module with everything that it imports.
 
     Parameters
     ----------
     name : str
-        As in `scripts/bundle.mjs`: "stage", "tunnel" or "cell".
+        Name in `scripts/bundle.mjs`: "stage", "tunnel" or "cell".
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A layer in a viewer: under which keys it is served, and what the browser is told."""
+"""Layers of a viewer: their registration with the tile server, and their specs."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Objects:
-    """What the browser is told about objects that it colours itself."""
+class InstancesSpec:
+    """Message to the browser: instances of a layer that the browser colours."""
 
     url: str
     version: str
     from_zoom: int
-    """The first zoom at which tiles say whose each pixel is."""
+    """First zoom level whose tiles hold the number of each pixel's instance."""
 
     colours_url: str
-    """Of the one tile that holds the colour of each object."""
+    """URL of the one tile that holds the colour of each instance."""
 
     palette: tuple[int, ...]
-    """Red, green, blue and opacity of the inside and the border of each colour."""
+    """Red, green, blue and opacity of interior and border of each colour."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """What the browser is told about one layer."""
+class LayerSpec:
+    """Message to the browser: one layer."""
 
     id: str
     url: str
@@ -45,15 +45,15 @@ class Shown:
     smooth: bool
     swiped: bool = False
     overlay: bool = False
-    """Whether it says something about the slide, and can be hidden to see it."""
+    """Whether the layer is an overlay, which can be hidden to see the slide."""
 
-    objects: Objects | None = None
+    instances: InstancesSpec | None = None
     readable: bool = False
-    """Whether it has values to tell of where one points."""
+    """Whether the layer has values for the readout at the pointer."""
 
 
-class Service:
-    """Serves the parts of one layer, each under a key of its own.
+class LayerRegistration:
+    """Registers the parts of one layer with a tile server, each with its own key.
 
     Parameters
     ----------
@@ -61,9 +61,9 @@ class Service:
     base : str
         URL of the tile server, relative to the page.
     owner : str
-        The user whose layer it is; nobody else is given its tiles.
+        User to whom the tiles are served, and to no other.
     on_error : callable, optional
-        Told of tiles that cannot be drawn.
+        Called with the error of each tile that cannot be drawn.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Service:
         self._served: dict[str, tuple[str, Layer]] = {}
 
     def serve(self, part: str, layer: Layer) -> None:
-        """Serve a layer as this part from now on."""
+        """Serve a layer as this part, in place of the one before."""
         key, old = self._served.get(part, ("", None))
         if not key:
             key = self._registry.register(
@@ -95,7 +95,7 @@ class Service:
         return self._served[part][0]
 
     def url(self, part: str) -> str:
-        """Return where the tiles of a part are."""
+        """Return the URL of the tiles of a part."""
         return f"{self._base}{self.key(part)}"
 
     def version(self, part: str) -> str:
@@ -103,7 +103,7 @@ class Service:
         return self._registry.version(self.key(part))
 
     def release(self) -> None:
-        """Serve nothing of it any more."""
+        """Stop serving all parts."""
         for key, _ in self._served.values():
             self._registry.release(key)
 
@@ -114,19 +114,19 @@ class LayerHandle:
     Parameters
     ----------
     layer : Layer
-    service : Service
+    registration : LayerRegistration
     publish : callable
-        Called when the browser has to be told.
+        Called when the spec has changed.
     name : str
-        What it is called; empty: as the layer that is shown is called now.
+        Name; empty for that of the layer currently drawn.
     **look
-        Of `Shown`: `opacity`, `visible` and `smooth`.
+        Fields of `LayerSpec`: `opacity`, `visible` and `smooth`.
     """
 
     def __init__(
         self,
         layer: Layer,
-        service: Service,
+        registration: LayerRegistration,
         publish: Callable[[], None],
         *,
         name: str,
@@ -134,21 +134,22 @@ class LayerHandle:
     ) -> None:
         self._name = name
         self._publish = publish
-        self._service = service
+        self._registration = registration
         self._serve(layer)
-        key, url = service.key("tiles"), service.url("tiles")
+        key, url = registration.key("tiles"), registration.url("tiles")
         overlay = layer.legend is not None
-        self.shown = Shown(id=key, url=url, overlay=overlay, **look, **self._facts())
-        """What the browser is told."""
+        facts = self._facts()
+        self.shown = LayerSpec(id=key, url=url, overlay=overlay, **look, **facts)
+        """Message to the browser."""
 
     @property
     def name(self) -> str:
-        """What it is called: by whoever added it, or as what is drawn now."""
+        """Name given when it was added, or that of the layer currently drawn."""
         return self._name or self._layer.name
 
     @property
     def layer(self) -> Layer:
-        """What is drawn; assigning another one changes the picture in place."""
+        """Layer currently drawn; assign another one to replace it in place."""
         return self._layer
 
     @layer.setter
@@ -158,7 +159,7 @@ class LayerHandle:
 
     @property
     def opacity(self) -> float:
-        """0 (not drawn) to 1."""
+        """Opacity, 0 (not drawn) to 1."""
         return self.shown.opacity
 
     @opacity.setter
@@ -167,7 +168,7 @@ class LayerHandle:
 
     @property
     def visible(self) -> bool:
-        """Whether it is drawn."""
+        """Whether the layer is drawn."""
         return self.shown.visible
 
     @visible.setter
@@ -176,7 +177,7 @@ class LayerHandle:
 
     @property
     def swiped(self) -> bool:
-        """Whether it is drawn right of the viewer's divider only, if there is one."""
+        """Whether the layer is drawn only right of the viewer's divider, if any."""
         return self.shown.swiped
 
     @swiped.setter
@@ -184,7 +185,7 @@ class LayerHandle:
         self._change(swiped=bool(swiped))
 
     def reading(self, x: float, y: float) -> str:
-        """Return what it says at a level-0 point, such as "tumour 0.83"; or nothing."""
+        """Return the value at a level-0 point, as "tumour 0.83"; or an empty text."""
         layer = self._layer
         if not (self.visible and isinstance(layer, ReadableLayer)):
             return ""
@@ -196,36 +197,36 @@ class LayerHandle:
         return f"{self.name} {text}"
 
     def refresh(self) -> None:
-        """Draw anew what has changed since; costs nothing where nothing has."""
+        """Redraw tiles that have changed; cheap if none have."""
         self._change(**self._facts())
 
     def release(self) -> None:
-        """Serve it no longer."""
-        self._service.release()
+        """Stop serving the layer."""
+        self._registration.release()
 
     def _serve(self, layer: Layer) -> None:
         self._layer = layer
-        self._service.serve("tiles", layer)
+        self._registration.serve("tiles", layer)
         if isinstance(layer, InstancesLayer):
-            self._service.serve("objects", layer.instance_numbers)
-            self._service.serve("colours", layer.colours)
+            self._registration.serve("instances", layer.instance_numbers)
+            self._registration.serve("colours", layer.colours)
 
     def _facts(self) -> dict[str, Any]:
-        """Return what the layer decides of what the browser is told."""
-        layer, service = self._layer, self._service
+        """Return the fields of the spec that follow from the layer."""
+        layer, registration = self._layer, self._registration
         facts: dict[str, Any] = {
-            "version": service.version("tiles"),
+            "version": registration.version("tiles"),
             "tile_px": layer.pyramid.tile_px,
             "max_zoom": layer.pyramid.max_zoom,
             "readable": isinstance(layer, ReadableLayer),
         }
         if isinstance(layer, InstancesLayer):
-            version = service.version("colours")
-            facts["objects"] = Objects(
-                url=service.url("objects"),
-                version=service.version("objects"),
+            version = registration.version("colours")
+            facts["instances"] = InstancesSpec(
+                url=registration.url("instances"),
+                version=registration.version("instances"),
                 from_zoom=layer.instances_from_zoom,
-                colours_url=f"{service.url('colours')}/0/0/0?v={version}",
+                colours_url=f"{registration.url('colours')}/0/0/0?v={version}",
                 palette=tuple(layer.palette.ravel().tolist()),
             )
         return facts

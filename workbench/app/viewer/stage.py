@@ -1,4 +1,4 @@
-"""The browser's half of the viewer: its figure, and what it is told."""
+"""The viewer's browser component: its figure and its synchronized parameters."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _BROWSER: Final = Path(__file__).parent / "browser"
 
 
 class TileStage(JSComponent):
-    """The browser's half of the viewer; `browser/stage.js` explains itself."""
+    """The viewer's browser component; see `browser/stage.js`."""
 
     figure = Child()
     size = param.List(doc="Width and height of the slide, in level-0 pixels.")
     mpp = param.Number(default=None, allow_None=True)
-    layers = param.List(doc="Of `Shown`, as dictionaries, bottom first.")
+    layers = param.List(doc="Each a `LayerSpec` as a dictionary, bottom first.")
     goal = param.Dict(
         default={},
-        doc="Where to go: x, y, downsample; or a box, None for the whole slide.",
+        doc="View to show: x, y, downsample; or a box, None for the whole slide.",
     )
-    seen = param.Dict(default={}, doc="Where one is, and the box in view.")
+    seen = param.Dict(default={}, doc="Current view, and the box in view.")
     selection = param.List(default=None, allow_None=True)
     tapped = param.Dict(default={})
     mode = param.Selector(default="pan", objects=["pan", "select"])
@@ -43,45 +43,45 @@ class TileStage(JSComponent):
     swipe = param.Number(default=None, allow_None=True)
     lock = param.String()
     annotations = param.String(doc="All marks, as JSON; `annotations.js` reads it.")
-    annotation_changes = param.Dict(default={}, doc="Marks to put, and ids gone.")
-    annotation_chosen = param.String(doc="Id of the one that is chosen.")
-    annotation_tool = param.String(doc="What is drawn with; empty: nothing.")
-    annotation_steps = param.List(default=[False, False], doc="Undo, redo: possible?")
-    objects_chosen = param.Integer(doc="How many objects are chosen.")
-    told = param.Dict(default={}, doc="A sentence, whether it can be undone, numbered.")
-    markable = param.Boolean(default=False, doc="Whether somebody keeps what is drawn.")
-    annotation_edits = param.List(doc="What was drawn or changed, in order, numbered.")
+    annotation_changes = param.Dict(default={}, doc="Marks to draw, ids to remove.")
+    annotation_chosen = param.String(doc="Id of the selected annotation, or empty.")
+    annotation_tool = param.String(doc="Active drawing tool; empty for none.")
+    annotation_steps = param.List(default=[False, False], doc="Can undo, can redo.")
+    instances_chosen = param.Integer(doc="Number of selected instances.")
+    toast = param.Dict(default={}, doc="`text`, `undo` (has a button), `number`.")
+    markable = param.Boolean(default=False, doc="Whether drawings are saved.")
+    annotation_edits = param.List(doc="Edits of the user, in order, numbered.")
     annotation_answered = param.Dict(
-        default={}, doc="The `number` of the last edit that was done or refused."
+        default={}, doc="`number` of the last edit that was saved or refused."
     )
     annotation_slot = param.String(
-        doc="Under which the browser keeps what is not saved yet; names nobody."
+        doc="Key of unsaved edits in the browser's storage; contains no names."
     )
     annotations_shown = param.Boolean(default=True)
-    pointed = param.Dict(default={}, doc="Where the pointer rests, numbered.")
-    readings = param.Dict(default={}, doc="What layers say there: `number`, `texts`.")
-    object_pointed = param.Dict(default={}, doc="Id of the object at the pointer.")
-    object_said = param.Dict(default={}, doc="That id, and what to say of it.")
+    pointed = param.Dict(default={}, doc="Position of the pointer, numbered.")
+    readings = param.Dict(default={}, doc="Values there: `number`, `texts`.")
+    instance_pointed = param.Dict(default={}, doc="Id of the instance at the pointer.")
+    instance_facts = param.Dict(default={}, doc="That id, and its values as text.")
 
-    _busy__ignore: ClassVar[list[str]] = ["seen", "pointed", "object_pointed"]
-    """What moves with the mouse tells nobody that the server has work."""
+    _busy__ignore: ClassVar[list[str]] = ["seen", "pointed", "instance_pointed"]
+    """Parameters that follow the mouse, which do not show the server as busy."""
 
     _esm: ClassVar[str] = bundle("stage")
     _stylesheets: ClassVar[list[str]] = [(_BROWSER / "stage.css").read_text()]
 
     @classmethod
     def _patch_datamodel_ref(cls, props: Any, ref: str) -> None:
-        """Mark it once: Panel looks through the whole figure at each change."""
+        """Patch the reference once: Panel searches the whole figure at each change."""
         if f"__ref:{ref}" not in getattr(props, "data", props).tags:
             super()._patch_datamodel_ref(props, ref)
 
 
 def slide_figure(size: tuple[int, int]) -> bokeh_figure:
-    """Return a bare figure in level-0 pixels, y down, with room for the tiles."""
+    """Return a figure without axes in level-0 pixels, y down, for the tiles."""
     width, height = size
     pan, wheel = PanTool(name="pan"), WheelZoomTool(zoom_on_axis=False)
     figure = bokeh_figure(
-        # What the browser does to the ranges is told once, by the stage.
+        # The stage reports changes of the ranges, so Bokeh need not.
         x_range=Range1d(0, width, syncable=False),
         y_range=Range1d(height, 0, syncable=False),
         tools=[pan, wheel, BoxSelectTool(name="select"), TapTool()],
@@ -92,14 +92,14 @@ def slide_figure(size: tuple[int, int]) -> bokeh_figure:
         sizing_mode="stretch_both",
         min_border=0,
         outline_line_color=None,
-        # The stage's own ground shows through; themes set colours, not alphas.
+        # Transparent over the stage's background; themes set colours, not alphas.
         background_fill_alpha=0,
         border_fill_alpha=0,
         lod_threshold=None,
     )
     figure.axis.visible = False
     figure.grid.visible = False
-    # Hidden until the browser's half has taken over its painting.
+    # Hidden until the browser component has replaced its painting.
     figure.add_tile(TMSTileSource(url=""), name="tiles", visible=False)
     figure.add_layout(
         BoxAnnotation(

@@ -1,4 +1,4 @@
-"""The viewer: a slide and what is known about it, as layers, at any zoom."""
+"""`Viewer`: deep zoom of a slide with layers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import panel as pn
 import param
 
 from workbench.app.viewer.drawn import layer_of, renderers_of
-from workbench.app.viewer.layer_handle import LayerHandle, Service
+from workbench.app.viewer.layer_handle import LayerHandle, LayerRegistration
 from workbench.app.viewer.stage import TileStage, slide_figure
 from workbench.app.widgets.debounce import call_after
 from workbench.geometry import Box
@@ -29,80 +29,80 @@ _OVERLAY_OPACITY: Final = 0.6
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Where one looks: the centre, and how much of the slide a pixel shows."""
+    """Position and scale of a viewer."""
 
     x: float
     y: float
     """Centre, in level-0 pixels."""
 
     downsample: float
-    """Level-0 pixels for each CSS pixel of the screen."""
+    """Level-0 pixels per CSS pixel of the screen."""
 
 
 class Viewer(pn.viewable.Viewer):
     """A slide at any zoom, with layers over it.
 
-    Draw on `figure` (a Bokeh figure whose coordinates are level-0 pixels, x right,
-    y down) whatever else shall lie over the slide, and with `draw` what HoloViews and
-    hvPlot make. `view`, `viewport`, `selection` and `tap` follow the user: watch them,
-    bind functions to them (`pn.bind(f, viewer.param.tap)`), or let them drive a
-    `DynamicMap` (`hv.streams.Params(viewer, ["tap"])`).
+    `draw` adds elements of HoloViews and hvPlot; `figure` is a Bokeh figure for other
+    glyphs, whose coordinates are level-0 pixels, x right, y down. `view`, `viewport`,
+    `selection` and `tap` follow the user: watch them, bind functions to them
+    (`pn.bind(f, viewer.param.tap)`), or use them in a `DynamicMap`
+    (`hv.streams.Params(viewer, ["tap"])`).
 
-    Change it from the thread that holds the document, as everything of Panel.
+    Like all of Panel, change it only in the thread that holds the document.
 
     Parameters
     ----------
     slide : Slide
     layers : sequence of Layer, optional
-        What is drawn, bottom first; more can be added with `add_layer`.
+        Layers, bottom first; more can be added with `add_layer`.
     registry : TileRegistry, optional
-        Where the tiles are served from; the process's own by default.
+        Registry that serves the tiles; that of the process by default.
     tile_base : str
         URL of the tile server, relative to the page.
     on_error : callable, optional
-        Told of tiles that cannot be drawn, in whichever thread tried.
+        Called with the error of each tile that cannot be drawn, in any thread.
     **params
-        Of Panel: `height`, `sizing_mode` and so on.
+        Parameters of Panel: `height`, `sizing_mode` and so on.
     """
 
     view = param.ClassSelector(
         class_=View,
         default=None,
         allow_None=True,
-        doc="Where one looks; None until it is shown. Assign to go there.",
+        doc="Current view; None until it is shown. Assign to move the view.",
     )
     viewport = param.ClassSelector(
         class_=Box,
         default=None,
         allow_None=True,
-        doc="What is in view, in level-0 pixels; None until it is shown.",
+        doc="Box in view, in level-0 pixels; None until it is shown.",
     )
     selection = param.ClassSelector(
         class_=Box,
         default=None,
         allow_None=True,
-        doc="The box that was drawn, in level-0 pixels.",
+        doc="Box drawn by the user, in level-0 pixels.",
     )
     tap = param.Tuple(
-        default=None, allow_None=True, length=2, doc="The last point clicked (x, y)."
+        default=None, allow_None=True, length=2, doc="Last point clicked, (x, y)."
     )
     mode = param.Selector(
-        default="pan", objects=["pan", "select"], doc="What dragging does."
+        default="pan", objects=["pan", "select"], doc="Action of a drag."
     )
     turn = param.Integer(
-        default=0, bounds=(0, 3), doc="Quarters by which the slide is turned clockwise."
+        default=0, bounds=(0, 3), doc="Clockwise rotation of the slide, in quarters."
     )
     mirrored = param.Boolean(
-        default=False, doc="Whether left and right are swapped, before turning."
+        default=False, doc="Whether the slide is mirrored, before rotation."
     )
     swipe = param.Number(
         default=None,
         allow_None=True,
         bounds=(0, 1),
-        doc="Where the divider stands, as a share of the width; None: there is none.",
+        doc="Position of the divider, as a share of the width; None: no divider.",
     )
     lock = param.String(
-        doc="Viewers of a page with the same name here move together; empty: alone."
+        doc="Viewers of a page with the same lock move together; empty: none."
     )
 
     def __init__(
@@ -159,7 +159,7 @@ class Viewer(pn.viewable.Viewer):
 
     @property
     def stage(self) -> TileStage:
-        """The browser's half, for parts of it that have a Python half of their own."""
+        """The browser component, for parts of the app that extend it."""
         return self._stage
 
     def add_layer(
@@ -172,26 +172,26 @@ class Viewer(pn.viewable.Viewer):
         smooth: bool | None = None,
         under: LayerHandle | None = None,
     ) -> LayerHandle:
-        """Draw a layer over those already there.
+        """Add a layer on top of the others.
 
         Parameters
         ----------
         layer : Layer
         name : str, optional
-            By default that of the layer that is drawn at the time.
+            Name of the layer; by default that of the layer currently drawn.
         opacity : float
             0 to 1.
         visible : bool
         smooth : bool, optional
             Whether to interpolate between pixels on the screen; by default not
-            for layers with a legend, whose colours mean something.
+            for layers with a legend, whose colours stand for values.
         under : LayerHandle, optional
-            The layer of this viewer to draw it under; by default it is on top.
+            Layer of this viewer below which to add it; by default it is on top.
         """
-        owner = pn.state.user or ""  # nobody else is given these tiles
+        owner = pn.state.user or ""  # tiles are served to this user only
         handle = LayerHandle(
             layer,
-            Service(self.registry, self._base, owner, self._on_error),
+            LayerRegistration(self.registry, self._base, owner, self._on_error),
             self._publish,
             name=name,
             opacity=opacity,
@@ -210,9 +210,9 @@ class Viewer(pn.viewable.Viewer):
         Parameters
         ----------
         what : HoloViews object, DataFrame, array, Heatmap or Layer
-            Elements: points, polygons, paths, rectangles, labels, or an overlay of
-            them, as HoloViews and hvPlot make them. Of a table, the columns `x` and `y`
-            are points. An array (rows, columns) covers the whole slide.
+            Elements of HoloViews or hvPlot: points, polygons, paths, rectangles,
+            labels, or an overlay of them. A table is drawn as points at its columns
+            `x` and `y`. An array (rows, columns) covers the whole slide.
 
         Raises
         ------
@@ -229,25 +229,25 @@ class Viewer(pn.viewable.Viewer):
 
         document = self.figure.document
         if document is not None and document.session_context:
-            # Bokeh's own models are changed while the document is locked.
+            # Models of Bokeh may be changed only while the document is locked.
             document.add_next_tick_callback(draw)
         else:
             draw()
 
     def remove_layer(self, handle: LayerHandle) -> None:
-        """Take a layer away, and stop serving it."""
+        """Remove a layer, and stop serving it."""
         self.layers.remove(handle)
         self._publish()
-        # What the browser has just asked for is still answered.
+        # Requests that the browser has just sent are still answered.
         call_after(_GRACE_MS, handle.release)
 
     def clear(self) -> None:
-        """Take all layers away, as `remove_layer` does."""
+        """Remove all layers."""
         for handle in list(self.layers):
             self.remove_layer(handle)
 
     def close(self) -> None:
-        """Serve nothing more: nobody looks, so nothing is repainted either."""
+        """Stop serving all layers of this viewer, without repainting it."""
         for handle in self._known:
             handle.release()
 
@@ -257,15 +257,14 @@ class Viewer(pn.viewable.Viewer):
         *,
         downsample: float | None = None,
     ) -> None:
-        """Look at a place.
+        """Move the view.
 
         Parameters
         ----------
         place : Box, (x, y) or "slide"
-            What to fit into the view, or the point to centre.
+            Box or slide to fit into the view, or point to centre.
         downsample : float, optional
-            Level-0 pixels for each CSS pixel; for a point only, and by default as
-            it is now.
+            Level-0 pixels per CSS pixel, for a point only; by default unchanged.
         """
         if place == "slide":
             self._go({"box": None})
@@ -277,11 +276,11 @@ class Viewer(pn.viewable.Viewer):
             self.view = View(x, y, downsample or now)
 
     def set_mpp(self, mpp: float | None) -> None:
-        """Let the scale bar speak of micrometres (None: of pixels)."""
+        """Set the pixel size of the scale bar; with None it shows pixels."""
         self._stage.mpp = mpp
 
     def _go(self, goal: dict[str, Any]) -> None:
-        # The number lets the same goal be given twice.
+        # The number makes a repeated goal a change.
         self._stage.goal = {**goal, "number": next(self._numbers)}
 
     def _publish(self) -> None:
@@ -303,7 +302,7 @@ class Viewer(pn.viewable.Viewer):
         whole = Box(0, 0, *self.slide.size)
         box = Box(*event.new).intersection(whole) if event.new else None
         self.selection = box if box and box.area else None
-        self._selection_changed()  # the browser may have drawn beyond the slide
+        self._selection_changed()  # the drawn box may extend beyond the slide
 
     def _tapped(self, event: param.parameterized.Event) -> None:
         self.tap = (event.new["x"], event.new["y"])

@@ -1,1 +1,1 @@
-"""Widgets that panels are made of."""
+"""Widgets of the panels."""

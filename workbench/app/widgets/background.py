@@ -1,4 +1,4 @@
-"""Slow work off the event loop, and what to tell the user when it fails."""
+"""Runs slow work in threads, and shows its errors to the user."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ T = TypeVar("T")
 
 _log = logging.getLogger("workbench.app")
 _SAID: Final = 5
-"""Damaged lines that are told one by one."""
+"""Largest number of damaged lines that are listed."""
 
 _WORKERS: Final = ThreadPoolExecutor(8, thread_name_prefix="workbench-app")
 _IDLERS: Final = ThreadPoolExecutor(2, thread_name_prefix="workbench-idle")
-"""For what is only nice to have: it never keeps waiting what somebody asked for."""
+"""Threads for optional work, which must not delay work that the user requested."""
 
 
 def explain(error: BaseException) -> str:
-    """Return what to tell a user of an error, without a traceback.
+    """Return the message of an error for the user, without a traceback.
 
-    What a user can do something about explains itself. Anything else is logged in
-    full under a number, and the user is told the number.
+    A `WorkbenchError` has its own message. Any other error is logged in full under a
+    number, and the message contains the number.
     """
     if isinstance(error, WorkbenchError):
         return str(error)
@@ -47,14 +47,14 @@ def explain(error: BaseException) -> str:
 
 
 def explain_damage(what: str, lines: Sequence[str]) -> str:
-    """Return what to tell a user of damaged lines in a file; empty if there are none.
+    """Return a message about damaged lines in a file; empty if there are none.
 
     Parameters
     ----------
     what : str
-        What the file holds, such as "annotations".
+        Content of the file, such as "annotations".
     lines : sequence of str
-        What is wrong with each line.
+        Problem of each damaged line.
     """
     if not lines:
         return ""
@@ -64,15 +64,15 @@ def explain_damage(what: str, lines: Sequence[str]) -> str:
 
 
 class Background:
-    """Works in threads and comes back to the session's document with the answer.
+    """Runs functions in threads, and hands their results to the session.
 
     Parameters
     ----------
     tell : callable
-        Takes the sentence that explains an error to the user.
+        Shows a message to the user.
     document : bokeh Document, optional
-        Of the session; the current one by default. Without any (no server is
-        running) everything happens at once, in the caller's thread.
+        Document of the session; the current one by default. Without one (no server is
+        running) everything runs at once, in the caller's thread.
     """
 
     def __init__(
@@ -92,14 +92,14 @@ class Background:
         slot: str = "",
         otherwise: Callable[[], None] | None = None,
     ) -> None:
-        """Do `work` in a thread, then give its answer to `then` in the session.
+        """Run `work` in a thread, then call `then` with its result in the session.
 
         Parameters
         ----------
         slot : str
-            Where several works of one slot overlap, only the newest comes back.
+            If several works of one slot overlap, only the result of the newest is used.
         otherwise : callable, optional
-            Called in the session after the user was told of an error.
+            Called in the session after an error was shown to the user.
         """
         ticket = object()
         if slot:
@@ -118,7 +118,7 @@ class Background:
         def attempt() -> None:
             try:
                 answer = work()
-            except Exception as error:  # noqa: BLE001 - the user is told, below
+            except Exception as error:  # noqa: BLE001 - shown to the user, below
                 failed = error
                 self.later(lambda: finish(None, failed))
             else:
@@ -130,13 +130,13 @@ class Background:
             _WORKERS.submit(attempt)
 
     def quietly(self, work: Callable[[], None]) -> None:
-        """Do what is nice to have in a thread; if it fails, it is only logged."""
+        """Run optional work in a thread; if it fails, the error is only logged."""
 
         def attempt() -> None:
             try:
                 if not self._closed.is_set():
                     work()
-            except Exception:  # noqa: BLE001 - nothing that anybody waits for
+            except Exception:  # noqa: BLE001 - optional work
                 _log.debug("optional work failed", exc_info=True)
 
         if self._document is None:
@@ -145,26 +145,26 @@ class Background:
             _IDLERS.submit(attempt)
 
     def say(self, sentence: str) -> None:
-        """Tell the user something that is worth a notice, as plain text."""
+        """Show a message to the user, as plain text."""
         self._tell(sentence)
 
     def failed(self, error: BaseException) -> None:
-        """Tell the user of an error that nothing else has caught.
+        """Show an uncaught error to the user.
 
-        The session's `pn.config.exception_handler`: whatever a button or a widget
-        sets off ends here if it fails.
+        The session's `pn.config.exception_handler`: it handles the errors of all
+        callbacks of widgets.
         """
         self._tell(explain(error))
 
     def guard(self, call: Callable[..., Any], *arguments: Any) -> None:
-        """Call, and tell the user in a sentence if that fails."""
+        """Call a function, and show its error to the user if it fails."""
         try:
             call(*arguments)
-        except Exception as error:  # noqa: BLE001 - the user is told
+        except Exception as error:  # noqa: BLE001 - shown to the user
             self._tell(explain(error))
 
     def later(self, call: Callable[[], None]) -> None:
-        """Call in the session's document, from any thread; not once it is closed."""
+        """Call a function in the session, from any thread; not after it was closed."""
         document = self._document
         if self._closed.is_set():
             return
@@ -183,9 +183,9 @@ class Background:
             self._closed.set()
 
     def settled(self, call: Callable[[], None], *, slot: str) -> None:
-        """Call in the session once nothing of a slot was asked for a moment.
+        """Call a function in the session, debounced per slot.
 
-        For what may come after that which is looked at.
+        For work that may follow after the drawing of the view.
         """
 
         def inside() -> None:
@@ -195,7 +195,7 @@ class Background:
         self._settling.setdefault(slot, Debounce(self._document))(inside)
 
     def every(self, milliseconds: int, call: Callable[[], None]) -> Callable[[], None]:
-        """Call in the session's document again and again; return what ends it."""
+        """Call periodically in the session; return a function that stops it."""
         if self._document is None:
             return lambda: None
         with set_curdoc(self._document):
@@ -210,11 +210,11 @@ class Background:
         return stop
 
     def forget(self, slot: str) -> None:
-        """Let nothing come back that was begun in a slot."""
+        """Discard the pending results of a slot."""
         self._newest.pop(slot, None)
         if slot in self._settling:
             self._settling[slot].forget()
 
     def close(self) -> None:
-        """Bring nothing back any more: the session is over."""
+        """Discard all pending results: the session has ended."""
         self._closed.set()

@@ -1,4 +1,4 @@
-"""The page's connection to its server: what the browser does when it is lost."""
+"""Detects in the browser that the connection to the server is lost."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ NOWHERE: Final[dict[str, Any]] = {
     "margin": 0,
     "styles": {"position": "absolute"},
 }
-"""Layout of a component that shows nothing by itself."""
+"""Layout of a component without a visible part of its own."""
 
 
 class Connection(JSComponent):
-    """Lays a veil over the page while its server cannot be reached."""
+    """Covers the page while its server cannot be reached."""
 
-    alive = param.String("health", doc="What answers while it can, from the page.")
+    alive = param.String("health", doc="URL of health checks, relative to the page.")
     notebook = param.Boolean(default=False, doc="Whether the server is a kernel's.")
 
     _esm: ClassVar[Path] = _HERE / "connection.js"

@@ -1,4 +1,4 @@
-"""Widgets in the app's one style; those of a recipe are made from its fields."""
+"""Widgets in the style of the app, and widgets for the fields of a recipe."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ STYLE: Final[dict[str, Any]] = {
     "sizing_mode": "stretch_width",
     "margin": (4, 0),
 }
-"""What small widgets in a drawer share."""
+"""Parameters of small widgets in the sidebar."""
 
 _SMALL_LABEL: Final = "fieldset > label.MuiFormLabel-root { font-size: 11px }"
 _FLAT: Final[dict[str, Any]] = {"sizing_mode": "stretch_width", "margin": (4, 0)}
 
 _AT_ONCE: Final = ["value"]
-"""Properties of which Panel tells at once; of others it waits 50 ms for more moves."""
+"""Properties that Panel sends immediately; changes of others are debounced by 50 ms."""
 
 
 class PromptSlider(pmui.FloatSlider):
-    """A slider that is followed as it moves."""
+    """A slider that sends its value while it moves."""
 
     _priority_changes = _AT_ONCE
 
 
 class PromptRangeSlider(pmui.RangeSlider):
-    """A slider of two ends that is followed as it moves."""
+    """A range slider that sends its values while it moves."""
 
     _priority_changes = _AT_ONCE
 
 
 def recipe_widgets(names: Iterable[str]) -> dict[str, Any]:
-    """Return a widget for each of these fields of a recipe, by name."""
+    """Return the widgets of some fields of a recipe, by name."""
     known = {option.name: option for option in options()}
     return {name: widget_for(known[name]) for name in names}
 
@@ -58,11 +58,11 @@ def widget_for(option: Option) -> Any:
             )
         case "switch":
             return pmui.Switch(value=option.default, **shared)
-        case "whole" if option.choices:  # a number, or a word in its place
+        case "whole" if option.choices:  # a number or a word
             return pmui.TextInput(value=str(option.default), **shared)
         case "whole":
             return pmui.IntInput(value=option.default, start=low, end=high, **shared)
-        case "number" if option.default is None:  # which no slider can say
+        case "number" if option.default is None:  # a slider has no empty value
             return pmui.FloatInput(value=None, start=low, end=high, **shared)
         case "number" if low is not None and high is not None:
             return pmui.FloatSlider(
@@ -80,32 +80,32 @@ def widget_for(option: Option) -> Any:
 
 
 def button(label: str, *, icon: str = "", main: bool = False, **more: Any) -> Any:
-    """Return a button; `main` for the one that a section is about."""
+    """Return a button; `main` for the primary one of a section."""
     look = {"variant": "contained" if main else "outlined", "color": "primary"}
     return pmui.Button(label=label, icon=icon or None, **{**STYLE, **look, **more})
 
 
 def note(text: str = "", **more: Any) -> Any:
-    """Return a line of small, quiet text."""
+    """Return a line of small, muted text."""
     look: dict[str, Any] = {"variant": "caption", "margin": (0, 2)}
     look |= {"sizing_mode": "stretch_width", **more}
     sx = {"color": "text.secondary", "overflowWrap": "anywhere", "lineHeight": 1.4}
-    sx |= {"display": "block"}  # in a line of its own height, not of the page's
+    sx |= {"display": "block"}  # own line height, not the page's
     return Text(text, sx=sx, **look)
 
 
 def stack(*children: Any, **more: Any) -> Any:
-    """Return children one under the other."""
+    """Return a column of children."""
     return pmui.Column(*children, **{**_FLAT, "margin": 0, **more})
 
 
 def side_by_side(*children: Any, **more: Any) -> Any:
-    """Return children next to each other."""
+    """Return a row of children."""
     return pmui.Row(*children, **{**_FLAT, "margin": 0, "sx": {"gap": "8px"}, **more})
 
 
 def choice(label: str, options: Iterable[str], value: str) -> Any:
-    """Return a few buttons of which one is chosen."""
+    """Return a group of toggle buttons, one of which is selected."""
     return pmui.RadioButtonGroup(
         label=label,
         options=list(options),
@@ -116,6 +116,6 @@ def choice(label: str, options: Iterable[str], value: str) -> Any:
 
 
 def floating(**edges: int) -> dict[str, str]:
-    """Return the style of what floats over the slide, so many pixels from edges."""
+    """Return the style of an element that floats over the slide, by edge distances."""
     place = {edge: f"{pixels}px" for edge, pixels in edges.items()}
     return {"position": "absolute", "z-index": "5", "width": "auto", **place}

@@ -1,4 +1,4 @@
-"""Calls that wait: until nothing more is asked for, or for a while."""
+"""Debounced and delayed calls."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from bokeh.document import Document
 
 SETTLED_MS: Final = 150
-"""Without another call, after which a user has come to rest."""
+"""Milliseconds without another call after which a debounced call is made."""
 
 
 class Debounce:
-    """Makes the last of several calls that follow each other closely.
+    """Makes only the last of several calls in quick succession.
 
     Parameters
     ----------
     document : bokeh Document, optional
-        Of the session; the current one of each call by default.
+        Document of the session; by default the current one of each call.
     """
 
     def __init__(self, document: Document | None = None) -> None:
@@ -40,21 +40,21 @@ class Debounce:
         call_after(SETTLED_MS, settled, self._document)
 
     def forget(self) -> None:
-        """Do not make the call that waits."""
+        """Cancel the pending call."""
         self._last = None
 
 
 def call_after(
     milliseconds: int, call: Callable[[], None], document: Document | None = None
 ) -> None:
-    """Make a call in a session after a while; at once where there is no session.
+    """Make a call in a session after a delay; at once without a session.
 
     Parameters
     ----------
     milliseconds : int
     call : callable
     document : bokeh Document, optional
-        Of the session; the current one by default.
+        Document of the session; the current one by default.
     """
     document = document or pn.state.curdoc
     if document is None or document.session_context is None:

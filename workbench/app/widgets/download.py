@@ -1,4 +1,4 @@
-"""Downloads: files handed to the browser."""
+"""Downloads of files by the browser."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from panel.custom import JSComponent
 
 
 class Download(JSComponent):
-    """Hands files to the browser."""
+    """Downloads files in the browser."""
 
-    file = param.Dict(default={}, doc="`name` and `url` of the last one.")
+    file = param.Dict(default={}, doc="`name` and `url` of the last file.")
 
     _esm: ClassVar[Path] = Path(__file__).parent / "download.js"

@@ -1,4 +1,4 @@
-"""A gallery: pictures of which one is chosen."""
+"""Gallery of images to choose from."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _HERE = Path(__file__).parent
 
 
 class Gallery(JSComponent):
-    """Pictures under their names, of which one is chosen."""
+    """Images with names, one of which is selected."""
 
-    label = param.String(doc="What they are, for those who cannot see them.")
-    items = param.List(default=[], doc="Of dict(key, name, title, url).")
-    value = param.String(default="", doc="The key of the one that is chosen.")
+    label = param.String(doc="Label for screen readers.")
+    items = param.List(default=[], doc="Images, each a dict(key, name, title, url).")
+    value = param.String(default="", doc="Key of the selected image.")
 
     _esm: ClassVar[Path] = _HERE / "gallery.js"
     _stylesheets: ClassVar[list[str]] = [(_HERE / "gallery.css").read_text()]
 
 
 def picture_url(pixels: NDArray[np.uint8]) -> str:
-    """Return uint8 (H, W, 3) as the URL of a JPEG with all of it in it."""
+    """Return uint8 (H, W, 3) as the data URL of a JPEG."""
     data = base64.b64encode(encode_jpeg(pixels).data).decode()
     return f"data:image/jpeg;base64,{data}"

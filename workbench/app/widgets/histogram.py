@@ -1,4 +1,4 @@
-"""Small pictures in HTML: how values in view are spread."""
+"""Histograms of values in view, as HTML."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BARS: Final = 48
 _HEIGHT: Final = 36
 _LEAST: Final = 1.5
-"""Of a bar with anything in it, so that a few values are seen beside many."""
+"""Smallest height of a bar that is not empty, so that few values are visible."""
 
 
 def histogram_of(
@@ -33,20 +33,20 @@ def histogram_of(
     title: str,
     unit: str = "",
 ) -> Markup:
-    """Return how often values occur, in the colours they are drawn in, as HTML.
+    """Return a histogram as HTML, with bars in the colours of the values.
 
-    Bars grow with the root of what they count, so that few are seen beside many.
+    The height of a bar is the square root of its count, so that few are visible.
 
     Parameters
     ----------
     values : float32 (N,)
-        In view.
+        Values in view.
     style : HeatmapStyle
-        How they are drawn; what it hides has pale bars.
+        Style of the heatmap; bars of hidden values are pale.
     bounds : (float, float)
-        From where to where values are counted; those beyond are in the last bars.
+        Range of the histogram; values outside are counted in the outermost bars.
     title, unit : str
-        What the values are, and of what unit.
+        Name and unit of the values.
     """
     low, high = bounds
     counts, _ = np.histogram(np.clip(values, low, high), BARS, bounds)
@@ -83,14 +83,14 @@ def histogram_of(
 def shares_of(
     shares: NDArray[np.float64], entries: Iterable[tuple[str, str]]
 ) -> Markup:
-    """Return how much of what is in view is of each class, as HTML.
+    """Return the share of each class in the view, as HTML.
 
     Parameters
     ----------
     shares : float64 (classes,)
-        0 to 1.
+        Share of each class, 0 to 1.
     entries : iterable of (str, str)
-        Name and colour ("#rrggbb") of each, as in a legend.
+        Name and colour ("#rrggbb") of each class, as in a legend.
     """
     rows = [
         (name, colour, f"{share:.0%}")

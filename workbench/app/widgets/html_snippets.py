@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 
 def bar(colours: Iterable[str], *, width: int) -> Markup:
-    """Return a bar that goes through some colours; `width` in CSS pixels."""
+    """Return a bar with a gradient of colours; `width` in CSS pixels."""
     return render("bar", colours=list(colours), width=width)
 
 
 def table_of(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Markup:
-    """Return a small table; cells are text, or what a template has made."""
+    """Return a small table; cells are text or the output of a template."""
     return render("table", head=list(head), rows=[list(row) for row in rows])
 
 
 def facts_table(facts: Iterable[tuple[str, str]]) -> Markup:
-    """Return names and values, one pair below the other."""
+    """Return a table of names and values, one pair per row."""
     return render("pairs", rows=list(facts))
 
 
 def legend_of(legend: Legend) -> Markup:
-    """Return what the colours of a layer mean."""
+    """Return the legend of a layer as HTML."""
     if not legend.ramp:
         return render("legend", ramp=[], entries=legend.entries)
     (low, _), (high, _) = legend.ramp[0], legend.ramp[-1]

@@ -1,8 +1,8 @@
-"""Text and HTML in the app: the only panes that the rest of it may use.
+"""Panes of text and HTML: the only ones that the app may use.
 
-Panel's own read Markdown and HTML in whatever they are given, and what they are given
-comes from addresses, files and other users. `Text` and `Notice` show it as it is;
-`Html` takes what a template of `workbench.markup` has made, and nothing else.
+Panel's own panes interpret Markdown and HTML, but texts come from URLs, files and other
+users. `Text` and `Notice` show text literally; `Html` accepts only the output of
+templates of `workbench.markup`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from markupsafe import Markup, escape
 
 
 def _shown(text: object) -> str:
-    """Return text as the components take it: HTML, escaped once more for the way."""
+    """Return text for the components, which unescape HTML: escaped twice."""
     words = "" if text is None else str(text)
     return str(escape(str(escape(words))))
 
 
 class Text(pmui.Typography):
-    """A line or a paragraph of text, shown letter by letter."""
+    """A line or a paragraph of text, shown literally."""
 
     _esm_base = "Typography.jsx"
 
@@ -30,7 +30,7 @@ class Text(pmui.Typography):
 
 
 class Notice(pmui.Alert):
-    """A notice to the user, shown letter by letter."""
+    """A notice to the user, shown literally."""
 
     _esm_base = "Alert.jsx"
 
@@ -44,7 +44,7 @@ class Notice(pmui.Alert):
 
 
 class Html(pn.pane.HTML):
-    """HTML that a template has made; whatever else it is given is shown as text."""
+    """HTML of a template; anything else is shown as text."""
 
     def _transform_object(self, obj: Any) -> dict[str, Any]:
         made = obj if isinstance(obj, Markup) else escape("" if obj is None else obj)

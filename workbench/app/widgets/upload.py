@@ -1,4 +1,4 @@
-"""Fields for files that users upload, with limits that are said where they are met."""
+"""Upload fields with limits of size."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from workbench.errors import WorkbenchError
 class Upload(pmui.FileInput):
     """A field for a file of at most `max_file_size` bytes.
 
-    The browser refuses a larger one and says so; what it sends all the same is
-    counted here.
+    The browser refuses larger files with a message; the limit is checked here again.
     """
 
     def _handle_msg(self, msg: Any) -> None:
-        """Take what the browser sends: a part of a file, or that there is none.
+        """Receive a message of the browser: a part of a file, or an error.
 
         Raises
         ------

@@ -229,9 +229,9 @@ class CountCard(pn.viewable.Viewer):
             return "Looking whether there is DAB on the slide..."
         if seen:
             return (
-                f"There is {_STAIN} on the slide; it was not measured in the objects."
+                f"There is {_STAIN} on the slide; it was not measured in the instances."
             )
-        return f"No positivity is told: {staining.reason}."
+        return f"Positivity is not shown: {staining.reason}."
 
 
 def is_region(run: Run, annotation: Annotation) -> bool:
@@ -279,7 +279,7 @@ def _row(row: Any) -> dict[str, str]:
 
 def _sentence(row: Any) -> str:
     if not row["objects"]:
-        return f"No object with {_STAIN} measured here."
+        return f"No instance with {_STAIN} measured here."
     return (
         f"{_STAIN} positive: {row['positive']:.1%}"
         f" ({row['positive_low']:.1%} to {row['positive_high']:.1%}) of"

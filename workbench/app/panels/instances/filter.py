@@ -103,7 +103,7 @@ class InstanceFilter(pn.viewable.Viewer):
         if shown is None:
             return
         number, total = int(shown.shown.sum()), len(shown.now) - len(shown.now.gone)
-        self.number.object = f"{number:,} of {total:,} objects shown"
+        self.number.object = f"{number:,} of {total:,} instances shown"
         self._left_out.object = (
             f"{self._outside:,} more lie outside the region of the run: neither drawn"
             " nor counted."

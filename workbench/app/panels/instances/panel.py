@@ -178,7 +178,7 @@ class InstancePanel(pn.viewable.Viewer):
         self._show(shown)
         self.display.apply()
         self._restore_look()
-        if damage := explain_damage("object edits", shown.edits.damaged):
+        if damage := explain_damage("instance edits", shown.edits.damaged):
             self._background.say(damage)
 
     def _show(self, shown: ShownInstances | None) -> None:

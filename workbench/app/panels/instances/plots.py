@@ -22,7 +22,7 @@ _ACCENT: Final = "#7b68c8"
 _CHOSEN: Final = "#e0a800"
 _QUIET: Final = "#9a9aa5"
 _DOTS: Final = 4000
-"""Objects in the scatter plot at most; choosing goes by all of them."""
+"""Largest number of instances in the plot; selecting applies to all instances."""
 
 
 class Histogram(pn.viewable.Viewer):

@@ -45,10 +45,10 @@ class SelectedInstanceCard(pn.viewable.Viewer):
         self._filling = False
         self._facts = Html("", sizing_mode="stretch_width", margin=(2, 0))
         self._class = pmui.AutocompleteInput(
-            label="Class of the chosen", options=[], restrict=False, **STYLE
+            label="Class of the selected", options=[], restrict=False, **STYLE
         )
-        self._delete = button("Delete object", icon="delete")
-        self._draw = button("Draw object", icon="draw")
+        self._delete = button("Delete instance", icon="delete")
+        self._draw = button("Draw instance", icon="draw")
         self._undo = button("Undo edit", icon="undo")
         self._class.param.watch(lambda _: self._reclassify(), "value")
         for widget, act in (
@@ -82,9 +82,9 @@ class SelectedInstanceCard(pn.viewable.Viewer):
             name = str(rows["class"].iloc[0])
             self._facts.object = facts_table(facts_of(rows))
         elif number:
-            self._facts.object = _quiet(f"{number:,} objects are chosen.")
+            self._facts.object = _quiet(f"{number:,} instances are selected.")
         else:
-            self._facts.object = _quiet("Click an object to choose it.")
+            self._facts.object = _quiet("Click an instance to select it.")
         self._filling = True
         try:
             self._class.options = list(shown.now.classes)

@@ -95,7 +95,7 @@ class ShownInstances(param.Parameterized):
             (
                 viewer.stage,
                 viewer.stage.param.watch(
-                    lambda e: self._pointed(e.new), "object_pointed"
+                    lambda e: self._pointed(e.new), "instance_pointed"
                 ),
             ),
         ]
@@ -192,11 +192,11 @@ class ShownInstances(param.Parameterized):
         """
         if geometry.geom_type != "Polygon":
             reason = f"its outline is a {geometry.geom_type}, not one ring"
-            what = "the object"
+            what = "the instance"
             raise AnnotationError(what, reason, "Draw it without crossing.")
         ring = shapely.get_coordinates(shapely.get_exterior_ring(geometry))[:-1]
         key = self.edits.add(ring, name, by=self._author())
-        self._did(f"Object {key} ({name}) drawn", self.edits.history[-1]["edit"])
+        self._did(f"Instance {key} ({name}) drawn", self.edits.history[-1]["edit"])
         self._edited()
         self.choose([key])
 
@@ -223,12 +223,12 @@ class ShownInstances(param.Parameterized):
     def _named(self) -> str:
         """Return a description of the selection."""
         if len(self.chosen) != 1:
-            return f"{len(self.chosen):,} objects"
+            return f"{len(self.chosen):,} instances"
         row = self.rows(1)
-        return f"Object {row.index[0]} ({row['class'].iloc[0]})"
+        return f"Instance {row.index[0]} ({row['class'].iloc[0]})"
 
     def _choose(self, ids: NDArray[np.int64]) -> None:
-        self._viewer.stage.objects_chosen = len(ids)
+        self._viewer.stage.instances_chosen = len(ids)
         self.chosen = ids
 
     def refresh(self) -> None:
@@ -249,7 +249,7 @@ class ShownInstances(param.Parameterized):
         for source, watcher in self._watchers:
             source.param.unwatch(watcher)
         self.history.forget(self)
-        self._viewer.stage.objects_chosen = 0
+        self._viewer.stage.instances_chosen = 0
         self._viewer.remove_layer(self.handle)
 
     def _restyle(self, **changes: Any) -> None:
@@ -293,7 +293,7 @@ class ShownInstances(param.Parameterized):
             return
         if not 0 <= key < len(self.now):
             return
-        self._viewer.stage.object_said = {
+        self._viewer.stage.instance_facts = {
             "number": asked["number"],
             "lines": facts_of(self.now.rows([key])),
         }
@@ -322,7 +322,7 @@ def _opened(path: Path, stamp: int) -> InstanceStore:
 def facts_of(rows: pd.DataFrame) -> list[tuple[str, str]]:
     """Return the first row as pairs of name and text; unknown values are left out."""
     row = rows.iloc[0]
-    facts = [("object", str(rows.index[0])), ("class", str(row["class"]))]
+    facts = [("instance", str(rows.index[0])), ("class", str(row["class"]))]
     for name in rows.columns.drop(["class", "x", "y", "edited"]):
         if np.isfinite(row[name]):
             noun, unit = noun_and_unit(name)

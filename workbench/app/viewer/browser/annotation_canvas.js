@@ -191,16 +191,16 @@ export class AnnotationCanvas {
   }
 
   /**
-   * Id of the annotation that a click means; empty: none, or an object that lies in it.
+   * Id of the annotation that a click means; empty: none, or an instance that lies in it.
    * @param {number} x
    * @param {number} y
    */
   meant(x, y) {
     const mark = this.shown ? this.at(x, y) : null;
     if (!mark) return "";
-    const object = this.stage.objectAt(x, y);
+    const instance = this.stage.instanceAt(x, y);
     const around = mark.kind === "area" && mark.outlineDistance(x, y) > 2 * this.downsample;
-    return object && around && mark.size > object.size ? "" : mark.id;
+    return instance && around && mark.size > instance.size ? "" : mark.id;
   }
 
   /**
@@ -340,9 +340,9 @@ export class AnnotationCanvas {
     let text = [hint, size].filter(Boolean).join("  ");
     if (!tool && this.handles && !this.handles.mark.locked) {
       text = "Drag a corner, or the outline to move it. Double-click a corner to take it out. Delete removes it.";
-    } else if (!tool && !this.handles && this.stage.model.objects_chosen) {
-      const number = this.stage.model.objects_chosen;
-      text = number === 1 ? "Delete removes the chosen object." : `Delete removes the ${number} chosen objects.`;
+    } else if (!tool && !this.handles && this.stage.model.instances_chosen) {
+      const number = this.stage.model.instances_chosen;
+      text = number === 1 ? "Delete removes the selected instance." : `Delete removes the ${number} selected instances.`;
     }
     if (this.hint.textContent !== text) this.hint.textContent = text;
   }

@@ -26,7 +26,7 @@ function keys(stage, canvas) {
     if (canvas.pencil.tool?.busy) canvas.pencil.back();
     else if (canvas.handles) {
       if (!canvas.handles.mark.locked) canvas.tell({ do: "delete", id: canvas.chosen });
-    } else if (model.objects_chosen) canvas.tell({ do: "delete objects" });
+    } else if (model.instances_chosen) canvas.tell({ do: "delete instances" });
   };
   stage.onKey("Delete", remove);
   stage.onKey("Backspace", remove);
@@ -122,7 +122,7 @@ export function annotations(stage) {
     window.removeEventListener("workbench-found", again);
   });
   stage.watch("annotation_chosen", () => canvas.choose(model.annotation_chosen));
-  model.on("objects_chosen", () => canvas.say());
+  model.on("instances_chosen", () => canvas.say());
   stage.watch("annotations_shown", () => {
     canvas.shown = model.annotations_shown;
     canvas.changed();

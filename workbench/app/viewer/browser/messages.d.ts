@@ -16,20 +16,20 @@ export interface Box {
   y1: number;
 }
 
-/** Objects that the browser colours itself; `Objects` in Python. */
-export interface Objects {
+/** Instances that the browser colours itself; `InstancesSpec` in Python. */
+export interface InstancesSpec {
   url: string;
   version: string;
-  /** The first zoom at which tiles say which object each pixel belongs to. */
+  /** The first zoom at which tiles say which instance each pixel belongs to. */
   from_zoom: number;
-  /** Of the tile that holds the colour of each object. */
+  /** Of the tile that holds the colour of each instance. */
   colours_url: string;
   /** Red, green, blue and opacity of the inside and the border of each colour. */
   palette: number[];
 }
 
-/** A layer of the slide; `Shown` in Python. */
-export interface Shown {
+/** A layer of the slide; `LayerSpec` in Python. */
+export interface LayerSpec {
   id: string;
   url: string;
   version: string;
@@ -43,7 +43,7 @@ export interface Shown {
   swiped: boolean;
   /** Whether it says something about the slide, and can be hidden to see it. */
   overlay: boolean;
-  objects: Objects | null;
+  instances: InstancesSpec | null;
   /** Whether it has values to tell of where one points. */
   readable: boolean;
 }
@@ -87,7 +87,7 @@ export type Edit =
   | { do: "add"; key: string; kind: MarkKind; parts: Parts; downsample: number }
   | { do: "change"; id: string; kind: MarkKind; parts: Parts }
   | { do: "delete"; id: string }
-  | { do: "delete objects" | "undo" | "redo" };
+  | { do: "delete instances" | "undo" | "redo" };
 
 export type NumberedEdit = Edit & { number: number };
 
@@ -102,7 +102,7 @@ export interface StageProperties {
   /** Micrometres for each pixel; null: not known. */
   mpp: number | null;
   /** Bottom first. */
-  layers: Shown[];
+  layers: LayerSpec[];
   goal: Goal;
   /** Where one is. */
   seen: Partial<ViewPlace> & { box?: Corners };
@@ -123,9 +123,9 @@ export interface StageProperties {
   annotation_chosen: string;
   annotation_tool: ToolName | "";
   annotation_steps: [undo: boolean, redo: boolean];
-  objects_chosen: number;
+  instances_chosen: number;
   /** A sentence, and whether what it says can be undone. */
-  told: Partial<{ text: string; undo: boolean; number: number }>;
+  toast: Partial<{ text: string; undo: boolean; number: number }>;
   /** Whether somebody keeps what is drawn. */
   markable: boolean;
   annotation_edits: NumberedEdit[];
@@ -138,9 +138,9 @@ export interface StageProperties {
   pointed: Partial<{ x: number; y: number; number: number; layers: string[] }>;
   /** What layers say there. */
   readings: Partial<{ number: number; texts: string[] }>;
-  object_pointed: Partial<{ layer: string; id: number; number: number }>;
-  /** What is known of the object that was pointed at, as names and values. */
-  object_said: Partial<{ number: number; lines: [name: string, value: string][] }>;
+  instance_pointed: Partial<{ layer: string; id: number; number: number }>;
+  /** What is known of the instance that was pointed at, as names and values. */
+  instance_facts: Partial<{ number: number; lines: [name: string, value: string][] }>;
 }
 
 export type StageModel = ComponentModel<StageProperties>;

@@ -13,7 +13,7 @@ import { keyboard } from "./keyboard.js";
 import { measure } from "./measure.js";
 import { minimap } from "./minimap.js";
 import { navigation } from "./navigation.js";
-import { pointedObject } from "./pointed_object.js";
+import { pointedInstance } from "./pointed_instance.js";
 import { adopt, rendererView } from "./painting.js";
 import { coordinates, scaleBar } from "./readout.js";
 import { selection } from "./selection.js";
@@ -30,7 +30,7 @@ import { Turn, turning } from "./turn.js";
 
 const PARTS = [
   layers, place, scaleBar, coordinates, minimap, navigation, selection, pointing, measure, turning, keyboard,
-  status, theme, swipe, lock, annotations, pointedObject, toast,
+  status, theme, swipe, lock, annotations, pointedInstance, toast,
 ];
 const PUBLISH_MS = 100;
 const KEYS_SAID =
@@ -71,10 +71,10 @@ export class Stage {
   markAt = () => "";
 
   /**
-   * The object at a point of the slide; what speaks of objects sets it.
+   * Returns the instance at a point of the slide; `pointedInstance` sets it.
    * @type {(x: number, y: number) => {layer: string, id: number, size: number} | null}
    */
-  objectAt = () => null;
+  instanceAt = () => null;
 
   /**
    * @param {StageModel} model

@@ -5,7 +5,7 @@ import { clamp } from "./numbers.js";
 const SHARPNESS = 0.35; // log2 of how far a tile may be enlarged: 2 ** 0.35 = 1.27
 const STAND_IN_DEPTH = 2; // zooms below a missing tile that may stand in for it
 
-/** @import {Box, Corners, Shown, TilePlace} from "./messages.js" */
+/** @import {Box, Corners, LayerSpec, TilePlace} from "./messages.js" */
 
 /**
  * A tile that has come, or has been asked for.
@@ -28,7 +28,7 @@ const STAND_IN_DEPTH = 2; // zooms below a missing tile that may stand in for it
 /** One layer and the tiles of it that this page has. */
 export class TileLayer {
   /**
-   * @param {Shown} spec
+   * @param {LayerSpec} spec
    * @param {() => void} changed called when it would be painted otherwise
    */
   constructor(spec, changed) {
@@ -201,13 +201,13 @@ export class TileLayer {
   prepare(/** @type {Tile} */ _tile) {}
 
   /**
-   * The object that is painted at a level-0 point, with its size; null: none, or not known.
+   * The instance that is painted at a level-0 point, with its size; null: none, or not known.
    * @param {number} _x
    * @param {number} _y
    * @param {number} _resolution
    * @returns {{id: number, size: number} | null}
    */
-  objectAt(_x, _y, _resolution) {
+  instanceAt(_x, _y, _resolution) {
     return null;
   }
 
@@ -254,7 +254,7 @@ export class TileLayer {
 
   /**
    * Take a new description; tiles stay until those of the new version have come.
-   * @param {Shown} spec
+   * @param {LayerSpec} spec
    */
   describe(spec) {
     const { tile_px, max_zoom } = this.spec;

@@ -2,7 +2,7 @@
 
 import { Loader } from "./loader.js";
 import { Painted } from "./painted.js";
-import { ObjectTileLayer } from "./object_layer.js";
+import { InstanceTileLayer } from "./instance_layer.js";
 import { TileLayer } from "./tile_layer.js";
 
 const CACHE_BYTES = 256 * 2 ** 20; // of decoded pixels
@@ -13,7 +13,7 @@ const PREFETCHED = 48; // tiles at most, each time the view rests
 
 /**
  * @import {TileRequest} from "./loader.js"
- * @import {Box, Shown, TilePlace} from "./messages.js"
+ * @import {Box, LayerSpec, TilePlace} from "./messages.js"
  * @import {SlidePlace} from "./painted.js"
  * @import {Piece} from "./tile_layer.js"
  */
@@ -22,7 +22,7 @@ const PREFETCHED = 48; // tiles at most, each time the view rests
 
 /**
  * What of a layer's description decides how the tiles that are here are painted.
- * @param {Shown} spec
+ * @param {LayerSpec} spec
  */
 function lookOf({ id, opacity, visible, smooth, swiped, overlay, tile_px, max_zoom }) {
   return [id, opacity, visible, smooth, swiped, overlay, tile_px, max_zoom].join(" ");
@@ -91,7 +91,7 @@ export class TileStack {
     this.repaint();
   }
 
-  /** @param {Shown[]} specs */
+  /** @param {LayerSpec[]} specs */
   update(specs) {
     const before = this.layers.map(({ spec }) => lookOf(spec));
     const known = new Map(this.layers.map((layer) => [layer.spec.id, layer]));
@@ -118,11 +118,11 @@ export class TileStack {
   }
 
   /**
-   * @param {Shown} spec
+   * @param {LayerSpec} spec
    * @returns {TileLayer}
    */
   layerOf(spec) {
-    const Kind = spec.objects ? ObjectTileLayer : TileLayer;
+    const Kind = spec.instances ? InstanceTileLayer : TileLayer;
     return new Kind(spec, () => this.repaint());
   }
 

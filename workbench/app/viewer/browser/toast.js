@@ -14,8 +14,8 @@ export function toast(stage) {
     clearTimeout(timer);
     line.replaceChildren();
   };
-  model.on("told", () => {
-    const { text = "", undo = false } = model.told;
+  model.on("toast", () => {
+    const { text = "", undo = false } = model.toast;
     leave();
     if (!text) return;
     line.append(text);

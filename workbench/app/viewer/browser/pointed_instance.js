@@ -1,4 +1,4 @@
-// A tip with the measurements of the object at the pointer.
+// A tip with the measurements of the instance at the pointer.
 
 const STILL_MS = 60; // for which the pointer must rest before Python is asked
 const AWAY_PX = 14;
@@ -8,10 +8,10 @@ import { isOn } from "./dom.js";
 /** @import {Stage} from "./stage.js" */
 
 /**
- * Ask Python for the row of the object at the pointer, and show it there.
+ * Ask Python for the row of the instance at the pointer, and show it there.
  * @param {Stage} stage
  */
-export function pointedObject(stage) {
+export function pointedInstance(stage) {
   const { model, stack, camera } = stage;
   const tip = stage.add("div", "tip", { role: "status" });
   /** @type {{layer: string, id: number, number: number} | null} */
@@ -20,11 +20,11 @@ export function pointedObject(stage) {
   let timer;
   let number = 0;
 
-  stage.objectAt = (x, y) => {
+  stage.instanceAt = (x, y) => {
     if (!camera.place) return null;
     const resolution = camera.place.downsample / window.devicePixelRatio;
     for (const layer of [...stack.shown].reverse()) {
-      const found = layer.objectAt(x, y, resolution);
+      const found = layer.instanceAt(x, y, resolution);
       if (found) return { layer: layer.spec.id, ...found };
     }
     return null;
@@ -35,12 +35,12 @@ export function pointedObject(stage) {
     tip.replaceChildren();
   };
   const look = (/** @type {number} */ clientX, /** @type {number} */ clientY) => {
-    const found = stage.objectAt(...stage.toSlide(clientX, clientY));
+    const found = stage.instanceAt(...stage.toSlide(clientX, clientY));
     if (!found) return leave();
     if (found.id === pointed?.id && found.layer === pointed.layer) return;
     tip.replaceChildren();
     pointed = { layer: found.layer, id: found.id, number: ++number };
-    model.object_pointed = pointed;
+    model.instance_pointed = pointed;
   };
   const follow = (/** @type {PointerEvent} */ event) => {
     clearTimeout(timer);
@@ -57,8 +57,8 @@ export function pointedObject(stage) {
   stage.element.addEventListener("pointerleave", leave);
   stage.onMoved(leave);
   stage.onClose(() => clearTimeout(timer));
-  stage.watch("object_said", () => {
-    const { number: answered, lines = [] } = model.object_said;
+  stage.watch("instance_facts", () => {
+    const { number: answered, lines = [] } = model.instance_facts;
     if (!pointed || answered !== pointed.number) return;
     tip.replaceChildren(
       ...lines.map(([name, value]) => {

@@ -1,26 +1,26 @@
-// A layer of objects: its tiles hold the object of each pixel, a table the colour of each object.
+// A layer of instances: its tiles hold the instance of each pixel, a table the colour of each instance.
 //
 // `InstanceNumberLayer` and `InstanceColourTable` in Python say how both are made. Another table, and
 // the tiles of this page are coloured anew, without another request. At coarse
-// zooms, where a pixel holds many objects, tiles are pictures as those of any layer.
+// zooms, where a pixel holds many instances, tiles are pictures as those of any layer.
 
 import { contextOf } from "./dom.js";
 import { TileLayer } from "./tile_layer.js";
 
 /**
- * @import {Objects, TilePlace} from "./messages.js"
+ * @import {InstancesSpec, TilePlace} from "./messages.js"
  * @import {Decoded, Tile} from "./tile_layer.js"
  */
 
 /**
- * A tile of object numbers; `ids` and `cells` as of `numbersIn`, null where it is a picture.
+ * A tile of instance numbers; `ids` and `cells` as of `numbersIn`, null where it is a picture.
  * @typedef {object} Numbers
  * @property {Uint32Array | null} ids
  * @property {Uint16Array | Uint32Array | null} cells
  * @property {string | null} colouring URL of the table that it is painted with
  */
 
-/** @typedef {Tile & Partial<Numbers>} ObjectTile */
+/** @typedef {Tile & Partial<Numbers>} InstanceTile */
 
 const HEAD = 2; // numbers of 32 bits before the ids
 
@@ -34,8 +34,8 @@ async function inflate(blob) {
 }
 
 /**
- * The ids of the objects on a tile, and what each of its cells holds: 0, or twice the number
- * of an object among them (from 1), plus 1 on its border.
+ * The ids of the instances on a tile, and what each of its cells holds: 0, or twice the number
+ * of an instance among them (from 1), plus 1 on its border.
  * @param {ArrayBuffer} data
  */
 export function numbersIn(data) {
@@ -45,8 +45,8 @@ export function numbersIn(data) {
   return { ids, cells: new Cells(data, 4 * (HEAD + count)) };
 }
 
-export class ObjectTileLayer extends TileLayer {
-  /** Colour of each object, by id. */
+export class InstanceTileLayer extends TileLayer {
+  /** Colour of each instance, by id. */
   table = /** @type {Uint8Array | null} */ (null);
 
   /** URL of the table that is here. */
@@ -61,12 +61,12 @@ export class ObjectTileLayer extends TileLayer {
   canvas = /** @type {OffscreenCanvas | null} */ (null);
 
   /**
-   * The description of objects, for a zoom whose tiles hold object numbers; else null.
+   * The description of instances, for a zoom whose tiles hold instance numbers; else null.
    * @param {number} z
    */
-  objectsOf(z) {
-    const { objects } = this.spec;
-    return objects && z >= objects.from_zoom ? objects : null;
+  instancesOf(z) {
+    const { instances } = this.spec;
+    return instances && z >= instances.from_zoom ? instances : null;
   }
 
   /**
@@ -74,7 +74,7 @@ export class ObjectTileLayer extends TileLayer {
    * @param {number} z
    */
   version(z) {
-    return this.objectsOf(z)?.version ?? super.version(z);
+    return this.instancesOf(z)?.version ?? super.version(z);
   }
 
   /**
@@ -82,7 +82,7 @@ export class ObjectTileLayer extends TileLayer {
    * @param {number} z
    */
   address(z) {
-    return this.objectsOf(z)?.url ?? super.address(z);
+    return this.instancesOf(z)?.url ?? super.address(z);
   }
 
   /**
@@ -91,13 +91,13 @@ export class ObjectTileLayer extends TileLayer {
    * @param {number} z
    */
   bring(z) {
-    const objects = this.objectsOf(z);
-    if (objects && this.asked !== objects.colours_url) this.fetchColours(objects);
+    const instances = this.instancesOf(z);
+    if (instances && this.asked !== instances.colours_url) this.fetchColours(instances);
   }
 
   /**
    * Fetch a colour table; until it is here, the old one is used.
-   * @param {Objects} objects
+   * @param {InstancesSpec} instances
    */
   async fetchColours({ colours_url: url, palette }) {
     this.asked = url;
@@ -111,7 +111,7 @@ export class ObjectTileLayer extends TileLayer {
       this.colouring = url;
       this.changed();
     } catch (error) {
-      console.warn("workbench: the colours of objects did not come", error);
+      console.warn("workbench: the colours of instances did not come", error);
       if (this.asked === url) this.asked = null; // with the next paint, again
     }
   }
@@ -123,7 +123,7 @@ export class ObjectTileLayer extends TileLayer {
    * @returns {Promise<Decoded & Partial<Numbers>>}
    */
   async decode(blob, place) {
-    if (!this.objectsOf(place[0])) return { ...(await super.decode(blob, place)), cells: null };
+    if (!this.instancesOf(place[0])) return { ...(await super.decode(blob, place)), cells: null };
     const data = await inflate(blob);
     if (data.byteLength <= 4 * HEAD) return { ...this.blank(), ids: new Uint32Array(0) };
     const tile = { ...this.blank(), ...numbersIn(data) };
@@ -144,7 +144,7 @@ export class ObjectTileLayer extends TileLayer {
   /**
    * Paint a tile in the colours that hold now, unless it is.
    * @override
-   * @param {Pick<ObjectTile, "image" | "ids" | "cells" | "colouring">} tile
+   * @param {Pick<InstanceTile, "image" | "ids" | "cells" | "colouring">} tile
    */
   prepare(tile) {
     const { cells, ids } = tile;
@@ -168,19 +168,19 @@ export class ObjectTileLayer extends TileLayer {
   }
 
   /**
-   * The object that is painted at a level-0 point, and its level-0 pixels on that tile; null:
+   * The instance that is painted at a level-0 point, and its level-0 pixels on that tile; null:
    * none, or not known.
    * @override
    * @param {number} x
    * @param {number} y
    * @param {number} resolution
    */
-  objectAt(x, y, resolution) {
+  instanceAt(x, y, resolution) {
     const z = this.zoomFor(resolution);
-    if (!this.shown || !this.table || !this.objectsOf(z)) return null;
+    if (!this.shown || !this.table || !this.instancesOf(z)) return null;
     const [column, row] = [x, y].map((at) => Math.floor(at / this.resolution(z)));
     const side = this.spec.tile_px;
-    const tile = /** @type {ObjectTile | undefined} */ (this.at(z, Math.floor(column / side), Math.floor(row / side)));
+    const tile = /** @type {InstanceTile | undefined} */ (this.at(z, Math.floor(column / side), Math.floor(row / side)));
     if (!tile?.cells || !tile.ids || column < 0 || row < 0) return null;
     const number = tile.cells[(row % side) * side + (column % side)] >> 1;
     const id = number ? tile.ids[number - 1] : null;
