@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README_WORDS = 700
 ARCHITECTURE_BYTES = 8000
 BENCHMARKS_LINES = 165
+TASKS = 15
 SPACES = sorted(generated_pages.namespaces())
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -286,6 +287,19 @@ def test_the_walks_name_functions_that_exist_and_count_them():
         )
     assert wrong == []
     assert all(said == counted for said, counted in told), told
+
+
+def test_the_first_guess_of_each_task_is_the_name_of_a_file():
+    text = (ROOT / "docs/walks.md").read_text().split("## Where things are")[1]
+    rows = [line.split("|")[1:4] for line in text.splitlines() if line[:1] == "|"][2:]
+    assert len(rows) == TASKS
+    for task, guess, files in rows:
+        paths = [ROOT / name for name in re.findall(r"`(\S+)`", files)]
+        assert paths, task
+        assert all(path.is_file() for path in paths), task
+        names = "_".join(part for path in paths for part in path.parts[-2:])
+        for word in re.split(r"\W+", guess.strip()):
+            assert word in names, (task, word)
 
 
 def test_checks_build_the_site_with_warnings_as_errors():
