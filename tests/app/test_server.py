@@ -228,6 +228,12 @@ for name in ("panel", "panel.viewable.List", "bokeh.server", "tornado.access",
         getattr(logger, level)("Jane %s", "Doe")
 logging.getLogger("tifffile").warning("Jane")
 warnings.warn("Jane Doe.svs is odd", stacklevel=1)
+later = logging.getLogger("imported.later")  # as torch does when it is imported
+later.addHandler(logging.StreamHandler())
+later.setLevel(logging.DEBUG)
+later.propagate = False
+for level in ("debug", "info", "warning"):
+    getattr(later, level)("Jane %s", "Doe")
 def fail(*_):
     raise ValueError("Jane Doe.svs")
 thread = threading.Thread(target=fail); thread.start(); thread.join()
@@ -264,6 +270,7 @@ def test_no_level_and_no_way_out_writes_a_name(tmp_path):
     assert said.count("ValueError") >= 4
     assert "FileNotFoundError" in said
     assert "UserWarning" in said
+    assert "WARNING imported.later" in said
 
 
 def test_notices_do_not_tell_where_the_folders_lie(tmp_path):

@@ -45,6 +45,7 @@ def test_an_unknown_name_is_an_attribute_error():
         ("from workbench import open_run", ["torch", "panel", "bokeh"]),
         ("import workbench.cli", ["torch", "panel", "bokeh"]),
         ("from workbench import run", ["panel", "bokeh"]),
+        ("import workbench.app.server.serve", ["torch", "holoviews", "pandas"]),
     ],
 )
 def test_imports_bring_no_more_than_they_need(statement, absent):

@@ -16,8 +16,8 @@ from torch import nn
 
 from workbench.errors import StainError
 from workbench.stain.kernels import pixel_pass
-from workbench.stain.kernels.formula import quantize, quantize_compiled
 from workbench.stain.kernels.lookup_table import ColourTable, to_grey_levels
+from workbench.stain.kernels.tensor_formula import quantize, quantize_compiled
 from workbench.stain.methods.macenko import fit_macenko
 from workbench.stain.normalizer import fit_normalizer
 from workbench.stain.optical_density import ColourHistogram, colours_of, transmitted

@@ -11,8 +11,8 @@ from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 
 from workbench.errors import StainError
-from workbench.stain.kernels.formula import lab_to_rgb
 from workbench.stain.kernels.lookup_table import to_grey_levels
+from workbench.stain.kernels.tensor_formula import lab_to_rgb
 from workbench.stain.methods.macenko import MacenkoMap, StainFit, fit_macenko
 from workbench.stain.methods.reinhard import (
     LabFit,

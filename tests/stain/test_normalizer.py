@@ -20,8 +20,8 @@ from workbench.geometry import Box
 from workbench.slide.readers.base import Level
 from workbench.slide.region import Region
 from workbench.slide.slide import open_slide
-from workbench.stain.kernels.formula import quantize
 from workbench.stain.kernels.lookup_table import ColourTable, to_grey_levels
+from workbench.stain.kernels.tensor_formula import quantize
 from workbench.stain.normalizer import Normalizer, fit_normalizer
 from workbench.stain.optical_density import ColourHistogram, colours_of, transmitted
 from workbench.stain.references import REFERENCES, Reference

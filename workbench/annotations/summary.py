@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import shapely
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from workbench.annotations.annotation import Annotation
@@ -88,6 +88,8 @@ def summarize(
                     f"area_above_{unit}2": float(above.sum()) * cell,
                 }
             )
+    import pandas as pd  # noqa: PLC0415 - slow to import
+
     return pd.DataFrame(rows)
 
 

@@ -23,7 +23,7 @@ from workbench.models.formats.card_files import sha256_of
 from workbench.models.networks.maskrcnn import MaskRCNN
 from workbench.models.outputs import tensor_of
 from workbench.models.registry import find_model
-from workbench.stain.kernels.formula import quantize
+from workbench.stain.kernels.tensor_formula import quantize
 
 if TYPE_CHECKING:
     import os

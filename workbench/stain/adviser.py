@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
-import pandas as pd
 
 from workbench.errors import StainError, WorkbenchError
 from workbench.progress import Progress
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable, Iterator
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     Source: TypeAlias = str | os.PathLike[str] | Slide
@@ -115,6 +115,8 @@ class Advice:
 
     def frame(self) -> pd.DataFrame:
         """Return a table with one row for each slide."""
+        import pandas as pd  # noqa: PLC0415 - slow to import
+
         table = pd.DataFrame([each.row() for each in self.slides])
         table["proposed"] = [each is self.medoid for each in self.slides]
         return table

@@ -25,10 +25,9 @@ from workbench.stain.kernels.cpu_fused import FusedPass
 from workbench.stain.kernels.formula import (
     CONSTANTS,
     TABLE_SHAPE,
-    quantize,
-    quantize_compiled,
 )
 from workbench.stain.kernels.lookup_table import AdaptivePass, ColourTable
+from workbench.stain.kernels.tensor_formula import quantize, quantize_compiled
 from workbench.stain.methods.macenko import MacenkoMap
 from workbench.stain.methods.vahadane import VahadaneMap
 from workbench.stain.optical_density import swatches

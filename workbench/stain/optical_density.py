@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import torch
 
 from workbench.errors import StainError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import torch
     from numpy.typing import ArrayLike, NDArray
 
 IO: Final = 240.0
@@ -202,6 +202,8 @@ def concentrations(
         Hematoxylin, then eosin, on the same device, as optical density (natural
         logarithm) along the stain's unit vector; not below 0.
     """
+    import torch  # noqa: PLC0415 - all else here needs none
+
     density = -torch.log((pixels.float() + 1) / io)
     unmix = separation(np.array(stains, np.float64)).T.tolist()
     red, green, blue = density.unbind(1)

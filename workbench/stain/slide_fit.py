@@ -12,7 +12,6 @@ from workbench.stain.deconvolution import LIGHT, StainSet
 from workbench.stain.detection import Staining, slide_staining
 from workbench.stain.fit_quality import FitQuality, assess_fit
 from workbench.stain.methods.macenko import StainFit, fit_macenko
-from workbench.stain.normalizer import Normalizer, fit_normalizer
 from workbench.stain.registry import METHODS
 from workbench.stain.tissue_sample import TissueSample, sample_tissue
 from workbench.tissue import TissueChoice, find_tissue
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from workbench.recipe import StainMethod
     from workbench.slide.slide import Slide
+    from workbench.stain.normalizer import Normalizer
     from workbench.stain.references import Reference
     from workbench.tissue import Tissue
 
@@ -141,6 +141,9 @@ class _SlideFits:
 
     def normalizer(self, method: StainMethod, reference: Reference) -> Normalizer:
         """Return the normalizer to a reference; the slide itself is fitted once."""
+        # It takes seconds to import, for torch; looking at a slide needs neither.
+        from workbench.stain.normalizer import Normalizer, fit_normalizer  # noqa: PLC0415
+
         fitted_map = self._maps.get(method)
         if fitted_map is None:
             fitted = fit_normalizer(self.sample.histogram, reference, method=method)

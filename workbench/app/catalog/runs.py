@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from workbench.errors import WorkbenchError
-from workbench.inference.jobs import Job
-from workbench.inference.run_identity import RunIdentity
 from workbench.results.run import open_run
 from workbench.results.run_record import RECORD
 from workbench.slide.migration import FormerWork
@@ -17,6 +15,7 @@ from workbench.slide.migration import FormerWork
 if TYPE_CHECKING:
     import os
 
+    from workbench.inference.jobs import Job
     from workbench.recipe import Recipe
     from workbench.results.run import Run
     from workbench.slide.slide import Slide
@@ -75,6 +74,9 @@ class RunLibrary:
         WorkbenchError
             If the run is impossible with this model, device or pixel size.
         """
+        # The engine takes seconds to import; looking at slides needs none of it.
+        from workbench.inference.run_identity import RunIdentity  # noqa: PLC0415
+
         return RunIdentity.of(slide, recipe).folder(self.folder)
 
     def saved(self, slide: Slide) -> list[SavedRun]:
@@ -109,6 +111,8 @@ class RunLibrary:
         place : Path, optional
             Folder of the run to continue; by default that of the recipe.
         """
+        from workbench.inference.jobs import Job  # noqa: PLC0415 - as above
+
         slide.require_unchanged()
         place = place or self.place(slide, recipe)
         with self._lock:

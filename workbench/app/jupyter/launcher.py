@@ -43,7 +43,8 @@ def server() -> dict[str, Any]:
         },
         "unix_socket": True,
         "absolute_url": False,
-        "timeout": 60,
+        # A cold disk of a hub takes minutes to read what a start imports.
+        "timeout": 300,
         "new_browser_tab": False,
         # JupyterLab shows the icon of a card in the category "Notebook" only, the
         # default.

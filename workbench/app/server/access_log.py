@@ -162,6 +162,7 @@ def log_discreetly(folders: Iterable[Path], level: str = "WARNING") -> None:
     for name in ("bokeh", "panel", "tornado", "asyncio", OURS):
         _quiet(logging.getLogger(name))
     logging.getLogger(OURS).setLevel(level)
+    logging.setLoggerClass(_LaterLogger)
     sys.excepthook = _uncaught
     threading.excepthook = lambda args: _uncaught(
         args.exc_type, args.exc_value, args.exc_traceback
@@ -169,6 +170,28 @@ def log_discreetly(folders: Iterable[Path], level: str = "WARNING") -> None:
     sys.unraisablehook = lambda args: _uncaught(
         args.exc_type, args.exc_value, args.exc_traceback
     )
+
+
+class _LaterLogger(logging.Logger):
+    """A logger of a library that is imported later: it has no handler of its own.
+
+    torch, for example, gives one to each of its loggers, which would write texts.
+    """
+
+    def addHandler(self, hdlr: logging.Handler) -> None:  # noqa: N802 - the library's
+        """Leave writing to the one handler."""
+
+    def setLevel(self, level: int | str) -> None:  # noqa: N802 - the library's
+        """Stay at the level of the root: warnings and errors."""
+
+    @property
+    def propagate(self) -> bool:
+        """Let all records come to the one handler."""
+        return True
+
+    @propagate.setter
+    def propagate(self, value: bool) -> None:
+        """Leave it so."""
 
 
 def _quiet(logger: logging.Logger) -> None:

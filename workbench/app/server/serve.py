@@ -21,6 +21,7 @@ from workbench.app.layout import full_page
 from workbench.app.server.access_log import log_discreetly
 from workbench.app.server.closed_pages import begin_upkeep, forget
 from workbench.app.server.config import APP, server_options
+from workbench.app.server.engine_import import EngineImport
 from workbench.app.server.session_limit import HealthHandler, SessionLimit
 from workbench.app.session import Session
 from workbench.app.url_state import Address
@@ -92,6 +93,7 @@ def serve(
     apps = build_applications({APP: lambda: _page(site)}, title=TITLE)
     for app in apps.values():
         app.add(session_limit)
+        app.add(EngineImport())
     options = server_options(config)
     folders = [*site.library.roots, site.run_library.folder]
     log_discreetly(folders, level=config.log_level)

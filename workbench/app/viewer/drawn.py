@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from workbench.errors import OutOfBoundsError
 from workbench.layers.heatmap import HeatmapLayer
@@ -56,6 +55,7 @@ def renderers_of(element: Any) -> list[Any]:
         If a table has no columns `x` and `y`.
     """
     import holoviews as hv  # noqa: PLC0415 - slow, needed here only
+    import pandas as pd  # noqa: PLC0415 - as above
     from holoviews.plotting.bokeh import BokehRenderer  # noqa: PLC0415 - as above
 
     if isinstance(element, pd.DataFrame):

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import torch
 
 from workbench.errors import StainError
 from workbench.stain.kernels.formula import (
@@ -24,7 +23,6 @@ from workbench.stain.kernels.formula import (
     Formula,
     FormulaMap,
     glass_ramp,
-    linear_to_lab,
 )
 from workbench.stain.optical_density import (
     IO,
@@ -103,6 +101,10 @@ def fit_reinhard(
 
 def rgb_to_lab(rgb: NDArray[np.floating]) -> NDArray[np.floating]:
     """Return CIELAB (D65) of sRGB from 0 to 1; shape (..., 3), same type."""
+    import torch  # noqa: PLC0415 - only a fit needs it
+
+    from workbench.stain.kernels.tensor_formula import linear_to_lab  # noqa: PLC0415
+
     planes = [torch.from_numpy(_linear(rgb[..., channel])) for channel in range(3)]
     return np.stack([each.numpy() for each in linear_to_lab(planes)], -1)
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numba
 import numpy as np
-from scipy.optimize import minimize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,6 +103,8 @@ def learn_dictionary(
     float64 (2, 3)
         Unit vectors without negative entries, in the order of the start.
     """
+    from scipy.optimize import minimize  # noqa: PLC0415 - slow to import
+
     weights = densities.weights / densities.weights.sum()
 
     def price(angles: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 import panel as pn
 import panel_material_ui as pmui
 
-from workbench.app.panels.stain.adviser_plot import advice_plot
 from workbench.app.widgets.controls import button, note, side_by_side, stack
 from workbench.app.widgets.html_snippets import bar, table_of
 from workbench.app.widgets.text import Html
@@ -140,6 +139,8 @@ class AdvicePanel(pn.viewable.Viewer):
                 f" {'outlier' if outliers == 1 else 'outliers'}. Nearest to all others,"
                 f" and proposed as the reference: {advice.medoid.name}"
             )
+            from workbench.app.panels.stain.adviser_plot import advice_plot  # noqa: PLC0415 - slow
+
             plot = pn.pane.HoloViews(advice_plot(advice), margin=0)
             self._plot.objects = [plot]
         self._agree.visible = advice.medoid is not None
