@@ -24,7 +24,7 @@ def test_what_was_done_last_goes_first_and_comes_back():
 
     for name, owner in (("a", 1), ("b", 2), ("c", 1)):
         done.append(name)
-        history.did(step(name, owner))
+        history.add(step(name, owner))
     assert history.undo() == "c"
     assert history.undo() == "b"
     assert done == ["a"]
@@ -35,14 +35,14 @@ def test_what_was_done_last_goes_first_and_comes_back():
     assert history.undo() == ""
     assert history.redo() == "b"
     done.append("d")
-    history.did(step("d"))
+    history.add(step("d"))
     assert not history.can_redo
 
 
 def test_a_step_that_fails_hides_none_before_it():
     history, done = EditHistory(), []
-    history.did(Step("fine", lambda: done.append(1), lambda: None))
-    history.did(Step("gone", lambda: 1 / 0, lambda: None))
+    history.add(Step("fine", lambda: done.append(1), lambda: None))
+    history.add(Step("gone", lambda: 1 / 0, lambda: None))
     with pytest.raises(ZeroDivisionError):
         history.undo()
     assert history.undo() == "fine"

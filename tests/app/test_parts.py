@@ -139,16 +139,16 @@ def test_what_may_wait_is_done_once_when_nothing_more_comes():
     document, done, told = Document(), [], []
     background = Background(told.append, document)
     for number in range(3):
-        background.settled(lambda n=number: done.append(n), slot="description")
-    background.settled(lambda: done.append("other"), slot="counting")
+        background.debounced(lambda n=number: done.append(n), slot="description")
+    background.debounced(lambda: done.append("other"), slot="counting")
     assert done == []
     for call in document.calls:
         call()
     assert done == [2, "other"]
-    background.settled(lambda: 1 / 0, slot="description")
+    background.debounced(lambda: 1 / 0, slot="description")
     document.calls[-1]()
     assert len(told) == 1
-    background.settled(lambda: done.append("late"), slot="description")
+    background.debounced(lambda: done.append("late"), slot="description")
     background.close()
     document.calls[-1]()
     assert done == [2, "other"]
@@ -156,7 +156,7 @@ def test_what_may_wait_is_done_once_when_nothing_more_comes():
 
 def test_without_a_server_nothing_waits():
     done = []
-    Background(done.append).settled(lambda: done.append("now"), slot="description")
+    Background(done.append).debounced(lambda: done.append("now"), slot="description")
     assert done == ["now"]
 
 
@@ -339,11 +339,11 @@ def test_a_job_is_found_again_by_another_session_and_can_be_paused(app, monkeypa
     eventually(lambda: job.progress.status == "paused")
     app.runs.poll()
     assert app.runs.progress_card.text == "Paused at 0 of 100 tiles."
-    assert app.runs.progress_card.offers == "Resume"
+    assert app.runs.progress_card.action == "Resume"
     app.runs.pause()
     assert begun.acquire(timeout=LONG_S)
     app.runs.poll()
-    assert app.runs.progress_card.offers == "Pause"
+    assert app.runs.progress_card.action == "Pause"
     go_on.set()
     assert job.wait(LONG_S)
 

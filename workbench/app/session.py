@@ -66,7 +66,7 @@ class Session(pn.viewable.Viewer):
             margin=8,
             sizing_mode="stretch_width",
         )
-        self.background = Background(self.tell)
+        self.background = Background(self.show_message)
         self._last_failure = ""
         self._make_slide_panels()
         self._make_run_panels()
@@ -154,9 +154,9 @@ class Session(pn.viewable.Viewer):
             self.annotations,
             view,
         )
-        self.stain.param.watch(self.runs.tell_colours, "asked")
+        self.stain.param.watch(self.runs.show_colours, "requested")
 
-    def tell(self, sentence: str) -> None:
+    def show_message(self, sentence: str) -> None:
         """Show a message until the user closes it."""
         text = self.site.without_folders(sentence)
         self.message.param.update(object=text, closed=False, visible=True)
@@ -214,7 +214,7 @@ class Session(pn.viewable.Viewer):
         sentence = explain(error)
         if sentence != self._last_failure:
             self._last_failure = sentence
-            self.background.later(lambda: self.tell(sentence))
+            self.background.later(lambda: self.show_message(sentence))
 
     def _list_runs(self) -> None:
         slide = self.slides.slide
@@ -242,6 +242,6 @@ class Session(pn.viewable.Viewer):
             text = self.site.without_folders(job.error.message)
             self.slide_notices.nothing_to_run(text)
         elif progress.status == "failed":
-            self.tell(progress.message)
+            self.show_message(progress.message)
         if progress.status not in ("waiting", "running"):
             self._list_runs()

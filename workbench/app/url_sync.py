@@ -165,7 +165,7 @@ class UrlSync:
         return (address.slide, address.image) == (shown["slide"], shown["image"])
 
     def _note(self, *_: object) -> None:
-        self._background.settled(self._write, slot="address")
+        self._background.debounced(self._write, slot="address")
 
     def _write(self) -> None:
         address = self.address

@@ -91,10 +91,13 @@ class Cell:
         display.display(bundle, raw=True, display_id=self.name)
         if getattr(get_ipython(), "kernel", None) is not None:
             threading.Thread(
-                target=self._take_over, args=(bundle,), name=self.name, daemon=True
+                target=self._replace_by_widget,
+                args=(bundle,),
+                name=self.name,
+                daemon=True,
             ).start()
 
-    def _take_over(self, bundle: dict[str, str]) -> None:
+    def _replace_by_widget(self, bundle: dict[str, str]) -> None:
         """Replace the frame by a widget, if it has not found the server."""
         if self._server.wait_for(self.name, _PATIENCE_S):
             return

@@ -86,7 +86,7 @@ class ViewerWidget(anywidget.AnyWidget):
         cell = Cell(server, server.add(self), height)
         super().__init__(facts=cell.facts)
         cell.connect(self)
-        self.observe(self._asked, ["view", "selection"])
+        self.observe(self._trait_changed, ["view", "selection"])
 
     def open_session(self) -> Viewer:
         """Return the viewer of a frame that has opened; called by the server."""
@@ -97,10 +97,12 @@ class ViewerWidget(anywidget.AnyWidget):
         shown = (viewer, document)
         self._shown.append(shown)
         document.on_session_destroyed(lambda _: self._shown.remove(shown))
-        viewer.param.watch(self._told, ["view", "selection", "tap"], onlychanged=False)
+        viewer.param.watch(
+            self._frame_changed, ["view", "selection", "tap"], onlychanged=False
+        )
         return viewer
 
-    def _told(self, *events: Any) -> None:
+    def _frame_changed(self, *events: Any) -> None:
         """Update the traits from the frame, except for moves that the traits caused.
 
         By the time a frame reports such a move, a linked frame may have moved again.
@@ -116,7 +118,7 @@ class ViewerWidget(anywidget.AnyWidget):
             finally:
                 self._telling = None
 
-    def _asked(self, change: Any) -> None:
+    def _trait_changed(self, change: Any) -> None:
         """Apply a trait that the kernel has set to every frame, in its event loop."""
         kind = View if change.name == "view" else Box
         value = None if change.new is None else kind(*change.new)

@@ -74,9 +74,9 @@ class Relay:
     def take(self, message: dict[str, Any], buffers: Sequence[Any] = ()) -> None:
         """Receive a message of the page; may be called in any thread."""
         own = [bytes(buffer) for buffer in buffers]
-        self._loop.call_soon_threadsafe(self._answer, message, own)
+        self._loop.call_soon_threadsafe(self._handle, message, own)
 
-    def _answer(self, message: dict[str, Any], buffers: list[bytes]) -> None:
+    def _handle(self, message: dict[str, Any], buffers: list[bytes]) -> None:
         for call in message.get("calls", ()):
             name = call["id"]
             match call["kind"]:
@@ -102,10 +102,10 @@ class Relay:
     async def _get(self, name: str, path: str) -> None:
         try:
             async with asyncio.timeout(_TIMEOUT_S):
-                answer = await _answer_to(self._url(path))
+                answer = await _request(self._url(path))
         except OSError as error:  # TimeoutError is one
             _log.warning("the app's server did not answer: %s", type(error).__name__)
-            self._say({"kind": "got", "id": name, "status": 502})
+            self._send_call({"kind": "got", "id": name, "status": 502})
             return
         kind = answer.headers.get("Content-Type", "application/octet-stream")
         body = b"".join(answer.parts)
@@ -113,7 +113,7 @@ class Relay:
         if squeezed:
             body = await asyncio.to_thread(gzip.compress, body, 5)
         said = {"status": answer.status, "type": kind, "gzip": squeezed}
-        self._say({"kind": "got", "id": name, **said}, body)
+        self._send_call({"kind": "got", "id": name, **said}, body)
 
     async def _listen(self, name: str, path: str, protocols: list[str]) -> None:
         """Forward the frames of a websocket until it is closed."""
@@ -124,19 +124,19 @@ class Relay:
             )
         except Exception as error:  # noqa: BLE001 - of many kinds; sent to the page
             _log.warning("the app's server did not answer: %s", type(error).__name__)
-            self._say({"kind": "closed", "id": name, "code": _GOING_AWAY})
+            self._send_call({"kind": "closed", "id": name, "code": _GOING_AWAY})
             return
         self._sockets[name] = socket
         protocol = socket.selected_subprotocol
-        self._say({"kind": "opened", "id": name, "protocol": protocol or ""})
+        self._send_call({"kind": "opened", "id": name, "protocol": protocol or ""})
         while (frame := await socket.read_message()) is not None:
             if isinstance(frame, bytes):
-                self._say({"kind": "frame", "id": name}, frame)
+                self._send_call({"kind": "frame", "id": name}, frame)
             else:
-                self._say({"kind": "frame", "id": name, "text": frame})
+                self._send_call({"kind": "frame", "id": name, "text": frame})
         del self._sockets[name]
         code = socket.close_code or _GOING_AWAY
-        self._say({"kind": "closed", "id": name, "code": code})
+        self._send_call({"kind": "closed", "id": name, "code": code})
 
     def _pass_on(self, name: str, call: dict[str, Any], buffers: list[bytes]) -> None:
         socket = self._sockets.get(name)
@@ -158,7 +158,7 @@ class Relay:
         place = asked.path if inside else f"{root.path}/nothing-here"
         return f"{root.scheme}://{root.netloc}{place}{query}"
 
-    def _say(self, call: dict[str, Any], buffer: bytes | None = None) -> None:
+    def _send_call(self, call: dict[str, Any], buffer: bytes | None = None) -> None:
         """Queue a call to the page; calls at the same time share one message.
 
         Jupyter's servers drop messages beyond 1,000 a second.
@@ -180,7 +180,7 @@ class Relay:
         self._send({"calls": calls}, buffers)
 
 
-class _Answer(HTTPMessageDelegate):
+class _Response(HTTPMessageDelegate):
     """Collects the response of a server."""
 
     def __init__(self) -> None:
@@ -202,7 +202,7 @@ class _Answer(HTTPMessageDelegate):
         self.is_whole = True
 
 
-async def _answer_to(url: str) -> _Answer:
+async def _request(url: str) -> _Response:
     """Request a URL.
 
     Uses a connection of its own, not Tornado's client, which continues to read when its
@@ -223,7 +223,7 @@ async def _answer_to(url: str) -> _Answer:
         headers = HTTPHeaders({"Host": asked.netloc, "Connection": "close"})
         await connection.write_headers(RequestStartLine("GET", path, ""), headers)
         connection.finish()
-        answer = _Answer()
+        answer = _Response()
         await connection.read_response(answer)
     finally:
         stream.close()

@@ -179,7 +179,7 @@ class AnnotationPanel(pn.viewable.Viewer):
         editor.param.watch(lambda _: self._fill(), ["chosen", "version"])
         self.editor = editor
         if damage := explain_damage("annotations", found.damaged):
-            self._background.say(damage)
+            self._background.notify(damage)
         self._stop_polling = self._background.every(_POLL_MS, self.poll)
         self._fill()
 
@@ -304,14 +304,14 @@ class AnnotationPanel(pn.viewable.Viewer):
         author = self.author
         self._background.do(
             lambda: editor.edits.annotations.take_in(content, by=author, name=name),
-            lambda found: self._taken_in(editor, found),
+            lambda found: self._imported(editor, found),
             slot="import",
         )
 
-    def _taken_in(self, editor: AnnotationEditor, found: Imported) -> None:
+    def _imported(self, editor: AnnotationEditor, found: Imported) -> None:
         editor.show_all()
         if found.notes:
-            self._background.say(found.report())
+            self._background.notify(found.report())
 
 
 def _box(annotation: Annotation) -> Box:

@@ -77,7 +77,7 @@ class AnnotationEditor(param.Parameterized):
         self.history = history or EditHistory()
         self.delete_objects: Callable[[], None] = lambda: None
         """Deletes the selected instances if no annotation is selected."""
-        self.kept_by: Callable[[Annotation], str] = lambda _: ""
+        self.runs_restricted_to: Callable[[Annotation], str] = lambda _: ""
         """Returns which runs keep their own copy of an annotation, as text."""
         self._viewer = viewer
         self._classification = classification
@@ -93,8 +93,8 @@ class AnnotationEditor(param.Parameterized):
         stage = viewer.stage
         stage.markable = True
         self.show_all()
-        stage.param.watch(lambda event: self._heard(event.new), "annotation_edits")
-        self._watcher = self.history.param.watch(self._tell_steps, "version")
+        stage.param.watch(lambda event: self._receive(event.new), "annotation_edits")
+        self._watcher = self.history.param.watch(self._send_steps, "version")
         stage.link(self, annotation_chosen="chosen", bidirectional=True)
         stage.link(self, annotation_tool="tool", bidirectional=True)
         stage.link(self, annotations_shown="shown", bidirectional=True)
@@ -127,7 +127,7 @@ class AnnotationEditor(param.Parameterized):
         found = {key: self.edits.annotations.get(key) for key in keys}
         if not found:
             return
-        self._tell_browser(
+        self._send_marks(
             [mark_of(each) for each in found.values() if each is not None],
             [key for key, each in found.items() if each is None],
         )
@@ -143,35 +143,35 @@ class AnnotationEditor(param.Parameterized):
         old = self.edits.annotations.get(annotation.id)
         if self.edits.put(annotation):
             done = "drawn" if old is None else "changed"
-            self._did(f"{named(annotation)} {done}")
+            self._record(f"{title_of(annotation)} {done}")
         self.show([annotation.id])
 
     def delete(self, key: str) -> None:
         """Delete an annotation, and name it in a toast."""
         gone = self.edits.annotations.get(key)
         if gone is not None and self.edits.delete(key):
-            self._did(f"{named(gone)} deleted")
-            more = self.kept_by(gone)
-            self.tell(f"{named(gone)} deleted. {more}".rstrip(), undo=True)
+            self._record(f"{title_of(gone)} deleted")
+            more = self.runs_restricted_to(gone)
+            self.show_toast(f"{title_of(gone)} deleted. {more}".rstrip(), undo=True)
         self.show([key])
 
     def undo(self) -> None:
         """Undo the last edit of the session, and name it in a toast."""
         if what := self.history.undo():
-            self.tell(f"Undone: {what}.")
+            self.show_toast(f"Undone: {what}.")
 
     def redo(self) -> None:
         """Redo the edit that was undone last, and name it in a toast."""
         if what := self.history.redo():
-            self.tell(f"Done again: {what}.")
+            self.show_toast(f"Done again: {what}.")
 
-    def tell(self, text: str, *, undo: bool = False) -> None:
+    def show_toast(self, text: str, *, undo: bool = False) -> None:
         """Show a toast on the slide for some seconds; `undo` adds an Undo button."""
         number = next(self._numbers)
         self._viewer.stage.toast = {"text": text, "undo": undo, "number": number}
 
-    def _did(self, what: str) -> None:
-        self.history.did(
+    def _record(self, what: str) -> None:
+        self.history.add(
             Step(
                 what,
                 undo=lambda: self.show(self.edits.undo()),
@@ -180,7 +180,7 @@ class AnnotationEditor(param.Parameterized):
             )
         )
 
-    def _tell_browser(self, put: list[dict[str, Any]], gone: list[str]) -> None:
+    def _send_marks(self, put: list[dict[str, Any]], gone: list[str]) -> None:
         number = next(self._numbers)
         change = {"put": put, "gone": gone, "number": number}
         self._viewer.stage.annotation_changes = change
@@ -193,21 +193,21 @@ class AnnotationEditor(param.Parameterized):
     def _changed(self) -> None:
         if self.chosen and self.annotation is None:
             self.chosen = ""
-        self._tell_steps()
+        self._send_steps()
         self.version += 1
 
-    def _tell_steps(self, *_: object) -> None:
+    def _send_steps(self, *_: object) -> None:
         steps = [self.history.can_undo, self.history.can_redo]
         self._viewer.stage.annotation_steps = steps
 
-    def _heard(self, edits: list[dict[str, Any]]) -> None:
+    def _receive(self, edits: list[dict[str, Any]]) -> None:
         """Apply the edits of the browser that are new, in their order."""
         last = max([self._done, *(edit["number"] for edit in self._waiting)])
         self._waiting += [edit for edit in edits if edit["number"] > last]
         self._save_waiting()
         drawings = [edit for edit in self._waiting if edit["do"] in _DRAWINGS]
         if len(drawings) < len(self._waiting):
-            self.tell("Nothing can be undone before what is drawn is saved.")
+            self.show_toast("Nothing can be undone before what is drawn is saved.")
         self._waiting = drawings
 
     def _save_waiting(self) -> None:
@@ -221,11 +221,11 @@ class AnnotationEditor(param.Parameterized):
         # Done or refused: in both cases the browser need not keep the edit.
         self._viewer.stage.annotation_answered = {"number": self._done}
         if self._refused and not refused_before:
-            self._guard(self._say_refused)
+            self._guard(self._report_refusal)
         elif refused_before and not self._refused:
-            self.tell("What was drawn in the meantime is saved now.")
+            self.show_toast("What was drawn in the meantime is saved now.")
 
-    def _say_refused(self) -> None:
+    def _report_refusal(self) -> None:
         raise WorkbenchError(self._refused, _KEPT)
 
     def _edited(self, edit: dict[str, Any]) -> None:
@@ -271,7 +271,7 @@ class AnnotationEditor(param.Parameterized):
         if self.taker is not None and edit["kind"] == "area":
             take, self.taker = self.taker, None
             # The drawing becomes no annotation: the browser need not keep it.
-            self._tell_browser([], [])
+            self._send_marks([], [])
             take(geometry)
             return
         annotation = Annotation(
@@ -289,7 +289,7 @@ class AnnotationEditor(param.Parameterized):
         self.put(old.replace(geometry=geometry_of(edit)))
 
 
-def named(annotation: Annotation) -> str:
+def title_of(annotation: Annotation) -> str:
     """Return the name of an annotation for the beginning of a sentence."""
     if annotation.name or annotation.classification:
         return f"Annotation '{annotation.title}'"

@@ -167,7 +167,7 @@ class ComparePanel(pn.viewable.Viewer):
         """Call whenever the divider or the slides beside this one change."""
         self.param.watch(call, ["swiped", "beside", "together", "divided_at"])
 
-    def say(self, hint: str) -> None:
+    def show_hint(self, hint: str) -> None:
         """Show what the divider needs before it shows a difference; empty hides it."""
         self._hint.object = hint
         self._hint.visible = bool(hint)
@@ -187,7 +187,7 @@ class ComparePanel(pn.viewable.Viewer):
         """Remove a slide."""
         self.beside = [other for other in self.beside if other is not beside]
         beside.viewer.clear()
-        self._settle()
+        self._update_controls()
 
     def close(self) -> None:
         """Stop serving tiles of the slides beside this one."""
@@ -204,12 +204,12 @@ class ComparePanel(pn.viewable.Viewer):
             # Slides of equal size are mostly one section, stained or scanned again.
             beside.viewer.view = main.view
         self.beside = [*self.beside, beside]
-        self._settle()
+        self._update_controls()
 
     def _divider_moved(self, event: param.parameterized.Event) -> None:
         self.divided_at = 0.5 if event.new is None else event.new
 
-    def _settle(self) -> None:
+    def _update_controls(self) -> None:
         self._together.visible = bool(self.beside)
         self._add.disabled = len(self.beside) >= _MOST
         self._lock()
@@ -224,6 +224,6 @@ class ComparePanel(pn.viewable.Viewer):
     @param.depends("swiped", watch=True)
     def _swiped(self) -> None:
         if self._viewer is not None:
-            here = self._viewer.swipe
+            position = self._viewer.swipe
             off = self.swiped == OFF
-            self._viewer.swipe = None if off else 0.5 if here is None else here
+            self._viewer.swipe = None if off else 0.5 if position is None else position

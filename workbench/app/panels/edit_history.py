@@ -46,7 +46,7 @@ class EditHistory(param.Parameterized):
         """Whether there is an edit to redo."""
         return bool(self._undone)
 
-    def did(self, step: Step) -> None:
+    def add(self, step: Step) -> None:
         """Add an edit that has just been made; nothing can be redone after it."""
         self._done = [*self._done, step][-_DEPTH:]
         self._undone.clear()

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from workbench.results.run import Run
     from workbench.slide.slide import Slide
 
-_SURENESS: Final = "min_score"
+_MIN_SCORE: Final = "min_score"
 _ADVANCED: Final = (
-    _SURENESS,
+    _MIN_SCORE,
     "tissue_only",
     "min_tissue",
     "batch_size",
@@ -90,7 +90,7 @@ class RunPanel(pn.viewable.Viewer):
         self._job: Job | None = None
         self._own: set[Job] = set()
         self._asked: Job | None = None
-        self._least: float | None = None
+        self._card_min_score: float | None = None
         self._shown = False
         self._looks = 0
         self._stop_watching: Callable[[], None] = lambda: None
@@ -119,7 +119,7 @@ class RunPanel(pn.viewable.Viewer):
         self._card = ProgressCard(pause=self.pause, cancel=self.cancel)
         self._outcome = note()
         self._model.param.watch(lambda _: self._describe(), "value")
-        self._as_scanned.param.watch(self.tell_colours, "value")
+        self._as_scanned.param.watch(self.show_colours, "value")
         self._run.on_click(lambda _: background.guard(self.start))
         self._describe()
 
@@ -171,7 +171,7 @@ class RunPanel(pn.viewable.Viewer):
             region=self._region.region,
             **self._colour_options(),
             **{name: widget.value for name, widget in self._advanced.items()}
-            | {_SURENESS: self._sureness()},
+            | {_MIN_SCORE: self._min_score()},
         )
 
     def _colour_options(self) -> dict[str, Any]:
@@ -182,7 +182,7 @@ class RunPanel(pn.viewable.Viewer):
             asked["normalize"] = None
         return asked
 
-    def tell_colours(self, *_: object) -> None:
+    def show_colours(self, *_: object) -> None:
         """Show the colours that the model will see."""
         shown = self._stain_options()
         normalizes = shown["normalize"] is not None
@@ -201,8 +201,8 @@ class RunPanel(pn.viewable.Viewer):
 
         An active job of this slide, started by any session, is followed.
         """
-        self._leave()
-        self._rest()
+        self._unfollow()
+        self._enable()
         self._outcome.object = ""
         slide = viewer.slide
         self._slide, self._viewer = slide, viewer
@@ -268,18 +268,18 @@ class RunPanel(pn.viewable.Viewer):
         )
 
     def _begin(self, start: Callable[[], Job]) -> None:
-        self._leave()
+        self._unfollow()
         self._run.disabled = True
-        self._card.say("Starting...")
+        self._card.show_text("Starting...")
         self._outcome.object = ""
         known = set(self._run_library.active())
 
-        def begun(job: Job) -> None:
+        def started(job: Job) -> None:
             if job not in known:  # otherwise it is another user's job, now joined
                 self._own.add(job)
             self._follow(job)
 
-        self._background.do(start, begun, slot="run", otherwise=self._rest)
+        self._background.do(start, started, slot="run", otherwise=self._enable)
 
     def pause(self) -> None:
         """Pause the job after its present batch, to free the device; or resume it."""
@@ -289,13 +289,13 @@ class RunPanel(pn.viewable.Viewer):
             self._job.resume()
         else:
             self._job.pause()
-            self._card.say("Pausing after this batch...")
+            self._card.show_text("Pausing after this batch...")
 
     def cancel(self) -> None:
         """Cancel the job after its present batch; results so far are kept."""
         if self._job is not None and self._may_cancel(self._job):
             self._job.cancel()
-            self._card.say("Stopping after this batch...")
+            self._card.show_text("Stopping after this batch...")
 
     def _may_cancel(self, job: Job) -> bool:
         """Return whether to cancel a job; another user's job needs a second press."""
@@ -309,7 +309,7 @@ class RunPanel(pn.viewable.Viewer):
 
     def close(self) -> None:
         """Stop following the job; the job continues."""
-        self._leave()
+        self._unfollow()
 
     def _describe(self) -> None:
         if self._model.value is None:
@@ -324,15 +324,15 @@ class RunPanel(pn.viewable.Viewer):
         self._class.value = channel_of(card)
         self._class.visible = len(card.classes) > 1
         # The field shows the value of the model card until the user changes it.
-        self._least = card.min_score if card.task == "instances" else None
-        self._advanced[_SURENESS].param.update(
-            value=self._least, visible=self._least is not None
+        self._card_min_score = card.min_score if card.task == "instances" else None
+        self._advanced[_MIN_SCORE].param.update(
+            value=self._card_min_score, visible=self._card_min_score is not None
         )
 
-    def _sureness(self) -> float | None:
-        """Return the least score of instances; None for the model card's own."""
-        asked: float | None = self._advanced[_SURENESS].value
-        return None if asked == self._least else asked
+    def _min_score(self) -> float | None:
+        """Return the minimum score of instances; None for that of the model card."""
+        asked: float | None = self._advanced[_MIN_SCORE].value
+        return None if asked == self._card_min_score else asked
 
     def _follow(self, job: Job) -> None:
         self._job = job
@@ -359,8 +359,8 @@ class RunPanel(pn.viewable.Viewer):
             self._shown = True
             self._show(job.run, self._class.value)
         if progress.status in ENDED:
-            self._leave()
-            self._rest()
+            self._unfollow()
+            self._enable()
             self._outcome.object = sentence(progress)
         self._changed(progress)
 
@@ -369,11 +369,11 @@ class RunPanel(pn.viewable.Viewer):
         if self._job is not None and viewer is not None and viewer.viewport is not None:
             self._job.focus(viewer.viewport)
 
-    def _rest(self) -> None:
+    def _enable(self) -> None:
         self._run.disabled = False
         self._card.hide()
 
-    def _leave(self) -> None:
+    def _unfollow(self) -> None:
         self._stop_watching()
         self._stop_watching = lambda: None
         self._background.forget("run")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _WIDTH: Final = 300
 _MINUTE_S: Final = 60
-_TOLD_SHARE: Final = 0.01
+_SHOWN_SHARE: Final = 0.01
 _GB: Final = 1e9
 
 
@@ -75,7 +75,7 @@ class ProgressCard(pn.viewable.Viewer):
         return str(self._status.object)
 
     @property
-    def offers(self) -> str:
+    def action(self) -> str:
         """Action of the first button: "Pause" or "Resume"."""
         return str(self._pause.label)
 
@@ -88,7 +88,7 @@ class ProgressCard(pn.viewable.Viewer):
         """Show a question before another user's job is changed."""
         self._question.param.update(object=question, visible=True)
 
-    def say(self, text: str) -> None:
+    def show_text(self, text: str) -> None:
         """Show a sentence until the next progress."""
         self._status.object = text
         self._paper.visible = True
@@ -100,13 +100,13 @@ class ProgressCard(pn.viewable.Viewer):
             "determinate" if progress.total or paused else "indeterminate"
         )
         self._bar.value = round(100 * progress.fraction)
-        if paused != (self.offers == "Resume"):
+        if paused != (self.action == "Resume"):
             self._pause.param.update(
                 label="Resume" if paused else "Pause",
                 icon="play_arrow" if paused else "pause",
             )
         self._costs.object = "" if paused else costs(progress)
-        self.say(sentence(progress))
+        self.show_text(sentence(progress))
 
     def hide(self) -> None:
         """Hide the card: no job is active."""
@@ -148,12 +148,12 @@ def _duration(seconds: float) -> str:
 def costs(progress: Progress) -> str:
     """Return shares of time, advice and memory of a run as lines of text."""
     spent = sorted(progress.shares.items(), key=lambda each: -each[1])
-    told = [f"{step} {share:.0%}" for step, share in spent if share > _TOLD_SHARE]
+    costly = [f"{step} {share:.0%}" for step, share in spent if share > _SHOWN_SHARE]
     held = [
         f"{'memory' if name == 'host' else name} {size / _GB:.1f} GB"
         for name, size in progress.memory.items()
     ]
-    lines = [", ".join(told), progress.advice, ", ".join(held)]
+    lines = [", ".join(costly), progress.advice, ", ".join(held)]
     return "\n\n".join(line for line in lines if line)
 
 

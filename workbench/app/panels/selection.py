@@ -47,9 +47,9 @@ class DrawnBoxes:
 
 
 class Selection:
-    """Selects one kind of thing at a time, and tells the panels what is selected.
+    """Selects one kind of object at a time, and passes the selection to the panels.
 
-    To select an annotation clears the selected instances and the other way round. The
+    Selecting an annotation deselects the instances and vice versa. The
     annotation is offered as the region of a run and as tissue or ink; instances are
     counted within the annotation or the box.
 
@@ -92,7 +92,7 @@ class Selection:
         if editor is None:
             return
         editor.delete_objects = self._instances.chosen.delete
-        editor.kept_by = self._kept_by
+        editor.runs_restricted_to = self._runs_restricted_to
 
         def selected(event: param.parameterized.Event) -> None:
             if event.new and self._instances.shown is not None:
@@ -112,7 +112,7 @@ class Selection:
 
         shown.param.watch(selected, "chosen")
 
-    def _kept_by(self, annotation: Annotation) -> str:
+    def _runs_restricted_to(self, annotation: Annotation) -> str:
         """Return which of the runs shown were restricted to an annotation, as text."""
         runs = [overlay.run for overlay in self._overlays.overlays]
         if self._instances.run is not None:

@@ -180,7 +180,7 @@ class SlidePanel(pn.viewable.Viewer):
     def _watch(self) -> None:
         self._list.param.watch(lambda event: self._open(event.new), "value")
         self._list.param.watch(lambda _: self._draw_wanted(), "wanted")
-        self._cancel.on_click(lambda _: self._give_up())
+        self._cancel.on_click(lambda _: self._cancel_opening())
         self._search.param.watch(lambda _: self._fill(), "value_input")
         self._mpp.param.watch(self._mpp_changed, "value")
         self._image.param.watch(self._image_changed, "value")
@@ -251,10 +251,10 @@ class SlidePanel(pn.viewable.Viewer):
             lambda: self._library.open(name, mpp=mpp, image=image),
             lambda slide: self._opened(name, slide),
             slot="slide",
-            otherwise=self._give_up,
+            otherwise=self._cancel_opening,
         )
 
-    def _give_up(self) -> None:
+    def _cancel_opening(self) -> None:
         """Cancel the opening of a slide; the open one stays."""
         self._background.forget("slide")
         self.opening.visible = False

@@ -82,4 +82,4 @@ class SlideLayers:
             COLOURS: "" if self._stain.fitted else "Choose a stain method first.",
             OVERLAYS: "" if self._overlays.overlays else "Show a run first.",
         }
-        self._compare.say(hints[swiped])
+        self._compare.show_hint(hints[swiped])

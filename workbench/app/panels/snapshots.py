@@ -77,16 +77,16 @@ class ViewerPicture:
 
     def picture(self) -> NDArray[np.uint8]:
         """Return the view, uint8 (H, W, 3)."""
-        return self._seen()[0]
+        return self._visible_pixels()[0]
 
     def figure(self) -> NDArray[np.uint8]:
         """Return the view with a scale bar and legends below, uint8 (H, W, 3)."""
-        pixels, seen = self._seen()
+        pixels, seen = self._visible_pixels()
         legends = [layer.legend for layer in seen if layer.legend]
         downsample = self.box.width / self.size[0]
         return draw_figure(pixels, downsample, mpp=self.mpp, legends=legends)
 
-    def _seen(self) -> tuple[NDArray[np.uint8], list[Layer]]:
+    def _visible_pixels(self) -> tuple[NDArray[np.uint8], list[Layer]]:
         """Return the pixels of the view, and the layers that are visible in it."""
         pixels, seen = self._draw(self._layers)
         if self._swipe is not None:

@@ -184,7 +184,7 @@ class LoginHandler(BasicLoginHandler):
     def get(self) -> None:
         """Show the form, and store the requested path in a cookie."""
         self.set_cookie("next_url", own_path(self.get_argument("next", None)))
-        self._say("")
+        self._show_error("")
 
     async def post(self) -> None:
         """Log in with the right password; 429 after too many attempts."""
@@ -194,10 +194,10 @@ class LoginHandler(BasicLoginHandler):
         if not self.attempts.spend(address, user):
             self.set_status(_TOO_MANY)
             self.set_header("Retry-After", str(round(_EVERY_S)))
-            self._say("Too many attempts: wait a minute, then try again.")
+            self._show_error("Too many attempts: wait a minute, then try again.")
             return
         if not await asyncio.to_thread(self.passwords.admit, user, password):
-            self._say("The user name or the password is wrong.")
+            self._show_error("The user name or the password is wrong.")
             return
         self.attempts.refund(address, user)
         self.passed(user)
@@ -208,7 +208,7 @@ class LoginHandler(BasicLoginHandler):
         # The requested path is a cookie, which is untrusted.
         self.redirect(own_path(self.get_cookie("next_url")))
 
-    def _say(self, sentence: str) -> None:
+    def _show_error(self, sentence: str) -> None:
         page = self._login_template.render(
             login_endpoint=self._login_endpoint, errormessage=sentence, PANEL_CDN=""
         )

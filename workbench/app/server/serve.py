@@ -42,16 +42,16 @@ def session(site: Site, *, first: str = "") -> Session:
     `?slide=NAME&normalize=METHOD`; see `Address`. Without a slide there, `first` is
     opened.
     """
-    asked = Address.parse(pn.state.session_args)
+    requested = Address.parse(pn.state.session_args)
     document = pn.state.curdoc
     if document is not None:
         begin_upkeep()
     app = Session(site)
     # Weak, as Panel keeps the handler by document, and would keep the app alive.
     failed = WeakMethod(app.background.failed)
-    pn.config.exception_handler = lambda error: _tell_of(failed(), error)
-    begun = asked.model_copy(update={"slide": asked.slide or first})
-    pn.state.onload(lambda: app.begin_at(begun))
+    pn.config.exception_handler = lambda error: _report(failed(), error)
+    address = requested.model_copy(update={"slide": requested.slide or first})
+    pn.state.onload(lambda: app.begin_at(address))
 
     def over(_: object) -> None:
         app.close()
@@ -62,7 +62,7 @@ def session(site: Site, *, first: str = "") -> Session:
     return app
 
 
-def _tell_of(failed: Callable[[Exception], None] | None, error: Exception) -> None:
+def _report(failed: Callable[[Exception], None] | None, error: Exception) -> None:
     if failed is not None:
         failed(error)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _log = logging.getLogger("workbench.app")
-_SAID: Final = 5
+_LISTED: Final = 5
 """Largest number of damaged lines that are listed."""
 
 _WORKERS: Final = ThreadPoolExecutor(8, thread_name_prefix="workbench-app")
@@ -58,8 +58,8 @@ def explain_damage(what: str, lines: Sequence[str]) -> str:
     """
     if not lines:
         return ""
-    said = "; ".join(lines[:_SAID])
-    more = f"; and {len(lines) - _SAID:,} more" if len(lines) > _SAID else ""
+    said = "; ".join(lines[:_LISTED])
+    more = f"; and {len(lines) - _LISTED:,} more" if len(lines) > _LISTED else ""
     return f"The file of {what} is damaged: {said}{more}. All other {what} are shown."
 
 
@@ -68,7 +68,7 @@ class Background:
 
     Parameters
     ----------
-    tell : callable
+    show : callable
         Shows a message to the user.
     document : bokeh Document, optional
         Document of the session; the current one by default. Without one (no server is
@@ -76,9 +76,9 @@ class Background:
     """
 
     def __init__(
-        self, tell: Callable[[str], None], document: Document | None = None
+        self, show: Callable[[str], None], document: Document | None = None
     ) -> None:
-        self._tell = tell
+        self._show = show
         self._document = document or pn.state.curdoc
         self._newest: dict[str, object] = {}
         self._settling: dict[str, Debounce] = {}
@@ -111,7 +111,7 @@ class Background:
             if error is None:
                 self.guard(then, answer)
                 return
-            self._tell(explain(error))
+            self._show(explain(error))
             if otherwise is not None:
                 otherwise()
 
@@ -144,9 +144,9 @@ class Background:
         else:
             _IDLERS.submit(attempt)
 
-    def say(self, sentence: str) -> None:
+    def notify(self, sentence: str) -> None:
         """Show a message to the user, as plain text."""
-        self._tell(sentence)
+        self._show(sentence)
 
     def failed(self, error: BaseException) -> None:
         """Show an uncaught error to the user.
@@ -154,14 +154,14 @@ class Background:
         The session's `pn.config.exception_handler`: it handles the errors of all
         callbacks of widgets.
         """
-        self._tell(explain(error))
+        self._show(explain(error))
 
     def guard(self, call: Callable[..., Any], *arguments: Any) -> None:
         """Call a function, and show its error to the user if it fails."""
         try:
             call(*arguments)
         except Exception as error:  # noqa: BLE001 - shown to the user
-            self._tell(explain(error))
+            self._show(explain(error))
 
     def later(self, call: Callable[[], None]) -> None:
         """Call a function in the session, from any thread; not after it was closed."""
@@ -182,7 +182,7 @@ class Background:
         except RuntimeError:  # the event loop has ended
             self._closed.set()
 
-    def settled(self, call: Callable[[], None], *, slot: str) -> None:
+    def debounced(self, call: Callable[[], None], *, slot: str) -> None:
         """Call a function in the session, debounced per slot.
 
         For work that may follow after the drawing of the view.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from bokeh.document import Document
 
-SETTLED_MS: Final = 150
+QUIET_MS: Final = 150
 """Milliseconds without another call after which a debounced call is made."""
 
 
@@ -30,14 +30,14 @@ class Debounce:
         self._last: object = None
 
     def __call__(self, call: Callable[[], None]) -> None:
-        """Make a call in the session, if no other follows for `SETTLED_MS`."""
+        """Make a call in the session, if no other follows for `QUIET_MS`."""
         last = self._last = object()
 
-        def settled() -> None:
+        def call_if_last() -> None:
             if self._last is last:
                 call()
 
-        call_after(SETTLED_MS, settled, self._document)
+        call_after(QUIET_MS, call_if_last, self._document)
 
     def forget(self) -> None:
         """Cancel the pending call."""

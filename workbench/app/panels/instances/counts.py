@@ -93,21 +93,21 @@ class CountCard(pn.viewable.Viewer):
         self._assumed, self._measured = False, None
         if shown is not None:
             shown.param.watch(lambda _: self._refresh_soon(), ["style", "version"])
-            self._judge()
+            self._detect_staining()
         self.refresh()
 
-    def _judge(self) -> None:
+    def _detect_staining(self) -> None:
         """Detect whether the slide has DAB: only then there is positivity."""
         slide = self._slide
         if slide is None or self._staining is not None:
             return
 
-        def judged(staining: Staining) -> None:
+        def detected(staining: Staining) -> None:
             if slide is self._slide:
                 self._staining = staining
                 self.refresh()
 
-        self._background.do(lambda: cached_staining(slide), judged, slot="staining")
+        self._background.do(lambda: cached_staining(slide), detected, slot="staining")
 
     @property
     def _densities(self) -> NDArray[np.float32] | None:
@@ -158,7 +158,7 @@ class CountCard(pn.viewable.Viewer):
         )
 
     def _refresh_soon(self) -> None:
-        self._background.settled(self.refresh, slot="counting")
+        self._background.debounced(self.refresh, slot="counting")
 
     def refresh(self) -> None:
         """Count anew in a thread, and show the counts."""
@@ -183,7 +183,7 @@ class CountCard(pn.viewable.Viewer):
                 return counted, None
             return counted, positivity(now, places, densities, grades=grades, keep=keep)
 
-        self._background.do(work, self._tell, slot="counts")
+        self._background.do(work, self._show_counts, slot="counts")
 
     def _place(self) -> tuple[str, Any]:
         """Return the name and the shape of the place; None stands for the tissue."""
@@ -211,14 +211,14 @@ class CountCard(pn.viewable.Viewer):
             return {"slide": slide.box}
         return {"tissue": self._tissue}
 
-    def _tell(self, answer: tuple[pd.DataFrame, pd.DataFrame | None]) -> None:
+    def _show_counts(self, answer: tuple[pd.DataFrame, pd.DataFrame | None]) -> None:
         counted, scores = answer
         self._table.object = _html(counted)
         self._measure.visible = scores is None
         self._grades.visible = scores is not None
-        self._scores.object = self._said(scores)
+        self._scores.object = self._positivity_text(scores)
 
-    def _said(self, scores: pd.DataFrame | None) -> str:
+    def _positivity_text(self, scores: pd.DataFrame | None) -> str:
         """Return positivity and H-score as text, or why there are none."""
         staining = self._staining
         seen = staining is not None and staining.kind == _STAINS
@@ -226,7 +226,7 @@ class CountCard(pn.viewable.Viewer):
             assumed = "" if seen else f"As if stained with {_STAIN}: "
             return assumed + _sentence(scores.iloc[0])
         if staining is None:
-            return "Looking whether there is DAB on the slide..."
+            return "Detecting whether the slide has DAB..."
         if seen:
             return (
                 f"There is {_STAIN} on the slide; it was not measured in the instances."

@@ -73,7 +73,7 @@ class InstancePanel(pn.viewable.Viewer):
         self._stop_polling: Callable[[], None] = lambda: None
         self._empty = note("Run a model that predicts instances.")
         self._choice = pmui.Select(label="Run", options=[], **STYLE)
-        self.display = InstanceDisplay(self._tell_look)
+        self.display = InstanceDisplay(self._update_look)
         self.filter = InstanceFilter(background)
         self.chosen = SelectedInstanceCard(background, editor)
         self.counts = CountCard(background)
@@ -179,7 +179,7 @@ class InstancePanel(pn.viewable.Viewer):
         self.display.apply()
         self._restore_look()
         if damage := explain_damage("instance edits", shown.edits.damaged):
-            self._background.say(damage)
+            self._background.notify(damage)
 
     def _show(self, shown: ShownInstances | None) -> None:
         """Hand other instances, or none, to all parts of the panel."""
@@ -200,7 +200,7 @@ class InstancePanel(pn.viewable.Viewer):
             self.display.restore(look)
             self.filter.restore(look)
 
-    def _tell_look(self) -> None:
+    def _update_look(self) -> None:
         """Set `look`: None while instances are shown as they were at first."""
         shown, run = self.shown, self.run
         if shown is None or run is None:
@@ -222,13 +222,13 @@ class InstancePanel(pn.viewable.Viewer):
 
     def _describe_soon(self) -> None:
         """Describe after the picture has changed, once for many moves of a slider."""
-        self._background.settled(self._describe, slot="description")
+        self._background.debounced(self._describe, slot="description")
 
     def _describe(self) -> None:
         """Show the legend, the number of instances and their classes."""
         self.display.describe()
         self.filter.describe()
-        self._tell_look()
+        self._update_look()
 
     def _outside(self) -> int:
         """Return how many instances the run has left out: outside its region."""

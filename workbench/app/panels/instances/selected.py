@@ -67,10 +67,10 @@ class SelectedInstanceCard(pn.viewable.Viewer):
         """Show the selection among other instances from now on."""
         self._shown = shown
         if shown is not None:
-            shown.param.watch(lambda _: self._tell(), ["chosen", "version"])
-            self._tell()
+            shown.param.watch(lambda _: self._show_selection(), ["chosen", "version"])
+            self._show_selection()
 
-    def _tell(self) -> None:
+    def _show_selection(self) -> None:
         shown = self._shown
         if shown is None:
             return
@@ -99,7 +99,7 @@ class SelectedInstanceCard(pn.viewable.Viewer):
             return
         self._background.guard(shown.reclassify, name)
         # The browser empties the field when its text becomes a new option.
-        self._background.later(self._tell)
+        self._background.later(self._show_selection)
 
     def delete(self) -> None:
         """Delete the selected instances, and name them in a toast on the slide."""
@@ -108,7 +108,7 @@ class SelectedInstanceCard(pn.viewable.Viewer):
             return
         what, editor = shown.delete(), self._editor()
         if editor is not None:
-            editor.tell(f"{what}.", undo=True)
+            editor.show_toast(f"{what}.", undo=True)
 
     def _undo_edit(self) -> None:
         if self._shown is not None:

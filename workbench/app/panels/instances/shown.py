@@ -169,17 +169,17 @@ class ShownInstances(param.Parameterized):
 
     def delete(self) -> str:
         """Delete the selected instances, and return a description of the edit."""
-        what = f"{self._named()} deleted"
-        self._did(what, self.edits.delete(self.chosen.tolist(), by=self._author()))
+        what = f"{self._selection_name()} deleted"
+        self._record(what, self.edits.delete(self.chosen.tolist(), by=self._author()))
         self.choose([])
         self._edited()
         return what
 
     def reclassify(self, name: str) -> None:
         """Give the selected instances another class."""
-        what = f"{self._named()} made '{name}'"
+        what = f"{self._selection_name()} made '{name}'"
         made = self.edits.reclassify(self.chosen.tolist(), name, by=self._author())
-        self._did(what, made)
+        self._record(what, made)
         self._edited()
 
     def add(self, geometry: BaseGeometry, name: str) -> None:
@@ -196,7 +196,7 @@ class ShownInstances(param.Parameterized):
             raise AnnotationError(what, reason, "Draw it without crossing.")
         ring = shapely.get_coordinates(shapely.get_exterior_ring(geometry))[:-1]
         key = self.edits.add(ring, name, by=self._author())
-        self._did(f"Instance {key} ({name}) drawn", self.edits.history[-1]["edit"])
+        self._record(f"Instance {key} ({name}) drawn", self.edits.history[-1]["edit"])
         self._edited()
         self.choose([key])
 
@@ -206,7 +206,7 @@ class ShownInstances(param.Parameterized):
         self.history.forget(self)  # its steps may no longer apply
         self._edited()
 
-    def _did(self, what: str, edit: str) -> None:
+    def _record(self, what: str, edit: str) -> None:
         """Add an edit to the history of the session."""
         edits, author, names = self.edits, self._author, [edit]
 
@@ -218,9 +218,9 @@ class ShownInstances(param.Parameterized):
             names.append(edits.again(names[-1], by=author()))
             self._edited()
 
-        self.history.did(Step(what, undo, redo, owner=self))
+        self.history.add(Step(what, undo, redo, owner=self))
 
-    def _named(self) -> str:
+    def _selection_name(self) -> str:
         """Return a description of the selection."""
         if len(self.chosen) != 1:
             return f"{len(self.chosen):,} instances"
@@ -286,15 +286,15 @@ class ShownInstances(param.Parameterized):
         key = self.now.at(*place)
         self.choose([key] if key is not None and self.shown[key] else [])
 
-    def _pointed(self, asked: dict[str, Any]) -> None:
+    def _pointed(self, pointed: dict[str, Any]) -> None:
         """Send the values of the instance at the pointer to the browser."""
-        key = asked.get("id")
-        if asked.get("layer") != self.handle.shown.id or not isinstance(key, int):
+        key = pointed.get("id")
+        if pointed.get("layer") != self.handle.shown.id or not isinstance(key, int):
             return
         if not 0 <= key < len(self.now):
             return
         self._viewer.stage.instance_facts = {
-            "number": asked["number"],
+            "number": pointed["number"],
             "lines": facts_of(self.now.rows([key])),
         }
 

@@ -61,7 +61,7 @@ class AdvicePanel(pn.viewable.Viewer):
         self._cancel = button("Cancel", icon="stop", sizing_mode=None)
         self._plot = stack()
         self._table = Html("", sizing_mode="stretch_width")
-        self._agree = button(
+        self._accept_button = button(
             "Take it as the reference", icon="check", main=True, sizing_mode=None
         )
         self.dialog = pmui.Dialog(
@@ -69,7 +69,7 @@ class AdvicePanel(pn.viewable.Viewer):
                 stack(self._status, self._bar),
                 self._plot,
                 self._table,
-                side_by_side(self._agree, self._cancel),
+                side_by_side(self._accept_button, self._cancel),
             ),
             title="How the slides are stained",
             show_close_button=True,
@@ -77,7 +77,7 @@ class AdvicePanel(pn.viewable.Viewer):
         )
         self._open.on_click(lambda _: self.start())
         self._cancel.on_click(lambda _: self._cancelled.set())
-        self._agree.on_click(lambda _: self._agreed())
+        self._accept_button.on_click(lambda _: self._accept())
 
     def __panel__(self) -> Any:
         """Return what Panel shows."""
@@ -93,35 +93,35 @@ class AdvicePanel(pn.viewable.Viewer):
         self._cancelled.set()
         self._cancelled = cancelled = threading.Event()
         self._plot.objects, self._table.object = [], ""
-        self._agree.visible = False
+        self._accept_button.visible = False
         self._cancel.visible = self._bar.visible = True
         self._bar.value = 0
-        self._status.object = "Looking at the slides..."
+        self._status.object = "Measuring the slides..."
         self.dialog.open = True
         self._background.do(
-            lambda: self._look(cancelled),
+            lambda: self._compare(cancelled),
             self._found,
             slot="advice",
-            otherwise=self._rest,
+            otherwise=self._hide_progress,
         )
 
     def close(self) -> None:
         """Cancel the comparison."""
         self._cancelled.set()
 
-    def _look(self, cancelled: threading.Event) -> Advice:
+    def _compare(self, cancelled: threading.Event) -> Advice:
         names = [entry.name for entry in self._library.entries()[:_MOST]]
         if not names:
             message = "There are no slides whose stains could be compared."
             raise StainError(message, "Serve a folder that has some.")
 
-        def tell(progress: Progress) -> None:
-            self._background.later(lambda: self._tell(progress, cancelled))
+        def report(progress: Progress) -> None:
+            self._background.later(lambda: self._show_progress(progress, cancelled))
 
         paths = [self._library.path(name) for name in names]
-        return advise(paths, progress=tell, cancel=cancelled)
+        return advise(paths, progress=report, cancel=cancelled)
 
-    def _tell(self, progress: Progress, cancelled: threading.Event) -> None:
+    def _show_progress(self, progress: Progress, cancelled: threading.Event) -> None:
         if cancelled is self._cancelled and self._bar.visible:
             self._bar.value = round(100 * progress.fraction)
             seen = f"{progress.done} of {progress.total} slides"
@@ -129,7 +129,7 @@ class AdvicePanel(pn.viewable.Viewer):
 
     def _found(self, advice: Advice) -> None:
         self._advice = advice
-        self._rest()
+        self._hide_progress()
         if advice.medoid is None:
             self._status.object = "No slide could be measured."
         else:
@@ -143,13 +143,13 @@ class AdvicePanel(pn.viewable.Viewer):
 
             plot = pn.pane.HoloViews(advice_plot(advice), margin=0)
             self._plot.objects = [plot]
-        self._agree.visible = advice.medoid is not None
+        self._accept_button.visible = advice.medoid is not None
         self._table.object = _table_of(advice)
 
-    def _rest(self) -> None:
+    def _hide_progress(self) -> None:
         self._bar.visible = self._cancel.visible = False
 
-    def _agreed(self) -> None:
+    def _accept(self) -> None:
         medoid = None if self._advice is None else self._advice.medoid
         if medoid is not None and medoid.reference is not None:
             self.dialog.open = False

@@ -46,7 +46,7 @@ def picture_of_sample(stain: SlideStain) -> Markup:
     return render("sampled", url=url, alt=alt)
 
 
-def _seen(stain: SlideStain) -> str:
+def _sample_text(stain: SlideStain) -> str:
     """Return the size of the sample and the quality of the fit as text."""
     quality = stain.quality
     tiles = len(stain.sample.boxes)
@@ -70,7 +70,7 @@ def fit_of(stain: SlideStain) -> Markup:
     table = table_of(head, rows)
     by_lab = stain.normalizer is not None and stain.normalizer.method == "reinhard"
     more = _lab_of(stain) if by_lab else ""
-    return render("fit", table=table, more=more, seen=_seen(stain))
+    return render("fit", table=table, more=more, seen=_sample_text(stain))
 
 
 def warnings_of(stain: SlideStain) -> str:

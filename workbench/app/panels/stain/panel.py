@@ -67,7 +67,7 @@ class StainPanel(pn.viewable.Viewer):
     fitted = param.ClassSelector(
         class_=SlideStain, default=None, doc="Fitted stains of the slide, or None."
     )
-    asked = param.Dict(default={}, doc="The `options`, set as soon as they change.")
+    requested = param.Dict(default={}, doc="The `options`, set as soon as they change.")
     look = param.Selector(
         default=SCANNED, objects=list(LOOKS), doc="How the slide is drawn."
     )
@@ -103,7 +103,7 @@ class StainPanel(pn.viewable.Viewer):
         )
         self.references.visible = False
         self._method.param.watch(lambda _: self._chosen(), "value")
-        self._look.param.watch(lambda _: self._looked(), "value")
+        self._look.param.watch(lambda _: self._look_chosen(), "value")
         self.references.param.watch(lambda _: self._refit(), "choice")
 
     def __panel__(self) -> Any:
@@ -167,11 +167,11 @@ class StainPanel(pn.viewable.Viewer):
         """Measure a reference and save it in a thread, then normalize to it."""
         self._background.do(
             lambda: self.references.library.keep(measure(), stem),
-            self._taken,
+            self._reference_measured,
             slot="reference",
         )
 
-    def _taken(self, choice: Choice) -> None:
+    def _reference_measured(self, choice: Choice) -> None:
         self.references.add(choice)
         if self.method is None:
             self._method.value = "macenko"
@@ -224,36 +224,36 @@ class StainPanel(pn.viewable.Viewer):
         if self.look in self._look.options:
             self._look.value = self.look
 
-    def _looked(self) -> None:
+    def _look_chosen(self) -> None:
         self.look = self._look.value
         if self.fitted is None and self.look in STAINS:
             self._refit()
-        self._tell_legend()
+        self._show_legend()
 
     def _refit(self) -> None:
-        self.asked = self.options
+        self.requested = self.options
         slide, method = self._slide, self.method
         reference = self.references.choice.reference
         if slide is None or (method is None and self.look not in STAINS):
             self._background.forget("stain")
-            self._settle(None, "")
+            self._show_fit(None, "")
             return
         self._status.object = "Fitting stains..."
         self._background.do(
             lambda: fit_slide(
                 slide, method, reference, tissue=lambda: tissue_of_slide(slide)
             ),
-            lambda fitted: self._settle(fitted, "Fitted to the whole slide."),
+            lambda fitted: self._show_fit(fitted, "Fitted to the whole slide."),
             slot="stain",
-            otherwise=lambda: self._settle(None, "The stains could not be fitted."),
+            otherwise=lambda: self._show_fit(None, "The stains could not be fitted."),
         )
 
-    def _settle(self, fitted: SlideStain | None, status: str) -> None:
+    def _show_fit(self, fitted: SlideStain | None, status: str) -> None:
         before = self.fitted
         self.fitted = fitted  # first, so that the slide is redrawn before the texts
         self._status.object = status
         self._fit.visible = fitted is not None
-        self._tell_legend()
+        self._show_legend()
         doubts = "" if fitted is None else warnings_of(fitted)
         self._doubts.param.update(object=doubts, visible=bool(doubts))
         if fitted is None:
@@ -268,7 +268,7 @@ class StainPanel(pn.viewable.Viewer):
     def _show_place(self, picture: str) -> None:
         self._place.object = picture
 
-    def _tell_legend(self) -> None:
+    def _show_legend(self) -> None:
         fitted: SlideStain | None = self.fitted
         legend = None if fitted is None else layer_of(fitted, self.look).legend
         self._legend.visible = legend is not None
