@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workbench.app.server.access_log import log_request
 from workbench.app.server.auth import PasswordProvider, Passwords
-from workbench.app.server.resources import ImportedResourceHandler
+from workbench.app.server.static_files import file_routes
 from workbench.app.widgets.theme import TITLE
 from workbench.tileserver import RateLimit, tile_routes
 from workbench.tileserver.security_headers import SecurityHeaders, install_page_handler
@@ -30,6 +30,7 @@ _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _UNIX: Final = "unix:"
 _SESSION_MS: Final = 60_000
 _UPLOAD_BYTES: Final = 40_000_000
+_LEVEL: Final = 3
 _BODY_BYTES: Final = 100_000
 """Largest body of a request: the login form; uploads come over the websocket."""
 
@@ -144,11 +145,13 @@ def server_options(config: ServerConfig) -> dict[str, Any]:
         "websocket_origin": config.websocket_origins,
         "extra_patterns": [
             *tile_routes(RateLimit(config.limits.tile_rate)),
-            *ImportedResourceHandler.routes(),
+            *file_routes(),
         ],
         "title": TITLE,
         "unused_session_lifetime_milliseconds": _SESSION_MS,
         "websocket_max_message_size": _UPLOAD_BYTES,
+        # A page comes as a megabyte of JSON, a tenth of that compressed.
+        "websocket_compression_level": _LEVEL,
         "http_server_kwargs": {"max_body_size": _BODY_BYTES},
         "log_function": log_request,
         "transforms": [SecurityHeaders],
