@@ -39,7 +39,7 @@ from .stain.adviser import advise
 from .stain.normalizer import Normalizer, fit_normalizer
 from .stain.per_image import normalize_images
 from .stain.references import Reference, load_reference
-from .tissue.finding import find_tissue
+from .tissue.detection import find_tissue
 
 __version__: str
 

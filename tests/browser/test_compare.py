@@ -319,7 +319,7 @@ def test_what_is_seen_is_saved_as_a_picture_and_as_a_figure(watched, url, slide)
     app = App(watched, f"{url}?slide={FIRST}")
     app.look(0, 900, 700, 400)
     app.page.wait_for_timeout(400)
-    app.press("Save what is seen")
+    app.press("Save image")
     x0, x1, y0, _ = app.ranges(0)
     sizes = []
     for name in ("Picture", "Figure"):

@@ -16,7 +16,7 @@ from workbench.slide.readers.base import BoxReader, Level
 from workbench.slide.readers.level_selection import Source, choose_sources
 from workbench.slide.readers.resampling import resample
 from workbench.slide.slide import Slide
-from workbench.tissue.finding import find_tissue
+from workbench.tissue.detection import find_tissue
 
 SIZE = (900, 700)
 

@@ -112,7 +112,7 @@ class Annotations(Collection[Annotation]):
         return len(self._state.by_id)
 
     def __contains__(self, item: object) -> bool:
-        """Tell whether an annotation, given itself or by its id, is present."""
+        """Return whether an annotation, given itself or by its id, is present."""
         return (item.id if isinstance(item, Annotation) else item) in self._state.by_id
 
     def get(self, key: str) -> Annotation | None:

@@ -1,4 +1,4 @@
-// Keeps the page's address in step with what is seen, so that it can be kept and sent.
+// Updates the page's URL with the state of the session, so that it can be saved and shared.
 
 const CALM_MS = 400; // browsers refuse more than a few changes a second
 

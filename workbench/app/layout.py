@@ -32,7 +32,7 @@ _DENSE: Final = {
 
 
 class Preference(JSComponent):
-    """Turns the page it is on dark where the browser's user prefers that."""
+    """Switches the page to dark mode if the browser's user prefers it."""
 
     _esm: ClassVar[Path] = Path(__file__).parent / "theme_preference.js"
 
@@ -40,7 +40,7 @@ class Preference(JSComponent):
 def full_page(app: Session) -> Any:
     """Return the app as a page: a drawer beside the slide, light or dark.
 
-    Dark at first where the user's system is; a button switches.
+    Initially as the user's system; a button switches between them.
     """
     page = pmui.Page(
         title=TITLE,
@@ -52,9 +52,9 @@ def full_page(app: Session) -> Any:
         sx=_SLIM,
         busy_indicator=None,
     )
-    # It follows Panel's state, which would keep the page for as long as the server runs
-    # and tell the browser twice of each move of the pointer; what takes long is said in
-    # words. A plain value would leave it watched: only another reference ends that.
+    # By default `busy` follows Panel's state, which would keep the page in memory until
+    # the server ends, and send two messages for each move of the pointer. Only another
+    # reference ends that; a plain value would not.
     with edit_readonly(page):
         page.busy = page.param.loading
     return page
@@ -71,7 +71,7 @@ def sections(app: Session) -> Any:
         ("Annotations", app.annotations),
         ("Compare", app.compare),
         ("Bookmarks", app.bookmarks),
-        ("Save what is seen", app.snapshots),
+        ("Save image", app.snapshots),
         active=[0, 1, 2, 3, 4, 5],
         disable_gutters=True,
         elevation=0,

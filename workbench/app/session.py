@@ -1,4 +1,4 @@
-"""One session of the app: its panels, and what passes between them."""
+"""`Session`: the panels of one session of the app, and their connections."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ class Session(pn.viewable.Viewer):
             old.clear()
 
     def _tile_failed(self, error: WorkbenchError) -> None:
-        """Tell once why tiles cannot be drawn; called from any thread."""
+        """Show once why tiles cannot be drawn; called from any thread."""
         sentence = explain(error)
         if sentence != self._last_failure:
             self._last_failure = sentence

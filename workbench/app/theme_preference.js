@@ -1,4 +1,4 @@
-// Turns the page dark where the user of the browser prefers that.
+// Switches the page to dark mode if the browser's user prefers it.
 
 const BUILT_MS = 100; // until the page is built; a change before is lost
 

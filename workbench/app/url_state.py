@@ -1,8 +1,8 @@
-"""Addresses: what a session shows, as the query of a URL.
+"""`Address`: the state of a session as the query of a URL.
 
-No path and nothing of a patient is in it: slides go by the names they are served
-under, runs by the names of their folders. A value that does not parse is left out:
-anybody can write an address.
+It contains no paths and no data of patients: slides are named as they are served, runs
+by the names of their folders. Values that do not parse are ignored, as a URL is
+untrusted input.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _TEXT: Final = "text"
 
 _TURN: Final = re.compile("([0-3]?)(m?)")
 _PLACES: Final = 5
-"""Significant digits of a downsample: the same to less than a pixel of any screen."""
+"""Significant digits of a downsample; the error is below a pixel of any screen."""
 
 
 def _unquoted(value: Any, info: ValidationInfo) -> Any:
@@ -44,7 +44,7 @@ def _unquoted(value: Any, info: ValidationInfo) -> Any:
 
 
 def _split(separator: str, *, empty: tuple[()] | None = ()) -> BeforeValidator:
-    """Return the validator that splits a text; `empty` is what an empty text means."""
+    """Return the validator that splits a text; `empty` is the value of an empty one."""
 
     def split(value: Any) -> Any:
         if not isinstance(value, str):
@@ -56,7 +56,7 @@ def _split(separator: str, *, empty: tuple[()] | None = ()) -> BeforeValidator:
 
 def _ascending(limit: tuple[str, float, float]) -> tuple[str, float, float]:
     if not limit[1] <= limit[2]:  # NaN, too
-        message = f"{limit} is no range"
+        message = f"{limit} is not a range"
         raise ValueError(message)
     return limit
 
@@ -64,7 +64,7 @@ def _ascending(limit: tuple[str, float, float]) -> tuple[str, float, float]:
 Word = Annotated[str, BeforeValidator(_unquoted)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[Finite, AfterValidator(lambda share: min(1.0, max(0.0, share)))]
-"""Between 0 and 1; what lies outside becomes the nearer end."""
+"""Number between 0 and 1; others are clamped."""
 
 Window = Annotated[tuple[Finite, Finite] | None, _split(",", empty=None)]
 Words = Annotated[tuple[Word, ...], _split(",")]
@@ -73,7 +73,7 @@ Limits = Annotated[tuple[Limit, ...], _split(",")]
 
 
 class Look(BaseModel):
-    """How something is shown, as a text that is short and readable in a URL.
+    """Display settings as a short, readable text for a URL.
 
     The text has the fields in their order, separated by "~"; the entries of a field
     are separated by ",", their parts by ":". Separators within words are escaped. Empty
@@ -87,7 +87,7 @@ class Look(BaseModel):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Return the look that `text` describes, None if it describes none."""
+        """Return the look that `text` describes; None if it does not parse."""
         words = zip(cls.model_fields, cls._words(text), strict=False)
         try:
             return cls.model_validate(dict(words), context=_TEXT)
@@ -104,7 +104,7 @@ class Look(BaseModel):
 
 
 class OverlayLook(Look):
-    """One overlay, as it is shown."""
+    """Display settings of an overlay."""
 
     channel: Word
     colours: Word
@@ -112,10 +112,10 @@ class OverlayLook(Look):
     threshold: Finite
     visible: bool = True
     window: Window = None
-    """The values at the ends of the colours; None: those of the model."""
+    """Values at the ends of the colour scale; None: those of the model."""
 
     summary: Word = ""
-    """What many cells under one pixel are shown as."""
+    """Summary of the cells under one pixel, such as their mean."""
 
     @classmethod
     def _words(cls, text: str) -> list[str]:
@@ -128,10 +128,10 @@ class OverlayLook(Look):
 
 
 class InstancesLook(Look):
-    """The instances of a run, as they are shown."""
+    """Display settings of the instances of a run."""
 
     by: Word = "class"
-    """Value that gives them their colour."""
+    """Name of the value that sets the colours."""
 
     colours: Word = COLORMAPS[0]
     opacity: Share = 1.0
@@ -140,7 +140,7 @@ class InstancesLook(Look):
     """Classes that are not shown."""
 
     limits: Limits = ()
-    """Name of a value, least and greatest that is shown; may be infinite."""
+    """Filters: name of a value, minimum and maximum; may be infinite."""
 
 
 def _written(value: Any, separators: str) -> str:
@@ -149,7 +149,7 @@ def _written(value: Any, separators: str) -> str:
         case None:
             return ""
         case str():
-            # "~" is what quote() leaves as it is, and so the one thing to replace.
+            # quote() does not escape "~".
             return quote(value, safe="").replace("~", "%7E")
         case bool():
             return str(int(value))
@@ -165,46 +165,46 @@ def _view(value: Any) -> Any:
         return value
     x, y, downsample = map(float, value.split(","))
     if not math.isfinite(x + y + downsample) or downsample <= 0:
-        message = f"{value} is no view"
+        message = f"{value} is not a view"
         raise ValueError(message)
     return View(x, y, downsample)
 
 
 class Address(BaseModel):
-    """What a session shows: slide, view, colours, overlays and comparison."""
+    """State of a session: slide, view, colours, overlays and comparison."""
 
     model_config = ConfigDict(frozen=True)
 
     slide: str = ""
-    """The name it is served under."""
+    """Name under which the slide is served."""
 
     image: Annotated[int | None, Field(ge=0, le=9999)] = None
-    """Which image of its file; None: the scan."""
+    """Number of the image in the file; None: the scan."""
 
     view: Annotated[View | None, BeforeValidator(_view)] = None
     turn: Annotated[int, Field(ge=0, le=3)] = 0
-    """Quarters by which the slide is turned clockwise, after mirroring."""
+    """Clockwise rotation in quarters, after mirroring."""
 
     mirrored: bool = False
     normalize: str = ""
     reference: str = ""
     look: str = ""
-    """How the slide is drawn, empty for the usual way of its stain."""
+    """How the slide is drawn; empty for the default of its stain method."""
 
     model: str = ""
     overlays: tuple[OverlayLook, ...] = ()
     objects: InstancesLook | None = None
-    """None: as they are at first."""
+    """Display of instances; None: the default."""
 
     divider: str = ""
-    """What the divider stands between, empty for none; as the panel names it."""
+    """What the divider separates, as in the panel; empty: no divider."""
 
     divided_at: Share = 0.5
     beside: tuple[str, ...] = ()
-    """Slides beside it, by name."""
+    """Names of the slides beside it."""
 
     alone: bool = False
-    """Whether slides side by side move each on its own."""
+    """Whether slides side by side move independently."""
 
     @field_validator("*", mode="wrap")
     @classmethod
@@ -220,14 +220,14 @@ class Address(BaseModel):
 
     @classmethod
     def parse(cls, query: str | Mapping[str, Sequence[str | bytes]]) -> Self:
-        """Return the address of a query, with defaults for what it does not say."""
+        """Return the address of a query, with defaults for missing values."""
         given = parse_qs(query) if isinstance(query, str) else query
         texts = {name: [_text(value) for value in given[name]] for name in given}
         one = {name: values[0] for name, values in texts.items() if values}
         turned = _TURN.fullmatch(one.get("turn", ""))
         looks = map(OverlayLook.parse, texts.get("overlay", []))
         divider, _, divided_at = one.get("divider", "").partition("@")
-        # "raw" is what addresses said while there were two ways to draw a slide.
+        # Earlier versions wrote "raw" for the slide as scanned.
         look = one.get("look") or ("as scanned" if one.get("raw") == "1" else "")
         fields = one | {
             "view": one.get("at"),
@@ -244,7 +244,7 @@ class Address(BaseModel):
 
     @property
     def query(self) -> str:
-        """The query of a URL that shows the same; without a question mark."""
+        """Query of a URL with this state, without a question mark."""
         pairs = [
             ("slide", self.slide),
             ("image", "" if self.image is None else str(self.image)),
@@ -267,23 +267,23 @@ class Address(BaseModel):
 
 
 class Addressable(Protocol):
-    """A part of the app whose state has a place in the address."""
+    """A part of the app whose state is in the address."""
 
     def address(self) -> Mapping[str, Any]:
-        """Return the fields of an `Address` that this part decides, by name."""
+        """Return the fields of an `Address` that this part sets, by name."""
 
     def restore(self, address: Address) -> None:
-        """Show what an address says of this part; leave out what is not there."""
+        """Restore this part from an address; ignore values that do not exist."""
 
     def on_address_change(self, call: Callable[..., None]) -> None:
-        """Call, with any arguments, whenever what `address` returns has changed."""
+        """Call a function, with any arguments, whenever `address` has changed."""
 
 
 NAMES: Final = (
     *("slide", "image", "at", "turn", "normalize", "reference", "look", "raw", "model"),
     *("overlay", "objects", "divider", "beside", "alone"),
 )
-"""The parameters of a query that are an address's own."""
+"""Query parameters of an address."""
 
 
 def _text(value: str | bytes) -> str:

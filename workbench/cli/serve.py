@@ -134,8 +134,8 @@ def command(
     config = _config(options, "INFO" if log_requests else "WARNING")
     if not config.is_local and not config.has_login:
         click.echo(
-            f"workbench: anybody who reaches {config.address}:{config.port} can see"
-            " these slides; give --basic-auth or --oauth-provider, or use a proxy with"
+            f"workbench: all users who reach {config.address}:{config.port} can see"
+            " these slides; set --basic-auth or --oauth-provider, or use a proxy with"
             " a login.",
             err=True,
         )

@@ -50,7 +50,7 @@ class MultiDevicePredictor:
 
     @property
     def compile_problem(self) -> str:
-        """Why a network is not compiled although the recipe asks for it; or empty."""
+        """Why a network is not compiled despite `compile` of the recipe; or empty."""
         return next((m.compile_problem for m in self._members if m.compile_problem), "")
 
     @property

@@ -37,7 +37,7 @@ class Predictor(Protocol):
 
     @property
     def compile_problem(self) -> str:
-        """Why the network is not compiled although the recipe asks for it; or empty."""
+        """Why the network is not compiled despite `compile` of the recipe; or empty."""
         ...
 
     @property

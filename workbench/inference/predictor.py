@@ -107,7 +107,7 @@ class DevicePredictor:
     Attributes
     ----------
     compile_problem : str
-        Why the network is not compiled although the recipe asks for it; or empty.
+        Why the network is not compiled despite `compile` of the recipe; or empty.
     seconds : dict of str to float
         Seconds of each step so far, by the clock of the device, summed over all
         threads: "transfer" to the device, "normalizing", "model", and

@@ -54,7 +54,7 @@ class Pyramid:
         return -(-self.slide_size[1] // side), -(-self.slide_size[0] // side)
 
     def __contains__(self, place: tuple[int, int, int]) -> bool:
-        """Tell whether tile (z, x, y) exists."""
+        """Return whether tile (z, x, y) exists."""
         z, x, y = place
         if not 0 <= z <= self.max_zoom:
             return False

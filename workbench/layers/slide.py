@@ -114,7 +114,7 @@ def _stored_levels(slide: Slide, pyramid: Pyramid) -> dict[int, int]:
 
 
 def _is_scaled(size: tuple[int, int], smaller: tuple[int, int], factor: int) -> bool:
-    """Tell whether `smaller` is `size` divided by `factor`, rounded up or down.
+    """Return whether `smaller` is `size` divided by `factor`, rounded up or down.
 
     Sizes are compared because the stated downsample is a ratio of rounded sizes, such
     as 4.0002 where the scanner used 4.

@@ -125,7 +125,7 @@ class Embeddings:
         """
         if not 1 < number <= min(MAX_CLUSTERS, len(self)):
             message = f"{len(self)} tiles do not make {number} groups."
-            raise OutOfBoundsError(message, f"Ask for 2 to {MAX_CLUSTERS}.")
+            raise OutOfBoundsError(message, f"Choose 2 to {MAX_CLUSTERS}.")
         directions = _unit(self.vectors - self.vectors.mean(axis=0))
         centres = _centres(directions, number, np.random.default_rng(seed))
         cosines = directions @ centres.T

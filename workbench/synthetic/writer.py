@@ -288,6 +288,6 @@ def write_real_sample(path: str | os.PathLike[str]) -> None:
     """Write a real tissue image from scikit-image as a pyramidal TIFF.
 
     It is `skimage.data.immunohistochemistry`: colon, hematoxylin and DAB. Its pixel
-    size is not known, so none is written, and the app asks for it.
+    size is unknown, so none is written, and the user must enter it in the app.
     """
     write_pyramid(path, data.immunohistochemistry(), mpp=None, quality=95)

@@ -55,7 +55,7 @@ class TileRequestHandler(AuthRequestHandler):
     async def _identify(
         self, get_user: Callable[[TileRequestHandler], Awaitable[str | None]]
     ) -> None:
-        # Bokeh's own `prepare` would ask for the login page as well.
+        # Bokeh's own `prepare` would also require the login page.
         self.current_user = await get_user(self)
 
     def admit(self, key: str) -> str:
@@ -148,7 +148,7 @@ class TileHandler(TileRequestHandler):
             self.finish(rendered.tile.data)
 
     def _requests(self, version: str) -> bool:
-        """Tell whether the URL names this version of the layer."""
+        """Return whether the URL names this version of the layer."""
         # The query as the page writes it, if no character needs quoting.
         if self.request.query == f"v={version}":
             return True

@@ -1,5 +1,5 @@
 from .choice import TissueChoice
-from .finding import find_tissue
+from .detection import find_tissue
 from .mask import artefact_mask, tissue_mask
 from .raster import Tissue
 

@@ -1,9 +1,9 @@
-// How the frame in a notebook's cell finds the app's server: it tries what there is, best first.
+// Finds the app's server from the frame in a notebook's cell: tries connections, best first.
 
 const PATIENCE_MS = 15000; // by then the kernel would have sent a widget in the frame's place
 
 /**
- * What the frame must know to find the server, as `cell.py` writes it.
+ * Values with which the frame finds the server, written by `cell.py`.
  * @typedef {object} Facts
  * @property {string} cell id of the frame
  * @property {string} page what to show, relative to the server's root
@@ -16,7 +16,7 @@ const PATIENCE_MS = 15000; // by then the kernel would have sent a widget in the
  */
 
 /**
- * Where the server may be found from this page: [connection, URL].
+ * Possible URLs of the server from this page: [connection, URL].
  * @param {Facts} facts
  * @returns {Generator<[string, string]>}
  */

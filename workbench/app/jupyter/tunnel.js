@@ -1,7 +1,7 @@
-// The browser's end of `tunnel.py`: it stands in for the network of the app's page.
+// The browser's end of `tunnel.py`: it replaces the network of the app's page.
 //
-// The page is put into a frame that has no address of its own. What it asks of the
-// server (scripts, styles, tiles, its websocket) goes over the notebook's comm.
+// The page is in a frame without a URL of its own. Its requests to the server (scripts,
+// styles, tiles, its websocket) go through the notebook's comm.
 
 import { showApp } from "./cell.js";
 

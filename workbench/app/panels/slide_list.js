@@ -1,5 +1,5 @@
-// A list of slides: a listbox for the mouse and the keys. It asks for thumbnails as they
-// are scrolled to, so that a folder of thousands opens at once.
+// A list of slides: a listbox for mouse and keyboard. It requests thumbnails as they are
+// scrolled into view, so that a folder of thousands opens quickly.
 
 const CALM_MS = 120; // what is scrolled past at speed is not asked for
 

@@ -82,7 +82,7 @@ class ConnectionWatch {
     }
   }
 
-  /** Ask until the server answers; then the page's own socket has a moment to come back. */
+  /** Poll until the server responds; then wait for Bokeh's websocket to reconnect. */
   async ask() {
     this.timer = undefined;
     if (!this.lost) return;

@@ -10,7 +10,7 @@
 
 const STILL_PX = 4; // a click may move so far
 
-/** Hears the pointer before the figure does. */
+/** Handles pointer events before the figure does. */
 export class AnnotationPointer {
   /**
    * Where the button was pressed, and nothing taken hold of.
@@ -50,7 +50,7 @@ export class AnnotationPointer {
   }
 
   /**
-   * What a press there would take hold of.
+   * The handle or mark that a press there would drag.
    * @param {Position} position
    */
   gripAt({ at: [x, y] }) {

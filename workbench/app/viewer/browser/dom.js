@@ -1,4 +1,4 @@
-// What several modules ask of the page's elements.
+// Functions on elements that several modules use.
 
 /**
  * @overload

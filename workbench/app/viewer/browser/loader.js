@@ -136,7 +136,7 @@ export class Loader {
   }
 
   /**
-   * Ask for the tiles of a group; yields their answers.
+   * Request the tiles of a group; yields the responses.
    * @param {Group<L>} group
    * @param {TileRequest<L>[]} requests
    * @returns {AsyncGenerator<{number: number, status: number, blob: Blob}>}
@@ -187,7 +187,7 @@ export class Loader {
     if (abort.signal.aborted) return;
     const tile = layer.entry(...place);
     tile.failures += 1;
-    // The server is busy, or asked too often.
+    // The server is busy, or the rate limit is exceeded.
     const waits = error instanceof StatusError && (error.status >= 500 || error.status === 429);
     if (!waits || tile.failures > RETRIES) {
       Object.assign(tile, { refused: version, failures: 0 });

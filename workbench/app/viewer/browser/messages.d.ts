@@ -1,5 +1,5 @@
 /**
- * What Python and the viewer in the browser tell each other: the properties of `TileStage`.
+ * Messages between Python and the viewer in the browser: the properties of `TileStage`.
  *
  * Coordinates are level-0 pixels of the slide, x right, y down, unless something else is said.
  * `tests/js/wire/stage.js` holds what Python sends, checked against these types.
@@ -20,11 +20,11 @@ export interface Box {
 export interface InstancesSpec {
   url: string;
   version: string;
-  /** The first zoom at which tiles say which instance each pixel belongs to. */
+  /** First zoom level whose tiles hold the number of each pixel's instance. */
   from_zoom: number;
-  /** Of the tile that holds the colour of each instance. */
+  /** URL of the tile that holds the colour of each instance. */
   colours_url: string;
-  /** Red, green, blue and opacity of the inside and the border of each colour. */
+  /** Red, green, blue and opacity of interior and border of each colour. */
   palette: number[];
 }
 
@@ -41,24 +41,24 @@ export interface LayerSpec {
   smooth: boolean;
   /** Whether it is painted right of the divider only. */
   swiped: boolean;
-  /** Whether it says something about the slide, and can be hidden to see it. */
+  /** Whether the layer is an overlay, which can be hidden to see the slide. */
   overlay: boolean;
   instances: InstancesSpec | null;
-  /** Whether it has values to tell of where one points. */
+  /** Whether the layer has values for the readout at the pointer. */
   readable: boolean;
 }
 
-/** Where one looks: the centre, and level-0 pixels for each CSS pixel. */
+/** A view: its centre, and level-0 pixels per CSS pixel. */
 export interface ViewPlace {
   x: number;
   y: number;
   downsample: number;
 }
 
-/** Where to go: a box (null: the whole slide), or a place. */
+/** View to show: a box (null: the whole slide), or a position. */
 export interface Goal extends Partial<ViewPlace> {
   box?: Corners | null;
-  /** Lets the same goal be given twice. */
+  /** Makes a repeated goal a change. */
   number?: number;
   /** Whether another camera has moved this one. */
   led?: boolean;
@@ -82,7 +82,7 @@ export interface MarkSpec {
   locked: boolean;
 }
 
-/** What was done to annotations here; Python does it in the order of the numbers. */
+/** Edits of annotations in the browser; Python applies them in the order of their numbers. */
 export type Edit =
   | { do: "add"; key: string; kind: MarkKind; parts: Parts; downsample: number }
   | { do: "change"; id: string; kind: MarkKind; parts: Parts }
@@ -93,7 +93,7 @@ export type NumberedEdit = Edit & { number: number };
 
 export type ToolName = "box" | "polygon" | "freehand" | "line" | "point";
 
-/** Properties of `TileStage`; `{}` stands for what has not been told yet. */
+/** Properties of `TileStage`; `{}` stands for a value that was not sent yet. */
 export interface StageProperties {
   /** Bokeh's figure: the element, or in `view.model.data` its model. */
   figure: unknown;
@@ -104,7 +104,7 @@ export interface StageProperties {
   /** Bottom first. */
   layers: LayerSpec[];
   goal: Goal;
-  /** Where one is. */
+  /** Current view. */
   seen: Partial<ViewPlace> & { box?: Corners };
   selection: number[] | null;
   tapped: Partial<{ x: number; y: number; number: number; mark: string }>;
@@ -124,22 +124,22 @@ export interface StageProperties {
   annotation_tool: ToolName | "";
   annotation_steps: [undo: boolean, redo: boolean];
   instances_chosen: number;
-  /** A sentence, and whether what it says can be undone. */
+  /** A message, and whether it has an Undo button. */
   toast: Partial<{ text: string; undo: boolean; number: number }>;
-  /** Whether somebody keeps what is drawn. */
+  /** Whether drawings are saved. */
   markable: boolean;
   annotation_edits: NumberedEdit[];
-  /** Number of the last edit that was done or refused. */
+  /** Number of the last edit that was saved or refused. */
   annotation_answered: { number?: number };
-  /** Key under which the tab keeps what is not saved yet. */
+  /** Key of unsaved edits in the tab's storage. */
   annotation_slot: string;
   annotations_shown: boolean;
-  /** Where the pointer rests, and the ids of the layers that are painted there. */
+  /** Position of the pointer, and the ids of the layers painted there. */
   pointed: Partial<{ x: number; y: number; number: number; layers: string[] }>;
-  /** What layers say there. */
+  /** Values of the layers there. */
   readings: Partial<{ number: number; texts: string[] }>;
   instance_pointed: Partial<{ layer: string; id: number; number: number }>;
-  /** What is known of the instance that was pointed at, as names and values. */
+  /** Values of the instance at the pointer, as names and texts. */
   instance_facts: Partial<{ number: number; lines: [name: string, value: string][] }>;
 }
 

@@ -1,4 +1,4 @@
-// The picture that was painted last: a pan shifts it, and a tile that has come changes its place only.
+// The image that was painted last: a pan shifts it, and a new tile repaints only its own area.
 
 const SAME = 1e-9; // relative; scales of one zoom differ by rounding
 
@@ -11,7 +11,7 @@ import { newContext } from "./dom.js";
  * @typedef {{left: number, top: number, across: number, down: number}} SlidePlace
  */
 
-/** A picture of the frame, in device pixels, that knows which parts of it are out of date. */
+/** The painted image of the frame, in device pixels, with a list of its outdated parts. */
 export class Painted {
   front = newContext();
 

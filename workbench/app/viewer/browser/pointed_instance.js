@@ -1,6 +1,6 @@
 // A tip with the measurements of the instance at the pointer.
 
-const STILL_MS = 60; // for which the pointer must rest before Python is asked
+const STILL_MS = 60; // time without a move of the pointer before a request to Python
 const AWAY_PX = 14;
 
 import { isOn } from "./dom.js";
@@ -8,7 +8,7 @@ import { isOn } from "./dom.js";
 /** @import {Stage} from "./stage.js" */
 
 /**
- * Ask Python for the row of the instance at the pointer, and show it there.
+ * Request the row of the instance at the pointer from Python, and show it there.
  * @param {Stage} stage
  */
 export function pointedInstance(stage) {

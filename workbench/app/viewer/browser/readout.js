@@ -9,7 +9,7 @@ import { onceAFrame } from "./pacing.js";
  */
 
 const LONGEST_PX = 140;
-const STILL_MS = 60; // for which the pointer must rest before Python is asked
+const STILL_MS = 60; // time without a move of the pointer before a request to Python
 
 /**
  * The scale bar.
@@ -47,7 +47,7 @@ export function placeOf(text, mpp) {
 }
 
 /**
- * Ask Python for the values of layers at the pointer: the browser has their colours only.
+ * Request the values of layers at the pointer from Python: the browser has only their colours.
  * @param {Stage} stage
  * @param {() => Point | null} pointer
  * @param {() => void} show

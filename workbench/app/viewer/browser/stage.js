@@ -1,9 +1,9 @@
 // The browser's half of the viewer: deep zoom on a Bokeh figure, in slide pixels.
 //
-// A part of the stage is a function that takes it. Parts do not know each other; what
-// they share is the stage: where one looks (`camera`), what is painted (`stack`),
-// the properties shared with Python (`model`). A new part is a file beside this one and a name in
-// PARTS. `make bundles` joins the files.
+// A part of the stage is a function that takes it. Parts do not depend on each other, only on
+// the stage: the view (`camera`), the painted layers (`stack`), the properties shared with
+// Python (`model`). A new part is a file beside this one and a name in PARTS. `make bundles`
+// joins the files.
 
 import { annotations } from "./annotations.js";
 import { Camera } from "./camera.js";
@@ -42,7 +42,7 @@ const alive = new WeakMap(); // the stage of a figure's last rendering
 /** What all parts share. Frame: level-0 pixels of the slide, x right, y down. */
 export class Stage {
   /**
-   * Called whenever one looks elsewhere.
+   * Called whenever the view changes.
    * @type {(() => void)[]}
    */
   moved = [];
@@ -61,11 +61,11 @@ export class Stage {
    */
   known = null;
 
-  /** Take the last change of an annotation back; what paints annotations sets it. */
+  /** Undo the last change of an annotation; set by `annotations`. */
   undo = () => {};
 
   /**
-   * Id of the annotation that a click means, empty for none; what paints annotations sets it.
+   * Id of the annotation at a click, empty for none; set by `annotations`.
    * @type {(x: number, y: number) => string}
    */
   markAt = () => "";
@@ -136,7 +136,7 @@ export class Stage {
   }
 
   /**
-   * Call whenever one looks elsewhere, or the stage has another size.
+   * Call whenever the view or the size of the stage changes.
    * @param {() => void} hear
    */
   onMoved(hear) {

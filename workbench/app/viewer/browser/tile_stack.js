@@ -7,7 +7,7 @@ import { TileLayer } from "./tile_layer.js";
 
 const CACHE_BYTES = 256 * 2 ** 20; // of decoded pixels
 const GATHER_MS = 60; // after the first tile that has come, others are painted with it: painting takes longer than a tile
-const SETTLE_MS = 20; // tiles that are passed faster are not asked for
+const SETTLE_MS = 20; // tiles that are in view for less time are not requested
 const IDLE_MS = 150;
 const PREFETCHED = 48; // tiles at most, each time the view rests
 
@@ -28,7 +28,7 @@ function lookOf({ id, opacity, visible, smooth, swiped, overlay, tile_px, max_zo
   return [id, opacity, visible, smooth, swiped, overlay, tile_px, max_zoom].join(" ");
 }
 
-/** Paints the layers, bottom first, and asks for the tiles that are missing. */
+/** Paints the layers, bottom first, and requests missing tiles. */
 export class TileStack {
   /** @type {TileLayer[]} */
   layers = [];
@@ -298,13 +298,13 @@ export class TileStack {
     return count;
   }
 
-  /** Ask once more for what was refused. */
+  /** Request refused tiles again. */
   retry() {
     for (const layer of this.layers) layer.forgive();
     this.changed();
   }
 
-  /** Ask for what a step of the wheel or a pan will show next, once nothing is missing. */
+  /** Prefetch the tiles that a step of the wheel or a pan would show next, once none is missing. */
   prefetch() {
     if (!this.loader.idle || this.missing().length) return;
     for (const layer of this.shown) layer.bring(layer.spec.max_zoom);

@@ -2,7 +2,7 @@
 //
 // A turn maps the figure's square of unit side to the stage's. All that is drawn by
 // Bokeh, annotations by others included, turns as one picture; what floats over it
-// (scale bar, buttons) stays upright and asks the stage where things are.
+// (scale bar, buttons) stays upright and gets positions from the stage.
 
 import { button } from "./icons.js";
 
