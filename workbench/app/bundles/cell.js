@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: ad757ab0770712545ab6024f4b319d975fbd8874b64550813e41b9369be060e8
+// Made by "make bundles"; change the modules instead. sha256 of them: 5fca647c1028664b99fde3146e7c97a9d20559eea2d033d7575f109a4d094cee
 "use strict";
 var workbenchCell = (() => {
   var __defProp = Object.defineProperty;

@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: a9e6f86bc12b691252767b5efb5525361d77477c673534a2c762b7e77c4c8b5f
+// Made by "make bundles"; change the modules instead. sha256 of them: 7d0ad9abc5a85882e5dd38f9fc00bab2eaaecd97641bad64f7998f7439df7152
 // workbench/app/viewer/browser/dom.js
 function contextOf(canvas) {
   const context = canvas.getContext("2d");
@@ -1021,7 +1021,7 @@ var AnnotationPointer = class {
     return { at: this.stage.toSlide(clientX, clientY), px: [clientX, clientY] };
   }
   /**
-   * What a press there would take hold of.
+   * The handle or mark that a press there would drag.
    * @param {Position} position
    */
   gripAt({ at: [x, y] }) {
@@ -2354,7 +2354,7 @@ var Loader = class {
     this.most = Math.max(LEAST, Math.min(GROUP, this.most + 2, most));
   }
   /**
-   * Ask for the tiles of a group; yields their answers.
+   * Request the tiles of a group; yields the responses.
    * @param {Group<L>} group
    * @param {TileRequest<L>[]} requests
    * @returns {AsyncGenerator<{number: number, status: number, blob: Blob}>}
@@ -3191,12 +3191,12 @@ var TileStack = class {
     }
     return count;
   }
-  /** Ask once more for what was refused. */
+  /** Request refused tiles again. */
   retry() {
     for (const layer of this.layers) layer.forgive();
     this.changed();
   }
-  /** Ask for what a step of the wheel or a pan will show next, once nothing is missing. */
+  /** Prefetch the tiles that a step of the wheel or a pan would show next, once none is missing. */
   prefetch() {
     if (!this.loader.idle || this.missing().length) return;
     for (const layer of this.shown) layer.bring(layer.spec.max_zoom);
@@ -3511,7 +3511,7 @@ var KEYS_SAID = "Slide. Arrow keys move, plus and minus zoom, 0 shows the whole 
 var alive = /* @__PURE__ */ new WeakMap();
 var Stage = class {
   /**
-   * Called whenever one looks elsewhere.
+   * Called whenever the view changes.
    * @type {(() => void)[]}
    */
   moved = [];
@@ -3525,11 +3525,11 @@ var Stage = class {
    * @type {DOMRect | null}
    */
   known = null;
-  /** Take the last change of an annotation back; what paints annotations sets it. */
+  /** Undo the last change of an annotation; set by `annotations`. */
   undo = () => {
   };
   /**
-   * Id of the annotation that a click means, empty for none; what paints annotations sets it.
+   * Id of the annotation at a click, empty for none; set by `annotations`.
    * @type {(x: number, y: number) => string}
    */
   markAt = () => "";
@@ -3592,7 +3592,7 @@ var Stage = class {
     answer();
   }
   /**
-   * Call whenever one looks elsewhere, or the stage has another size.
+   * Call whenever the view or the size of the stage changes.
    * @param {() => void} hear
    */
   onMoved(hear) {

@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: 06bd7de1766954db3a698661dc216b96e71a23ed1adfafaeab65f6465755bfaa
+// Made by "make bundles"; change the modules instead. sha256 of them: 0e257b0c8dbedfc397edb1b6ef63b8d63d59931c6bcd058dae727edff50b2121
 // workbench/app/jupyter/cell.js
 function* connections(facts) {
   const config = document.getElementById("jupyter-config-data");
