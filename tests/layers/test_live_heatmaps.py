@@ -119,7 +119,7 @@ def test_a_fine_pattern_is_grey_from_afar_not_stripes():
 
 def asked_for(values, asked, cell=32.0):
     values = np.asarray(values, np.float32)
-    return Heatmap(values, ("a",), cell, asked=np.asarray(asked, bool))
+    return Heatmap(values, ("a",), cell, selected=np.asarray(asked, bool))
 
 
 def test_what_is_asked_for_and_not_done_is_hatched():
@@ -154,8 +154,8 @@ def test_a_run_says_what_is_asked_for_until_it_is_answered(tmp_path):
 
     recorder = began(tmp_path / "run", tiles=range(7))
     heatmap = open_run(tmp_path / "run").heatmap
-    assert heatmap.asked.sum() == 7
-    assert heatmap.asked.ravel()[:7].all()
+    assert heatmap.selected.sum() == 7
+    assert heatmap.selected.ravel()[:7].all()
     recorder.append(answers_of(0, [0, 1]))
     heatmap = open_run(tmp_path / "run").heatmap
     assert np.isnan(heatmap.values).any()

@@ -134,7 +134,7 @@ class Session(pn.viewable.Viewer):
         )
         self.bookmarks = BookmarkPanel(
             Bookmarks(self.site.run_library.folder / _BOOKMARKS),
-            here=lambda: self.url_sync.address,
+            current=lambda: self.url_sync.address,
             go=self.url_sync.go,
         )
         selection = Selection(

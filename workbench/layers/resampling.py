@@ -201,7 +201,7 @@ class HeatmapTiles:
         return heatmap.region.lattice(box.x0 + at, box.y0 + at)
 
     def _requested(self, heatmap: Heatmap, place: Place) -> NDArray[np.bool_]:
-        tiles = heatmap.asked
+        tiles = heatmap.selected
         if tiles is None:
             return np.zeros((self._pyramid.tile_px,) * 2, bool)
         side = heatmap.cell * (heatmap.values.shape[1] // tiles.shape[0])

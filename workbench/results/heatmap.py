@@ -53,7 +53,7 @@ class Heatmap:
     version: int = 0
     """Version of the values; increases whenever a run in progress adds some."""
 
-    asked: NDArray[np.bool_] | None = None
+    selected: NDArray[np.bool_] | None = None
     """Selected blocks of cells, bool, with a whole number of cells along each side of
     a block; None: not known. A selected cell with NaN is not computed or failed."""
 

@@ -276,7 +276,7 @@ class Run:
             unit=self.card.unit,
             value_range=self.card.value_range,
             version=version,
-            asked=self._selected,
+            selected=self._selected,
             overview=overview,
             region=self._bounds,
         )

@@ -52,9 +52,9 @@ class Choice:
     @property
     def item(self) -> dict[str, str]:
         """Item of the gallery."""
-        known = self.reference
-        title = f"{known.name}. {known.provenance}"
-        name = self.name or known.name
+        reference = self.reference
+        title = f"{reference.name}. {reference.provenance}"
+        name = self.name or reference.name
         return {"key": self.key, "name": name, "title": title, "url": self.url}
 
 
@@ -154,12 +154,12 @@ class ReferenceLibrary:
         """
         edges = f"{box.x0},{box.y0},{box.x1},{box.y1}"
         text = f"{slide.path}@{edges}"
-        known = load_reference(text)
-        known = known.model_copy(update={"provenance": f"Box of {slide.name}."})
+        reference = load_reference(text)
+        reference = reference.model_copy(update={"provenance": f"Box of {slide.name}."})
         shrink = max(1.0, max(box.width, box.height) / (2 * _PICTURE[0]))
         size = max(1, round(box.width / shrink)), max(1, round(box.height / shrink))
         url = picture_url(slide.read(box, size=size).pixels)
-        return Choice(_key(text), text, known, url, f"box of {slide.name}")
+        return Choice(_key(text), text, reference, url, f"box of {slide.name}")
 
     def _saved_ones(self) -> list[Choice]:
         paths = sorted((self._folder / _SAVED).glob("*.json"))[:_MOST_SAVED]
@@ -182,12 +182,14 @@ def _of_json(path: Path, key: str) -> Choice:
 
 
 def _of_image(path: Path, name: str) -> Choice:
-    known = load_reference(str(path))
-    known = known.model_copy(update={"name": name[:_MAX_NAME] or known.name})
+    reference = load_reference(str(path))
+    reference = reference.model_copy(
+        update={"name": name[:_MAX_NAME] or reference.name}
+    )
     with Image.open(path) as image:
         small = image.convert("RGB")
     small.thumbnail((4 * _PICTURE[0], 4 * _PICTURE[1]))
-    return Choice(_key(str(path)), str(path), known, picture_url(np.asarray(small)))
+    return Choice(_key(str(path)), str(path), reference, picture_url(np.asarray(small)))
 
 
 def _shown(reference: Reference, key: str, text: str) -> Choice:

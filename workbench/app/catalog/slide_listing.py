@@ -85,11 +85,11 @@ def _is_zarr(path: Path) -> bool:
 
 def _dicom_in(files: list[Path]) -> list[Path]:
     """Return a file of each DICOM slide, including damaged ones."""
-    wanted = [file for file in files if _may_be_dicom(file)]
-    library = _dicom_library() if wanted else None
+    candidates = [file for file in files if _may_be_dicom(file)]
+    library = _dicom_library() if candidates else None
     if library is None:
-        return [file for file in wanted if file.suffix.lower() == ".dcm"]
-    found: list[Path] = library.first_files(wanted)
+        return [file for file in candidates if file.suffix.lower() == ".dcm"]
+    found: list[Path] = library.first_files(candidates)
     return found
 
 

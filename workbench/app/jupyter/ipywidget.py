@@ -125,8 +125,8 @@ class ViewerWidget(anywidget.AnyWidget):
         if self._telling is None:
             self._wanted.append(change.new)
         for viewer, document in self._shown:
-            here = viewer is self._telling
-            if not here and (value is not None or change.name == "selection"):
+            is_source = viewer is self._telling
+            if not is_source and (value is not None or change.name == "selection"):
                 document.add_next_tick_callback(
                     lambda viewer=viewer: viewer.param.update(**{change.name: value})
                 )

@@ -151,11 +151,11 @@ class Relay:
 
     def _url(self, path: str) -> str:
         """Return the URL of a path on the server; the page's host is ignored."""
-        asked = urlsplit(path)
+        parts = urlsplit(path)
         root = urlsplit(self._root)
-        query = f"?{asked.query}" if asked.query else ""
-        inside = asked.path.startswith(f"{root.path}/") and ".." not in asked.path
-        place = asked.path if inside else f"{root.path}/nothing-here"
+        query = f"?{parts.query}" if parts.query else ""
+        inside = parts.path.startswith(f"{root.path}/") and ".." not in parts.path
+        place = parts.path if inside else f"{root.path}/nothing-here"
         return f"{root.scheme}://{root.netloc}{place}{query}"
 
     def _send_call(self, call: dict[str, Any], buffer: bytes | None = None) -> None:
@@ -213,14 +213,14 @@ async def _request(url: str) -> _Response:
     OSError
         If the server cannot be reached, or the response is truncated.
     """
-    asked = urlsplit(url)
-    host, port = asked.hostname or "", asked.port or 80
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 80
     stream = await TCPClient().connect(host, port, max_buffer_size=_MAX_BYTES)
     try:
         limits = HTTP1ConnectionParameters(no_keep_alive=True, max_body_size=_MAX_BYTES)
         connection = HTTP1Connection(stream, is_client=True, params=limits)
-        path = f"{asked.path}?{asked.query}" if asked.query else asked.path
-        headers = HTTPHeaders({"Host": asked.netloc, "Connection": "close"})
+        path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        headers = HTTPHeaders({"Host": parts.netloc, "Connection": "close"})
         await connection.write_headers(RequestStartLine("GET", path, ""), headers)
         connection.finish()
         answer = _Response()

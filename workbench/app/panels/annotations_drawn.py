@@ -148,11 +148,13 @@ class AnnotationEditor(param.Parameterized):
 
     def delete(self, key: str) -> None:
         """Delete an annotation, and name it in a toast."""
-        gone = self.edits.annotations.get(key)
-        if gone is not None and self.edits.delete(key):
-            self._record(f"{title_of(gone)} deleted")
-            more = self.runs_restricted_to(gone)
-            self.show_toast(f"{title_of(gone)} deleted. {more}".rstrip(), undo=True)
+        annotation = self.edits.annotations.get(key)
+        if annotation is not None and self.edits.delete(key):
+            self._record(f"{title_of(annotation)} deleted")
+            more = self.runs_restricted_to(annotation)
+            self.show_toast(
+                f"{title_of(annotation)} deleted. {more}".rstrip(), undo=True
+            )
         self.show([key])
 
     def undo(self) -> None:

@@ -84,8 +84,8 @@ class Bookmarks:
 
         With a former id that several slides may share, only after a user claimed them.
         """
-        there = [file.stem for file in self._folder.glob("*.json")]
-        taken = FormerWork(self._folder, slide).own_ids(there)
+        names = [file.stem for file in self._folder.glob("*.json")]
+        taken = FormerWork(self._folder, slide).own_ids(names)
         return [each for id_ in taken for each in _read(self._folder / f"{id_}.json")]
 
     def _path(self, slide: Slide) -> Path:
@@ -114,7 +114,7 @@ class BookmarkPanel(pn.viewable.Viewer):
     Parameters
     ----------
     bookmarks : Bookmarks
-    here : callable
+    current : callable
         Returns the present address.
     go : callable
         Shows an address.
@@ -124,12 +124,12 @@ class BookmarkPanel(pn.viewable.Viewer):
         self,
         bookmarks: Bookmarks,
         *,
-        here: Callable[[], Address],
+        current: Callable[[], Address],
         go: Callable[[Address], None],
     ) -> None:
         super().__init__()
         self._bookmarks = bookmarks
-        self._here = here
+        self._here = current
         self._go = go
         self._slide: Slide | None = None
         self._name = pmui.TextInput(

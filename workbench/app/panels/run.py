@@ -176,11 +176,11 @@ class RunPanel(pn.viewable.Viewer):
 
     def _colour_options(self) -> dict[str, Any]:
         """Return the stain options of the run: those shown, or none if as scanned."""
-        asked = dict(self._stain_options())
+        options = dict(self._stain_options())
         if self._as_scanned.value:
-            asked.pop("reference", None)
-            asked["normalize"] = None
-        return asked
+            options.pop("reference", None)
+            options["normalize"] = None
+        return options
 
     def show_colours(self, *_: object) -> None:
         """Show the colours that the model will see."""
@@ -189,11 +189,11 @@ class RunPanel(pn.viewable.Viewer):
         self._as_scanned.visible = self._colours.visible = normalizes
         if not normalizes:
             self._as_scanned.value = False
-        asked = self._colour_options()
+        options = self._colour_options()
         text = "as scanned"
-        if asked["normalize"] is not None:
-            reference = Path(asked["reference"]).stem
-            text = f"{asked['normalize']} → {reference}, as shown"
+        if options["normalize"] is not None:
+            reference = Path(options["reference"]).stem
+            text = f"{options['normalize']} → {reference}, as shown"
         self._colours.object = f"Colours for the model: {text}"
 
     def attach(self, viewer: Viewer) -> None:
@@ -272,10 +272,10 @@ class RunPanel(pn.viewable.Viewer):
         self._run.disabled = True
         self._card.show_text("Starting...")
         self._outcome.object = ""
-        known = set(self._run_library.active())
+        active = set(self._run_library.active())
 
         def started(job: Job) -> None:
-            if job not in known:  # otherwise it is another user's job, now joined
+            if job not in active:  # otherwise it is another user's job, now joined
                 self._own.add(job)
             self._follow(job)
 
@@ -331,8 +331,8 @@ class RunPanel(pn.viewable.Viewer):
 
     def _min_score(self) -> float | None:
         """Return the minimum score of instances; None for that of the model card."""
-        asked: float | None = self._advanced[_MIN_SCORE].value
-        return None if asked == self._card_min_score else asked
+        value: float | None = self._advanced[_MIN_SCORE].value
+        return None if value == self._card_min_score else value
 
     def _follow(self, job: Job) -> None:
         self._job = job

@@ -38,9 +38,9 @@ th, td { padding: 3px 8px 3px 0; overflow-wrap: anywhere;
 
 def remarks_of(notes: Sequence[str]) -> str:
     """Return the first remarks on a file, shortened; its properties have them all."""
-    said = " ".join(textwrap.shorten(each, _REMARK) for each in notes[:_REMARKS])
+    text = " ".join(textwrap.shorten(each, _REMARK) for each in notes[:_REMARKS])
     more = len(notes) - _REMARKS
-    return f"{said} {more} more under Properties." if more > 0 else said
+    return f"{text} {more} more under Properties." if more > 0 else text
 
 
 def details_of(slide: Slide, *, labels: bool) -> list[Any]:

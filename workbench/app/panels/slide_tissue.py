@@ -27,9 +27,9 @@ def tissue_of_slide(slide: Slide, choice: TissueChoice = _FOUND) -> Tissue:
     if choice != _FOUND:
         return find_tissue(slide, choice=choice)
     with _lock:
-        known = _found.get(slide)
-    if known is None or known[0] != slide.mpp:
-        known = slide.mpp, find_tissue(slide)
+        cached = _found.get(slide)
+    if cached is None or cached[0] != slide.mpp:
+        cached = slide.mpp, find_tissue(slide)
         with _lock:
-            _found[slide] = known
-    return known[1]
+            _found[slide] = cached
+    return cached[1]

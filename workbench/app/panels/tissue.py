@@ -104,8 +104,8 @@ class TissuePanel(pn.viewable.Viewer):
         """Offer the annotation selected on the slide as tissue or ink."""
         area = annotation is not None and annotation.kind == "area"
         self._annotation = chosen = annotation if area else None
-        said = _NOTHING_CHOSEN if chosen is None else f"'{chosen.title}' is chosen:"
-        self._of.object = said
+        text = _NOTHING_CHOSEN if chosen is None else f"'{chosen.title}' is chosen:"
+        self._of.object = text
         for widget in (self._is_tissue, self._is_ink):
             widget.disabled = chosen is None
             widget.description = _NOTHING_CHOSEN if chosen is None else ""
@@ -173,9 +173,9 @@ class TissuePanel(pn.viewable.Viewer):
                 self._handle = None
             return
         self._facts.object = "Finding tissue..."
-        wanted = TissueChoice.of(Recipe.of(**self.options))
+        choice = TissueChoice.of(Recipe.of(**self.options))
         self._background.do(
-            lambda: tissue_of_slide(slide, wanted), self._found, slot="tissue"
+            lambda: tissue_of_slide(slide, choice), self._found, slot="tissue"
         )
 
     def _found(self, tissue: Tissue) -> None:

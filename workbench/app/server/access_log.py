@@ -67,10 +67,10 @@ def place_of(path: str) -> str:
     if tile:
         return f"/tiles/{tile[1]}...{tile[2]}"
     words = path.split("/")
-    known = next((word for word in words if word in _PLACES), None)
-    if known is None:
+    name = next((word for word in words if word in _PLACES), None)
+    if name is None:
         return "/..."
-    return f"/{known}" if words[-1] == known else f"/{known}/..."
+    return f"/{name}" if words[-1] == name else f"/{name}/..."
 
 
 class DiscreetFormatter(logging.Formatter):

@@ -287,12 +287,12 @@ class Viewer(pn.viewable.Viewer):
         self._stage.layers = [asdict(handle.shown) for handle in self.layers]
 
     def _seen(self, event: param.parameterized.Event) -> None:
-        seen = event.new
-        x0, y0, x1, y1 = (round(edge) for edge in seen["box"])
+        state = event.new
+        x0, y0, x1, y1 = (round(edge) for edge in state["box"])
         self._listening = False
         try:
             self.param.update(
-                view=View(seen["x"], seen["y"], seen["downsample"]),
+                view=View(state["x"], state["y"], state["downsample"]),
                 viewport=Box(x0, y0, x1, y1),
             )
         finally:
@@ -309,10 +309,10 @@ class Viewer(pn.viewable.Viewer):
 
     def _pointed(self, event: param.parameterized.Event) -> None:
         at = event.new
-        there = [each for each in self.layers if each.shown.id in at["layers"]]
-        texts = [handle.reading(at["x"], at["y"]) for handle in reversed(there)]
-        said = {"number": at["number"], "texts": [text for text in texts if text]}
-        self._stage.readings = said
+        pointed = [each for each in self.layers if each.shown.id in at["layers"]]
+        texts = [handle.reading(at["x"], at["y"]) for handle in reversed(pointed)]
+        readings = {"number": at["number"], "texts": [text for text in texts if text]}
+        self._stage.readings = readings
 
     @param.depends("view", watch=True)
     def _view_changed(self) -> None:

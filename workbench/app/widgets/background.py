@@ -58,9 +58,9 @@ def explain_damage(what: str, lines: Sequence[str]) -> str:
     """
     if not lines:
         return ""
-    said = "; ".join(lines[:_LISTED])
+    listed = "; ".join(lines[:_LISTED])
     more = f"; and {len(lines) - _LISTED:,} more" if len(lines) > _LISTED else ""
-    return f"The file of {what} is damaged: {said}{more}. All other {what} are shown."
+    return f"The file of {what} is damaged: {listed}{more}. All other {what} are shown."
 
 
 class Background:

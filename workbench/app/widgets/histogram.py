@@ -65,7 +65,7 @@ def histogram_of(
         if count
     ]
     threshold = style.threshold
-    said = f"{len(values):,} values in view" if len(values) else "no values in view"
+    caption = f"{len(values):,} values in view" if len(values) else "no values in view"
     return render(
         "histogram",
         number=len(values),
@@ -73,7 +73,7 @@ def histogram_of(
         height=_HEIGHT,
         bars=bars,
         mark=None if threshold is None else _mark((threshold - low) / (high - low)),
-        said=said,
+        caption=caption,
         title=title,
         low=f"{low:,.4g}",
         high=f"{high:,.4g} {unit}".strip(),

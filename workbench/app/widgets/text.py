@@ -35,10 +35,10 @@ class Notice(pmui.Alert):
     _esm_base = "Alert.jsx"
 
     def _process_param_change(self, params: dict[str, Any]) -> dict[str, Any]:
-        told = "object" in params
+        has_text = "object" in params
         text = params.get("object")
         changed: dict[str, Any] = super()._process_param_change(params)
-        if told:
+        if has_text:
             changed["object"] = _shown(text)
         return changed
 

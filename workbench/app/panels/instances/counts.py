@@ -113,13 +113,15 @@ class CountCard(pn.viewable.Viewer):
     def _densities(self) -> NDArray[np.float32] | None:
         """Optical density of the stain in each instance; None without positivity."""
         shown, staining = self._shown, self._staining
-        there = staining is not None and staining.kind == _STAINS
-        if shown is None or not (there or self._assumed):
+        has_stain = staining is not None and staining.kind == _STAINS
+        if shown is None or not (has_stain or self._assumed):
             return None
         if self._measured is not None:
             return self._measured
-        known = [name for name in shown.now.measures if _STAIN.lower() in name.lower()]
-        return shown.now.columns(known[:1])[known[0]] if known else None
+        columns = [
+            name for name in shown.now.measures if _STAIN.lower() in name.lower()
+        ]
+        return shown.now.columns(columns[:1])[columns[0]] if columns else None
 
     def point_at(
         self, annotation: Annotation | None = None, box: Box | None = None
@@ -221,13 +223,13 @@ class CountCard(pn.viewable.Viewer):
     def _positivity_text(self, scores: pd.DataFrame | None) -> str:
         """Return positivity and H-score as text, or why there are none."""
         staining = self._staining
-        seen = staining is not None and staining.kind == _STAINS
+        has_stain = staining is not None and staining.kind == _STAINS
         if scores is not None:
-            assumed = "" if seen else f"As if stained with {_STAIN}: "
+            assumed = "" if has_stain else f"As if stained with {_STAIN}: "
             return assumed + _sentence(scores.iloc[0])
         if staining is None:
             return "Detecting whether the slide has DAB..."
-        if seen:
+        if has_stain:
             return (
                 f"There is {_STAIN} on the slide; it was not measured in the instances."
             )

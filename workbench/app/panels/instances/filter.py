@@ -138,8 +138,8 @@ class InstanceFilter(pn.viewable.Viewer):
 
     def _hide(self) -> None:
         if self._shown is not None and not self._filling:
-            wanted = set(self.classes.value)
-            self._shown.hide(c for c in self._shown.now.classes if c not in wanted)
+            visible = set(self.classes.value)
+            self._shown.hide(c for c in self._shown.now.classes if c not in visible)
 
     def _show_measure(self) -> None:
         """Show range and histogram of the selected measure."""
@@ -167,13 +167,13 @@ class InstanceFilter(pn.viewable.Viewer):
         if shown is None or name not in shown.values:
             return
         values = shown.now.columns([name])[name]
-        there = np.isfinite(values)
-        there[shown.now.gone] = False
+        finite = np.isfinite(values)
+        finite[shown.now.gone] = False
         selected = np.zeros(len(values), bool)
         selected[shown.chosen] = True
         ends = shown.range_of(name)
         self.histogram.show(
-            values, ends, there=there, shown=shown.shown, chosen=selected
+            values, ends, finite=finite, shown=shown.shown, chosen=selected
         )
 
     def _limit(self) -> None:

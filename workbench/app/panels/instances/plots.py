@@ -81,7 +81,7 @@ class Histogram(pn.viewable.Viewer):
         values: NDArray[np.floating[Any]],
         ends: tuple[float, float],
         *,
-        there: NDArray[np.bool_],
+        finite: NDArray[np.bool_],
         shown: NDArray[np.bool_],
         chosen: NDArray[np.bool_],
     ) -> None:
@@ -91,8 +91,8 @@ class Histogram(pn.viewable.Viewer):
         steps = np.nan_to_num((values - ends[0]) * (_BINS / (ends[1] - ends[0])))
         bins = np.clip(steps, 0, _BINS - 1).astype(np.uint8)
         counts = {
-            name: np.bincount(bins[there & which], minlength=_BINS)
-            for name, which in (("all", there), ("shown", shown), ("chosen", chosen))
+            name: np.bincount(bins[finite & which], minlength=_BINS)
+            for name, which in (("all", finite), ("shown", shown), ("chosen", chosen))
         }
         # A few instances among very many stay visible.
         heights = {name: np.sqrt(count) for name, count in counts.items()}

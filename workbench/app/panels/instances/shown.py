@@ -158,9 +158,9 @@ class ShownInstances(param.Parameterized):
     def choose(self, ids: Iterable[int] | NDArray[np.int64]) -> None:
         """Select instances; deleted ones are left out."""
         given = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids), np.int64)
-        wanted = np.setdiff1d(given, self.now.gone)
-        if not np.array_equal(wanted, self.chosen):
-            self._choose(wanted)
+        present = np.setdiff1d(given, self.now.gone)
+        if not np.array_equal(present, self.chosen):
+            self._choose(present)
             self._draw()
 
     def rows(self, most: int) -> pd.DataFrame:

@@ -111,7 +111,7 @@ class VectorOverlay(Overlay):
             else:
                 x, y = point or tuple(vectors.boxes[len(vectors) // 2, :2] + 1)
                 heatmap = vectors.similarity(vectors.nearest(x, y))
-            return shown, replace(heatmap, asked=run.heatmap.asked)
+            return shown, replace(heatmap, selected=run.heatmap.selected)
 
         self._known = run.heatmap.version
         self._due = time.monotonic() + _AGAIN_S

@@ -124,8 +124,8 @@ class AdvicePanel(pn.viewable.Viewer):
     def _show_progress(self, progress: Progress, cancelled: threading.Event) -> None:
         if cancelled is self._cancelled and self._bar.visible:
             self._bar.value = round(100 * progress.fraction)
-            seen = f"{progress.done} of {progress.total} slides"
-            self._status.object = f"{seen}, {progress.message}"
+            count = f"{progress.done} of {progress.total} slides"
+            self._status.object = f"{count}, {progress.message}"
 
     def _found(self, advice: Advice) -> None:
         self._advice = advice

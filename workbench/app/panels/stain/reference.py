@@ -108,8 +108,8 @@ class ReferencePanel(pn.viewable.Viewer):
 
     def _offer(self) -> None:
         """Show the references built in, saved, and of this session."""
-        known = [*self.library.choices(), *self._taken]
-        self._choices = {each.key: each for each in known}
+        choices = [*self.library.choices(), *self._taken]
+        self._choices = {each.key: each for each in choices}
         self._gallery.items = [each.item for each in self._choices.values()]
 
     def _chosen(self) -> None:
