@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import panel as pn
 import pytest
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support" / "apps"))
 
@@ -182,6 +184,116 @@ def test_an_array_is_a_layer_over_the_whole_slide(viewer):
     assert "7" in handle.reading(150, 150)
 
 
+def test_an_array_covers_the_part_of_the_slide_that_is_named(viewer):
+    values = np.arange(600, dtype=float).reshape(20, 30)
+    viewer.draw(values, origin=(100.5, 50))
+    viewer.draw(values, box=(300, 200, 420, 280))
+    one, four = viewer.layers
+    assert one.reading(100.6, 50.5).endswith(" 0")
+    assert one.reading(130.4, 69.5).endswith(" 599")
+    assert one.reading(100.4, 50.5) == one.reading(130.6, 69.5) == ""
+    assert four.reading(301, 205).endswith(" 30")
+    assert four.reading(419, 279).endswith(" 599")
+    assert four.reading(299, 205) == four.reading(301, 281) == ""
+
+
+def test_tiles_of_an_array_show_it_where_its_values_are_read(viewer):
+    values = np.full((40, 64), 1.0)
+    values[:, :32] = np.nan
+    viewer.draw(values, origin=(200, 100))
+    (handle,) = viewer.layers
+    tile = handle.layer.tile(handle.layer.pyramid.max_zoom, 0, 0)
+    alpha = np.asarray(Image.open(io.BytesIO(tile.data)).convert("RGBA"))[..., 3]
+    drawn = np.zeros_like(alpha, bool)
+    drawn[100:140, 232:264] = True
+    np.testing.assert_array_equal(alpha > 0, drawn)
+
+
+def test_what_is_drawn_can_be_removed(viewer):
+    before = list(viewer.figure.renderers)
+    element = viewer.draw(hv.Points([(1.0, 2.0)]))
+    array = viewer.draw(np.zeros((4, 6)))
+    kept = viewer.draw(heatmap())
+    assert repr(array) == "<Drawing of ndarray>"
+    for drawing in (element, array, array):
+        drawing.remove()
+    assert list(viewer.figure.renderers) == before
+    assert len(viewer.layers) == 1
+    kept.remove()
+    assert not viewer.layers
+    kept.show(viewer)
+    assert not viewer.layers
+
+
+def test_a_layer_that_is_gone_already_is_removed_without_an_error(viewer):
+    drawing = viewer.draw(heatmap())
+    viewer.clear()
+    drawing.remove()
+
+
+class Document:
+    """A document of a page: what is called in it waits for its turn."""
+
+    session_context = SimpleNamespace(request=SimpleNamespace(cookies={}))
+
+    def __init__(self):
+        self.calls = []
+
+    def add_next_tick_callback(self, call):
+        self.calls.append(call)
+
+    def add_timeout_callback(self, *_):
+        """Leave out what comes later than the test."""
+
+    def tick(self):
+        waiting, self.calls = self.calls, []
+        for call in waiting:
+            call()
+
+
+@pytest.fixture
+def page(viewer):
+    """Return the document of a page that is being built."""
+    viewer._document = Document()
+    return viewer._document
+
+
+def test_on_a_page_drawings_wait_for_its_document(viewer, page):
+    before = len(viewer.figure.renderers)
+    drawings = [viewer.draw(np.zeros((4, 6))), viewer.draw(hv.Points([(1.0, 2.0)]))]
+    assert not viewer.layers
+    assert len(viewer.figure.renderers) == before
+    page.tick()
+    assert len(viewer.layers) == 1
+    assert len(viewer.figure.renderers) == before + 1
+    for drawing in drawings:
+        drawing.remove()
+    assert len(viewer.layers) == 1
+    page.tick()
+    assert not viewer.layers
+    assert len(viewer.figure.renderers) == before
+
+
+def test_what_is_removed_before_its_turn_is_not_drawn(viewer, page):
+    viewer.draw(heatmap()).remove()
+    page.tick()
+    assert not viewer.layers
+
+
+def test_a_drawing_is_drawn_once_in_each_viewer(viewer, slide, page):
+    drawing = viewer.draw(heatmap())
+    drawing.show(viewer)
+    page.tick()
+    assert len(viewer.layers) == 1
+    other = Viewer(slide, registry=TileRegistry())
+    drawing.show(other)
+    assert len(other.layers) == 1
+    drawing.remove()
+    page.tick()
+    assert not viewer.layers
+    assert not other.layers
+
+
 def test_a_heatmap_and_a_layer_are_drawn_too(viewer, slide):
     viewer.draw(heatmap())
     viewer.draw(SlideLayer(slide))
@@ -196,14 +308,24 @@ def test_a_table_is_drawn_as_points(viewer):
 
 
 @pytest.mark.parametrize(
-    ("what", "reason"),
+    ("what", "place", "reason"),
     [
-        (np.zeros((4, 4)), "does not fit"),
-        (np.zeros((2, 4, 6)), "not two-dimensional"),
-        (pd.DataFrame({"lon": [1], "lat": [2]}), "no columns 'x' and 'y'"),
+        (np.zeros((4, 4)), {}, r"shape \(4, 4\) does not fit 600 x 400 .*box=\(x0"),
+        (np.zeros((2, 4, 6)), {}, "not two-dimensional"),
+        (np.zeros((0, 6)), {}, "not two-dimensional"),
+        (np.zeros((4, 6, 3)), {"origin": (0, 0)}, "not two-dimensional"),
+        (np.zeros((4, 4)), {"box": (0, 0, 90, 50)}, "does not fit 90 x 50"),
+        (np.zeros((4, 4)), {"box": (0, 0, 0, 0)}, "does not fit 0 x 0"),
+        (np.zeros((4, 4)), {"box": (0.5, 0, 9, 9)}, "whole"),
+        (np.zeros((4, 4)), {"origin": (600, 0)}, r"at \(600, 0\) .* outside the slide"),
+        (np.zeros((4, 4)), {"box": (-8, 0, 0, 8)}, "outside the slide"),
+        (np.zeros((4, 4)), {"origin": (0, 0), "box": (0, 0, 4, 4)}, "Both origin"),
+        (heatmap(), {"origin": (0, 0)}, "Heatmap has its own place"),
+        (hv.Points([(1, 2)]), {"box": (0, 0, 4, 4)}, "Points has its own place"),
+        (pd.DataFrame({"lon": [1], "lat": [2]}), {}, "no columns 'x' and 'y'"),
     ],
 )
-def test_what_does_not_fit_the_slide_is_refused_in_words(viewer, what, reason):
+def test_what_does_not_fit_the_slide_is_refused_in_words(viewer, what, place, reason):
     with pytest.raises(OutOfBoundsError, match=reason):
-        viewer.draw(what)
+        viewer.draw(what, **place)
     assert not viewer.layers

@@ -104,6 +104,8 @@ class HeatmapLayer:
         Name of the class; by default the first.
     style : HeatmapStyle, optional
         By default the colormap spans the value range of the heatmap.
+    origin : (float, float)
+        Upper left corner of the raster, in level-0 pixels.
 
     Raises
     ------
@@ -118,6 +120,7 @@ class HeatmapLayer:
         *,
         channel: str | None = None,
         style: HeatmapStyle | None = None,
+        origin: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         heatmap = source if isinstance(source, Heatmap) else source.heatmap
         self.name = heatmap.classes[0] if channel is None else channel
@@ -134,7 +137,8 @@ class HeatmapLayer:
             (self.style.low, self.style.high),
         )
         self._channel = heatmap.classes.index(self.name)
-        self._tiles = HeatmapTiles(source, pyramid, self.style.summary)
+        self._origin = origin
+        self._tiles = HeatmapTiles(source, pyramid, self.style.summary, origin=origin)
         self._palette = self.style.palette()
 
     @property
@@ -149,7 +153,7 @@ class HeatmapLayer:
 
     def value_at(self, x: float, y: float) -> float | None:
         """Return the value at a level-0 point; None if there is none."""
-        values = self.heatmap.at(x, y)
+        values = self.heatmap.at(x - self._origin[0], y - self._origin[1])
         if values is None or math.isnan(values[self.name]):
             return None
         return values[self.name]

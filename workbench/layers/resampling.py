@@ -26,7 +26,12 @@ Place = tuple[int, int, int]
 
 
 def cells_under(
-    pyramid: Pyramid, place: Place, cell: float, *, margin: int = 0
+    pyramid: Pyramid,
+    place: Place,
+    cell: float,
+    *,
+    margin: int = 0,
+    origin: tuple[float, float] = (0.0, 0.0),
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the raster's rows and columns under the pixels of a tile.
 
@@ -42,6 +47,8 @@ def cells_under(
         Side of a cell in level-0 pixels.
     margin : int
         Additional pixels on each side of the tile.
+    origin : (float, float)
+        Upper left corner of the raster, in level-0 pixels.
 
     Returns
     -------
@@ -55,8 +62,8 @@ def cells_under(
     box = pyramid.box(*place)
     centres = np.arange(-margin, pyramid.tile_px + margin) + 0.5
     at = centres * pyramid.downsample(place[0])
-    rows = np.floor((box.y0 + at) / cell).astype(np.int64)
-    columns = np.floor((box.x0 + at) / cell).astype(np.int64)
+    rows = np.floor((box.y0 - origin[1] + at) / cell).astype(np.int64)
+    columns = np.floor((box.x0 - origin[0] + at) / cell).astype(np.int64)
     return rows, columns
 
 
@@ -143,6 +150,8 @@ class HeatmapTiles:
         Pyramid of the slide.
     summary : {"mean", "highest"}
         Summary of the cells under one pixel.
+    origin : (float, float)
+        Upper left corner of the raster, in level-0 pixels.
     """
 
     def __init__(
@@ -150,7 +159,10 @@ class HeatmapTiles:
         source: HeatmapSource | Heatmap,
         pyramid: Pyramid,
         summary: Summary = "mean",
+        *,
+        origin: tuple[float, float] = (0.0, 0.0),
     ) -> None:
+        self._origin = origin
         self._source = source
         self._pyramid = pyramid
         self._summary = summary
@@ -173,7 +185,9 @@ class HeatmapTiles:
         heatmap = self.heatmap
         mipmap = self._mipmap(heatmap)
         level = mipmap.level_for(self._pyramid.downsample(place[0]) / heatmap.cell)
-        rows, columns = cells_under(self._pyramid, place, heatmap.cell * 2**level)
+        rows, columns = cells_under(
+            self._pyramid, place, heatmap.cell * 2**level, origin=self._origin
+        )
         # Each cell is read once, however many pixels it covers.
         own_rows, down = np.unique(rows, return_inverse=True)
         own_columns, right = np.unique(columns, return_inverse=True)
@@ -205,7 +219,7 @@ class HeatmapTiles:
         if tiles is None:
             return np.zeros((self._pyramid.tile_px,) * 2, bool)
         side = heatmap.cell * (heatmap.values.shape[1] // tiles.shape[0])
-        rows, columns = cells_under(self._pyramid, place, side)
+        rows, columns = cells_under(self._pyramid, place, side, origin=self._origin)
         requested: NDArray[np.bool_] = (
             take_cells(tiles.view(np.uint8), rows, columns, outside=0) > 0
         )

@@ -8,6 +8,7 @@ written into the notebook.
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 from workbench.app.catalog.runs import RunLibrary
@@ -17,7 +18,7 @@ from workbench.app.jupyter.cell import Cell
 from workbench.app.jupyter.kernel_server import kernel_server
 from workbench.app.layout import full_page
 from workbench.app.server.serve import session
-from workbench.app.viewer.drawn import layer_of, renderers_of
+from workbench.app.viewer.drawing import Drawing
 from workbench.errors import OutOfBoundsError
 from workbench.slide.slide import Slide, open_slide
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from workbench.annotations.collection import Annotations
     from workbench.app.session import Session
     from workbench.app.viewer.viewer import View, Viewer
+    from workbench.geometry import BoxLike
     from workbench.results.run import Run
 
 
@@ -70,8 +72,9 @@ class Workbench:
         self._opened = opened
         self._app: Session | None = None
         self._cell: Cell | None = None
-        self._drawn: list[tuple[str, Any]] = []
-        """Arguments of `draw`, each with the id of its slide."""
+        self._lock = threading.Lock()
+        self._drawings: list[tuple[str, Drawing]] = []
+        """Each with the id of its slide."""
         self._server = kernel_server()
         self._page = self._server.add(self)
 
@@ -139,7 +142,13 @@ class Workbench:
         """Newest run of the slide, finished or not."""
         return next(iter(self.runs), None)
 
-    def draw(self, what: Any) -> None:
+    def draw(
+        self,
+        what: Any,
+        *,
+        origin: tuple[float, float] | None = None,
+        box: BoxLike | None = None,
+    ) -> Drawing:
         """Draw over the open slide, at level-0 pixels; see `Viewer.draw`.
 
         If the frame has not loaded yet, this is drawn once it has, and again in each
@@ -148,32 +157,50 @@ class Workbench:
         Parameters
         ----------
         what : HoloViews object, DataFrame, array, Heatmap or Layer
+        origin : (x, y), optional
+            Upper left corner of an array that has a value for each level-0 pixel.
+        box : Box or (x0, y0, x1, y1), optional
+            Box that an array covers. Default: the whole slide.
+
+        Returns
+        -------
+        Drawing
+            Its `remove()` removes it from the slide.
 
         Raises
         ------
         OutOfBoundsError
-            If no slide is open yet, or an array or a table does not fit the slide.
+            If no slide is open yet, or an array or a table does not fit the slide, or
+            the box.
         """
         slide = self.slide
         if slide is None:
             message = "No slide is open, so there is nothing to draw over."
             raise OutOfBoundsError(message, "Wait for the app, or name its slide.")
-        if layer_of(what, slide.size) is None:
-            renderers_of(what)  # raises now if it cannot be drawn
-        self._drawn.append((slide.id, what))
+        drawing = Drawing(what, origin, box)
+        drawing.parts(slide.size)  # raises now if it cannot be drawn
+        with self._lock:
+            self._drawings.append((slide.id, drawing))
         if self.viewer is not None:
-            self.viewer.draw(what)
+            self._draw_again(self.viewer)
+        return drawing
 
     def _draw_again(self, viewer: Viewer) -> None:
-        for slide, element in self._drawn:
+        """Show in a viewer what it does not show yet of the drawings of its slide."""
+        with self._lock:
+            drawn = [each for each in self._drawings if not each[1].removed]
+            self._drawings = drawn
+        for slide, drawing in drawn:
             if slide == viewer.slide.id:
-                viewer.draw(element)
+                drawing.show(viewer)
 
     def open_session(self) -> Any:
         """Return the page of a session that a frame opens; called by the server."""
         first = "" if self._opened is None else self._opened.name
         self._app = session(self.site, first=first)
         self._app.param.watch(lambda event: self._draw_again(event.new), "viewer")
+        if self._app.viewer is not None:
+            self._draw_again(self._app.viewer)
         watch = self._app.url_sync.connection
         watch.param.update(alive="here", notebook=True)
         return full_page(self._app)

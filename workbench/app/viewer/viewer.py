@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import panel as pn
 import param
+from panel.io.document import unlocked
+from panel.io.state import set_curdoc
 
-from workbench.app.viewer.drawn import layer_of, renderers_of
+from workbench.app.viewer.drawing import Drawing
 from workbench.app.viewer.layer_handle import LayerHandle, LayerRegistration
 from workbench.app.viewer.stage import TileStage, slide_figure
 from workbench.app.widgets.debounce import call_after
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from workbench.errors import WorkbenchError
+    from workbench.geometry import BoxLike
     from workbench.layers.layer import Layer
     from workbench.slide.slide import Slide
 
@@ -127,6 +130,8 @@ class Viewer(pn.viewable.Viewer):
         self._base = tile_base
         self._on_error = on_error
         self._numbers = itertools.count(1)
+        self._document = pn.state.curdoc
+        self._drawings: dict[Drawing, tuple[list[LayerHandle], list[Any]]] = {}
         self._listening = True
         self.figure = slide_figure(slide.size)
         self._stage = TileStage(
@@ -204,35 +209,84 @@ class Viewer(pn.viewable.Viewer):
         self._publish()
         return handle
 
-    def draw(self, what: Any) -> None:
-        """Draw over the slide, at level-0 pixels.
+    def draw(
+        self,
+        what: Any,
+        *,
+        origin: tuple[float, float] | None = None,
+        box: BoxLike | None = None,
+    ) -> Drawing:
+        """Draw over the slide, at level-0 pixels; from any thread.
 
         Parameters
         ----------
         what : HoloViews object, DataFrame, array, Heatmap or Layer
             Elements of HoloViews or hvPlot: points, polygons, paths, rectangles,
             labels, or an overlay of them. A table is drawn as points at its columns
-            `x` and `y`. An array (rows, columns) covers the whole slide.
+            `x` and `y`. An array (rows, columns) covers the whole slide; NaN is
+            transparent.
+        origin : (x, y), optional
+            Upper left corner of an array that has a value for each level-0 pixel.
+        box : Box or (x0, y0, x1, y1), optional
+            Box that an array covers, in level-0 pixels.
+
+        Returns
+        -------
+        Drawing
+            Its `remove()` removes it.
 
         Raises
         ------
         OutOfBoundsError
-            If an array or a table does not fit the slide.
+            If an array or a table does not fit the slide, or the box.
         """
-        layer = layer_of(what, self.slide.size)
-        drawn = [] if layer is not None else renderers_of(what)
+        drawing = Drawing(what, origin, box)
+        drawing.show(self)
+        return drawing
 
-        def draw() -> None:
+    def place(
+        self, drawing: Drawing, layer: Layer | None, renderers: list[Any]
+    ) -> None:
+        """Draw the parts of a drawing, once; `Drawing.show` calls this."""
+
+        def place() -> None:
+            if drawing.removed or drawing in self._drawings:
+                return
+            handles = []
             if layer is not None:
-                self.add_layer(layer, opacity=_OVERLAY_OPACITY)
-            self.figure.renderers.extend(drawn)
+                handles.append(self.add_layer(layer, opacity=_OVERLAY_OPACITY))
+            self.figure.renderers.extend(renderers)
+            self._drawings[drawing] = handles, renderers
 
-        document = self.figure.document
-        if document is not None and document.session_context:
-            # Models of Bokeh may be changed only while the document is locked.
-            document.add_next_tick_callback(draw)
-        else:
-            draw()
+        self._in_document(place)
+
+    def erase(self, drawing: Drawing) -> None:
+        """Remove the parts of a drawing; `Drawing.remove` calls this."""
+
+        def erase() -> None:
+            handles, renderers = self._drawings.pop(drawing, ([], []))
+            for handle in handles:
+                if handle in self.layers:
+                    self.remove_layer(handle)
+            kept = [each for each in self.figure.renderers if each not in renderers]
+            self.figure.renderers = kept
+
+        self._in_document(erase)
+
+    def _in_document(self, call: Callable[[], None]) -> None:
+        """Call while the document of the page is locked, as Bokeh's models need."""
+        document = self.figure.document or self._document
+        outside = pn.state.curdoc is not document
+        if not outside or document is None or not document.session_context:
+            call()
+            return
+
+        def locked() -> None:
+            # Panel's and Bokeh's own changes reach the browser in the order made.
+            with set_curdoc(document), unlocked():
+                call()
+
+        document.add_next_tick_callback(locked)
 
     def remove_layer(self, handle: LayerHandle) -> None:
         """Remove a layer, and stop serving it."""

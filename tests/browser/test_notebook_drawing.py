@@ -1,0 +1,115 @@
+"""`app.draw` of a notebook in a real browser: before, after, by a thread, removed."""
+
+from __future__ import annotations
+
+import threading
+
+import holoviews as hv
+import numpy as np
+import pandas as pd
+import pytest
+
+from app_page import NEAR, AppPage
+from patience import LONG_S
+from stained_slide import write_stained
+from workbench.app.jupyter.notebook import Workbench
+from workbench.geometry import Box
+
+pytestmark = pytest.mark.browser
+
+PLACES = {
+    "array": Box(300, 300, 400, 400),
+    "part": Box(600, 300, 700, 400),
+    "frame": Box(1000, 350, 1001, 351),
+    "element": Box(300, 700, 400, 800),
+    "thread": Box(600, 700, 700, 800),
+    "beside": Box(850, 850, 950, 950),
+}
+
+
+def inner(box):
+    """Return the middle of a box, as borders are blurred."""
+    x, y = (box.x0 + box.x1) // 2, (box.y0 + box.y1) // 2
+    return Box.around(x, y, 8, 8)
+
+
+def rectangle(box, colour="#00ffff"):
+    edges = (box.x0, box.y0, box.x1, box.y1)
+    return hv.Rectangles([edges]).opts(color=colour, line_color=None)
+
+
+class Drawn:
+    """Which of the places look otherwise than the bare slide."""
+
+    def __init__(self, page):
+        self.page = page
+        self.bare = self.look()
+
+    def look(self):
+        colour = self.page.snapshot()
+        return {name: colour(inner(box)) for name, box in PLACES.items()}
+
+    def are(self, *names):
+        def check():
+            now = self.look()
+            changed = {
+                name
+                for name, colour in now.items()
+                if np.abs(colour - self.bare[name]).max() > NEAR
+            }
+            assert changed == set(names), self.page.watched.errors
+
+        self.page.eventually(check)
+
+
+@pytest.fixture
+def slide(tmp_path):
+    hv.extension("bokeh")
+    write_stained(tmp_path / "tissue.tif", width=1280, height=1024)
+    return tmp_path / "tissue.tif"
+
+
+def opened(watched, app):
+    watched.page.set_viewport_size({"width": 1400, "height": 900})
+    watched.page.goto(app.url)
+    page = AppPage(watched)
+    page.figure.settle()
+    return page
+
+
+def test_cells_draw_before_and_after_the_page_is_loaded_and_remove(
+    watched, slide, tmp_path
+):
+    bare, app = (Workbench(slide, runs=tmp_path / "runs") for _ in range(2))
+    drawn = Drawn(opened(watched, bare))
+    early = [
+        app.draw(np.ones((100, 100)), origin=(300, 300)),
+        app.draw(rectangle(PLACES["element"])),
+    ]
+    drawn.page = opened(watched, app)
+    drawn.are("array", "element")
+    for drawing in early:
+        drawing.remove()
+    drawn.are()
+
+    late = {
+        "array": app.draw(np.ones((100, 100)), origin=(300, 300)),
+        "part": app.draw(np.ones((2, 2)), box=PLACES["part"]),
+        "frame": app.draw(pd.DataFrame({"x": [1000.0], "y": [350.0]})),
+        "element": app.draw(rectangle(PLACES["element"])),
+    }
+    drawn.are("array", "part", "frame", "element")
+    thread = threading.Thread(
+        target=lambda: late.update(thread=app.draw(rectangle(PLACES["thread"])))
+    )
+    thread.start()
+    thread.join(LONG_S)
+    drawn.are("array", "part", "frame", "element", "thread")
+    for name in ("part", "frame", "thread"):
+        late[name].remove()
+    drawn.are("array", "element")
+
+    drawn.page = opened(watched, app)  # a later frame
+    drawn.are("array", "element")
+    assert watched.errors == []
+    assert watched.external == []
