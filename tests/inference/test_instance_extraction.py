@@ -581,6 +581,22 @@ def test_labels_of_another_size_are_brought_to_that_of_the_tile(run_on, monkeypa
     assert len(run.instances) == pytest.approx(LABELS.max(), abs=3)
 
 
+def test_the_least_score_of_a_recipe_leaves_the_card_as_it_is(run_on, monkeypatch):
+    labelled = LabelsDecoder.__call__
+
+    def unsure(self, maps):
+        labels, classes, scores = labelled(self, maps)
+        return labels, classes, scores * 0.4
+
+    monkeypatch.setattr(LabelsDecoder, "__call__", unsure)
+    shipped = reading_card().min_score
+    for least, number in ((None, LABELS.max()), (0.4, LABELS.max()), (0.5, 0)):
+        run = run_on(slide_of(LABELS), min_score=least)
+        assert len(run.instances) == number
+        assert run.card.min_score == shipped
+        assert run.recipe.min_score == least
+
+
 def test_the_network_is_only_so_far_ahead():
     """Batches wait for slow post-processing; so memory does not grow."""
     card = reading_card()
@@ -632,5 +648,5 @@ def test_an_unknown_decoder_is_refused():
 
 @pytest.mark.parametrize("fields", [{"decoder": ""}, {"margin_px": 0}])
 def test_a_card_without_a_decoder_or_a_margin_is_refused(fields):
-    with pytest.raises(ValueError, match=r"decoder|margin_px"):
+    with pytest.raises(InvalidCardError, match=r"decoder|margin_px"):
         reading_card(**fields)

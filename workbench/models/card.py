@@ -291,6 +291,12 @@ class ModelCard(BaseModel):
         labels = self.task in ("classification", "segmentation")
         return labels and len(self.classes) > 1 and self.activation != "sigmoid"
 
+    def with_min_score(self, min_score: float | None) -> ModelCard:
+        """Return the card by which a run acts that has a `min_score` of its own."""
+        if min_score is None:
+            return self
+        return self.model_copy(update={"min_score": min_score})
+
     @property
     def core_px(self) -> int:
         """Side of the part of a tile that gets predictions, in pixels at `mpp`."""

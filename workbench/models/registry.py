@@ -49,12 +49,14 @@ def find_model(
         A file of weights to use instead of those of the card; for a network of
         torchvision the card is beside this file.
     min_score : float, optional
-        0 to 1, instead of the card's: instances with a lower score are dropped.
+        0 to 1, instead of the card's: a network that drops instances itself drops those
+        with a lower score.
 
     Returns
     -------
     TileModel
-        The model; its card has the SHA-256 of the weights, given or computed.
+        The model; its card is as shipped, with the SHA-256 of the weights, given or
+        computed.
 
     Raises
     ------
@@ -78,13 +80,14 @@ def find_model(
     if isinstance(name_or_path, Model):
         return _live(name_or_path, min_score)
     source = _identified(name_or_path, weights, min_score)
-    card = source.card
+    acting = source.card.with_min_score(min_score)
     trust = trust or source.trusted
     if source.weights is None:
-        network = _without_weights(card, trust=trust)
+        network = _without_weights(acting, trust=trust)
     else:
-        network = taking_tiles(load_network(card, source.weights, trust=trust), card)
-    model = TileModel(card, network)
+        loaded = load_network(acting, source.weights, trust=trust)
+        network = taking_tiles(loaded, acting)
+    model = TileModel(source.card, network)
     if not source.checked:
         check_model(model)
     return model
@@ -97,6 +100,13 @@ def identify_model(
     min_score: float | None = None,
 ) -> ModelCard:
     """Return the card of the model that `find_model` returns, without loading it.
+
+    Parameters
+    ----------
+    name_or_path, weights
+        As of `find_model`.
+    min_score : float, optional
+        Least score of a run; refused where the model predicts no instances.
 
     Raises
     ------
@@ -111,28 +121,27 @@ def _identified(
     weights: str | os.PathLike[str] | None,
     min_score: float | None,
 ) -> ModelSource:
-    """Return the source of a model, with the options and the SHA-256 in its card."""
+    """Return the source of a model, with the SHA-256 in its card."""
     source = _source(name_or_path, weights)
-    card = _with_min_score(source.card, min_score)
+    card = source.card
+    _require_scores(card, min_score)
     if source.weights is not None:
         card = _verified(card, _existing(source.weights))
     return replace(source, card=card)
 
 
 def _live(model: Model, min_score: float | None) -> TileModel:
-    card = _with_min_score(model.card, min_score)
-    found = TileModel(card, taking_tiles(model.copy_network(), card))
+    _require_scores(model.card, min_score)
+    acting = model.card.with_min_score(min_score)
+    found = TileModel(model.card, taking_tiles(model.copy_network(), acting))
     check_model(found)
     return found
 
 
-def _with_min_score(card: ModelCard, min_score: float | None) -> ModelCard:
-    if min_score is not None:
-        if card.task != "instances":
-            message = f"'{card.name}' does not predict instances that have a score."
-            raise ModelError(message, "Leave min_score out, or choose another model.")
-        card = card.model_copy(update={"min_score": min_score})
-    return card
+def _require_scores(card: ModelCard, min_score: float | None) -> None:
+    if min_score is not None and card.task != "instances":
+        message = f"'{card.name}' does not predict instances that have a score."
+        raise ModelError(message, "Leave min_score out, or choose another model.")
 
 
 def _source(

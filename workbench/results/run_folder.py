@@ -72,6 +72,10 @@ def differences(
         "model": _card(record["model"]),
     }
     wanted = json.loads(json.dumps(identity))
+    if recorded["recipe"].get("min_score") is not None:
+        # That of the card has no effect then; earlier versions put it into the card.
+        ours = wanted.get("model", {}).get("min_score")
+        recorded["model"] = {**recorded["model"], "min_score": ours}
     yield from _differences(recorded, wanted)
 
 
