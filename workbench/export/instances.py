@@ -16,10 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
 
-from workbench.errors import RunError
 from workbench.export.file_frame import scanned_frame, stored_frame
 from workbench.export.geojson import NAMES, opened
-from workbench.instances.store import InstanceStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.instances.instances import Instances
+    from workbench.instances.store import InstanceStore
     from workbench.results.run import Run
 
 _BLOCK: Final = 8192
@@ -36,7 +35,7 @@ _DECIMALS: Final = 4
 
 def write_detections(run: Run, path: Path) -> None:
     """Write detections for QuPath, one a line; compressed if the path ends in .gz."""
-    store = _store(run)
+    store = run.final_instances
     frame = scanned_frame(run)
     whose = f"{run.record['slide']['id']} {run.record['created']} object"
     kinds = [
@@ -73,7 +72,7 @@ def write_detections(run: Run, path: Path) -> None:
 
 def write_coco(run: Run, path: Path) -> None:
     """Write annotations in COCO's format, in stored pixels."""
-    store, slide, frame = _store(run), run.record["slide"], stored_frame(run)
+    store, slide, frame = run.final_instances, run.record["slide"], stored_frame(run)
     width, height = np.rint(np.divide(slide["size"], frame.scale)).astype(int).tolist()
     head = {
         "info": {"description": f"{run.card.name} on {slide['name']}"},
@@ -117,7 +116,7 @@ def write_coco(run: Run, path: Path) -> None:
 
 def write_geoparquet(run: Run, path: Path) -> None:
     """Write GeoParquet 1.1: class, score, measures, and the outline as `geometry`."""
-    store, frame = _store(run), stored_frame(run)
+    store, frame = run.final_instances, stored_frame(run)
     names = np.array(store.classes, object)
     columns = {"encoding": "WKB", "geometry_types": ["Polygon"], "crs": None}
     geo = {
@@ -151,7 +150,7 @@ def write_geoparquet(run: Run, path: Path) -> None:
 
 def write_rows(run: Run, path: Path) -> None:
     """Write a table: one row an instance, with its position, score and measures."""
-    store, frame = _store(run), stored_frame(run)
+    store, frame = run.final_instances, stored_frame(run)
     with path.open("w", newline="", encoding="utf-8") as file:
         store.rows([]).to_csv(file)
         for ids, _ in _blocks(store):
@@ -159,14 +158,6 @@ def write_rows(run: Run, path: Path) -> None:
             if frame.scaled:
                 rows[["x", "y"]] = frame.of_slide(rows[["x", "y"]].to_numpy())
             rows.to_csv(file, header=False)
-
-
-def _store(run: Run) -> InstanceStore:
-    store = run.instances
-    if not isinstance(store, InstanceStore):
-        message = f"The instances of '{run.path}' are not final: it is {run.status}."
-        raise RunError(message, "Let the run end, or run it again, and then export.")
-    return store
 
 
 def _blocks(store: InstanceStore) -> Iterator[tuple[NDArray[np.int64], Instances]]:

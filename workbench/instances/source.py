@@ -36,6 +36,11 @@ class InstanceSource(Protocol):
         """Version of the content; changes whenever the content changes."""
         ...
 
+    @property
+    def final(self) -> bool:
+        """Whether each instance is there once and complete, as after a run."""
+        ...
+
     def __len__(self) -> int:
         """Return the number of instances."""
         ...

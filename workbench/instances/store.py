@@ -85,6 +85,9 @@ class InstanceStore:
     are read group by group, and those used last are cached. Thread-safe.
     """
 
+    final = True
+    """Whether each instance is there once and complete."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()

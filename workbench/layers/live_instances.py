@@ -34,8 +34,13 @@ _REFRESH_S: Final = 2.0
 class LiveInstanceSource(Protocol):
     """Instances of a run in progress that a layer can draw."""
 
-    classes: tuple[str, ...]
-    version: int
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+
+    @property
+    def version(self) -> int | str:
+        """Version of the content; changes whenever the content changes."""
 
     def within(self, box: BoxLike) -> tuple[NDArray[np.int64], Instances]:
         """Return the ids of the instances that touch a box, and the instances."""

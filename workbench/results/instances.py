@@ -184,6 +184,7 @@ class LiveInstances:
         self.colours = card.colours
         self.measures = MEASURES
         self.version = 0
+        self.final = False
         self._journal, self._grid, self._region = journal, grid, region
         self._lock = threading.Lock()
         self._chunks: dict[int, _Chunk] = {}

@@ -221,10 +221,32 @@ class Run:
             message = f"'{self.card.name}' does not predict instances."
             raise RunError(message, "Run a model whose task is 'instances'.")
         self._follow()
+        stored = self._stored_instances()
+        return self._live if stored is None else stored
+
+    @property
+    def final_instances(self) -> InstanceStore:
+        """The instances of a run that has ended, each once and complete.
+
+        Raises
+        ------
+        RunError
+            If the model predicts no instances, or the run has not ended.
+        """
+        found = self._stored_instances() if self.instances.final else None
+        if found is None:
+            message = (
+                f"The instances of '{self.path}' are not final: it is {self.status}."
+            )
+            remedy = "Let the run end, or run it again, and then export."
+            raise RunError(message, remedy)
+        return found
+
+    def _stored_instances(self) -> InstanceStore | None:
         with self._lock:
             file = self.path / INSTANCES
             if not file.exists():
-                return self._live
+                return None
             if self._store is None or self._store_stamp != _stamp(file):
                 self._store = open_instances(file)
                 self._store_stamp = _stamp(file)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from workbench.app.panels.overlays.overlay import Overlay
 from workbench.layers.instances import NEAREST
 from workbench.layers.live_instances import LiveInstanceLayer
-from workbench.results.instances import LiveInstances
 
 if TYPE_CHECKING:
     from workbench.layers.heatmap import HeatmapStyle
@@ -29,7 +28,7 @@ class LiveOverlay(Overlay):
         super().__init__(*parts, **more)
         self._outlines: Any = None
         found = self.run.instances
-        if isinstance(found, LiveInstances):
+        if not found.final:
             layer = LiveInstanceLayer(found, self.run.card.palette, self._pyramid)
             self._outlines = self._viewer.add_layer(layer)
         self.visible.param.watch(lambda _: self._show_outlines(), "value")
@@ -39,10 +38,10 @@ class LiveOverlay(Overlay):
         super().refresh()
         if self._outlines is None:
             return
-        if isinstance(self.run.instances, LiveInstances):
-            self._outlines.refresh()
-        else:
+        if self.run.instances.final:
             self._drop_outlines()
+        else:
+            self._outlines.refresh()
 
     def detach(self) -> None:
         """Take the overlay off the slide."""
