@@ -134,7 +134,7 @@ def test_memory_that_is_exhausted_is_no_failure_to_compile(monkeypatch):
     answers = inference(np.zeros((16, 32, 32, 3), np.uint8))
     assert answers.shape == (16, 2, 1, 1)
     assert not compiled.problem
-    assert inference._max_size == 4
+    assert inference._size.most == 4
 
 
 def test_it_is_a_flag_and_the_same_run_may_go_on_without_it(use, tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from torchvision.io import ImageReadMode, decode_jpeg
 from fakes import FakeSlide, MeanColour, fake_card
 from labelled_slides import reading_card
 from workbench.geometry import Box
-from workbench.inference import engine, predictor
+from workbench.inference import device_transfer, engine, predictor
 from workbench.inference.gpu_jpegs import GpuJpegDecoder, cuda_decoder
 from workbench.models.tile_model import TileModel
 from workbench.recipe import Recipe
@@ -136,7 +136,7 @@ def run(monkeypatch, tmp_path):
         monkeypatch.setattr(
             "workbench.inference.plan.find_model", lambda *_, **__: model
         )
-        monkeypatch.setattr(predictor, "cuda_decoder", lambda _: decode)
+        monkeypatch.setattr(device_transfer, "cuda_decoder", lambda _: decode)
         with open_slide(path, exact=True) as slide:
             done = engine.run(slide, WHOLE, out=tmp_path / name, **options)
         return done, network
@@ -218,7 +218,7 @@ def test_a_damaged_tile_is_left_out_and_the_device_goes_on(run, tmp_path):
 
 
 def test_objects_need_their_pixels_on_the_host(monkeypatch):
-    monkeypatch.setattr(predictor, "cuda_decoder", lambda _: StandIn())
+    monkeypatch.setattr(device_transfer, "cuda_decoder", lambda _: StandIn())
     for task, decodes in (("classification", True), ("instances", False)):
         card = fake_card() if decodes else reading_card(tile_px=64, margin_px=16)
         assert card.task == task

@@ -6,12 +6,13 @@ import logging
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from workbench.errors import RecipeError, WorkbenchError
 from workbench.geometry import Box
 from workbench.inference.engine import run
 from workbench.inference.fair_queue import DeviceQueue
+from workbench.inference.job_state import NEXT_STATES
 from workbench.models.devices import resolve_devices
 from workbench.progress import ENDED, Progress
 from workbench.results.run import open_run
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workbench.geometry import BoxLike
+    from workbench.inference.job_state import JobEvent, JobState
     from workbench.models.live_model import Model
     from workbench.progress import Status
     from workbench.recipe import Recipe
@@ -90,7 +92,7 @@ class Job:
         self._progress = Progress("waiting", "preparing", 0, 0)
         self._run: Run | None = None
         self._focus: Box | None = None
-        self._requested: Literal["", "pause", "cancel"] = ""
+        self._state: JobState = "active"
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._done_at_start: int | None = None
@@ -132,31 +134,31 @@ class Job:
         All results are on disk, so nothing is lost if this process ends.
         """
         with self._lock:
-            if self._requested == "cancel" or self._ended.is_set():
+            if not self._advance("pause"):
                 return
-            self._requested = "pause"
             self._stop.set()
-        if self._jobs.withdraw(self):
-            self._report_paused()
+        if self._jobs.withdraw(self) and self._finish_turn("cancelled"):
+            self._jobs.add(self)
 
     def resume(self) -> None:
         """Join the end of the queue again, after `pause`."""
         with self._lock:
-            if self._requested != "pause" or self._ended.is_set():
-                return
-            self._requested = ""
-            paused = self._progress.status == "paused"
-        if paused:
+            paused = self._state == "paused"
+            resumed = self._advance("resume")
+        if paused and resumed:
             self._jobs.add(self)
 
     def cancel(self) -> None:
         """Stop after the current chunk; the same options resume the run later."""
         with self._lock:
-            paused = self._progress.status == "paused"
-            self._requested = "cancel"
+            paused = self._state == "paused"
+            if not self._advance("cancel"):
+                return
             self._stop.set()
-        if paused or self._jobs.withdraw(self):
+        if paused:
             self._end("cancelled")
+        elif self._jobs.withdraw(self):
+            self._finish_turn("cancelled")
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait at most `timeout` seconds; return whether the job has ended."""
@@ -196,7 +198,7 @@ class Job:
             Whether the job must be queued again.
         """
         with self._lock:
-            if not self._requested:
+            if self._state == "active":
                 self._stop.clear()
         self._done_at_start = None
         if self._stop.is_set():
@@ -223,20 +225,29 @@ class Job:
 
     def _finish_turn(self, status: Status) -> bool:
         """Report how a turn ended; return whether the job needs another one."""
-        with self._lock:
-            requested = self._requested
-            if status == "cancelled" and requested == "pause":
-                self._report_paused()
-                return False
-        if status != "cancelled" or requested == "cancel":
+        if status != "cancelled":
             self._end(status)
+            return False
+        with self._lock:
+            self._advance("stop")
+            state = self._state
+            if state == "paused":
+                message = "Paused. Finished tiles are kept."
+                self._publish(replace(self._progress, status="paused", message=message))
+        if state == "ended":
+            self._end(status)
+        if state != "active":
             return False
         self._publish(replace(self._progress, status="waiting", tiles_per_second=0.0))
         return True
 
-    def _report_paused(self) -> None:
-        message = "Paused. Finished tiles are kept."
-        self._publish(replace(self._progress, status="paused", message=message))
+    def _advance(self, event: JobEvent) -> bool:
+        """Enter the state after an event; return False if it has no effect."""
+        with self._lock:
+            state = NEXT_STATES[self._state].get(event)
+            if state is not None:
+                self._state = state
+        return state is not None
 
     def on_position_changed(self) -> None:
         """Report the new position in the queue; for `DeviceQueue`."""
@@ -270,6 +281,7 @@ class Job:
         self._end("failed", message)
 
     def _end(self, status: Status, message: str = "") -> None:
+        self._advance("end")
         message = message or (self._run.record["message"] if self._run else "")
         self._publish(
             replace(self._progress, status=status, message=message, stage="done")

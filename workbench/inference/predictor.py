@@ -7,16 +7,17 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from workbench.errors import RunError
+from workbench.inference.batch_size import BatchSize
 from workbench.inference.cell_pooling import pool_cells
 from workbench.inference.cpu_workers import CpuWorkers
-from workbench.inference.gpu_jpegs import GpuJpegDecoder, cuda_decoder
+from workbench.inference.device_transfer import DeviceTransfer, tiles_of
 from workbench.models.cut_tiles import CutTiles, maps_of
 from workbench.models.devices import (
     Clock,
@@ -25,41 +26,25 @@ from workbench.models.devices import (
     resolve_device,
 )
 from workbench.models.tile_model import resolve_precision
-from workbench.slide.encoded_regions import EncodedBoxes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
+    from workbench.inference.device_transfer import Tiles
     from workbench.models.tile_model import TilePredictor
     from workbench.recipe import Recipe
     from workbench.stain.multi_reference import PixelNormalizer
     from workbench.tiling.prefetch import Batch
 
-_Tiles: TypeAlias = "NDArray[np.uint8] | EncodedBoxes | CutTiles"
-
 _MAX_READING_THREADS: Final = 8
 _IN_FLIGHT: Final = 1
 """Batches queued on a GPU behind the current one."""
 
-_CPU_PIXELS: Final = 1 << 21
-"""Pixels of a batch on a CPU: 32 tiles of 256 px. A CPU gains nothing from more, and
-where memory is short Linux kills the process instead of refusing memory."""
-
-_PART_PIXELS: Final = 1 << 19
-"""Pixels of the part of one CPU worker: 8 tiles of 256 px, which fit its cache."""
-
-_MAX_PIXELS: Final = 1 << 26
-"""Maximum pixels of a batch on any device: 200 MB; a few batches wait on the host."""
-
-_FIRST_SIZE: Final = 32
 _COMPILED_TILES: Final = (2, 16)
 """Minimum and maximum tiles of the first compiled call: code compiled for one tile
 works for one only, and torch compiles other code for fewer than 16."""
-
-_WORTHWHILE: Final = 1.05
-"""Speed-up per tile from which a larger batch is chosen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +54,7 @@ class PendingResults:
     parts: list[Tensor]
     """float32 (N, classes, cells, cells), in memory of the host."""
 
-    tiles: _Tiles
+    tiles: Tiles
     """Tiles of the results; held until the device has read them."""
 
     moments: list[tuple[torch.cuda.Event | float, ...]]
@@ -90,10 +75,10 @@ _STEPS: Final = ("transfer", "normalizing", "model", "post-processing")
 class DevicePredictor:
     """A model and its normalizer on one device.
 
-    Tiles cross the bus as uint8; everything else happens on the device. On CUDA,
-    copies overlap with computation, and stored JPEG tiles are uploaded encoded. On a
-    CPU, each worker predicts a part of the batch. A batch that does not fit the memory
-    of the device is halved until it fits, and later batches are divided alike.
+    Tiles cross the bus as uint8 (`DeviceTransfer`); everything else happens on the
+    device. On a CPU, each worker predicts a part of the batch. A batch that does not
+    fit the memory of the device is halved until it fits, and later batches are divided
+    alike (`BatchSize`).
 
     Parameters
     ----------
@@ -127,24 +112,17 @@ class DevicePredictor:
         self.model = model.to(self.device)
         self.model.precision = self.precision
         self.seconds = dict.fromkeys(_STEPS, 0.0)
-        self._requested_size = recipe.batch_size
-        self._max_size = 1 << 30 if recipe.batch_size == "auto" else recipe.batch_size
         self.compile_problem = ""
-        self._jpegs = GpuJpegDecoder(cuda_decoder(self.device), self.device)
+        self._size = BatchSize(recipe.batch_size, self.card.tile_px)
+        self._transfer = DeviceTransfer(self.device)
         self._normalizer: PixelNormalizer | None = None
         self._clock = Clock(self.device)
-        self._cuda = self.device.type == "cuda"
-        self._in_flight = _IN_FLIGHT if self._cuda else 0
+        self._in_flight = _IN_FLIGHT if self.device.type == "cuda" else 0
         parallel = self.device.type == "cpu" and model.divisible
-        self._default_size = self._default_batch_size(
+        self._default_size = self._size.default(
             torch.get_num_threads() if parallel else 1
         )
         self._workers = CpuWorkers(self._default_size if parallel else 1)
-        self._upload_stream = (
-            torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
-            if self._cuda
-            else None
-        )
         if recipe.compile:
             self.compile_problem = self._compile()
 
@@ -167,12 +145,12 @@ class DevicePredictor:
     @property
     def allocate(self) -> Callable[[tuple[int, ...]], NDArray[np.uint8]] | None:
         """Allocator of pinned host memory; None: ordinary memory."""
-        return _pinned_array if self._cuda else None
+        return self._transfer.allocate
 
     @property
     def decodes(self) -> bool:
         """True if JPEG tiles are decoded on the device and the host needs no pixels."""
-        return self._jpegs.usable and self.card.task != "instances"
+        return self._transfer.decodes and self.card.task != "instances"
 
     @property
     def memory(self) -> dict[str, int]:
@@ -202,26 +180,18 @@ class DevicePredictor:
         RunError
             If the memory of the device does not hold a single tile.
         """
-        if self._requested_size != "auto" or self.device.type == "cpu":
+        if self._size.requested != "auto" or self.device.type == "cpu":
             return self._default_size
-        max_size = _power_of_two(_MAX_PIXELS // self.card.tile_px**2)
-        return fastest_batch(self._time_batch, max_size)
+        return self._size.fastest(self._time_batch)
 
-    def _default_batch_size(self, workers: int) -> int:
-        """Return the number of tiles in a batch where none is timed."""
-        if self._requested_size != "auto":
-            return self._requested_size
-        pixels = max(_CPU_PIXELS, workers * _PART_PIXELS)
-        return _power_of_two(pixels // self.card.tile_px**2)
-
-    def _time_batch(self, size: int) -> tuple[int, float]:
-        """Return how many of `size` tiles fit at once, and their speed in tiles/s."""
+    def _time_batch(self, size: int) -> float:
+        """Return the speed of a batch of `size` tiles, in tiles/s."""
         side = self.card.tile_px
         tiles = np.zeros((size, side, side, 3), np.uint8)
         self(tiles)  # the first call is slower, and finds the size that fits
         began = time.perf_counter()
         self(tiles)
-        return min(size, self._max_size), size / (time.perf_counter() - began)
+        return size / (time.perf_counter() - began)
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Predict an array of tiles.
@@ -257,7 +227,7 @@ class DevicePredictor:
         submitted: deque[tuple[Batch, PendingResults]] = deque()
         with self._workers.joined():
             for batch in batches:
-                submitted.append((batch, self._submit(_tiles_of(batch))))
+                submitted.append((batch, self._submit(tiles_of(batch))))
                 while len(submitted) > self._in_flight:
                     yield self._finish(*submitted.popleft())
             while submitted:
@@ -272,16 +242,15 @@ class DevicePredictor:
                 self.seconds[step] += self._clock.between(moments[i], moments[i + 1])
         return batch, values
 
-    def _submit(self, tiles: _Tiles) -> PendingResults:
+    def _submit(self, tiles: Tiles) -> PendingResults:
         """Submit tiles to the device; on CUDA this does not wait."""
         try:
             parts = self._workers.map(self._predict_part, self._parts(tiles))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            if min(self._max_size, len(tiles)) == 1:
+            if not self._size.halve(len(tiles)):
                 raise _out_of_memory_error(self.device) from error
-            self._max_size = min(self._max_size, len(tiles)) // 2
         else:
             return PendingResults(
                 [results for results, _ in parts], tiles, [each for _, each in parts]
@@ -289,23 +258,19 @@ class DevicePredictor:
         torch.cuda.empty_cache()
         return self._submit(tiles)
 
-    def _parts(self, tiles: _Tiles) -> list[_Tiles]:
+    def _parts(self, tiles: Tiles) -> list[Tiles]:
         """Divide tiles into the parts that are predicted at once."""
-        max_size = self._max_size
-        if self._workers.count > 1:
-            max_size = min(
-                max_size, _power_of_two(_PART_PIXELS // self.card.tile_px**2)
-            )
-        ends = self._workers.ends(len(tiles), max_size)
+        workers = self._workers
+        ends = workers.ends(len(tiles), self._size.part(workers.count))
         return [tiles[start:end] for start, end in pairwise(ends)]
 
     @torch.inference_mode()
     def _predict_part(
-        self, part: _Tiles
+        self, part: Tiles
     ) -> tuple[Tensor, tuple[torch.cuda.Event | float, ...]]:
         """Return the results of a part, and the moments of its steps."""
         moments = [self._clock.now()]
-        tiles = self._on_device(part)
+        tiles = self._transfer.to_device(part)
         moments.append(self._clock.now())
         if self._normalizer is not None:
             tiles = self._normalizer(tiles)
@@ -315,77 +280,9 @@ class DevicePredictor:
         else:
             raw = self.model(tiles)
         moments.append(self._clock.now())
-        results = self._download(pool_cells(raw, self.card))
+        results = self._transfer.to_host(pool_cells(raw, self.card))
         moments.append(self._clock.now())
         return results, tuple(moments)
-
-    def _on_device(self, tiles: _Tiles) -> Tensor:
-        """Return tiles as uint8 (N, 3, H, W) on the device."""
-        if isinstance(tiles, EncodedBoxes):
-            if (decoded := self._jpegs.tiles(tiles)) is not None:
-                return decoded
-            tiles = tiles.read()
-        elif isinstance(tiles, CutTiles):
-            tiles = tiles.pixels
-        return self._upload(torch.from_numpy(tiles)).permute(0, 3, 1, 2)
-
-    def _upload(self, tiles: Tensor) -> Tensor:
-        """Copy tiles to the device while it computes the previous ones."""
-        if self._upload_stream is None:
-            return tiles.to(self.device)
-        computing = torch.cuda.current_stream(self.device)
-        with torch.cuda.stream(self._upload_stream):
-            uploaded = tiles.to(self.device, non_blocking=True)
-        computing.wait_stream(self._upload_stream)
-        uploaded.record_stream(computing)
-        return uploaded
-
-    def _download(self, results: Tensor) -> Tensor:
-        if not self._cuda:
-            return results.cpu()
-        host = torch.empty(results.shape, dtype=results.dtype, pin_memory=True)
-        return host.copy_(results, non_blocking=True)
-
-
-def _tiles_of(batch: Batch) -> _Tiles:
-    """Return the tiles of a batch, in the form that the device takes."""
-    if batch.encoded is not None:
-        return batch.encoded
-    return CutTiles(batch.pixels, batch.shown) if batch.shown else batch.pixels
-
-
-def fastest_batch(attempt: Callable[[int], tuple[int, float]], max_size: int) -> int:
-    """Return the smallest batch size with about the best speed per tile.
-
-    Parameters
-    ----------
-    attempt : callable
-        Predicts a number of tiles; returns how many fit at once, and the tiles/s.
-    max_size : int
-        Maximum batch size.
-    """
-    size, best = min(_FIRST_SIZE, max_size), 0.0
-    while True:
-        fits, rate = attempt(size)
-        if fits < size:
-            return fits
-        if rate < best * _WORTHWHILE:
-            return size // 2
-        if 2 * size > max_size:
-            return size
-        size, best = 2 * size, rate
-
-
-def _power_of_two(number: int) -> int:
-    """Return the largest power of two up to a number, at least 1."""
-    return 1 << max(0, number.bit_length() - 1)
-
-
-def _pinned_array(shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    memory: NDArray[np.uint8] = torch.empty(
-        shape, dtype=torch.uint8, pin_memory=True
-    ).numpy()
-    return memory
 
 
 def _out_of_memory_error(device: torch.device) -> RunError:
