@@ -76,6 +76,11 @@ def _parse_region(region: object) -> object:
         raise ValueError(error.message) from error
 
 
+def _parse_reference(reference: object) -> object:
+    """Return the text of a `Reference`; anything else unchanged."""
+    return getattr(reference, "text", reference)
+
+
 def _parse_method(method: object) -> object:
     return None if method == NO_METHOD else method
 
@@ -86,9 +91,10 @@ def _format_method(method: str | None) -> str:
 
 def _parse_names(names: object) -> object:
     """Return unique names as a tuple; a text is split at semicolons."""
-    parts = names.split(";") if isinstance(names, str) else names
-    if not isinstance(parts, list | tuple):
+    given = names.split(";") if isinstance(names, str) else names
+    if not isinstance(given, list | tuple):
         return names
+    parts: list[Any] = [_parse_reference(part) for part in given]
     if not all(isinstance(part, str) for part in parts):
         return names
     return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
@@ -100,6 +106,8 @@ def _format_names(names: tuple[str, ...]) -> str:
 
 class Recipe(BaseModel):
     """The options of one run.
+
+    `reference` and `references` take a `Reference` too, and hold its text.
 
     Raises
     ------
@@ -138,6 +146,7 @@ class Recipe(BaseModel):
     ] = None
     reference: Annotated[
         str,
+        BeforeValidator(_parse_reference),
         Field(
             description="Normalization reference: a built-in name, an image file, a"
             " saved reference, or SLIDE@x0,y0,x1,y1 (level-0 pixels of a slide)."

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 import made_slides
 from workbench.errors import SlideError, StainError
+from workbench.recipe import Recipe
 from workbench.stain.kernels.lookup_table import to_grey_levels
 from workbench.stain.normalizer import fit_normalizer
 from workbench.stain.optical_density import transmitted
@@ -140,6 +141,35 @@ def test_references_are_frozen_and_equal_by_value():
     with pytest.raises(ValidationError):
         reference.name = "other"
     assert Reference.model_validate(record()) == reference
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_the_text_of_a_built_in_reference_is_its_name(name):
+    assert REFERENCES[name].text == name
+    assert Recipe(reference=REFERENCES[name]).reference == name
+
+
+def test_a_recipe_holds_a_reference_as_text_that_is_read_back():
+    mine = Reference.of_pixels(tissue(), name="mine; he-rose", provenance="a; b")
+    recipe = Recipe(normalize="macenko", reference=mine, references=[mine, "he-rose"])
+    assert load_reference(recipe.reference) == mine
+    again = Recipe.of_json(recipe.model_dump_json())
+    assert again == recipe
+    assert [load_reference(text) for text in again.references] == [
+        mine,
+        REFERENCES["he-rose"],
+    ]
+
+
+def test_a_changed_reference_with_a_built_in_name_is_another_one():
+    changed = REFERENCES["he-rose"].model_copy(update={"lab_mean": (50.0, 1.0, 2.0)})
+    assert load_reference(changed.text) == changed
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"name": "a"}'])
+def test_a_text_with_wrong_numbers_is_refused(text):
+    with pytest.raises(StainError, match="cannot be used"):
+        load_reference(text)
 
 
 def test_references_show_themselves():

@@ -111,6 +111,17 @@ class Reference(BaseModel):
         return cls.of_histogram(histogram, name=name, provenance=provenance)
 
     @property
+    def text(self) -> str:
+        """Text for a recipe, a flag or `run.json`; `load_reference` reads it.
+
+        The name of a built-in reference; of others, their numbers as JSON.
+        """
+        if REFERENCES.get(self.name) == self:
+            return self.name
+        # Recipes separate several references by semicolons.
+        return self.model_dump_json(exclude_none=True).replace(";", "\\u003b")
+
+    @property
     def stain_fit(self) -> StainFit:
         """Stains for Macenko's method."""
         return StainFit(np.array(self.stains), np.array(self.max_concentrations))
@@ -219,8 +230,9 @@ def load_reference(text: str) -> Reference:
     Parameters
     ----------
     text : str
-        The name of a built-in reference, a saved reference (JSON), an image file, or
-        a region of a slide: `SLIDE@x0,y0,x1,y1` in level-0 pixels.
+        The name of a built-in reference, a saved reference (JSON file, or its
+        content), an image file, or a region of a slide: `SLIDE@x0,y0,x1,y1` in level-0
+        pixels.
 
     Raises
     ------
@@ -237,6 +249,8 @@ def load_reference(text: str) -> Reference:
     """
     if text in REFERENCES:
         return REFERENCES[text]
+    if text.startswith("{"):
+        return _of_text(text)
     if region := _REGION.fullmatch(text):
         edges = [int(edge) for edge in region["box"].split(",")]
         return _of_region(region["slide"], Box(*edges))
@@ -295,7 +309,15 @@ def _of_json(path: Path) -> Reference:
         raise _unusable(path, str(error)) from error
 
 
-def _unusable(path: Path, reason: str) -> StainError:
+def _of_text(text: str) -> Reference:
+    try:
+        return Reference.model_validate_json(text)
+    except ValidationError as error:
+        known = Reference.model_fields
+        raise _unusable(text[:40], describe_invalid(error, known)) from error
+
+
+def _unusable(path: Path | str, reason: str) -> StainError:
     return StainError(
         f"The reference '{path}' cannot be used: {reason}.",
         "Give an image of stained tissue or a reference saved with Reference.save.",
@@ -316,7 +338,7 @@ def reference_within(slide: Slide, area: Area, *, name: str = "") -> Reference:
     Returns
     -------
     Reference
-        Save it with `Reference.save`; a recipe takes the path of the file.
+        A recipe takes it, or the path of the file that `Reference.save` writes.
 
     Raises
     ------
