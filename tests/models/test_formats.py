@@ -246,7 +246,7 @@ def test_trust_in_a_package_does_not_reach_to_other_weights(
 ):
     monkeypatch.setattr(
         catalogue,
-        "_offered",
+        "_entry_points",
         lambda: {"theirs": EntryPoint("theirs", f"{__name__}:THEIRS", "g")},
     )
     monkeypatch.setitem(globals(), "THEIRS", folder / "scripted.pt")

@@ -45,7 +45,7 @@ def opened(path: Path) -> TextIO:
 
 def _features(run: Run) -> Iterator[dict[str, Any]]:
     cells = Cells.of(run)
-    classes = _classifications(run)
+    classes = _list_classifications(run)
     whose = f"{run.record['slide']['id']} {run.record['created']}"
     boxes = boxes_in(scanned_frame(run), cells.boxes)
     for (x0, y0, x1, y1), values in zip(boxes.tolist(), cells.values, strict=True):
@@ -66,7 +66,7 @@ def _features(run: Run) -> Iterator[dict[str, Any]]:
         }
 
 
-def _classifications(run: Run) -> list[dict[str, Any]]:
+def _list_classifications(run: Run) -> list[dict[str, Any]]:
     """Return QuPath's classification of each class; none if there is no top class.
 
     Measurements are no classes, and a single class would be the highest everywhere.

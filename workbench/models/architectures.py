@@ -44,7 +44,7 @@ def build_network(card: ModelCard, *, trust: bool) -> nn.Module:
         return _from_torchvision(card, name)
     if family == "workbench":
         network = _from_factory(card, *_our_factory(card, name))
-        return _without_head(network, card) if card.task == "embedding" else network
+        return _remove_head(network, card) if card.task == "embedding" else network
     if not name:
         reason = (
             "bare weights need `architecture`, such as 'torchvision:resnet18'"
@@ -86,7 +86,7 @@ def _from_torchvision(card: ModelCard, name: str) -> nn.Module:
         raise InvalidCardError(card.name, reason) from error
     if is_segmentation:
         return MainOutput(made)
-    return _without_head(made, card) if card.task == "embedding" else made
+    return _remove_head(made, card) if card.task == "embedding" else made
 
 
 def _segmentations() -> list[str]:
@@ -101,14 +101,14 @@ def _options(card: ModelCard, name: str) -> dict[str, Any]:
     """
     usual: dict[str, Any] = {}
     if name in _RESCALING:
-        usual = {"init_weights": False, "transform_input": _rescales(card)}
+        usual = {"init_weights": False, "transform_input": _rescales_input(card)}
     never: dict[str, Any] = {"aux_logits": False} if name in _RESCALING else {}
     if name.startswith(("fcn_", "deeplabv3_")):
         never = {"aux_loss": False}
     return {**usual, **card.options, **never}
 
 
-def sized(card: ModelCard) -> ModelCard:
+def with_tile_size(card: ModelCard) -> ModelCard:
     """Return a card whose options hold the tile size, if the network depends on it."""
     side = card.input_px or card.tile_px
     name = card.architecture.partition(":")[2]
@@ -127,7 +127,7 @@ they were trained from torchvision's weights."""
 _HALF: Final = 0.02
 
 
-def _rescales(card: ModelCard) -> bool:
+def _rescales_input(card: ModelCard) -> bool:
     """Return whether such a network gets pixels of ImageNet's mean, not -1 to 1."""
     return any(abs(value - 0.5) > _HALF for value in (*card.mean, *card.std))
 
@@ -137,7 +137,7 @@ def assumed(card: ModelCard) -> str:
     name = card.architecture.partition(":")[2]
     if name not in _RESCALING or "transform_input" in card.options:
         return ""
-    taken = str(_rescales(card)).lower()
+    taken = str(_rescales_input(card)).lower()
     return (
         f"The weights of '{name}' do not say if it was built with transform_input;"
         f" {taken} is assumed, as follows from mean and std. If that is wrong, write"
@@ -168,7 +168,7 @@ class NoHead(nn.Identity):
     """Replaces the last layer of a classifier; weights may still contain that layer."""
 
 
-def _without_head(network: nn.Module, card: ModelCard) -> nn.Module:
+def _remove_head(network: nn.Module, card: ModelCard) -> nn.Module:
     """Return a classifier that outputs the features before its last layer."""
     layers = [n for n, layer in network.named_modules() if isinstance(layer, nn.Linear)]
     if not layers:

@@ -37,7 +37,9 @@ def model_names() -> list[str]:
     >>> "nuclei" in wb.model_names()
     True
     """
-    return sorted({path.stem for path in _BUNDLED.glob("*.json")} | set(_offered()))
+    return sorted(
+        {path.stem for path in _BUNDLED.glob("*.json")} | set(_entry_points())
+    )
 
 
 def known_cards() -> list[ModelCard]:
@@ -81,7 +83,7 @@ def find_source(name_or_path: str | os.PathLike[str]) -> ModelSource:
     name = str(name_or_path)
     if name in {path.stem for path in _BUNDLED.glob("*.json")}:
         return replace(read_source(_BUNDLED / f"{name}.json"), checked=True)
-    if offered := _offered().get(name):
+    if offered := _entry_points().get(name):
         return _from_package(offered)
     path = Path(name).expanduser()
     if not exists(path):
@@ -89,7 +91,7 @@ def find_source(name_or_path: str | os.PathLike[str]) -> ModelSource:
     return read_source(path)
 
 
-def _offered() -> dict[str, EntryPoint]:
+def _entry_points() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
 
 

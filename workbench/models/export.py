@@ -54,7 +54,9 @@ class Deployed(nn.Module):
         self.channels, self.network = model.channels, model.network
         self.normalizer = normalizer
         self.card = model.card
-        activation = model.card.activation if _folds(model.card) else "none"
+        activation = (
+            model.card.activation if _includes_activation(model.card) else "none"
+        )
         self.activation = {
             "softmax": nn.Softmax(dim=1),
             "sigmoid": nn.Sigmoid(),
@@ -125,7 +127,7 @@ def export_model(
     path = Path(path)
     write = _writer(path)
     model = find_model(name_or_path, weights=weights, trust=trust)
-    if isinstance(model.network, MaskRCNN) and write is not _torchscript:
+    if isinstance(model.network, MaskRCNN) and write is not _to_torchscript:
         message = (
             f"'{model.card.name}' cannot be written as '{path.suffix}': how much a"
             " Mask R-CNN calculates depends on what it finds, which ONNX's exporter"
@@ -178,7 +180,7 @@ def _there(package: str) -> bool:
     return True
 
 
-def _torchscript(model: Deployed, example: Tensor) -> bytes:
+def _to_torchscript(model: Deployed, example: Tensor) -> bytes:
     if isinstance(model.network, MaskRCNN):
         # The number of iterations depends on the tile; a trace would fix it.
         model.network = torch.jit.script(model.network)
@@ -188,7 +190,7 @@ def _torchscript(model: Deployed, example: Tensor) -> bytes:
     return file.getvalue()
 
 
-def _onnx(model: Deployed, example: Tensor) -> bytes:
+def _to_onnx(model: Deployed, example: Tensor) -> bytes:
     program = torch.onnx.export(
         model,
         (example,),
@@ -202,13 +204,13 @@ def _onnx(model: Deployed, example: Tensor) -> bytes:
     return content
 
 
-def _tensorrt(model: Deployed, example: Tensor) -> bytes:
+def _to_tensorrt(model: Deployed, example: Tensor) -> bytes:
     tensorrt = importlib.import_module("tensorrt")
     logger = tensorrt.Logger(tensorrt.Logger.WARNING)
     builder = tensorrt.Builder(logger)
     network = builder.create_network(0)
     parser = tensorrt.OnnxParser(network, logger)
-    if not parser.parse(_onnx(model, example)):
+    if not parser.parse(_to_onnx(model, example)):
         reasons = "; ".join(str(parser.get_error(i)) for i in range(parser.num_errors))
         raise RuntimeError(reasons)
     config = builder.create_builder_config()
@@ -224,16 +226,16 @@ def _tensorrt(model: Deployed, example: Tensor) -> bytes:
 
 
 WRITERS: Final[dict[str, Callable[[Deployed, Tensor], bytes]]] = {
-    ".ts": _torchscript,
-    ".pt": _torchscript,
-    ".onnx": _onnx,
-    ".engine": _tensorrt,
-    ".plan": _tensorrt,
+    ".ts": _to_torchscript,
+    ".pt": _to_torchscript,
+    ".onnx": _to_onnx,
+    ".engine": _to_tensorrt,
+    ".plan": _to_tensorrt,
 }
 """Function of each suffix that returns the content of the file."""
 
 
-def _folds(card: ModelCard) -> bool:
+def _includes_activation(card: ModelCard) -> bool:
     """Return whether the activation is included in the file."""
     labels = card.task in ("classification", "segmentation") and len(card.classes) > 1
     return not (labels and card.activation == "sigmoid")
@@ -252,7 +254,7 @@ def _card(card: ModelCard, path: Path, *, normalized: bool) -> str:
     }
     if card.border == "cut":
         changes["border"] = "median"  # the file takes whole tiles only
-    if _folds(card):
+    if _includes_activation(card):
         changes["activation"] = "none"
     if normalized:
         said = "Includes stain normalization: run it without normalization."

@@ -47,7 +47,7 @@ class FixedBatch(nn.Module):
         answers = [self.network(part) for part in parts]
         if self.size is None:
             return answers[0]
-        return _joined(answers, len(inputs))
+        return _concatenate(answers, len(inputs))
 
     def train(self, mode: bool = True) -> FixedBatch:  # noqa: FBT001, FBT002 - torch's own signature
         """Keep the mode in which the network was exported."""
@@ -55,13 +55,15 @@ class FixedBatch(nn.Module):
         return self
 
 
-def _joined(parts: Sequence[Any], length: int) -> Any:
+def _concatenate(parts: Sequence[Any], length: int) -> Any:
     """Concatenate the outputs for the parts of a batch, tensors or containers."""
     first = parts[0]
     if isinstance(first, Tensor):
         return torch.cat(list(parts))[:length]
     if isinstance(first, dict):
-        return {key: _joined([each[key] for each in parts], length) for key in first}
+        return {
+            key: _concatenate([each[key] for each in parts], length) for key in first
+        }
     if isinstance(first, tuple | list):
-        return [_joined(each, length) for each in zip(*parts, strict=True)]
+        return [_concatenate(each, length) for each in zip(*parts, strict=True)]
     return first

@@ -105,7 +105,7 @@ def sha256_of(network: nn.Module) -> str:
         kind = type(module)
         facts = (name, kind.__module__, kind.__qualname__, module.extra_repr())
         digest.update(repr(facts).encode())
-        digest.update(_code_of(getattr(kind.forward, "__code__", None)))
+        digest.update(_code_bytes(getattr(kind.forward, "__code__", None)))
     tensors = [*network.named_parameters(), *network.named_buffers()]
     for name, tensor in tensors:
         digest.update(repr((name, tuple(tensor.shape), str(tensor.dtype))).encode())
@@ -114,9 +114,9 @@ def sha256_of(network: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _code_of(code: Any) -> bytes:
+def _code_bytes(code: Any) -> bytes:
     """Return the instructions, names and constants of a code object."""
     if not hasattr(code, "co_code"):
         return repr(code).encode()
-    constants = [_code_of(each) for each in code.co_consts]
+    constants = [_code_bytes(each) for each in code.co_consts]
     return b"\0".join([code.co_code, repr(code.co_names).encode(), *constants])

@@ -44,20 +44,22 @@ def tensor_of(answer: Any, card: ModelCard, tiles: int) -> Tensor:
     """
     if isinstance(answer, Tensor) and not card.output:
         return answer
-    named: dict[str, Tensor] = dict(_leaves(answer))
+    named: dict[str, Tensor] = dict(_iterate_tensors(answer))
     if card.output:
         if card.output in named:
             return named[card.output]
-        reason = f"output = '{card.output}', but the network answers {_listed(named)}"
+        reason = (
+            f"output = '{card.output}', but the network returns {_list_outputs(named)}"
+        )
         raise InvalidCardError(card.name, reason)
     fitting = [name for name, each in named.items() if _fits(each, card, tiles)]
     if len(fitting) == 1:
         return named[fitting[0]]
-    reason = f"`output` must say which counts: the network answers {_listed(named)}"
+    reason = f"`output` must name one, as the network returns {_list_outputs(named)}"
     raise InvalidCardError(card.name, reason)
 
 
-def _leaves(answer: Any, place: str = "", depth: int = 0) -> Iterator[Any]:
+def _iterate_tensors(answer: Any, place: str = "", depth: int = 0) -> Iterator[Any]:
     """Iterate over the tensors of an output, each with its path."""
     if isinstance(answer, Tensor):
         yield place or "0", answer
@@ -72,7 +74,9 @@ def _leaves(answer: Any, place: str = "", depth: int = 0) -> Iterator[Any]:
     elif isinstance(answer, tuple | list):
         parts = enumerate(answer)
     for key, value in parts:
-        yield from _leaves(value, f"{place}.{key}" if place else str(key), depth + 1)
+        yield from _iterate_tensors(
+            value, f"{place}.{key}" if place else str(key), depth + 1
+        )
 
 
 def _fits(answer: Tensor, card: ModelCard, tiles: int) -> bool:
@@ -89,7 +93,7 @@ def _fits(answer: Tensor, card: ModelCard, tiles: int) -> bool:
     return answer.ndim in (_PER_TILE, _PER_PIXEL) and answer.shape[1] == channels
 
 
-def _listed(named: dict[str, Tensor]) -> str:
+def _list_outputs(named: dict[str, Tensor]) -> str:
     parts = [f"'{key}' {tuple(each.shape)}" for key, each in named.items()]
     more = len(parts) - _LISTED
     said = ", ".join(parts[:_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -75,12 +75,12 @@ class InputChannels(nn.Module):
         """Return float32 (N, 3, h, w), channels last, of uint8 (N, 3, H, W)."""
         values = tiles.to(torch.float32, memory_format=torch.channels_last)
         if self.side and values.shape[-2:] != (self.side, self.side):
-            values = _resized(values, self.side)
+            values = _resize(values, self.side)
         if self.stained:
             values = eosin_hematoxylin_density(values / 255)
-        return self._standardized(values)
+        return self._standardize(values)
 
-    def _standardized(self, values: Tensor) -> Tensor:
+    def _standardize(self, values: Tensor) -> Tensor:
         """Multiply and add in place, row by row of pixels.
 
         By rows, not pixels: three values at a time take torch ten times as long, and
@@ -95,7 +95,7 @@ class InputChannels(nn.Module):
         return pixels.permute(0, 3, 1, 2)
 
 
-def _resized(values: Tensor, side: int) -> Tensor:
+def _resize(values: Tensor, side: int) -> Tensor:
     """Resize as Pillow does: first along x, then along y, rounded after each."""
     for size in ((values.shape[-2], side), (side, side)):
         values = interpolate(values, size, mode="bilinear", antialias=True).round_()

@@ -12,7 +12,7 @@ from workbench.models.catalogue import find_card, find_source, model_names
 from workbench.models.formats.card_files import ModelSource, read_source, sha256_of
 from workbench.models.formats.weights import load_network
 from workbench.models.live_model import Model
-from workbench.models.networks.maskrcnn import is_maskrcnn, taking_tiles
+from workbench.models.networks.maskrcnn import is_maskrcnn, wrap_maskrcnn
 from workbench.models.self_check import check_model
 from workbench.models.tile_model import TileModel
 from workbench.system.paths import is_file
@@ -78,15 +78,15 @@ def find_model(
     'classification'
     """
     if isinstance(name_or_path, Model):
-        return _live(name_or_path, min_score)
-    source = _identified(name_or_path, weights, min_score)
+        return _load_live(name_or_path, min_score)
+    source = _identify_source(name_or_path, weights, min_score)
     acting = source.card.with_min_score(min_score)
     trust = trust or source.trusted
     if source.weights is None:
-        network = _without_weights(acting, trust=trust)
+        network = _build_without_weights(acting, trust=trust)
     else:
         loaded = load_network(acting, source.weights, trust=trust)
-        network = taking_tiles(loaded, acting)
+        network = wrap_maskrcnn(loaded, acting)
     model = TileModel(source.card, network)
     if not source.checked:
         check_model(model)
@@ -113,10 +113,10 @@ def identify_model(
     ModelNotFoundError, InvalidCardError, ModelError
         As `find_model`, for what can be checked without the network.
     """
-    return _identified(name_or_path, weights, min_score).card
+    return _identify_source(name_or_path, weights, min_score).card
 
 
-def _identified(
+def _identify_source(
     name_or_path: str | os.PathLike[str],
     weights: str | os.PathLike[str] | None,
     min_score: float | None,
@@ -126,14 +126,14 @@ def _identified(
     card = source.card
     _require_scores(card, min_score)
     if source.weights is not None:
-        card = _verified(card, _existing(source.weights))
+        card = _verify_sha256(card, _check_exists(source.weights))
     return replace(source, card=card)
 
 
-def _live(model: Model, min_score: float | None) -> TileModel:
+def _load_live(model: Model, min_score: float | None) -> TileModel:
     _require_scores(model.card, min_score)
     acting = model.card.with_min_score(min_score)
-    found = TileModel(model.card, taking_tiles(model.copy_network(), acting))
+    found = TileModel(model.card, wrap_maskrcnn(model.copy_network(), acting))
     check_model(found)
     return found
 
@@ -159,12 +159,12 @@ def _source(
         message = f"'{name}' is an architecture and needs weights."
         remedy = "Give a file of weights that has its card beside it: weights=..."
         raise ModelError(message, remedy)
-    source = read_source(_existing(Path(weights).expanduser()))
+    source = read_source(_check_exists(Path(weights).expanduser()))
     update = {"architecture": f"torchvision:{name}"}
     return ModelSource(source.card.model_copy(update=update), source.weights)
 
 
-def _existing(weights: Path) -> Path:
+def _check_exists(weights: Path) -> Path:
     if not is_file(weights):
         message = f"There is no file of weights at '{weights}'."
         remedy = "Put it there, or give another with weights=..."
@@ -172,7 +172,7 @@ def _existing(weights: Path) -> Path:
     return weights
 
 
-def _without_weights(card: ModelCard, *, trust: bool) -> nn.Module:
+def _build_without_weights(card: ModelCard, *, trust: bool) -> nn.Module:
     """Return a network without weights; refuse one that needs some (never random)."""
     network = build_network(card, trust=trust)
     if any(True for _ in network.parameters()):
@@ -181,7 +181,7 @@ def _without_weights(card: ModelCard, *, trust: bool) -> nn.Module:
     return network
 
 
-def _verified(card: ModelCard, weights: Path) -> ModelCard:
+def _verify_sha256(card: ModelCard, weights: Path) -> ModelCard:
     """Return the card with the SHA-256 of the weights, which must match the card's."""
     actual = sha256_of(weights)
     if card.sha256 not in ("", actual):

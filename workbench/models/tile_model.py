@@ -121,7 +121,7 @@ class TileModel(nn.Module):
         ModelError
             If the network cannot process such tiles.
         """
-        return _activated(self.raw(tiles), self.card.activation)
+        return _activate(self.raw(tiles), self.card.activation)
 
     @torch.inference_mode()
     def raw(self, tiles: Tensor) -> Tensor:
@@ -133,9 +133,9 @@ class TileModel(nn.Module):
         except _FAILURES as error:
             if is_out_of_memory(error):
                 raise
-            raise self._failed(inputs, error) from error
+            raise self._failure(inputs, error) from error
         tensor = tensor_of(answer, self.card, len(tiles))
-        return self._checked(tensor, len(tiles)).float()
+        return self._check_shape(tensor, len(tiles)).float()
 
     def _autocast(self, device: torch.device) -> torch.autocast:
         precision = resolve_precision(self.precision, device)
@@ -143,14 +143,14 @@ class TileModel(nn.Module):
         dtype = _DTYPES.get(precision) if reduced else None
         return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
 
-    def _failed(self, inputs: Tensor, error: Exception) -> ModelError:
+    def _failure(self, inputs: Tensor, error: Exception) -> ModelError:
         return ModelError(
             f"The network of '{self.card.name}' failed on input of shape"
             f" {tuple(inputs.shape)}: {error}.",
             "Compare tile_px and input_px of its card with what it was made for.",
         )
 
-    def _checked(self, answer: Tensor, tiles: int) -> Tensor:
+    def _check_shape(self, answer: Tensor, tiles: int) -> Tensor:
         if not answer.ndim or len(answer) != tiles:
             shape = tuple(answer.shape)
             reason = f"the network answers with shape {shape} for {tiles} tiles"
@@ -206,7 +206,7 @@ def _cpu_has_bfloat16() -> bool:
     return any(capabilities().get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
-def _activated(answer: Tensor, activation: str) -> Tensor:
+def _activate(answer: Tensor, activation: str) -> Tensor:
     if activation == "softmax":
         return answer.softmax(dim=1)
     if activation == "sigmoid":

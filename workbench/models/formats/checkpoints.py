@@ -99,7 +99,7 @@ class Weights:
             ("it has besides", self.strange),
             ("these have other shapes:", self.misfits),
         )
-        return "; ".join(f"{words} {_listed(keys)}" for words, keys in said if keys)
+        return "; ".join(f"{words} {_list_keys(keys)}" for words, keys in said if keys)
 
 
 class AmbiguousError(ValueError):
@@ -132,7 +132,7 @@ def weights_for(
     shapes = {key: value.shape for key, value in network.state_dict().items()}
     skipped = tuple(f"{name}." for name in headless)
     found = [
-        _compared(shapes, group, prefix, where, skipped)
+        _compare(shapes, group, prefix, where, skipped)
         for where, group in _groups(content)
         for prefix in _prefixes(shapes, group)
     ]
@@ -152,7 +152,7 @@ def weights_for(
             found, key=lambda w: (len(w.missing) + len(w.misfits), len(w.surplus))
         )
     first, *others = fitting
-    if any(not _equal(first.state, other.state) for other in others):
+    if any(not _are_equal(first.state, other.state) for other in others):
         names = ", ".join(f"'{each.where}'" for each in fitting)
         message = f"it holds several sets of weights that fit: {names}"
         raise AmbiguousError(message)
@@ -184,7 +184,7 @@ def _prefixes(shapes: Mapping[str, Any], group: Mapping[str, Tensor]) -> list[st
     return sorted(p for p in found if not p or p.endswith(".")) or [""]
 
 
-def _compared(
+def _compare(
     shapes: Mapping[str, Any],
     group: Mapping[str, Tensor],
     prefix: str,
@@ -213,13 +213,13 @@ def _compared(
     return Weights(state, place, surplus, tuple(missing), tuple(misfits), inside)
 
 
-def _equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+def _are_equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(
         torch.equal(one[key], other[key]) for key in one
     )
 
 
-def _listed(keys: tuple[str, ...]) -> str:
+def _list_keys(keys: tuple[str, ...]) -> str:
     said = ", ".join(keys[:_LISTED])
     more = len(keys) - _LISTED
     return f"{said} and {more} more" if more > 0 else said

@@ -29,7 +29,7 @@ from workbench.errors import (
     UntrustedModelError,
     WorkbenchError,
 )
-from workbench.models.architectures import NoHead, build_network, sized
+from workbench.models.architectures import NoHead, build_network, with_tile_size
 from workbench.models.fixed_batch import FixedBatch
 from workbench.models.formats.checkpoints import AmbiguousError, weights_for
 from workbench.models.formats.onnx import load_onnx
@@ -62,7 +62,7 @@ def load_network(card: ModelCard, weights: Path, *, trust: bool) -> nn.Module:
     """
     if is_packaged(card.architecture):
         if kind_of(weights) == "pickle" and weights.suffix != ".h5":
-            _unpickled(weights, trust=trust)  # refuses content that could run code
+            _unpickle(weights, trust=trust)  # refuses content that could run code
         return load_packaged(card, weights)
     kind = kind_of(weights)
     if kind in ("torchscript", "export") and not trust:
@@ -72,10 +72,10 @@ def load_network(card: ModelCard, weights: Path, *, trust: bool) -> nn.Module:
         if kind == "onnx":
             return load_onnx(weights)
         if kind == "torchscript":
-            return _scripted(weights)
+            return _load_torchscript(weights)
         if kind == "export":
-            return _exported(weights)
-        return _bare(card, weights, kind, trust=trust)
+            return _load_exported(weights)
+        return _load_bare(card, weights, kind, trust=trust)
     except WorkbenchError:
         raise
     except Exception as error:
@@ -107,12 +107,12 @@ def kind_of(weights: Path) -> Kind:
     return "pickle"
 
 
-def _scripted(weights: Path) -> nn.Module:
+def _load_torchscript(weights: Path) -> nn.Module:
     network: nn.Module = torch.jit.load(weights, map_location="cpu")  # type: ignore[no-untyped-call]
     return network
 
 
-def _exported(weights: Path) -> nn.Module:
+def _load_exported(weights: Path) -> nn.Module:
     program = torch.export.load(weights)
     tiles = program.graph_signature.user_inputs[0]
     node = next(node for node in program.graph.nodes if node.name == tiles)
@@ -120,15 +120,13 @@ def _exported(weights: Path) -> nn.Module:
     return FixedBatch(program.module(), size if isinstance(size, int) else None)
 
 
-def _bare(card: ModelCard, weights: Path, kind: Kind, *, trust: bool) -> nn.Module:
+def _load_bare(card: ModelCard, weights: Path, kind: Kind, *, trust: bool) -> nn.Module:
     content = (
-        load_file(weights)
-        if kind == "safetensors"
-        else _unpickled(weights, trust=trust)
+        load_file(weights) if kind == "safetensors" else _unpickle(weights, trust=trust)
     )
-    if (module := _module(content, card.checkpoint)) is not None:
+    if (module := _find_module(content, card.checkpoint)) is not None:
         return module
-    network = build_network(sized(card), trust=trust)
+    network = build_network(with_tile_size(card), trust=trust)
     holder = getattr(network, "weighted", network)
     headless = [n for n, each in holder.named_modules() if isinstance(each, NoHead)]
     try:
@@ -152,7 +150,7 @@ def _bare(card: ModelCard, weights: Path, kind: Kind, *, trust: bool) -> nn.Modu
     return network
 
 
-def _module(content: Any, wanted: str) -> nn.Module | None:
+def _find_module(content: Any, wanted: str) -> nn.Module | None:
     """Return the pickled network of a file, which may be inside a checkpoint."""
     inner = content.items() if isinstance(content, dict) else ()
     found = {"": content, **{str(name): each for name, each in inner}}
@@ -169,7 +167,7 @@ def _module(content: Any, wanted: str) -> nn.Module | None:
     return module.float()
 
 
-def _unpickled(weights: Path, *, trust: bool) -> Any:
+def _unpickle(weights: Path, *, trust: bool) -> Any:
     try:
         return torch.load(weights, map_location="cpu", weights_only=True)
     except Exception as error:

@@ -82,10 +82,10 @@ def build_maskrcnn(card: ModelCard, name: str) -> nn.Module:
             weights=None, weights_backbone=None, num_classes=classes, **card.options
         )
         return MaskRCNN(made, card)
-    return MaskRCNN(_on(found["backbone"], classes), card)
+    return MaskRCNN(_build_on(found["backbone"], classes), card)
 
 
-def _on(backbone: str, classes: int) -> nn.Module:
+def _build_on(backbone: str, classes: int) -> nn.Module:
     """Return a Mask R-CNN on a backbone, built as torchvision's named ones are."""
     if not backbone.startswith("mobilenet"):
         features = backbone_utils.resnet_fpn_backbone(
@@ -114,7 +114,7 @@ class MaskRCNN(nn.Module):
     def __init__(self, detector: nn.Module, card: ModelCard) -> None:
         super().__init__()
         self.detector = detector
-        detector.transform = _AsItIs()
+        detector.transform = _NoTransform()
         heads: Any = detector.roi_heads
         heads.score_thresh = max(card.min_score, _LEAST_SCORE)
         heads.detections_per_img = MOST
@@ -160,14 +160,14 @@ class MaskRCNN(nn.Module):
         return answer
 
 
-def taking_tiles(network: nn.Module, card: ModelCard) -> nn.Module:
+def wrap_maskrcnn(network: nn.Module, card: ModelCard) -> nn.Module:
     """Wrap a Mask R-CNN of torchvision as a `MaskRCNN`; return others unchanged."""
     if isinstance(network, detection.MaskRCNN):
         return MaskRCNN(network, card)
     return network
 
 
-class _AsItIs(nn.Module):
+class _NoTransform(nn.Module):
     """Replaces torchvision's transform, which normalizes, resizes and pastes masks."""
 
     def forward(
@@ -230,9 +230,9 @@ class MaskRCNNDecoder:
         scores = maps[:, 5].astype(np.float32)
         pasted = [_pasted(each, side) for each in maps]
         if self._card.overlaps == "merge":
-            numbers = _merged(labels, pasted, classes)
+            numbers = _merge(labels, pasted, classes)
         else:
-            numbers = _best(labels, pasted)
+            numbers = _keep_best(labels, pasted)
         return labels, classes[numbers], scores[numbers]
 
 
@@ -256,7 +256,7 @@ def _pasted(found: NDArray[np.float32], side: int) -> tuple[slice, slice, Any]:
     return rows, columns, inside[:, : columns.stop - columns.start]
 
 
-def _best(
+def _keep_best(
     labels: NDArray[np.int32], pasted: list[tuple[slice, slice, Any]]
 ) -> list[int]:
     """Assign each pixel to the highest score; return the instances kept, in order."""
@@ -270,7 +270,7 @@ def _best(
     return kept
 
 
-def _merged(
+def _merge(
     labels: NDArray[np.int32],
     pasted: list[tuple[slice, slice, Any]],
     classes: NDArray[np.int64],

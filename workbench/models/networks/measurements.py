@@ -71,12 +71,12 @@ class NuclearDensity(nn.Module):
         amount = standard_concentrations(rgb)[:, :1].log1p()
         nucleus = blurred(amount, self.sigma_px)
         blob = nucleus - blurred(amount, _RATIO * self.sigma_px)
-        highest = _dilated(_dilated(blob, 0, self.reach), self.reach, 0)
+        highest = _dilate(_dilate(blob, 0, self.reach), self.reach, 0)
         centre = (blob == highest) & (blob > _CONTRAST)
         return centre.float() * self.per_nucleus
 
 
-def _dilated(values: Tensor, down: int, across: int) -> Tensor:
+def _dilate(values: Tensor, down: int, across: int) -> Tensor:
     """Return the maximum within so many pixels in each direction."""
     size, padding = (2 * down + 1, 2 * across + 1), (down, across)
     return max_pool2d(values, size, stride=1, padding=padding)

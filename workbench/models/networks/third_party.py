@@ -64,7 +64,7 @@ class Cellpose(nn.Module):
 
     def __init__(self, weights: Path) -> None:
         super().__init__()
-        self._models = _needed("cellpose", "cellpose.models")
+        self._models = _import_package("cellpose", "cellpose.models")
         self._weights = str(weights)
         self._made: dict[torch.device, Any] = {}
 
@@ -75,7 +75,7 @@ class Cellpose(nn.Module):
             self._made[device] = self._models.CellposeModel(
                 gpu=device.type != "cpu", pretrained_model=self._weights, device=device
             )
-        masks, *_ = self._made[device].eval(list(_pictures(rgb)))
+        masks, *_ = self._made[device].eval(list(_to_images(rgb)))
         return _labels(masks, device)
 
 
@@ -84,14 +84,14 @@ class StarDist(nn.Module):
 
     def __init__(self, weights: Path) -> None:
         super().__init__()
-        models = _needed("stardist", "stardist.models")
+        models = _import_package("stardist", "stardist.models")
         folder = weights.resolve().parent
         self._model = models.StarDist2D(None, name=folder.name, basedir=folder.parent)
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Return labels, float32 (N, 1, H, W), of float32 RGB (N, 3, H, W)."""
         found = []
-        for picture in _pictures(rgb).astype(np.float32):
+        for picture in _to_images(rgb).astype(np.float32):
             low, high = np.percentile(picture, _PERCENTILES)
             scaled = (picture - low) / max(high - low, 1.0)
             found.append(self._model.predict_instances(scaled, verbose=False)[0])
@@ -105,7 +105,7 @@ _ADAPTERS: Final[dict[str, Callable[[Path], nn.Module]]] = {
 """Adapter by architecture of the card; each key is also the name of an extra."""
 
 
-def _needed(package: str, module: str) -> Any:
+def _import_package(package: str, module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -114,7 +114,7 @@ def _needed(package: str, module: str) -> Any:
         raise ModelError(message, remedy) from error
 
 
-def _pictures(rgb: Tensor) -> Any:
+def _to_images(rgb: Tensor) -> Any:
     """Return uint8 (N, H, W, 3)."""
     return (rgb * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 

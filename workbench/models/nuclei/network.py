@@ -79,9 +79,9 @@ class NucleusNet(nn.Module):
             features = stage(features)
         # Stages four and five share a stride: no skip connection between them.
         for merge, skip in zip(self.merges, reversed(skips[:-1]), strict=True):
-            features = merge(torch.cat([_doubled(features, "nearest"), skip], dim=1))
+            features = merge(torch.cat([_upsample(features, "nearest"), skip], dim=1))
         logits = self.head(self.refine(features))
-        return _doubled(logits, "bilinear")[..., :height, :width]
+        return _upsample(logits, "bilinear")[..., :height, :width]
 
 
 class _Block(nn.Module):
@@ -118,5 +118,5 @@ def _convolution(
     )
 
 
-def _doubled(values: Tensor, mode: str) -> Tensor:
+def _upsample(values: Tensor, mode: str) -> Tensor:
     return interpolate(values, scale_factor=2, mode=mode)
