@@ -133,7 +133,7 @@ def test_a_click_on_an_object_shows_its_row(watched, url, store):
     assert f"{row.area_um2:.3g} µm²" in app.frame.locator("table").first.inner_text()
     app.says("Table: 1 chosen.")
     listed = app.frame.locator(".tabulator-row").first
-    assert listed.get_by_text(row["class"], exact=True).count() == 1
+    listed.get_by_text(row["class"], exact=True).wait_for()
 
     def stands_out():
         assert np.abs(app.colour(row.x, row.y) - before).max() > 20
@@ -170,7 +170,14 @@ def test_a_filter_hides_and_paints_again_without_new_tiles(watched, url, store, 
     no_tile_came_twice(app)
     app.least_score(0.5)
     app.says(re.compile(r"^[34]\d\d of 800 instances shown$"))
-    app.page.wait_for_url(re.compile("objects=a-run-0001.*area_um2.*score"))
+    low_end = app.frame.get_by_role("slider", name="Score").first
+    least = float(low_end.get_attribute("aria-valuenow"))
+
+    def is_kept(url):
+        found = re.search(r"objects=a-run-0001.*area_um2.*score(?:%3A|:)([\d.]+)", url)
+        return found is not None and float(found[1]) == pytest.approx(least, abs=1e-3)
+
+    app.page.wait_for_url(is_kept)
     app.page.reload()
     app.figure.settle()
     app.says(re.compile(r"^[34]\d\d of 800 instances shown$"))

@@ -113,7 +113,8 @@ def test_what_is_in_view_is_painted_first_and_panning_away_reorders(
     before = app.figure.canvas().astype(int)
     with gate:
         app.press("Run")
-        gate.let_one_through()
+        gate.let_check_through()
+        gate.let_through()
         run, done = wait_for(lambda: all(answered(runs)) and answered(runs), app)
         first = run.grid.core(done[0])
         assert first.intersection(view), "the first tile is in view"
@@ -124,8 +125,7 @@ def test_what_is_in_view_is_painted_first_and_panning_away_reorders(
 
         view = go(app, 1300, 1500)
         app.page.wait_for_url(re.compile(r"[?&]at=1300[.,]"))  # the server has heard
-        for _ in range(4):
-            gate.let_one_through()
+        gate.let_through(4)
         _, done = wait_for(lambda: len(answered(runs)[1]) >= 5 and answered(runs), app)
     after = [bool(run.grid.core(t).intersection(view)) for t in done[1:]]
     assert after[1:4] == [True] * 3, "only the batch in hand is elsewhere"

@@ -139,7 +139,9 @@ class AppPage:
         def check():
             colour = self.snapshot()
             for box, expected in wanted.items():
-                assert np.abs(colour(box) - expected).max() < NEAR, box
+                seen = colour(box)
+                said = f"{box} is {seen}, not {expected}"
+                assert np.abs(seen - expected).max() < NEAR, said
 
         self.eventually(check)
 
@@ -150,7 +152,8 @@ class AppPage:
         def check():
             colour = self.snapshot()
             for box, expected in wanted.items():
-                assert np.abs(colour(box) - expected).max() < 14, box
+                seen = colour(box)
+                assert np.abs(seen - expected).max() < 14, f"{box}: {seen}, {expected}"
 
         self.eventually(check)
 
@@ -224,8 +227,9 @@ def watch_progress(app, gate, steps=3):
         return max((int(match[1]) for match in found if match), default=0)
 
     counts, tiles = [0], 0
+    gate.let_check_through()
     while len(counts) <= steps:
-        gate.let_one_through()
+        gate.let_through()
         tiles += 1
         end = time.monotonic() + _STEP_S
         while counts[-1] == (now := count()) and time.monotonic() < end:

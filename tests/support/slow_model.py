@@ -52,10 +52,15 @@ class Gate:
         """Let everything through."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def let_one_through(self) -> None:
-        """Give a ticket for one tile."""
-        (self._folder / f"{self._given:06}").touch()
-        self._given += 1
+    def let_through(self, tiles: int = 1) -> None:
+        """Give tickets for so many tiles."""
+        for _ in range(tiles):
+            (self._folder / f"{self._given:06}").touch()
+            self._given += 1
+
+    def let_check_through(self) -> None:
+        """Give tickets for the check of a model that is loaded: two tiles, and one."""
+        self.let_through(3)
 
 
 def _wait_at_gate(tiles: int) -> None:
