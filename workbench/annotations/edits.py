@@ -109,7 +109,7 @@ class Edits:
         now = self.annotations.get(edit.id)
         if _content(now) != _content(edit.before):
             title = (now or edit.before or edit.after).title  # type: ignore[union-attr]
-            whom = now.editor if now else "somebody"
+            whom = now.editor if now else "another user"
             reason = f"{whom} has changed it since"
             raise AnnotationError(title, reason, "Change it by hand instead.")
 

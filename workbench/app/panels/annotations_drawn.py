@@ -285,7 +285,7 @@ class AnnotationEditor(param.Parameterized):
     def _reshape(self, edit: dict[str, Any]) -> None:
         old = self.edits.annotations.get(edit["id"])
         if old is None:
-            raise AnnotationError(edit["id"], "somebody has deleted it")
+            raise AnnotationError(edit["id"], "another user has deleted it")
         if old.locked:
             raise AnnotationError(old.title, "it is locked", "Unlock it first.")
         self.put(old.replace(geometry=geometry_of(edit)))

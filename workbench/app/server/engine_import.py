@@ -2,7 +2,7 @@
 
 Runs and fits need torch, which takes seconds to import; slides are shown without it. It
 is imported in a thread, so that the first run need not wait for it, but not while
-somebody waits for a page: an import holds Python's lock most of the time.
+a page is being opened: an import holds Python's lock most of the time.
 """
 
 from __future__ import annotations
