@@ -32,6 +32,18 @@ _STATIC: Final = f"{_NOTHING}; style-src 'unsafe-inline'; img-src 'self' data:"
 
 _SCRIPT: Final = re.compile(r"<script(?=[\s>])", re.IGNORECASE)
 
+_OUTER: Final = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"<!DOCTYPE html>",
+        r"<html(?:\s[^>]*)?>",
+        r"<head>",
+        r"<title>[^<]*</title>",
+        r"</head>",
+        r"<body>",
+    )
+)
+
 _PAGE: Final = {
     "default-src": "'none'",
     # Panel loads the modules of components from blobs.
@@ -80,6 +92,8 @@ class PageHandler(DocHandler):
     """Panel's page handler, with the policy for documents that have one."""
 
     _frames: Callable[[], Iterable[str]] | None = None
+    _nonce = ""
+    """Of the inline scripts of this answer; empty before its policy is set."""
 
     async def get_session(self) -> Any:
         """Return the session of the page; take its policy from the document."""
@@ -90,13 +104,23 @@ class PageHandler(DocHandler):
     def write(self, chunk: Any) -> None:
         """Send the page; inline scripts get its nonce."""
         if self._frames is not None and isinstance(chunk, str):
-            nonce = secrets.token_urlsafe(16)
-            frames = tuple(self._frames())
-            chunk = _SCRIPT.sub(f'<script nonce="{nonce}"', chunk)
-            self.set_header(_CSP, page_policy(nonce, frames))
-            if frames == SELF:
-                self.set_header(_FRAMES, "SAMEORIGIN")
+            if not self._nonce:
+                self._set_policy(tuple(self._frames()))
+            chunk = _SCRIPT.sub(f'<script nonce="{self._nonce}"', chunk)
         super().write(chunk)
+
+    def _set_policy(self, frames: tuple[str, ...]) -> None:
+        self._nonce = secrets.token_urlsafe(16)
+        self.set_header(_CSP, page_policy(self._nonce, frames))
+        if frames == SELF:
+            self.set_header(_FRAMES, "SAMEORIGIN")
+
+
+def inner_page(page: str) -> str:
+    """Return a page without its outer tags and its title, to follow a begun page."""
+    for outer in _OUTER:
+        page = outer.sub("", page, count=1)
+    return page
 
 
 class SecurityHeaders(OutputTransform):
@@ -120,9 +144,9 @@ class SecurityHeaders(OutputTransform):
         return status_code, headers, chunk
 
 
-def install_page_handler() -> None:
-    """Make Bokeh servers that are created from now on use `PageHandler`."""
+def install_page_handler(page_handler: type[PageHandler] = PageHandler) -> None:
+    """Make Bokeh servers that are created from now on use this page handler."""
     per_app_patterns[:] = [
-        (path, PageHandler if handler is DocHandler else handler)
+        (path, page_handler if issubclass(handler, DocHandler) else handler)
         for path, handler in per_app_patterns
     ]

@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: 7d0ad9abc5a85882e5dd38f9fc00bab2eaaecd97641bad64f7998f7439df7152
+// Made by "make bundles"; change the modules instead. sha256 of them: c7d7fa0424b7d14b628b1bc5a77cd027084e044926040378cb2d0becd34ad239
 // workbench/app/viewer/browser/dom.js
 function contextOf(canvas) {
   const context = canvas.getContext("2d");
@@ -3548,6 +3548,7 @@ var Stage = class {
     this.plot = view.get_child_view(this.figure);
     this.holder = document.createElement("div");
     this.element = this.build();
+    this.element.addEventListener("painted", () => document.getElementById("shell")?.remove(), { once: true });
     this.turn = new Turn(this.holder);
     this.tools = this.add("div", "bar tools", { role: "toolbar", "aria-label": "Tools", "aria-orientation": "vertical" });
     this.switch = new Tools(this.tools);

@@ -23,10 +23,15 @@ from workbench.app.server.closed_pages import begin_upkeep, forget
 from workbench.app.server.config import APP, server_options
 from workbench.app.server.engine_import import EngineImport
 from workbench.app.server.session_limit import HealthHandler, SessionLimit
+from workbench.app.server.shell import Shell, ShellHandler
 from workbench.app.session import Session
 from workbench.app.url_state import Address
 from workbench.app.widgets.theme import TITLE
-from workbench.tileserver.security_headers import SELF, set_page_policy
+from workbench.tileserver.security_headers import (
+    SELF,
+    install_page_handler,
+    set_page_policy,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +99,9 @@ def serve(
     for app in apps.values():
         app.add(session_limit)
         app.add(EngineImport())
+        app.add(Shell(site))
     options = server_options(config)
+    install_page_handler(ShellHandler)
     folders = [*site.library.roots, site.run_library.folder]
     log_discreetly(folders, level=config.log_level)
     health = {"health": partial(session_limit.health, site.run_library)}

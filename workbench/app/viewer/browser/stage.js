@@ -88,6 +88,8 @@ export class Stage {
     this.plot = view.get_child_view(this.figure);
     this.holder = document.createElement("div");
     this.element = this.build();
+    // What the server has sent to be seen meanwhile: `server/shell.js`.
+    this.element.addEventListener("painted", () => document.getElementById("shell")?.remove(), { once: true });
     this.turn = new Turn(this.holder);
     this.tools = this.add("div", "bar tools", { role: "toolbar", "aria-label": "Tools", "aria-orientation": "vertical" });
     this.switch = new Tools(this.tools);

@@ -1,0 +1,119 @@
+"""The first part of an answer: what it shows, and when it is left out."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import urllib.request
+from types import SimpleNamespace
+
+import pytest
+
+from browser import app_served
+from patience import LONG_S
+from stained_slide import write_stained
+from workbench.app.catalog.site import Site
+from workbench.app.server import shell as shell_module
+from workbench.app.server.shell import Shell
+from workbench.tileserver.security_headers import inner_page
+
+PICTURE = re.compile(r'<img src="data:image/jpeg;base64,[^"]+" alt="">')
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shell")
+    (folder / "slides").mkdir()
+    write_stained(folder / "slides" / "a & b.tif", width=512, height=512)
+    return Site.of([folder / "slides"], folder / "runs")
+
+
+def page(site, *, path="/workbench", **arguments):
+    given = {name: [value.encode()] for name, value in arguments.items()}
+    request = SimpleNamespace(arguments=given, path=path)
+    return asyncio.run(Shell(site).page(request))
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """Wait for the picture as long as it takes."""
+    monkeypatch.setattr(shell_module, "_WAIT_S", 60.0)
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("arguments", [{}, {"slide": "a & b.tif", "model": "nuclei"}])
+def test_the_slide_that_will_be_shown_is_pictured(site, arguments):
+    made = page(site, **arguments)
+    assert PICTURE.search(made)
+    assert "Opening a &amp; b.tif..." in made
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"slide": "a & b.tif", "at": "10,10,1"},
+        {"slide": "a & b.tif", "normalize": "macenko"},
+        {"slide": "a & b.tif", "turn": "1"},
+        {"slide": "none.tif"},
+        {"slide": "../secret.tif"},
+    ],
+)
+def test_no_picture_is_shown_that_the_app_would_not_show(site, arguments):
+    assert not PICTURE.search(page(site, **arguments))
+
+
+def test_a_slow_slide_keeps_nobody_waiting(site, monkeypatch):
+    monkeypatch.setattr(shell_module, "_WAIT_S", 0.0)
+    assert not PICTURE.search(page(site))
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_name_is_text(site):
+    made = page(site, slide="<script>alert(1)</script>")
+    assert "<script>alert" not in made
+    assert "&lt;script&gt;alert(1)" in made
+
+
+def test_scripts_of_the_last_page_of_a_path_are_loaded_ahead(site):
+    shell = Shell(site)
+    shell.note_scripts(
+        "/workbench", '<script nonce="x" src="static/a.js?v=1"></script>'
+    )
+    request = SimpleNamespace(arguments={}, path="/workbench")
+    ahead = '<link rel="preload" as="script" href="static/a.js?v=1">'
+    assert ahead in asyncio.run(shell.page(request))
+    request.path = "/workbench/"
+    assert ahead not in asyncio.run(shell.page(request))
+
+
+def test_a_page_follows_without_its_outer_tags():
+    text = (
+        '<!DOCTYPE html>\n<html lang="en">\n<head><title>A</title><style>b</style>'
+        "</head><body><p>c</p><script>'<body>'</script></body></html>"
+    )
+    inner = inner_page(text)
+    assert inner.strip() == (
+        "<style>b</style><p>c</p><script>'<body>'</script></body></html>"
+    )
+
+
+@pytest.mark.slow  # a server is started
+def test_an_answer_begins_with_the_shell_and_is_one_page(site, tmp_path):
+    with app_served(site.library.roots[0], tmp_path) as url:
+        with urllib.request.urlopen(url, timeout=LONG_S) as answer:  # noqa: S310 - ours
+            policy = answer.headers["Content-Security-Policy"]
+            first = answer.read1().decode()
+            whole = first + answer.read().decode()
+        with urllib.request.urlopen(url, timeout=LONG_S) as answer:  # noqa: S310 - ours
+            again = answer.read1().decode()
+    assert '<div id="shell">' in first
+    assert "data-root-id" not in first
+    assert "data-root-id" in whole
+    for outer in ("<!DOCTYPE", "<head>", "<body>", "<title>", "</html>"):
+        assert whole.count(outer) == 1, outer
+    (nonce,) = set(re.findall('<script nonce="([^"]+)"', whole))
+    assert whole.count("<script nonce=") == len(re.findall(r"<script[\s>]", whole))
+    assert f"'nonce-{nonce}'" in policy
+    assert nonce not in again
+    assert re.search('rel="preload" as="script" href="static/js/bokeh.min.js', again)
