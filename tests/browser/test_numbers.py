@@ -272,8 +272,7 @@ def check_paused(app, runs):
     cells = np.argwhere(np.isfinite(heatmap.values[0]))
     app.says(f"{len(cells):,} values in view")
     stage = Stage(app)
-    # Not the last cells, which lie under the card of the run's progress.
-    for row, column in cells[[0, len(cells) // 3, len(cells) // 2]].tolist():
+    for row, column in cells[[0, len(cells) // 2, -1]].tolist():
         box = heatmap.box(row, column)
         middle = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
         value = heatmap.at(*middle)[heatmap.classes[0]]

@@ -61,7 +61,7 @@ class ProgressCard(pn.viewable.Viewer):
             direction="row",
             elevation=3,
             visible=False,
-            styles=floating(bottom=16, right=16),
+            styles=floating(bottom=56, left=16),
             sx={"alignItems": "center", "gap": "12px", "p": "6px 14px"},
         )
 
