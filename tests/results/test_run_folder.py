@@ -165,7 +165,7 @@ def test_where_a_run_is_saved_is_known_without_its_network(slide, monkeypatch):
         raise AssertionError(message)
 
     monkeypatch.setattr("workbench.models.registry.load_network", loaded)
-    monkeypatch.setattr("workbench.models.registry._without_weights", loaded)
+    monkeypatch.setattr("workbench.models.registry._build_without_weights", loaded)
     assert RunLibrary("runs").place(slide, Recipe.of(model=MODEL)) == done.path
 
 
