@@ -44,6 +44,12 @@ def normalizer(request):
     return fit_normalizer(tissue(), "he-standard", method=request.param)
 
 
+@pytest.fixture(scope="module")
+def table(normalizer):
+    """Return the table of all colours of a normalizer; it takes seconds to make."""
+    return ColourTable(normalizer.colour_map)
+
+
 @pytest.mark.parametrize("method", FITTED)
 def test_over_all_colours_what_is_served_is_what_float64_says(method):
     normalizer = fit_normalizer(tissue(), "he-rose", method=method)
@@ -91,8 +97,7 @@ def test_a_table_says_the_same_as_the_fused_code():
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 3, 77), (2, 300, 401), (5, 256, 256)])
-def test_a_table_answers_every_layout_alike(normalizer, shape):
-    table = ColourTable(normalizer.colour_map)
+def test_a_table_answers_every_layout_alike(normalizer, table, shape):
     every = np.random.default_rng(2).integers(0, 256, (*shape, 3), np.uint8)
     planes = torch.from_numpy(every).permute(0, 3, 1, 2)
     expected = to_grey_levels(normalizer.colour_map(every.reshape(-1, 3)))
