@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -131,6 +132,7 @@ class Viewer(pn.viewable.Viewer):
         self._on_error = on_error
         self._numbers = itertools.count(1)
         self._document = pn.state.curdoc
+        self._thread = threading.get_ident()
         self._drawings: dict[Drawing, tuple[list[LayerHandle], list[Any]]] = {}
         self._listening = True
         self.figure = slide_figure(slide.size)
@@ -276,8 +278,7 @@ class Viewer(pn.viewable.Viewer):
     def _in_document(self, call: Callable[[], None]) -> None:
         """Call while the document of the page is locked, as Bokeh's models need."""
         document = self.figure.document or self._document
-        outside = pn.state.curdoc is not document
-        if not outside or document is None or not document.session_context:
+        if document is None or not document.session_context:
             call()
             return
 
@@ -286,7 +287,11 @@ class Viewer(pn.viewable.Viewer):
             with set_curdoc(document), unlocked():
                 call()
 
-        document.add_next_tick_callback(locked)
+        here = threading.get_ident() == self._thread
+        if here and pn.state.curdoc is document:
+            locked()
+        else:
+            document.add_next_tick_callback(locked)
 
     def remove_layer(self, handle: LayerHandle) -> None:
         """Remove a layer, and stop serving it."""
