@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import shapely
 
-from browser import Watched, app_served
+from browser import IN_A_PAGE, Watched, app_served
 from patience import eventually
 from stained_slide import write_stained
 from workbench.annotations.annotation import Annotation
@@ -19,7 +19,7 @@ from workbench.results.run import open_run
 from workbench.slide.slide import open_slide
 from workbench.stain.references import load_reference
 
-pytestmark = pytest.mark.browser
+pytestmark = IN_A_PAGE
 
 NAME = "stained.tif"
 CORNERS = [(1000, 500), (2600, 700), (2300, 1700), (1100, 2000)]
@@ -149,6 +149,11 @@ def test_a_polygon_is_drawn_changed_and_undone(watched, url, saved):
     app.wait_until(lambda found: near(found[0].geometry, CORNERS))
     app.page.keyboard.press("Control+y")
     app.wait_until(lambda found: near(found[0].geometry, moved))
+
+    def is_redone():
+        assert app.painted(2500, 1850)[3] > 0
+
+    watched.eventually(is_redone)
 
     # By its outline it is moved as a whole.
     app.drag((1150, 519), (1150, 719))

@@ -9,11 +9,11 @@ import pytest
 
 import slow_model
 from app_page import AppPage, do_the_whole_job, provide_slide
-from browser import free_port, panel_serve, running
+from browser import IN_A_PAGE, free_port, panel_serve, running
 from stained_slide import write_stained
 from workbench.slide.slide import open_slide
 
-pytestmark = pytest.mark.browser
+pytestmark = IN_A_PAGE
 
 
 @pytest.fixture(scope="module")

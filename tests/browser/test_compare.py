@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from browser import app_served
+from browser import IN_A_PAGE, app_served
 from stained_slide import write_stained
 from workbench.geometry import Box
 from workbench.slide.slide import open_slide
 from workbench.stain.normalizer import fit_normalizer
 from workbench.stain.references import load_reference
 
-pytestmark = pytest.mark.browser
+pytestmark = IN_A_PAGE
 
 FIRST, SECOND = "first.tif", "second.tif"
 SIZE = (2048, 1536)

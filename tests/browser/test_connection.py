@@ -10,13 +10,13 @@ import sys
 import pytest
 
 from app_page import AppPage
-from browser import free_port, running
+from browser import IN_A_PAGE, free_port, running
 from patience import eventually
 from stained_slide import write_stained
 from workbench.annotations.collection import open_annotations
 from workbench.slide.slide import open_slide
 
-pytestmark = pytest.mark.browser
+pytestmark = IN_A_PAGE
 
 RIGHT = [(200, 200, 400, 400), (500, 500, 700, 620)]
 

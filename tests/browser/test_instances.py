@@ -11,7 +11,7 @@ import shapely
 from playwright.sync_api import expect
 
 from app_page import AppPage
-from browser import free_port, running, tiles_in
+from browser import IN_A_PAGE, free_port, running, tiles_in
 from made_instances import CLASSES, made_store
 from stained_slide import write_stained
 from workbench.area import Area
@@ -22,7 +22,7 @@ from workbench.instances.edits import InstanceEdits
 from workbench.instances.store import open_instances
 from workbench.slide.slide import open_slide
 
-pytestmark = pytest.mark.browser
+pytestmark = IN_A_PAGE
 
 NAME = "stained.tif"
 CENTRE = (1500, 1200)

@@ -14,9 +14,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support" / "apps"))
 
 from fake_slide import FakeSlide
 
+from browser import IN_A_PAGE
 from workbench.app.jupyter.ipywidget import ViewerWidget
 
-pytestmark = pytest.mark.browser
+pytestmark = IN_A_PAGE
 
 
 @pytest.fixture(scope="module")

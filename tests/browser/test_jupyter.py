@@ -13,7 +13,7 @@ import pytest
 
 import slow_model
 from app_page import NEAR, AppPage, do_the_whole_job
-from browser import free_port, running
+from browser import IN_A_PAGE, free_port, running
 from jupyter_lab import READY, TOKEN, Lab
 from patience import eventually
 from stained_slide import write_stained
@@ -21,7 +21,7 @@ from workbench.annotations.collection import open_annotations
 from workbench.geometry import Box
 from workbench.slide.slide import open_slide
 
-pytestmark = pytest.mark.browser
+pytestmark = IN_A_PAGE
 
 BASE = "/user/somebody/"
 SLIDE = "tissue.tif"

@@ -10,13 +10,13 @@ import nbformat
 import pytest
 
 from app_page import AppPage
-from browser import free_port, running, tiles_in
+from browser import IN_A_PAGE, free_port, running, tiles_in
 from jupyter_lab import READY, Lab
 from stained_slide import write_stained
 from workbench.geometry import Box
 from workbench.slide.slide import open_slide
 
-pytestmark = pytest.mark.browser
+pytestmark = IN_A_PAGE
 
 TOKEN = "only-for-this-test"  # noqa: S105 - of a server of this test
 BASE = "/user/someone/"

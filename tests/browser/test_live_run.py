@@ -11,7 +11,7 @@ import pytest
 
 import slow_model
 from app_page import AppPage
-from browser import free_port, running
+from browser import IN_A_PAGE, free_port, running
 from patience import eventually
 from stained_slide import write_stained
 from workbench.geometry import Box
@@ -20,7 +20,7 @@ from workbench.results.instances import INSTANCES
 from workbench.results.run import JOURNAL, open_run
 from workbench.results.tile_results import read_tile_results
 
-pytestmark = pytest.mark.browser
+pytestmark = IN_A_PAGE
 
 SIDE = 4096
 BATCH_S = 2.5

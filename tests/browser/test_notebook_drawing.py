@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 
 from app_page import NEAR, AppPage
+from browser import IN_A_PAGE
 from patience import LONG_S
 from stained_slide import write_stained
 from workbench.app.jupyter.notebook import Workbench
 from workbench.geometry import Box
 
-pytestmark = pytest.mark.browser
+pytestmark = IN_A_PAGE
 
 PLACES = {
     "array": Box(300, 300, 400, 400),

@@ -12,7 +12,7 @@ import shapely
 
 import slow_model
 from app_page import AppPage
-from browser import app_served
+from browser import IN_A_PAGE, app_served
 from made_slides import write_flat
 from stained_slide import MPP, stained_pixels, write_stained
 from workbench.area import Area
@@ -25,7 +25,7 @@ from workbench.stain.normalizer import fit_normalizer
 from workbench.stain.references import load_reference
 from workbench.tiling.coverage import within
 
-pytestmark = pytest.mark.browser
+pytestmark = IN_A_PAGE
 
 SLIDE, OBLONG = "stained.tif", "oblong.tif"
 SIZE = (2048, 1536)

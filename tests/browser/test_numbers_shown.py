@@ -9,7 +9,7 @@ import pytest
 import shapely
 
 from app_page import AppPage
-from browser import app_served
+from browser import IN_A_PAGE, app_served
 from stained_slide import write_stained
 from workbench.annotations.annotation import Annotation
 from workbench.annotations.collection import open_annotations
@@ -20,7 +20,7 @@ from workbench.inference.engine import run
 from workbench.instances.counts import count
 from workbench.slide.slide import open_slide
 
-pytestmark = pytest.mark.browser
+pytestmark = IN_A_PAGE
 
 NAME = "stained.tif"
 REGION = shapely.Polygon([(1500, 900), (2300, 980), (2200, 1600), (1560, 1500)])

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from browser import panel_serve
+from browser import IN_A_PAGE, panel_serve
 from patience import eventually
 from stained_slide import write_stained
 
-pytestmark = pytest.mark.browser
+pytestmark = IN_A_PAGE
 
 APP = Path(__file__).parents[1] / "support" / "apps" / "slow_app.py"
 MANY = 200

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from app_page import AppPage
-from browser import app_served
+from browser import IN_A_PAGE, app_served
 from stained_slide import write_stained
 from workbench.app.panels.stain.state import layer_of
 from workbench.geometry import Box
@@ -21,7 +21,7 @@ from workbench.stain.references import REFERENCES, Reference, load_reference
 from workbench.stain.slide_fit import fit_slide
 from workbench.synthetic import write_slide
 
-pytestmark = pytest.mark.browser
+pytestmark = IN_A_PAGE
 
 FIRST, SECOND = "a-first.tif", "b-second.tif"
 CENTRE = (800, 650)

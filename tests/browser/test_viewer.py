@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from browser import tiles_in
+from browser import IN_A_PAGE, tiles_in
 from viewer_page import (
     GREEN,
     MARKER,
@@ -18,7 +18,7 @@ from viewer_page import (
     viewer,
 )
 
-pytestmark = pytest.mark.browser
+pytestmark = IN_A_PAGE
 
 
 @pytest.mark.parametrize("downsample", [6.1, 2.0, 1.0, 0.45])

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from browser import IN_A_PAGE
 from viewer_page import GREEN, RED, opened, shared_page, url, viewer
 
-pytestmark = pytest.mark.browser
+pytestmark = IN_A_PAGE
 
 MPP = 0.5
 

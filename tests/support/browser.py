@@ -32,6 +32,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+IN_A_PAGE = [
+    pytest.mark.browser,
+    pytest.mark.tried_again(
+        reason="Bokeh drops a message of the page, with all its other changes, if it "
+        "names a model that the server is just removing: one of some 200 tests"
+    ),
+]
+"""Marks of tests in which a page of the app sends changes to its server."""
+
 _CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = [
     "--no-sandbox",
