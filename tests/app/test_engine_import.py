@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import subprocess
 import sys
 
 import pytest
 
-from workbench.app.server.engine_import import ENGINE, EngineImport
+from workbench.app.server.engine_import import ENGINE, SHARED, EngineImport
 
 
 @pytest.fixture
@@ -54,6 +55,23 @@ def test_an_engine_that_cannot_be_imported_leaves_the_server_alone(caplog):
     assert "The engine cannot be imported" in caplog.text
 
 
-def test_what_is_named_is_there():
+def test_no_thread_imports_what_pages_import_too():
+    code = """if True:
+    import sys
+    from workbench.app.server.engine_import import ENGINE, EngineImport
+    EngineImport()
+    loaded = set(sys.modules)
+    import importlib
     for name in ENGINE:
+        importlib.import_module(name)
+    added = {name.partition(".")[0] for name in set(sys.modules) - loaded}
+    print(*sorted(added & {"pandas", "pyarrow", "holoviews", "panel", "bokeh"}))
+    """
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.split() == []
+
+
+def test_what_is_named_is_there():
+    for name in (*ENGINE, *SHARED):
         assert importlib.util.find_spec(name) is not None

@@ -20,18 +20,20 @@ if TYPE_CHECKING:
 
 _QUIET_S: Final = 15.0
 
-ENGINE: Final = (
-    "workbench.stain.normalizer",
-    "workbench.inference.jobs",
-    "workbench.app.panels.stain.adviser_plot",
-)
-"""Modules that import torch, torchvision and HoloViews."""
+SHARED: Final = ("workbench.app.panels.stain.adviser_plot", "pyarrow.parquet")
+"""Modules with HoloViews, pandas and pyarrow. Pages need them as well, and pandas and
+pyarrow import each other: two threads that import both would wait for each other."""
+
+ENGINE: Final = ("workbench.stain.normalizer", "workbench.inference.jobs")
+"""Modules that import torch and torchvision."""
 
 _log = logging.getLogger(__name__)
 
 
 class EngineImport(Handler):
     """Imports modules in a thread, a while after the last page was opened.
+
+    Those in `SHARED` are imported at once.
 
     Parameters
     ----------
@@ -49,6 +51,8 @@ class EngineImport(Handler):
         self, modules: Sequence[str] = ENGINE, *, quiet_s: float = _QUIET_S
     ) -> None:
         super().__init__()
+        for name in SHARED:
+            importlib.import_module(name)
         self.done = threading.Event()
         self._modules = modules
         self._quiet_s = quiet_s
