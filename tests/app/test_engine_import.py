@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from event_loop import run_coroutine
 from workbench.app.server.engine_import import ENGINE, SHARED, EngineImport
 
 
@@ -28,7 +29,7 @@ def test_modules_are_imported_in_a_quiet_moment(module):
         assert module not in sys.modules
         assert await asyncio.to_thread(engine.done.wait, 30)
 
-    asyncio.run(serve())
+    run_coroutine(serve())
     assert module in sys.modules
 
 
@@ -41,7 +42,7 @@ def test_a_page_that_is_opened_postpones_it(module):
         await asyncio.sleep(0.05)
         assert not engine.done.is_set()
 
-    asyncio.run(serve())
+    run_coroutine(serve())
     assert module not in sys.modules
 
 
@@ -51,7 +52,7 @@ def test_an_engine_that_cannot_be_imported_leaves_the_server_alone(caplog):
         engine.on_server_loaded(None)
         assert await asyncio.to_thread(engine.done.wait, 30)
 
-    asyncio.run(serve())
+    run_coroutine(serve())
     assert "The engine cannot be imported" in caplog.text
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import urllib.request
 from types import SimpleNamespace
@@ -10,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from browser import app_served
+from event_loop import run_coroutine
 from patience import LONG_S
 from stained_slide import write_stained
 from workbench.app.catalog.site import Site
@@ -31,7 +31,7 @@ def site(tmp_path_factory):
 def page(site, *, path="/workbench", **arguments):
     given = {name: [value.encode()] for name, value in arguments.items()}
     request = SimpleNamespace(arguments=given, path=path)
-    return asyncio.run(Shell(site).page(request))
+    return run_coroutine(Shell(site).page(request))
 
 
 @pytest.fixture
@@ -82,9 +82,9 @@ def test_scripts_of_the_last_page_of_a_path_are_loaded_ahead(site):
     )
     request = SimpleNamespace(arguments={}, path="/workbench")
     ahead = '<link rel="preload" as="script" href="static/a.js?v=1">'
-    assert ahead in asyncio.run(shell.page(request))
+    assert ahead in run_coroutine(shell.page(request))
     request.path = "/workbench/"
-    assert ahead not in asyncio.run(shell.page(request))
+    assert ahead not in run_coroutine(shell.page(request))
 
 
 def test_a_page_follows_without_its_outer_tags():

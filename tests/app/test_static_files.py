@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 
 import pytest
@@ -11,6 +10,7 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application
 
+from event_loop import run_coroutine
 from workbench.app.server.static_files import file_routes
 from workbench.tileserver.security_headers import SecurityHeaders
 
@@ -45,7 +45,7 @@ def ask():
             client.close()
             server.stop()
 
-    return lambda *words, **named: asyncio.run(answer(*words, **named))
+    return lambda *words, **named: run_coroutine(answer(*words, **named))
 
 
 @pytest.mark.parametrize("path", [BOKEH, PANEL, SHIMS])
