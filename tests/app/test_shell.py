@@ -108,8 +108,8 @@ def test_an_answer_begins_with_the_shell_and_is_one_page(site, tmp_path):
         with urllib.request.urlopen(url, timeout=LONG_S) as answer:  # noqa: S310 - ours
             again = answer.read1().decode()
     assert '<div id="shell">' in first
-    assert "data-root-id" not in first
-    assert "data-root-id" in whole
+    assert 'data-root-id="' not in first
+    assert 'data-root-id="' in whole
     for outer in ("<!DOCTYPE", "<head>", "<body>", "<title>", "</html>"):
         assert whole.count(outer) == 1, outer
     (nonce,) = set(re.findall('<script nonce="([^"]+)"', whole))
