@@ -57,6 +57,15 @@ def test_a_slow_model_has_a_rate_too(clock, tmp_path):
     assert heard[-1].tiles_per_second == pytest.approx(0.01)
 
 
+def test_batches_that_end_together_have_the_rate_of_their_time(clock, tmp_path):
+    reporter, heard = report(clock, tmp_path)
+    clock.now += 6
+    for done in range(41, 47):
+        clock.now += 1e-4
+        reporter.tiles(done)
+    assert heard[-1].tiles_per_second == pytest.approx(1, rel=1e-3)
+
+
 def test_stages_are_timed_and_add_up(clock):
     reporter = ProgressReporter(None, clock=clock)
     for _ in range(2):

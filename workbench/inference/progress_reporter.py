@@ -132,7 +132,8 @@ class ProgressReporter:
         """Report the number of finished tiles."""
         now = self._clock()
         self._marks.append((now, done))
-        while now - self._marks[0][0] > _WINDOW_S and len(self._marks) > _FEWEST:
+        # One mark before the window stays: batches may end at the same moment.
+        while len(self._marks) > _FEWEST and now - self._marks[1][0] > _WINDOW_S:
             self._marks.popleft()
         began, before = self._marks[0]
         rate = (done - before) / (now - began) if now > began else 0.0
