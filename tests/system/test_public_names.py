@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import pkgutil
 import subprocess
 import sys
@@ -14,7 +15,13 @@ import pytest
 
 import workbench
 from workbench.system import public_names
-from workbench.system.public_names import MOVED, RENAMED
+from workbench.system.public_names import (
+    MEMBERS,
+    MOVED,
+    PARAMETERS,
+    RENAMED,
+    former_parameters,
+)
 
 ROOT = Path(workbench.__file__).parent
 NAMESPACES = sorted(path.parent for path in ROOT.rglob("__init__.pyi"))
@@ -95,6 +102,44 @@ def test_a_name_of_a_former_module_works_and_warns(former):
         importlib.import_module(f"{module}.none")
     with pytest.raises(AttributeError, match="none"):
         importlib.import_module(module).none  # noqa: B018 - it must raise
+
+
+@pytest.mark.parametrize("former", sorted(MEMBERS))
+def test_a_former_attribute_returns_the_present_one_and_warns(former, monkeypatch):
+    owner, _, name = former.rpartition(".")
+    module, _, kind = owner.rpartition(".")
+    cls = getattr(importlib.import_module(module), kind)
+    value = object()
+    monkeypatch.setattr(cls, MEMBERS[former], value)
+    with pytest.warns(DeprecationWarning, match=f"is now {MEMBERS[former]}") as warned:
+        assert getattr(object.__new__(cls), name) is value
+    assert warned[0].filename == __file__
+
+
+@pytest.mark.parametrize("former", sorted(PARAMETERS))
+def test_functions_of_former_parameters_have_the_present_ones(former):
+    place, _, name = former.rpartition(".")
+    module, _, function = place.rpartition(".")
+    present = inspect.signature(getattr(importlib.import_module(module), function))
+    assert PARAMETERS[former] in present.parameters
+    assert name not in present.parameters
+
+
+def test_a_former_parameter_is_passed_under_its_present_name(monkeypatch):
+    def count(*, max_tiles=3):
+        return max_tiles
+
+    monkeypatch.setitem(PARAMETERS, f"{__name__}.count.most", "max_tiles")
+    counted = former_parameters(count)
+    assert counted() == 3
+    assert counted(max_tiles=4) == 4
+    with pytest.warns(
+        DeprecationWarning, match=r"is now count\(max_tiles=\)"
+    ) as warned:
+        assert counted(most=5) == 5
+    assert warned[0].filename == __file__
+    with pytest.raises(TypeError, match="most"):
+        counted(most=5, max_tiles=4)
 
 
 def test_former_names_are_written_in_one_table(repository):

@@ -11,6 +11,7 @@ from workbench.errors import MissingPackageError, OutOfBoundsError
 from workbench.geometry import Box
 from workbench.markup import facts
 from workbench.results.heatmap_picture import heatmap_pictures
+from workbench.system.public_names import former_members
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from workbench.results.mipmap import Mipmap
 
 
+@former_members
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
 class Heatmap:
     """Values on a regular raster over a slide; colours are chosen for display.

@@ -10,6 +10,7 @@ import numpy as np
 from workbench.errors import StainError
 from workbench.geometry import Box
 from workbench.stain.optical_density import ColourHistogram, colour_codes
+from workbench.system.public_names import former_parameters
 from workbench.tiling.grid import Grid
 from workbench.tissue import artefact_mask, find_tissue
 
@@ -90,6 +91,7 @@ def _overview(slide: Slide) -> ColourHistogram:
     return ColourHistogram.of(pixels)
 
 
+@former_parameters
 def sample_tiles(slide: Slide, *, max_tiles: int = _TILES) -> NDArray[np.uint8]:
     """Return tiles of a slide's tissue, evenly spread over it.
 
@@ -97,7 +99,7 @@ def sample_tiles(slide: Slide, *, max_tiles: int = _TILES) -> NDArray[np.uint8]:
     ----------
     slide : Slide
         Slide to sample.
-    most : int
+    max_tiles : int
         Maximum number of tiles.
 
     Returns

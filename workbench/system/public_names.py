@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
+from functools import partial, wraps
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 import lazy_loader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType
 
 RENAMED: Final = {
@@ -44,6 +45,21 @@ MOVED: Final = {
 """Names of modules that are gone, as earlier documents import them, with the present
 places; each is kept for one version."""
 
+MEMBERS: Final = {
+    "workbench.app.jupyter.notebook.Workbench.door": "connection",
+    "workbench.results.heatmap.Heatmap.asked": "selected",
+}
+"""Former attributes of public classes, with what they are called now."""
+
+PARAMETERS: Final = {
+    "workbench.stain.tissue_sample.sample_tiles.most": "max_tiles",
+}
+"""Former keyword parameters of public functions, with what they are called now."""
+
+_C = TypeVar("_C", bound=type)
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
 
 def public_names(
     package: str, file: str
@@ -71,6 +87,46 @@ def public_names(
         return find(now)
 
     return find_renamed, listed, names
+
+
+def former_members(cls: _C) -> _C:
+    """Let the former attributes of a class in `MEMBERS` be read, with a warning."""
+    place = f"{cls.__module__}.{cls.__qualname__}"
+    for former, now in _former_names(MEMBERS, place):
+        setattr(cls, former, property(partial(_read_renamed, former, now)))
+    return cls
+
+
+def _read_renamed(former: str, now: str, owner: object) -> Any:
+    message = f"{type(owner).__name__}.{former} is now {now}"
+    warnings.warn(message, DeprecationWarning, stacklevel=2)
+    return getattr(owner, now)
+
+
+def former_parameters(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Accept the former keywords of a function in `PARAMETERS`, with a warning."""
+    name = function.__name__
+    renamed = _former_names(PARAMETERS, f"{function.__module__}.{name}")
+
+    @wraps(function)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        for former, now in renamed:
+            if former in kwargs:
+                if now in kwargs:
+                    message = f"{name}() got {now}= and its former name {former}="
+                    raise TypeError(message)
+                message = f"{name}({former}=) is now {name}({now}=)"
+                warnings.warn(message, DeprecationWarning, stacklevel=2)
+                kwargs[now] = kwargs.pop(former)
+        return function(*args, **kwargs)
+
+    return call
+
+
+def _former_names(table: Mapping[str, str], place: str) -> list[tuple[str, str]]:
+    """Return the (former, present) names that a table lists for a class or function."""
+    split = [(*former.rpartition("."), now) for former, now in table.items()]
+    return [(former, now) for owner, _, former, now in split if owner == place]
 
 
 class _FormerModules(MetaPathFinder, Loader):

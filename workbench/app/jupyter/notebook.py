@@ -21,6 +21,7 @@ from workbench.app.server.serve import session
 from workbench.app.viewer.drawing import Drawing
 from workbench.errors import OutOfBoundsError
 from workbench.slide.slide import Slide, open_slide
+from workbench.system.public_names import former_members
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from workbench.results.run import Run
 
 
+@former_members
 class Workbench:
     """The app in a notebook: as the result of a cell it is displayed in a frame.
 
