@@ -247,3 +247,64 @@ def test_what_is_no_file_is_refused_without_being_read(where, tmp_path):
 def test_an_address_that_leads_nowhere_is_an_error_of_ours(url):
     with pytest.raises(wb.WorkbenchError):
         wb.open_slide(url)
+
+
+PLAIN_PX = (20_000, 17_900)
+"""Height and width of an uncompressed picture of 1 GiB."""
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """Return an uncompressed TIFF, too large to be hashed completely; it is sparse."""
+    path = tmp_path_factory.mktemp("large") / "large.tif"
+    options = {"shape": (*PLAIN_PX, 3), "photometric": "rgb", "metadata": None}
+    tifffile.imwrite(path, dtype=np.uint8, **options)
+    size = path.stat().st_size
+    assert size > 4 * content_id.WHOLE_PLAIN_BYTES - (8 << 20)
+    assert path.stat().st_blocks * 512 < size / 100
+    return path
+
+
+def plain_id(path):
+    return id_of(file_content(locate(str(path))))
+
+
+@quick
+@given(share=st.floats(0, 1), value=st.integers(1, 255))
+def test_what_fills_two_parts_of_a_large_plain_file_is_noticed(large, share, value):
+    before, size = plain_id(large), large.stat().st_size
+    length = 2 * -(-size // content_id.MANY)
+    start = int(share * (size - length - 4096)) + 4096
+    with large.open("r+b") as file:
+        file.seek(start)
+        kept = file.read(length)
+        file.seek(start)
+        file.write(bytes([value]) * length)
+        file.flush()
+        after = plain_id(large)
+        file.seek(start)
+        file.write(kept)
+    assert after != before
+    assert plain_id(large) == before
+
+
+def test_of_a_large_plain_file_as_much_is_read_as_is_documented(large, monkeypatch):
+    """And a smaller difference is missed where no sample lies: docs/formats.md."""
+    read = []
+    original = LocalPart.read
+
+    def noted(part, ranges):
+        read.extend(ranges)
+        return original(part, ranges)
+
+    monkeypatch.setattr(LocalPart, "read", noted)
+    before = plain_id(large)
+    samples = sorted((start, length) for start, length in read if length == 8192)
+    assert len(samples) == content_id.MANY
+    assert 16 << 20 <= sum(length for _, length in read) < 17 << 20
+    (start, length), (following, _) = samples[1000], samples[1001]
+    middle = (start + length + following) // 2
+    with large.open("r+b") as file:
+        file.seek(middle)
+        file.write(b"\x01")
+    assert plain_id(large) == before

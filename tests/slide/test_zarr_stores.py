@@ -8,11 +8,13 @@ import json
 import shutil
 import threading
 from pathlib import Path
+from typing import ClassVar
 
 import fsspec
 import numpy as np
 import pytest
 import zarr
+from fsspec.implementations.memory import MemoryFileSystem
 
 import made_slides
 import workbench as wb
@@ -72,16 +74,22 @@ def same(door, path):
         assert (slide.id, slide.mpp, slide.size) == (local.id, local.mpp, local.size)
 
 
+def in_memory(path, name):
+    """Copy a folder into memory; return its path there."""
+    memory = fsspec.filesystem("memory")
+    for file in path.rglob("*"):
+        if file.is_file():
+            memory.pipe(f"/{name}/{file.relative_to(path)}", file.read_bytes())
+    return f"/{name}"
+
+
 @pytest.mark.parametrize("end", ["", "/"])
 def test_a_server_need_not_list_folders(address, path, end):
     same(f"{address}/{path.name}{end}", path)
 
 
 def test_other_stores_hold_the_same_slide(path, tmp_path):
-    memory = fsspec.filesystem("memory")
-    for file in path.rglob("*"):
-        if file.is_file():
-            memory.pipe(f"/{path.name}/{file.relative_to(path)}", file.read_bytes())
+    in_memory(path, path.name)
     archive = shutil.make_archive(str(tmp_path / "flat"), "zip", path)
     deep = shutil.make_archive(
         str(tmp_path / "deep"), "zip", path.parent, base_dir=path.name
@@ -226,3 +234,55 @@ def test_a_plane_is_chosen_and_said(tmp_path):
     with wb.open_slide(tmp_path / "z.zarr") as slide:
         assert (slide.read(slide.box).pixels == 2).all()
         assert "3 planes along z" in slide._stored.notes[0]
+
+
+class Counted(MemoryFileSystem):
+    """Files in memory; `requests` lists the kind and path of each request."""
+
+    protocol = "counted"
+    requests: ClassVar[list[tuple[str, str]]] = []
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.replace("counted://", "memory://"))
+
+    def cat_file(self, path, *part, **more):
+        self.requests.append(("content", path))
+        return super().cat_file(path, *part, **more)
+
+    def info(self, path, **more):
+        self.requests.append(("info", path))
+        return super().info(path, **more)
+
+
+@pytest.fixture
+def requests():
+    fsspec.register_implementation("counted", Counted, clobber=True)
+    Counted.requests.clear()
+    return Counted.requests
+
+
+def test_opening_requests_nothing_twice(path, requests):
+    root = in_memory(path, path.name)
+    with wb.open_slide(f"counted://{path.name}") as slide:
+        opened = list(requests)
+        assert 0 < len(opened) == len(set(opened)) <= 20
+        assert slide.size == (900, 700)
+        assert slide.id
+    contents = [name for kind, name in requests if kind == "content"]
+    assert len(contents) == len(set(contents))
+    assert set(contents) >= set(fsspec.filesystem("memory").find(root))
+
+
+def test_metadata_is_read_anew_by_each_opening(path, requests):
+    about = next(n for n in ("zarr.json", ".zattrs") if (path / n).exists())
+    file = f"{in_memory(path, f'anew-{about}.zarr')}/{about}"
+    address = f"counted://anew-{about}.zarr"
+    with wb.open_slide(address) as slide:
+        mpp, first = slide.mpp, slide.id
+    memory = fsspec.filesystem("memory")
+    text = memory.cat(file).decode().replace('"micrometer"', '"millimeter"')
+    memory.pipe(file, text.encode())
+    with wb.open_slide(address, mpp=mpp) as slide:
+        assert slide.id != first
+    assert requests.count(("content", file)) == 2

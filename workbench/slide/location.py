@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import unquote
@@ -51,6 +51,11 @@ class Location:
     """A path on disk, or an fsspec URL that does not begin with "file://"."""
 
     kind: Kind
+    metadata: dict[str, bytes | None] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """Metadata files of a Zarr group on a server that have been read, by key, so that
+    opening requests each once; None: it does not exist."""
 
     @property
     def is_remote(self) -> bool:
@@ -68,7 +73,8 @@ def locate(path: str) -> Location:
     """
     path = _on_disk(path)
     if is_url(path):
-        return Location(path, _remote_kind(path))
+        metadata: dict[str, bytes | None] = {}
+        return Location(path, _remote_kind(path, metadata), metadata)
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 - any text, "\0" too
     except (OSError, ValueError) as error:
@@ -127,11 +133,14 @@ def _kind_of(head: bytes) -> Kind | None:
     return "image" if head.startswith(_IMAGES) else None
 
 
-def _remote_kind(url: str) -> Kind:
-    """Return the kind of the content at a URL: a file by its head, or a Zarr group."""
+def _remote_kind(url: str, metadata: dict[str, bytes | None]) -> Kind:
+    """Return the kind of the content at a URL: a file by its head, or a Zarr group.
+
+    Metadata files that are read are added to `metadata`.
+    """
     with slide_errors(url):
         system, root = fsspec.core.url_to_fs(url)
-        if ".zarr" in url and _is_group(system, root):
+        if ".zarr" in url and _is_group(system, root, metadata):
             return "zarr"
         head = _head(system, root)
         kind = _kind_of(head)
@@ -140,7 +149,7 @@ def _remote_kind(url: str) -> Kind:
                 reason = "it is in an archive, and only ZIP archives are read in place"
                 raise UnsupportedSlideError(url, reason, "Unpack it and open the file.")
             return kind
-        if _is_group(system, root):
+        if _is_group(system, root, metadata):
             return "zarr"
         if not head:
             raise SlideNotFoundError(url)
@@ -151,21 +160,25 @@ def _remote_kind(url: str) -> Kind:
     )
 
 
-def _is_group(system: Any, root: str) -> bool:
+def _is_group(system: Any, root: str, metadata: dict[str, bytes | None]) -> bool:
     """Return whether a path is a Zarr group, without listing its content."""
-    names = [f"{root.rstrip('/')}/{name}".lstrip("/") for name in _GROUP]
-    if root.startswith("/"):
-        names = [f"/{name}" for name in names]
-    for name in names:
-        try:
-            content = system.cat_file(name)
-        except Exception as error:
-            if is_absent(error):
-                continue
-            raise
-        if content.lstrip()[:1] == b"{":
+    folder = f"{root.rstrip('/')}/" if root else ""
+    for name in _GROUP:
+        if name not in metadata:
+            metadata[name] = _content(system, folder + name)
+        if (metadata[name] or b"").lstrip()[:1] == b"{":
             return True
     return False
+
+
+def _content(system: Any, path: str) -> bytes | None:
+    """Return the content of a file; None if it does not exist."""
+    try:
+        return bytes(system.cat_file(path))
+    except Exception as error:
+        if is_absent(error):
+            return None
+        raise
 
 
 def _head(system: Any, path: str) -> bytes:

@@ -18,6 +18,7 @@ from workbench.slide.location import is_absent, slide_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Self
 
     from workbench.slide.location import Location
 
@@ -103,20 +104,40 @@ class Store:
 
 
 class _RemoteStore(zarr.storage.FsspecStore):  # type: ignore[misc] # untyped here
-    """A store that treats "forbidden" as "not found" for metadata.
+    """A store that requests metadata once, and treats "forbidden" there as "not found".
 
     Buckets without permission to list answer so for missing keys. For chunks it stays
     an error: the permission may have expired, and missing chunks must not become
     background.
     """
 
-    async def get(self, key: str, *how: Any, **more: Any) -> Any:
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._metadata: dict[str, bytes | None] = {}
+
+    @classmethod
+    def at(cls, location: Location) -> Self:
+        """Return the store at a URL; it shares the metadata that others have read."""
+        store: Self = cls.from_url(location.path.rstrip("/"), read_only=True)
+        store._metadata = location.metadata
+        return store
+
+    async def get(self, key: str, prototype: Any, *ranges: Any, **more: Any) -> Any:
+        if key.rpartition("/")[2] not in METADATA:
+            return await super().get(key, prototype, *ranges, **more)
+        if key not in self._metadata:
+            self._metadata[key] = await self._request(key, prototype)
+        content = self._metadata[key]
+        return None if content is None else prototype.buffer.from_bytes(content)
+
+    async def _request(self, key: str, prototype: Any) -> bytes | None:
         try:
-            return await super().get(key, *how, **more)
+            buffer = await super().get(key, prototype)
         except Exception as error:
-            if key.rpartition("/")[2] in METADATA and is_absent(error):
+            if is_absent(error):
                 return None
             raise
+        return None if buffer is None else bytes(buffer.to_bytes())
 
 
 def open_store(location: Location) -> Store:
@@ -132,8 +153,7 @@ def open_store(location: Location) -> Store:
         try:
             if location.is_remote:
                 system, root = fsspec.core.url_to_fs(path)
-                remote = _RemoteStore.from_url(path.rstrip("/"), read_only=True)
-                group = zarr.open_group(remote, mode="r")
+                group = zarr.open_group(_RemoteStore.at(location), mode="r")
                 return Store(group, system, root.rstrip("/"), ())
             if os.path.isfile(path):  # noqa: PTH113
                 return _open_zip(path)
