@@ -71,6 +71,7 @@ NAMES = ["x" * 5000, "a\0b", "\ud800", "x" * 5000 + ".json", "a/" * 3000 + "b.ti
 USES = {
     "slide": wb.open_slide,
     "run": wb.open_run,
+    "features": wb.open_features,
     "reference": wb.load_reference,
     "model": find_model,
     "instances": open_instances,

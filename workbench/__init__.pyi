@@ -4,6 +4,7 @@ from . import (
     app,
     errors,
     export,
+    features,
     inference,
     instances,
     layers,
@@ -22,6 +23,9 @@ from .app.jupyter.notebook import Workbench
 from .area import Area
 from .errors import WorkbenchError
 from .export.dispatch import export_run
+from .features.features import Features
+from .features.opening import open_features
+from .features.scores import TileScores
 from .geometry import Box
 from .inference.engine import run
 from .inference.jobs import Job
@@ -48,6 +52,7 @@ __all__ = [
     "Annotations",
     "Area",
     "Box",
+    "Features",
     "Heatmap",
     "Job",
     "Model",
@@ -59,6 +64,7 @@ __all__ = [
     "Region",
     "Run",
     "Slide",
+    "TileScores",
     "Workbench",
     "WorkbenchError",
     "advise",
@@ -67,6 +73,7 @@ __all__ = [
     "errors",
     "export",
     "export_run",
+    "features",
     "find_model",
     "find_tissue",
     "fit_normalizer",
@@ -78,6 +85,7 @@ __all__ = [
     "models",
     "normalize_images",
     "open_annotations",
+    "open_features",
     "open_run",
     "open_slide",
     "results",

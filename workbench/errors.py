@@ -19,6 +19,9 @@ WorkbenchError
 ├── AnnotationError         an annotation or annotation file cannot be used
 │   ├── UnsavedError        annotations could not be written
 │   └── SharedIdError       work was saved under an id that slides may share
+├── FeaturesError           a file of features cannot be used
+│   ├── UnplacedTilesError  the file does not say where its tiles lie
+│   └── OtherSlideError     the tiles do not fit the slide
 ├── RecipeError             invalid or conflicting options
 ├── RunError                a run folder cannot be used
 │   ├── NoTissueError       no tissue in the region of a run
@@ -276,6 +279,28 @@ class SharedIdError(AnnotationError):
         )
 
 
+class FeaturesError(WorkbenchError):
+    """A file of vectors or scores of tiles cannot be used."""
+
+    def __init__(self, path: object, reason: str, remedy: str = "") -> None:
+        super().__init__(
+            f"'{path}' cannot be used as features: {reason}.",
+            remedy or "Write it again with the program that made it.",
+        )
+
+
+class UnplacedTilesError(FeaturesError):
+    """The file lacks what is needed to place its tiles on a slide; it can be given."""
+
+
+class OtherSlideError(FeaturesError):
+    """The tiles do not fit the slide; they are probably of another one."""
+
+    def __init__(self, path: object, slide: object, difference: str) -> None:
+        remedy = "Open the slide from which the features were made."
+        super().__init__(path, f"they do not fit '{slide}': {difference}", remedy)
+
+
 class RecipeError(WorkbenchError):
     """Options are out of bounds or conflict with each other."""
 
@@ -344,6 +369,7 @@ EXIT_CODES: Final[dict[type[WorkbenchError], int]] = {
     StainError: 5,
     ModelError: 6,
     AnnotationError: 9,
+    FeaturesError: 10,
     RecipeError: 2,
     RunError: 7,
     AccessError: 8,
@@ -361,6 +387,7 @@ HTTP_CODES: Final[dict[type[WorkbenchError], int]] = {
     ModelNotFoundError: 404,
     ModelError: 422,
     AnnotationError: 422,
+    FeaturesError: 422,
     RecipeError: 400,
     RunError: 409,
     AccessError: 403,

@@ -13,6 +13,7 @@ main = LazyGroup(
         "annotations": "Export and import the annotations of a slide as GeoJSON.",
         "demo": "Make demo slides, run a model on one, and open the app on it.",
         "export": "Export a run to the format of another tool.",
+        "features": "Describe and convert files of vectors or scores of tiles.",
         "former": "Assign work that an earlier version saved to a slide.",
         "info": "Print the metadata of a slide file.",
         "models": "List the models that can be run by name.",

@@ -1,0 +1,51 @@
+"""`workbench features`."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from feature_files import tiles, write_clam, write_stamp, write_trident
+from workbench.cli import main
+
+
+@pytest.fixture
+def run():
+    def call(*words):
+        return CliRunner().invoke(main, ["features", *map(str, words)])
+
+    return call
+
+
+def test_info_says_what_a_file_holds(tmp_path, run):
+    corners, vectors = tiles(dtype=np.float16)
+    corners[0], corners[1] = (0, 10), (2000, 1500)
+    vectors[2] = np.nan
+    path = write_trident(tmp_path / "slide.h5", corners, vectors)
+    said = run("info", path)
+    assert said.exit_code == 0, said.output
+    lines = said.output.splitlines()
+    assert "Format: TRIDENT" in lines
+    assert "Vectors: float16 (12 x 7)" in lines
+    assert "Encoder: uni_v2" in lines
+    assert "Tile size: 512 level-0 px" in lines
+    assert (
+        f"Extent: x 0 to 2512, y {corners[:, 1].min()} to {corners[:, 1].max() + 512}"
+        in lines
+    )
+    assert "Notes: 1 vectors hold numbers that are not finite." in lines
+    found = json.loads(run("info", path, "--json").output)
+    assert found["Attributes"]["patch_size_level0"] == 512
+
+
+def test_info_says_what_is_missing(tmp_path, run):
+    path = write_clam(tmp_path / "slide.h5", *tiles(40))
+    said = run("info", path)
+    assert said.exit_code == 10
+    assert "--tile-size-level0 512" in said.output
+    assert run("info", path, "--tile-size-level0", 512).exit_code == 0
+    path = write_stamp(tmp_path / "b.h5", *tiles(), unit="um", tile_size=256.0)
+    assert "--slide SLIDE" in run("info", path).output

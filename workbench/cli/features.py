@@ -1,0 +1,99 @@
+"""`workbench features`."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workbench.cli.options import json_flag, mpp_flag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workbench.features.features import Features
+    from workbench.slide.pixel_size import Mpp
+
+_FLAGS = (
+    click.option("--slide", help="Slide of the tiles: checked, and needed for µm."),
+    click.option(
+        "--tile-size-level0",
+        type=float,
+        help="Side of a tile in level-0 pixels, if the file does not say.",
+    ),
+    click.option(
+        "--unit",
+        type=click.Choice(["px", "um"]),
+        help="Unit of the coordinates, if the file does not say: level-0 pixels or µm.",
+    ),
+    click.option("--encoder", help="Which encoder, of a file that has several."),
+    click.option(
+        "--coordinates",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="File of coordinates, of a file that has none.",
+    ),
+    mpp_flag,
+)
+
+
+def _opening_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the file and the options with which it is opened to a command."""
+    for flag in reversed(_FLAGS):
+        command = flag(command)
+    return click.argument("file", type=click.Path(path_type=Path))(command)
+
+
+@click.group("features")
+def command() -> None:
+    """Describe and convert files of vectors or scores of tiles.
+
+    FILE is one of TRIDENT, CLAM, STAMP, AtlasPatch, slide2vec or SpatialData
+    (LazySlide), a run folder, or a table (HDF5, CSV, Parquet) of x, y, width, height
+    and scores.
+    """
+
+
+@command.command("info")
+@_opening_flags
+@json_flag
+def info(file: Path, *, as_json: bool, **options: Any) -> None:
+    """Print what a file holds, where its tiles lie, and what is unusual in it."""
+    features = _open(file, **options)
+    description = {**features.description(), **_extent(features)}
+    if as_json:
+        description["Attributes"] = dict(features.attributes)
+        click.echo(json.dumps(description, indent=2, default=str))
+        return
+    for name, text in description.items():
+        click.echo(f"{name}: {text}")
+
+
+def _extent(features: Features) -> dict[str, Any]:
+    """Return where the tiles lie, and notes, as headings and texts."""
+    rows: dict[str, Any] = {}
+    if len(features):
+        low, high = features.boxes[:, :2].min(axis=0), features.boxes[:, 2:].max(axis=0)
+        sides = features.boxes[:, 2:] - features.boxes[:, :2]
+        least, most = sides.min(), sides.max()
+        rows["Tile size"] = f"{least:g} to {most:g}" if least < most else f"{most:g}"
+        rows["Tile size"] += " level-0 px"
+        rows["Extent"] = f"x {low[0]:g} to {high[0]:g}, y {low[1]:g} to {high[1]:g}"
+    bad = int((~features.finite()).sum())
+    notes = [*features.notes]
+    if bad:
+        notes.append(f"{bad:,} vectors hold numbers that are not finite.")
+    if notes:
+        rows["Notes"] = " ".join(notes)
+    return rows
+
+
+def _open(file: Path, slide: str | None, mpp: Mpp | None, **options: Any) -> Features:
+    from workbench.features.opening import open_features  # noqa: PLC0415 - see LazyGroup
+    from workbench.slide.slide import open_slide  # noqa: PLC0415
+
+    opened = open_slide(slide, mpp=mpp) if slide else nullcontext()
+    with opened as target:
+        return open_features(file, target, **options)

@@ -1,0 +1,150 @@
+"""`Features`: vectors and scores of tiles, each tile a box on the slide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.errors import OutOfBoundsError
+from workbench.features.rows import NO_ROWS, groups_of
+from workbench.features.scores import TileScores
+from workbench.markup import facts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from workbench.features.rows import Rows
+
+_TINY = 1e-12
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class Features:
+    """What a file of features holds, with each tile at its place on the slide.
+
+    Tiles may lie anywhere, overlap and differ in size; their boxes are those of the
+    tool that made them, never moved to another grid.
+
+    Examples
+    --------
+    >>> features = wb.open_features("runs/slide", slide)
+    >>> features.format, features.encoder, features.boxes.shape[1]
+    ('Slide Workbench run', 'tissue-classes', 4)
+    """
+
+    path: Path
+    """File or folder that was opened."""
+
+    format: str
+    """Layout of the file, such as "TRIDENT"."""
+
+    boxes: NDArray[np.float64]
+    """Edges x0, y0, x1, y1 of each tile in level-0 pixels, float64 (N, 4)."""
+
+    vectors: Rows = field(default_factory=lambda: NO_ROWS)
+    """Vectors of the tiles, (N, D) or (0, 0), as stored; rows are read when used."""
+
+    scores: TileScores | None = None
+    """Named values of the tiles, such as attention; None: the file has none."""
+
+    slide_vector: NDArray[Any] | None = None
+    """Vector of the whole slide, (D,); None: the file has none."""
+
+    encoder: str = ""
+    """Name of the encoder as the file gives it; empty if it does not."""
+
+    mpp: float | None = None
+    """Micrometres per pixel at which the encoder saw the tiles; None: not stored."""
+
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """All attributes of the file, unchanged."""
+
+    notes: tuple[str, ...] = ()
+    """Sentences about what is unusual in the file."""
+
+    def __len__(self) -> int:
+        """Return the number of tiles."""
+        return len(self.boxes)
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector; 0 if the file has no vectors."""
+        return self.vectors.shape[1]
+
+    def finite(self) -> NDArray[np.bool_]:
+        """Return whether all numbers of each vector are finite, bool (N,).
+
+        All vectors are read, a group at a time.
+        """
+        found = [np.isfinite(group).all(axis=1) for group in groups_of(self.vectors)]
+        return np.concatenate([np.empty(0, bool), *found])
+
+    def nearest(self, x: float, y: float) -> int:
+        """Return the row of the tile whose centre is nearest to a level-0 point.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If there are no tiles.
+        """
+        if not len(self):
+            message = f"'{self.path}' holds no tiles."
+            raise OutOfBoundsError(message, "Open another file of features.")
+        centres = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
+        return int(np.hypot(*(centres - (x, y)).T).argmin())
+
+    def similarity(self, row: int) -> TileScores:
+        """Return the cosine between the vector of each tile and that of one, -1 to 1.
+
+        The vectors are read a group at a time; NaN for a vector that is not finite.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If there is no such vector.
+        """
+        if not 0 <= row < self.vectors.shape[0]:
+            message = f"Tile {row} of '{self.path}' has no vector."
+            raise OutOfBoundsError(message, f"It has {self.vectors.shape[0]} vectors.")
+        (target,) = _unit(self.vectors[row : row + 1])
+        found = [_unit(group) @ target for group in groups_of(self.vectors)]
+        cosines = np.concatenate(found).astype(np.float64)
+        return TileScores(self.boxes, ("similarity",), cosines[:, None])
+
+    def __repr__(self) -> str:
+        """Return a one-line description."""
+        return f"<Features '{self.path}': {', '.join(self.description().values())}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks."""
+        return str(facts({"File": str(self.path), **self.description()}))
+
+    def description(self) -> dict[str, str]:
+        """Return what the file holds, as headings and short texts."""
+        rows = {"Format": self.format, "Tiles": f"{len(self):,} tiles"}
+        if self.dimensions:
+            kind = f"{self.vectors.dtype} ({self.vectors.shape[0]:,} x"
+            rows["Vectors"] = f"{kind} {self.dimensions:,})"
+        if self.slide_vector is not None:
+            rows["Slide vector"] = f"slide vector of {self.slide_vector.size:,}"
+        if self.scores is not None:
+            rows["Scores"] = f"scores {', '.join(self.scores.names)}"
+        if self.encoder:
+            rows["Encoder"] = self.encoder
+        if self.mpp is not None:
+            rows["Resolution"] = f"{self.mpp:g} µm/px"
+        return rows
+
+
+def _unit(vectors: NDArray[Any]) -> NDArray[np.float32]:
+    """Return vectors as float32 of length 1; zero vectors stay 0."""
+    wide = vectors.astype(np.float32)
+    with np.errstate(invalid="ignore"):  # vectors that are not finite stay so
+        lengths = np.linalg.norm(wide, axis=1, keepdims=True)
+        directions: NDArray[np.float32] = wide / np.maximum(lengths, _TINY)
+    return directions

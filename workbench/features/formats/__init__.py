@@ -1,0 +1,1 @@
+"""Layouts of feature files, one module each."""

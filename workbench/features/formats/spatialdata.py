@@ -1,0 +1,119 @@
+"""SpatialData in wsidata's layout (LazySlide): a Zarr store, read without an extra.
+
+`shapes/<tiles>/shapes.parquet` has the box of each tile as a geometry, and
+`tables/<encoder>_<tiles>` is an AnnData with the vectors in `X`. A table whose
+variables have names, such as prompts or classes, holds scores.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import shapely
+import zarr
+
+from workbench.errors import FeaturesError
+from workbench.features.stored import StoredFeatures
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from workbench.features.stored import Request
+
+FORMAT: Final = "SpatialData"
+_ENCODING: Final = "encoding-type"
+
+
+def read(path: Path, request: Request) -> StoredFeatures:
+    """Read one table of tiles, and the shapes that it annotates."""
+    try:
+        root = zarr.open_group(path, mode="r")
+        tables = _tables(root)
+        if not tables and request.encoder is None:
+            corners, size, _ = _shapes(path, "tiles")
+            return StoredFeatures(path=path, format=FORMAT, corners=corners, size=size)
+        name = request.choose_encoder(path, sorted(tables))
+        return _read_table(path, root, tables[name], name)
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        reason = (
+            f"it is damaged or has another layout ({type(error).__name__}: {error})"
+        )
+        raise FeaturesError(path, reason) from error
+
+
+def _tables(root: zarr.Group) -> dict[str, zarr.Group]:
+    """Return the tables of tiles, by the name of their encoder."""
+    found = {}
+    for name, table in root["tables"].groups() if "tables" in root else ():
+        region = table.attrs.get("region")
+        if "X" in table and isinstance(region, str):
+            found[name.removesuffix(f"_{region}")] = table
+    return found
+
+
+def _read_table(
+    path: Path, root: zarr.Group, table: zarr.Group, name: str
+) -> StoredFeatures:
+    region, key = str(table.attrs["region"]), str(table.attrs["instance_key"])
+    corners, size, index = _shapes(path, region)
+    rows = _rows(path, index, np.asarray(table["obs"][key][:]))
+    names = [str(each) for each in np.asarray(table["var"][_index(table["var"])][:])]
+    data = table["X"]
+    if not isinstance(data, zarr.Array):
+        reason = f"'X' of '{name}' is a {data.attrs.get(_ENCODING)}, not an array"
+        raise FeaturesError(path, reason, "Store it dense.")
+    spec = (root.attrs.get("tile_spec") or {}).get(region) or {}
+    scored = bool(names) and not all(each.isdigit() for each in names)
+    content: dict[str, Any] = (
+        {"names": tuple(names), "values": np.asarray(data[:], np.float64)}
+        if scored
+        else {"vectors": data}
+    )
+    return StoredFeatures(
+        path=path,
+        format=FORMAT,
+        corners=corners[rows],
+        size=size[rows],
+        encoder=name,
+        mpp=spec.get("mpp"),
+        attributes={
+            "tile_spec": spec,
+            **dict(root.attrs.get("slide_properties") or {}),
+        },
+        **content,
+    )
+
+
+def _index(frame: zarr.Group) -> str:
+    return str(frame.attrs.get("_index", "_index"))
+
+
+def _shapes(
+    path: Path, name: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[Any]]:
+    """Return corner, size and index of the tiles, from the bounds of their geometry."""
+    table = pq.read_table(path / "shapes" / name / "shapes.parquet")
+    geometries = shapely.from_wkb(
+        table.column("geometry").to_numpy(zero_copy_only=False)
+    )
+    bounds = shapely.bounds(geometries).reshape(-1, 4)
+    described = (table.schema.pandas_metadata or {}).get("index_columns", [])
+    index = np.arange(len(bounds))
+    if described and isinstance(described[0], str):
+        index = np.asarray(table.column(described[0]).to_numpy())
+    return bounds[:, :2], bounds[:, 2:] - bounds[:, :2], index
+
+
+def _rows(path: Path, index: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the row of the shapes of each row of a table."""
+    order = np.argsort(index, kind="stable")
+    found = np.searchsorted(index[order], wanted).clip(max=max(0, len(order) - 1))
+    rows: NDArray[np.intp] = order[found]
+    if len(wanted) and (not len(index) or (index[rows] != wanted).any()):
+        raise FeaturesError(path, "its table names tiles that its shapes do not have")
+    return rows
