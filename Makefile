@@ -6,7 +6,7 @@ DOCS := $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs . bui
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 QUICK := not (browser or notebook or kill or slow)
 
-.PHONY: demo test quick coverage check docs bench bundles lab serve format fuzz images clean help
+.PHONY: demo test quick coverage check style types modules docs bench bundles lab serve format fuzz images clean help
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -51,14 +51,20 @@ coverage: .venv/.dev  ## all tests, and which branches of the package they go th
 	scripts/install_chromium.sh
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) --cov --cov-report=term:skip-covered
 
-check: .venv/.dev node_modules/.stamp  ## style, types and architecture
+check: .venv/.dev node_modules/.stamp  ## style, types, architecture and documentation
+	@$(MAKE) --no-print-directory --jobs 2 types docs style modules
+
+style: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+types: .venv/.dev
+	$(BIN)/mypy
+
+modules: node_modules/.stamp
 	npm run --silent check
 	npm run --silent test
-	$(DOCS)
 
 docs: .venv/.dev  ## build the documentation site, build/docs/index.html
 	$(DOCS)

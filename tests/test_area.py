@@ -50,6 +50,7 @@ def test_away_from_the_outline_shapely_agrees(points):
     assert (area.lattice(xs, ys) == inside)[~near].all()
 
 
+@pytest.mark.slow
 @given(outlines, st.integers(-20, 60))
 def test_the_halves_of_an_area_share_no_point_and_leave_none_out(points, cut):
     area = area_or_none(points)

@@ -100,6 +100,7 @@ def test_a_console_exports_imports_and_restricts_a_run(slide, tmp_path):
     assert "bad.geojson" in refused.output
 
 
+@pytest.mark.slow
 def test_a_reference_is_of_what_is_enclosed_and_nothing_else(slide, tmp_path):
     area = Area.of(shapely.Polygon(CORNERS))
     reference = reference_within(slide, area, name="nest")

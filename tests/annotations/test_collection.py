@@ -159,6 +159,7 @@ def test_what_other_versions_and_programs_write_is_understood():
         assert [each.geometry for each in read_geojson(data)] == [found.geometry]
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 1e5), min_size=6, max_size=40))
 def test_any_outline_survives_the_way_out_and_in(numbers):
     points = np.reshape(numbers[: len(numbers) // 2 * 2], (-1, 2))
@@ -243,6 +244,7 @@ def _annotate(path, folder, who):
             here.put(marked(name=f"{who}{number}"), by=who)
 
 
+@pytest.mark.slow
 def test_many_processes_lose_nothing(slide, tmp_path):
     spawn = multiprocessing.get_context("spawn")
     people = [
@@ -393,6 +395,7 @@ def test_what_lies_beyond_the_slide_is_not_computed():
     assert row["area_above_um2"] == row["area_computed_um2"] == 200
 
 
+@pytest.mark.slow
 def test_real_outlines_at_scale(slide, tmp_path, shared_data):
     table = pd.read_parquet(shared_data / "wsi_polygons" / "hgsc_tissue_wsi.parquet")
     shapes = shapely.from_wkb(table.geometry.to_numpy())

@@ -222,6 +222,7 @@ def test_several_files_of_a_zip_follow_each_other():
     assert len(read(zipped({"a.geojson": one, "b.json": two}))) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [1, 40])
 def test_a_bomb_is_not_unpacked(monkeypatch, parts):
     monkeypatch.setattr(geojson, "MAX_BYTES", 100_000)
@@ -315,6 +316,7 @@ SHAPES = st.one_of(
 BYTES = st.integers(0, 255)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
     SHAPES,
@@ -359,6 +361,7 @@ def seconds_of(data):
     return found, time.process_time() - begun
 
 
+@pytest.mark.slow
 def test_time_grows_with_the_number_of_features_and_of_points():
     few, many = (f"[{','.join(squares(n))}]" for n in (4_000, 32_000))
     seconds_of(few.encode())

@@ -27,6 +27,7 @@ ARGON2 = (  # echo -n "let me in" | argon2 'somesalt16bytes!' -id -t 2 -k 1024 -
 )
 
 
+@pytest.mark.slow
 @given(st.text(max_size=20), st.text(max_size=20))
 @settings(deadline=None, max_examples=10)
 def test_a_hash_knows_its_password_and_no_other(password, other):

@@ -25,6 +25,7 @@ def begun(folder):
     return app
 
 
+@pytest.mark.slow
 def test_a_view_comes_back_in_another_session(folder):
     app = begun(folder)
     app.viewer.view = View(300, 400, 0.5)

@@ -79,6 +79,7 @@ def edited(app, *edits):
     app.viewer.stage.annotation_edits = said
 
 
+@pytest.mark.slow
 def test_one_thing_is_chosen_and_deleted_and_undone_in_turn(app):
     editor, shown = app.annotations.editor, app.instances.shown
     outside = shown.now.gone

@@ -56,6 +56,7 @@ def test_an_engine_that_cannot_be_imported_leaves_the_server_alone(caplog):
     assert "The engine cannot be imported" in caplog.text
 
 
+@pytest.mark.slow
 def test_no_thread_imports_what_pages_import_too():
     code = """if True:
     import sys

@@ -120,6 +120,7 @@ def test_edits_are_saved_and_there_again(panel, saved):
     assert {line["by"] for line in panel.shown.edits.history} == {"ann"}
 
 
+@pytest.mark.slow
 def test_counts_are_those_of_the_place_and_the_filter(panel, saved):
     slide, _ = saved
     box = Box(500, 500, 2000, 1800)

@@ -61,6 +61,7 @@ def test_before_the_frame_has_loaded_there_is_a_slide_and_nothing_of_a_view(app)
     assert app.runs == []
 
 
+@pytest.mark.slow
 def test_the_viewer_is_that_of_the_slide_that_is_shown(app):
     session = load(app)
     assert app.viewer is session.viewer

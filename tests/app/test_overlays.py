@@ -99,6 +99,7 @@ def test_window_threshold_and_summary_change_colours_alone(overlay):
     assert 'stroke-dasharray="3 2"' in said(shown)  # where it hides
 
 
+@pytest.mark.slow
 def test_a_look_is_restored_with_its_window(overlay):
     shown, _ = overlay(MeanColour())
     shown.window.value = (0.25, 0.75)

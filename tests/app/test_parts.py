@@ -541,6 +541,7 @@ def test_the_command_line_passes_on_that_labels_are_hidden(
 # --- the server in a kernel
 
 
+@pytest.mark.slow
 def test_a_script_that_has_started_the_server_ends():
     script = (
         "from workbench.app.jupyter.kernel_server import KernelServer\n"
@@ -573,6 +574,7 @@ for secret in (server.prefix, server.answer, "Jane"):
 """
 
 
+@pytest.mark.slow
 def test_the_log_of_a_kernels_server_is_private_and_has_no_secret(tmp_path):
     (tmp_path / "tmp").mkdir()
     places = {"HOME": "", "XDG_STATE_HOME": "state", "TMPDIR": "tmp"}

@@ -134,6 +134,7 @@ def test_a_change_of_any_part_is_written_once_the_slide_is_seen(sync, parts):
     assert Address.parse(sync.bar.query) == sync.address
 
 
+@pytest.mark.slow
 def test_the_url_follows_every_panel_and_restores_it(tmp_path):
     (tmp_path / "slides").mkdir()
     write_stained(tmp_path / "slides" / "a.tif", width=640, height=512)

@@ -25,6 +25,7 @@ def call(*words):
     return CliRunner().invoke(main, [str(word) for word in words])
 
 
+@pytest.mark.slow
 def test_a_run_says_how_many_objects_it_found_and_exports_them(slide, tmp_path):
     out = tmp_path / "run"
     words = ["run", slide, "--model", MODEL, "--no-tissue-only", "--out", out]

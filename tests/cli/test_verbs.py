@@ -205,6 +205,7 @@ def test_normalize_writes_an_image_in_the_colours_of_the_reference(slide, tmp_pa
         assert image.size == (300, 250)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "ending"),
     [

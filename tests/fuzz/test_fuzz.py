@@ -38,6 +38,7 @@ def test_damaged_files_are_answered_or_refused(kind):
     assert figures.counts["fine"] > 0, "not even what is hardly damaged can be used"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "outcome"),
     [

@@ -52,6 +52,7 @@ def use(monkeypatch):
     return use
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_a_compiled_run_answers_the_same_within_rounding(use, tmp_path, caplog):
     slide = FakeSlide((500, 400))
@@ -80,6 +81,7 @@ def test_any_size_of_batch_is_answered_by_the_same_code():
     assert not inference.model.network.problem
 
 
+@pytest.mark.slow
 def test_a_server_compiles_any_number_of_models(monkeypatch):
     compile_ = torch.compile
     monkeypatch.setattr(torch, "compile", lambda each: compile_(each, backend="eager"))
@@ -103,6 +105,7 @@ def _no_compiler(monkeypatch, tmp_path):
     torch._dynamo.reset()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_no_compiler")
 def test_without_a_compiler_the_network_runs_as_it_is(use, tmp_path, caplog):
     slide = FakeSlide((200, 100))

@@ -86,6 +86,7 @@ def test_an_error_of_a_part_is_told():
     assert torch.get_num_threads() == 3
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("three")
 def test_the_threads_end_with_their_owner():
     meeting = threading.Barrier(3, timeout=LONG_S)

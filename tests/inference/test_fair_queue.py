@@ -161,6 +161,6 @@ def test_a_run_gives_way_to_those_who_serve_pages():
     job = Told(office, "ann", ["cpu"])
     office.line.add(job)
     assert job.ended.wait(LONG_S)
-    assert priorities == [before + 10]
+    assert priorities == [min(before + 10, 19)]  # 19 is the lowest that there is
     now = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
     assert now == before

@@ -82,6 +82,7 @@ def everything(run):
     return run.instances.within(wb.Box(-500, -500, 5000, 5000))[1]
 
 
+@pytest.mark.slow
 @settings(
     max_examples=12,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -107,6 +108,7 @@ def test_the_same_objects_whatever_the_tiles(run_on, margin, core, batch, seen):
     }
 
 
+@pytest.mark.slow
 @settings(
     max_examples=5,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -126,6 +128,7 @@ def test_objects_larger_than_the_margin_are_merged(run_on, margin, core):
     assert run.record["objects"]["repeated"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mpp", [0.2527, 0.31, 0.4999, 0.63])
 def test_no_object_is_lost_or_doubled_where_tiles_lie_between_pixels(run_on, mpp):
     """Rasters of neighbouring tiles then differ by a fraction of a pixel."""
@@ -226,6 +229,7 @@ def test_objects_of_several_rasters_may_overlap_at_seams(run_on, monkeypatch):
     assert counts == {"cell": labels.max(), "nucleus": labels.max()}
 
 
+@pytest.mark.slow
 def test_density_along_borders_is_that_inside(run_on):
     """Anchors are as dense near the edges of cores as far from them."""
     labels = blobs((1500, 1500), 6000, (3, 6), seed=2)

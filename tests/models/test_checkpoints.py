@@ -594,6 +594,7 @@ def finetuned(name, side):
     return seeded(make)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_each_family_of_torchvision_answers_as_it_does_there(tmp_path, name):
     side = FAMILIES[name]
@@ -633,6 +634,7 @@ def test_what_the_weights_do_not_tell_the_card_can_say(tmp_path, name, rescales)
         find_model(tmp_path / "w.pth")
 
 
+@pytest.mark.slow
 def test_a_segmentation_of_torchvision_answers_its_main_output(tmp_path):
     network = seeded(
         lambda: torchvision.models.segmentation.fcn_resnet50(
@@ -650,6 +652,7 @@ def test_a_segmentation_of_torchvision_answers_its_main_output(tmp_path):
     torch.testing.assert_close(answer, wanted, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", model_names())
 def test_the_bundled_models_pass_the_check_that_is_spared_them(name):
     check_model(find_model(name))

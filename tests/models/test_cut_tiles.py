@@ -104,6 +104,7 @@ def test_only_a_model_that_finds_objects_cuts_tiles():
         ModelCard(**fields, tile_px=64, border="cut")
 
 
+@pytest.mark.slow
 def test_a_file_that_takes_whole_tiles_alone_is_not_given_cut_ones(tmp_path):
     assert find_card("nuclei").border == "cut"
     path = export_model("nuclei", tmp_path / "nuclei.ts")

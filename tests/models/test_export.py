@@ -67,6 +67,7 @@ def agree(found, wanted, card):
         np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=2e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUNDLED)
 @pytest.mark.parametrize("suffix", [".ts", ".onnx"])
 def test_a_bundled_model_answers_the_same_elsewhere(tmp_path, name, suffix):
@@ -81,6 +82,7 @@ def test_a_bundled_model_answers_the_same_elsewhere(tmp_path, name, suffix):
     agree(again(tiles).numpy(), wanted, model.card)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".ts", ".onnx"])
 def test_the_normalization_goes_into_the_file(tmp_path, suffix):
     model = find_model("tissue-classes")
@@ -97,6 +99,7 @@ def test_the_normalization_goes_into_the_file(tmp_path, suffix):
     assert "without normalization" in card["intended_use"]
 
 
+@pytest.mark.slow
 def test_labels_that_do_not_exclude_each_other_still_do_not(tmp_path):
     source = find_model("tissue-classes")
     weights = tmp_path / "several.pt"

@@ -225,6 +225,7 @@ def test_torchscript_can_write_files_and_so_needs_trust(tmp_path, tiles):
     assert victim.exists()
 
 
+@pytest.mark.slow
 def test_torchvision_by_name_with_the_users_weights(tmp_path, tiles):
     network = torchvision.models.resnet18(weights=None, num_classes=3)
     weights = tmp_path / "mine.pth"

@@ -131,6 +131,7 @@ def test_masks_lie_where_torchvision_pastes_them():
         assert differ.sum() <= 2
 
 
+@pytest.mark.slow
 def test_what_is_packed_is_what_torchvision_finds():
     network = small(min_score=0.1)
     tiles = torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(2))
@@ -160,6 +161,7 @@ def test_an_unknown_backbone_is_refused():
         build_network(unknown, trust=False)
 
 
+@pytest.mark.slow
 def test_weights_of_torchvision_run_over_a_slide(folder, tmp_path):
     model = find_model(folder / "cells.safetensors")
     assert isinstance(model.network, MaskRCNN)
@@ -176,12 +178,14 @@ def test_weights_of_torchvision_run_over_a_slide(folder, tmp_path):
     assert run.record["objects"]["count"] == len(run.instances)
 
 
+@pytest.mark.slow
 def test_own_weights_for_a_name_of_torchvision(folder):
     name = ARCHITECTURE.partition(":")[2]
     model = find_model(name, weights=folder / "cells.safetensors")
     assert model.card.decoder == "maskrcnn"
 
 
+@pytest.mark.slow
 def test_the_preset_of_articles_runs_from_the_command_line(folder, tmp_path):
     """Weights of torchvision whose card says nothing of scores and overlaps."""
     weights = tmp_path / "plain.safetensors"
@@ -202,6 +206,7 @@ def test_the_preset_of_articles_runs_from_the_command_line(folder, tmp_path):
     assert (lower.card.min_score, lower.card.overlaps) == (0.7, "merge")
 
 
+@pytest.mark.slow
 def test_a_factory_may_return_a_detector_of_torchvision(tmp_path, monkeypatch):
     (tmp_path / "my_models.py").write_text(
         "from torchvision.models.detection import maskrcnn_resnet50_fpn\n"
@@ -221,6 +226,7 @@ def test_a_factory_may_return_a_detector_of_torchvision(tmp_path, monkeypatch):
     assert isinstance(model.network.detector, detection.MaskRCNN)
 
 
+@pytest.mark.slow
 def test_exported_to_torchscript_it_finds_the_same_in_any_number_of_tiles(
     folder, tmp_path
 ):
@@ -238,6 +244,7 @@ def test_exported_to_torchscript_it_finds_the_same_in_any_number_of_tiles(
         torch.testing.assert_close(found, expected[:count], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_onnx_cannot_follow_is_said(folder, tmp_path):
     with pytest.raises(ModelError, match=r"what it finds.*\.ts") as refused:
         export_model(folder / "cells.safetensors", tmp_path / "cells.onnx")

@@ -189,6 +189,7 @@ def filled(found, shape):
     return labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "less"), [("nuclei", 0.002), ("nuclei-watershed", 0.01)]
 )
@@ -227,6 +228,7 @@ def test_a_run_over_a_small_picture_finds_what_the_network_does(
     assert Agreement.mean(in_run).aji > Agreement.mean(alone).aji - less
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nuclei", "nuclei-watershed"])
 def test_on_a_slide_no_two_nuclei_overlap_at_seams(name, shared_data, tmp_path):
     path = shared_data / "mosaic_cc0_nuclei" / "dsb_mosaic.tif"

@@ -38,6 +38,7 @@ class TestShell:
         picture = np.asarray(Image.open(path).convert("RGB").reduce(2))
         return fit_normalizer(picture, "he-standard", method="macenko")(picture)
 
+    @pytest.mark.slow
     def test_it_finds_glass_nest_and_stroma(self, shell, picture):
         answer = shell(tiles_of(picture[:744, :744]))[0]
         assert answer.shape == (3, 744, 744)
@@ -52,6 +53,7 @@ class TestShell:
             assert means.argmax() == index, name
             assert means[index] > 0.7, name
 
+    @pytest.mark.slow
     def test_margins_hide_the_edges_of_tiles(self, shell, picture):
         margin, tile = shell.card.margin_px, shell.card.tile_px
         one = shell(tiles_of(picture[:tile, :tile]))
@@ -61,6 +63,7 @@ class TestShell:
         lower = other[0, :, margin : tile - margin - 128, core]
         assert (upper - lower).abs().mean() < 0.12
 
+    @pytest.mark.slow
     def test_the_batch_does_not_matter(self, shell, picture):
         tiles = torch.cat([tiles_of(picture[i : i + 256, :256]) for i in (0, 200, 400)])
         one_by_one = torch.cat([shell(tile[None]) for tile in tiles])

@@ -30,6 +30,7 @@ heatmaps = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(heatmaps)
 def test_a_table_says_of_each_place_what_the_heatmap_says(heatmap):
     table = heatmap.to_frame()

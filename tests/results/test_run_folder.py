@@ -122,6 +122,7 @@ def test_options_newer_than_the_record_are_at_their_defaults(slide):
     assert of_the_app(slide, ink="keep").path != begun.path
 
 
+@pytest.mark.slow
 def test_a_run_whose_card_holds_the_least_score_of_its_recipe_goes_on(slide):
     """Earlier versions put the least score of a recipe into the card."""
     begun = wb.run(slide, model="nuclei", min_score=0.3)

@@ -213,6 +213,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", BOMBS)
 def test_tiles_that_are_larger_than_the_file_says(what, tmp_path):
     compression, make = BOMBS[what]
@@ -251,6 +252,7 @@ def test_xml_that_cannot_be(what, tmp_path):
     assert outcome(tmp_path / "a.ome.tif") in {"typed", "fine"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_bytes_changed_anywhere(seed, tmp_path):
     """Directories above all: that is where claims are."""

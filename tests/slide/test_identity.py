@@ -103,6 +103,7 @@ def test_one_slide_has_one_id_by_every_door(tmp_path, monkeypatch):
     assert known(copy) == known(link.resolve().parents[1] / "moved" / path.name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", [2, 3])
 @quick
 @given(data=st.data())
@@ -161,6 +162,7 @@ class TestLarge:
             ids.add(known(write(tmp_path / f"{number}.tif", pixels, tile=(256, 256))))
         assert len(ids) == 6
 
+    @pytest.mark.slow
     def test_the_length_of_any_tile_is_noticed(self, tmp_path):
         pixels = made_slides.tissue_like(3000, 3000)
         options = {"tile": (256, 256), "compression": "adobe_deflate"}

@@ -43,6 +43,7 @@ def sides(request):
     return request.param
 
 
+@pytest.mark.slow
 def test_a_disc_is_round_and_has_its_area(tmp_path, sides):
     x, y = sides
     with wb.open_slide(disc_slide(tmp_path, x=x, y=y)) as slide:
@@ -203,6 +204,7 @@ def measured(tmp_path_factory):
     return found_nuclei(tmp_path_factory.mktemp("oblong"), X, Y)
 
 
+@pytest.mark.slow
 def test_instances_have_the_size_that_they_have_on_square_pixels(measured, tmp_path):
     rows = measured.instances.frame()
     other = found_nuclei(tmp_path, X, X).instances.frame()

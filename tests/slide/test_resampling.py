@@ -104,6 +104,7 @@ def boxes(step=1):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("factor", [2, 3, 4, 4.37, 16])
 @settings(max_examples=30, deadline=None)

@@ -45,6 +45,7 @@ def info(*options):
     return CliRunner().invoke(main, ["info", "--verify", *map(str, options)])
 
 
+@pytest.mark.slow
 def test_readers_that_agree(path):
     found = verify.compare_readers(path)
     assert {each.reader.split(" ")[0] for each in found} == {"OpenSlide", "tiffslide"}

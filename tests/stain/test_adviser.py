@@ -55,6 +55,7 @@ def stronger(path, factor, *, bright=240):
     return path
 
 
+@pytest.mark.slow
 def test_what_is_measured_is_what_a_fit_of_the_slide_finds(folder, advice):
     for slide, scanner in zip(advice.slides, SCANNERS, strict=True):
         with open_slide(folder / f"{scanner}.tif") as opened:
@@ -87,6 +88,7 @@ def test_normalizing_to_the_medoid_needs_no_more_than_its_reference(folder, advi
     np.testing.assert_allclose(wanted.stains, advice.medoid.fit.stains)
 
 
+@pytest.mark.slow
 def test_outliers_say_why(tmp_path):
     usual = [
         write_stained(tmp_path / f"{n}.tif", width=640, height=512, seed=n)
@@ -126,6 +128,7 @@ def test_what_would_become_black_is_out_of_gamut(advice):
     assert "black or white" in finding.reason
 
 
+@pytest.mark.slow
 def test_real_slides_of_other_stains_are_told_apart(shared_data):
     tiles = shared_data / "tiles"
     good = [
@@ -146,6 +149,7 @@ def test_real_slides_of_other_stains_are_told_apart(shared_data):
     assert {"pale", "out of gamut"} <= kinds(empty)
 
 
+@pytest.mark.slow
 def test_progress_is_told_and_a_cancel_keeps_what_is_there(folder):
     paths = [folder / f"{scanner}.tif" for scanner in SCANNERS]
     told = []
@@ -208,6 +212,7 @@ def call(*words):
     return CliRunner().invoke(main, [str(word) for word in words])
 
 
+@pytest.mark.slow
 def test_advise_prints_writes_and_plots(folder, advice, tmp_path):
     said = call("stain", "advise", folder, "--out", tmp_path / "a" / "ref.json")
     assert said.exit_code == 0, said.output

@@ -86,6 +86,7 @@ def test_hematoxylin_alone_and_glass_are_neither(tmp_path):
     assert "only 0 stained pixels" in glass.reason
 
 
+@pytest.mark.slow
 def test_real_pictures(shared_data):
     tiles = shared_data / "tiles"
     kinds = {}

@@ -50,6 +50,7 @@ def table(normalizer):
     return ColourTable(normalizer.colour_map)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", FITTED)
 def test_over_all_colours_what_is_served_is_what_float64_says(method):
     normalizer = fit_normalizer(tissue(), "he-rose", method=method)
@@ -87,6 +88,7 @@ def test_stitched_tiles_are_the_whole_to_the_bit(method, monkeypatch):
         np.testing.assert_array_equal(tile.permute(1, 2, 0).numpy(), whole)
 
 
+@pytest.mark.slow
 def test_a_table_says_the_same_as_the_fused_code():
     normalizer = fit_normalizer(tissue(), "he-rose", method="vahadane")
     table = ColourTable(normalizer.colour_map)
@@ -96,6 +98,7 @@ def test_a_table_says_the_same_as_the_fused_code():
     assert (difference > 0).mean() <= 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 3, 77), (2, 300, 401), (5, 256, 256)])
 def test_a_table_answers_every_layout_alike(normalizer, table, shape):
     every = np.random.default_rng(2).integers(0, 256, (*shape, 3), np.uint8)
@@ -147,6 +150,7 @@ class Deployed(nn.Module):
         return self.normalizer(tiles), self.head(self.normalizer(tiles, torch.float32))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", FITTED)
 @pytest.mark.filterwarnings("ignore")
 def test_an_exported_model_normalizes_the_same(method):
@@ -166,6 +170,7 @@ def test_an_exported_model_normalizes_the_same(method):
         torch.testing.assert_close(made[1], expected[1], atol=0.05, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_the_compiled_way_of_a_gpu_is_the_same_formula():
     normalizer = fit_normalizer(tissue(), "he-rose", method="vahadane")
@@ -350,6 +355,7 @@ def test_turns_have_the_order_of_angles_and_tell_them(points):
     assert (np.diff(expected[np.argsort(turns)]) >= -1e-12).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["arrays", "planes", "together"])
 def test_reinhards_becomes_a_table_and_nothing_changes(form):
     normalizer = fit_normalizer(tissue(), "he-rose", method="reinhard")
@@ -376,6 +382,7 @@ def test_reinhards_becomes_a_table_and_nothing_changes(form):
     assert not twin._on_cpu._table.is_full, "tables do not travel"
 
 
+@pytest.mark.slow
 def test_few_tables_are_kept():
     glass = np.zeros((1 << 24, 3), np.uint8)
     made = [
@@ -389,6 +396,7 @@ def test_few_tables_are_kept():
     np.testing.assert_array_equal(made[0](tissue()), wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", FITTED)
 def test_several_references_are_one(method):
     source = tissue()

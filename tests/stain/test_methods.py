@@ -275,6 +275,7 @@ def test_reinhard_statistics_do_not_depend_on_how_much_glass_there_is():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["macenko", "reinhard"])
 def test_single_precision_is_within_one_level_for_all_colours(method):
     pixels, _ = tissue(stains=REFERENCES["he-violet"].stain_fit.stains)

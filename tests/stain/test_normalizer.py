@@ -265,6 +265,7 @@ def test_glass_stays_bright(normalizer):
     assert normalizer(glass).min() >= 235
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["torchstain_source.png", "histoqc_template2.png"])
 def test_normalizing_real_tissue_brings_its_statistics_to_the_reference(
     shared_data, name
@@ -394,6 +395,7 @@ def test_the_summary_names_method_and_numbers(normalizer):
     assert normalizer.method in repr(normalizer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_real_slide_and_its_tissue_say_nearly_the_same(shared_data, method):
     with open_slide(shared_data / "wsi" / "HE_TMA_core_0.5mpp.ome.tif") as slide:
@@ -406,6 +408,7 @@ def test_a_real_slide_and_its_tissue_say_nearly_the_same(shared_data, method):
     assert distance(normalized, picture) > 8
 
 
+@pytest.mark.slow
 def test_batches_of_a_slide_are_normalized_without_seams(shared_data):
     with open_slide(shared_data / "wsi" / "CMU-1-Small-Region.svs") as slide:
         normalizer = fit_normalizer(slide, "he-rose")

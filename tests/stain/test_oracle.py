@@ -39,6 +39,7 @@ def published(shared_data):
     return [picture(shared_data, f"stain_oracle/{name}") for name in names]
 
 
+@pytest.mark.slow
 def test_every_way_to_macenko_is_within_one_level_of_the_published_picture(published):
     pixels, expected = published
     normalizer = fit_normalizer(pixels, "he-standard", io=240, alpha=1, beta=0.15)
@@ -72,6 +73,7 @@ def test_no_recorded_dictionary_has_a_lower_price(shared_data, name, penalty):
         assert ours <= price * SLACK, peer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("penalty", stain_fits.PENALTIES)
 @pytest.mark.parametrize("name", FEW)
 @pytest.mark.parametrize("start", ["ours", "anywhere"])
@@ -111,6 +113,7 @@ def test_amounts_are_those_of_scikit_learns_lasso(shared_data, name):
     np.testing.assert_allclose(sparse_codes(points, stains, 0.01), theirs, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_ten_fits_are_the_same_to_the_bit(shared_data):
     pixels = stain_fits.tissue_pixels(picture(shared_data, FEW[0]))
     first, *others = (fit_vahadane(ColourHistogram.of(pixels)) for _ in range(10))

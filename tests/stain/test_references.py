@@ -49,6 +49,7 @@ def test_built_in_references_look_like_hematoxylin_and_eosin(name):
     assert (REFERENCES[name].swatches()[:, 0] == 240).all(), "glass"
 
 
+@pytest.mark.slow
 def test_both_parts_of_a_built_in_reference_tell_of_the_same_colours(shared_data):
     pixels = np.asarray(
         Image.open(shared_data / "tiles" / "histoqc_template1.png").convert("RGB")
@@ -75,6 +76,7 @@ def test_an_image_is_a_reference(tmp_path, mode):
     assert reference.lab_mean == expected.lab_mean
 
 
+@pytest.mark.slow
 def test_a_region_of_a_slide_is_a_reference(shared_data):
     path = shared_data / "wsi" / "CMU-1-Small-Region.svs"
     reference = load_reference(f"{path}@200,300,1224,1324")

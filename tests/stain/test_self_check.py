@@ -35,6 +35,7 @@ def named(comparisons):
     return {each.name: each for each in comparisons}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_all_ways_agree(method, pixels, tiles):
     normalizer = fit_normalizer(pixels, method=method)
@@ -45,6 +46,7 @@ def test_all_ways_agree(method, pixels, tiles):
             assert (each.largest, each.mean, each.share) == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_a_wrong_way_to_an_array_is_found(pixels, tiles):
     normalizer = fit_normalizer(pixels)
 
@@ -80,6 +82,7 @@ def test_a_batch_that_depends_on_its_neighbours_is_found(pixels, tiles):
     assert found.largest > 0
 
 
+@pytest.mark.slow
 def test_arithmetic_that_drifts_is_found(pixels, tiles):
     exact = fit_normalizer(pixels).colour_map
 

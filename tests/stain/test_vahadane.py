@@ -69,6 +69,7 @@ def test_no_random_start_leads_lower(penalty):
     assert ours <= least * (1 + 1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("penalty", [0.1, 0.01])
 @pytest.mark.parametrize(
     "name", ["torchstain_target.png", "histoqc_pen_red.png", "wsidicom_test_tile.png"]
@@ -82,6 +83,7 @@ def test_no_random_start_leads_lower_on_real_tissue(shared_data, name, penalty):
     assert ours <= best_of_random_starts(histogram, penalty, 6) * (1 + 1e-10)
 
 
+@pytest.mark.slow
 def test_ten_fits_are_the_same_to_the_bit():
     histogram = ColourHistogram.of(tissue(shape=(64, 64)))
     first, *rest = (fit_vahadane(histogram) for _ in range(10))
@@ -191,6 +193,7 @@ def test_pictures_without_two_stains_say_so(pixels):
     assert caught.value.remedy
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),

@@ -42,6 +42,7 @@ def test_nuclei_are_numbered_and_have_the_size_of_nuclei(tissue, seed):
     assert (areas * 0.25**2 < 400).all()  # µm²
 
 
+@pytest.mark.slow
 def test_a_field_has_the_same_nuclei_at_another_resolution():
     fine = np.median(
         [sizes(field_of(seed, mpp=0.25).labels, 0.25) for seed in range(6)]
@@ -70,6 +71,7 @@ def test_nuclei_hold_more_hematoxylin_than_what_is_around_them():
     assert np.std(more) > 0.05  # some pale, some dark
 
 
+@pytest.mark.slow
 def test_only_a_field_stained_brown_shows_dab_in_nuclei_and_no_eosin():
     brown = [field_of(seed, brown=True).amounts for seed in range(8)]
     pink = [field_of(seed, brown=False).amounts for seed in range(8)]

@@ -72,6 +72,7 @@ def test_levels_show_the_same_picture(slides):
     assert np.abs(small[1:] - mean[:-1]).mean() > 1.7 * off
 
 
+@pytest.mark.slow
 def test_the_same_seed_is_the_same_slide(folder, slides):
     again = write_slide(folder / "again.tif", size=SIZE, seed=5, scanner="aurora")
     first = slides["aurora"].path
@@ -79,6 +80,7 @@ def test_the_same_seed_is_the_same_slide(folder, slides):
     assert again.nuclei["x"].equals(load_truth(first).nuclei["x"])
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_slide(folder, truth):
     other = write_slide(folder / "other.tif", size=SIZE, seed=6)
     assert (other.class_map != truth.class_map).mean() > 0.1
@@ -99,6 +101,7 @@ def test_there_are_clearly_different_scanners():
         assert np.degrees(np.arccos(cosine.clip(-1, 1))).max() > 5, (one, two)
 
 
+@pytest.mark.slow
 def test_every_class_grows_somewhere(folder):
     seen = set()
     for seed in (5, 6, 11):

@@ -130,6 +130,7 @@ def _all_done(target, *arguments):
     return people
 
 
+@pytest.mark.slow
 def test_several_who_annotate_a_file_that_is_damaged_meanwhile_lose_nothing(tmp_path):
     path = tmp_path / "a.tif"
     write_tiff(path, tissue_like(), mpp=0.5)
@@ -149,6 +150,7 @@ def test_several_who_annotate_a_file_that_is_damaged_meanwhile_lose_nothing(tmp_
             assert {a.name for a in each} == names | {"first", "second"}
 
 
+@pytest.mark.slow
 def test_edits_whose_file_is_taken_away_by_another_process_can_be_opened(tmp_path):
     store = made_store(tmp_path, 500)
     here = InstanceEdits(store)

@@ -348,6 +348,7 @@ def test_a_tile_beside_the_slide_is_not_found(served, insider, place):
 # -- work that nobody waits for --------------------------------------------------
 
 
+@pytest.mark.slow
 def test_work_is_dropped_when_the_client_has_gone(monkeypatch):
     pool = handler.ThreadPoolExecutor(1)
     monkeypatch.setattr(handler, "_POOL", pool)

@@ -200,6 +200,7 @@ def test_closing_stops_the_thread():
     assert not reading_threads()
 
 
+@pytest.mark.slow
 def test_dropping_the_iterator_stops_the_thread():
     batches = read_batches(
         PlainSlide(), GRID, ((n, np.array([0])) for n in itertools.count())
@@ -210,6 +211,7 @@ def test_dropping_the_iterator_stops_the_thread():
     eventually(lambda: not reading_threads())
 
 
+@pytest.mark.slow
 def test_an_error_of_the_consumer_stops_the_thread():
     def consume():
         for _ in read_batches(PlainSlide(), GRID, chunks(6)):

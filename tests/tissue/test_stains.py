@@ -47,6 +47,7 @@ def test_ink_is_left_out_and_the_stain_beside_it_is_not(stain, ink):
     assert mask[marked & tissue].mean() < 0.4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stain", ["h-dab", "methyl-green", "trichrome-blue", "silver"])
 def test_a_made_slide_of_a_stain_is_found(tmp_path, stain):
     truth = write_slide(tmp_path / "a.tif", size=(2048, 2048), seed=3, stain=stain)
