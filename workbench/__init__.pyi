@@ -23,6 +23,7 @@ from .app.jupyter.notebook import Workbench
 from .area import Area
 from .errors import WorkbenchError
 from .export.dispatch import export_run
+from .export.features import export_features
 from .features.features import Features
 from .features.opening import open_features
 from .features.scores import TileScores
@@ -72,6 +73,7 @@ __all__ = [
     "app",
     "errors",
     "export",
+    "export_features",
     "export_run",
     "features",
     "find_model",

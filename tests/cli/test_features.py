@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import workbench as wb
 from feature_files import tiles, write_clam, write_stamp, write_trident
 from workbench.cli import main
 
@@ -49,3 +50,20 @@ def test_info_says_what_is_missing(tmp_path, run):
     assert run("info", path, "--tile-size-level0", 512).exit_code == 0
     path = write_stamp(tmp_path / "b.h5", *tiles(), unit="um", tile_size=256.0)
     assert "--slide SLIDE" in run("info", path).output
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [(["--to", "trident"], "b.h5"), (["--to", "parquet"], "b.parquet"), ([], "b.zarr")],
+)
+def test_convert_writes_other_layouts(tmp_path, run, words, name):
+    corners, vectors = tiles()
+    path = write_trident(tmp_path / "a.h5", corners, vectors)
+    out = tmp_path / "out" / (name if not words else "b")
+    said = run("convert", path, out, *words)
+    assert said.exit_code == 0, said.output
+    assert said.output.strip() == str(tmp_path / "out" / name)
+    again = wb.open_features(tmp_path / "out" / name)
+    assert np.asarray(again.vectors[:]).tobytes() == vectors.tobytes()
+    assert run("convert", path, tmp_path / "b.csv", "--to", "trident").exit_code == 2
+    assert run("convert", path, tmp_path / "b.csv").exit_code == 10

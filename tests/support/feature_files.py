@@ -7,7 +7,9 @@ import json
 import h5py
 import numpy as np
 import pandas as pd
+import shapely
 import torch
+import zarr
 
 SIDE = 512
 """Side of a tile in level-0 pixels."""
@@ -170,3 +172,30 @@ def _growing(file, name, values, rows):
         chunks=(rows, *values.shape[1:]),
         maxshape=(None, *values.shape[1:]),
     )
+
+
+def write_spatialdata_store(
+    path, corners, vectors, *, region="tiles", rows=None, **tables
+):
+    """Write as wsidata: shapes in GeoParquet, each table an AnnData on Zarr 3."""
+    root = zarr.open_group(path, mode="w", zarr_format=3)
+    root.attrs["tile_spec"] = {region: {"height": 256, "width": 256, "mpp": 0.5}}
+    root.attrs["slide_properties"] = {"shape": [2560, 3072], "mpp": 0.5}
+    root.create_group("shapes").create_group(region)
+    geometries = shapely.box(*corners.T, *(corners + SIDE).T)
+    shapes = pd.DataFrame({"tile_id": np.arange(len(corners))})
+    shapes["geometry"] = list(shapely.to_wkb(geometries))
+    shapes.to_parquet(path / "shapes" / region / "shapes.parquet")
+    for name, values in {"uni": vectors, **tables}.items():
+        table = root.create_group(f"tables/{name}_{region}")
+        keys = {"region_key": "library_id", "instance_key": "tile_id"}
+        table.attrs.update({"region": region, **keys})
+        table.create_array("X", data=np.asarray(values))
+        numbers = np.arange(len(values)) if rows is None else rows
+        table.create_group("obs").create_array("tile_id", data=numbers)
+        names = list(getattr(values, "columns", range(values.shape[1])))
+        var = table.create_group("var")
+        var.attrs["_index"] = "_index"
+        index = var.create_array("_index", shape=(len(names),), dtype="string")
+        index[:] = np.array([str(each) for each in names], object)
+    return path

@@ -9,7 +9,7 @@ import click
 
 SUFFIXES: Final = (
     *(".csv", ".geojson", ".geojson.gz", ".ome.tiff", ".ome.tif"),
-    *(".coco.json", ".parquet"),
+    *(".coco.json", ".parquet", ".h5", ".zarr"),
 )
 """Those that `export_run` writes, known without its writers."""
 
@@ -23,7 +23,7 @@ def command(run: Path, file: Path) -> None:
     Tile scores: .geojson and .geojson.gz (QuPath), .csv (columns of WSInfer),
     .ome.tiff (raster with its pixel size). Instances: .geojson (QuPath detections),
     .coco.json, .parquet (GeoParquet), .csv. Embeddings: .parquet (one vector per
-    tile).
+    tile), .h5 (TRIDENT), .zarr (SpatialData).
     """
     from workbench.export.dispatch import export_run  # noqa: PLC0415 - see LazyGroup
     from workbench.results.run import open_run  # noqa: PLC0415

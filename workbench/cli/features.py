@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from workbench.features.features import Features
     from workbench.slide.pixel_size import Mpp
+
+LAYOUTS: Final = {"trident": ".h5", "parquet": ".parquet", "spatialdata": ".zarr"}
+"""Suffix of each layout that can be written."""
 
 _FLAGS = (
     click.option("--slide", help="Slide of the tiles: checked, and needed for µm."),
@@ -88,6 +91,34 @@ def _extent(features: Features) -> dict[str, Any]:
     if notes:
         rows["Notes"] = " ".join(notes)
     return rows
+
+
+@command.command("convert")
+@_opening_flags
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    "layout",
+    type=click.Choice(list(LAYOUTS)),
+    help="Layout of OUT, whose suffix is added if it has none. Default: by suffix.",
+)
+def convert(file: Path, out: Path, layout: str | None, **options: Any) -> None:
+    """Write the features of FILE in the layout of another tool.
+
+    OUT ends in .h5 (TRIDENT, which CLAM and Patho-Bench read too), .parquet (a table),
+    or .zarr (SpatialData in the layout of wsidata and LazySlide).
+    """
+    from workbench.export.features import export_features  # noqa: PLC0415 - see LazyGroup
+
+    suffix = LAYOUTS.get(layout or "", out.suffix)
+    if layout and out.suffix != suffix:
+        if out.suffix:
+            message = f"'{out.name}' does not end in {suffix}"
+            raise click.BadParameter(message, param_hint="OUT")
+        out = out.with_suffix(suffix)
+    features = _open(file, **options)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    click.echo(export_features(features, out))
 
 
 def _open(file: Path, slide: str | None, mpp: Mpp | None, **options: Any) -> Features:

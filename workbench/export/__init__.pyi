@@ -1,16 +1,21 @@
 from .cells import Cells
 from .dispatch import EXPORTS, OBJECT_EXPORTS, VECTOR_EXPORTS, export_run
+from .features import FEATURE_EXPORTS, export_features, write_tile_table
 from .geojson import write_geojson
 from .instances import write_coco, write_detections, write_geoparquet, write_rows
 from .ometiff import write_ometiff
+from .spatialdata import write_spatialdata
+from .trident import write_trident
 from .vectors import write_parquet
 from .wsinfer_csv import write_csv
 
 __all__ = [
     "EXPORTS",
+    "FEATURE_EXPORTS",
     "OBJECT_EXPORTS",
     "VECTOR_EXPORTS",
     "Cells",
+    "export_features",
     "export_run",
     "write_coco",
     "write_csv",
@@ -20,4 +25,7 @@ __all__ = [
     "write_ometiff",
     "write_parquet",
     "write_rows",
+    "write_spatialdata",
+    "write_tile_table",
+    "write_trident",
 ]

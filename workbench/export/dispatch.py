@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from workbench.errors import RunError
+from workbench.export.features import complete_or_absent
 from workbench.export.geojson import write_geojson
 from workbench.export.instances import (
     write_coco,
@@ -14,8 +15,11 @@ from workbench.export.instances import (
     write_rows,
 )
 from workbench.export.ometiff import write_ometiff
+from workbench.export.spatialdata import write_spatialdata
+from workbench.export.trident import write_trident
 from workbench.export.vectors import write_parquet
 from workbench.export.wsinfer_csv import write_csv
+from workbench.features.formats.run import features_of
 
 if TYPE_CHECKING:
     import os
@@ -42,7 +46,9 @@ OBJECT_EXPORTS: Final[dict[str, Callable[[Run, Path], None]]] = {
 """Writers for runs of instances, in place of those of their density."""
 
 VECTOR_EXPORTS: Final[dict[str, Callable[[Run, Path], None]]] = {
+    ".h5": lambda run, path: write_trident(features_of(run), path),
     ".parquet": write_parquet,
+    ".zarr": lambda run, path: write_spatialdata(features_of(run), path),
 }
 """Writers for runs of embeddings, besides those of the vectors' lengths."""
 
@@ -76,7 +82,9 @@ def export_run(run: Run, path: str | os.PathLike[str]) -> Path:
 
         or, for a run of embeddings, in
 
-        - .parquet: one row a tile, with its vector.
+        - .parquet: one row a tile, with its vector,
+        - .h5: TRIDENT's layout,
+        - .zarr: SpatialData in the layout of wsidata.
 
     Returns
     -------
@@ -99,13 +107,10 @@ def export_run(run: Run, path: str | os.PathLike[str]) -> Path:
     if suffix is None:
         message = f"'{path.name}' has no suffix of an export format."
         raise RunError(message, f"Use one of: {', '.join(exports)}.")
-    part = path.with_name(f".part-{path.name}")
     try:
-        exports[suffix](run, part)
-        part.replace(path)
+        with complete_or_absent(path) as part:
+            exports[suffix](run, part)
     except OSError as error:
         message = f"'{path}' cannot be written: {error.strerror or error}."
         raise RunError(message, "Choose another place, or make room.") from error
-    finally:
-        part.unlink(missing_ok=True)
     return path

@@ -10,6 +10,7 @@ import numpy as np
 from workbench.errors import OutOfBoundsError
 from workbench.features.rows import NO_ROWS, groups_of
 from workbench.features.scores import TileScores
+from workbench.geometry import SLIDE_FRAME
 from workbench.markup import facts
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.features.rows import Rows
+    from workbench.geometry import FileFrame
 
 _TINY = 1e-12
 
@@ -61,6 +63,15 @@ class Features:
     mpp: float | None = None
     """Micrometres per pixel at which the encoder saw the tiles; None: not stored."""
 
+    slide_size: tuple[int, int] | None = None
+    """Width and height of the slide in stored pixels; None: not known."""
+
+    slide_mpp: float | None = None
+    """Micrometres per level-0 pixel of the slide; None: no slide was given."""
+
+    frame: FileFrame = SLIDE_FRAME
+    """Map between stored pixels, in which other tools count, and level-0 pixels."""
+
     attributes: Mapping[str, Any] = field(default_factory=dict)
     """All attributes of the file, unchanged."""
 
@@ -76,12 +87,16 @@ class Features:
         """Length of a vector; 0 if the file has no vectors."""
         return self.vectors.shape[1]
 
+    def stored_boxes(self) -> NDArray[np.float64]:
+        """Return the boxes in stored pixels of the slide, float64 (N, 4)."""
+        return self.frame.of_slide(self.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
+
     def finite(self) -> NDArray[np.bool_]:
         """Return whether all numbers of each vector are finite, bool (N,).
 
         All vectors are read, a group at a time.
         """
-        found = [np.isfinite(group).all(axis=1) for group in groups_of(self.vectors)]
+        found = [np.isfinite(group).all(axis=1) for _, group in groups_of(self.vectors)]
         return np.concatenate([np.empty(0, bool), *found])
 
     def nearest(self, x: float, y: float) -> int:
@@ -112,7 +127,7 @@ class Features:
             message = f"Tile {row} of '{self.path}' has no vector."
             raise OutOfBoundsError(message, f"It has {self.vectors.shape[0]} vectors.")
         (target,) = _unit(self.vectors[row : row + 1])
-        found = [_unit(group) @ target for group in groups_of(self.vectors)]
+        found = [_unit(group) @ target for _, group in groups_of(self.vectors)]
         cosines = np.concatenate(found).astype(np.float64)
         return TileScores(self.boxes, ("similarity",), cosines[:, None])
 

@@ -48,12 +48,15 @@ def place(
         If coordinates in micrometres meet a slide without a pixel size.
     """
     _require_one_length(stored)
+    boxes = np.empty((0, 4))
     if len(stored.corners):
         boxes = _boxes(stored, slide, tile_size_level0, unit)
-    else:
-        boxes = np.empty((0, 4))
+    frame, slide_size, slide_mpp = SLIDE_FRAME, stored.slide_size, None
     if slide is not None:
         _require_slide(stored, boxes, slide)
+        frame, slide_mpp = slide.frame, slide.mpp
+        width, height = frame.of_slide(np.array(slide.size)).round().astype(int)
+        slide_size = int(width), int(height)
     scores = None
     if stored.values is not None:
         scores = TileScores(boxes, stored.names, stored.values)
@@ -66,6 +69,9 @@ def place(
         slide_vector=stored.slide_vector,
         encoder=stored.encoder,
         mpp=stored.mpp,
+        slide_size=slide_size,
+        slide_mpp=slide_mpp,
+        frame=frame,
         attributes=stored.attributes,
         notes=tuple(_notes(stored)),
     )

@@ -34,7 +34,7 @@ NO_ROWS = np.empty((0, 0), np.float32)
 """The vectors of a file that has none."""
 
 
-def groups_of(rows: Rows) -> Iterator[NDArray[Any]]:
-    """Yield all rows in their order, a group at a time."""
+def groups_of(rows: Rows) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield all rows in their order, a group at a time, with the first row's number."""
     for start in range(0, rows.shape[0], GROUP):
-        yield np.asarray(rows[start : start + GROUP])
+        yield start, np.asarray(rows[start : start + GROUP])

@@ -8,6 +8,7 @@ from .live_instances import LiveInstanceLayer
 from .recoloured import DifferenceLayer, NormalizedLayer, difference_picture
 from .slide import SlideLayer, slide_pyramid
 from .stain import StainLayer
+from .tile_scores import TileScoresLayer
 from .tissue import TissueLayer
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Pyramid",
     "SlideLayer",
     "StainLayer",
+    "TileScoresLayer",
     "TissueLayer",
     "difference_picture",
     "draw_figure",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from workbench.features.placement import place
 from workbench.features.stored import StoredFeatures
 from workbench.results.run import open_run
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from workbench.features.features import Features
     from workbench.features.stored import Request
     from workbench.results.run import Run
     from workbench.tiling.grid import Grid
@@ -24,6 +26,11 @@ FORMAT: Final = "Slide Workbench run"
 def read(path: Path, _: Request) -> StoredFeatures:
     """Read a run folder."""
     return read_run(open_run(path))
+
+
+def features_of(run: Run) -> Features:
+    """Return the vectors or scores that a run has so far, as `open_features` does."""
+    return place(read_run(run), None)
 
 
 def read_run(run: Run) -> StoredFeatures:

@@ -62,18 +62,9 @@ def _read_table(
     region, key = str(table.attrs["region"]), str(table.attrs["instance_key"])
     corners, size, index = _shapes(path, region)
     rows = _rows(path, index, np.asarray(table["obs"][key][:]))
-    names = [str(each) for each in np.asarray(table["var"][_index(table["var"])][:])]
-    data = table["X"]
-    if not isinstance(data, zarr.Array):
-        reason = f"'X' of '{name}' is a {data.attrs.get(_ENCODING)}, not an array"
-        raise FeaturesError(path, reason, "Store it dense.")
     spec = (root.attrs.get("tile_spec") or {}).get(region) or {}
-    scored = bool(names) and not all(each.isdigit() for each in names)
-    content: dict[str, Any] = (
-        {"names": tuple(names), "values": np.asarray(data[:], np.float64)}
-        if scored
-        else {"vectors": data}
-    )
+    properties = dict(root.attrs.get("slide_properties") or {})
+    height, width = properties.get("shape") or (0, 0)
     return StoredFeatures(
         path=path,
         format=FORMAT,
@@ -81,16 +72,22 @@ def _read_table(
         size=size[rows],
         encoder=name,
         mpp=spec.get("mpp"),
-        attributes={
-            "tile_spec": spec,
-            **dict(root.attrs.get("slide_properties") or {}),
-        },
-        **content,
+        slide_size=(width, height) if width else None,
+        attributes={"tile_spec": spec, **properties},
+        **_content(path, table, name),
     )
 
 
-def _index(frame: zarr.Group) -> str:
-    return str(frame.attrs.get("_index", "_index"))
+def _content(path: Path, table: zarr.Group, name: str) -> dict[str, Any]:
+    """Return vectors, or scores if the variables of the table have names."""
+    data, var = table["X"], table["var"]
+    if not isinstance(data, zarr.Array):
+        reason = f"'X' of '{name}' is a {data.attrs.get(_ENCODING)}, not an array"
+        raise FeaturesError(path, reason, "Store it dense.")
+    names = [str(each) for each in var[var.attrs.get("_index", "_index")][:]]
+    if all(each.isdigit() for each in names):
+        return {"vectors": data}
+    return {"names": tuple(names), "values": np.asarray(data[:], np.float64)}
 
 
 def _shapes(
@@ -106,6 +103,8 @@ def _shapes(
     index = np.arange(len(bounds))
     if described and isinstance(described[0], str):
         index = np.asarray(table.column(described[0]).to_numpy())
+    elif described:
+        index = described[0]["start"] + index * described[0]["step"]
     return bounds[:, :2], bounds[:, 2:] - bounds[:, :2], index
 
 

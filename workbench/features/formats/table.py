@@ -6,13 +6,13 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
 from workbench.errors import FeaturesError
 from workbench.features.columns import from_columns
+from workbench.features.parquet_rows import ParquetRows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,59 +22,38 @@ if TYPE_CHECKING:
     from workbench.features.stored import Request, StoredFeatures
 
 VECTOR: Final = "vector"
-"""Column of vectors: lists of numbers of one length."""
+"""Column of vectors: lists of numbers of one length, in Parquet."""
 
 
 def read(path: Path, _: Request) -> StoredFeatures:
-    """Read coordinates, scores and the column of vectors."""
+    """Read coordinates and scores; vectors are read when they are used."""
     try:
-        table, layout = _table(path)
+        if path.suffix.lower() == ".csv":
+            return from_columns(
+                path, "table (CSV)", _flat(pyarrow.csv.read_csv(path)), {}
+            )
+        schema = pq.read_schema(path)
+        plain = [each.name for each in schema if not pa.types.is_nested(each.type)]
+        columns = _flat(pq.read_table(path, columns=plain))
     except (OSError, pa.ArrowException) as error:
         reason = f"it is damaged or was not written completely ({error})"
         raise FeaturesError(path, reason) from error
-    facts = _metadata(table)
-    columns = {
-        name: _plain(table.column(name))
-        for name in table.column_names
-        if not pa.types.is_nested(table.schema.field(name).type)
-    }
-    stored = from_columns(path, layout, columns, facts)
-    if VECTOR in table.column_names:
-        stored = replace(stored, vectors=_vectors(path, table.column(VECTOR)))
+    facts = _metadata(schema)
+    stored = from_columns(path, "table (Parquet)", columns, facts)
+    if VECTOR in schema.names:
+        stored = replace(stored, vectors=ParquetRows(path, VECTOR))
     return replace(stored, encoder=str(facts.get("model", "")), mpp=facts.get("mpp"))
 
 
-def _table(path: Path) -> tuple[pa.Table, str]:
-    if path.suffix.lower() == ".parquet":
-        return pq.read_table(path, memory_map=True), "table (Parquet)"
-    return pyarrow.csv.read_csv(path), "table (CSV)"
+def _flat(table: pa.Table) -> dict[str, NDArray[Any]]:
+    """Return the columns of a table as arrays."""
+    return {name: table.column(name).to_numpy() for name in table.column_names}
 
 
-def _plain(column: pa.ChunkedArray) -> NDArray[Any]:
-    return np.asarray(column.to_numpy())
-
-
-def _vectors(path: Path, column: pa.ChunkedArray) -> NDArray[Any]:
-    """Return a column of lists of one length as an array (N, D)."""
-    if not pa.types.is_fixed_size_list(column.type):
-        lengths = pa.compute.unique(pa.compute.list_value_length(column)).to_pylist()
-        if len(lengths) > 1 or not pa.types.is_list(column.type):
-            raise FeaturesError(path, "its vectors differ in length or are no lists")
-        column = column.cast(pa.list_(column.type.value_type, (lengths or [0])[0]))
-    if column.null_count:
-        raise FeaturesError(path, f"{column.null_count:,} of its vectors are missing")
-    size = column.type.list_size
-    parts = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
-    return np.concatenate(
-        [np.empty(0, parts[0].dtype if parts else float), *parts]
-    ).reshape(-1, size)
-
-
-def _metadata(table: pa.Table) -> dict[str, Any]:
+def _metadata(schema: pa.Schema) -> dict[str, Any]:
     """Return the metadata that our export writes."""
-    stored = (table.schema.metadata or {}).get(b"workbench", b"{}")
     try:
-        found = json.loads(stored)
+        found = json.loads((schema.metadata or {}).get(b"workbench", b"{}"))
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -1,0 +1,215 @@
+"""Scores of boxes over a slide: the value of a tile lies where the tool meant it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import workbench as wb
+from feature_files import (
+    SIDE,
+    STAMP_2_1,
+    write_atlaspatch,
+    write_attention,
+    write_clam,
+    write_clam_coordinates,
+    write_slide2vec,
+    write_spatialdata_store,
+    write_stamp,
+    write_table,
+    write_trident,
+)
+from stained_slide import write_stained
+from workbench.layers import HeatmapStyle, TileScoresLayer, overlay_pyramid
+
+CORNERS = np.array([(100, 40), (1111, 707), (2000, 1900), (400, 1300)])
+"""Tiles that do not overlap and are on no grid."""
+
+VALUES = np.array([0.1, 0.9, 0.5, 0.3], np.float32)
+VECTORS = np.stack([VALUES, 1 - VALUES], axis=1)
+
+
+@pytest.fixture(scope="module")
+def slide(tmp_path_factory):
+    path = tmp_path_factory.mktemp("slides") / "slide.tiff"
+    with wb.open_slide(write_stained(path)) as opened:
+        yield opened
+
+
+def attention(folder, slide):
+    path = write_attention(folder / "a_blockmap.h5", CORNERS, VALUES[None])
+    return wb.open_features(path, slide, tile_size_level0=SIDE)
+
+
+def table(folder, slide):
+    path = write_table(folder / "a.csv", CORNERS, VALUES)
+    return wb.open_features(path, slide, unit="px")
+
+
+def trident(folder, slide):
+    return wb.open_features(write_trident(folder / "a.h5", CORNERS, VECTORS), slide)
+
+
+def trident_pt(folder, slide):
+    (folder / "patches").mkdir()
+    write_trident(folder / "patches" / "a_patches.h5", CORNERS)
+    torch.save(torch.from_numpy(VECTORS), folder / "a.pt")
+    return wb.open_features(folder / "a.pt", slide)
+
+
+def clam(folder, slide):
+    (folder / "patches").mkdir()
+    (folder / "h5_files").mkdir()
+    write_clam_coordinates(folder / "patches" / "a.h5", CORNERS)
+    path = write_clam(folder / "h5_files" / "a.h5", CORNERS, VECTORS)
+    return wb.open_features(path, slide)
+
+
+def stamp(folder, slide):
+    um = (CORNERS * slide.mpp).astype(np.float32)
+    path = write_stamp(folder / "a.h5", um, VECTORS.astype(np.float16), **STAMP_2_1)
+    return wb.open_features(path, slide)
+
+
+def atlaspatch(folder, slide):
+    path = write_atlaspatch(folder / "a.h5", CORNERS, uni=VECTORS)
+    return wb.open_features(path, slide)
+
+
+def slide2vec(folder, slide):
+    return wb.open_features(write_slide2vec(folder, CORNERS, VECTORS), slide)
+
+
+def spatialdata(folder, slide):
+    path = write_spatialdata_store(folder / "a.zarr", CORNERS, VECTORS)
+    return wb.open_features(path, slide)
+
+
+def scores_of(features):
+    """Return the scores of a file, or the first number of its vectors."""
+    if features.scores is not None:
+        return features.scores
+    values = np.asarray(features.vectors[:], np.float64)[:, :1]
+    return wb.TileScores(features.boxes, ("first",), values)
+
+
+def shades(layer, z, x, y):
+    """Return the colours of a tile, uint8 (H, W, 4): RGB and opacity."""
+    tile = layer.tile(z, x, y)
+    if tile is None:
+        return np.zeros((layer.pyramid.tile_px,) * 2 + (4,), np.uint8)
+    bgra = cv2.imdecode(np.frombuffer(tile.data, np.uint8), cv2.IMREAD_UNCHANGED)
+    return bgra[..., [2, 1, 0, 3]]
+
+
+READERS = [
+    *(attention, table, trident, trident_pt, clam),
+    *(stamp, atlaspatch, slide2vec, spatialdata),
+]
+
+
+@pytest.mark.parametrize("read", READERS, ids=lambda each: each.__name__)
+def test_each_pixel_has_the_colour_of_the_tile_that_the_tool_meant(
+    tmp_path, slide, read
+):
+    scores = scores_of(read(tmp_path, slide))
+    layer = TileScoresLayer(
+        scores, overlay_pyramid(slide.size), style=HeatmapStyle("grey", 0, 1)
+    )
+    side = layer.pyramid.tile_px
+    for z in range(layer.pyramid.max_zoom + 1):
+        scale = layer.pyramid.downsample(z)
+        rows, columns = layer.pyramid.shape(z)
+        drawn = np.block(
+            [
+                [
+                    [shades(layer, z, x, y)[..., i] for x in range(columns)]
+                    for y in range(rows)
+                ]
+                for i in (0, 3)
+            ]
+        ).reshape(2, rows * side, columns * side)
+        at = (np.arange(max(rows, columns) * side) + 0.5) * scale
+        expected = np.full(drawn.shape[1:], np.nan)
+        for (x, y), value in zip(CORNERS, VALUES, strict=True):
+            inside_y = (at >= y) & (at < y + SIDE)
+            inside_x = (at >= x) & (at < x + SIDE)
+            area = np.ix_(inside_y[: rows * side], inside_x[: columns * side])
+            expected[area] = value
+        np.testing.assert_array_equal(drawn[1] > 0, ~np.isnan(expected))
+        shown = drawn[0][drawn[1] > 0] / 255
+        assert np.abs(shown - expected[~np.isnan(expected)]).max() < 1 / 250
+
+
+def overlapping():
+    boxes = np.array([(0, 0, 300, 300), (200, 0, 500, 300), (200, 0, 500, 300)], float)
+    return wb.TileScores(boxes, ("a",), np.array([[0.0], [0.6], [np.nan]]))
+
+
+@pytest.mark.parametrize(("summary", "expected"), [("mean", 0.3), ("highest", 0.6)])
+def test_tiles_that_overlap_are_summarized(summary, expected):
+    style = HeatmapStyle(summary=summary)
+    layer = TileScoresLayer(overlapping(), overlay_pyramid((1024, 1024)), style=style)
+    drawn = layer.values(layer.pyramid.max_zoom, 0, 0)
+    assert drawn[100, 250] == pytest.approx(expected)
+    assert layer.value_at(250, 100) == pytest.approx(expected)
+    assert (drawn[100, 100], drawn[100, 400]) == pytest.approx((0, 0.6))
+    assert np.isnan(drawn[400, 100])
+    assert layer.value_at(100, 400) is None
+    assert layer.value_at(-1, 0) is None
+
+
+@pytest.mark.parametrize("summary", ["mean", "highest"])
+def test_no_tile_vanishes_where_many_lie_under_a_pixel(summary):
+    rng = np.random.default_rng(0)
+    corners = rng.integers(0, 60_000, (3000, 2))
+    values = rng.random((3000, 1))
+    boxes = np.hstack([corners, corners + 20]).astype(np.float64)
+    scores = wb.TileScores(boxes, ("a",), values)
+    style = HeatmapStyle(summary=summary)
+    layer = TileScoresLayer(scores, overlay_pyramid((60_000, 60_000)), style=style)
+    drawn = layer.values(0, 0, 0)
+    scale = layer.pyramid.downsample(0)
+    pixels = ((corners + 10) // scale).T
+    merge = np.maximum if summary == "highest" else np.add
+    total, count = np.zeros((2, *drawn.shape))
+    merge.at(total, (pixels[1], pixels[0]), values[:, 0])
+    np.add.at(count, (pixels[1], pixels[0]), 1)
+    expected = total / np.maximum(count, 1) if summary == "mean" else total
+    shown = count > 0
+    np.testing.assert_array_equal(np.isfinite(drawn), shown)
+    np.testing.assert_allclose(drawn[shown], expected[shown], rtol=1e-6)
+
+
+def test_attention_is_cold_all_over_unless_it_is_ranked():
+    boxes = np.array([(x, 0, x + 64, 64) for x in range(0, 6400, 64)], float)
+    raw = wb.TileScores(boxes, ("attention",), np.geomspace(1e-9, 1, 100)[:, None])
+    pyramid = overlay_pyramid((6400, 64))
+    cold = TileScoresLayer(raw, pyramid)
+    ranked = TileScoresLayer(raw.percentiles(), pyramid)
+    assert (cold.style.low, cold.style.high) == (1e-9, 1.0)
+    assert ranked.legend.unit == "percentile"
+    assert [ranked.legend.ramp[i][0] for i in (0, -1)] == [0, 100]
+
+    def hot(layer):
+        drawn = layer.values(0, 0, 0)
+        middle = (layer.style.low + layer.style.high) / 2
+        return (drawn[np.isfinite(drawn)] > middle).mean()
+
+    assert hot(cold) < 0.1
+    assert hot(ranked) == pytest.approx(0.5, abs=0.05)
+
+
+def test_values_that_are_all_equal_or_missing_are_drawn_or_not():
+    boxes = np.array([(0, 0, 64, 64.0)])
+    pyramid = overlay_pyramid((64, 64))
+    same = TileScoresLayer(wb.TileScores(boxes, ("a",), np.ones((1, 1))), pyramid)
+    assert same.tile(0, 0, 0) is not None
+    none = wb.TileScores(boxes, ("a",), np.full((1, 1), np.nan))
+    assert TileScoresLayer(none, pyramid).tile(0, 0, 0) is None
+    empty = wb.TileScores(np.empty((0, 4)), ("a",), np.empty((0, 1)))
+    assert TileScoresLayer(empty, pyramid).tile(0, 0, 0) is None
+    with pytest.raises(wb.errors.OutOfBoundsError, match="They have: a"):
+        TileScoresLayer(empty, pyramid, channel="b")

@@ -1,0 +1,66 @@
+"""Compiled drawing of boxes with values, which may overlap, on the pixels of a tile."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numba
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@numba.njit(nogil=True, cache=True)
+def draw_boxes(
+    frame: tuple[float, float, float, int],
+    boxes: NDArray[np.float64],
+    values: NDArray[np.float64],
+    highest: bool,  # noqa: FBT001 - compiled code takes no keywords
+) -> NDArray[np.float32]:
+    """Return the value of each pixel; NaN where there is no box.
+
+    A pixel belongs to the boxes that contain its centre; a box that contains no centre
+    belongs to the pixel of its own centre, so that none vanishes at low zoom.
+
+    Parameters
+    ----------
+    frame : tuple
+        x and y of the first pixel and side of a pixel, in level-0 pixels; number of
+        pixels along each side.
+    boxes : float64 (N, 4)
+        x0, y0, x1, y1 in level-0 pixels.
+    values : float64 (N,)
+        NaN: the box is not drawn.
+    highest : bool
+        Take the highest value of the boxes of a pixel, not their mean.
+    """
+    left, top, scale, side = frame
+    total = np.zeros((side, side), np.float64)
+    count = np.zeros((side, side), np.int32)
+    for i in range(len(boxes)):
+        value, box = values[i], boxes[i]
+        if math.isnan(value):
+            continue
+        first, last = _pixels((box[0] - left) / scale, (box[2] - left) / scale, side)
+        upper, lower = _pixels((box[1] - top) / scale, (box[3] - top) / scale, side)
+        for row in range(upper, lower):
+            for column in range(first, last):
+                if not highest:
+                    total[row, column] += value
+                    count[row, column] += 1
+                elif count[row, column] == 0 or value > total[row, column]:
+                    total[row, column] = value
+                    count[row, column] = 1
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+
+
+@numba.njit(nogil=True, cache=True)
+def _pixels(low: float, high: float, side: int) -> tuple[int, int]:
+    """Return the pixels of a stretch along an axis, within the tile: first, end."""
+    first, end = math.ceil(low - 0.5), math.ceil(high - 0.5)
+    if end <= first:
+        first = math.floor((low + high) / 2)
+        end = first + 1
+    return max(0, first), min(side, end)
