@@ -66,6 +66,54 @@ def test_keys_for_a_field_are_not_taken(viewer):
     assert viewer.state()["view"] == before
 
 
+def test_keys_act_wherever_the_focus_is(viewer):
+    viewer.go(3050.0, 2090.0, 1.0)
+    # After a click outside the viewer; a key of a slider or a button stays there.
+    viewer.page.locator(".said").click()
+    viewer.page.keyboard.press("4")
+    viewer.wait_for(lambda s: s["view"]["downsample"] == 2.0)
+    slider = viewer.page.locator(".noUi-handle")
+    slider.focus()
+    viewer.page.keyboard.press("ArrowRight")
+    viewer.page.keyboard.press("3")
+    state = viewer.wait_for(lambda s: s["view"]["downsample"] == 4.0)
+    assert state["view"]["x"] == 3050
+    assert slider.get_attribute("aria-valuenow") == "1.0"
+
+
+def test_a_sheet_lists_the_keys_and_closes(viewer):
+    before = viewer.go(3050.0, 2090.0, 2.0)["view"]
+    viewer.page.locator(".said").click()
+    viewer.page.keyboard.press("?")
+    sheet = viewer.page.get_by_role("dialog", name="Keys and mouse")
+    sheet.wait_for()
+    row = sheet.get_by_role("row", name="Fit the whole slide")
+    assert row.locator("kbd").all_inner_texts() == ["0"]
+    zoom = sheet.get_by_role("row", name="Zoom in").inner_text()
+    assert "Wheel, double click" in zoom
+    for key in ["0", "Tab", "Tab", "Tab"]:  # the page below takes no key, and no focus
+        viewer.page.keyboard.press(key)
+    focused = "probe.stage().getRootNode().activeElement"
+    inside = f"{focused} ? {focused}.closest('dialog') !== null : true"
+    assert viewer.page.evaluate(f"() => {inside}")
+    viewer.page.keyboard.press("Escape")
+    sheet.wait_for(state="hidden")
+    assert viewer.state()["view"] == before
+
+
+def test_a_double_click_zooms_in_where_the_pointer_is(viewer):
+    viewer.go(3050.0, 2090.0, 2.0)
+    viewer.page.mouse.dblclick(*viewer.watched.screen(2900, 2000))
+    state = viewer.wait_for(lambda s: s["view"]["downsample"] == 1.0)
+    assert state["view"]["x"] == pytest.approx(2975, abs=1)
+    assert state["view"]["y"] == pytest.approx(2045, abs=1)
+    press(viewer, "Measure an area")
+    viewer.page.mouse.dblclick(*viewer.watched.screen(2900, 2000))
+    viewer.page.keyboard.press("Escape")
+    viewer.page.keyboard.press("Escape")
+    assert viewer.state()["view"] == state["view"]
+
+
 def test_a_place_is_gone_to_in_pixels_or_micrometres(viewer):
     viewer.go(3050.0, 2090.0, 2.0)
     field = viewer.page.get_by_label("Place to go to")

@@ -197,7 +197,7 @@ class Session(pn.viewable.Viewer):
     def _show_slide(self) -> None:
         slide = self.slides.slide
         old = self.viewer
-        viewer = Viewer(slide, on_error=self._tile_failed)
+        viewer = Viewer(slide, on_error=self._tile_failed, keys="page")
         for part in self._attached:
             part.attach(viewer)
         self.viewer = viewer

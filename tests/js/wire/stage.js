@@ -18,6 +18,7 @@ export const initial = {
   "mode": "pan",
   "turn": 0,
   "mirrored": false,
+  "keys": "stage",
   "swipe": null,
   "lock": "",
   "annotations": "",

@@ -25,7 +25,7 @@ slide = open_slide(os.environ["SLIDE"])
 values = np.full((35, 49), np.nan, np.float32)
 values[17, 25] = 1.0  # level-0 x 3087.5 to 3211, y 2099.5 to 2223
 run = SimpleNamespace(heatmap=Heatmap(values[None], ("tumour",), CELL))
-viewer = Viewer(slide)
+viewer = Viewer(slide, keys="page")
 viewer.add_layer(SlideLayer(slide))
 style = HeatmapStyle(colormap="#00c800")
 heat = viewer.add_layer(HeatmapLayer(run, viewer.layers[0].layer.pyramid, style=style))
@@ -106,4 +106,6 @@ def obey(event):
 
 order.param.watch(obey, "value")
 viewer.param.watch(tell, ["view", "viewport", "selection", "tap", "turn", "mirrored"])
-pn.Column(pn.Row(order, said, height=60), viewer, sizing_mode="stretch_both").servable()
+slider = pn.widgets.IntSlider(end=9, width=100)
+head = pn.Row(order, said, slider, height=60)
+pn.Column(head, viewer, sizing_mode="stretch_both").servable()

@@ -1,4 +1,43 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: c7d7fa0424b7d14b628b1bc5a77cd027084e044926040378cb2d0becd34ad239
+// Made by "make bundles"; change the modules instead. sha256 of them: e52c85364dfcbf15f8af4bf6cd285149b6d1f01568eb9349ec482cf96e1fc239
+// workbench/app/viewer/browser/actions.js
+var GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page"];
+var SHOWN = {
+  ArrowLeft: "←",
+  ArrowRight: "→",
+  ArrowUp: "↑",
+  ArrowDown: "↓",
+  Escape: "Esc",
+  "-": "−"
+};
+function keyOf({ key, ctrlKey, metaKey, altKey, shiftKey }) {
+  if (altKey) return "";
+  const name = key.length === 1 ? key.toLowerCase() : key;
+  const shift = shiftKey && (key.length > 1 || ctrlKey || metaKey) ? "Shift+" : "";
+  return `${ctrlKey || metaKey ? "Ctrl+" : ""}${shift}${name}`;
+}
+function keyText(key) {
+  return key.split(/(?<=.)\+/).map((part) => SHOWN[part] ?? (part.length === 1 ? part.toUpperCase() : part)).join("+");
+}
+var Actions = class {
+  /** @type {Action[]} */
+  all = [];
+  /** @param {Action[]} actions */
+  add(...actions) {
+    this.all.push(...actions);
+  }
+  /**
+   * Those that a key means now.
+   * @param {string} key
+   */
+  meant(key) {
+    return this.all.filter(({ keys: keys2, act, reason }) => act && keys2?.includes(key) && !reason?.());
+  }
+  /** By headings, each with its actions; headings without any are left out. */
+  get grouped() {
+    return GROUPS.map((group) => ({ group, actions: this.all.filter((each) => each.group === group) })).filter(({ actions }) => actions.length);
+  }
+};
+
 // workbench/app/viewer/browser/dom.js
 function contextOf(canvas) {
   const context = canvas.getContext("2d");
@@ -1161,6 +1200,7 @@ var STROKES = {
   freehand: "M4 15c2-7 5-9 7-7s-3 7-1 9 5-1 6-4 3-3 4-1",
   line: "M4 20L20 4M2.5 18.500l3 3M18.500 2.500l3 3",
   point: "M12 21s-6-6.500-6-11a6 6 0 0 1 12 0c0 4.500-6 11-6 11zM12 10h0",
+  help: "M9 9.500a3 3 0 1 1 4.500 2.600c-1 .6-1.500 1.200-1.500 2.400M12 18h0",
   undo: "M9 5L4 10l5 5M4 10h9a6 6 0 0 1 0 10h-2",
   redo: "M15 5l5 5-5 5M20 10h-9a6 6 0 0 0 0 10h2"
 };
@@ -1173,47 +1213,45 @@ function icon(name) {
   return drawing;
 }
 function button(bar, { label, act, text = "", picture }) {
-  const made = bar.appendChild(document.createElement("button"));
-  made.type = "button";
-  made.title = label;
-  if (picture) made.setAttribute("aria-label", label.split(" (")[0]);
-  made.append(picture ? icon(picture) : text);
-  made.addEventListener("click", act);
-  return made;
+  const made2 = bar.appendChild(document.createElement("button"));
+  made2.type = "button";
+  made2.title = label;
+  if (picture) made2.setAttribute("aria-label", label.split(" (")[0]);
+  made2.append(picture ? icon(picture) : text);
+  made2.addEventListener("click", act);
+  return made2;
 }
 
 // workbench/app/viewer/browser/annotations.js
 function keys(stage, canvas) {
   const { model } = stage;
-  stage.onKey("Escape", () => {
+  const group = "Annotate";
+  const reason = () => model.markable ? "" : NOT_HERE;
+  const idle = () => {
+    const busy = model.annotation_tool || model.annotation_chosen || model.instances_chosen;
+    return busy ? "" : "Nothing is selected or being drawn";
+  };
+  const leave = () => {
     if (canvas.pencil.cancel()) return;
     if (model.annotation_tool) model.annotation_tool = "";
     else model.annotation_chosen = "";
-  });
-  stage.onKey("Enter", () => canvas.pencil.end());
+  };
   const remove = () => {
     if (canvas.pencil.tool?.busy) canvas.pencil.back();
     else if (canvas.handles) {
       if (!canvas.handles.mark.locked) canvas.tell({ do: "delete", id: canvas.chosen });
     } else if (model.instances_chosen) canvas.tell({ do: "delete instances" });
   };
-  stage.onKey("Delete", remove);
-  stage.onKey("Backspace", remove);
-  const undo = (event) => {
-    const key = event.key.toLowerCase();
-    if (!(event.ctrlKey || event.metaKey) || key !== "z" && key !== "y" || isText(event.composedPath()[0])) return;
-    if (!model.markable || event.defaultPrevented) return;
-    event.preventDefault();
-    canvas.tell({ do: key === "y" || event.shiftKey ? "redo" : "undo" });
-  };
-  document.addEventListener("keydown", undo);
-  stage.onClose(() => document.removeEventListener("keydown", undo));
+  stage.actions.add(
+    { label: "Put the tool down, or deselect", group, keys: ["Escape"], act: leave, reason: idle, unlisted: true },
+    { label: "Finish the outline", group, keys: ["Enter"], mouse: "Double click", act: () => canvas.pencil.end(), reason: idle, unlisted: true },
+    { label: "Delete what is selected", group, keys: ["Delete", "Backspace"], act: remove, reason: idle },
+    { label: "Undo", group, keys: ["Ctrl+z"], act: () => canvas.tell({ do: "undo" }), reason, everywhere: true },
+    { label: "Redo", group, keys: ["Ctrl+y", "Ctrl+Shift+z"], act: () => canvas.tell({ do: "redo" }), reason, everywhere: true },
+    { label: "Take a corner out", group, mouse: "Double click on it" }
+  );
 }
-function isText(element) {
-  if (!(element instanceof Element) || !element.matches("input, textarea, [contenteditable]")) return false;
-  return !(element instanceof HTMLInputElement && NO_TEXT.includes(element.type));
-}
-var NO_TEXT = ["button", "checkbox", "radio", "range", "file", "submit"];
+var NOT_HERE = "Annotations of this slide are not saved here";
 var LABELS = {
   box: ["Mark a box", "square"],
   polygon: ["Mark a polygon", "polygon"],
@@ -1223,7 +1261,7 @@ var LABELS = {
 };
 function tools(stage, canvas) {
   const { model } = stage;
-  const made = /* @__PURE__ */ new Map();
+  const made2 = /* @__PURE__ */ new Map();
   for (const [key, [label, picture]] of Object.entries(LABELS)) {
     const name = (
       /** @type {ToolName} */
@@ -1232,7 +1270,8 @@ function tools(stage, canvas) {
     const act = () => {
       model.annotation_tool = model.annotation_tool === name ? "" : name;
     };
-    made.set(name, button(canvas.bar, { label, picture, act }));
+    made2.set(name, button(canvas.bar, { label, picture, act }));
+    stage.actions.add({ label, group: "Annotate", act, reason: () => model.markable ? "" : NOT_HERE });
   }
   const undo = button(canvas.bar, { label: "Undo (Ctrl+Z)", picture: "undo", act: () => canvas.tell({ do: "undo" }) });
   const redo = button(canvas.bar, { label: "Redo (Ctrl+Y)", picture: "redo", act: () => canvas.tell({ do: "redo" }) });
@@ -1242,7 +1281,7 @@ function tools(stage, canvas) {
   stage.watch("annotation_tool", () => {
     const tool = model.annotation_tool;
     stage.element.dataset.tool = tool;
-    for (const [name, each] of made) each.setAttribute("aria-pressed", String(name === tool));
+    for (const [name, each] of made2) each.setAttribute("aria-pressed", String(name === tool));
     canvas.pencil.take(tool);
     if (tool) stage.switch.use("mark");
     else if (stage.switch.active === "mark") stage.switch.use("pan");
@@ -1566,31 +1605,147 @@ function lock(stage) {
   stage.onClose(() => lockTo("", camera, 1));
 }
 
+// workbench/app/viewer/browser/key_focus.js
+var TEXT = "textarea, select, [contenteditable], input:not([type=button], [type=checkbox], [type=radio], [type=range], [type=file], [type=submit], [type=color])";
+var APART = "dialog, [role=dialog], [role=alertdialog], [role=menu], [role=menubar], .MuiModal-root";
+var ARROWS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"];
+var PRESS = ["Enter", " "];
+var USERS = [
+  ["input[type=range], [role=slider], [role=spinbutton]", ARROWS],
+  ["input[type=radio], [role=radio], [role=tab], [role=tablist]", [...ARROWS, ...PRESS]],
+  ["[role=listbox], [role=combobox], [role=grid], [role=tree], .tabulator", [...ARROWS, ...PRESS]],
+  ["button, summary, a[href], input, [role=button], [role=checkbox], [role=switch]", PRESS],
+  [".MuiChip-deletable", ["Delete", "Backspace"]]
+];
+function isText(path) {
+  return path.some((each) => matches(each, TEXT));
+}
+function isTaken(key, path) {
+  if (isText(path) || path.some((each) => matches(each, APART))) return true;
+  return USERS.some(([selector, keys2]) => keys2.includes(key) && path.some((each) => matches(each, selector)));
+}
+function matches(element, selector) {
+  const { matches: is } = (
+    /** @type {Partial<Element>} */
+    element
+  );
+  return typeof is === "function" && is.call(element, selector);
+}
+
+// workbench/app/viewer/browser/used_stage.js
+var page = window.workbenchStages ??= { all: /* @__PURE__ */ new Set(), used: null };
+function usedStage(stage) {
+  page.all.add(stage);
+  const use = () => {
+    if (!stage.closed) page.used = stage;
+  };
+  stage.element.addEventListener("pointermove", use, { capture: true });
+  stage.element.addEventListener("pointerdown", use, { capture: true });
+  stage.element.addEventListener("focusin", use);
+  stage.onClose(() => {
+    page.all.delete(stage);
+    if (page.used === stage) page.used = null;
+  });
+}
+function isUsed(stage) {
+  return stage === (page.used ?? page.all.values().next().value);
+}
+
 // workbench/app/viewer/browser/keyboard.js
 var PAN_STEP = 0.25;
+var CLOSER = 0.5;
+function meant(stage, event) {
+  const path = event.composedPath();
+  const key = keyOf(event);
+  const isHere = path.includes(stage.element);
+  const used = isHere || stage.model.keys === "page" && isUsed(stage);
+  const actions = stage.actions.meant(key).filter(({ everywhere }) => used || everywhere);
+  return (key.startsWith("Ctrl+") ? isText(path) : isTaken(key, path)) ? [] : actions;
+}
+function listen(stage) {
+  const press = (event) => {
+    if (event.defaultPrevented || stage.closed) return;
+    const actions = meant(stage, event);
+    if (actions.length) event.preventDefault();
+    for (const { act } of actions) act?.(event);
+  };
+  document.addEventListener("keydown", press);
+  stage.onClose(() => document.removeEventListener("keydown", press));
+}
+function doubleClick(stage) {
+  stage.element.addEventListener("dblclick", (event) => {
+    const { place: place2 } = stage.camera;
+    if (event.defaultPrevented || !place2 || stage.switch.active !== "pan" || !event.composedPath().includes(stage.plot.el)) return;
+    event.preventDefault();
+    const [x, y] = stage.toSlide(event.clientX, event.clientY);
+    stage.camera.go({ x: x + (place2.x - x) * CLOSER, y: y + (place2.y - y) * CLOSER, downsample: place2.downsample * CLOSER });
+  }, { capture: true });
+}
 function keyboard(stage) {
-  const { camera } = stage;
-  const pan = (right, down) => () => {
-    camera.pan(...stage.turn.onFigure(right, down));
+  const { camera, actions } = stage;
+  const view = (label, keys2, act, mouse = "") => {
+    actions.add({ label, group: "View", keys: keys2, act, mouse });
   };
-  const zoom = (factor) => () => camera.zoom(factor);
-  const keys2 = {
-    ArrowLeft: pan(-PAN_STEP, 0),
-    ArrowRight: pan(PAN_STEP, 0),
-    ArrowUp: pan(0, -PAN_STEP),
-    ArrowDown: pan(0, PAN_STEP),
-    "+": zoom(0.5),
-    "=": zoom(0.5),
-    "-": zoom(2),
-    0: () => camera.go(WHOLE)
+  const move = (key, right, down) => {
+    const act = () => camera.pan(...stage.turn.onFigure(right * PAN_STEP, down * PAN_STEP));
+    actions.add({ label: "Move", group: "View", keys: [key], mouse: "Drag", act, unlisted: true });
   };
+  move("ArrowLeft", -1, 0);
+  move("ArrowRight", 1, 0);
+  move("ArrowUp", 0, -1);
+  move("ArrowDown", 0, 1);
+  view("Zoom in", ["+", "="], () => camera.zoom(CLOSER), "Wheel, double click");
+  view("Zoom out", ["-"], () => camera.zoom(1 / CLOSER), "Wheel");
+  view("Fit the whole slide", ["0"], () => camera.go(WHOLE));
   let bare = false;
-  keys2.h = keys2.H = () => {
+  const hide = () => {
     bare = !bare;
     stage.element.dataset.overlays = bare ? "hidden" : "shown";
     stage.stack.bareSlide(bare);
   };
-  for (const [key, act] of Object.entries(keys2)) stage.onKey(key, act);
+  actions.add({ label: "Hide or show overlays and annotations", group: "Layers", keys: ["h"], act: hide });
+  listen(stage);
+  doubleClick(stage);
+}
+
+// workbench/app/viewer/browser/key_sheet.js
+function rowsOf(actions) {
+  const rows = /* @__PURE__ */ new Map();
+  for (const { label, keys: keys2 = [], mouse = "" } of actions) {
+    if (!keys2.length && !mouse) continue;
+    const row = rows.get(label) ?? { label, keys: [], mouse };
+    row.keys.push(...keys2.map(keyText));
+    rows.set(label, row);
+  }
+  return [...rows.values()];
+}
+function made(tag, ...children) {
+  const element = document.createElement(tag);
+  element.append(...children);
+  return element;
+}
+function rowElement({ label, keys: keys2, mouse }) {
+  const head = made("th", label);
+  head.setAttribute("scope", "row");
+  return made("tr", head, made("td", ...keys2.map((key) => made("kbd", key))), made("td", mouse));
+}
+function keySheet(stage) {
+  const dialog = stage.add("dialog", "sheet", { "aria-label": "Keys and mouse" });
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  const open = () => {
+    if (dialog.open) return;
+    const close = document.createElement("button");
+    Object.assign(close, { type: "button", textContent: "Close" });
+    close.addEventListener("click", () => dialog.close());
+    const groups = stage.actions.grouped.flatMap(({ group, actions }) => {
+      const rows = rowsOf(actions);
+      return rows.length ? [made("section", made("h2", group), made("table", ...rows.map(rowElement)))] : [];
+    });
+    dialog.replaceChildren(made("header", made("h1", "Keys and mouse"), close), made("div", ...groups));
+    dialog.showModal();
+  };
+  button(stage.tools, { picture: "help", label: "Keys and mouse (?)", act: open });
+  stage.actions.add({ label: "Show all keys", group: "Page", keys: ["?"], act: open });
 }
 
 // workbench/app/viewer/browser/measure.js
@@ -1613,8 +1768,12 @@ var Measure = class {
     stage.onMoved(() => {
       if (this.points.length) this.show();
     });
-    stage.onKey("Escape", () => this.cancel());
-    stage.onKey("Enter", () => this.finish());
+    const group = "Measure and select";
+    const reason = () => this.kind ? "" : "Nothing is being measured";
+    stage.actions.add(
+      { label: "End measuring", group, keys: ["Escape"], act: () => this.cancel(), reason, unlisted: true },
+      { label: "Close the measured area", group, keys: ["Enter"], mouse: "Double click", act: () => this.finish(), reason, unlisted: true }
+    );
     this.listen();
   }
   listen() {
@@ -1863,6 +2022,7 @@ function minimap(stage) {
 // workbench/app/viewer/browser/navigation.js
 var POWERS = [1, 2.5, 5, 10, 20, 40];
 var MPP_AT_1X = 10;
+var NO_MPP = "The pixel size of this slide is not known";
 var NEAR = 0.02;
 function navigation(stage) {
   const { camera, model } = stage;
@@ -1876,23 +2036,31 @@ function navigation(stage) {
   POWERS.forEach((power, number) => {
     const label = `As at ${power}x (${number + 1})`;
     objectives.set(power, button(bar, { text: `${power}x`, label, act: () => magnify(power) }));
-    stage.onKey(String(number + 1), () => magnify(power));
+    stage.actions.add({
+      label: `Magnification ${power}x`,
+      group: "View",
+      keys: [String(number + 1)],
+      act: () => magnify(power),
+      reason: () => model.mpp ? "" : NO_MPP
+    });
   });
-  const native = button(bar, { text: "1:1", label: "As scanned: a pixel of the slide on a pixel of the screen", act: () => go(1 / devicePixelRatio) });
-  const mark = (made, near) => {
-    made.setAttribute("aria-pressed", String(near));
+  const scanned = () => go(1 / devicePixelRatio);
+  const native = button(bar, { text: "1:1", label: "As scanned: a pixel of the slide on a pixel of the screen", act: scanned });
+  stage.actions.add({ label: "Magnification as scanned (1:1)", group: "View", act: scanned });
+  const mark = (made2, near) => {
+    made2.setAttribute("aria-pressed", String(near));
   };
   const show = () => {
     const downsample = camera.place?.downsample ?? 0;
     const is = (wanted) => Math.abs(downsample / wanted - 1) < NEAR;
-    for (const [power, made] of objectives) mark(made, model.mpp ? is(MPP_AT_1X / power / model.mpp) : false);
+    for (const [power, made2] of objectives) mark(made2, model.mpp ? is(MPP_AT_1X / power / model.mpp) : false);
     mark(native, is(1 / devicePixelRatio));
   };
   stage.onMoved(show);
   stage.watch("mpp", () => {
-    for (const [power, made] of objectives) {
-      made.disabled = !model.mpp;
-      made.title = model.mpp ? `As at ${power}x (${POWERS.indexOf(power) + 1})` : "The pixel size of this slide is not known";
+    for (const [power, made2] of objectives) {
+      made2.disabled = !model.mpp;
+      made2.title = model.mpp ? `As at ${power}x (${POWERS.indexOf(power) + 1})` : NO_MPP;
     }
     show();
   });
@@ -2135,7 +2303,7 @@ function coordinates(stage) {
   stage.element.addEventListener("pointermove", follow, { capture: true });
   stage.onMoved(show);
   stage.watch("mpp", show);
-  stage.onKey("g", () => ask(true));
+  stage.actions.add({ label: "Go to a place", group: "View", keys: ["g"], mouse: "Click on the coordinates", act: () => ask(true) });
 }
 
 // workbench/app/viewer/browser/selection.js
@@ -2186,8 +2354,14 @@ function selection(stage) {
     if (stage.switch.active === "select") stage.switch.use("pan");
   });
   stage.watch("selection", () => box.show(model.selection));
-  stage.onKey("Escape", () => {
-    model.selection = null;
+  stage.actions.add({
+    label: "Clear the box",
+    group: "Measure and select",
+    keys: ["Escape"],
+    act: () => {
+      model.selection = null;
+    },
+    reason: () => model.selection ? "" : "No box is drawn"
   });
 }
 
@@ -2382,11 +2556,11 @@ var Loader = class {
     const { layer, version, left, abort } = group;
     try {
       if (status2 !== 200) throw new StatusError(status2);
-      const made = await layer.decode(blob, request.place);
-      if (abort.signal.aborted) return made.image.close();
+      const made2 = await layer.decode(blob, request.place);
+      if (abort.signal.aborted) return made2.image.close();
       const tile = layer.entry(...request.place);
       tile.image?.close();
-      Object.assign(tile, made, { version, failures: 0, retryAt: 0 });
+      Object.assign(tile, made2, { version, failures: 0, retryAt: 0 });
     } catch (error) {
       this.failed(group, request, error);
     }
@@ -3275,9 +3449,13 @@ var Tools = class {
   hearers = [];
   /** @type {Map<string, HTMLButtonElement>} */
   buttons = /* @__PURE__ */ new Map();
-  /** @param {HTMLElement} bar */
-  constructor(bar) {
+  /**
+   * @param {HTMLElement} bar
+   * @param {Actions} actions
+   */
+  constructor(bar, actions) {
     this.bar = bar;
+    this.actions = actions;
   }
   /**
    * Add a tool with a button; `hear` is called with whether it is in use.
@@ -3288,6 +3466,7 @@ var Tools = class {
   add(name, { label, picture }, hear) {
     const act = () => this.use(this.active === name ? "pan" : name);
     this.buttons.set(name, button(this.bar, { label, picture, act }));
+    this.actions.add({ label, group: "Measure and select", act });
     this.hearers.push(() => hear(this.active === name));
     this.tell();
   }
@@ -3298,7 +3477,7 @@ var Tools = class {
     this.tell();
   }
   tell() {
-    for (const [name, made] of this.buttons) made.setAttribute("aria-pressed", String(name === this.active));
+    for (const [name, made2] of this.buttons) made2.setAttribute("aria-pressed", String(name === this.active));
     for (const hear of this.hearers) hear();
   }
 };
@@ -3471,8 +3650,8 @@ function turning(stage) {
   };
   button(stage.tools, { picture: "turn", label: "Turn by 90° (R)", act: quarter });
   const flipped = button(stage.tools, { picture: "flip", label: "Flip (F)", act: flip });
-  stage.onKey("r", quarter);
-  stage.onKey("f", flip);
+  stage.actions.add({ label: "Turn by 90°", group: "View", keys: ["r"], act: quarter });
+  stage.actions.add({ label: "Flip", group: "View", keys: ["f"], act: flip });
   const show = () => {
     turn.set(model.turn, model.mirrored);
     layOut(stage.plot);
@@ -3487,6 +3666,7 @@ function turning(stage) {
 
 // workbench/app/viewer/browser/stage.js
 var PARTS = [
+  usedStage,
   layers,
   place,
   scaleBar,
@@ -3497,17 +3677,18 @@ var PARTS = [
   pointing,
   measure,
   turning,
-  keyboard,
   status,
   theme,
   swipe,
   lock,
   annotations,
+  keyboard,
   pointedInstance,
-  toast
+  toast,
+  keySheet
 ];
 var PUBLISH_MS = 100;
-var KEYS_SAID = "Slide. Arrow keys move, plus and minus zoom, 0 shows the whole slide, 1 to 6 are objectives, R turns, F flips, H hides overlays, G goes to a place.";
+var SAID = "Slide. Arrow keys move, plus and minus zoom, question mark lists all keys.";
 var alive = /* @__PURE__ */ new WeakMap();
 var Stage = class {
   /**
@@ -3517,8 +3698,8 @@ var Stage = class {
   moved = [];
   /** @type {(() => void)[]} */
   closing = [];
-  /** @type {Map<string, ((event: KeyboardEvent) => void)[]>} */
-  keys = /* @__PURE__ */ new Map();
+  /** What the user can do; parts add to it. */
+  actions = new Actions();
   closed = false;
   /**
    * Where the stage lies in the browser's window, for the rest of a frame.
@@ -3551,7 +3732,7 @@ var Stage = class {
     this.element.addEventListener("painted", () => document.getElementById("shell")?.remove(), { once: true });
     this.turn = new Turn(this.holder);
     this.tools = this.add("div", "bar tools", { role: "toolbar", "aria-label": "Tools", "aria-orientation": "vertical" });
-    this.switch = new Tools(this.tools);
+    this.switch = new Tools(this.tools, this.actions);
     this.stack = new TileStack(this.element, model.size);
     this.camera = new Camera(this.figure, this.plot, model.size, () => this.moved.forEach((hear) => hear()));
   }
@@ -3560,13 +3741,12 @@ var Stage = class {
     element.className = "stage";
     element.tabIndex = 0;
     element.setAttribute("role", "application");
-    element.setAttribute("aria-label", KEYS_SAID);
+    element.setAttribute("aria-label", SAID);
     this.holder.className = "holder";
     this.holder.append(this.model.get_child("figure"));
     element.append(this.holder);
-    element.addEventListener("keydown", (event) => this.pressed(event));
     element.addEventListener("pointerdown", ({ target }) => {
-      if (!isOn(target, ".bar, .place, .minimap, .notice, .toast")) element.focus({ preventScroll: true });
+      if (!isOn(target, ".bar, .place, .minimap, .notice, .toast, dialog")) element.focus({ preventScroll: true });
     });
     return element;
   }
@@ -3609,26 +3789,9 @@ var Stage = class {
       event.detail
     ));
   }
-  /**
-   * Call when a key is pressed while the stage, and no field on it, has the focus.
-   * @param {string} key
-   * @param {(event: KeyboardEvent) => void} act
-   */
-  onKey(key, act) {
-    this.keys.set(key, [...this.keys.get(key) ?? [], act]);
-  }
   /** @param {() => void} act */
   onClose(act) {
     this.closing.push(act);
-  }
-  /** @param {KeyboardEvent} event */
-  pressed(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (isOn(event.target, "input, textarea, select, [contenteditable]")) return;
-    const acts = this.keys.get(event.key);
-    if (!acts) return;
-    event.preventDefault();
-    for (const act of acts) act(event);
   }
   /**
    * Where a point of the browser's window lies on the slide.

@@ -92,7 +92,9 @@ class ViewerWidget(anywidget.AnyWidget):
         """Return the viewer of a frame that has opened; called by the server."""
         selection = Box(*self.selection) if self.selection else None
         view = View(*self.view) if self.view else None
-        viewer = Viewer(self._slide, self._drawn, view=view, selection=selection)
+        viewer = Viewer(
+            self._slide, self._drawn, view=view, selection=selection, keys="page"
+        )
         document = pn.state.curdoc
         shown = (viewer, document)
         self._shown.append(shown)

@@ -44,7 +44,7 @@ class Beside(pn.viewable.Viewer):
     ) -> None:
         super().__init__(name=name)
         self.slide = slide
-        self.viewer = Viewer(slide)
+        self.viewer = Viewer(slide, keys="page")
         self.viewer.add_layer(SlideLayer(slide))
         self._close = pmui.IconButton(
             icon="close", size="small", description=f"Close {slide.name}", margin=0

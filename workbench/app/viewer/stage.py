@@ -40,6 +40,7 @@ class TileStage(JSComponent):
     mode = param.Selector(default="pan", objects=["pan", "select"])
     turn = param.Integer(default=0, bounds=(0, 3))
     mirrored = param.Boolean(default=False)
+    keys = param.Selector(default="stage", objects=["stage", "page"])
     swipe = param.Number(default=None, allow_None=True)
     lock = param.String()
     annotations = param.String(doc="All marks, as JSON; `annotations.js` reads it.")

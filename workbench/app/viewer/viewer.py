@@ -105,6 +105,13 @@ class Viewer(pn.viewable.Viewer):
         bounds=(0, 1),
         doc="Position of the divider, as a share of the width; None: no divider.",
     )
+    keys = param.Selector(
+        default="stage",
+        objects=["stage", "page"],
+        constant=True,
+        doc="Where keys act: on the viewer that has the focus, or wherever on the page"
+        " the focus is, except in fields, menus and dialogs.",
+    )
     lock = param.String(
         doc="Viewers of a page with the same lock move together; empty: none."
     )
@@ -145,6 +152,7 @@ class Viewer(pn.viewable.Viewer):
             turn=self.turn,
             mirrored=self.mirrored,
             lock=self.lock,
+            keys=self.keys,
             **{**layout, **params},
         )
         shared = {name: name for name in ("mode", "swipe", "turn", "mirrored")}

@@ -16,42 +16,34 @@ import { button } from "./icons.js";
  */
 function keys(stage, canvas) {
   const { model } = stage;
-  stage.onKey("Escape", () => {
+  const group = "Annotate";
+  const reason = () => (model.markable ? "" : NOT_HERE);
+  const idle = () => {
+    const busy = model.annotation_tool || model.annotation_chosen || model.instances_chosen;
+    return busy ? "" : "Nothing is selected or being drawn";
+  };
+  const leave = () => {
     if (canvas.pencil.cancel()) return;
     if (model.annotation_tool) model.annotation_tool = "";
     else model.annotation_chosen = "";
-  });
-  stage.onKey("Enter", () => canvas.pencil.end());
+  };
   const remove = () => {
     if (canvas.pencil.tool?.busy) canvas.pencil.back();
     else if (canvas.handles) {
       if (!canvas.handles.mark.locked) canvas.tell({ do: "delete", id: canvas.chosen });
     } else if (model.instances_chosen) canvas.tell({ do: "delete instances" });
   };
-  stage.onKey("Delete", remove);
-  stage.onKey("Backspace", remove);
-  // On the whole page, except in a text field, which has its own undo.
-  const undo = (/** @type {KeyboardEvent} */ event) => {
-    const key = event.key.toLowerCase();
-    if (!(event.ctrlKey || event.metaKey) || (key !== "z" && key !== "y") || isText(event.composedPath()[0])) return;
-    if (!model.markable || event.defaultPrevented) return;
-    event.preventDefault();
-    canvas.tell({ do: key === "y" || event.shiftKey ? "redo" : "undo" });
-  };
-  document.addEventListener("keydown", undo);
-  stage.onClose(() => document.removeEventListener("keydown", undo));
+  stage.actions.add(
+    { label: "Put the tool down, or deselect", group, keys: ["Escape"], act: leave, reason: idle, unlisted: true },
+    { label: "Finish the outline", group, keys: ["Enter"], mouse: "Double click", act: () => canvas.pencil.end(), reason: idle, unlisted: true },
+    { label: "Delete what is selected", group, keys: ["Delete", "Backspace"], act: remove, reason: idle },
+    { label: "Undo", group, keys: ["Ctrl+z"], act: () => canvas.tell({ do: "undo" }), reason, everywhere: true },
+    { label: "Redo", group, keys: ["Ctrl+y", "Ctrl+Shift+z"], act: () => canvas.tell({ do: "redo" }), reason, everywhere: true },
+    { label: "Take a corner out", group, mouse: "Double click on it" },
+  );
 }
 
-/**
- * Whether an element takes text.
- * @param {EventTarget} element
- */
-function isText(element) {
-  if (!(element instanceof Element) || !element.matches("input, textarea, [contenteditable]")) return false;
-  return !(element instanceof HTMLInputElement && NO_TEXT.includes(element.type));
-}
-
-const NO_TEXT = ["button", "checkbox", "radio", "range", "file", "submit"];
+const NOT_HERE = "Annotations of this slide are not saved here";
 
 /** @type {Record<ToolName, [label: string, picture: IconName]>} */
 const LABELS = {
@@ -77,6 +69,7 @@ function tools(stage, canvas) {
       model.annotation_tool = model.annotation_tool === name ? "" : name;
     };
     made.set(name, button(canvas.bar, { label, picture, act }));
+    stage.actions.add({ label, group: "Annotate", act, reason: () => (model.markable ? "" : NOT_HERE) });
   }
   const undo = button(canvas.bar, { label: "Undo (Ctrl+Z)", picture: "undo", act: () => canvas.tell({ do: "undo" }) });
   const redo = button(canvas.bar, { label: "Redo (Ctrl+Y)", picture: "redo", act: () => canvas.tell({ do: "redo" }) });

@@ -30,8 +30,12 @@ class Measure {
     stage.onMoved(() => {
       if (this.points.length) this.show();
     });
-    stage.onKey("Escape", () => this.cancel());
-    stage.onKey("Enter", () => this.finish());
+    const group = "Measure and select";
+    const reason = () => (this.kind ? "" : "Nothing is being measured");
+    stage.actions.add(
+      { label: "End measuring", group, keys: ["Escape"], act: () => this.cancel(), reason, unlisted: true },
+      { label: "Close the measured area", group, keys: ["Enter"], mouse: "Double click", act: () => this.finish(), reason, unlisted: true },
+    );
     this.listen();
   }
 

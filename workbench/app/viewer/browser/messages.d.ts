@@ -112,6 +112,8 @@ export interface StageProperties {
   /** Quarters clockwise. */
   turn: number;
   mirrored: boolean;
+  /** Whether keys act wherever on the page the focus is, or on the stage alone. */
+  keys: "page" | "stage";
   /** Share of the width; null: there is no divider. */
   swipe: number | null;
   /** Stages of a page with the same name here move together; empty: alone. */

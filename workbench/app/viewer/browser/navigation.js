@@ -7,6 +7,7 @@ import { button } from "./icons.js";
 
 const POWERS = [1, 2.5, 5, 10, 20, 40];
 const MPP_AT_1X = 10;
+const NO_MPP = "The pixel size of this slide is not known";
 const NEAR = 0.02; // relative difference within which a view counts as that of an objective
 
 /** @param {Stage} stage */
@@ -25,9 +26,17 @@ export function navigation(stage) {
   POWERS.forEach((power, number) => {
     const label = `As at ${power}x (${number + 1})`;
     objectives.set(power, button(bar, { text: `${power}x`, label, act: () => magnify(power) }));
-    stage.onKey(String(number + 1), () => magnify(power));
+    stage.actions.add({
+      label: `Magnification ${power}x`,
+      group: "View",
+      keys: [String(number + 1)],
+      act: () => magnify(power),
+      reason: () => (model.mpp ? "" : NO_MPP),
+    });
   });
-  const native = button(bar, { text: "1:1", label: "As scanned: a pixel of the slide on a pixel of the screen", act: () => go(1 / devicePixelRatio) });
+  const scanned = () => go(1 / devicePixelRatio);
+  const native = button(bar, { text: "1:1", label: "As scanned: a pixel of the slide on a pixel of the screen", act: scanned });
+  stage.actions.add({ label: "Magnification as scanned (1:1)", group: "View", act: scanned });
 
   const mark = (/** @type {HTMLButtonElement} */ made, /** @type {boolean} */ near) => {
     made.setAttribute("aria-pressed", String(near));
@@ -42,7 +51,7 @@ export function navigation(stage) {
   stage.watch("mpp", () => {
     for (const [power, made] of objectives) {
       made.disabled = !model.mpp;
-      made.title = model.mpp ? `As at ${power}x (${POWERS.indexOf(power) + 1})` : "The pixel size of this slide is not known";
+      made.title = model.mpp ? `As at ${power}x (${POWERS.indexOf(power) + 1})` : NO_MPP;
     }
     show();
   });

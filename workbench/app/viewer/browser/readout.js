@@ -155,5 +155,5 @@ export function coordinates(stage) {
   stage.element.addEventListener("pointermove", follow, { capture: true });
   stage.onMoved(show);
   stage.watch("mpp", show);
-  stage.onKey("g", () => ask(true));
+  stage.actions.add({ label: "Go to a place", group: "View", keys: ["g"], mouse: "Click on the coordinates", act: () => ask(true) });
 }

@@ -60,7 +60,13 @@ export function selection(stage) {
     if (stage.switch.active === "select") stage.switch.use("pan");
   });
   stage.watch("selection", () => box.show(model.selection));
-  stage.onKey("Escape", () => {
-    model.selection = null;
+  stage.actions.add({
+    label: "Clear the box",
+    group: "Measure and select",
+    keys: ["Escape"],
+    act: () => {
+      model.selection = null;
+    },
+    reason: () => (model.selection ? "" : "No box is drawn"),
   });
 }

@@ -5,11 +5,13 @@
 // Python (`model`). A new part is a file beside this one and a name in PARTS. `make bundles`
 // joins the files.
 
+import { Actions } from "./actions.js";
 import { annotations } from "./annotations.js";
 import { Camera } from "./camera.js";
 import { lock, swipe } from "./compare.js";
 import { isOn } from "./dom.js";
 import { keyboard } from "./keyboard.js";
+import { keySheet } from "./key_sheet.js";
 import { measure } from "./measure.js";
 import { minimap } from "./minimap.js";
 import { navigation } from "./navigation.js";
@@ -22,6 +24,7 @@ import { TileStack } from "./tile_stack.js";
 import { toast } from "./toast.js";
 import { pointing, Tools } from "./tools.js";
 import { Turn, turning } from "./turn.js";
+import { usedStage } from "./used_stage.js";
 
 /**
  * @import {Figure, PlotView} from "./bokeh.js"
@@ -29,12 +32,11 @@ import { Turn, turning } from "./turn.js";
  */
 
 const PARTS = [
-  layers, place, scaleBar, coordinates, minimap, navigation, selection, pointing, measure, turning, keyboard,
-  status, theme, swipe, lock, annotations, pointedInstance, toast,
+  usedStage, layers, place, scaleBar, coordinates, minimap, navigation, selection, pointing, measure, turning,
+  status, theme, swipe, lock, annotations, keyboard, pointedInstance, toast, keySheet,
 ];
 const PUBLISH_MS = 100;
-const KEYS_SAID =
-  "Slide. Arrow keys move, plus and minus zoom, 0 shows the whole slide, 1 to 6 are objectives, R turns, F flips, H hides overlays, G goes to a place.";
+const SAID = "Slide. Arrow keys move, plus and minus zoom, question mark lists all keys.";
 
 /** @type {WeakMap<Figure, Stage>} */
 const alive = new WeakMap(); // the stage of a figure's last rendering
@@ -50,8 +52,8 @@ export class Stage {
   /** @type {(() => void)[]} */
   closing = [];
 
-  /** @type {Map<string, ((event: KeyboardEvent) => void)[]>} */
-  keys = new Map();
+  /** What the user can do; parts add to it. */
+  actions = new Actions();
 
   closed = false;
 
@@ -92,7 +94,7 @@ export class Stage {
     this.element.addEventListener("painted", () => document.getElementById("shell")?.remove(), { once: true });
     this.turn = new Turn(this.holder);
     this.tools = this.add("div", "bar tools", { role: "toolbar", "aria-label": "Tools", "aria-orientation": "vertical" });
-    this.switch = new Tools(this.tools);
+    this.switch = new Tools(this.tools, this.actions);
     this.stack = new TileStack(this.element, model.size);
     this.camera = new Camera(this.figure, this.plot, model.size, () => this.moved.forEach((hear) => hear()));
   }
@@ -102,13 +104,12 @@ export class Stage {
     element.className = "stage";
     element.tabIndex = 0;
     element.setAttribute("role", "application");
-    element.setAttribute("aria-label", KEYS_SAID);
+    element.setAttribute("aria-label", SAID);
     this.holder.className = "holder";
     this.holder.append(this.model.get_child("figure"));
     element.append(this.holder);
-    element.addEventListener("keydown", (event) => this.pressed(event));
     element.addEventListener("pointerdown", ({ target }) => {
-      if (!isOn(target, ".bar, .place, .minimap, .notice, .toast")) element.focus({ preventScroll: true });
+      if (!isOn(target, ".bar, .place, .minimap, .notice, .toast, dialog")) element.focus({ preventScroll: true });
     });
     return element;
   }
@@ -153,28 +154,9 @@ export class Stage {
     this.element.addEventListener("painted", (event) => hear(/** @type {CustomEvent} */ (event).detail));
   }
 
-  /**
-   * Call when a key is pressed while the stage, and no field on it, has the focus.
-   * @param {string} key
-   * @param {(event: KeyboardEvent) => void} act
-   */
-  onKey(key, act) {
-    this.keys.set(key, [...(this.keys.get(key) ?? []), act]);
-  }
-
   /** @param {() => void} act */
   onClose(act) {
     this.closing.push(act);
-  }
-
-  /** @param {KeyboardEvent} event */
-  pressed(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (isOn(event.target, "input, textarea, select, [contenteditable]")) return;
-    const acts = this.keys.get(event.key);
-    if (!acts) return;
-    event.preventDefault();
-    for (const act of acts) act(event);
   }
 
   /**

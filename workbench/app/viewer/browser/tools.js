@@ -3,6 +3,7 @@
 import { button } from "./icons.js";
 
 /**
+ * @import {Actions} from "./actions.js"
  * @import {IconName} from "./icons.js"
  * @import {Stage} from "./stage.js"
  */
@@ -17,9 +18,13 @@ export class Tools {
   /** @type {Map<string, HTMLButtonElement>} */
   buttons = new Map();
 
-  /** @param {HTMLElement} bar */
-  constructor(bar) {
+  /**
+   * @param {HTMLElement} bar
+   * @param {Actions} actions
+   */
+  constructor(bar, actions) {
     this.bar = bar;
+    this.actions = actions;
   }
 
   /**
@@ -31,6 +36,7 @@ export class Tools {
   add(name, { label, picture }, hear) {
     const act = () => this.use(this.active === name ? "pan" : name);
     this.buttons.set(name, button(this.bar, { label, picture, act }));
+    this.actions.add({ label, group: "Measure and select", act });
     this.hearers.push(() => hear(this.active === name));
     this.tell();
   }

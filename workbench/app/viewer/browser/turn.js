@@ -186,8 +186,8 @@ export function turning(stage) {
   };
   button(stage.tools, { picture: "turn", label: "Turn by 90° (R)", act: quarter });
   const flipped = button(stage.tools, { picture: "flip", label: "Flip (F)", act: flip });
-  stage.onKey("r", quarter);
-  stage.onKey("f", flip);
+  stage.actions.add({ label: "Turn by 90°", group: "View", keys: ["r"], act: quarter });
+  stage.actions.add({ label: "Flip", group: "View", keys: ["f"], act: flip });
   const show = () => {
     turn.set(model.turn, model.mirrored);
     layOut(stage.plot);
