@@ -18,6 +18,7 @@ const APP = "workbench/app";
 /** Name of each bundle: its first module, and how Python uses it. */
 const BUNDLES = {
   stage: { entry: `${APP}/viewer/browser/stage.js`, format: "esm" }, // of the component TileStage
+  palette: { entry: `${APP}/viewer/browser/palette.js`, format: "esm" }, // of the component CommandPalette
   tunnel: { entry: `${APP}/jupyter/tunnel.js`, format: "esm" }, // of a widget in a notebook
   cell: { entry: `${APP}/jupyter/cell.js`, format: "iife", globalName: "workbenchCell" }, // in a page
 };

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.app.url_state import NAMES, Address, InstancesLook, OverlayLook
+from workbench.app.viewer.tones import Tones
 from workbench.app.viewer.viewer import View
 
 words = st.text(min_size=1, max_size=12)
@@ -48,6 +49,12 @@ addresses = st.builds(
     view=st.none() | views,
     turn=st.integers(0, 3),
     mirrored=st.booleans(),
+    tones=st.builds(
+        Tones,
+        brightness=st.integers(-50, 50).map(lambda percent: percent / 100),
+        contrast=st.sampled_from([0.25, 0.3299, 1, 1.516, 4]),
+        gamma=st.sampled_from([0.25, 1, 2.639]),
+    ),
     normalize=st.sampled_from(["", "macenko"]),
     reference=st.sampled_from(["", "he-standard"]),
     look=st.sampled_from(["", "as scanned", "difference", "eosin"]),
@@ -90,6 +97,13 @@ def test_what_is_not_said_is_not_in_the_query():
 def test_a_turn_that_is_none_is_no_turn(text):
     address = Address.parse(f"slide=a.svs&turn={text}")
     assert (address.turn, address.mirrored) == (0, False)
+
+
+@pytest.mark.parametrize(
+    "text", ["0.6,1,1", "0,5,1", "0,1,0", "nan,1,1", "0,nan,1", "0,1,1,1", "bright"]
+)
+def test_tones_out_of_bounds_are_as_scanned(text):
+    assert Address.parse(f"slide=a.svs&tones={text}").tones == Tones()
 
 
 def test_an_address_of_an_overlay_without_a_window_is_still_understood():

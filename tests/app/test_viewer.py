@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support" / "apps"))
 
 from fake_slide import FakeSlide
 
+from workbench.app.viewer.tones import Tones
 from workbench.app.viewer.viewer import View, Viewer
 from workbench.errors import OutOfBoundsError
 from workbench.geometry import Box
@@ -166,6 +167,29 @@ def test_what_holoviews_makes_is_drawn_on_the_figure(viewer):
     assert len(viewer.figure.renderers) == before + 2
     points = viewer.figure.renderers[before].data_source.data
     assert (points["x"][0], points["y"][0]) == (1.0, 2.0)
+
+
+def test_tones_are_shared_with_the_browser(viewer):
+    viewer.tones = Tones(brightness=0.1)
+    assert viewer._stage.tones == {"brightness": 0.1, "contrast": 1, "gamma": 1}
+    viewer._stage.tones = {"brightness": 0, "contrast": 1.5, "gamma": 1}
+    assert viewer.tones == Tones(contrast=1.5)
+    with pytest.raises(OutOfBoundsError, match="brightness"):
+        Tones(brightness=1)
+
+
+def test_the_legend_of_the_present_layer_is_sent(slide):
+    heatmap = Heatmap(np.zeros((1, 4, 6), np.float32), ("tumour",), 100)
+    green, red = (
+        HeatmapLayer(heatmap, SlideLayer(slide).pyramid, style=HeatmapStyle(colormap))
+        for colormap in ("#00c800", "#c80000")
+    )
+    viewer = Viewer(slide, [SlideLayer(slide), green], registry=TileRegistry())
+    sent = [each["legend"] for each in viewer._stage.layers]
+    assert (sent[0], sent[1]["title"]) == (None, "tumour")
+    assert sent[1]["ramp"][-1] == (1.0, "#00c800")
+    viewer.layers[1].layer = red
+    assert viewer._stage.layers[1]["legend"]["ramp"][-1] == (1.0, "#c80000")
 
 
 def test_turning_is_shared_with_the_browser(viewer):

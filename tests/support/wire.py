@@ -24,7 +24,7 @@ from workbench.app.viewer.layer_handle import InstancesSpec, LayerSpec
 from workbench.app.viewer.stage import TileStage
 from workbench.layers import instances
 from workbench.layers.instances import InstanceColourTable, InstanceNumberLayer
-from workbench.layers.layer import Pyramid
+from workbench.layers.layer import Legend, Pyramid
 from workbench.slide.readers.base import EncodedTile
 from workbench.tileserver.batch_handler import frame
 
@@ -99,7 +99,12 @@ def _layers() -> list[dict]:
     shown = LayerSpec("1", "tiles/key", "v1", 256, 4, 0.5, visible=True, smooth=False)
     colours = "tiles/colours/0/0/0"
     spec = InstancesSpec("tiles/instances", "v2", 3, colours, (1, 2, 3, 255))
-    return [asdict(shown), asdict(replace(shown, instances=spec, overlay=True))]
+    classes = Legend("cells", entries=(("tumour", "#ff0000"), ("stroma", "#00ff00")))
+    values = Legend("density", "/mm²", ramp=((0.0, "#000000"), (1200.0, "#ffffff")))
+    return [
+        asdict(replace(shown, legend=values)),
+        asdict(replace(shown, instances=spec, overlay=True, legend=classes)),
+    ]
 
 
 def _marks() -> list[dict]:

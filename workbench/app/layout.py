@@ -108,6 +108,7 @@ def main_area(app: Session) -> Any:
             app.slides.opening,
             app.url_sync.bar,
             app.url_sync.connection,
+            app.palette,
             sizing_mode="stretch_both",
             styles={"position": "relative"},
         ),

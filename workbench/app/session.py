@@ -9,6 +9,14 @@ import param
 
 from workbench.app.panels.annotations import AnnotationPanel
 from workbench.app.panels.bookmarks import BookmarkPanel, Bookmarks
+from workbench.app.panels.commands import (
+    compare_commands,
+    layer_commands,
+    run_commands,
+    slide_commands,
+    stain_commands,
+    view_commands,
+)
 from workbench.app.panels.compare import ComparePanel
 from workbench.app.panels.edit_history import EditHistory
 from workbench.app.panels.instances.panel import InstancePanel
@@ -27,12 +35,17 @@ from workbench.app.url_state import Address
 from workbench.app.url_sync import RUNS_LISTED, SLIDE_SHOWN, UrlSync, ViewAddress
 from workbench.app.viewer.viewer import Viewer
 from workbench.app.widgets.background import Background, explain
+from workbench.app.widgets.command_palette import CommandPalette
+from workbench.app.widgets.connection import NOWHERE
 from workbench.app.widgets.text import Notice
 from workbench.errors import NoTissueError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from workbench.app.catalog.runs import SavedRun
     from workbench.app.catalog.site import Site
+    from workbench.app.widgets.command_palette import Command
     from workbench.errors import WorkbenchError
     from workbench.progress import Progress
     from workbench.slide.slide import Slide
@@ -72,6 +85,7 @@ class Session(pn.viewable.Viewer):
         self._make_run_panels()
         self._make_annotation_panels()
         self._connect()
+        self.palette = CommandPalette(self._commands, **NOWHERE)
 
     def _make_slide_panels(self) -> None:
         site, background = self.site, self.background
@@ -194,6 +208,15 @@ class Session(pn.viewable.Viewer):
         if self.viewer is not None:
             self.viewer.close()
 
+    def _commands(self) -> Iterator[Command]:
+        """Yield what can be done now, as the command palette lists it."""
+        yield from stain_commands(self.stain)
+        yield from run_commands(self.runs, self.background.guard)
+        yield from layer_commands(self.overlays, self.instances, self.annotations)
+        yield from view_commands(self.bookmarks, self.snapshots)
+        yield from slide_commands(self.slides)
+        yield from compare_commands(self.compare, self.slides.names)
+
     def _show_slide(self) -> None:
         slide = self.slides.slide
         old = self.viewer
@@ -202,7 +225,9 @@ class Session(pn.viewable.Viewer):
             part.attach(viewer)
         self.viewer = viewer
         if old is not None and old.slide.id == slide.id:  # its pixel size was given
-            old_look = {name: getattr(old, name) for name in ("turn", "mirrored")}
+            old_look = {
+                name: getattr(old, name) for name in ("turn", "mirrored", "tones")
+            }
             viewer.param.update(view=old.view, **old_look)
         self.url_sync.happened(SLIDE_SHOWN)
         self._list_runs()

@@ -24,6 +24,7 @@ from pydantic import (
     field_validator,
 )
 
+from workbench.app.viewer.tones import Tones
 from workbench.app.viewer.viewer import View
 from workbench.layers.colormaps import COLORMAPS
 
@@ -186,6 +187,9 @@ class Address(BaseModel):
     """Clockwise rotation in quarters, after mirroring."""
 
     mirrored: bool = False
+    tones: Tones = Tones()
+    """Brightness, contrast and gamma of the slide on the screen."""
+
     normalize: str = ""
     reference: str = ""
     look: str = ""
@@ -233,6 +237,7 @@ class Address(BaseModel):
             "view": one.get("at"),
             "turn": turned[1] or 0 if turned else 0,
             "mirrored": bool(turned and turned[2]),
+            "tones": Tones.parse(one.get("tones", "")) or Tones(),
             "look": look,
             "overlays": tuple(filter(None, looks)),
             "objects": InstancesLook.parse(one.get("objects", "")),
@@ -250,6 +255,7 @@ class Address(BaseModel):
             ("image", "" if self.image is None else str(self.image)),
             ("at", "" if self.view is None else _view_text(self.view)),
             ("turn", _turn_text(self.turn, mirrored=self.mirrored)),
+            ("tones", str(self.tones)),
             ("normalize", self.normalize),
             ("reference", self.reference),
             ("look", self.look),
@@ -280,7 +286,18 @@ class Addressable(Protocol):
 
 
 NAMES: Final = (
-    *("slide", "image", "at", "turn", "normalize", "reference", "look", "raw", "model"),
+    *(
+        "slide",
+        "image",
+        "at",
+        "turn",
+        "tones",
+        "normalize",
+        "reference",
+        "look",
+        "raw",
+        "model",
+    ),
     *("overlay", "objects", "divider", "beside", "alone"),
 )
 """Query parameters of an address."""

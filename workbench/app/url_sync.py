@@ -35,7 +35,7 @@ class AddressBar(JSComponent):
 
 
 class ViewAddress:
-    """The part of an address that the viewer decides: view, turn and mirroring."""
+    """The part of an address that the viewer decides: view, turn, mirroring, tones."""
 
     def __init__(self) -> None:
         self._viewer: Viewer | None = None
@@ -44,20 +44,23 @@ class ViewAddress:
     def attach(self, viewer: Viewer) -> None:
         """Describe another viewer from now on."""
         self._viewer = viewer
-        viewer.param.watch(self._report, ["view", "turn", "mirrored"])
+        viewer.param.watch(self._report, ["view", "turn", "mirrored", "tones"])
 
     def address(self) -> dict[str, Any]:
-        """Return view, turn and mirroring; nothing before a slide is open."""
+        """Return view, turn, mirroring and tones; nothing before a slide is open."""
         viewer = self._viewer
         if viewer is None:
             return {}
-        return {"view": viewer.view, "turn": viewer.turn, "mirrored": viewer.mirrored}
+        look = {"turn": viewer.turn, "mirrored": viewer.mirrored, "tones": viewer.tones}
+        return {"view": viewer.view, **look}
 
     def restore(self, address: Address) -> None:
-        """Turn the viewer, and move it where the address has a view."""
+        """Turn and tone the viewer, and move it where the address has a view."""
         if self._viewer is None:
             return
-        self._viewer.param.update(turn=address.turn, mirrored=address.mirrored)
+        self._viewer.param.update(
+            turn=address.turn, mirrored=address.mirrored, tones=address.tones
+        )
         if address.view is not None:
             self._viewer.view = address.view
 

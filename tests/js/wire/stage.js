@@ -19,6 +19,7 @@ export const initial = {
   "turn": 0,
   "mirrored": false,
   "keys": "stage",
+  "tones": {},
   "swipe": null,
   "lock": "",
   "annotations": "",
@@ -56,6 +57,21 @@ export const layers = [
     "swiped": false,
     "overlay": false,
     "instances": null,
+    "legend": {
+      "title": "density",
+      "unit": "/mm\u00b2",
+      "ramp": [
+        [
+          0.0,
+          "#000000"
+        ],
+        [
+          1200.0,
+          "#ffffff"
+        ]
+      ],
+      "entries": []
+    },
     "readable": false
   },
   {
@@ -79,6 +95,21 @@ export const layers = [
         2,
         3,
         255
+      ]
+    },
+    "legend": {
+      "title": "cells",
+      "unit": "",
+      "ramp": [],
+      "entries": [
+        [
+          "tumour",
+          "#ff0000"
+        ],
+        [
+          "stroma",
+          "#00ff00"
+        ]
       ]
     },
     "readable": false

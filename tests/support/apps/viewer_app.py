@@ -54,6 +54,7 @@ def tell(*_):
             "tap": viewer.tap,
             "turn": viewer.turn,
             "mirrored": viewer.mirrored,
+            "tones": str(viewer.tones),
             "orders": len(obeyed),
         }
     )
@@ -105,7 +106,8 @@ def obey(event):
 
 
 order.param.watch(obey, "value")
-viewer.param.watch(tell, ["view", "viewport", "selection", "tap", "turn", "mirrored"])
+viewer.param.watch(tell, ["view", "viewport", "selection", "tap"])
+viewer.param.watch(tell, ["turn", "mirrored", "tones"])
 slider = pn.widgets.IntSlider(end=9, width=100)
 head = pn.Row(order, said, slider, height=60)
 pn.Column(head, viewer, sizing_mode="stretch_both").servable()

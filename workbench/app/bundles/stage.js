@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: e52c85364dfcbf15f8af4bf6cd285149b6d1f01568eb9349ec482cf96e1fc239
+// Made by "make bundles"; change the modules instead. sha256 of them: 79257a59fc7a0876d0af821d4d8d70dcfa9dd1cabce896c5a9242fc0f439656d
 // workbench/app/viewer/browser/actions.js
 var GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page"];
 var SHOWN = {
@@ -7,7 +7,8 @@ var SHOWN = {
   ArrowUp: "↑",
   ArrowDown: "↓",
   Escape: "Esc",
-  "-": "−"
+  "-": "−",
+  ContextMenu: "Menu"
 };
 function keyOf({ key, ctrlKey, metaKey, altKey, shiftKey }) {
   if (altKey) return "";
@@ -46,6 +47,10 @@ function contextOf(canvas) {
 }
 function newContext() {
   return contextOf(document.createElement("canvas"));
+}
+function isDark(element2) {
+  const [red, green, blue] = (getComputedStyle(element2).color.match(/[\d.]+/g) ?? []).map(Number);
+  return 0.3 * red + 0.6 * green + 0.1 * blue > 140;
 }
 function isOn(target, selector) {
   return target instanceof Element && target.closest(selector) !== null;
@@ -165,9 +170,9 @@ var Handles = class {
     const points = mark.parts[part][ring];
     if (mark.isBox || points.length <= (mark.kind === "area" ? 8 : 4)) return null;
     const parts = copied(mark.parts);
-    const kept = parts[part][ring];
-    kept.splice(i, 2);
-    if (mark.kind === "area" && i === 0) kept.splice(-2, 2, kept[0], kept[1]);
+    const kept2 = parts[part][ring];
+    kept2.splice(i, 2);
+    if (mark.kind === "area" && i === 0) kept2.splice(-2, 2, kept2[0], kept2[1]);
     return mark.shaped(parts);
   }
   /** End a drag; whether something has changed. */
@@ -181,13 +186,13 @@ var Handles = class {
 // workbench/app/viewer/browser/mark.js
 var TOUCH_PX = 7;
 function thinned(ring, grain) {
-  const kept = [ring[0], ring[1]];
+  const kept2 = [ring[0], ring[1]];
   for (let i = 2; i < ring.length - 2; i += 2) {
-    const [x, y] = kept.slice(-2);
-    if (Math.abs(ring[i] - x) + Math.abs(ring[i + 1] - y) >= grain) kept.push(ring[i], ring[i + 1]);
+    const [x, y] = kept2.slice(-2);
+    if (Math.abs(ring[i] - x) + Math.abs(ring[i + 1] - y) >= grain) kept2.push(ring[i], ring[i + 1]);
   }
-  kept.push(...ring.slice(-2));
-  return kept;
+  kept2.push(...ring.slice(-2));
+  return kept2;
 }
 function distanceToEdge(x, y, ax, ay, bx, by) {
   const [dx, dy] = [bx - ax, by - ay];
@@ -1038,12 +1043,12 @@ var AnnotationPointer = class {
   constructor(stage, canvas) {
     this.stage = stage;
     this.canvas = canvas;
-    const { element } = stage;
-    element.addEventListener("pointerdown", (event) => this.isOurs(event) && this.down(event, this.position(event)), true);
-    element.addEventListener("pointermove", (event) => this.isOurs(event) && this.move(event, this.position(event)), true);
-    element.addEventListener("pointerup", (event) => this.isOurs(event) && this.up(event, this.position(event)), true);
-    element.addEventListener("pointercancel", (event) => this.isOurs(event) && this.cancel(), true);
-    element.addEventListener("dblclick", (event) => this.isOurs(event) && this.twice(event, this.position(event)), true);
+    const { element: element2 } = stage;
+    element2.addEventListener("pointerdown", (event) => this.isOurs(event) && this.down(event, this.position(event)), true);
+    element2.addEventListener("pointermove", (event) => this.isOurs(event) && this.move(event, this.position(event)), true);
+    element2.addEventListener("pointerup", (event) => this.isOurs(event) && this.up(event, this.position(event)), true);
+    element2.addEventListener("pointercancel", (event) => this.isOurs(event) && this.cancel(), true);
+    element2.addEventListener("dblclick", (event) => this.isOurs(event) && this.twice(event, this.position(event)), true);
   }
   /**
    * Whether an event is on the figure, and a slide is shown.
@@ -1201,6 +1206,8 @@ var STROKES = {
   line: "M4 20L20 4M2.5 18.500l3 3M18.500 2.500l3 3",
   point: "M12 21s-6-6.500-6-11a6 6 0 0 1 12 0c0 4.500-6 11-6 11zM12 10h0",
   help: "M9 9.500a3 3 0 1 1 4.500 2.600c-1 .6-1.500 1.200-1.500 2.400M12 18h0",
+  find: "M10.500 4a6.500 6.500 0 1 1 0 13a6.500 6.500 0 1 1 0-13zM15.500 15.500L21 21",
+  tones: "M12 4a8 8 0 1 1 0 16a8 8 0 1 1 0-16zM12 4v16M15 7.500v9M18 9v6",
   undo: "M9 5L4 10l5 5M4 10h9a6 6 0 0 1 0 10h-2",
   redo: "M15 5l5 5-5 5M20 10h-9a6 6 0 0 0 0 10h2"
 };
@@ -1213,13 +1220,13 @@ function icon(name) {
   return drawing;
 }
 function button(bar, { label, act, text = "", picture }) {
-  const made2 = bar.appendChild(document.createElement("button"));
-  made2.type = "button";
-  made2.title = label;
-  if (picture) made2.setAttribute("aria-label", label.split(" (")[0]);
-  made2.append(picture ? icon(picture) : text);
-  made2.addEventListener("click", act);
-  return made2;
+  const made3 = bar.appendChild(document.createElement("button"));
+  made3.type = "button";
+  made3.title = label;
+  if (picture) made3.setAttribute("aria-label", label.split(" (")[0]);
+  made3.append(picture ? icon(picture) : text);
+  made3.addEventListener("click", act);
+  return made3;
 }
 
 // workbench/app/viewer/browser/annotations.js
@@ -1261,7 +1268,7 @@ var LABELS = {
 };
 function tools(stage, canvas) {
   const { model } = stage;
-  const made2 = /* @__PURE__ */ new Map();
+  const made3 = /* @__PURE__ */ new Map();
   for (const [key, [label, picture]] of Object.entries(LABELS)) {
     const name = (
       /** @type {ToolName} */
@@ -1270,7 +1277,7 @@ function tools(stage, canvas) {
     const act = () => {
       model.annotation_tool = model.annotation_tool === name ? "" : name;
     };
-    made2.set(name, button(canvas.bar, { label, picture, act }));
+    made3.set(name, button(canvas.bar, { label, picture, act }));
     stage.actions.add({ label, group: "Annotate", act, reason: () => model.markable ? "" : NOT_HERE });
   }
   const undo = button(canvas.bar, { label: "Undo (Ctrl+Z)", picture: "undo", act: () => canvas.tell({ do: "undo" }) });
@@ -1281,7 +1288,7 @@ function tools(stage, canvas) {
   stage.watch("annotation_tool", () => {
     const tool = model.annotation_tool;
     stage.element.dataset.tool = tool;
-    for (const [name, each] of made2) each.setAttribute("aria-pressed", String(name === tool));
+    for (const [name, each] of made3) each.setAttribute("aria-pressed", String(name === tool));
     canvas.pencil.take(tool);
     if (tool) stage.switch.use("mark");
     else if (stage.switch.active === "mark") stage.switch.use("pan");
@@ -1605,6 +1612,160 @@ function lock(stage) {
   stage.onClose(() => lockTo("", camera, 1));
 }
 
+// workbench/app/viewer/browser/clipboard.js
+async function copyText(text, beside) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copyBySelection(text, beside);
+  }
+}
+function copyBySelection(text, beside) {
+  const field = beside.appendChild(document.createElement("textarea"));
+  field.value = text;
+  field.style.cssText = "position: absolute; opacity: 0";
+  field.select();
+  try {
+    return document.execCommand("copy");
+  } catch {
+    return false;
+  } finally {
+    field.remove();
+  }
+}
+
+// workbench/app/viewer/browser/places.js
+var placeInMicrometres = (x, y, mpp) => mpp ? `${(x * mpp).toFixed(1)}, ${(y * mpp).toFixed(1)} µm` : "";
+var placeInPixels = (x, y) => `${Math.floor(x)}, ${Math.floor(y)}`;
+function linkTo(href, x, y) {
+  const url = new URL(href);
+  const downsample = url.searchParams.get("at")?.split(",")[2];
+  if (!downsample) return "";
+  url.searchParams.set("at", `${x.toFixed(1)},${y.toFixed(1)},${downsample}`);
+  return url.href;
+}
+
+// workbench/app/viewer/browser/context_menu.js
+var AWAY_PX = 4;
+var NO_MPP = "The pixel size of this slide is not known";
+var STEPS2 = {
+  ArrowDown: (at, last) => at === last ? 0 : at + 1,
+  ArrowUp: (at, last) => at <= 0 ? last : at - 1,
+  Home: () => 0,
+  End: (_, last) => last
+};
+var ContextMenu = class {
+  /** @param {Stage} stage */
+  constructor(stage) {
+    this.stage = stage;
+    this.element = stage.add("div", "menu", { role: "menu", "aria-label": "This place", hidden: "" });
+    this.element.addEventListener("keydown", (event) => this.press(event));
+    this.element.addEventListener("contextmenu", (event) => event.preventDefault());
+    stage.onMoved(() => this.close());
+    const leave = (event) => event.composedPath().includes(this.element) || this.close();
+    for (const name of ["pointerdown", "wheel"]) document.addEventListener(name, leave, { capture: true });
+    stage.onClose(() => {
+      for (const name of ["pointerdown", "wheel"]) document.removeEventListener(name, leave, { capture: true });
+    });
+  }
+  get rows() {
+    return (
+      /** @type {HTMLButtonElement[]} */
+      [...this.element.children]
+    );
+  }
+  /**
+   * @param {Point} at in CSS pixels from the stage's corner
+   * @param {Item[]} items
+   */
+  open([left, top], items) {
+    this.element.replaceChildren(...items.map((item) => this.row(item)));
+    this.element.hidden = false;
+    const { offsetWidth, offsetHeight } = this.element;
+    const { clientWidth, clientHeight } = this.stage.element;
+    this.element.style.left = `${Math.max(AWAY_PX, Math.min(left, clientWidth - offsetWidth - AWAY_PX))}px`;
+    this.element.style.top = `${Math.max(AWAY_PX, Math.min(top, clientHeight - offsetHeight - AWAY_PX))}px`;
+    this.rows[0].focus({ preventScroll: true });
+  }
+  /** @param {Item} item */
+  row({ label, act, reason = "" }) {
+    const row = document.createElement("button");
+    Object.assign(row, { type: "button", textContent: label, tabIndex: -1, title: reason });
+    row.setAttribute("role", "menuitem");
+    if (reason) row.setAttribute("aria-disabled", "true");
+    row.addEventListener("click", () => {
+      if (reason) return;
+      this.close();
+      act();
+    });
+    return row;
+  }
+  close() {
+    if (this.element.hidden) return;
+    const focused = this.element.contains(
+      /** @type {ShadowRoot} */
+      this.element.getRootNode().activeElement
+    );
+    this.element.hidden = true;
+    if (focused) this.stage.element.focus({ preventScroll: true });
+  }
+  /** @param {KeyboardEvent} event */
+  press(event) {
+    const { rows } = this;
+    const step = STEPS2[event.key];
+    if (step) rows[step(rows.findIndex((row) => row.matches(":focus")), rows.length - 1)].focus();
+    else if (event.key === "Escape" || event.key === "Tab") this.close();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+};
+function itemsAt(stage, [x, y]) {
+  const { model, camera } = stage;
+  const copy = (text) => async () => {
+    const done = await copyText(text, stage.element);
+    stage.say(done ? `Copied: ${text}` : "This browser does not let pages copy.");
+  };
+  const um = placeInMicrometres(x, y, model.mpp);
+  const link = model.markable ? linkTo(location.href, x, y) : "";
+  const bare = stage.stack.bare;
+  return [
+    { label: um ? `Copy position: ${um}` : "Copy position in µm", act: copy(um), reason: um ? "" : NO_MPP },
+    { label: `Copy position: ${placeInPixels(x, y)} px`, act: copy(placeInPixels(x, y)) },
+    { label: "Copy link to this place", act: copy(link), reason: link ? "" : "The address of this page has no view" },
+    { label: "Centre here", act: () => camera.place && camera.go({ ...camera.place, x, y }) },
+    { label: "Measure from here", act: () => stage.measureFrom(x, y) },
+    { label: bare ? "Show overlays" : "Hide overlays", act: () => stage.hideOverlays() }
+  ];
+}
+function contextMenu(stage) {
+  const menu = new ContextMenu(stage);
+  const { element: element2 } = stage;
+  element2.addEventListener("contextmenu", (event) => {
+    if (isOn(event.target, ".bar, .place, .menu, .legend, .popover, dialog, input") || !stage.camera.place) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (
+      /** @type {PointerEvent} */
+      event.pointerType === "touch" || stage.switch.active !== "pan"
+    ) return;
+    const { left, top } = element2.getBoundingClientRect();
+    menu.open([event.clientX - left, event.clientY - top], itemsAt(stage, stage.toSlide(event.clientX, event.clientY)));
+  }, { capture: true });
+  const inTheMiddle = () => {
+    const { place: place2 } = stage.camera;
+    if (place2) menu.open([element2.clientWidth / 2, element2.clientHeight / 2], itemsAt(stage, [place2.x, place2.y]));
+  };
+  stage.actions.add({
+    label: "Open the menu of a place",
+    group: "Page",
+    keys: ["ContextMenu", "Shift+F10"],
+    mouse: "Right button",
+    act: inTheMiddle
+  });
+}
+
 // workbench/app/viewer/browser/key_focus.js
 var TEXT = "textarea, select, [contenteditable], input:not([type=button], [type=checkbox], [type=radio], [type=range], [type=file], [type=submit], [type=color])";
 var APART = "dialog, [role=dialog], [role=alertdialog], [role=menu], [role=menubar], .MuiModal-root";
@@ -1624,12 +1785,12 @@ function isTaken(key, path) {
   if (isText(path) || path.some((each) => matches(each, APART))) return true;
   return USERS.some(([selector, keys2]) => keys2.includes(key) && path.some((each) => matches(each, selector)));
 }
-function matches(element, selector) {
+function matches(element2, selector) {
   const { matches: is } = (
     /** @type {Partial<Element>} */
-    element
+    element2
   );
-  return typeof is === "function" && is.call(element, selector);
+  return typeof is === "function" && is.call(element2, selector);
 }
 
 // workbench/app/viewer/browser/used_stage.js
@@ -1647,8 +1808,8 @@ function usedStage(stage) {
     if (page.used === stage) page.used = null;
   });
 }
-function isUsed(stage) {
-  return stage === (page.used ?? page.all.values().next().value);
+function stageInUse() {
+  return page.used ?? page.all.values().next().value;
 }
 
 // workbench/app/viewer/browser/keyboard.js
@@ -1658,9 +1819,9 @@ function meant(stage, event) {
   const path = event.composedPath();
   const key = keyOf(event);
   const isHere = path.includes(stage.element);
-  const used = isHere || stage.model.keys === "page" && isUsed(stage);
-  const actions = stage.actions.meant(key).filter(({ everywhere }) => used || everywhere);
-  return (key.startsWith("Ctrl+") ? isText(path) : isTaken(key, path)) ? [] : actions;
+  const used = isHere || stage.model.keys === "page" && stageInUse() === stage;
+  const taken = key.startsWith("Ctrl+") ? isText(path) : isTaken(key, path);
+  return stage.actions.meant(key).filter(({ everywhere, inFields }) => (used || everywhere) && (!taken || inFields));
 }
 function listen(stage) {
   const press = (event) => {
@@ -1698,12 +1859,12 @@ function keyboard(stage) {
   view("Zoom out", ["-"], () => camera.zoom(1 / CLOSER), "Wheel");
   view("Fit the whole slide", ["0"], () => camera.go(WHOLE));
   let bare = false;
-  const hide = () => {
+  stage.hideOverlays = () => {
     bare = !bare;
     stage.element.dataset.overlays = bare ? "hidden" : "shown";
     stage.stack.bareSlide(bare);
   };
-  actions.add({ label: "Hide or show overlays and annotations", group: "Layers", keys: ["h"], act: hide });
+  actions.add({ label: "Hide or show overlays and annotations", group: "Layers", keys: ["h"], act: () => stage.hideOverlays() });
   listen(stage);
   doubleClick(stage);
 }
@@ -1720,9 +1881,9 @@ function rowsOf(actions) {
   return [...rows.values()];
 }
 function made(tag, ...children) {
-  const element = document.createElement(tag);
-  element.append(...children);
-  return element;
+  const element2 = document.createElement(tag);
+  element2.append(...children);
+  return element2;
 }
 function rowElement({ label, keys: keys2, mouse }) {
   const head = made("th", label);
@@ -1746,6 +1907,85 @@ function keySheet(stage) {
   };
   button(stage.tools, { picture: "help", label: "Keys and mouse (?)", act: open });
   stage.actions.add({ label: "Show all keys", group: "Page", keys: ["?"], act: open });
+}
+
+// workbench/app/viewer/browser/legend.js
+var KEPT = "workbench-legend";
+function legendsOf(specs) {
+  const found = /* @__PURE__ */ new Map();
+  for (const { legend: one } of [...specs].reverse()) {
+    if (one && (one.ramp.length || one.entries.length)) found.set(JSON.stringify(one), one);
+  }
+  return [...found.values()];
+}
+function endsOf({ ramp, unit }) {
+  const [low, high] = [ramp[0][0], ramp[ramp.length - 1][0]].map((value) => value.toLocaleString(void 0, { maximumSignificantDigits: 4 }));
+  return [low, unit ? `${high} ${unit}` : high];
+}
+function gradientOf({ ramp }) {
+  const [low, high] = [ramp[0][0], ramp[ramp.length - 1][0]];
+  const at = (value) => `${100 * (value - low) / (high - low || 1)}%`;
+  return `linear-gradient(to right, ${ramp.map(([value, colour]) => `${colour} ${at(value)}`).join(", ")})`;
+}
+function made2(className, ...children) {
+  const box = document.createElement("div");
+  box.className = className;
+  box.append(...children);
+  return box;
+}
+function element(one) {
+  const parts = one.entries.map(([name, colour]) => {
+    const swatch = made2("swatch");
+    swatch.style.background = colour;
+    return made2("entry", swatch, name);
+  });
+  if (one.ramp.length) {
+    const bar = made2("ramp");
+    bar.style.background = gradientOf(one);
+    parts.push(bar, made2("ends", ...endsOf(one).map((text) => made2("", text))));
+  }
+  return made2("layer", made2("title", one.title), ...parts);
+}
+function kept() {
+  try {
+    const fold = localStorage.getItem(KEPT);
+    return fold === "folded" || fold === "off" ? fold : "open";
+  } catch {
+    return "open";
+  }
+}
+function keep(fold) {
+  try {
+    localStorage.setItem(KEPT, fold);
+  } catch {
+  }
+}
+function legend(stage) {
+  const { stack } = stage;
+  const box = stage.add("section", "legend", { "aria-label": "Legend" });
+  const body = made2("body");
+  let fold = kept();
+  let shown = "";
+  const change = (next) => {
+    fold = next;
+    keep(fold);
+    show();
+  };
+  const head = button(box, { text: "Legend", label: "Fold or unfold the legend", act: () => change(fold === "open" ? "folded" : "open") });
+  box.append(body);
+  const show = () => {
+    const legends = legendsOf(stack.shown.map(({ spec }) => spec));
+    box.hidden = !legends.length || fold === "off";
+    body.hidden = fold !== "open";
+    head.setAttribute("aria-expanded", String(fold === "open"));
+    const now = JSON.stringify(legends);
+    if (now === shown) return;
+    shown = now;
+    body.replaceChildren(...legends.map(element));
+  };
+  stage.watch("layers", show);
+  stage.onPainted(show);
+  stage.actions.add({ label: "Show or hide the legend", group: "Layers", keys: ["l"], act: () => change(fold === "off" ? "open" : "off") });
 }
 
 // workbench/app/viewer/browser/measure.js
@@ -1885,6 +2125,10 @@ function measure(stage) {
   const ruler = new Measure(stage);
   stage.switch.add("distance", { label: "Measure a distance", picture: "distance" }, (on) => ruler.use("distance", on));
   stage.switch.add("area", { label: "Measure an area", picture: "area" }, (on) => ruler.use("area", on));
+  stage.measureFrom = (x, y) => {
+    stage.switch.use("distance");
+    ruler.press([x, y]);
+  };
   stage.watch("mpp", () => ruler.show());
 }
 
@@ -1904,7 +2148,7 @@ function onceAFrame(act) {
 // workbench/app/viewer/browser/minimap.js
 var LONGEST_PX = 160;
 var KEY_STEP = 0.05;
-var STEPS2 = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+var STEPS3 = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 var areSame = (a, b) => a.length === b.length && a.every((each, i) => each === b[i]);
 var Minimap = class {
   /**
@@ -1913,7 +2157,7 @@ var Minimap = class {
    */
   images = null;
   /**
-   * Opacity of each.
+   * Version of the tones, and opacity of each.
    * @type {number[]}
    */
   look = [];
@@ -1950,7 +2194,7 @@ var Minimap = class {
       if (this.element.hasPointerCapture(event.pointerId)) go(event);
     });
     this.frame.addEventListener("keydown", (event) => {
-      const way = STEPS2[event.key];
+      const way = STEPS3[event.key];
       const { place: place2 } = this.stage.camera;
       if (!way || !place2) return;
       event.preventDefault();
@@ -1996,7 +2240,8 @@ var Minimap = class {
   paint() {
     const shown = this.stage.stack.shown;
     const images = shown.map((layer) => layer.at(0, 0, 0)?.image);
-    const look = shown.map(({ spec }) => spec.opacity);
+    const { stack } = this.stage;
+    const look = [stack.toner.version, ...shown.map(({ spec }) => spec.opacity)];
     if (this.images && areSame(this.images, images) && areSame(this.look, look)) return;
     this.images = images;
     this.look = look;
@@ -2011,7 +2256,7 @@ var Minimap = class {
       if (!image) return;
       const side = layer.spec.tile_px * layer.resolution(0) / image.width;
       ctx.globalAlpha = layer.spec.opacity;
-      ctx.drawImage(image, 0, 0, width / side, height / side, 0, 0, this.canvas.width, this.canvas.height);
+      ctx.drawImage(stack.pictureOf(layer, image), 0, 0, width / side, height / side, 0, 0, this.canvas.width, this.canvas.height);
     });
   }
 };
@@ -2022,7 +2267,7 @@ function minimap(stage) {
 // workbench/app/viewer/browser/navigation.js
 var POWERS = [1, 2.5, 5, 10, 20, 40];
 var MPP_AT_1X = 10;
-var NO_MPP = "The pixel size of this slide is not known";
+var NO_MPP2 = "The pixel size of this slide is not known";
 var NEAR = 0.02;
 function navigation(stage) {
   const { camera, model } = stage;
@@ -2041,26 +2286,26 @@ function navigation(stage) {
       group: "View",
       keys: [String(number + 1)],
       act: () => magnify(power),
-      reason: () => model.mpp ? "" : NO_MPP
+      reason: () => model.mpp ? "" : NO_MPP2
     });
   });
   const scanned = () => go(1 / devicePixelRatio);
   const native = button(bar, { text: "1:1", label: "As scanned: a pixel of the slide on a pixel of the screen", act: scanned });
   stage.actions.add({ label: "Magnification as scanned (1:1)", group: "View", act: scanned });
-  const mark = (made2, near) => {
-    made2.setAttribute("aria-pressed", String(near));
+  const mark = (made3, near) => {
+    made3.setAttribute("aria-pressed", String(near));
   };
   const show = () => {
     const downsample = camera.place?.downsample ?? 0;
     const is = (wanted) => Math.abs(downsample / wanted - 1) < NEAR;
-    for (const [power, made2] of objectives) mark(made2, model.mpp ? is(MPP_AT_1X / power / model.mpp) : false);
+    for (const [power, made3] of objectives) mark(made3, model.mpp ? is(MPP_AT_1X / power / model.mpp) : false);
     mark(native, is(1 / devicePixelRatio));
   };
   stage.onMoved(show);
   stage.watch("mpp", () => {
-    for (const [power, made2] of objectives) {
-      made2.disabled = !model.mpp;
-      made2.title = model.mpp ? `As at ${power}x (${POWERS.indexOf(power) + 1})` : NO_MPP;
+    for (const [power, made3] of objectives) {
+      made3.disabled = !model.mpp;
+      made3.title = model.mpp ? `As at ${power}x (${POWERS.indexOf(power) + 1})` : NO_MPP2;
     }
     show();
   });
@@ -2071,7 +2316,7 @@ function navigation(stage) {
 
 // workbench/app/viewer/browser/pointed_instance.js
 var STILL_MS = 60;
-var AWAY_PX = 14;
+var AWAY_PX2 = 14;
 function pointedInstance(stage) {
   const { model, stack, camera } = stage;
   const tip = stage.add("div", "tip", { role: "status" });
@@ -2102,11 +2347,11 @@ function pointedInstance(stage) {
   };
   const follow = (event) => {
     clearTimeout(timer);
-    if (event.buttons || isOn(event.target, ".bar, .place, .minimap")) return leave();
+    if (event.buttons || isOn(event.target, ".bar, .place, .minimap, .menu, .legend, .popover")) return leave();
     const { left, top, width, height } = stage.bounds;
     const [x, y] = [event.clientX - left, event.clientY - top];
-    tip.style.cssText = x < width / 2 ? `left: ${x + AWAY_PX}px;` : `right: ${width - x + AWAY_PX}px;`;
-    tip.style.cssText += y < height / 2 ? `top: ${y + AWAY_PX}px` : `bottom: ${height - y + AWAY_PX}px`;
+    tip.style.cssText = x < width / 2 ? `left: ${x + AWAY_PX2}px;` : `right: ${width - x + AWAY_PX2}px;`;
+    tip.style.cssText += y < height / 2 ? `top: ${y + AWAY_PX2}px` : `bottom: ${height - y + AWAY_PX2}px`;
     timer = setTimeout(() => !stage.closed && look(event.clientX, event.clientY), STILL_MS);
   };
   stage.element.addEventListener("pointermove", follow, { capture: true });
@@ -2306,6 +2551,20 @@ function coordinates(stage) {
   stage.actions.add({ label: "Go to a place", group: "View", keys: ["g"], mouse: "Click on the coordinates", act: () => ask(true) });
 }
 
+// workbench/app/viewer/browser/palette_button.js
+function paletteButton(stage) {
+  const open = () => window.workbenchPalette?.();
+  const made3 = button(stage.tools, { picture: "find", label: "Find a command (Ctrl+K)", act: open });
+  const show = () => {
+    made3.hidden = !window.workbenchPalette;
+  };
+  show();
+  window.addEventListener("workbench-palette", show);
+  stage.onClose(() => window.removeEventListener("workbench-palette", show));
+  const reason = () => window.workbenchPalette ? "" : "This page has no command palette";
+  stage.actions.add({ label: "Find a command", group: "Page", keys: ["Ctrl+k"], act: open, reason, unlisted: true, inFields: true });
+}
+
 // workbench/app/viewer/browser/selection.js
 var HANDLE_MS = 100;
 var Selection = class {
@@ -2381,8 +2640,7 @@ function status(stage) {
 function theme(stage) {
   const probe = stage.add("i", "theme-probe", { "aria-hidden": "true" });
   const look = () => {
-    const [red, green, blue] = (getComputedStyle(probe).color.match(/[\d.]+/g) ?? []).map(Number);
-    stage.element.dataset.theme = 0.3 * red + 0.6 * green + 0.1 * blue > 140 ? "dark" : "light";
+    stage.element.dataset.theme = isDark(probe) ? "dark" : "light";
   };
   probe.addEventListener("transitionend", look);
   requestAnimationFrame(look);
@@ -2556,11 +2814,11 @@ var Loader = class {
     const { layer, version, left, abort } = group;
     try {
       if (status2 !== 200) throw new StatusError(status2);
-      const made2 = await layer.decode(blob, request.place);
-      if (abort.signal.aborted) return made2.image.close();
+      const made3 = await layer.decode(blob, request.place);
+      if (abort.signal.aborted) return made3.image.close();
       const tile = layer.entry(...request.place);
       tile.image?.close();
-      Object.assign(tile, made2, { version, failures: 0, retryAt: 0 });
+      Object.assign(tile, made3, { version, failures: 0, retryAt: 0 });
     } catch (error) {
       this.failed(group, request, error);
     }
@@ -2635,10 +2893,10 @@ var Painted = class {
   moveTo(place2, width, height) {
     const { canvas } = this.front;
     const near = (a, b) => Math.abs(a - b) <= SAME * Math.abs(b);
-    const kept = canvas.width === width && canvas.height === height && near(place2.across, this.place.across) && near(place2.down, this.place.down);
+    const kept2 = canvas.width === width && canvas.height === height && near(place2.across, this.place.across) && near(place2.down, this.place.down);
     const [dx, dy] = [Math.round(place2.left - this.place.left), Math.round(place2.top - this.place.top)];
     const away = Math.abs(dx) >= width || Math.abs(dy) >= height;
-    if (!this.stale || !kept || away) this.begin(place2, width, height);
+    if (!this.stale || !kept2 || away) this.begin(place2, width, height);
     else if (dx || dy) this.stale = this.shifted(this.stale, dx, dy);
   }
   /**
@@ -3108,6 +3366,62 @@ var InstanceTileLayer = class extends TileLayer {
   }
 };
 
+// workbench/app/viewer/browser/tones.js
+var PLAIN = Object.freeze({ brightness: 0, contrast: 1, gamma: 1 });
+var isPlain = ({ brightness, contrast, gamma }) => brightness === 0 && contrast === 1 && gamma === 1;
+function tableOf({ brightness, contrast, gamma }) {
+  return Uint8ClampedArray.from({ length: 256 }, (_, value) => {
+    const shown = ((value / 255) ** (1 / gamma) - 0.5) * contrast + 0.5 + brightness;
+    return Math.round(255 * clamp(shown, 0, 1));
+  });
+}
+function applyTable(pixels, table) {
+  for (let at = 0; at < pixels.length; at += 4) {
+    pixels[at] = table[pixels[at]];
+    pixels[at + 1] = table[pixels[at + 1]];
+    pixels[at + 2] = table[pixels[at + 2]];
+  }
+}
+var Toner = class {
+  /** Increases with each change. */
+  version = 0;
+  /** @type {Uint8ClampedArray | null} */
+  table = null;
+  /** @type {WeakMap<ImageBitmap, OffscreenCanvas>} */
+  made = /* @__PURE__ */ new WeakMap();
+  /** @param {Tones} tones */
+  set(tones) {
+    this.version += 1;
+    this.table = isPlain(tones) ? null : tableOf(tones);
+    this.made = /* @__PURE__ */ new WeakMap();
+  }
+  /**
+   * A picture with the present tones.
+   * @param {ImageBitmap} image
+   * @returns {ImageBitmap | OffscreenCanvas}
+   */
+  toned(image) {
+    if (!this.table || !image.width) return image;
+    const canvas = this.made.get(image) ?? this.make(image, this.table);
+    this.made.set(image, canvas);
+    return canvas;
+  }
+  /**
+   * @param {ImageBitmap} image
+   * @param {Uint8ClampedArray} table
+   */
+  make(image, table) {
+    const canvas = new OffscreenCanvas(image.width, image.height);
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    if (!context) throw new Error("workbench: this browser has no context to paint on");
+    context.drawImage(image, 0, 0);
+    const data = context.getImageData(0, 0, image.width, image.height);
+    applyTable(data.data, table);
+    context.putImageData(data, 0, 0);
+    return canvas;
+  }
+};
+
 // workbench/app/viewer/browser/tile_stack.js
 var CACHE_BYTES = 256 * 2 ** 20;
 var GATHER_MS = 60;
@@ -3121,6 +3435,7 @@ var TileStack = class {
   /** @type {TileLayer[]} */
   layers = [];
   painted = new Painted();
+  toner = new Toner();
   /** What is in view: a box of the slide, level-0 pixels for each device pixel. */
   view = { box: { x0: 0, y0: 0, x1: 0, y1: 0 }, resolution: 0 };
   /** Whether overlays are hidden. */
@@ -3173,6 +3488,23 @@ var TileStack = class {
   bareSlide(bare) {
     this.bare = bare;
     this.repaint();
+  }
+  /**
+   * Paint the slide with other tones.
+   * @param {Tones} tones
+   */
+  setTones(tones) {
+    const before = this.toner.table;
+    this.toner.set(tones);
+    if (before || this.toner.table) this.repaint();
+  }
+  /**
+   * The picture of a tile: with the present tones if it is of the slide itself, whose colours stand for no values.
+   * @param {TileLayer} layer
+   * @param {ImageBitmap} image
+   */
+  pictureOf({ spec }, image) {
+    return spec.overlay || spec.legend ? image : this.toner.toned(image);
   }
   /** @param {LayerSpec[]} specs */
   update(specs) {
@@ -3286,7 +3618,7 @@ var TileStack = class {
     const tile = layer.at(sz, sx, sy);
     if (tile) layer.prepare(tile);
     if (!tile?.image) return;
-    const { image } = tile;
+    const image = this.pictureOf(layer, tile.image);
     const [x0, y0, right0, bottom0] = layer.boxOf(z, x, y);
     const [x1, y1] = [Math.min(right0, this.size[0]), Math.min(bottom0, this.size[1])];
     const [sourceX, sourceY, sourceEnd] = layer.boxOf(sz, sx, sy);
@@ -3424,8 +3756,7 @@ function toast(stage) {
     clearTimeout(timer);
     line.replaceChildren();
   };
-  model.on("toast", () => {
-    const { text = "", undo = false } = model.toast;
+  stage.say = (text, undo = false) => {
     leave();
     if (!text) return;
     line.append(text);
@@ -3438,8 +3769,106 @@ function toast(stage) {
       });
     }
     timer = setTimeout(leave, SHOWN_MS);
-  });
+  };
+  model.on("toast", () => stage.say(model.toast.text ?? "", model.toast.undo));
   stage.onClose(() => clearTimeout(timer));
+}
+
+// workbench/app/viewer/browser/tone_controls.js
+var CONTROLS = [
+  ["brightness", "Brightness", 0.5, 0.01, false],
+  ["contrast", "Contrast", 2, 0.05, true],
+  ["gamma", "Gamma", 2, 0.05, true]
+];
+var valueAt = (position, isFactor) => Number((isFactor ? 2 ** position : position).toPrecision(4));
+var positionOf = (value, isFactor) => isFactor ? Math.log2(value) : value;
+var ToneControls = class {
+  /** @type {Tones} */
+  tones = { ...PLAIN };
+  /** @type {(() => void)[]} */
+  shows = [];
+  /** @param {Stage} stage */
+  constructor(stage) {
+    this.stage = stage;
+    this.toggle = button(stage.tools, { picture: "tones", label: "Brightness and contrast (B)", act: () => this.open(this.box.hidden) });
+    this.box = stage.add("div", "popover", { role: "group", "aria-label": "Brightness and contrast", hidden: "" });
+    for (const control of CONTROLS) this.box.append(this.control(...control));
+    this.reset = button(this.box, { text: "Reset", label: "As scanned", act: () => this.change(PLAIN) });
+    this.box.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.open(false);
+    });
+    this.toggle.setAttribute("aria-expanded", "false");
+  }
+  /**
+   * @param {keyof Tones} name
+   * @param {string} label
+   * @param {number} range
+   * @param {number} step
+   * @param {boolean} isFactor
+   */
+  control(name, label, range, step, isFactor) {
+    const line = document.createElement("label");
+    const field = document.createElement("input");
+    const said = document.createElement("output");
+    Object.assign(field, { type: "range", min: String(-range), max: String(range), step: String(step) });
+    field.addEventListener("input", () => this.apply({ ...this.tones, [name]: valueAt(field.valueAsNumber, isFactor) }));
+    field.addEventListener("change", () => this.tell());
+    line.append(label, said, field);
+    this.shows.push(() => {
+      field.value = String(positionOf(this.tones[name], isFactor));
+      said.textContent = isFactor ? this.tones[name].toFixed(2) : `${Math.round(100 * this.tones[name])} %`;
+    });
+    return line;
+  }
+  /** @param {boolean} open */
+  open(open) {
+    this.box.hidden = !open;
+    this.toggle.setAttribute("aria-expanded", String(open));
+    if (open) this.box.querySelector("input")?.focus();
+    else if (this.box.contains(
+      /** @type {ShadowRoot} */
+      this.box.getRootNode().activeElement
+    )) this.toggle.focus();
+  }
+  /**
+   * Paint with tones, and show them.
+   * @param {Tones} tones
+   */
+  apply(tones) {
+    this.tones = tones;
+    const changed = !isPlain(tones);
+    this.toggle.setAttribute("aria-pressed", String(changed));
+    this.toggle.title = changed ? "Brightness and contrast: changed (B)" : "Brightness and contrast (B)";
+    this.toggle.classList.toggle("changed", changed);
+    this.reset.disabled = !changed;
+    for (const show of this.shows) show();
+    this.stage.stack.setTones(tones);
+  }
+  tell() {
+    this.stage.model.tones = { ...this.tones };
+  }
+  /** @param {Tones} tones */
+  change(tones) {
+    this.apply({ ...tones });
+    this.tell();
+  }
+};
+function toneControls(stage) {
+  const { model, actions } = stage;
+  const controls = new ToneControls(stage);
+  stage.watch("tones", () => controls.apply({ ...PLAIN, ...model.tones }));
+  actions.add(
+    { label: "Adjust brightness and contrast", group: "View", keys: ["b"], act: () => controls.open(controls.box.hidden) },
+    {
+      label: "Reset brightness and contrast",
+      group: "View",
+      act: () => controls.change(PLAIN),
+      reason: () => isPlain(controls.tones) ? "They are as scanned" : ""
+    }
+  );
 }
 
 // workbench/app/viewer/browser/tools.js
@@ -3477,7 +3906,7 @@ var Tools = class {
     this.tell();
   }
   tell() {
-    for (const [name, made2] of this.buttons) made2.setAttribute("aria-pressed", String(name === this.active));
+    for (const [name, made3] of this.buttons) made3.setAttribute("aria-pressed", String(name === this.active));
     for (const hear of this.hearers) hear();
   }
 };
@@ -3602,12 +4031,12 @@ var Turn = class {
   }
 };
 function straighten(stage) {
-  const { plot, turn, element } = stage;
+  const { plot, turn, element: element2 } = stage;
   const { canvas_view: canvas } = plot;
   const bus = canvas.ui_event_bus;
   for (const each of [plot.el, canvas.el, canvas.events_el]) {
     each.getBoundingClientRect = () => {
-      const { left, top } = element.getBoundingClientRect();
+      const { left, top } = element2.getBoundingClientRect();
       return new DOMRect(left, top, each.offsetWidth, each.offsetHeight);
     };
   }
@@ -3683,8 +4112,12 @@ var PARTS = [
   lock,
   annotations,
   keyboard,
+  legend,
   pointedInstance,
   toast,
+  contextMenu,
+  toneControls,
+  paletteButton,
   keySheet
 ];
 var PUBLISH_MS = 100;
@@ -3708,6 +4141,21 @@ var Stage = class {
   known = null;
   /** Undo the last change of an annotation; set by `annotations`. */
   undo = () => {
+  };
+  /**
+   * Show a message for some seconds; set by `toast`.
+   * @type {(text: string, undo?: boolean) => void}
+   */
+  say = () => {
+  };
+  /** Hide overlays and annotations, or show them again; set by `keyboard`. */
+  hideOverlays = () => {
+  };
+  /**
+   * Begin to measure a distance at a point of the slide; set by `measure`.
+   * @type {(x: number, y: number) => void}
+   */
+  measureFrom = () => {
   };
   /**
    * Id of the annotation at a click, empty for none; set by `annotations`.
@@ -3737,18 +4185,18 @@ var Stage = class {
     this.camera = new Camera(this.figure, this.plot, model.size, () => this.moved.forEach((hear) => hear()));
   }
   build() {
-    const element = document.createElement("div");
-    element.className = "stage";
-    element.tabIndex = 0;
-    element.setAttribute("role", "application");
-    element.setAttribute("aria-label", SAID);
+    const element2 = document.createElement("div");
+    element2.className = "stage";
+    element2.tabIndex = 0;
+    element2.setAttribute("role", "application");
+    element2.setAttribute("aria-label", SAID);
     this.holder.className = "holder";
     this.holder.append(this.model.get_child("figure"));
-    element.append(this.holder);
-    element.addEventListener("pointerdown", ({ target }) => {
-      if (!isOn(target, ".bar, .place, .minimap, .notice, .toast, dialog")) element.focus({ preventScroll: true });
+    element2.append(this.holder);
+    element2.addEventListener("pointerdown", ({ target }) => {
+      if (!isOn(target, ".bar, .place, .minimap, .notice, .toast, .legend, .menu, .popover, dialog")) element2.focus({ preventScroll: true });
     });
-    return element;
+    return element2;
   }
   /**
    * Put an element over the slide.
@@ -3758,10 +4206,10 @@ var Stage = class {
    * @param {Record<string, string>} attributes
    */
   add(tag, className, attributes = {}) {
-    const element = this.element.appendChild(document.createElement(tag));
-    element.className = className;
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    return element;
+    const element2 = this.element.appendChild(document.createElement(tag));
+    element2.className = className;
+    for (const [name, value] of Object.entries(attributes)) element2.setAttribute(name, value);
+    return element2;
   }
   /**
    * Call now, and whenever Python has changed a property of the model.

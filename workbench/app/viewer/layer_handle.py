@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workbench.errors import WorkbenchError
-    from workbench.layers.layer import Layer
+    from workbench.layers.layer import Layer, Legend
     from workbench.tileserver import TileRegistry
 
 
@@ -48,6 +48,7 @@ class LayerSpec:
     """Whether the layer is an overlay, which can be hidden to see the slide."""
 
     instances: InstancesSpec | None = None
+    legend: Legend | None = None
     readable: bool = False
     """Whether the layer has values for the readout at the pointer."""
 
@@ -218,6 +219,7 @@ class LayerHandle:
             "version": registration.version("tiles"),
             "tile_px": layer.pyramid.tile_px,
             "max_zoom": layer.pyramid.max_zoom,
+            "legend": layer.legend,
             "readable": isinstance(layer, ReadableLayer),
         }
         if isinstance(layer, InstancesLayer):

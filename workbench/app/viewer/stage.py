@@ -41,6 +41,7 @@ class TileStage(JSComponent):
     turn = param.Integer(default=0, bounds=(0, 3))
     mirrored = param.Boolean(default=False)
     keys = param.Selector(default="stage", objects=["stage", "page"])
+    tones = param.Dict(default={}, doc="Brightness, contrast, gamma, of `Tones`.")
     swipe = param.Number(default=None, allow_None=True)
     lock = param.String()
     annotations = param.String(doc="All marks, as JSON; `annotations.js` reads it.")

@@ -15,6 +15,7 @@ from panel.io.state import set_curdoc
 from workbench.app.viewer.drawing import Drawing
 from workbench.app.viewer.layer_handle import LayerHandle, LayerRegistration
 from workbench.app.viewer.stage import TileStage, slide_figure
+from workbench.app.viewer.tones import Tones
 from workbench.app.widgets.debounce import call_after
 from workbench.geometry import Box
 from workbench.tileserver import REGISTRY, TileRegistry
@@ -105,6 +106,11 @@ class Viewer(pn.viewable.Viewer):
         bounds=(0, 1),
         doc="Position of the divider, as a share of the width; None: no divider.",
     )
+    tones = param.ClassSelector(
+        class_=Tones,
+        default=Tones(),
+        doc="Brightness, contrast and gamma of the slide's picture on the screen.",
+    )
     keys = param.Selector(
         default="stage",
         objects=["stage", "page"],
@@ -165,6 +171,8 @@ class Viewer(pn.viewable.Viewer):
         self._stage.param.watch(self._selected, "selection")
         self._stage.param.watch(self._tapped, "tapped")
         self._stage.param.watch(self._pointed, "pointed")
+        self._stage.param.watch(self._toned, "tones")
+        self._tones_changed()
         for layer in layers:
             self.add_layer(layer)
 
@@ -380,6 +388,13 @@ class Viewer(pn.viewable.Viewer):
         texts = [handle.reading(at["x"], at["y"]) for handle in reversed(pointed)]
         readings = {"number": at["number"], "texts": [text for text in texts if text]}
         self._stage.readings = readings
+
+    def _toned(self, event: param.parameterized.Event) -> None:
+        self.tones = Tones(**event.new)
+
+    @param.depends("tones", watch=True)
+    def _tones_changed(self) -> None:
+        self._stage.tones = asdict(self.tones)
 
     @param.depends("view", watch=True)
     def _view_changed(self) -> None:

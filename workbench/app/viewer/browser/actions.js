@@ -11,6 +11,7 @@
  * @property {() => string} [reason] why it cannot be done now; empty: it can
  * @property {boolean} [unlisted] whether the palette leaves it out
  * @property {boolean} [everywhere] whether its key acts for stages that are not in use, too
+ * @property {boolean} [inFields] whether its key acts in fields of text, too
  */
 
 /** Headings in the order in which they are shown. */
@@ -18,7 +19,7 @@ export const GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page
 
 /** @type {Record<string, string>} */
 const SHOWN = {
-  ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", "-": "−",
+  ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", "-": "−", ContextMenu: "Menu",
 };
 
 /**

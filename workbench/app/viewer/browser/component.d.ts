@@ -22,6 +22,8 @@ interface Window {
   workbenchLocks?: Map<string, import("./compare.js").Lock>;
   /** Of `used_stage.js`: the stages of the page, and the one that its keys mean. */
   workbenchStages?: { all: Set<import("./stage.js").Stage>; used: import("./stage.js").Stage | null };
+  /** Of `palette.js`: opens the command palette of the page. */
+  workbenchPalette?: () => void;
   /** Of `tunnel.js`: URLs of parts of the app, by their paths. */
   workbenchParts?: Map<string, Promise<string>>;
   /** Of `tunnel.js`: what gives a page in a frame its relay, by the relay's name. */

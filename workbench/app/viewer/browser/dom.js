@@ -26,6 +26,15 @@ export function newContext() {
 }
 
 /**
+ * Whether a page is dark where an element is, by the colour of its text.
+ * @param {Element} element
+ */
+export function isDark(element) {
+  const [red, green, blue] = (getComputedStyle(element).color.match(/[\d.]+/g) ?? []).map(Number);
+  return 0.3 * red + 0.6 * green + 0.1 * blue > 140;
+}
+
+/**
  * Whether an event's target lies in an element that a selector matches.
  * @param {EventTarget | null} target
  * @param {string} selector

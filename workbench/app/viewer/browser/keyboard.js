@@ -3,7 +3,7 @@
 import { keyOf } from "./actions.js";
 import { WHOLE } from "./camera.js";
 import { isTaken, isText } from "./key_focus.js";
-import { isUsed } from "./used_stage.js";
+import { stageInUse } from "./used_stage.js";
 
 const PAN_STEP = 0.25; // of the view, for each arrow key
 const CLOSER = 0.5;
@@ -23,10 +23,10 @@ function meant(stage, event) {
   const path = event.composedPath();
   const key = keyOf(event);
   const isHere = path.includes(stage.element);
-  const used = isHere || (stage.model.keys === "page" && isUsed(stage));
-  const actions = stage.actions.meant(key).filter(({ everywhere }) => used || everywhere);
+  const used = isHere || (stage.model.keys === "page" && stageInUse() === stage);
   // A key with Ctrl is used by fields of text alone.
-  return (key.startsWith("Ctrl+") ? isText(path) : isTaken(key, path)) ? [] : actions;
+  const taken = key.startsWith("Ctrl+") ? isText(path) : isTaken(key, path);
+  return stage.actions.meant(key).filter(({ everywhere, inFields }) => (used || everywhere) && (!taken || inFields));
 }
 
 /** @param {Stage} stage */
@@ -73,12 +73,12 @@ export function keyboard(stage) {
   view("Zoom out", ["-"], () => camera.zoom(1 / CLOSER), "Wheel");
   view("Fit the whole slide", ["0"], () => camera.go(WHOLE));
   let bare = false;
-  const hide = () => {
+  stage.hideOverlays = () => {
     bare = !bare;
     stage.element.dataset.overlays = bare ? "hidden" : "shown";
     stage.stack.bareSlide(bare);
   };
-  actions.add({ label: "Hide or show overlays and annotations", group: "Layers", keys: ["h"], act: hide });
+  actions.add({ label: "Hide or show overlays and annotations", group: "Layers", keys: ["h"], act: () => stage.hideOverlays() });
   listen(stage);
   doubleClick(stage);
 }

@@ -163,5 +163,9 @@ export function measure(stage) {
   const ruler = new Measure(stage);
   stage.switch.add("distance", { label: "Measure a distance", picture: "distance" }, (on) => ruler.use("distance", on));
   stage.switch.add("area", { label: "Measure an area", picture: "area" }, (on) => ruler.use("area", on));
+  stage.measureFrom = (x, y) => {
+    stage.switch.use("distance");
+    ruler.press([x, y]);
+  };
   stage.watch("mpp", () => ruler.show());
 }

@@ -28,6 +28,16 @@ export interface InstancesSpec {
   palette: number[];
 }
 
+/** The meaning of a layer's colours; `Legend` in Python. */
+export interface LegendSpec {
+  title: string;
+  unit: string;
+  /** From low to high, for values. */
+  ramp: [value: number, colour: string][];
+  /** For classes. */
+  entries: [name: string, colour: string][];
+}
+
 /** A layer of the slide; `LayerSpec` in Python. */
 export interface LayerSpec {
   id: string;
@@ -44,8 +54,19 @@ export interface LayerSpec {
   /** Whether the layer is an overlay, which can be hidden to see the slide. */
   overlay: boolean;
   instances: InstancesSpec | null;
+  legend: LegendSpec | null;
   /** Whether the layer has values for the readout at the pointer. */
   readable: boolean;
+}
+
+/** Tones of the slide's picture. */
+export interface Tones {
+  /** Added, of -0.5 to 0.5. */
+  brightness: number;
+  /** Factor around the middle grey, of 0.25 to 4. */
+  contrast: number;
+  /** Of 0.25 to 4; more is brighter. */
+  gamma: number;
 }
 
 /** A view: its centre, and level-0 pixels per CSS pixel. */
@@ -114,6 +135,7 @@ export interface StageProperties {
   mirrored: boolean;
   /** Whether keys act wherever on the page the focus is, or on the stage alone. */
   keys: "page" | "stage";
+  tones: Partial<Tones>;
   /** Share of the width; null: there is no divider. */
   swipe: number | null;
   /** Stages of a page with the same name here move together; empty: alone. */

@@ -25,7 +25,7 @@ class Minimap {
   images = null;
 
   /**
-   * Opacity of each.
+   * Version of the tones, and opacity of each.
    * @type {number[]}
    */
   look = [];
@@ -111,7 +111,8 @@ class Minimap {
   paint() {
     const shown = this.stage.stack.shown;
     const images = shown.map((layer) => layer.at(0, 0, 0)?.image);
-    const look = shown.map(({ spec }) => spec.opacity);
+    const { stack } = this.stage;
+    const look = [stack.toner.version, ...shown.map(({ spec }) => spec.opacity)];
     if (this.images && areSame(this.images, images) && areSame(this.look, look)) return;
     this.images = images;
     this.look = look;
@@ -126,7 +127,7 @@ class Minimap {
       if (!image) return;
       const side = (layer.spec.tile_px * layer.resolution(0)) / image.width; // level-0 pixels for each of it
       ctx.globalAlpha = layer.spec.opacity;
-      ctx.drawImage(image, 0, 0, width / side, height / side, 0, 0, this.canvas.width, this.canvas.height);
+      ctx.drawImage(stack.pictureOf(layer, image), 0, 0, width / side, height / side, 0, 0, this.canvas.width, this.canvas.height);
     });
   }
 }

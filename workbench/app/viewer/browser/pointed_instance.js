@@ -44,7 +44,7 @@ export function pointedInstance(stage) {
   };
   const follow = (/** @type {PointerEvent} */ event) => {
     clearTimeout(timer);
-    if (event.buttons || isOn(event.target, ".bar, .place, .minimap")) return leave();
+    if (event.buttons || isOn(event.target, ".bar, .place, .minimap, .menu, .legend, .popover")) return leave();
     const { left, top, width, height } = stage.bounds;
     const [x, y] = [event.clientX - left, event.clientY - top];
     // Towards the middle, where there is room.

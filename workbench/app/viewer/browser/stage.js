@@ -9,19 +9,23 @@ import { Actions } from "./actions.js";
 import { annotations } from "./annotations.js";
 import { Camera } from "./camera.js";
 import { lock, swipe } from "./compare.js";
+import { contextMenu } from "./context_menu.js";
 import { isOn } from "./dom.js";
 import { keyboard } from "./keyboard.js";
 import { keySheet } from "./key_sheet.js";
+import { legend } from "./legend.js";
 import { measure } from "./measure.js";
 import { minimap } from "./minimap.js";
 import { navigation } from "./navigation.js";
 import { pointedInstance } from "./pointed_instance.js";
 import { adopt, rendererView } from "./painting.js";
 import { coordinates, scaleBar } from "./readout.js";
+import { paletteButton } from "./palette_button.js";
 import { selection } from "./selection.js";
 import { status, theme } from "./status.js";
 import { TileStack } from "./tile_stack.js";
 import { toast } from "./toast.js";
+import { toneControls } from "./tone_controls.js";
 import { pointing, Tools } from "./tools.js";
 import { Turn, turning } from "./turn.js";
 import { usedStage } from "./used_stage.js";
@@ -33,7 +37,7 @@ import { usedStage } from "./used_stage.js";
 
 const PARTS = [
   usedStage, layers, place, scaleBar, coordinates, minimap, navigation, selection, pointing, measure, turning,
-  status, theme, swipe, lock, annotations, keyboard, pointedInstance, toast, keySheet,
+  status, theme, swipe, lock, annotations, keyboard, legend, pointedInstance, toast, contextMenu, toneControls, paletteButton, keySheet,
 ];
 const PUBLISH_MS = 100;
 const SAID = "Slide. Arrow keys move, plus and minus zoom, question mark lists all keys.";
@@ -65,6 +69,21 @@ export class Stage {
 
   /** Undo the last change of an annotation; set by `annotations`. */
   undo = () => {};
+
+  /**
+   * Show a message for some seconds; set by `toast`.
+   * @type {(text: string, undo?: boolean) => void}
+   */
+  say = () => {};
+
+  /** Hide overlays and annotations, or show them again; set by `keyboard`. */
+  hideOverlays = () => {};
+
+  /**
+   * Begin to measure a distance at a point of the slide; set by `measure`.
+   * @type {(x: number, y: number) => void}
+   */
+  measureFrom = () => {};
 
   /**
    * Id of the annotation at a click, empty for none; set by `annotations`.
@@ -109,7 +128,7 @@ export class Stage {
     this.holder.append(this.model.get_child("figure"));
     element.append(this.holder);
     element.addEventListener("pointerdown", ({ target }) => {
-      if (!isOn(target, ".bar, .place, .minimap, .notice, .toast, dialog")) element.focus({ preventScroll: true });
+      if (!isOn(target, ".bar, .place, .minimap, .notice, .toast, .legend, .menu, .popover, dialog")) element.focus({ preventScroll: true });
     });
     return element;
   }

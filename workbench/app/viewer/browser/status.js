@@ -1,5 +1,7 @@
 // Progress of tiles, a notice of tiles that failed, and the theme of the page.
 
+import { isDark } from "./dom.js";
+
 /** @import {Stage} from "./stage.js" */
 
 /** @param {Stage} stage */
@@ -23,8 +25,7 @@ export function status(stage) {
 export function theme(stage) {
   const probe = stage.add("i", "theme-probe", { "aria-hidden": "true" });
   const look = () => {
-    const [red, green, blue] = (getComputedStyle(probe).color.match(/[\d.]+/g) ?? []).map(Number);
-    stage.element.dataset.theme = 0.3 * red + 0.6 * green + 0.1 * blue > 140 ? "dark" : "light";
+    stage.element.dataset.theme = isDark(probe) ? "dark" : "light";
   };
   probe.addEventListener("transitionend", look);
   requestAnimationFrame(look); // once it is on the page

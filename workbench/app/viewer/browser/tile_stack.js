@@ -4,6 +4,7 @@ import { Loader } from "./loader.js";
 import { Painted } from "./painted.js";
 import { InstanceTileLayer } from "./instance_layer.js";
 import { TileLayer } from "./tile_layer.js";
+import { Toner } from "./tones.js";
 
 const CACHE_BYTES = 256 * 2 ** 20; // of decoded pixels
 const GATHER_MS = 60; // after the first tile that has come, others are painted with it: painting takes longer than a tile
@@ -13,7 +14,7 @@ const PREFETCHED = 48; // tiles at most, each time the view rests
 
 /**
  * @import {TileRequest} from "./loader.js"
- * @import {Box, LayerSpec, TilePlace} from "./messages.js"
+ * @import {Box, LayerSpec, TilePlace, Tones} from "./messages.js"
  * @import {SlidePlace} from "./painted.js"
  * @import {Piece} from "./tile_layer.js"
  */
@@ -34,6 +35,8 @@ export class TileStack {
   layers = [];
 
   painted = new Painted();
+
+  toner = new Toner();
 
   /** What is in view: a box of the slide, level-0 pixels for each device pixel. */
   view = { box: { x0: 0, y0: 0, x1: 0, y1: 0 }, resolution: 0 };
@@ -89,6 +92,25 @@ export class TileStack {
   bareSlide(bare) {
     this.bare = bare;
     this.repaint();
+  }
+
+  /**
+   * Paint the slide with other tones.
+   * @param {Tones} tones
+   */
+  setTones(tones) {
+    const before = this.toner.table;
+    this.toner.set(tones);
+    if (before || this.toner.table) this.repaint();
+  }
+
+  /**
+   * The picture of a tile: with the present tones if it is of the slide itself, whose colours stand for no values.
+   * @param {TileLayer} layer
+   * @param {ImageBitmap} image
+   */
+  pictureOf({ spec }, image) {
+    return spec.overlay || spec.legend ? image : this.toner.toned(image);
   }
 
   /** @param {LayerSpec[]} specs */
@@ -214,7 +236,7 @@ export class TileStack {
     const tile = layer.at(sz, sx, sy);
     if (tile) layer.prepare(tile);
     if (!tile?.image) return;
-    const { image } = tile;
+    const image = this.pictureOf(layer, tile.image);
     const [x0, y0, right0, bottom0] = layer.boxOf(z, x, y);
     const [x1, y1] = [Math.min(right0, this.size[0]), Math.min(bottom0, this.size[1])];
     const [sourceX, sourceY, sourceEnd] = layer.boxOf(sz, sx, sy);

@@ -14,8 +14,7 @@ export function toast(stage) {
     clearTimeout(timer);
     line.replaceChildren();
   };
-  model.on("toast", () => {
-    const { text = "", undo = false } = model.toast;
+  stage.say = (text, undo = false) => {
     leave();
     if (!text) return;
     line.append(text);
@@ -28,6 +27,7 @@ export function toast(stage) {
       });
     }
     timer = setTimeout(leave, SHOWN_MS);
-  });
+  };
+  model.on("toast", () => stage.say(model.toast.text ?? "", model.toast.undo));
   stage.onClose(() => clearTimeout(timer));
 }

@@ -23,10 +23,7 @@ export function usedStage(stage) {
   });
 }
 
-/**
- * Whether the keys of the page mean this stage.
- * @param {Stage} stage
- */
-export function isUsed(stage) {
-  return stage === (page.used ?? page.all.values().next().value);
+/** The stage that the keys of the page mean; undefined: there is none. */
+export function stageInUse() {
+  return page.used ?? page.all.values().next().value;
 }

@@ -1,0 +1,60 @@
+"""Tones of the slide's picture in a viewer: brightness, contrast and gamma."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from workbench.errors import OutOfBoundsError
+
+
+@dataclass(frozen=True, slots=True)
+class Tones:
+    """Brightness, contrast and gamma of what is painted of a slide.
+
+    A value v of 0 to 1 is painted as `(v ** (1 / gamma) - 0.5) * contrast + 0.5 +
+    brightness`. Overlays, saved pictures and what models see stay as they are.
+
+    Raises
+    ------
+    OutOfBoundsError
+        If a value is out of its bounds.
+    """
+
+    brightness: float = 0.0
+    """-0.5 to 0.5."""
+
+    contrast: float = 1.0
+    """0.25 to 4."""
+
+    gamma: float = 1.0
+    """0.25 to 4; more is brighter."""
+
+    def __post_init__(self) -> None:
+        """Check the bounds; a NaN is out of them."""
+        inside = abs(self.brightness) <= _BRIGHTEST and all(
+            1 / _STRONGEST <= factor <= _STRONGEST and math.isfinite(factor)
+            for factor in (self.contrast, self.gamma)
+        )
+        if not inside:
+            message = f"{self} is out of bounds."
+            remedy = "Take a brightness of -0.5 to 0.5, and factors of 0.25 to 4."
+            raise OutOfBoundsError(message, remedy)
+
+    @classmethod
+    def parse(cls, text: str) -> Tones | None:
+        """Return the tones of a text as of `str`; None if it does not parse."""
+        try:
+            return cls(*map(float, text.split(",")))
+        except (OutOfBoundsError, TypeError, ValueError):
+            return None
+
+    def __str__(self) -> str:
+        """Return the three values as a short text; empty for those as scanned."""
+        if self == Tones():
+            return ""
+        return f"{self.brightness:g},{self.contrast:g},{self.gamma:g}"
+
+
+_BRIGHTEST = 0.5
+_STRONGEST = 4.0
