@@ -32,7 +32,7 @@ def open_palette(page, words):
     page.keyboard.press("Control+k")
     field = page.get_by_role("combobox", name="Command", exact=True)
     field.fill(words)
-    return page.get_by_role("option")
+    return page.get_by_role("dialog", name="Commands").get_by_role("option")
 
 
 def test_commands_of_viewer_and_panels_are_found_and_done(page, watched):
@@ -66,4 +66,4 @@ def test_what_cannot_be_done_says_why_and_escape_closes(page):
     page.keyboard.press("Escape")
     option.wait_for(state="hidden")
     page.get_by_role("button", name="Find a command").click()
-    page.get_by_role("option").first.wait_for()
+    page.get_by_role("dialog", name="Commands").get_by_role("option").first.wait_for()
