@@ -8,7 +8,7 @@ from stained_slide import write_stained
 from workbench.app.catalog.site import Site
 from workbench.app.panels.bookmarks import Bookmarks
 from workbench.app.session import Session
-from workbench.app.viewer.viewer import View
+from workbench.app.viewer.view import View
 from workbench.errors import WorkbenchError
 
 

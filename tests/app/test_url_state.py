@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.app.url_state import NAMES, Address, InstancesLook, OverlayLook
-from workbench.app.viewer.tones import Tones
-from workbench.app.viewer.viewer import View
+from workbench.app.viewer.view import Tones, View
 
 words = st.text(min_size=1, max_size=12)
 parts = st.floats(0, 1).map(lambda value: float(f"{value:.3g}"))

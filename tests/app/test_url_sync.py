@@ -11,7 +11,7 @@ from workbench.app.server.serve import session
 from workbench.app.session import Session
 from workbench.app.url_state import Address
 from workbench.app.url_sync import RUNS_LISTED, SLIDE_SHOWN, UrlSync
-from workbench.app.viewer.viewer import View
+from workbench.app.viewer.view import View
 from workbench.app.widgets.background import Background
 
 

@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support" / "apps"))
 
 from fake_slide import FakeSlide
 
-from workbench.app.viewer.tones import Tones
-from workbench.app.viewer.viewer import View, Viewer
+from workbench.app.viewer.view import Tones, View
+from workbench.app.viewer.viewer import Viewer
 from workbench.errors import OutOfBoundsError
 from workbench.geometry import Box
 from workbench.layers.heatmap import HeatmapLayer, HeatmapStyle

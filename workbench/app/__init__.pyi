@@ -1,8 +1,10 @@
 from .jupyter.notebook import Workbench
 from .panels.stain.adviser_plot import advice_plot
-from .viewer.viewer import View, Viewer
+from .viewer.view import Tones, View
+from .viewer.viewer import Viewer
 
 __all__ = [
+    "Tones",
     "View",
     "Viewer",
     "Workbench",

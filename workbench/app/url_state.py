@@ -24,8 +24,7 @@ from pydantic import (
     field_validator,
 )
 
-from workbench.app.viewer.tones import Tones
-from workbench.app.viewer.viewer import View
+from workbench.app.viewer.view import Tones, View
 from workbench.layers.colormaps import COLORMAPS
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import holoviews as hv
 import numpy as np
 import panel as pn
 
-from workbench.app.viewer.viewer import View, Viewer
+from workbench.app.viewer.view import View
+from workbench.app.viewer.viewer import Viewer
 from workbench.geometry import Box
 from workbench.layers.heatmap import HeatmapLayer, HeatmapStyle
 from workbench.layers.slide import SlideLayer

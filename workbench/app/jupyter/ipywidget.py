@@ -16,7 +16,8 @@ import traitlets
 
 from workbench.app.jupyter.cell import FRAME_ESM, Cell
 from workbench.app.jupyter.kernel_server import kernel_server
-from workbench.app.viewer.viewer import View, Viewer
+from workbench.app.viewer.view import View
+from workbench.app.viewer.viewer import Viewer
 from workbench.geometry import Box
 from workbench.layers.slide import SlideLayer
 

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from workbench.annotations.collection import Annotations
     from workbench.app.session import Session
-    from workbench.app.viewer.viewer import View, Viewer
+    from workbench.app.viewer.view import View
+    from workbench.app.viewer.viewer import Viewer
     from workbench.geometry import BoxLike
     from workbench.results.run import Run
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import panel as pn
@@ -15,7 +15,7 @@ from panel.io.state import set_curdoc
 from workbench.app.viewer.drawing import Drawing
 from workbench.app.viewer.layer_handle import LayerHandle, LayerRegistration
 from workbench.app.viewer.stage import TileStage, slide_figure
-from workbench.app.viewer.tones import Tones
+from workbench.app.viewer.view import Tones, View
 from workbench.app.widgets.debounce import call_after
 from workbench.geometry import Box
 from workbench.tileserver import REGISTRY, TileRegistry
@@ -30,18 +30,6 @@ if TYPE_CHECKING:
 
 _GRACE_MS: Final = 3000
 _OVERLAY_OPACITY: Final = 0.6
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """Position and scale of a viewer."""
-
-    x: float
-    y: float
-    """Centre, in level-0 pixels."""
-
-    downsample: float
-    """Level-0 pixels per CSS pixel of the screen."""
 
 
 class Viewer(pn.viewable.Viewer):

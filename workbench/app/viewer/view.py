@@ -1,4 +1,4 @@
-"""Tones of the slide's picture in a viewer: brightness, contrast and gamma."""
+"""What a viewer shows: position and scale, and the tones of the slide's picture."""
 
 from __future__ import annotations
 
@@ -6,6 +6,18 @@ import math
 from dataclasses import dataclass
 
 from workbench.errors import OutOfBoundsError
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Position and scale of a viewer."""
+
+    x: float
+    y: float
+    """Centre, in level-0 pixels."""
+
+    downsample: float
+    """Level-0 pixels per CSS pixel of the screen."""
 
 
 @dataclass(frozen=True, slots=True)
