@@ -17,6 +17,7 @@ from feature_files import (
     TRIDENT,
     tiles,
     write_attention,
+    write_blank,
     write_stamp,
     write_table,
     write_trident,
@@ -29,7 +30,7 @@ SUFFIXES = [".h5", ".parquet", ".zarr"]
 @pytest.fixture(scope="module")
 def slide(tmp_path_factory):
     path = tmp_path_factory.mktemp("slides") / "slide.tiff"
-    with wb.open_slide(write_stained(path)) as opened:
+    with wb.open_slide(write_blank(path)) as opened:
         yield opened
 
 
@@ -140,8 +141,11 @@ def test_the_store_has_the_specification_of_its_tiles(tmp_path, slide):
     assert json.loads(shapes.schema.metadata[b"geo"])["primary_column"] == "geometry"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".h5", ".zarr"])
-def test_runs_are_exported_too(tmp_path, slide, suffix):
+def test_runs_are_exported_too(tmp_path, suffix):
+    path = write_stained(tmp_path / "slide.tiff", width=768, height=640)
+    slide = wb.open_slide(path)
     run = wb.run(slide, model="tissue-features", out=tmp_path / "run")
     again = wb.open_features(wb.export_run(run, tmp_path / f"run{suffix}"), slide)
     features = wb.open_features(run.path, slide)
@@ -150,7 +154,7 @@ def test_runs_are_exported_too(tmp_path, slide, suffix):
 
 
 def test_a_slide_whose_pixels_are_not_square(tmp_path):
-    path = write_stained(tmp_path / "slide.tiff")
+    path = write_blank(tmp_path / "slide.tiff")
     corners, vectors = tiles()
     source = write_trident(tmp_path / "a.h5", corners, vectors)
     with wb.open_slide(path, mpp=(0.5, 1.0)) as slide:

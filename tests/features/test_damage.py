@@ -16,6 +16,7 @@ from feature_files import (
     tiles,
     write_atlaspatch,
     write_attention,
+    write_blank,
     write_clam,
     write_clam_coordinates,
     write_slide2vec,
@@ -23,14 +24,13 @@ from feature_files import (
     write_table,
     write_trident,
 )
-from stained_slide import write_stained
 from workbench.errors import FeaturesError, OtherSlideError, UnplacedTilesError
 
 
 @pytest.fixture(scope="module")
 def slide(tmp_path_factory):
     path = tmp_path_factory.mktemp("slides") / "slide.tiff"
-    with wb.open_slide(write_stained(path)) as opened:
+    with wb.open_slide(write_blank(path)) as opened:
         yield opened
 
 
@@ -95,7 +95,7 @@ def test_coordinates_that_are_no_numbers(tmp_path):
     places = corners.astype(np.float32)
     places[3] = np.nan
     path = write_stamp(tmp_path / "slide.h5", places, feats, **STAMP_2_1)
-    text = message(path, wb.open_slide(write_stained(tmp_path / "slide.tiff")))
+    text = message(path, wb.open_slide(write_blank(tmp_path / "slide.tiff")))
     assert "1 of 12 coordinates are not finite" in text
 
 
@@ -219,7 +219,7 @@ def test_micrometres_need_a_slide_and_its_pixel_size(tmp_path):
     corners, feats = tiles()
     path = write_stamp(tmp_path / "a.h5", corners, feats, **STAMP_2_1)
     assert "open_features(path, slide)" in message(path, kind=UnplacedTilesError)
-    blank = write_stained(tmp_path / "slide.tiff", mpp=1000)
+    blank = write_blank(tmp_path / "slide.tiff", mpp=1000)
     with wb.open_slide(blank) as slide, pytest.raises(wb.errors.MissingMppError):
         wb.open_features(path, slide)
 
@@ -233,6 +233,16 @@ def test_tables_without_places(tmp_path):
     assert "damaged" in message(tmp_path / "c.csv")
 
 
+def test_hdf5_tables_whose_columns_do_not_fit(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x_px"], file["y_px"], file["score"] = [1, 2], [3, 4], [0.5]
+    assert "shape (1,) are not of 2 tiles" in message(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["x"], file["y"] = 1.0, 2.0
+    assert "not of 0 tiles" in message(tmp_path / "b.h5")
+
+
+@pytest.mark.slow
 def test_ten_million_rows_are_a_table_like_any_other(tmp_path):
     path = tmp_path / "slide.h5"
     with h5py.File(path, "w") as file:

@@ -16,6 +16,7 @@ from feature_files import (
     tiles,
     write_atlaspatch,
     write_attention,
+    write_blank,
     write_clam,
     write_clam_coordinates,
     write_slide2vec,
@@ -30,7 +31,7 @@ from stained_slide import write_stained
 @pytest.fixture(scope="module")
 def slide(tmp_path_factory):
     path = tmp_path_factory.mktemp("slides") / "slide.tiff"
-    with wb.open_slide(write_stained(path)) as opened:
+    with wb.open_slide(write_blank(path)) as opened:
         yield opened
 
 
@@ -257,7 +258,16 @@ def test_tables_in_micrometres(tmp_path, slide):
     np.testing.assert_array_equal(found[:, 2:], corners / 4 / slide.mpp + SIDE)
 
 
-def test_a_run_of_vectors_and_the_table_that_it_exports(tmp_path, slide):
+@pytest.fixture(scope="module")
+def tissue(tmp_path_factory):
+    path = tmp_path_factory.mktemp("slides") / "slide.tiff"
+    with wb.open_slide(write_stained(path, width=768, height=640)) as opened:
+        yield opened
+
+
+@pytest.mark.slow
+def test_a_run_of_vectors_and_the_table_that_it_exports(tmp_path, tissue):
+    slide = tissue
     run = wb.run(slide, model="tissue-features", out=tmp_path / "run")
     features = wb.open_features(run.path, slide)
     tiles_of_run = run.grid.tiles(run.embeddings.tiles)
@@ -269,7 +279,8 @@ def test_a_run_of_vectors_and_the_table_that_it_exports(tmp_path, slide):
     assert exported.encoder == features.encoder == "tissue-features"
 
 
-def test_a_run_of_scores(tmp_path, slide):
+def test_a_run_of_scores(tmp_path, tissue):
+    slide = tissue
     run = wb.run(slide, model="tissue-classes", out=tmp_path / "run")
     found = wb.open_features(run.path, slide).scores
     heatmap = run.heatmap

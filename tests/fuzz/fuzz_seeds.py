@@ -14,6 +14,7 @@ import tifffile
 import zarr
 from PIL import Image
 
+import feature_files
 import made_dicom
 import made_slides
 
@@ -243,6 +244,29 @@ def journal_seeds(folder: Path) -> list[Path]:
     return [root]
 
 
+def features_seeds(folder: Path) -> list[Path]:
+    """Return a file in each layout of features."""
+    corners, vectors = feature_files.tiles(20, 6)
+    scores, names = vectors[:, 0], ("minx", "miny", "width", "height")
+    files = [
+        feature_files.write_trident(folder / "trident.h5", corners, vectors),
+        feature_files.write_clam(folder / "clam.h5", corners, vectors),
+        feature_files.write_clam_coordinates(folder / "places.h5", corners),
+        feature_files.write_attention(folder / "blockmap.h5", corners, vectors[:, :1]),
+        feature_files.write_atlaspatch(folder / "atlaspatch.h5", corners, uni=vectors),
+        feature_files.write_spatialdata_store(folder / "a.zarr", corners, vectors),
+    ]
+    files += [
+        feature_files.write_table(folder / f"t{each}", corners, scores, names=names)
+        for each in (".csv", ".parquet", ".h5")
+    ]
+    for suffix in (".npz", ".pt"):
+        own = folder / suffix[1:]
+        feature_files.write_slide2vec(own, corners, vectors, suffix=suffix)
+        files.append(own)
+    return files
+
+
 def seeds(kind: str) -> list[dict[str, bytes]]:
     """Return the seeds of a kind as trees."""
     folder = Path(tempfile.mkdtemp())
@@ -253,6 +277,7 @@ def seeds(kind: str) -> list[dict[str, bytes]]:
 
 
 SEEDS = {
+    "features": features_seeds,
     "tiff": tiff_seeds,
     "image": image_seeds,
     "zarr": zarr_seeds,

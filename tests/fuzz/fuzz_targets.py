@@ -90,6 +90,23 @@ def run(path: Path) -> None:
         found.instances.frame()
 
 
+def features(path: Path) -> None:
+    """Read all of it, place its tiles, and write them for another tool."""
+    from workbench.features.opening import read_features  # noqa: PLC0415
+    from workbench.features.placement import place  # noqa: PLC0415
+    from workbench.features.stored import Request  # noqa: PLC0415
+
+    file = next(iter(sorted(path.glob("tile_embeddings/*[tz]"))), path)
+    stored = read_features(file, Request())
+    found = place(stored, None, tile_size_level0=512)
+    repr(found)
+    found.finite()
+    if found.scores is not None:
+        found.scores.percentiles()
+    with tempfile.TemporaryDirectory() as folder:
+        wb.export_features(found, Path(folder) / "again.parquet")
+
+
 def _tolerated(call) -> None:
     """Call, and go on after an error that says what is wrong."""
     try:
@@ -113,6 +130,7 @@ TARGETS = {
     "image": slide,
     "zarr": slide,
     "dicom": slide,
+    "features": features,
     "geojson": geojson,
     "journal": journal,
     "reference": reference,

@@ -9,6 +9,7 @@ from fuzz_seeds import SEEDS
 
 CASES = {
     "dicom": 300,
+    "features": 600,
     "geojson": 1000,
     "image": 1000,
     "journal": 300,

@@ -13,6 +13,7 @@ from feature_files import (
     STAMP_2_1,
     write_atlaspatch,
     write_attention,
+    write_blank,
     write_clam,
     write_clam_coordinates,
     write_slide2vec,
@@ -21,7 +22,6 @@ from feature_files import (
     write_table,
     write_trident,
 )
-from stained_slide import write_stained
 from workbench.layers import HeatmapStyle, TileScoresLayer, overlay_pyramid
 
 CORNERS = np.array([(100, 40), (1111, 707), (2000, 1900), (400, 1300)])
@@ -34,7 +34,7 @@ VECTORS = np.stack([VALUES, 1 - VALUES], axis=1)
 @pytest.fixture(scope="module")
 def slide(tmp_path_factory):
     path = tmp_path_factory.mktemp("slides") / "slide.tiff"
-    with wb.open_slide(write_stained(path)) as opened:
+    with wb.open_slide(write_blank(path)) as opened:
         yield opened
 
 

@@ -11,8 +11,17 @@ import shapely
 import torch
 import zarr
 
+from made_slides import write_flat
+
 SIDE = 512
 """Side of a tile in level-0 pixels."""
+
+
+def write_blank(path, *, mpp=0.5):
+    """Write an empty slide of 3072 x 2560 pixels, under the tiles of all files here."""
+    return write_flat(
+        path, np.full((2560, 3072, 3), 240, np.uint8), resolution=(1e4 / mpp,) * 2
+    )
 
 
 def tiles(count=12, dimensions=7, *, dtype=np.float32, seed=0):

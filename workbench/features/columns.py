@@ -10,7 +10,7 @@ from workbench.errors import FeaturesError
 from workbench.features.stored import StoredFeatures
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -73,14 +73,23 @@ def from_columns(
     )
 
 
-def _place_of(path: Path, own: list[str]) -> tuple[tuple[str, ...], Unit | None]:
-    """Return the columns of the place of a tile, with its size if stored; the unit."""
+def find_place(columns: Collection[str]) -> tuple[tuple[str, ...], Unit | None] | None:
+    """Return the columns of a tile's corner, and of its size if stored; their unit.
+
+    None if there is no corner. Names are in lower case.
+    """
     for names, unit in _PLACES:
-        if set(names) <= set(own):
+        if set(names) <= set(columns):
             return names, unit
     for names, unit in _PLACES:
-        if set(names[:2]) <= set(own):
+        if set(names[:2]) <= set(columns):
             return names[:2], unit
+    return None
+
+
+def _place_of(path: Path, own: list[str]) -> tuple[tuple[str, ...], Unit | None]:
+    if found := find_place(own):
+        return found
     reason = f"it has no columns x and y (it has: {', '.join(own[:9])})"
     raise FeaturesError(path, reason, "Name the columns of the upper left corner x, y.")
 

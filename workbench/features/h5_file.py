@@ -136,9 +136,10 @@ def scores_by_tile(path: Path, found: NDArray[Any], tiles: int) -> NDArray[np.fl
     values = np.asarray(found, np.float64)
     if values.ndim == 1:
         values = values[:, None]
-    upright = values.shape[0] == tiles
-    clear = upright != (values.shape[-1] == tiles) or values.shape == (1, 1)
-    if values.ndim != _AXES or not clear:
-        reason = f"scores of the shape {found.shape} are not of {tiles:,} tiles"
-        raise FeaturesError(path, reason)
-    return values if upright else values.T
+    fits = [length == tiles for length in values.shape]
+    if fits == [True, False] or values.shape == (tiles, 1):
+        return values
+    if fits == [False, True]:
+        return values.T
+    reason = f"scores of the shape {found.shape} are not of {tiles:,} tiles"
+    raise FeaturesError(path, reason)

@@ -108,5 +108,6 @@ class _ChunkedRows:
             data.id.chunk_iter(add)
         pairs = np.frombuffer(found, np.int64).reshape(-1, 2)
         addresses = np.full(-(-self.shape[0] // self._chunk), -1, np.int64)
-        addresses[pairs[:, 0] // self._chunk] = pairs[:, 1]
+        known = pairs[(pairs[:, 0] >= 0) & (pairs[:, 0] < self.shape[0])]
+        addresses[known[:, 0] // self._chunk] = known[:, 1]
         return addresses

@@ -100,12 +100,12 @@ def _boxes(
         bad = int((~np.isfinite(corners)).any(axis=1).sum())
         reason = f"{bad:,} of {len(corners):,} coordinates are not finite numbers"
         raise FeaturesError(stored.path, reason)
-    scale, frame = _scale(stored, slide, unit), SLIDE_FRAME
+    step, frame = _step(stored, slide, unit), SLIDE_FRAME
     if slide is not None and _unit(stored, unit) == "px":
         frame = slide.frame
-    size = _size(stored, scale, side)
-    upper_left = frame.to_slide(corners * scale)
-    return np.hstack([upper_left, frame.to_slide(corners * scale + size)])
+    corners = corners / step
+    ends = corners + _size(stored, step, side)
+    return np.hstack([frame.to_slide(corners), frame.to_slide(ends)])
 
 
 def _unit(stored: StoredFeatures, given: Unit | None) -> Unit:
@@ -119,18 +119,18 @@ def _unit(stored: StoredFeatures, given: Unit | None) -> Unit:
     return stored.unit or given or "px"
 
 
-def _scale(stored: StoredFeatures, slide: Slide | None, unit: Unit | None) -> float:
-    """Return level-0 pixels per unit of the coordinates."""
+def _step(stored: StoredFeatures, slide: Slide | None, unit: Unit | None) -> float:
+    """Return the length of a level-0 pixel in the unit of the coordinates."""
     if _unit(stored, unit) == "px":
         return 1.0
     if slide is None:
         missing = "its coordinates are in micrometres, so the slide's mpp is needed"
         raise UnplacedTilesError(stored.path, missing, _SLIDE_REMEDY)
-    return 1 / slide.require_mpp()
+    return slide.require_mpp()
 
 
 def _size(
-    stored: StoredFeatures, scale: float, side: float | None
+    stored: StoredFeatures, step: float, side: float | None
 ) -> NDArray[np.float64]:
     """Return the size of tiles in level-0 pixels of the file, (1,) or (N, 2)."""
     if side is not None and not (np.isfinite(side) and side > 0):
@@ -141,7 +141,7 @@ def _size(
             missing = "the size of a tile is not stored"
             raise UnplacedTilesError(stored.path, missing, _SIZE_REMEDY)
         return np.array([side], np.float64)
-    size = np.atleast_1d(np.asarray(stored.size, np.float64)) * scale
+    size = np.atleast_1d(np.asarray(stored.size, np.float64)) / step
     if not (np.isfinite(size) & (size > 0)).all():
         raise FeaturesError(stored.path, "the size of a tile is not a positive number")
     if side is not None and not np.allclose(size, side, rtol=1e-3):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import h5py
 
-from workbench.features.columns import from_columns
+from workbench.features.columns import find_place, from_columns
 from workbench.features.h5_file import (
     array,
     attributes,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def matches(file: h5py.File) -> bool:
     """Return whether the file has this layout."""
-    return {"x", "y"} <= set(file) or "coords" in file
+    return "coords" in file or find_place([name.lower() for name in file]) is not None
 
 
 def read(path: Path, file: h5py.File, _: Request) -> StoredFeatures:
@@ -36,7 +36,7 @@ def read(path: Path, file: h5py.File, _: Request) -> StoredFeatures:
     corners = columns.pop("coords", None)
     if corners is not None:
         columns["x"], columns["y"] = coordinates(path, file["coords"]).T[:2]
-    tiles = len(columns["x"])
+    tiles = max((len(each) for each in columns.values() if each.ndim), default=0)
     flat = {}
     for name, values in columns.items():
         table = scores_by_tile(path, values, tiles)

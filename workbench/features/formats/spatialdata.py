@@ -10,12 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
 import zarr
 
-from workbench.errors import FeaturesError
+from workbench.errors import FeaturesError, WorkbenchError
 from workbench.features.stored import StoredFeatures
 
 if TYPE_CHECKING:
@@ -39,7 +38,9 @@ def read(path: Path, request: Request) -> StoredFeatures:
             return StoredFeatures(path=path, format=FORMAT, corners=corners, size=size)
         name = request.choose_encoder(path, sorted(tables))
         return _read_table(path, root, tables[name], name)
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+    except WorkbenchError:
+        raise
+    except Exception as error:  # zarr and its codecs raise many
         reason = (
             f"it is damaged or has another layout ({type(error).__name__}: {error})"
         )
@@ -86,8 +87,24 @@ def _content(path: Path, table: zarr.Group, name: str) -> dict[str, Any]:
         raise FeaturesError(path, reason, "Store it dense.")
     names = [str(each) for each in var[var.attrs.get("_index", "_index")][:]]
     if all(each.isdigit() for each in names):
-        return {"vectors": data}
+        return {"vectors": _ZarrRows(path, data)}
     return {"names": tuple(names), "values": np.asarray(data[:], np.float64)}
+
+
+class _ZarrRows:
+    """Rows of a Zarr array, whose codecs raise many errors."""
+
+    def __init__(self, path: Path, array: zarr.Array) -> None:
+        self.shape: tuple[int, ...] = array.shape
+        self.dtype: np.dtype[Any] = array.dtype
+        self._path, self._array = path, array
+
+    def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray[Any]:
+        try:
+            return np.asarray(self._array[rows])
+        except Exception as error:
+            reason = f"rows of its vectors cannot be read ({error})"
+            raise FeaturesError(self._path, reason) from error
 
 
 def _shapes(
