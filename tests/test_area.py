@@ -28,6 +28,7 @@ def area_or_none(points):
         return None
 
 
+@pytest.mark.slow
 @given(boxes)
 def test_the_area_of_a_box_holds_what_the_box_holds(box):
     xs, ys = np.arange(-25, 115), np.arange(-25, 115)
@@ -75,6 +76,7 @@ def area_or_none_of(geometry):
         return None
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.floats(0, 1e5), st.floats(0, 1e5)), min_size=3))
 def test_an_area_is_the_same_once_saved(points):
     area = area_or_none(points)

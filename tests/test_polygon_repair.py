@@ -34,6 +34,7 @@ def odd(rings, points):
     return inside
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(POSITIONS, min_size=3, max_size=14), st.lists(POSITIONS, max_size=6))
 def test_inside_is_what_a_ray_says(shell, hole):
@@ -55,6 +56,7 @@ def star(points):
     return shapely.Polygon(5000 + 4000 * np.stack([np.cos(angle), np.sin(angle)], 1))
 
 
+@pytest.mark.slow
 def test_crossings_are_counted_before_they_are_cut():
     edges = shapely.get_coordinates(star(301))
     edges = np.stack([edges[:-1], edges[1:]], axis=1)

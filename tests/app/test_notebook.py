@@ -94,6 +94,7 @@ def test_drawings_belong_to_their_slide_and_come_back_with_it(app):
     assert len(drawn(app)) == 1
 
 
+@pytest.mark.slow
 def test_a_later_frame_shows_what_was_drawn_but_not_what_was_removed(app):
     kept, removed = app.draw(np.zeros((4, 5))), app.draw(np.ones((4, 5)))
     first = load(app)

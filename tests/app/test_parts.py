@@ -425,6 +425,7 @@ def test_a_slide_of_unknown_pixel_size_is_looked_at_but_not_run(tmp_path):
     assert app.runs.job is None
 
 
+@pytest.mark.slow
 def test_another_image_of_a_file_can_be_chosen_and_is_in_the_address(tmp_path):
     scan, macro = (
         made_tiffs.place_picture(*size) for size in [(2048, 1024), (400, 200)]

@@ -54,6 +54,7 @@ def picture(pixels):
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["macenko", "vahadane", "reinhard"])
 def test_to_switch_gives_what_a_fit_from_the_beginning_gives(slide, method):
     for name in ("he-rose", "he-deep", "he-rose"):
@@ -97,6 +98,7 @@ def test_a_method_offers_its_looks_and_takes_them_back(panel):
     assert (panel.look, panel.normalizer.method) == ("normalized", "vahadane")
 
 
+@pytest.mark.slow
 def test_a_box_becomes_the_reference_of_a_recipe(panel, slide, told):
     box = Box(300, 250, 700, 600)
     panel.preset(method="macenko")

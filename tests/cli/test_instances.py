@@ -40,6 +40,7 @@ def test_a_run_says_how_many_objects_it_found_and_exports_them(slide, tmp_path):
     assert len(json.loads(path.read_text())["features"]) == count
 
 
+@pytest.mark.slow
 def test_the_least_score_can_be_asked_for(slide, tmp_path):
     words = ["run", slide, "--model", MODEL, "--no-tissue-only"]
     words += ["--batch-size", "1", "--region", "0,0,300,300"]

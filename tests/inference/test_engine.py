@@ -162,6 +162,7 @@ def test_a_finished_run_is_returned_as_it_is(network, slide, tmp_path, monkeypat
     assert other.path != first.path
 
 
+@pytest.mark.slow
 def test_the_record_says_how_it_was_made(slide, tmp_path):
     run = engine.run(slide, WHOLE, out=tmp_path / "run", normalize="macenko")
     record = json.loads((tmp_path / "run" / "run.json").read_text())
@@ -216,6 +217,7 @@ def test_only_the_region_is_answered(slide, tmp_path):
         engine.run(slide, WHOLE, out=tmp_path / "c", region=(5000, 0, 6000, 10))
 
 
+@pytest.mark.slow
 def test_only_tissue_is_answered_and_a_blank_slide_has_none(tmp_path):
     slide = FakeSlide((2000, 1600))
     slide.pixels[:] = 245
@@ -232,6 +234,7 @@ def test_only_tissue_is_answered_and_a_blank_slide_has_none(tmp_path):
     assert not found[:, 17:].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"tissue_threshold": 0.06}])
 def test_a_normalized_run_finds_tissue_once(slide, tmp_path, monkeypatch, options):
     found = []
@@ -250,6 +253,7 @@ def test_a_normalized_run_finds_tissue_once(slide, tmp_path, monkeypatch, option
     assert found[0].mask.any()
 
 
+@pytest.mark.slow
 def test_what_is_looked_at_comes_first(tmp_path):
     slide = FakeSlide((2000, 2000))
     first = []
@@ -438,6 +442,7 @@ def test_a_batch_too_large_for_the_device_is_halved(use, slide, tmp_path):
         engine.run(slide, WHOLE, out=tmp_path / "none")
 
 
+@pytest.mark.slow
 def test_normalization_happens_before_the_model(slide):
     tiles = slide.read_tiles([Box(0, 0, 32, 32)] * 3, (32, 32))
     plain = DevicePredictor(fake_model(), WHOLE)

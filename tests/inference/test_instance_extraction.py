@@ -141,6 +141,7 @@ def test_no_object_is_lost_or_doubled_where_tiles_lie_between_pixels(run_on, mpp
     assert len(np.unique(at[at > 0])) >= 0.99 * labels.max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_a_network_that_wavers_at_seams_finds_each_object_once(
     run_on, monkeypatch, seed

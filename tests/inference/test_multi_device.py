@@ -271,6 +271,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(use, slide, tmp_path):
         engine.run(slide, WHOLE, out=tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_memory_and_time_are_those_of_the_process():
     devices = resolve_devices("cpu")
     before = memory_in_use(devices)["host"]

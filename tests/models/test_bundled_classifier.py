@@ -9,6 +9,8 @@ from classifier import curves
 from workbench.models.catalogue import find_card
 from workbench.synthetic import CLASSES, load_truth, write_slide
 
+pytestmark = pytest.mark.slow  # a large slide is made
+
 SEED, SCANNER = 300, "zephyr"
 
 

@@ -610,6 +610,7 @@ def test_each_family_of_torchvision_answers_as_it_does_there(tmp_path, name):
     assert bool(assumed(model.card)) == (name in ("googlenet", "inception_v3"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rescales", [True, False])
 @pytest.mark.parametrize("name", ["googlenet"])
 def test_what_the_weights_do_not_tell_the_card_can_say(tmp_path, name, rescales):

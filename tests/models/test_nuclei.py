@@ -161,6 +161,7 @@ def test_the_bundled_weights_are_those_of_the_card():
     assert names == NucleusNet().state_dict().keys()
 
 
+@pytest.mark.slow
 def test_on_pictures_it_never_saw_it_agrees_with_people(shared_data):
     folder = shared_data / "nuclei_dsb2018_tissue"
     model, floor = find_model("nuclei"), find_model("nuclei-watershed")

@@ -173,6 +173,7 @@ class TestLarge:
         pixels[1500:1510, 1500:1510] = 0
         assert known(one) != known(write(tmp_path / "two.tif", pixels, **options))
 
+    @pytest.mark.slow
     def test_samples_are_spread_over_all_files(self, tmp_path):
         parts = []
         for number in range(30):

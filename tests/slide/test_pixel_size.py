@@ -238,6 +238,7 @@ def near(found, wanted):
     return float(np.median(apart.min(axis=1)))
 
 
+@pytest.mark.slow
 def test_annotations_are_in_stored_pixels_on_disk(tmp_path):
     path = disc_slide(tmp_path)
     ring = [[100, 50], [300, 50], [300, 250], [100, 250], [100, 50]]

@@ -236,6 +236,7 @@ def test_advise_refuses_what_it_cannot_do(folder, tmp_path):
     assert "no slides" in said.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "place", ["{}/aurora.tif", "{}/aurora.tif@100,100,900,900", "he-rose"]
 )

@@ -15,6 +15,8 @@ from workbench.stain.tissue_sample import slide_histogram
 from workbench.synthetic import SCANNERS, write_slide
 from workbench.tissue import find_tissue
 
+pytestmark = pytest.mark.slow  # slides are made
+
 
 @pytest.fixture(scope="module")
 def scans(tmp_path_factory):

@@ -321,6 +321,7 @@ def slide_with(*places, size=(1400, 1400)):
     return PictureSlide(pixels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mpp", [None, 0.25, 1.0])
 def test_a_slide_is_measured_by_its_tissue(mpp):
     picture = tissue("he-rose", shape=(900, 900))
@@ -334,6 +335,7 @@ def test_a_slide_is_measured_by_its_tissue(mpp):
     )
 
 
+@pytest.mark.slow
 def test_the_sample_of_a_slide_is_always_the_same():
     slide = slide_with(((100, 100), tissue(shape=(1000, 1000))))
     first, second = slide_histogram(slide), slide_histogram(slide)
@@ -341,6 +343,7 @@ def test_the_sample_of_a_slide_is_always_the_same():
     np.testing.assert_array_equal(first.counts, second.counts)
 
 
+@pytest.mark.slow
 def test_ink_and_black_edges_do_not_move_the_stains():
     picture = tissue("he-standard", shape=(1000, 1000))
     inked = picture.copy()
@@ -369,6 +372,7 @@ def test_a_blank_slide_says_so():
         fit_normalizer(slide_with(), "he-standard")
 
 
+@pytest.mark.slow
 def test_fitting_leaves_the_pixels_alone():
     picture = tissue()
     before = picture.copy()
@@ -417,6 +421,7 @@ def test_batches_of_a_slide_are_normalized_without_seams(shared_data):
     np.testing.assert_array_equal(normalizer(picture)[:256, 256:], normalizer(quarter))
 
 
+@pytest.mark.slow
 def test_a_test_chart_has_no_stains(shared_data):
     with (
         open_slide(shared_data / "wsi" / "yb10kx5k.zstd.tiff") as slide,

@@ -132,6 +132,7 @@ def test_broken_and_blank_images_are_refused(tmp_path):
         load_reference(str(tmp_path / "blank.png"))
 
 
+@pytest.mark.slow
 def test_an_image_larger_than_any_reference_is_not_decoded(tmp_path):
     Image.new("1", (9000, 9000)).save(tmp_path / "large.png")
     with pytest.raises(StainError, match="too many"):
@@ -183,6 +184,7 @@ def test_references_show_themselves():
     assert "reinhard" in by_colour._repr_html_()
 
 
+@pytest.mark.slow
 def test_a_picture_is_taken_in_the_colours_that_it_means(tmp_path):
     pixels = np.array(made_slides.tissue_like(120, 160))
     clear = np.dstack([pixels, np.full((120, 160), 255, np.uint8)])

@@ -131,6 +131,7 @@ def check(slide, *words):
     return CliRunner().invoke(main, ["stain", "check", str(slide), *words])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_a_slide_is_checked_by_every_method(slide):
     said = check(slide)

@@ -59,6 +59,7 @@ def best_of_random_starts(histogram, penalty, count):
     return vahadane.objective(histogram, found, penalty=penalty)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("penalty", [0.1, 0.01])
 def test_no_random_start_leads_lower(penalty):
     histogram = stained(tissue(shape=(64, 64)))
@@ -109,6 +110,7 @@ def test_it_finds_the_stains_that_were_mixed():
     assert fit.stains[0, 0] > fit.stains[1, 0]
 
 
+@pytest.mark.slow
 def test_glass_has_no_say():
     pixels = tissue()
     framed = np.pad(pixels, ((99, 99), (99, 99), (0, 0)), constant_values=250)

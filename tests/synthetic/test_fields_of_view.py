@@ -58,6 +58,7 @@ def sizes(labels, mpp):
     return float(np.median(np.bincount(labels.ravel())[1:])) * mpp**2
 
 
+@pytest.mark.slow
 def test_nuclei_hold_more_hematoxylin_than_what_is_around_them():
     more = []
     for seed in range(12):

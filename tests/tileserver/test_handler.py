@@ -127,6 +127,7 @@ def test_a_tile_in_memory_is_not_waited_for():
     assert registry.available_tile(key, (1, 0, 1)) is None
 
 
+@pytest.mark.slow
 def test_a_stored_tile_in_memory_is_the_stored_tile(tmp_path):
     write_slide(tmp_path / "slide.svs", size=(1024, 768), seed=1)
     with open_slide(tmp_path / "slide.svs") as slide:
