@@ -182,7 +182,9 @@ def test_a_measure_is_a_ramp_and_the_chosen_stand_out(store):
     assert (np.diff(np.delete(numbers, 9)[order].astype(int)) >= 0).all()
     assert numbers[9] == CHOSEN
     assert style.legend(store).ramp
-    assert outline_palette(style.palette(store)).shape == (64, 4)
+    palette = outline_palette(style.palette(store))
+    assert palette.shape == (64, 4)
+    assert palette[2 * CHOSEN :, 3].tolist() == [0, 255]  # an outline, no fill
     with pytest.raises(RecipeError):
         InstanceStyle(low=1, high=1)
     with pytest.raises(OutOfBoundsError):

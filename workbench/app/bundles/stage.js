@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: 79257a59fc7a0876d0af821d4d8d70dcfa9dd1cabce896c5a9242fc0f439656d
+// Made by "make bundles"; change the modules instead. sha256 of them: 204bfd6e07d243a90224896de45033a7f9da2aa0522cb2b3e1b8b95b58e745b5
 // workbench/app/viewer/browser/actions.js
 var GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page"];
 var SHOWN = {
@@ -3208,6 +3208,7 @@ var TileLayer = class {
 
 // workbench/app/viewer/browser/instance_layer.js
 var HEAD2 = 2;
+var HALO = 3357219615;
 async function inflate(blob) {
   const stream = blob.stream().pipeThrough(new DecompressionStream("deflate"));
   return new Response(stream).arrayBuffer();
@@ -3217,6 +3218,21 @@ function numbersIn(data) {
   const ids = new Uint32Array(data, 4 * HEAD2, count);
   const Cells = wide ? Uint32Array : Uint16Array;
   return { ids, cells: new Cells(data, 4 * (HEAD2 + count)) };
+}
+function outlineChosen(pixels, cells, chosen, border, halo) {
+  const side = Math.sqrt(cells.length);
+  for (let at = 0; at < cells.length; at++) {
+    const number = cells[at] >> 1;
+    if (!chosen[number] || !(cells[at] & 1)) continue;
+    const [x0, y0] = [at % side, Math.floor(at / side)];
+    for (let y = Math.max(0, y0 - 1); y <= Math.min(side - 1, y0 + 1); y++) {
+      for (let x = Math.max(0, x0 - 1); x <= Math.min(side - 1, x0 + 1); x++) {
+        const near = y * side + x;
+        if (cells[near] >> 1 === number) pixels[near] = border;
+        else if (!chosen[cells[near] >> 1]) pixels[near] = halo;
+      }
+    }
+  }
 }
 var InstanceTileLayer = class extends TileLayer {
   /** Colour of each instance, by id. */
@@ -3323,9 +3339,12 @@ var InstanceTileLayer = class extends TileLayer {
     const { cells, ids } = tile;
     if (!cells || !ids || !this.table || tile.colouring === this.colouring) return;
     const colours = new Uint32Array(2 * ids.length + 2);
+    const chosen = new Uint8Array(ids.length + 1);
+    const last = this.palette.length / 2 - 1;
     for (let i = 0; i < ids.length; i++) {
       const colour = this.table[ids[i]];
       if (!colour) continue;
+      chosen[i + 1] = Number(colour === last);
       colours[2 * i + 2] = this.palette[2 * colour];
       colours[2 * i + 3] = this.palette[2 * colour + 1];
     }
@@ -3333,6 +3352,7 @@ var InstanceTileLayer = class extends TileLayer {
     const picture = new ImageData(side, side);
     const pixels = new Uint32Array(picture.data.buffer);
     for (let i = 0; i < cells.length; i++) pixels[i] = colours[cells[i]];
+    if (chosen.includes(1)) outlineChosen(pixels, cells, chosen, this.palette[2 * last + 1], HALO);
     this.canvas ??= new OffscreenCanvas(side, side);
     contextOf(this.canvas).putImageData(picture, 0, 0);
     tile.image?.close();

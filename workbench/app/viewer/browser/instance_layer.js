@@ -23,6 +23,7 @@ import { TileLayer } from "./tile_layer.js";
 /** @typedef {Tile & Partial<Numbers>} InstanceTile */
 
 const HEAD = 2; // numbers of 32 bits before the ids
+const HALO = 0xc81b1b1f; // nearly black; as 0xAABBGGRR
 
 /**
  * The bytes of what was compressed with zlib.
@@ -43,6 +44,30 @@ export function numbersIn(data) {
   const ids = new Uint32Array(data, 4 * HEAD, count);
   const Cells = wide ? Uint32Array : Uint16Array;
   return { ids, cells: new Cells(data, 4 * (HEAD + count)) };
+}
+
+/**
+ * Draw the outlines of selected instances two pixels wide, within a halo that is seen on any colour.
+ * @param {Uint32Array} pixels of a square tile
+ * @param {Uint16Array | Uint32Array} cells as of `numbersIn`
+ * @param {Uint8Array} chosen whether each instance of the tile is selected, by its number (from 1)
+ * @param {number} border colour of the outline
+ * @param {number} halo
+ */
+export function outlineChosen(pixels, cells, chosen, border, halo) {
+  const side = Math.sqrt(cells.length);
+  for (let at = 0; at < cells.length; at++) {
+    const number = cells[at] >> 1;
+    if (!chosen[number] || !(cells[at] & 1)) continue;
+    const [x0, y0] = [at % side, Math.floor(at / side)];
+    for (let y = Math.max(0, y0 - 1); y <= Math.min(side - 1, y0 + 1); y++) {
+      for (let x = Math.max(0, x0 - 1); x <= Math.min(side - 1, x0 + 1); x++) {
+        const near = y * side + x;
+        if (cells[near] >> 1 === number) pixels[near] = border;
+        else if (!chosen[cells[near] >> 1]) pixels[near] = halo;
+      }
+    }
+  }
 }
 
 export class InstanceTileLayer extends TileLayer {
@@ -150,9 +175,12 @@ export class InstanceTileLayer extends TileLayer {
     const { cells, ids } = tile;
     if (!cells || !ids || !this.table || tile.colouring === this.colouring) return;
     const colours = new Uint32Array(2 * ids.length + 2); // by what a cell holds
+    const chosen = new Uint8Array(ids.length + 1);
+    const last = this.palette.length / 2 - 1; // the colour of selected instances
     for (let i = 0; i < ids.length; i++) {
       const colour = this.table[ids[i]];
       if (!colour) continue;
+      chosen[i + 1] = Number(colour === last);
       colours[2 * i + 2] = this.palette[2 * colour];
       colours[2 * i + 3] = this.palette[2 * colour + 1];
     }
@@ -160,6 +188,7 @@ export class InstanceTileLayer extends TileLayer {
     const picture = new ImageData(side, side);
     const pixels = new Uint32Array(picture.data.buffer);
     for (let i = 0; i < cells.length; i++) pixels[i] = colours[cells[i]];
+    if (chosen.includes(1)) outlineChosen(pixels, cells, chosen, this.palette[2 * last + 1], HALO);
     this.canvas ??= new OffscreenCanvas(side, side);
     contextOf(this.canvas).putImageData(picture, 0, 0);
     tile.image?.close();
