@@ -6,6 +6,7 @@ import pytest
 
 from stained_slide import write_stained
 from workbench.app.catalog.site import Site
+from workbench.app.layout import full_page
 from workbench.app.session import Session
 from workbench.app.widgets.command_palette import Command, CommandPalette
 
@@ -60,6 +61,17 @@ def test_a_session_offers_what_its_panels_can_do(app):
     assert app.slide.name == "two.tif"
 
 
+def test_a_page_offers_its_theme_and_its_drawer(app):
+    page = full_page(app)
+    dark = page.dark_theme
+    choose(app.palette, "Switch between light and dark")
+    assert page.dark_theme is not dark
+    choose(app.palette, "Close the drawer")
+    assert page.sidebar_open is False
+    choose(app.palette, "Open the drawer")
+    assert page.sidebar_open is True
+
+
 def test_what_cannot_be_done_has_a_reason_and_does_nothing(app):
     assert choose(app.palette, "Cancel the run")["reason"] == "No run is active"
     reason = choose(app.palette, "Show normalized")["reason"]
@@ -71,4 +83,4 @@ def test_every_command_has_a_label_of_its_own(app):
     app.palette.asked += 1
     commands = app.palette.commands
     assert len({each["id"] for each in commands}) == len(commands)
-    assert len(commands) == len(list(app.palette._collect()))
+    assert len(commands) == len(app.palette.collect())

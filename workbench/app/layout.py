@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -10,6 +11,7 @@ import panel_material_ui as pmui
 from panel.custom import JSComponent
 from panel.util import edit_readonly
 
+from workbench.app.widgets.command_palette import Command
 from workbench.app.widgets.controls import stack
 from workbench.app.widgets.text import Text
 from workbench.app.widgets.theme import ICON, THEMES, TITLE
@@ -32,7 +34,7 @@ _DENSE: Final = {
 
 
 class Preference(JSComponent):
-    """Switches the page to dark mode if the browser's user prefers it."""
+    """Follows the browser: dark mode, and a closed drawer on a narrow page."""
 
     _esm: ClassVar[Path] = Path(__file__).parent / "theme_preference.js"
 
@@ -57,7 +59,25 @@ def full_page(app: Session) -> Any:
     # reference ends that; a plain value would not.
     with edit_readonly(page):
         page.busy = page.param.loading
+    app.palette.add(lambda: page_commands(page))
     return page
+
+
+def page_commands(page: Any) -> tuple[Command, Command]:
+    """Return the commands of the page itself: theme and drawer."""
+    dark, drawn = page.dark_theme, page.sidebar_open
+    return (
+        Command(
+            "Switch between light and dark",
+            "Page",
+            partial(setattr, page, "dark_theme", not dark),
+        ),
+        Command(
+            "Close the drawer" if drawn else "Open the drawer",
+            "Page",
+            partial(setattr, page, "sidebar_open", not drawn),
+        ),
+    )
 
 
 def sections(app: Session) -> Any:
@@ -109,6 +129,7 @@ def main_area(app: Session) -> Any:
             app.url_sync.bar,
             app.url_sync.connection,
             app.palette,
+            app.snapshots.download,
             sizing_mode="stretch_both",
             styles={"position": "relative"},
         ),

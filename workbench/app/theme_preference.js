@@ -1,17 +1,27 @@
-// Switches the page to dark mode if the browser's user prefers it.
+// Switches the page to dark mode if the browser's user prefers it, and closes the drawer of a
+// narrow page, where it would cover the slide.
 
+const NARROW = "(max-width: 899.95px)"; // where the drawer lies over the slide, as of `widgets/theme.py`
 const BUILT_MS = 100; // until the page is built; a change before is lost
 
 /** @param {RenderArguments<{}>} component */
 export function render({ model, view }) {
   const wish = matchMedia("(prefers-color-scheme: dark)");
+  const roots = () => view.model.document.roots().filter((/** @type {any} */ { data }) => data);
+  const close = () => {
+    if (!matchMedia(NARROW).matches) return;
+    for (const { data } of roots()) if ("sidebar_open" in data.attributes) data.sidebar_open = false;
+  };
   const follow = () => {
-    for (const { data } of view.model.document.roots()) {
-      if (data && "dark_theme" in data.attributes) data.dark_theme = wish.matches;
+    for (const { data } of roots()) {
+      if ("dark_theme" in data.attributes) data.dark_theme = wish.matches;
     }
   };
   wish.addEventListener("change", follow);
   model.on("remove", () => wish.removeEventListener("change", follow));
-  setTimeout(follow, BUILT_MS);
+  setTimeout(() => {
+    follow();
+    close();
+  }, BUILT_MS);
   return document.createElement("span");
 }

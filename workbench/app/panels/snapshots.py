@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import panel as pn
 from PIL import Image
 
-from workbench.app.widgets.controls import button, side_by_side, stack
+from workbench.app.widgets.controls import button, side_by_side
 from workbench.app.widgets.download import Download
 from workbench.errors import OutOfBoundsError
 from workbench.layers.annotations import draw_annotations
@@ -133,7 +133,7 @@ class SnapshotPanel(pn.viewable.Viewer):
 
     def __panel__(self) -> Any:
         """Return what Panel shows."""
-        return stack(side_by_side(self._picture, self._figure), self.download)
+        return side_by_side(self._picture, self._figure)
 
     def attach(self, viewer: Viewer) -> None:
         """Save views of another viewer from now on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import param
 from panel.custom import JSComponent
@@ -38,13 +38,6 @@ class Command:
         return f"{self.group}/{self.label}"
 
 
-class Commanding(Protocol):
-    """A part of the app that offers commands."""
-
-    def commands(self) -> Iterable[Command]:
-        """Return what can be done with it now."""
-
-
 class CommandPalette(JSComponent):
     """Lists the actions of the viewer and the commands of Python, and does one.
 
@@ -54,6 +47,7 @@ class CommandPalette(JSComponent):
     ----------
     collect : callable
         Returns the commands of the moment, in the order in which they are listed.
+        `add` adds another one, whose commands follow.
     """
 
     commands = param.List(default=[], doc="Dicts: id, label, group, keys, reason.")
@@ -67,14 +61,22 @@ class CommandPalette(JSComponent):
 
     def __init__(self, collect: Callable[[], Iterable[Command]], **params: Any) -> None:
         super().__init__(**params)
-        self._collect = collect
+        self._sources = [collect]
         self._offered: dict[str, Command] = {}
         self.param.watch(lambda _: self.refresh(), "asked")
         self.param.watch(lambda event: self._do(event.new["id"]), "chosen")
 
+    def add(self, collect: Callable[[], Iterable[Command]]) -> None:
+        """Offer the commands of another part, too, after the others."""
+        self._sources.append(collect)
+
+    def collect(self) -> list[Command]:
+        """Return the commands of all parts."""
+        return [each for collect in self._sources for each in collect()]
+
     def refresh(self) -> None:
         """Offer the commands of this moment."""
-        self._offered = {each.id: each for each in self._collect()}
+        self._offered = {each.id: each for each in self.collect()}
         self.commands = [
             {
                 "id": each.id,

@@ -14,8 +14,13 @@ ICON: Final = Path(__file__).parents[1] / "icon.svg"
 _QUIET: Final = {"styleOverrides": {"root": {"textTransform": "none"}}}
 
 
+_WIDTHS: Final = {"xs": 0, "sm": 900, "md": 1000, "lg": 1200, "xl": 1536}
+"""Least widths (px) of pages; below "sm" the drawer lies over the slide."""
+
+
 def _theme(primary: str, bar: str) -> dict[str, Any]:
     return {
+        "breakpoints": {"values": _WIDTHS},
         "palette": {"primary": {"main": primary}},
         "typography": {"fontSize": 13},
         "shape": {"borderRadius": 8},
