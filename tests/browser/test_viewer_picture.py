@@ -91,15 +91,15 @@ def test_tones_change_the_slide_and_nothing_over_it(opened):
     viewer.page.keyboard.press("b")
     popover = viewer.page.locator(".popover")
     for _ in range(20):
-        viewer.page.keyboard.press("ArrowRight")
-    viewer.wait_for(lambda s: s["tones"] == "0.2,1,1")
+        viewer.page.keyboard.press("ArrowLeft")
+    viewer.wait_for(lambda s: s["tones"] == "-0.2,1,1")
 
-    def is_brighter():
+    def is_darker():
         now = means()
-        assert now[0] == pytest.approx(slide + 51, abs=4)
+        assert now[0] == pytest.approx(slide - 51, abs=2)
         assert now[1] == pytest.approx(cell, abs=1)
 
-    viewer.watched.eventually(is_brighter)
+    viewer.watched.eventually(is_darker)
     toggle = viewer.page.get_by_role("button", name="Brightness and contrast")
     assert toggle.get_attribute("aria-pressed") == "true"
     viewer.page.get_by_role("button", name="Reset").click()

@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: 204bfd6e07d243a90224896de45033a7f9da2aa0522cb2b3e1b8b95b58e745b5
+// Made by "make bundles"; change the modules instead. sha256 of them: b5a823e7d1ba228820b169d5457d1c4cfd97ff0e4c2e92ab1e0729ff8d027038
 // workbench/app/viewer/browser/actions.js
 var GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page"];
 var SHOWN = {
@@ -3834,6 +3834,7 @@ var ToneControls = class {
     const field = document.createElement("input");
     const said = document.createElement("output");
     Object.assign(field, { type: "range", min: String(-range), max: String(range), step: String(step) });
+    field.setAttribute("aria-label", label);
     field.addEventListener("input", () => this.apply({ ...this.tones, [name]: valueAt(field.valueAsNumber, isFactor) }));
     field.addEventListener("change", () => this.tell());
     line.append(label, said, field);

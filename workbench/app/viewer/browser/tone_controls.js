@@ -66,6 +66,7 @@ class ToneControls {
     const field = document.createElement("input");
     const said = document.createElement("output");
     Object.assign(field, { type: "range", min: String(-range), max: String(range), step: String(step) });
+    field.setAttribute("aria-label", label);
     field.addEventListener("input", () => this.apply({ ...this.tones, [name]: valueAt(field.valueAsNumber, isFactor) }));
     field.addEventListener("change", () => this.tell());
     line.append(label, said, field);
