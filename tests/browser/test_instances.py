@@ -66,11 +66,15 @@ def store(slide, runs):
     return made_store(folder, 800, size=slide.size, radius=(14.0, 20.0))
 
 
+FILLED = """try { localStorage.setItem("workbench-outlines", "filled") } catch {}"""
+
+
 class Objects(AppPage):
     """The app's page, for one who looks at objects."""
 
     @classmethod
     def look(cls, watched, url, at=CENTRE, downsample=DOWNSAMPLE):
+        watched.page.add_init_script(FILLED)  # the colour is read in the middle
         app = cls.open(watched, url, slide=NAME, at=f"{at[0]},{at[1]},{downsample}")
         app.says("instances shown")
         app.press("Overlays")  # out of the way

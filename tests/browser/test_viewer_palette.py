@@ -54,6 +54,26 @@ def test_commands_of_viewer_and_panels_are_found_and_done(page, watched):
     assert watched.errors == []
 
 
+def test_the_drawer_of_a_narrow_page_lies_over_the_slide(page, watched):
+    page.set_viewport_size({"width": 683, "height": 384})  # a laptop at 200 %
+    page.reload()
+    watched.settle()
+    drawer = page.locator(".MuiDrawer-paper")
+    drawer.wait_for(state="hidden")
+    watched.settle()
+    for part in (".tools", ".objectives", ".place", ".scale-bar"):
+        box = page.locator(part).bounding_box()
+        assert box["x"] >= 0, part
+        assert box["x"] + box["width"] <= 683, part
+        assert box["y"] + box["height"] <= 384, part
+    stage = page.locator(".stage").bounding_box()
+    open_palette(page, "open drawer").filter(has_text="Open the drawer").wait_for()
+    page.keyboard.press("Enter")
+    drawer.wait_for()
+    assert page.locator(".stage").bounding_box() == stage
+    assert watched.errors == []
+
+
 def test_what_cannot_be_done_says_why_and_escape_closes(page):
     page.keyboard.press("g")
     page.get_by_label("Place to go to").wait_for()  # in a field, too

@@ -27,11 +27,6 @@ CHOSEN: Final = COLOURS + 1
 
 _CHOSEN_RGB: Final = (255, 214, 10)
 _OTHER_RGB: Final = (128, 128, 128)
-_FILL: Final = 88
-"""Opacity of the inside of an instance, 0 to 255; its border is opaque.
-
-Selected instances have an outline alone.
-"""
 
 
 class InstanceColumns(Protocol):
@@ -170,8 +165,7 @@ def outline_palette(palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     rgba = np.zeros((2 * len(palette), 4), np.uint8)
     rgba[:, :3] = np.repeat(palette, 2, axis=0)
-    rgba[2::2, 3], rgba[3::2, 3] = _FILL, 255
-    rgba[2 * CHOSEN, 3] = 0  # what is selected is looked at
+    rgba[3::2, 3] = 255  # an outline alone: the inside is what is looked at
     return rgba
 
 

@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: b5a823e7d1ba228820b169d5457d1c4cfd97ff0e4c2e92ab1e0729ff8d027038
+// Made by "make bundles"; change the modules instead. sha256 of them: a3d14bcd1aef78d5b44cb3f2de161182645211fcd03f64343dd06b350ea0b203
 // workbench/app/viewer/browser/actions.js
 var GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page"];
 var SHOWN = {
@@ -170,9 +170,9 @@ var Handles = class {
     const points = mark.parts[part][ring];
     if (mark.isBox || points.length <= (mark.kind === "area" ? 8 : 4)) return null;
     const parts = copied(mark.parts);
-    const kept2 = parts[part][ring];
-    kept2.splice(i, 2);
-    if (mark.kind === "area" && i === 0) kept2.splice(-2, 2, kept2[0], kept2[1]);
+    const kept3 = parts[part][ring];
+    kept3.splice(i, 2);
+    if (mark.kind === "area" && i === 0) kept3.splice(-2, 2, kept3[0], kept3[1]);
     return mark.shaped(parts);
   }
   /** End a drag; whether something has changed. */
@@ -186,13 +186,13 @@ var Handles = class {
 // workbench/app/viewer/browser/mark.js
 var TOUCH_PX = 7;
 function thinned(ring, grain) {
-  const kept2 = [ring[0], ring[1]];
+  const kept3 = [ring[0], ring[1]];
   for (let i = 2; i < ring.length - 2; i += 2) {
-    const [x, y] = kept2.slice(-2);
-    if (Math.abs(ring[i] - x) + Math.abs(ring[i + 1] - y) >= grain) kept2.push(ring[i], ring[i + 1]);
+    const [x, y] = kept3.slice(-2);
+    if (Math.abs(ring[i] - x) + Math.abs(ring[i + 1] - y) >= grain) kept3.push(ring[i], ring[i + 1]);
   }
-  kept2.push(...ring.slice(-2));
-  return kept2;
+  kept3.push(...ring.slice(-2));
+  return kept3;
 }
 function distanceToEdge(x, y, ax, ay, bx, by) {
   const [dx, dy] = [bx - ax, by - ay];
@@ -2314,6 +2314,50 @@ function navigation(stage) {
   button(tools2, { picture: "minus", label: "Further away (-)", act: () => camera.zoom(2) });
 }
 
+// workbench/app/viewer/browser/outlines.js
+var FORMS = {
+  thin: "thin outlines",
+  wide: "high-contrast outlines",
+  filled: "filled"
+};
+var NAMES = (
+  /** @type {OutlineForm[]} */
+  Object.keys(FORMS)
+);
+var KEPT2 = "workbench-outlines";
+function kept2() {
+  try {
+    const name = localStorage.getItem(KEPT2);
+    return NAMES.find((each) => each === name) ?? "thin";
+  } catch {
+    return "thin";
+  }
+}
+function keep2(form) {
+  try {
+    localStorage.setItem(KEPT2, form);
+  } catch {
+  }
+}
+function outlines(stage) {
+  const { stack, actions } = stage;
+  const take = (form) => {
+    keep2(form);
+    stack.setOutlines(form);
+  };
+  const next = () => {
+    const form = NAMES[(NAMES.indexOf(stack.outlines) + 1) % NAMES.length];
+    take(form);
+    stage.say(`Instances: ${FORMS[form]}`);
+  };
+  stack.setOutlines(kept2());
+  actions.add({ label: "Outlines of instances: thin, high contrast, filled", group: "Layers", keys: ["o"], act: next, unlisted: true });
+  for (const form of NAMES) {
+    const reason = () => stack.outlines === form ? "They are so" : "";
+    actions.add({ label: `Draw instances: ${FORMS[form]}`, group: "Layers", act: () => take(form), reason });
+  }
+}
+
 // workbench/app/viewer/browser/pointed_instance.js
 var STILL_MS = 60;
 var AWAY_PX2 = 14;
@@ -2893,10 +2937,10 @@ var Painted = class {
   moveTo(place2, width, height) {
     const { canvas } = this.front;
     const near = (a, b) => Math.abs(a - b) <= SAME * Math.abs(b);
-    const kept2 = canvas.width === width && canvas.height === height && near(place2.across, this.place.across) && near(place2.down, this.place.down);
+    const kept3 = canvas.width === width && canvas.height === height && near(place2.across, this.place.across) && near(place2.down, this.place.down);
     const [dx, dy] = [Math.round(place2.left - this.place.left), Math.round(place2.top - this.place.top)];
     const away = Math.abs(dx) >= width || Math.abs(dy) >= height;
-    if (!this.stale || !kept2 || away) this.begin(place2, width, height);
+    if (!this.stale || !kept3 || away) this.begin(place2, width, height);
     else if (dx || dy) this.stale = this.shifted(this.stale, dx, dy);
   }
   /**
@@ -3209,6 +3253,7 @@ var TileLayer = class {
 // workbench/app/viewer/browser/instance_layer.js
 var HEAD2 = 2;
 var HALO = 3357219615;
+var FILL = 1476395008;
 async function inflate(blob) {
   const stream = blob.stream().pipeThrough(new DecompressionStream("deflate"));
   return new Response(stream).arrayBuffer();
@@ -3219,22 +3264,24 @@ function numbersIn(data) {
   const Cells = wide ? Uint32Array : Uint16Array;
   return { ids, cells: new Cells(data, 4 * (HEAD2 + count)) };
 }
-function outlineChosen(pixels, cells, chosen, border, halo) {
+function outlineWidely(pixels, cells, borders, halo) {
   const side = Math.sqrt(cells.length);
   for (let at = 0; at < cells.length; at++) {
     const number = cells[at] >> 1;
-    if (!chosen[number] || !(cells[at] & 1)) continue;
+    if (!borders[number] || !(cells[at] & 1)) continue;
     const [x0, y0] = [at % side, Math.floor(at / side)];
     for (let y = Math.max(0, y0 - 1); y <= Math.min(side - 1, y0 + 1); y++) {
       for (let x = Math.max(0, x0 - 1); x <= Math.min(side - 1, x0 + 1); x++) {
         const near = y * side + x;
-        if (cells[near] >> 1 === number) pixels[near] = border;
-        else if (!chosen[cells[near] >> 1]) pixels[near] = halo;
+        if (cells[near] >> 1 === number) pixels[near] = borders[number];
+        else if (!borders[cells[near] >> 1]) pixels[near] = halo;
       }
     }
   }
 }
 var InstanceTileLayer = class extends TileLayer {
+  /** @type {OutlineForm} */
+  form = "thin";
   /** Colour of each instance, by id. */
   table = (
     /** @type {Uint8Array | null} */
@@ -3337,27 +3384,42 @@ var InstanceTileLayer = class extends TileLayer {
    */
   prepare(tile) {
     const { cells, ids } = tile;
-    if (!cells || !ids || !this.table || tile.colouring === this.colouring) return;
-    const colours = new Uint32Array(2 * ids.length + 2);
-    const chosen = new Uint8Array(ids.length + 1);
-    const last = this.palette.length / 2 - 1;
-    for (let i = 0; i < ids.length; i++) {
-      const colour = this.table[ids[i]];
-      if (!colour) continue;
-      chosen[i + 1] = Number(colour === last);
-      colours[2 * i + 2] = this.palette[2 * colour];
-      colours[2 * i + 3] = this.palette[2 * colour + 1];
-    }
+    if (!cells || !ids || !this.table || tile.colouring === this.painting) return;
+    const { colours, wide } = this.coloursOf(ids, this.table);
     const side = this.spec.tile_px;
     const picture = new ImageData(side, side);
     const pixels = new Uint32Array(picture.data.buffer);
     for (let i = 0; i < cells.length; i++) pixels[i] = colours[cells[i]];
-    if (chosen.includes(1)) outlineChosen(pixels, cells, chosen, this.palette[2 * last + 1], HALO);
+    if (wide.some(Boolean)) outlineWidely(pixels, cells, wide, HALO);
     this.canvas ??= new OffscreenCanvas(side, side);
     contextOf(this.canvas).putImageData(picture, 0, 0);
     tile.image?.close();
     tile.image = this.canvas.transferToImageBitmap();
-    tile.colouring = this.colouring;
+    tile.colouring = this.painting;
+  }
+  /** What tiles are painted with: the table, and the form of the outlines. */
+  get painting() {
+    return `${this.form} ${this.colouring}`;
+  }
+  /**
+   * The colour of what a cell may hold, and of each instance that has a wide outline.
+   * @param {Uint32Array} ids
+   * @param {Uint8Array} table
+   */
+  coloursOf(ids, table) {
+    const colours = new Uint32Array(2 * ids.length + 2);
+    const wide = new Uint32Array(ids.length + 1);
+    const last = this.palette.length / 2 - 1;
+    for (let i = 0; i < ids.length; i++) {
+      const colour = table[ids[i]];
+      if (!colour) continue;
+      const [inside, border] = this.palette.subarray(2 * colour, 2 * colour + 2);
+      const isFilled = this.form === "filled" && colour !== last;
+      colours[2 * i + 2] = isFilled ? border & 16777215 | FILL : inside;
+      colours[2 * i + 3] = border;
+      if (this.form === "wide" || colour === last) wide[i + 1] = border;
+    }
+    return { colours, wide };
   }
   /**
    * The instance that is painted at a level-0 point, and its level-0 pixels on that tile; null:
@@ -3460,6 +3522,8 @@ var TileStack = class {
   view = { box: { x0: 0, y0: 0, x1: 0, y1: 0 }, resolution: 0 };
   /** Whether overlays are hidden. */
   bare = false;
+  /** @type {OutlineForm} */
+  outlines = "thin";
   /** How often it has painted. */
   frame = 0;
   paintTimer = (
@@ -3519,6 +3583,15 @@ var TileStack = class {
     if (before || this.toner.table) this.repaint();
   }
   /**
+   * Draw instances in another form.
+   * @param {OutlineForm} form
+   */
+  setOutlines(form) {
+    this.outlines = form;
+    for (const layer of this.layers) if (layer instanceof InstanceTileLayer) layer.form = form;
+    this.repaint();
+  }
+  /**
    * The picture of a tile: with the present tones if it is of the slide itself, whose colours stand for no values.
    * @param {TileLayer} layer
    * @param {ImageBitmap} image
@@ -3554,8 +3627,10 @@ var TileStack = class {
    * @returns {TileLayer}
    */
   layerOf(spec) {
-    const Kind = spec.instances ? InstanceTileLayer : TileLayer;
-    return new Kind(spec, () => this.repaint());
+    if (!spec.instances) return new TileLayer(spec, () => this.repaint());
+    const layer = new InstanceTileLayer(spec, () => this.repaint());
+    layer.form = this.outlines;
+    return layer;
   }
   /**
    * Paint what has come: at once if nothing else is to come, else with what follows it.
@@ -4134,6 +4209,7 @@ var PARTS = [
   annotations,
   keyboard,
   legend,
+  outlines,
   pointedInstance,
   toast,
   contextMenu,

@@ -9,6 +9,7 @@ import { TileLayer } from "./tile_layer.js";
 
 /**
  * @import {InstancesSpec, TilePlace} from "./messages.js"
+ * @import {OutlineForm} from "./outlines.js"
  * @import {Decoded, Tile} from "./tile_layer.js"
  */
 
@@ -17,13 +18,14 @@ import { TileLayer } from "./tile_layer.js";
  * @typedef {object} Numbers
  * @property {Uint32Array | null} ids
  * @property {Uint16Array | Uint32Array | null} cells
- * @property {string | null} colouring URL of the table that it is painted with
+ * @property {string | null} colouring what it is painted with, as of `painting`
  */
 
 /** @typedef {Tile & Partial<Numbers>} InstanceTile */
 
 const HEAD = 2; // numbers of 32 bits before the ids
 const HALO = 0xc81b1b1f; // nearly black; as 0xAABBGGRR
+const FILL = 0x58000000; // opacity of what is filled
 
 /**
  * The bytes of what was compressed with zlib.
@@ -47,30 +49,32 @@ export function numbersIn(data) {
 }
 
 /**
- * Draw the outlines of selected instances two pixels wide, within a halo that is seen on any colour.
+ * Draw outlines of instances two pixels wide, within a halo that is seen on any colour.
  * @param {Uint32Array} pixels of a square tile
  * @param {Uint16Array | Uint32Array} cells as of `numbersIn`
- * @param {Uint8Array} chosen whether each instance of the tile is selected, by its number (from 1)
- * @param {number} border colour of the outline
+ * @param {Uint32Array} borders colour of the outline of each instance, by its number (from 1); 0: none
  * @param {number} halo
  */
-export function outlineChosen(pixels, cells, chosen, border, halo) {
+export function outlineWidely(pixels, cells, borders, halo) {
   const side = Math.sqrt(cells.length);
   for (let at = 0; at < cells.length; at++) {
     const number = cells[at] >> 1;
-    if (!chosen[number] || !(cells[at] & 1)) continue;
+    if (!borders[number] || !(cells[at] & 1)) continue;
     const [x0, y0] = [at % side, Math.floor(at / side)];
     for (let y = Math.max(0, y0 - 1); y <= Math.min(side - 1, y0 + 1); y++) {
       for (let x = Math.max(0, x0 - 1); x <= Math.min(side - 1, x0 + 1); x++) {
         const near = y * side + x;
-        if (cells[near] >> 1 === number) pixels[near] = border;
-        else if (!chosen[cells[near] >> 1]) pixels[near] = halo;
+        if (cells[near] >> 1 === number) pixels[near] = borders[number];
+        else if (!borders[cells[near] >> 1]) pixels[near] = halo;
       }
     }
   }
 }
 
 export class InstanceTileLayer extends TileLayer {
+  /** @type {OutlineForm} */
+  form = "thin";
+
   /** Colour of each instance, by id. */
   table = /** @type {Uint8Array | null} */ (null);
 
@@ -173,27 +177,44 @@ export class InstanceTileLayer extends TileLayer {
    */
   prepare(tile) {
     const { cells, ids } = tile;
-    if (!cells || !ids || !this.table || tile.colouring === this.colouring) return;
-    const colours = new Uint32Array(2 * ids.length + 2); // by what a cell holds
-    const chosen = new Uint8Array(ids.length + 1);
-    const last = this.palette.length / 2 - 1; // the colour of selected instances
-    for (let i = 0; i < ids.length; i++) {
-      const colour = this.table[ids[i]];
-      if (!colour) continue;
-      chosen[i + 1] = Number(colour === last);
-      colours[2 * i + 2] = this.palette[2 * colour];
-      colours[2 * i + 3] = this.palette[2 * colour + 1];
-    }
+    if (!cells || !ids || !this.table || tile.colouring === this.painting) return;
+    const { colours, wide } = this.coloursOf(ids, this.table);
     const side = this.spec.tile_px;
     const picture = new ImageData(side, side);
     const pixels = new Uint32Array(picture.data.buffer);
     for (let i = 0; i < cells.length; i++) pixels[i] = colours[cells[i]];
-    if (chosen.includes(1)) outlineChosen(pixels, cells, chosen, this.palette[2 * last + 1], HALO);
+    if (wide.some(Boolean)) outlineWidely(pixels, cells, wide, HALO);
     this.canvas ??= new OffscreenCanvas(side, side);
     contextOf(this.canvas).putImageData(picture, 0, 0);
     tile.image?.close();
     tile.image = this.canvas.transferToImageBitmap();
-    tile.colouring = this.colouring;
+    tile.colouring = this.painting;
+  }
+
+  /** What tiles are painted with: the table, and the form of the outlines. */
+  get painting() {
+    return `${this.form} ${this.colouring}`;
+  }
+
+  /**
+   * The colour of what a cell may hold, and of each instance that has a wide outline.
+   * @param {Uint32Array} ids
+   * @param {Uint8Array} table
+   */
+  coloursOf(ids, table) {
+    const colours = new Uint32Array(2 * ids.length + 2);
+    const wide = new Uint32Array(ids.length + 1);
+    const last = this.palette.length / 2 - 1; // the colour of selected instances
+    for (let i = 0; i < ids.length; i++) {
+      const colour = table[ids[i]];
+      if (!colour) continue;
+      const [inside, border] = this.palette.subarray(2 * colour, 2 * colour + 2);
+      const isFilled = this.form === "filled" && colour !== last;
+      colours[2 * i + 2] = isFilled ? (border & 0xffffff) | FILL : inside;
+      colours[2 * i + 3] = border;
+      if (this.form === "wide" || colour === last) wide[i + 1] = border;
+    }
+    return { colours, wide };
   }
 
   /**

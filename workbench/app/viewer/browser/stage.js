@@ -17,6 +17,7 @@ import { legend } from "./legend.js";
 import { measure } from "./measure.js";
 import { minimap } from "./minimap.js";
 import { navigation } from "./navigation.js";
+import { outlines } from "./outlines.js";
 import { pointedInstance } from "./pointed_instance.js";
 import { adopt, rendererView } from "./painting.js";
 import { coordinates, scaleBar } from "./readout.js";
@@ -37,7 +38,7 @@ import { usedStage } from "./used_stage.js";
 
 const PARTS = [
   usedStage, layers, place, scaleBar, coordinates, minimap, navigation, selection, pointing, measure, turning,
-  status, theme, swipe, lock, annotations, keyboard, legend, pointedInstance, toast, contextMenu, toneControls, paletteButton, keySheet,
+  status, theme, swipe, lock, annotations, keyboard, legend, outlines, pointedInstance, toast, contextMenu, toneControls, paletteButton, keySheet,
 ];
 const PUBLISH_MS = 100;
 const SAID = "Slide. Arrow keys move, plus and minus zoom, question mark lists all keys.";

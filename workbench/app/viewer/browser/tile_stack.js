@@ -15,6 +15,7 @@ const PREFETCHED = 48; // tiles at most, each time the view rests
 /**
  * @import {TileRequest} from "./loader.js"
  * @import {Box, LayerSpec, TilePlace, Tones} from "./messages.js"
+ * @import {OutlineForm} from "./outlines.js"
  * @import {SlidePlace} from "./painted.js"
  * @import {Piece} from "./tile_layer.js"
  */
@@ -43,6 +44,9 @@ export class TileStack {
 
   /** Whether overlays are hidden. */
   bare = false;
+
+  /** @type {OutlineForm} */
+  outlines = "thin";
 
   /** How often it has painted. */
   frame = 0;
@@ -105,6 +109,16 @@ export class TileStack {
   }
 
   /**
+   * Draw instances in another form.
+   * @param {OutlineForm} form
+   */
+  setOutlines(form) {
+    this.outlines = form;
+    for (const layer of this.layers) if (layer instanceof InstanceTileLayer) layer.form = form;
+    this.repaint();
+  }
+
+  /**
    * The picture of a tile: with the present tones if it is of the slide itself, whose colours stand for no values.
    * @param {TileLayer} layer
    * @param {ImageBitmap} image
@@ -144,8 +158,10 @@ export class TileStack {
    * @returns {TileLayer}
    */
   layerOf(spec) {
-    const Kind = spec.instances ? InstanceTileLayer : TileLayer;
-    return new Kind(spec, () => this.repaint());
+    if (!spec.instances) return new TileLayer(spec, () => this.repaint());
+    const layer = new InstanceTileLayer(spec, () => this.repaint());
+    layer.form = this.outlines;
+    return layer;
   }
 
   /**
