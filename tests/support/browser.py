@@ -52,6 +52,9 @@ _FLAGS = [
     "--disable-sync",
 ]
 _LOCAL = {"127.0.0.1", "localhost", ""}
+_POLL_MS = 50
+"""Between two looks at a page; looking at each frame would slow the drawing."""
+
 TIMEOUT_MS = LONG_S * 1000
 """Of any wait: other work may keep the machine busy."""
 
@@ -235,9 +238,9 @@ class Figure:
         """Wait until every visible tile is painted, and the browser has drawn it."""
         ready = "() => window.probe && probe.stage()?.dataset.state === 'ready'"
         try:
-            self.frame.wait_for_function(ready)
+            self.frame.wait_for_function(ready, polling=_POLL_MS)
             self.frames(3)
-            self.frame.wait_for_function(ready)
+            self.frame.wait_for_function(ready, polling=_POLL_MS)
         except PlaywrightTimeout as error:
             message = f"the viewer never was ready; its page said: {self.errors}"
             raise AssertionError(message) from error
