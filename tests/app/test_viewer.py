@@ -181,13 +181,18 @@ def test_tones_are_shared_with_the_browser(viewer):
 def test_the_legend_of_the_present_layer_is_sent(slide):
     heatmap = Heatmap(np.zeros((1, 4, 6), np.float32), ("tumour",), 100)
     green, red = (
-        HeatmapLayer(heatmap, SlideLayer(slide).pyramid, style=HeatmapStyle(colormap))
+        HeatmapLayer(
+            heatmap,
+            SlideLayer(slide).pyramid,
+            style=HeatmapStyle(colormap, nearest=4),
+        )
         for colormap in ("#00c800", "#c80000")
     )
     viewer = Viewer(slide, [SlideLayer(slide), green], registry=TileRegistry())
     sent = [each["legend"] for each in viewer._stage.layers]
     assert (sent[0], sent[1]["title"]) == (None, "tumour")
     assert sent[1]["ramp"][-1] == (1.0, "#00c800")
+    assert sent[1]["nearest"] == 4
     viewer.layers[1].layer = red
     assert viewer._stage.layers[1]["legend"]["ramp"][-1] == (1.0, "#c80000")
 

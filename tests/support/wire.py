@@ -100,7 +100,8 @@ def _layers() -> list[dict]:
     colours = "tiles/colours/0/0/0"
     spec = InstancesSpec("tiles/instances", "v2", 3, colours, (1, 2, 3, 255))
     classes = Legend("cells", entries=(("tumour", "#ff0000"), ("stroma", "#00ff00")))
-    values = Legend("density", "/mm²", ramp=((0.0, "#000000"), (1200.0, "#ffffff")))
+    ramp = ((0.0, "#000000"), (1200.0, "#ffffff"))
+    values = Legend("density", "/mm²", ramp=ramp, nearest=2)
     return [
         asdict(replace(shown, legend=values)),
         asdict(replace(shown, instances=spec, overlay=True, legend=classes)),

@@ -135,6 +135,7 @@ class HeatmapLayer:
             heatmap.unit,
             self.style.colormap,
             (self.style.low, self.style.high),
+            nearest=self.style.nearest,
         )
         self._channel = heatmap.classes.index(self.name)
         self._origin = origin

@@ -99,6 +99,9 @@ class Legend:
     entries: tuple[tuple[str, str], ...] = field(default=())
     """(name, "#rrggbb") for classes."""
 
+    nearest: int = 0
+    """Downsample at and below which the layer is not drawn; 0: drawn at all zooms."""
+
 
 class Layer(Protocol):
     """Something that can be drawn over a slide."""

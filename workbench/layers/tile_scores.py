@@ -64,6 +64,7 @@ class TileScoresLayer:
             scores.unit,
             self.style.colormap,
             (self.style.low, self.style.high),
+            nearest=self.style.nearest,
         )
         # In the order of their upper edges, so that a tile looks at one stretch.
         order = np.argsort(scores.boxes[:, 1], kind="stable")

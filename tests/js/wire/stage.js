@@ -70,7 +70,8 @@ export const layers = [
           "#ffffff"
         ]
       ],
-      "entries": []
+      "entries": [],
+      "nearest": 2
     },
     "readable": false
   },
@@ -110,7 +111,8 @@ export const layers = [
           "stroma",
           "#00ff00"
         ]
-      ]
+      ],
+      "nearest": 0
     },
     "readable": false
   }

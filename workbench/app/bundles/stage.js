@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: a3d14bcd1aef78d5b44cb3f2de161182645211fcd03f64343dd06b350ea0b203
+// Made by "make bundles"; change the modules instead. sha256 of them: 3cdf5349fd0220b5d41daf98a9ce2b3b1c10d47556806f879df99357a7dd5e9e
 // workbench/app/viewer/browser/actions.js
 var GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page"];
 var SHOWN = {
@@ -1974,7 +1974,9 @@ function legend(stage) {
   const head = button(box, { text: "Legend", label: "Fold or unfold the legend", act: () => change(fold === "open" ? "folded" : "open") });
   box.append(body);
   const show = () => {
-    const legends = legendsOf(stack.shown.map(({ spec }) => spec));
+    const { resolution } = stack.view;
+    const drawn = stack.shown.filter((layer) => layer.resolution(layer.zoomFor(resolution || 1)) > (layer.spec.legend?.nearest ?? 0));
+    const legends = legendsOf(drawn.map(({ spec }) => spec));
     box.hidden = !legends.length || fold === "off";
     body.hidden = fold !== "open";
     head.setAttribute("aria-expanded", String(fold === "open"));

@@ -106,7 +106,9 @@ export function legend(stage) {
   const head = button(box, { text: "Legend", label: "Fold or unfold the legend", act: () => change(fold === "open" ? "folded" : "open") });
   box.append(body);
   const show = () => {
-    const legends = legendsOf(stack.shown.map(({ spec }) => spec));
+    const { resolution } = stack.view;
+    const drawn = stack.shown.filter((layer) => layer.resolution(layer.zoomFor(resolution || 1)) > (layer.spec.legend?.nearest ?? 0));
+    const legends = legendsOf(drawn.map(({ spec }) => spec));
     box.hidden = !legends.length || fold === "off";
     body.hidden = fold !== "open";
     head.setAttribute("aria-expanded", String(fold === "open"));

@@ -36,6 +36,8 @@ export interface LegendSpec {
   ramp: [value: number, colour: string][];
   /** For classes. */
   entries: [name: string, colour: string][];
+  /** Level-0 pixels per pixel at and below which the layer is not drawn; 0: drawn at all zooms. */
+  nearest: number;
 }
 
 /** A layer of the slide; `LayerSpec` in Python. */
