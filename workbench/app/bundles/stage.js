@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: 3cdf5349fd0220b5d41daf98a9ce2b3b1c10d47556806f879df99357a7dd5e9e
+// Made by "make bundles"; change the modules instead. sha256 of them: 8b9ecac52df4b5f59c24b37e3459a7b21b000bcf282ba3969b8eb95710300fd2
 // workbench/app/viewer/browser/actions.js
 var GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page"];
 var SHOWN = {
@@ -3890,7 +3890,7 @@ var ToneControls = class {
     this.toggle = button(stage.tools, { picture: "tones", label: "Brightness and contrast (B)", act: () => this.open(this.box.hidden) });
     this.box = stage.add("div", "popover", { role: "group", "aria-label": "Brightness and contrast", hidden: "" });
     for (const control of CONTROLS) this.box.append(this.control(...control));
-    this.reset = button(this.box, { text: "Reset", label: "As scanned", act: () => this.change(PLAIN) });
+    this.reset = button(this.box, { text: "Reset", label: "As scanned", act: () => this.clear() });
     this.box.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       event.preventDefault();
@@ -3948,10 +3948,11 @@ var ToneControls = class {
   tell() {
     this.stage.model.tones = { ...this.tones };
   }
-  /** @param {Tones} tones */
-  change(tones) {
-    this.apply({ ...tones });
+  /** Show the slide as scanned. */
+  clear() {
+    this.apply({ ...PLAIN });
     this.tell();
+    if (!this.box.hidden) this.box.querySelector("input")?.focus();
   }
 };
 function toneControls(stage) {
@@ -3963,7 +3964,7 @@ function toneControls(stage) {
     {
       label: "Reset brightness and contrast",
       group: "View",
-      act: () => controls.change(PLAIN),
+      act: () => controls.clear(),
       reason: () => isPlain(controls.tones) ? "They are as scanned" : ""
     }
   );

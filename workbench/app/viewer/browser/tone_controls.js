@@ -44,7 +44,7 @@ class ToneControls {
     this.toggle = button(stage.tools, { picture: "tones", label: "Brightness and contrast (B)", act: () => this.open(this.box.hidden) });
     this.box = stage.add("div", "popover", { role: "group", "aria-label": "Brightness and contrast", hidden: "" });
     for (const control of CONTROLS) this.box.append(this.control(...control));
-    this.reset = button(this.box, { text: "Reset", label: "As scanned", act: () => this.change(PLAIN) });
+    this.reset = button(this.box, { text: "Reset", label: "As scanned", act: () => this.clear() });
     this.box.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       event.preventDefault();
@@ -104,10 +104,12 @@ class ToneControls {
     this.stage.model.tones = { ...this.tones };
   }
 
-  /** @param {Tones} tones */
-  change(tones) {
-    this.apply({ ...tones });
+  /** Show the slide as scanned. */
+  clear() {
+    this.apply({ ...PLAIN });
     this.tell();
+    // The button is disabled now, and would lose the focus to the page.
+    if (!this.box.hidden) this.box.querySelector("input")?.focus();
   }
 }
 
@@ -121,7 +123,7 @@ export function toneControls(stage) {
     {
       label: "Reset brightness and contrast",
       group: "View",
-      act: () => controls.change(PLAIN),
+      act: () => controls.clear(),
       reason: () => (isPlain(controls.tones) ? "They are as scanned" : ""),
     },
   );
