@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import features
 import numpy as np
 import pytest
 import repaint
@@ -151,7 +154,7 @@ def test_runs_are_measured_against_the_bare_model_and_the_decoder(
     "name",
     [
         *("read.py", "infer.py", "memory.py", "stain.py", "classifier.py"),
-        *("viewer.py", "repaint.py", "nuclei_speed.py"),
+        *("viewer.py", "repaint.py", "nuclei_speed.py", "features.py"),
     ],
 )
 def test_every_benchmark_is_told_of(repository, name):
@@ -168,3 +171,10 @@ def test_overlays_are_built_opened_and_drawn_at_every_zoom():
         float(cell.split("/")[1]) for line in lines[4:] for cell in line.split("|")[3:5]
     ]
     assert all(0 < took < 10_000 for took in times)
+
+
+def test_features_of_each_layout_are_opened_and_drawn(tmp_path, capsys):
+    for path in features.write_files(tmp_path, 300, 8):
+        features.measure(path)
+        found = json.loads(capsys.readouterr().out)
+        assert min(found["open_s"], found["first_s"], *found["tiles_ms"]) > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import h5py
@@ -206,6 +207,22 @@ def test_arguments_that_contradict_the_file(tmp_path, slide):
     path = write_clam(tmp_path / "b.h5", *tiles(40))
     for size in (0, -1, np.nan, np.inf):
         assert "level-0 pixels was given" in message(path, tile_size_level0=size)
+
+
+@pytest.mark.parametrize("size", [{}, [], "wide", 10**400, -1, float("nan"), [1, 2]])
+def test_sizes_that_are_no_positive_number(tmp_path, size):
+    path = write_slide2vec(tmp_path, *tiles())
+    facts = path.with_name("slide.meta.json")
+    named = {"tile_size_lv0": size, "requested_spacing_um": "x"}
+    facts.write_text(json.dumps({**json.loads(facts.read_text()), **named}))
+    assert "the size of a tile is not a positive number" in message(path)
+
+
+def test_metadata_without_end(tmp_path):
+    path = write_slide2vec(tmp_path, *tiles())
+    path.with_name("slide.meta.json").write_text("[" * 100_000)
+    with pytest.raises(FeaturesError, match="not readable as JSON"):
+        wb.open_features(path)
 
 
 def test_coordinates_of_another_extraction(tmp_path):

@@ -46,7 +46,7 @@ def _opened(path: Path, name: str) -> Iterator[h5py.Dataset]:
     try:
         with h5py.File(path, "r") as file:
             yield file[name]
-    except (OSError, KeyError) as error:
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise FeaturesError(path, f"rows cannot be read ({error})") from error
 
 

@@ -141,9 +141,7 @@ def _size(
             missing = "the size of a tile is not stored"
             raise UnplacedTilesError(stored.path, missing, _SIZE_REMEDY)
         return np.array([side], np.float64)
-    size = np.atleast_1d(np.asarray(stored.size, np.float64)) / step
-    if not (np.isfinite(size) & (size > 0)).all():
-        raise FeaturesError(stored.path, "the size of a tile is not a positive number")
+    size = np.atleast_1d(stored.size) / step
     if side is not None and not np.allclose(size, side, rtol=1e-3):
         reason = f"its tiles are {size.flat[0]:g} level-0 pixels wide, not {side:g}"
         raise FeaturesError(stored.path, reason, "Leave out the size of a tile.")

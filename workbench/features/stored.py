@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -50,6 +51,25 @@ class StoredFeatures:
     """Width and height of the slide according to the file, in stored pixels."""
 
     attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse a size that is no number; leave out an mpp that is none.
+
+        A reader hands on what the file has under a name, whatever that is.
+        """
+        if not isinstance(self.mpp, int | float) or not 0 < self.mpp < math.inf:
+            object.__setattr__(self, "mpp", None)
+        if self.size is None:
+            return
+        try:
+            size = np.asarray(self.size, np.float64)
+        except (TypeError, ValueError, OverflowError):
+            size = np.empty(0)
+        fits = size.shape in ((), (len(self.corners), 2))
+        if not fits or not (np.isfinite(size) & (size > 0)).all():
+            reason = "the size of a tile is not a positive number"
+            raise FeaturesError(self.path, reason)
+        object.__setattr__(self, "size", size)
 
 
 @dataclass(frozen=True, slots=True)

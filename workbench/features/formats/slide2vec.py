@@ -59,7 +59,7 @@ def _metadata(path: Path) -> dict[str, Any]:
         return {}
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FeaturesError(file, f"it is not readable as JSON ({error})") from error
     return found if isinstance(found, dict) else {}
 

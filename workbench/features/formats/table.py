@@ -54,6 +54,6 @@ def _metadata(schema: pa.Schema) -> dict[str, Any]:
     """Return the metadata that our export writes."""
     try:
         found = json.loads((schema.metadata or {}).get(b"workbench", b"{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
