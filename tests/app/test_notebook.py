@@ -16,10 +16,14 @@ from made_instances import CLASSES, made_store
 from patience import LONG_S
 from stained_slide import write_stained
 from workbench.annotations.annotation import Annotation
+from workbench.annotations.collection import open_annotations
 from workbench.app.catalog.runs import SavedRun
 from workbench.app.jupyter.notebook import Workbench
-from workbench.errors import OutOfBoundsError
+from workbench.app.viewer.view import View
+from workbench.errors import AnnotationError, OutOfBoundsError
+from workbench.geometry import Box
 from workbench.inference.engine import run
+from workbench.results.heatmap import Heatmap
 from workbench.slide.slide import open_slide
 
 hv.extension("bokeh")
@@ -56,9 +60,109 @@ def drawn(app):
 
 def test_before_the_frame_has_loaded_there_is_a_slide_and_nothing_of_a_view(app):
     assert app.slide.name == "first.tif"
-    assert app.viewer is app.view is app.annotations is None
-    assert app.selected_instances is None
+    assert app.viewer is app.view is app.box is app.heatmap is app.annotation is None
+    assert len(app.annotations) == len(app.selected) == 0
+    assert {"id", "name", "geometry"} <= set(app.annotations.columns)
+    assert {"class", "x", "y"} <= set(app.selected.columns)
     assert app.runs == []
+
+
+def test_the_box_in_view_is_that_of_the_frame(app):
+    load(app)
+    state = {"x": 300.0, "y": 200.0, "downsample": 2.0, "box": [100, 50, 500, 350]}
+    app.viewer.stage.seen = state
+    assert app.box == Box(100, 50, 500, 350)
+    assert app.view == View(300.0, 200.0, 2.0)
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_the_view_goes_to_a_box_or_a_point(app, early):
+    if not early:
+        load(app)
+    app.go_to((10, 20, 110, 70))
+    if early:
+        load(app)
+    assert app.viewer.stage.goal["box"] == [10, 20, 110, 70]
+    app.go_to(Box(0, 0, 40, 30))
+    assert app.viewer.stage.goal["box"] == [0, 0, 40, 30]
+    app.go_to((300, 200), downsample=4)
+    assert app.view == View(300, 200, 4)
+
+
+def test_what_waits_for_the_frame_is_done_once(app):
+    app.go_to((300, 200), downsample=4)
+    load(app)
+    app.viewer.view = View(1, 2, 3)
+    app.app.begin(slide="second.tif")
+    assert app.view != View(300, 200, 4)
+
+
+def test_values_are_shown_at_their_place_by_name(app):
+    app.add_heatmap(np.full((2, 3), 0.5), name="mitoses", cell=64, origin=(128, 0))
+    load(app)
+    (handle,) = [each for each in app.viewer.layers if each.name == "mitoses"]
+    assert handle.layer.value_at(128 + 100, 100) == 0.5
+    assert handle.layer.value_at(100, 100) is None
+    assert handle.layer.value_at(128 + 3 * 64 + 1, 10) is None
+    assert app.heatmap.classes == ("mitoses",)
+
+
+def test_the_shown_heatmap_is_the_topmost_that_is_visible(app):
+    load(app)
+    assert app.heatmap is None
+    two = Heatmap(np.zeros((2, 4, 5), np.float32), ("stroma", "tumour"), 256.0)
+    run_like = app.add_heatmap(two, name="tumour")
+    above = app.add_heatmap(np.ones((4, 5)), name="mine")
+    assert app.heatmap.classes == ("mine",)
+    above.visible = False
+    assert app.heatmap is two
+    assert [each.name for each in app.viewer.layers][-2:] == ["tumour", "mine"]
+    run_like.remove()
+    assert app.heatmap is None
+
+
+def test_a_drawing_is_hidden_and_faded_in_every_frame(app):
+    shown = app.add_heatmap(np.ones((4, 5)), name="mine")
+    shown.opacity = 0.25
+    points = app.draw(pd.DataFrame({"x": [3.0], "y": [4.0]}))
+    session = load(app)
+    layer = next(each for each in app.viewer.layers if each.name == "mine")
+    renderer = app.viewer.figure.renderers[-1]
+    assert layer.opacity == 0.25
+    before = renderer.glyph.fill_alpha
+    shown.visible = points.visible = False
+    assert not layer.visible
+    assert not renderer.visible
+    points.visible, points.opacity = True, 0.5
+    assert renderer.visible
+    assert renderer.glyph.fill_alpha == before / 2
+    session.begin(slide="second.tif")
+    session.begin(slide="first.tif")
+    layer = next(each for each in app.viewer.layers if each.name == "mine")
+    assert (layer.visible, layer.opacity) == (False, 0.25)
+    assert app.viewer.figure.renderers[-1].glyph.fill_alpha == before / 2
+
+
+def test_a_table_of_shapes_is_shown_before_and_after_the_frame_has_loaded(app):
+    places = [shapely.box(0, 0, 100, 100), shapely.box(200, 0, 300, 100)]
+    table = pd.DataFrame({"geometry": places, "grade": [1.0, 3.0]})
+    early = app.add_shapes(table, column="grade")
+    load(app)
+    late = app.add_shapes(places, name="glands")
+    names = [each.name for each in app.viewer.layers]
+    assert names[-2:] == ["grade", "glands"]
+    assert app.viewer.layers[-2].reading(250, 50) == "grade 3"
+    early.remove()
+    late.remove()
+    assert not {"grade", "glands"} & {each.name for each in app.viewer.layers}
+
+
+def test_shapes_without_their_column_are_refused_at_once(app):
+    table = pd.DataFrame({"geometry": [shapely.box(0, 0, 1, 1)]})
+    with pytest.raises(AnnotationError, match="no column 'grade'"):
+        app.add_shapes(table, column="grade")
+    load(app)
+    assert all(each.name != "grade" for each in app.viewer.layers)
 
 
 @pytest.mark.slow
@@ -120,6 +224,8 @@ def test_another_thread_draws_too(app):
 def test_what_does_not_fit_is_refused_at_once_and_not_kept(app):
     with pytest.raises(OutOfBoundsError, match="does not fit"):
         app.draw(np.zeros((5, 5)))
+    with pytest.raises(OutOfBoundsError, match="Both cell = 8 and box"):
+        app.add_heatmap(np.zeros((5, 5)), cell=8, box=(0, 0, 40, 40))
     with pytest.raises(OutOfBoundsError, match="outside the slide"):
         app.draw(np.zeros((5, 5)), origin=(1280, 0))
     load(app)
@@ -146,24 +252,35 @@ app.draw(pd.DataFrame({{"x": [1.0], "y": [2.0]}}))
 def test_annotations_drawn_in_the_app_are_a_table(app):
     session = load(app)
     assert len(app.annotations) == 0
+    assert app.annotation is None
     box = Annotation(geometry=shapely.box(10, 20, 110, 70), name="a gland")
     session.annotations.editor.edits.annotations.put(box, by="ann")
-    frame = app.annotations.to_frame()
+    frame = app.annotations
     assert list(frame["name"]) == ["a gland"]
     assert frame["kind"].item() == "area"
+    assert frame["geometry"].item().bounds == (10, 20, 110, 70)
+    session.annotations.annotation = box
+    assert app.annotation is box
+
+
+def test_annotations_are_read_before_the_frame_has_loaded(app):
+    folder = app.site.run_library.folder / "annotations"
+    notes = open_annotations(app.slide, folder=folder)
+    notes.put(Annotation(geometry=shapely.box(0, 0, 10, 10), name="a duct"), by="ann")
+    assert list(app.annotations["name"]) == ["a duct"]
 
 
 def test_selected_instances_are_a_table(app, tmp_path):
     session = load(app)
-    assert app.selected_instances is None
+    assert len(app.selected) == 0
     made = run(app.slide, model="nuclear-density", out=tmp_path / "runs" / "made")
     for old in made.path.glob("instances*"):
         old.unlink()
     made_store(made.path, 50, size=app.slide.size)
     session.instances.offer([SavedRun.of(made)])
-    assert len(app.selected_instances) == 0
+    assert len(app.selected) == 0
     session.instances.shown.choose([3, 7])
-    frame = app.selected_instances
+    frame = app.selected
     assert frame.index.tolist() == [3, 7]
     assert set(frame["class"]) <= set(CLASSES)
     with open_slide(app.slide.path) as slide:

@@ -279,10 +279,21 @@ class Annotations(Collection[Annotation]):
         return written
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a table with one row per annotation, with its measures."""
+        """Return a table with one row per annotation, with its measures.
+
+        Column "geometry" has shapely geometries, in level-0 pixels, so that
+        `geopandas.GeoDataFrame(table)` takes it.
+        """
         import pandas as pd  # noqa: PLC0415 - its import is slow
 
-        columns = ("name", "classification", "author", "created", "modified")
+        columns = (
+            "geometry",
+            "name",
+            "classification",
+            "author",
+            "created",
+            "modified",
+        )
         rows = [
             {
                 "id": each.id,

@@ -52,7 +52,8 @@ if TYPE_CHECKING:
 
 _UPLOADS: Final = "references"
 _BOOKMARKS: Final = "bookmarks"
-_ANNOTATIONS: Final = "annotations"
+ANNOTATIONS: Final = "annotations"
+"""Name of the folder of annotations, in that of the runs."""
 
 
 class Session(pn.viewable.Viewer):
@@ -121,7 +122,7 @@ class Session(pn.viewable.Viewer):
         folder, background = self.site.run_library.folder, self.background
         self.history = EditHistory()
         self.annotations = AnnotationPanel(
-            folder / _ANNOTATIONS,
+            folder / ANNOTATIONS,
             background,
             reading=self.overlays.reading,
             take_reference=self.stain.take_annotation,

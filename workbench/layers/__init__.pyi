@@ -6,6 +6,7 @@ from .instances import InstanceLayer
 from .layer import Layer, Legend, Pyramid, overlay_pyramid
 from .live_instances import LiveInstanceLayer
 from .recoloured import DifferenceLayer, NormalizedLayer, difference_picture
+from .shapes import ShapeLayer
 from .slide import SlideLayer, slide_pyramid
 from .stain import StainLayer
 from .tile_scores import TileScoresLayer
@@ -24,6 +25,7 @@ __all__ = [
     "LiveInstanceLayer",
     "NormalizedLayer",
     "Pyramid",
+    "ShapeLayer",
     "SlideLayer",
     "StainLayer",
     "TileScoresLayer",

@@ -47,6 +47,7 @@ places; each is kept for one version."""
 
 MEMBERS: Final = {
     "workbench.app.jupyter.notebook.Workbench.door": "connection",
+    "workbench.app.jupyter.notebook.Workbench.selected_instances": "selected",
     "workbench.results.heatmap.Heatmap.asked": "selected",
 }
 """Former attributes of public classes, with what they are called now."""

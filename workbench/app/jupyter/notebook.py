@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from workbench.annotations.collection import Annotations
 from workbench.app.catalog.runs import RunLibrary
 from workbench.app.catalog.site import Site
 from workbench.app.catalog.slides import SlideLibrary
@@ -18,17 +20,23 @@ from workbench.app.jupyter.cell import Cell
 from workbench.app.jupyter.kernel_server import kernel_server
 from workbench.app.layout import full_page
 from workbench.app.server.serve import session
+from workbench.app.session import ANNOTATIONS
 from workbench.app.viewer.drawing import Drawing
 from workbench.errors import OutOfBoundsError
+from workbench.geometry import Box
+from workbench.layers.layer import overlay_pyramid
+from workbench.layers.shapes import ShapeLayer
+from workbench.results.heatmap import Heatmap
 from workbench.slide.slide import Slide, open_slide
 from workbench.system.public_names import former_members
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
+    import numpy as np
     import pandas as pd
 
-    from workbench.annotations.collection import Annotations
+    from workbench.annotations.annotation import Annotation
     from workbench.app.session import Session
     from workbench.app.viewer.view import View
     from workbench.app.viewer.viewer import Viewer
@@ -78,6 +86,8 @@ class Workbench:
         self._lock = threading.Lock()
         self._drawings: list[tuple[str, Drawing]] = []
         """Each with the id of its slide."""
+        self._waiting: list[Callable[[Viewer], None]] = []
+        """Calls that wait for the first viewer."""
         self._server = kernel_server()
         self._page = self._server.add(self)
 
@@ -118,19 +128,47 @@ class Workbench:
         return None if self._app is None else self._app.viewer
 
     @property
-    def annotations(self) -> Annotations | None:
-        """Annotations of the slide; `to_frame()` returns them as a table.
-
-        None before they have been read.
-        """
-        editor = None if self._app is None else self._app.annotations.editor
-        return None if editor is None else editor.edits.annotations
+    def box(self) -> Box | None:
+        """Box in view, in level-0 pixels; None before the frame has loaded."""
+        return None if self.viewer is None else self.viewer.viewport
 
     @property
-    def selected_instances(self) -> pd.DataFrame | None:
-        """Selected instances, one row each; None if no instances are shown."""
+    def annotations(self) -> pd.DataFrame:
+        """Table of the slide's annotations; `open_annotations` gives the objects.
+
+        One row each, with shapely geometries in level-0 pixels in column "geometry".
+        """
+        editor = None if self._app is None else self._app.annotations.editor
+        if editor is not None:
+            found: Annotations = editor.edits.annotations
+        else:
+            folder = self.site.run_library.folder / ANNOTATIONS
+            found = Annotations(self._open_slide(), folder)
+        return found.to_frame()
+
+    @property
+    def annotation(self) -> Annotation | None:
+        """The selected annotation, if there is one."""
+        return None if self._app is None else self._app.annotations.annotation
+
+    @property
+    def selected(self) -> pd.DataFrame:
+        """Selected instances, one row each with its id as index.
+
+        Columns: "class", "score", "x", "y" (level-0 pixels), the measures, "edited".
+        """
         shown = None if self._app is None else self._app.instances.shown
-        return None if shown is None else shown.rows(len(shown.chosen))
+        return _no_instances() if shown is None else shown.rows(len(shown.chosen))
+
+    @property
+    def heatmap(self) -> Heatmap | None:
+        """The topmost heatmap that is shown, of a run or of `add_heatmap`."""
+        layers = [] if self.viewer is None else list(self.viewer.layers)
+        for handle in reversed(layers):
+            found = getattr(handle.layer, "heatmap", None)
+            if handle.visible and isinstance(found, Heatmap):
+                return found
+        return None
 
     @property
     def runs(self) -> list[Run]:
@@ -144,6 +182,21 @@ class Workbench:
     def run(self) -> Run | None:
         """Newest run of the slide, finished or not."""
         return next(iter(self.runs), None)
+
+    def go_to(
+        self, place: BoxLike | Sequence[float], *, downsample: float | None = None
+    ) -> None:
+        """Move the view; before the frame has loaded, as soon as it has.
+
+        Parameters
+        ----------
+        place : Box, (x0, y0, x1, y1) or (x, y)
+            Box to fit into the view, or point to centre, in level-0 pixels.
+        downsample : float, optional
+            Level-0 pixels per CSS pixel, for a point only; by default unchanged.
+        """
+        goal = tuple(place) if _is_point(place) else Box.of(place)
+        self._in_viewer(lambda viewer: viewer.go_to(goal, downsample=downsample))
 
     def draw(
         self,
@@ -168,7 +221,7 @@ class Workbench:
         Returns
         -------
         Drawing
-            Its `remove()` removes it from the slide.
+            Its `remove()` removes it; `visible` and `opacity` can be set.
 
         Raises
         ------
@@ -176,17 +229,111 @@ class Workbench:
             If no slide is open yet, or an array or a table does not fit the slide, or
             the box.
         """
-        slide = self.slide
-        if slide is None:
-            message = "No slide is open, so there is nothing to draw over."
-            raise OutOfBoundsError(message, "Wait for the app, or name its slide.")
-        drawing = Drawing(what, origin, box)
+        return self._add(Drawing(what, origin, box))
+
+    def add_heatmap(
+        self,
+        values: np.ndarray[Any, Any] | Heatmap,
+        *,
+        name: str = "",
+        box: BoxLike | None = None,
+        cell: float | None = None,
+        origin: tuple[float, float] | None = None,
+    ) -> Drawing:
+        """Show values over the open slide through a colormap; otherwise as `draw`.
+
+        Parameters
+        ----------
+        values : array (rows, columns) or Heatmap
+            NaN is transparent. An array covers the whole slide, unless `box` or `cell`
+            says otherwise.
+        name : str, optional
+            Name of the values of an array; class of a Heatmap, by default its first.
+        box : Box or (x0, y0, x1, y1), optional
+            Box that an array covers, in level-0 pixels.
+        cell : float, optional
+            Side of the square of each value of an array, in level-0 pixels.
+        origin : (x, y), optional
+            Upper left corner of an array with such squares; by default the slide's.
+
+        Returns
+        -------
+        Drawing
+            Its `remove()` removes it; `visible` and `opacity` can be set.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If no slide is open yet, or the values do not fit it.
+        """
+        return self._add(Drawing(values, origin, box, cell, name))
+
+    def add_shapes(
+        self, shapes: Any, *, column: str | None = None, name: str = ""
+    ) -> Drawing:
+        """Show geometries over the open slide; otherwise as `draw`.
+
+        Parameters
+        ----------
+        shapes : GeoDataFrame, GeoSeries, DataFrame or shapely geometries
+            In level-0 pixels. A table has them in its column "geometry".
+        column : str, optional
+            Column of a table by which they are coloured: numbers through a colormap,
+            texts with a colour each. The readout at the pointer shows its value.
+        name : str, optional
+            Name in the legend; by default that of the column.
+
+        Returns
+        -------
+        Drawing
+            Its `remove()` removes it; `visible` and `opacity` can be set.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If no slide is open yet.
+        AnnotationError
+            If these are not geometries, or there is no such column.
+        """
+        pyramid = overlay_pyramid(self._open_slide().size)
+        layer = ShapeLayer.of(shapes, pyramid, column=column, name=name)
+        drawing = Drawing(layer)
+        drawing.opacity = 1.0  # what is inside them is drawn translucent
+        return self._add(drawing)
+
+    def _add(self, drawing: Drawing) -> Drawing:
+        """Show a drawing in the frames of the open slide, now and later."""
+        slide = self._open_slide()
         drawing.parts(slide.size)  # raises now if it cannot be drawn
         with self._lock:
             self._drawings.append((slide.id, drawing))
         if self.viewer is not None:
             self._draw_again(self.viewer)
         return drawing
+
+    def _open_slide(self) -> Slide:
+        slide = self.slide
+        if slide is None:
+            message = "No slide is open, so there is nothing to draw over."
+            raise OutOfBoundsError(message, "Wait for the app, or name its slide.")
+        return slide
+
+    def _in_viewer(self, call: Callable[[Viewer], None]) -> None:
+        """Call with the viewer, in its event loop; once there is one, if not yet."""
+        with self._lock:
+            viewer = self.viewer
+            if viewer is None:
+                self._waiting.append(call)
+                return
+        viewer.in_document(lambda: call(viewer))
+
+    def _viewer_shown(self, viewer: Viewer) -> None:
+        """Show the drawings in a new viewer, and make the calls that wait for it."""
+        self._draw_again(viewer)
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        for call in waiting:
+            viewer.in_document(partial(call, viewer))
 
     def _draw_again(self, viewer: Viewer) -> None:
         """Show in a viewer what it does not show yet of the drawings of its slide."""
@@ -201,9 +348,9 @@ class Workbench:
         """Return the page of a session that a frame opens; called by the server."""
         first = "" if self._opened is None else self._opened.name
         self._app = session(self.site, first=first)
-        self._app.param.watch(lambda event: self._draw_again(event.new), "viewer")
+        self._app.param.watch(lambda event: self._viewer_shown(event.new), "viewer")
         if self._app.viewer is not None:
-            self._draw_again(self._app.viewer)
+            self._viewer_shown(self._app.viewer)
         watch = self._app.url_sync.connection
         watch.param.update(alive="here", notebook=True)
         return full_page(self._app)
@@ -230,3 +377,15 @@ def _opened(slide: str | os.PathLike[str] | Slide | None) -> Slide | None:
     if slide is None or isinstance(slide, Slide):
         return slide
     return open_slide(slide)
+
+
+def _is_point(place: Any) -> bool:
+    return not isinstance(place, Box) and len(place) == 2  # noqa: PLR2004 - x and y
+
+
+def _no_instances() -> pd.DataFrame:
+    """Return the table of no instances."""
+    import pandas as pd  # noqa: PLC0415 - slow to import
+
+    columns = ("class", "score", "x", "y", "edited")
+    return pd.DataFrame(columns=columns, index=pd.Index([], name="id"))

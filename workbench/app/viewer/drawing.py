@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from weakref import WeakSet
 
 import numpy as np
@@ -16,44 +17,85 @@ from workbench.layers.layer import overlay_pyramid
 from workbench.results.heatmap import Heatmap
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from workbench.app.viewer.layer_handle import LayerHandle
     from workbench.geometry import BoxLike
     from workbench.layers.layer import Layer
     from workbench.slide.slide import Slide
+
+_LAYER_OPACITY: Final = 0.6
 
 
 class Surface(Protocol):
     """A viewer of a slide, over which drawings can be placed."""
 
     slide: Slide
+    figure: Any
+    layers: list[LayerHandle]
+    drawings: dict[Drawing, Placed]
 
-    def place(
-        self, drawing: Drawing, layer: Layer | None, renderers: list[Any]
-    ) -> None:
-        """Draw the parts of a drawing, once."""
+    def add_layer(self, layer: Layer, *, opacity: float, visible: bool) -> LayerHandle:
+        """Add a layer on top of the others."""
 
-    def erase(self, drawing: Drawing) -> None:
-        """Remove the parts of a drawing."""
+    def remove_layer(self, handle: LayerHandle) -> None:
+        """Remove a layer."""
+
+    def in_document(self, call: Callable[[], None]) -> None:
+        """Call while the document of the page is locked."""
+
+
+class Placed:
+    """The parts of a drawing in one viewer: a layer, or Bokeh renderers.
+
+    Parameters
+    ----------
+    handle : LayerHandle, optional
+    renderers : list of Bokeh renderers
+    """
+
+    def __init__(self, handle: LayerHandle | None, renderers: list[Any]) -> None:
+        self.handle = handle
+        self.renderers = renderers
+        self._alphas = [alpha for each in renderers for alpha in _alphas_of(each)]
+
+    def restyle(self, opacity: float, *, visible: bool) -> None:
+        """Show or hide the parts, and scale their own opacity."""
+        if self.handle is not None:
+            self.handle.visible, self.handle.opacity = visible, opacity
+        for each in self.renderers:
+            each.visible = visible
+        for glyph, name, own in self._alphas:
+            setattr(glyph, name, own * opacity)
 
 
 @dataclass(eq=False, repr=False, slots=True)
 class Drawing:
     """Something drawn over a slide, in each viewer that shows the slide.
 
-    Thread-safe.
+    `remove()` removes it; `visible` and `opacity` can be set. Thread-safe.
     """
 
     what: Any
     """Layer, Heatmap, array, DataFrame or HoloViews object."""
 
     origin: tuple[float, float] | None = None
-    """Upper left corner of an array with a value for each level-0 pixel."""
+    """Upper left corner of an array, in level-0 pixels."""
 
     box: BoxLike | None = None
     """Box that an array covers, in level-0 pixels; None: the whole slide."""
 
+    cell: float | None = None
+    """Side of a value of an array, in level-0 pixels; None: 1 from `origin`."""
+
+    name: str = ""
+    """Name of the values of an array, or class of a heatmap; empty: the first one."""
+
     removed: bool = False
     """Whether it is not drawn any more."""
 
+    _opacity: float | None = None
+    _visible: bool = True
     _viewers: WeakSet[Surface] = field(default_factory=WeakSet)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -73,6 +115,28 @@ class Drawing:
         layer = self._layer(size)
         return layer, [] if layer is not None else _renderers_of(self.what)
 
+    @property
+    def visible(self) -> bool:
+        """Whether it is shown."""
+        return self._visible
+
+    @visible.setter
+    def visible(self, visible: bool) -> None:
+        self._visible = bool(visible)
+        self._restyle()
+
+    @property
+    def opacity(self) -> float:
+        """Opacity, 0 to 1; elements keep their own one as a factor."""
+        if self._opacity is None:
+            return _LAYER_OPACITY if self._is_layer else 1.0
+        return self._opacity
+
+    @opacity.setter
+    def opacity(self, opacity: float) -> None:
+        self._opacity = min(1.0, max(0.0, float(opacity)))
+        self._restyle()
+
     def show(self, viewer: Surface) -> None:
         """Draw it in a viewer, once.
 
@@ -83,63 +147,119 @@ class Drawing:
         """
         if viewer in self._viewers:
             return
-        parts = self.parts(viewer.slide.size)
+        layer, renderers = self.parts(viewer.slide.size)
         with self._lock:
             self._viewers.add(viewer)
-        viewer.place(self, *parts)
+        viewer.in_document(lambda: self._place(viewer, layer, renderers))
 
     def remove(self) -> None:
         """Remove it from all viewers."""
+        self.removed = True
+        self._in_viewers(self._erase)
+
+    def _place(
+        self, viewer: Surface, layer: Layer | None, renderers: list[Any]
+    ) -> None:
+        if self.removed or self in viewer.drawings:
+            return
+        look: Any = {"opacity": self.opacity, "visible": self.visible}
+        handle = None if layer is None else viewer.add_layer(layer, **look)
+        viewer.drawings[self] = placed = Placed(handle, renderers)
+        placed.restyle(**look)
+        viewer.figure.renderers.extend(renderers)
+
+    def _erase(self, viewer: Surface) -> None:
+        placed = viewer.drawings.pop(self, None)
+        if placed is None:
+            return
+        if placed.handle in viewer.layers:
+            viewer.remove_layer(placed.handle)
+        gone = placed.renderers
+        kept = [each for each in viewer.figure.renderers if each not in gone]
+        viewer.figure.renderers = kept
+
+    def _restyle(self) -> None:
+        def restyle(viewer: Surface) -> None:
+            if self in viewer.drawings:
+                placed = viewer.drawings[self]
+                placed.restyle(self.opacity, visible=self.visible)
+
+        self._in_viewers(restyle)
+
+    def _in_viewers(self, call: Callable[[Surface], None]) -> None:
+        """Call with each viewer that shows it, in the document of its page."""
         with self._lock:
-            self.removed = True
             viewers = list(self._viewers)
         for viewer in viewers:
-            viewer.erase(self)
+            viewer.in_document(partial(call, viewer))
 
     def __repr__(self) -> str:
         """Say what is drawn, for the output of a cell."""
         return f"<Drawing of {type(self.what).__name__}>"
 
+    @property
+    def _is_layer(self) -> bool:
+        return isinstance(self.what, np.ndarray | Heatmap) or _has_tiles(self.what)
+
     def _layer(self, size: tuple[int, int]) -> Layer | None:
         what = self.what
         if isinstance(what, np.ndarray):
-            return _array_layer(what, self._covered(what, size), size)
-        if self.origin is not None or self.box is not None:
+            return _array_layer(what, self._covered(what, size), size, self.name)
+        if (self.origin, self.box, self.cell) != (None, None, None):
             message = f"A {type(what).__name__} has its own place on the slide."
-            raise OutOfBoundsError(message, "Leave `origin` and `box` out.")
-        if hasattr(what, "tile") and hasattr(what, "pyramid"):
+            raise OutOfBoundsError(message, "Leave `origin`, `box` and `cell` out.")
+        if _has_tiles(what):
             layer: Layer = what
             return layer
         if isinstance(what, Heatmap):
-            return HeatmapLayer(what, overlay_pyramid(size))
+            pyramid = overlay_pyramid(size)
+            return HeatmapLayer(what, pyramid, channel=self.name or None)
         return None
 
     def _covered(
         self, values: np.ndarray[Any, Any], size: tuple[int, int]
     ) -> tuple[float, float, float, float]:
         """Return x, y, width and height of what an array covers, in level-0 pixels."""
-        if self.origin is None:
+        if self.origin is None and self.cell is None:
             box = Box(0, 0, *size) if self.box is None else Box.of(self.box)
             return box.x0, box.y0, box.width, box.height
         if self.box is not None:
-            message = f"Both origin = {self.origin} and box = {self.box} are given."
+            given = "origin" if self.cell is None else "cell"
+            value = getattr(self, given)
+            message = f"Both {given} = {value} and box = {self.box} are given."
             raise OutOfBoundsError(message, "Leave one of them out.")
-        x, y = self.origin
+        x, y = self.origin or (0.0, 0.0)
+        cell = 1.0 if self.cell is None else float(self.cell)
         height, width = values.shape[:2]
-        return float(x), float(y), width, height
+        return float(x), float(y), width * cell, height * cell
+
+
+def _has_tiles(what: Any) -> bool:
+    return hasattr(what, "tile") and hasattr(what, "pyramid")
+
+
+def _alphas_of(renderer: Any) -> Iterator[tuple[Any, str, float]]:
+    """Yield the opacities of a Bokeh renderer that are one number for all of it."""
+    glyph = getattr(renderer, "glyph", None)
+    for name in glyph.properties() if glyph is not None else ():
+        own = getattr(glyph, name) if name.endswith("alpha") else None
+        own = getattr(own, "value", own)
+        if isinstance(own, int | float):
+            yield glyph, name, float(own)
 
 
 def _array_layer(
     values: np.ndarray[Any, Any],
     covered: tuple[float, float, float, float],
     size: tuple[int, int],
+    name: str,
 ) -> Layer:
     x, y, width, height = covered
     if values.ndim != 2 or not values.size:  # noqa: PLR2004 - rows and columns
         message = f"An array of shape {values.shape} is not two-dimensional."
         raise OutOfBoundsError(message, "Give one of shape (rows, columns).")
     cell = width / values.shape[1]
-    if not cell or abs(values.shape[0] * cell - height) >= cell:
+    if not cell > 0 or abs(values.shape[0] * cell - height) >= cell:
         message = (
             f"An array of shape {values.shape} does not fit {width:g} x {height:g}"
             " level-0 pixels."
@@ -159,7 +279,7 @@ def _array_layer(
     finite = shown[np.isfinite(shown)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0, 1)
     limits = (low, high if high > low else low + 1)
-    heatmap = Heatmap(shown[None], ("value",), cell, value_range=limits)
+    heatmap = Heatmap(shown[None], (name or "value",), cell, value_range=limits)
     return HeatmapLayer(heatmap, overlay_pyramid(size), origin=(x, y))
 
 

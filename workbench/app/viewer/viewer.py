@@ -12,7 +12,7 @@ import param
 from panel.io.document import unlocked
 from panel.io.state import set_curdoc
 
-from workbench.app.viewer.drawing import Drawing
+from workbench.app.viewer.drawing import Drawing, Placed
 from workbench.app.viewer.layer_handle import LayerHandle, LayerRegistration
 from workbench.app.viewer.stage import TileStage, slide_figure
 from workbench.app.viewer.view import Tones, View
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from workbench.slide.slide import Slide
 
 _GRACE_MS: Final = 3000
-_OVERLAY_OPACITY: Final = 0.6
 
 
 class Viewer(pn.viewable.Viewer):
@@ -134,7 +133,7 @@ class Viewer(pn.viewable.Viewer):
         self._numbers = itertools.count(1)
         self._document = pn.state.curdoc
         self._thread = threading.get_ident()
-        self._drawings: dict[Drawing, tuple[list[LayerHandle], list[Any]]] = {}
+        self.drawings: dict[Drawing, Placed] = {}
         self._listening = True
         self.figure = slide_figure(slide.size)
         self._stage = TileStage(
@@ -239,7 +238,7 @@ class Viewer(pn.viewable.Viewer):
         Returns
         -------
         Drawing
-            Its `remove()` removes it.
+            Its `remove()` removes it; `visible` and `opacity` can be set.
 
         Raises
         ------
@@ -250,37 +249,12 @@ class Viewer(pn.viewable.Viewer):
         drawing.show(self)
         return drawing
 
-    def place(
-        self, drawing: Drawing, layer: Layer | None, renderers: list[Any]
-    ) -> None:
-        """Draw the parts of a drawing, once; `Drawing.show` calls this."""
+    def in_document(self, call: Callable[[], None]) -> None:
+        """Call while the document of the page is locked, as Bokeh's models need.
 
-        def place() -> None:
-            if drawing.removed or drawing in self._drawings:
-                return
-            handles = []
-            if layer is not None:
-                handles.append(self.add_layer(layer, opacity=_OVERLAY_OPACITY))
-            self.figure.renderers.extend(renderers)
-            self._drawings[drawing] = handles, renderers
-
-        self._in_document(place)
-
-    def erase(self, drawing: Drawing) -> None:
-        """Remove the parts of a drawing; `Drawing.remove` calls this."""
-
-        def erase() -> None:
-            handles, renderers = self._drawings.pop(drawing, ([], []))
-            for handle in handles:
-                if handle in self.layers:
-                    self.remove_layer(handle)
-            kept = [each for each in self.figure.renderers if each not in renderers]
-            self.figure.renderers = kept
-
-        self._in_document(erase)
-
-    def _in_document(self, call: Callable[[], None]) -> None:
-        """Call while the document of the page is locked, as Bokeh's models need."""
+        From any thread: at once where that holds the document, else soon in the event
+        loop of the page.
+        """
         document = self.figure.document or self._document
         if document is None or not document.session_context:
             call()
