@@ -26,7 +26,7 @@ from workbench.cli.demo_slides import SLIDES, demo_recipe, make_slides
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
-from browser import chromium_path, free_port, running  # noqa: E402
+from browser import chromium_path, free_port, open_tab, running  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,6 +130,7 @@ def take_lab(browser: Browser, url: str) -> None:
     )
     page.wait_for_selector("iframe")
     frame = next(f for f in page.frames if f != page.main_frame)
+    open_tab(frame, "Run")
     chosen = frame.get_by_text(demo_recipe().model, exact=True).first
     chosen.wait_for()
     frame.wait_for_timeout(4000)
@@ -149,9 +150,11 @@ def run_model(page: Page | Frame) -> None:
     """Run the chosen model, and wait until its answer is painted."""
     page.get_by_text("Fit", exact=True).first.wait_for()
     page.wait_for_timeout(6000)
+    open_tab(page, "Run")
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_text("Finished: ").first.wait_for(timeout=120_000)
-    page.get_by_text("Hide below").first.scroll_into_view_if_needed()
+    page.get_by_role("button", name="Show the results").click()
+    page.get_by_role("button", name="Colours and limits").click()
     page.wait_for_timeout(2500)
 
 

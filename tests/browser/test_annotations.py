@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import shapely
 
-from browser import IN_A_PAGE, Watched, app_served
+from browser import IN_A_PAGE, Watched, app_served, open_tab
 from patience import eventually
 from stained_slide import write_stained
 from workbench.annotations.annotation import Annotation
@@ -67,6 +67,9 @@ class Marker:
         self.page.goto(f"{url}?slide={NAME}&model={MODEL}")
         watched.settle()
         self.page.get_by_role("button", name="Mark a polygon").wait_for()
+
+    def tab(self, name):
+        open_tab(self.page, name)
 
     def press(self, name):
         self.page.get_by_role("button", name=name, exact=True).first.click()
@@ -167,6 +170,7 @@ def test_an_annotation_is_classified_kept_and_deleted(watched, url, saved):
     app.polygon()
     app.wait_for(1)
     app.wait_for_handles()
+    app.tab("Annotate")
     kind = app.page.get_by_role("combobox", name="Class", exact=True)
     kind.fill("Tumour")
     kind.press("Enter")
@@ -190,6 +194,7 @@ def test_an_annotation_is_classified_kept_and_deleted(watched, url, saved):
 
     watched.eventually(is_painted)
     again.click(1900, 1300)
+    again.tab("Annotate")
     again.page.get_by_text("area").first.wait_for()
     again.page.keyboard.press("Delete")
     again.wait_for(0)
@@ -267,6 +272,8 @@ def test_two_people_see_what_each_other_marks(chromium, watched, url, saved):
     ben = Marker(Watched(context.new_page()), url, saved)
     ada.polygon()
     ada.wait_for(1)
+    ada.tab("Annotate")
+    ben.tab("Annotate")
     ben.page.get_by_label("1 annotations").first.wait_for()
     ben.press("Mark a box")
     ben.drag((300, 2000), (700, 2400))
@@ -300,6 +307,7 @@ def test_files_of_qupath_come_in_and_go_out(watched, url, saved, tmp_path):
     ]
     path = tmp_path / "many.geojson"
     path.write_bytes(to_geojson(many))
+    app.tab("Annotate")
     app.page.locator("input[type=file]").nth(-1).set_input_files(path)
     app.wait_for(len(many))
     app.page.get_by_label(f"{len(many):,} annotations").first.wait_for()
@@ -328,6 +336,7 @@ def test_a_run_is_restricted_to_an_annotation(watched, url, saved, runs):
     app.polygon()
     [one] = app.wait_for(1)
     before = app.watched.canvas().astype(int)
+    app.tab("Run")
     app.press("annotation")
     app.press("Run")
     app.page.get_by_text(re.compile(r"Finished: \d+ tiles")).first.wait_for()
@@ -350,6 +359,7 @@ def test_a_run_is_restricted_to_an_annotation(watched, url, saved, runs):
             assert cell <= 3, index
         elif values[row, column] > 1600:  # well above what is hidden at first
             assert cell > 10, index
+    app.tab("Annotate")
     app.page.get_by_text(re.compile("nuclei: mean")).first.wait_for()
     app.is_clean()
 
@@ -374,7 +384,9 @@ def test_the_colours_within_an_annotation_become_the_reference(
     app = Marker(watched, url, saved)
     app.polygon()
     app.wait_for(1)
+    app.tab("Annotate")
     app.press("Take its colours as the reference")
+    app.tab("Stain")
     app.page.get_by_text("Fitted to the whole slide.").wait_for()
     [file] = (runs / "references").glob("*.json")
     reference = load_reference(str(file))

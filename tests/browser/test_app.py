@@ -63,6 +63,7 @@ def test_the_whole_job_under_workbench_serve(watched, url, slide, runs, gate):
     app.is_clean()
 
     again = AppPage.open(watched, url, slide=slide.name)
+    again.tab("Results")
     again.press("Show")
     again.frame.get_by_role("button", name="Remove", exact=True).wait_for()
     again.shows_heatmap(slide, run)
@@ -98,8 +99,10 @@ def test_what_cannot_be_opened_is_explained_without_a_traceback(watched, url, sl
 def test_the_pixel_size_is_asked_for_and_never_invented(watched, url):
     app = AppPage.open(watched, url, slide="vague.tif")
     app.says("The pixel size is not known")
+    app.tab("Run")
     app.press("Run")
     app.says("Set it: ")
+    app.tab("Slides")
     assert app.page.get_by_role("button", name="20x").is_disabled()
     app.fill("µm per pixel", "0.5")
     app.says("0.5 µm/px (20x)")

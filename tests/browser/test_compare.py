@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from browser import IN_A_PAGE, app_served
+from browser import IN_A_PAGE, app_served, open_tab
 from stained_slide import write_stained
 from workbench.geometry import Box
 from workbench.slide.slide import open_slide
@@ -61,6 +61,9 @@ class App:
         self.page.set_viewport_size({"width": 1400, "height": 900})
         self.page.goto(address)
         watched.settle()
+
+    def tab(self, name):
+        open_tab(self.page, name)
 
     def press(self, name):
         self.page.get_by_role("button", name=name, exact=True).click()
@@ -165,8 +168,9 @@ class App:
 
 def test_a_divider_swipes_between_the_raw_and_the_normalized_slide(watched, url, slide):
     app = App(watched, f"{url}?slide={FIRST}&normalize=macenko")
+    app.tab("Stain")
     app.page.get_by_text("Fitted to the whole slide.").wait_for()
-    app.press("Compare")
+    app.tab("Views")
     app.press("raw | normalized")
     app.settle()
     normalizer = fit_normalizer(slide, load_reference("he-standard"), method="macenko")
@@ -202,12 +206,13 @@ def test_a_divider_swipes_between_the_raw_and_the_normalized_slide(watched, url,
 
 def test_a_divider_uncovers_the_slide_under_its_overlays(watched, url, slide):
     app = App(watched, f"{url}?slide={FIRST}&model={MODEL}")
+    app.tab("Run")
     app.page.get_by_role("button", name="Run", exact=True).click()
     app.page.get_by_text("Finished: ").first.wait_for()
     app.settle()
     left, right = Box.at(700, 700, 150, 150), Box.at(1200, 700, 150, 150)
     covered = app.colour(left), app.colour(right)
-    app.press("Compare")
+    app.tab("Views")
     app.press("slide | overlays")
     app.settle()
     raw = slide.read(left).pixels.mean((0, 1))
@@ -219,7 +224,7 @@ def test_a_divider_uncovers_the_slide_under_its_overlays(watched, url, slide):
 
 def test_slides_stand_side_by_side_and_move_together_or_alone(watched, url, folder):
     app = App(watched, f"{url}?slide={FIRST}")
-    app.press("Compare")
+    app.tab("Views")
     app.choose("Slide beside this one", SECOND)
     app.page.get_by_role("button", name="Show beside").click()
     app.page.get_by_label(f"Close {SECOND}").wait_for()
@@ -254,9 +259,10 @@ def test_slides_stand_side_by_side_and_move_together_or_alone(watched, url, fold
 
 def test_the_address_restores_place_colours_overlays_and_comparison(watched, url):
     app = App(watched, f"{url}?slide={FIRST}&model={MODEL}&normalize=macenko")
+    app.tab("Run")
     app.page.get_by_role("button", name="Run", exact=True).click()
     app.page.get_by_text("Finished: ").first.wait_for()
-    app.press("Compare")
+    app.tab("Views")
     app.press("slide | overlays")
     app.choose("Slide beside this one", SECOND)
     app.page.get_by_role("button", name="Show beside").click()
@@ -274,6 +280,7 @@ def test_the_address_restores_place_colours_overlays_and_comparison(watched, url
     watched.page.goto("about:blank")
     again = App(watched, address)
     again.page.get_by_label(f"Close {SECOND}").wait_for()
+    again.tab("Results")
     again.page.get_by_role("button", name="Remove", exact=True).wait_for()
 
     def is_restored():
@@ -295,7 +302,7 @@ def test_a_kept_view_and_an_address_bring_back_place_and_turn(watched, url):
         app.page.keyboard.press(key)
         app.settle()
     kept = app.ranges(0)
-    app.press("Bookmarks")
+    app.tab("Views")
     app.page.get_by_label("Name of this view").fill("mitosis")
     app.press("Keep this view")
     app.page.get_by_role("button", name="Go there").wait_for()
@@ -319,7 +326,7 @@ def test_what_is_seen_is_saved_as_a_picture_and_as_a_figure(watched, url, slide)
     app = App(watched, f"{url}?slide={FIRST}")
     app.look(0, 900, 700, 400)
     app.page.wait_for_timeout(400)
-    app.press("Save image")
+    app.tab("Views")
     x0, x1, y0, _ = app.ranges(0)
     sizes = []
     for name in ("Picture", "Figure"):

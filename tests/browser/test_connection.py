@@ -55,6 +55,7 @@ def test_a_page_outlives_its_server_and_loses_no_drawing(watched, place):
         url = f"http://127.0.0.1:{port}/workbench"
         app = AppPage.open(watched, url, slide="tissue.tif")
         app.frame.get_by_role("button", name="Mark a box").wait_for()
+        app.tab("Annotate")
         draw(app, 200, 200, 400, 400)
         app.frame.get_by_label("1 annotations").first.wait_for()
         # The end of a drag comes after the end of the server.
@@ -75,6 +76,7 @@ def test_a_page_outlives_its_server_and_loses_no_drawing(watched, place):
     with served(place, port):
         veil.wait_for(state="detached")
         app.figure.settle()
+        app.tab("Annotate")
         app.frame.get_by_label("2 annotations").first.wait_for()
         app.frame.wait_for_function(
             "() => !Object.keys(sessionStorage).some((k) => k.startsWith('workbench'))"
@@ -157,7 +159,10 @@ def test_what_is_drawn_on_a_full_disk_is_saved_once_there_is_room(watched, place
         eventually(lambda: unsaved(app) == 2)
         app.figure.frames(3)
         app.page.screenshot(path=place / "full.png")
-        assert app.frame.get_by_label("No annotations").count(), "none is called saved"
+        app.tab("Annotate")
+        app.frame.get_by_label(
+            "No annotations"
+        ).first.wait_for()  # none is called saved
 
         app.page.reload()
         app.figure.settle()
@@ -165,6 +170,7 @@ def test_what_is_drawn_on_a_full_disk_is_saved_once_there_is_room(watched, place
         assert unsaved(app) == 2
 
         disk.make_room(server)
+        app.tab("Annotate")
         app.frame.get_by_label("2 annotations").first.wait_for()
         app.frame.wait_for_function(
             "() => !Object.keys(sessionStorage).some((k) => k.startsWith('workbench'))"

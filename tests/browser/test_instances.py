@@ -76,8 +76,8 @@ class Objects(AppPage):
     def look(cls, watched, url, at=CENTRE, downsample=DOWNSAMPLE):
         watched.page.add_init_script(FILLED)  # the colour is read in the middle
         app = cls.open(watched, url, slide=NAME, at=f"{at[0]},{at[1]},{downsample}")
+        app.tab("Results")
         app.says("instances shown")
-        app.press("Overlays")  # out of the way
         app.figure.settle()
         return app
 
@@ -164,6 +164,7 @@ def test_a_filter_hides_and_paints_again_without_new_tiles(watched, url, store, 
     no_tile_came_twice(app)
     app.press("Show all")
     app.says("800 of 800 instances shown")
+    app.press("Colours of instances")
     app.choose("Colour by", "area_um2")
 
     def recoloured():
@@ -184,6 +185,7 @@ def test_a_filter_hides_and_paints_again_without_new_tiles(watched, url, store, 
     app.page.wait_for_url(is_kept)
     app.page.reload()
     app.figure.settle()
+    app.tab("Results")
     app.says(re.compile(r"^[34]\d\d of 800 instances shown$"))
     app.is_clean()
 

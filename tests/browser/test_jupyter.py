@@ -83,6 +83,7 @@ def test_the_app_works_in_a_cell_while_the_notebook_goes_on(watched, lab, folder
     page.command("notebook:run-cell")
     app = AppPage(watched, page.app_frame("/proxy/"))
     app.frame.frame_element().scroll_into_view_if_needed()
+    app.tab("Run")
     app.choose("Model", slow_model.NAME)
     gate = slow_model.Gate(folder.parent / "package" / "gate")
     with open_slide(folder / SLIDE) as slide:
@@ -153,6 +154,7 @@ def test_a_cell_outlives_its_kernel_and_loses_no_drawing(watched, lab, folder):
     app.frame.get_by_role("button", name="Mark a box").wait_for()
     begin_box(app, *BOXES[0])
     app.page.mouse.up()
+    app.tab("Annotate")
     app.frame.get_by_label("1 annotations").first.wait_for()
     begin_box(app, *BOXES[1])
     page.page.evaluate(
@@ -172,6 +174,7 @@ def test_a_cell_outlives_its_kernel_and_loses_no_drawing(watched, lab, folder):
     pause = partial(page.page.wait_for_timeout, 100)
     eventually(before.is_detached, pause=pause)
     app = AppPage(watched, page.app_frame("/proxy/"))
+    app.tab("Annotate")
     app.frame.get_by_label("2 annotations").first.wait_for()
     page.page.screenshot(path=folder.parent / "again.png")
     with open_slide(folder / SLIDE) as slide:

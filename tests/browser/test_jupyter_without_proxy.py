@@ -169,6 +169,7 @@ def test_without_a_proxy_the_notebooks_own_connection_carries_the_app(
     look_closely(page, frame, 900, 700)
     shows_close_up(app, slide)
     # Its websocket works too: what is pressed is answered by the kernel.
+    app.tab("Stain")
     frame.get_by_role("button", name="reinhard", exact=True).click()
     frame.get_by_text("Fitted to the whole slide.").wait_for()
     page.command("notebook:move-cursor-down")

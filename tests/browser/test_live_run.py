@@ -106,6 +106,7 @@ def test_what_is_in_view_is_painted_first_and_panning_away_reorders(
     watched, url, runs, gate
 ):
     app = AppPage.open(watched, url, slide="tissue.tif", model=slow_model.NAME)
+    app.tab("Run")
     app.press("More options")
     app.fill("Batch size", "1")
     view = go(app, 2900, 2500)  # neither where the tissue begins nor its middle
@@ -164,6 +165,7 @@ def test_outlines_show_while_the_run_goes_on(watched, url, runs, slides):
     name = f"outlines{number}"
     write_stained(slides / f"{name}.tif", width=SIDE, height=SIDE, seed=number)
     app = AppPage.open(watched, url, slide=f"{name}.tif", model=slow_model.OUTLINES)
+    app.tab("Run")
     app.press("More options")
     app.fill("Batch size", "1")
     view = go(app, 2900, 2500, 0.5)

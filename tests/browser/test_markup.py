@@ -254,6 +254,7 @@ def test_names_and_properties_of_slides_are_text(page):
 def test_what_others_have_written_of_a_slide_is_text(page):
     app = page(f"slide={quote(SLIDE)}")
     app.figure.settle()
+    app.tab("Annotate")
     app.frame.get_by_label("1 annotations").first.wait_for()
     app.page.mouse.click(*app.figure.screen(300, 500))
     app.frame.get_by_text(f"By {TEXT}").first.wait_for()
@@ -262,20 +263,22 @@ def test_what_others_have_written_of_a_slide_is_text(page):
     app.frame.get_by_role("menuitem").first.wait_for()
     app.is_harmless()
     app.page.keyboard.press("Escape")
+    app.tab("Results")
     app.press("Show")
     app.frame.get_by_role("button", name="Remove", exact=True).first.wait_for()
     app.figure.settle()
     app.shows_text(TEXT)
     app.page.mouse.move(*app.figure.screen(500, 500))
     app.is_harmless()
-    app.press("Bookmarks")
-    app.frame.get_by_role("button", name="Bookmarks").first.wait_for()
+    app.tab("Views")
+    app.shows_text(TEXT[:80])
     app.is_harmless()
 
 
 def test_what_a_models_card_says_is_text(page):
     app = page(f"slide={quote(SLIDE)}&model={MODEL}")
     app.figure.settle()
+    app.tab("Run")
     app.shows_text(TEXT)
     app.frame.get_by_role("combobox", name="Class to show").first.click()
     app.frame.get_by_role("menuitem").first.wait_for()
@@ -285,6 +288,7 @@ def test_what_a_models_card_says_is_text(page):
 def test_what_is_uploaded_is_text(page, tmp_path):
     app = page(f"slide={quote(SLIDE)}")
     app.figure.settle()
+    app.tab("Annotate")
     app.frame.get_by_label("1 annotations").first.wait_for()
     bad = tmp_path / f"bad {FILE}.geojson"
     bad.write_text("nothing of the kind")
@@ -309,6 +313,7 @@ def test_what_is_uploaded_is_text(page, tmp_path):
     app.frame.get_by_label("annotations").first.wait_for()
     app.frame.wait_for_timeout(1500)
     app.is_harmless()
+    app.tab("Stain")
     app.press("macenko")
     app.frame.get_by_role("radio", name="he-rose").wait_for()
     wrong = tmp_path / f"picture {FILE}.json"
@@ -321,6 +326,7 @@ def test_what_is_uploaded_is_text(page, tmp_path):
 def test_what_one_calls_oneself_and_things_is_text(page):
     app = page(f"slide={quote(SLIDE)}")
     app.figure.settle()
+    app.tab("Annotate")
     app.frame.get_by_label("annotations").first.wait_for()
     app.fill("Your name", TEXT)
     app.page.mouse.click(*app.figure.screen(300, 500))

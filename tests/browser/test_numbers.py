@@ -151,7 +151,7 @@ def check_scale(stage, mpp):
 def test_scales_of_two_slides_beside_each_other(watched, place):
     slide, _, _, _, url = place
     app = AppPage.open(watched, url, slide=SLIDE, at="1000,750,2")
-    app.press("Compare")
+    app.tab("Views")
     app.choose("Slide beside this one", OBLONG)
     app.press("Show beside")
     app.frame.get_by_label(f"Close {OBLONG}").wait_for()
@@ -179,9 +179,10 @@ def test_the_readout_names_only_what_is_painted_there(watched, place):
     _, _, _, tissue, url = place
     app = AppPage.open(watched, url, slide=SLIDE, at="1000,750,2")
     stage = Stage(app)
+    app.tab("Results")
     app.choose("Saved runs", re.compile("^tissue-classes"))
     app.press("Show")
-    app.press("Compare")
+    app.tab("Views")
     app.press("slide | overlays")
     left, right = (800, 700), (1200, 700)
     values = tissue.heatmap.at(*right)
@@ -212,6 +213,7 @@ def test_a_density_is_told_and_painted_in_the_region_of_its_run(watched, place):
     slide, _, nuclei, _, url = place
     app = AppPage.open(watched, url, slide=SLIDE, at="1000,750,2")
     stage = Stage(app)
+    app.tab("Results")
     app.choose("Saved runs", re.compile("^nuclei-watershed"))
     app.press("Show")
     app.frame.get_by_role("switch", name="Show", exact=True).first.click()
@@ -234,6 +236,7 @@ def test_a_density_is_told_and_painted_in_the_region_of_its_run(watched, place):
 def test_a_run_that_rests_and_what_it_has_so_far(watched, place, gate):
     _, runs, _, _, url = place
     app = AppPage.open(watched, url, slide=SLIDE, model=slow_model.NAME)
+    app.tab("Run")
     app.press("More options")
     app.fill("Batch size", "1")
     with gate:
@@ -270,6 +273,7 @@ def check_paused(app, runs):
     assert round(float(bar.get_attribute("aria-valuenow"))) == round(100 * done / total)
     heatmap = found.heatmap
     cells = np.argwhere(np.isfinite(heatmap.values[0]))
+    app.tab("Results")
     app.says(f"{len(cells):,} values in view")
     stage = Stage(app)
     for row, column in cells[[0, len(cells) // 2, -1]].tolist():
@@ -284,6 +288,7 @@ def check_paused(app, runs):
 def test_a_difference_is_painted_as_it_is(watched, place):
     slide, _, _, _, url = place
     app = AppPage.open(watched, url, slide=SLIDE, normalize="macenko")
+    app.tab("Stain")
     app.says("Fitted to the whole slide.")
     app.press("difference")
     normalizer = fit_normalizer(slide, load_reference("he-standard"), method="macenko")
@@ -302,6 +307,7 @@ def test_the_histogram_counts_the_objects_of_the_run(watched, place):
     _, _, nuclei, _, url = place
     store = nuclei.instances
     app = AppPage.open(watched, url, slide=SLIDE, at="1000,750,0.7")
+    app.tab("Results")
     app.says(f"{len(store):,} of {len(store):,} instances shown")
     table = store.frame()
     areas = shapely.area(store.take(np.arange(len(store))).polygons) * MPP**2
@@ -349,6 +355,7 @@ def test_the_card_of_an_object_tells_its_measures(watched, place):
     _, _, nuclei, _, url = place
     store = nuclei.instances
     app = AppPage.open(watched, url, slide=SLIDE, at="1000,750,0.7")
+    app.tab("Results")
     app.says("instances shown")
     table = store.frame()
     near = np.hypot(table["x"] - 1000, table["y"] - 750)

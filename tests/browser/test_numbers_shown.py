@@ -107,6 +107,7 @@ def test_counts_are_of_what_the_run_covered(watched, place):
     at = f"{MIDDLE[0]},{MIDDLE[1]},2.5"
     app = Reader.open(watched, url, slide=NAME, at=at)
     total = nuclei.record["objects"]["count"]
+    app.tab("Results")
     app.says(f"{total:,} of {total:,} instances shown")
     outside = nuclei.record["objects"]["outside"]
     assert outside > 0
@@ -152,6 +153,7 @@ def test_a_click_means_the_innermost_thing_and_delete_says_what_it_was(watched, 
     row = rows.iloc[int(shapely.distance(centres, REGION.exterior).argmax())]
     x, y = float(row["x"]), float(row["y"])
     app = Reader.open(watched, url, slide=NAME, at=f"{x},{y},0.6")
+    app.tab("Results")
     app.says("instances shown")
     app.click(x, y)
     app.says("Delete removes the selected instance.")
@@ -187,6 +189,7 @@ def test_a_click_means_the_innermost_thing_and_delete_says_what_it_was(watched, 
 def test_the_readout_names_what_is_shown(watched, place):
     slide, _, classes, _, url = place
     app = Reader.open(watched, url, slide=NAME, at=f"{MIDDLE[0]},{MIDDLE[1]},3")
+    app.tab("Results")
     app.choose("Saved runs", re.compile("^tissue-classes"))
     app.press("Show")
     x, y = MIDDLE
@@ -208,6 +211,7 @@ def test_the_readout_names_what_is_shown(watched, place):
         app.frame.get_by_role("menuitem", name=name, exact=True).click()
         says(f"{name} {values[name]:.4g}")
         shown = name
+    app.tab("Annotate")
     app.click(1506, 905)
     table = summarize(classes.heatmap, [_tumour()], threshold=0.1, mpp=slide.mpp)
     wanted = table.set_index("class").loc[name]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from browser import IN_A_PAGE, panel_serve
+from browser import IN_A_PAGE, open_tab, panel_serve
 from patience import eventually
 from stained_slide import write_stained
 
@@ -88,12 +88,13 @@ def test_a_button_that_fails_says_so_and_the_app_goes_on(watched, url):
     page = watched.page
     page.goto(f"{url}?slide=a-quick.tif")
     watched.settle()
-    page.get_by_role("button", name="Compare", exact=True).click()
+    open_tab(page, "Views")
     page.get_by_role("button", name="Show beside").click()
     page.get_by_text("Something went wrong that should not have.").wait_for()
     content = page.content()
     assert "Traceback" not in content
     assert "ZeroDivisionError" not in content
+    open_tab(page, "Slides")
     page.get_by_role("option", name="case-001.tif").click()
     page.get_by_text("512 x 512 px").wait_for()
 

@@ -101,6 +101,7 @@ def choose_reference(app, name):
 
 def test_reference_method_and_look_repaint_the_slide_as_computed(watched, url, slide):
     app = opened(watched, url)
+    app.tab("Stain")
     pixels = slide.read(BOX).pixels
     shows(app, pixels)
     before = pixels
@@ -138,6 +139,7 @@ def test_an_address_brings_back_method_reference_and_look(watched, url, slide):
     layer = layer_of(fit_slide(slide, "vahadane", REFERENCES["he-rose"]), "eosin")
     pixels = slide.read(BOX).pixels
     shows(app, layer._recolour(pixels), unlike=pixels)
+    app.tab("Stain")
     chosen = app.frame.get_by_role("radio", name="he-rose")
     assert chosen.get_attribute("aria-checked") == "true"
     old = opened(watched, url, normalize="macenko", raw="1")
@@ -163,6 +165,7 @@ def look_at(app, x, y):
 
 def test_a_region_of_another_slide_is_the_reference(watched, url, folder, slide):
     app = AppPage.open(watched, url, slide=SECOND, normalize="macenko")
+    app.tab("Stain")
     app.says("Fitted to the whole slide.")
     app.page.get_by_label("Draw a box").first.click()
     app.drag(Box(400, 400, 800, 800))
@@ -170,6 +173,7 @@ def test_a_region_of_another_slide_is_the_reference(watched, url, folder, slide)
     drawn = app.frame.get_by_role("radio", name=f"box of {SECOND}")
     drawn.wait_for()
     app.eventually(lambda: checked(drawn))
+    app.tab("Slides")
     app.frame.get_by_text(FIRST).first.click()
     app.eventually(lambda: look_at(app, *CENTRE))
     with open_slide(folder / SECOND) as other:
@@ -190,6 +194,7 @@ def test_an_uploaded_picture_and_a_saved_reference(watched, url, runs, folder, s
     picture = io.BytesIO()
     Image.fromarray(region).save(picture, "PNG")
     app = opened(watched, url, normalize="macenko")
+    app.tab("Stain")
     app.says("Fitted to the whole slide.")
     chosen = app.page.locator("input[type=file][accept*=image]")
 
@@ -211,6 +216,7 @@ def test_an_uploaded_picture_and_a_saved_reference(watched, url, runs, folder, s
     checked(app.frame.get_by_role("radio", name="mine.png"))
     shows(app, normalized)
 
+    app.press("Save or download this reference")
     app.frame.get_by_label("Save it as").fill("our lab")
     app.press("Save")
     saved = app.frame.get_by_role("radio", name="our lab")
@@ -229,6 +235,7 @@ def test_the_adviser_compares_all_slides_and_its_medoid_is_taken(
     watched, url, folder, slide
 ):
     app = opened(watched, url)
+    app.tab("Stain")
     app.press("Compare the stains of all slides")
     take = app.frame.get_by_role("button", name="Take it as the reference")
     take.wait_for()

@@ -19,6 +19,7 @@ from labelled_slides import Reading, blobs, reading_card, reading_model, slide_o
 from patience import LONG_S, eventually
 from workbench.app.panels.overlays.live import LiveOverlay
 from workbench.app.viewer.viewer import Viewer
+from workbench.app.widgets.background import Background
 from workbench.area import Area
 from workbench.errors import InvalidCardError, ModelError, RunError
 from workbench.export.dispatch import export_run
@@ -515,7 +516,7 @@ def test_what_is_found_so_far_is_drawn_until_the_run_has_ended(run_on, tmp_path)
         assert 0 < len(drawn) <= len(run.instances) < LABELS.max()
         assert (seen[np.isin(LABELS, drawn)] > 0).mean() > 0.99
         more = {"channel": "", "remove": print}
-        overlays.append(LiveOverlay(run, viewer, pyramid, **more))
+        overlays.append(LiveOverlay(Background(print), run, viewer, pyramid, **more))
         assert "instances so far" in names()
         overlays[0].visible.value = False
         assert not viewer.layers[names().index("instances so far")].visible

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from browser import Figure
+from browser import Figure, open_tab
 from stained_slide import write_stained
 from workbench.geometry import Box
 from workbench.layers.colormaps import colours
@@ -64,6 +64,9 @@ class AppPage:
         return app
 
     # --- what a user does
+
+    def tab(self, name):
+        open_tab(self.frame, name)
 
     def press(self, name):
         self.frame.get_by_role("button", name=name, exact=True).first.click()
@@ -248,6 +251,7 @@ def do_the_whole_job(app, slide, runs, gate):
     zoom_in(app, slide)
     app.press("Fit")
 
+    app.tab("Stain")
     app.press("macenko")
     app.frame.get_by_role("radio", name="he-rose").click()
     app.says("Fitted to the whole slide.")
@@ -257,6 +261,7 @@ def do_the_whole_job(app, slide, runs, gate):
     app.shows(slide)
     app.press("normalized")
 
+    app.tab("Run")
     app.press("More options")
     app.fill("Batch size", "1")
     with gate:

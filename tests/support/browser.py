@@ -287,6 +287,11 @@ _TILES = re.compile(
 )
 
 
+def open_tab(page: Page | Frame, name: str) -> None:
+    """Open a tab of the sidebar."""
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
 def tiles_in(urls: list[str]) -> list[tuple[str, int, int, int]]:
     """Return (key, z, x, y) of all tiles that URLs ask for, several in one or not."""
     found = []

@@ -7,6 +7,7 @@ const CALM_MS = 400; // browsers refuse more than a few changes a second
  * @typedef {object} Properties
  * @property {string[]} names of the fields that are the app's
  * @property {string} query those fields, as they are now
+ * @property {string} title of the page
  */
 
 /** @param {RenderArguments<Properties>} component */
@@ -24,6 +25,9 @@ export function render({ model }) {
       // A frame without an address of its own, in a notebook.
     }
   };
+  model.on("title", () => {
+    document.title = model.title;
+  });
   model.on("query", () => {
     timer ??= setTimeout(write, CALM_MS);
   });

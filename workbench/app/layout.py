@@ -11,8 +11,10 @@ import panel_material_ui as pmui
 from panel.custom import JSComponent
 from panel.util import edit_readonly
 
+from workbench.app.session import SECTIONS
 from workbench.app.widgets.command_palette import Command
 from workbench.app.widgets.controls import stack
+from workbench.app.widgets.lazy import LazyTabs
 from workbench.app.widgets.text import Text
 from workbench.app.widgets.theme import ICON, THEMES, TITLE
 
@@ -24,13 +26,30 @@ _SLIM: Final = {
     "& .MuiToolbar-root": {"minHeight": "48px !important"},
     "& .title": {"fontSize": "17px", "fontWeight": 600},
 }
-_DENSE: Final = {
-    "& .MuiAccordionSummary-root": {"minHeight": "34px", "px": "4px"},
-    "& .MuiAccordionSummary-content": {"my": "4px"},
-    "& .MuiAccordionSummary-content .title": {"fontWeight": 600},
-    "& .MuiAccordionDetails-root": {"px": "4px", "pt": 0, "pb": "6px"},
-}
 """Style that leaves room for the slide on a small screen."""
+
+_SPACED: Final = {"gap": "20px"}
+"""Style of panels that share a tab."""
+
+_ONE_LINE: Final = {
+    "whiteSpace": "nowrap",
+    "overflow": "hidden",
+    "textOverflow": "ellipsis",
+}
+
+_NARROW_TABS: Final = {
+    "& .MuiTabs-root": {"minHeight": "38px"},
+    "& .MuiTab-root": {
+        "minHeight": "38px",
+        "minWidth": 0,
+        "px": "8px",
+        "fontSize": "13px",
+        "textTransform": "none",
+    },
+    # Contents scroll under the tabs.
+    "& > .MuiBox-root": {"px": "12px", "pt": "12px", "boxSizing": "border-box"},
+}
+"""Style of tabs that fit side by side into the drawer."""
 
 
 class Preference(JSComponent):
@@ -39,14 +58,21 @@ class Preference(JSComponent):
     _esm: ClassVar[Path] = Path(__file__).parent / "theme_preference.js"
 
 
-def full_page(app: Session) -> Any:
+def full_page(app: Session, *, login: bool = False) -> Any:
     """Return the app as a page: a drawer beside the slide, light or dark.
 
     Initially as the user's system; a button switches between them.
+
+    Parameters
+    ----------
+    app : Session
+    login : bool
+        Whether users log in: then the bar shows their name, and lets them log out.
     """
     page = pmui.Page(
         title=TITLE,
         favicon=ICON,
+        header=[bar_contents(app, login=login)],
         sidebar=[sections(app)],
         sidebar_width=_DRAWER_PX,
         main=[main_area(app), Preference(width=0, height=0, margin=0)],
@@ -80,26 +106,60 @@ def page_commands(page: Any) -> tuple[Command, Command]:
     )
 
 
+def bar_contents(app: Session, *, login: bool = False) -> Any:
+    """Return what the bar shows besides the title: the open slide and the user."""
+    name = Text("", variant="body1", margin=(0, 16), sx=_ONE_LINE)
+
+    def show(*_: object) -> None:
+        name.object = app.slides.chosen
+
+    app.slides.param.watch(show, "slide")
+    show()
+    return pmui.Row(
+        name,
+        pn.layout.HSpacer(),
+        *(_user() if login else ()),
+        sizing_mode="stretch_width",
+        sx={"alignItems": "center"},
+    )
+
+
+def _user() -> tuple[Any, Any]:
+    """Return the name of the user, and the link that ends the login."""
+    leave = {"href": "logout", "variant": "text", "sx": {"color": "inherit"}}
+    return (
+        Text(pn.state.user or "", variant="body2", margin=(0, 8), sx=_ONE_LINE),
+        pmui.Button(label="Log out", size="small", margin=0, **leave),
+    )
+
+
 def sections(app: Session) -> Any:
-    """Return the panels as sections of the drawer, in the order of the work."""
-    return pmui.Accordion(
-        ("Slide", app.slides),
-        ("Stain", stack(app.stain, app.advice)),
-        ("Model", stack(app.runs, app.tissue)),
-        ("Overlays", app.overlays),
-        ("Instances", pmui.Column(app.table.switch, app.instances, margin=0)),
-        ("Annotations", app.annotations),
-        ("Compare", app.compare),
-        ("Bookmarks", app.bookmarks),
-        ("Save image", app.snapshots),
-        active=[0, 1, 2, 3, 4, 5],
-        disable_gutters=True,
-        elevation=0,
-        sx=_DENSE,
-        title_variant="subtitle2",
+    """Return the panels as tabs of the drawer, in the order of the work."""
+    panels = (
+        app.slides,
+        stack(app.stain, app.advice),
+        stack(app.runs, app.tissue),
+        stack(app.overlays, app.instances, app.table.switch),
+        app.annotations,
+        stack(app.compare, app.bookmarks, app.snapshots, sx=_SPACED),
+    )
+    tabs = LazyTabs(
+        *zip(SECTIONS, panels, strict=True),
+        sx=_NARROW_TABS,
         sizing_mode="stretch_width",
         margin=0,
     )
+
+    def open_tab(*_: object) -> None:
+        tabs.active = SECTIONS.index(app.section)
+
+    def note_tab(*_: object) -> None:
+        app.section = SECTIONS[tabs.active]
+
+    app.param.watch(open_tab, "section")
+    tabs.param.watch(note_tab, "active")
+    open_tab()
+    return tabs
 
 
 def viewers(app: Session) -> Any:

@@ -13,6 +13,7 @@ from workbench.app.panels.commands import (
     compare_commands,
     layer_commands,
     run_commands,
+    section_commands,
     slide_commands,
     stain_commands,
     view_commands,
@@ -50,6 +51,10 @@ if TYPE_CHECKING:
     from workbench.progress import Progress
     from workbench.slide.slide import Slide
 
+RESULTS: Final = "Results"
+SECTIONS: Final = ("Slides", "Stain", "Run", RESULTS, "Annotate", "Views")
+"""Tabs of the sidebar, in the order of the work."""
+
 _UPLOADS: Final = "references"
 _BOOKMARKS: Final = "bookmarks"
 ANNOTATIONS: Final = "annotations"
@@ -68,6 +73,9 @@ class Session(pn.viewable.Viewer):
     """
 
     viewer = param.Parameter(default=None, doc="The `Viewer` of the open slide.")
+    section = param.Selector(
+        default=SECTIONS[0], objects=list(SECTIONS), doc="Open tab of the sidebar."
+    )
 
     def __init__(self, site: Site) -> None:
         super().__init__()
@@ -101,6 +109,7 @@ class Session(pn.viewable.Viewer):
         self.overlays = OverlayPanel(
             background, lambda run: background.guard(self.runs.resume, run)
         )
+        self.overlays.opened = lambda: self.open_section(RESULTS)
         self.tissue = TissuePanel(background)
         self.runs = RunPanel(
             site.run_library,
@@ -108,6 +117,7 @@ class Session(pn.viewable.Viewer):
             stain_options=lambda: {**self.stain.options, **self.tissue.options},
             show=self.overlays.show,
             changed=self._run_changed,
+            open_results=lambda: self.open_section(RESULTS),
             annotations=lambda: self.annotations.drawn,
         )
         self.slide_notices = SlideNotices(
@@ -211,6 +221,7 @@ class Session(pn.viewable.Viewer):
 
     def _commands(self) -> Iterator[Command]:
         """Yield what can be done now, as the command palette lists it."""
+        yield from section_commands(SECTIONS, self.section, self.open_section)
         yield from stain_commands(self.stain)
         yield from run_commands(self.runs, self.background.guard)
         yield from layer_commands(self.overlays, self.instances, self.annotations)
@@ -253,6 +264,10 @@ class Session(pn.viewable.Viewer):
         self.background.do(
             lambda: self.site.run_library.saved(slide), offer, slot="saved"
         )
+
+    def open_section(self, name: str) -> None:
+        """Open a tab of the sidebar, one of `SECTIONS`."""
+        self.section = name
 
     def _show_claimed(self) -> None:
         """Show work of an earlier version that a user has claimed for the slide."""

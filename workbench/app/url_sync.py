@@ -10,6 +10,7 @@ from panel.custom import JSComponent
 
 from workbench.app.url_state import NAMES, Address
 from workbench.app.widgets.connection import NOWHERE, Connection
+from workbench.app.widgets.theme import TITLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,7 @@ class AddressBar(JSComponent):
 
     query = param.String(doc="Query of the URL, without a question mark.")
     names = param.List(default=list(NAMES), doc="Parameters that may be replaced.")
+    title = param.String(default=TITLE, doc="Title of the page: slide and app.")
 
     _esm: ClassVar[Path] = Path(__file__).parent / "address_bar.js"
 
@@ -173,4 +175,5 @@ class UrlSync:
     def _write(self) -> None:
         address = self.address
         if address.view is not None:
-            self.bar.query = address.query
+            title = f"{address.slide} · {TITLE}"
+            self.bar.param.update(query=address.query, title=title)

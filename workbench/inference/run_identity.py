@@ -79,7 +79,8 @@ class RunIdentity:
         return {
             "slide": {"id": slide.id, "size": list(slide.size), "mpp": slide.mpp},
             "recipe": self.recipe.model_dump(mode="json", exclude=_CHANGEABLE_FIELDS),
-            "model": self.card.model_dump(mode="json"),
+            # The stains that it is for change nothing of what it computes.
+            "model": self.card.model_dump(mode="json", exclude={"stains"}),
             "grid": {**asdict(grid), "slide_size": list(grid.slide_size)},
             "precision": self.precision,
         }

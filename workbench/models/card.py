@@ -66,7 +66,7 @@ _PRESETS: Final[dict[Any, dict[str, Any]]] = {
 slides: scores from 0.7, and masks that overlap are merged."""
 
 
-_LATER: Final = ("options", "checkpoint", "output")
+_LATER: Final = ("options", "checkpoint", "output", "stains")
 """Fields that are written only if they are set, so that records of earlier runs stay
 equal to those of the same model now."""
 
@@ -191,6 +191,10 @@ class ModelCard(BaseModel):
 
     licence: str = ""
     """Licence of the weights, as an SPDX identifier where there is one."""
+
+    stains: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] = ()
+    """Stains of the slides that the model is for, such as "H&E" or "H-DAB"; empty: any.
+    The app greys a model on slides of another stain."""
 
     intended_use: str = ""
     """What the model is for and what it must not be used for; shown in the app."""

@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: 8b9ecac52df4b5f59c24b37e3459a7b21b000bcf282ba3969b8eb95710300fd2
+// Made by "make bundles"; change the modules instead. sha256 of them: d5e5c45c480a3b52433d003e653707b5e7b9cc8801c733ff4608483d3a1a5a16
 // workbench/app/viewer/browser/actions.js
 var GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page"];
 var SHOWN = {
@@ -2448,7 +2448,23 @@ function adopt(renderer, camera, stack) {
   };
   stack.changed = () => renderer.request_paint();
   paintEveryFrame(renderer.plot_view);
+  measureOnceLaidOut(renderer.plot_view);
   return true;
+}
+var LAYING_OUT = ["_measure_layout", "_compute_layout", "_after_layout"];
+var REPLACED = /* @__PURE__ */ Symbol.for("workbench.layout");
+function measureOnceLaidOut(plot) {
+  let kind = Object.getPrototypeOf(plot);
+  while (kind && !Object.hasOwn(kind, LAYING_OUT[0])) kind = Object.getPrototypeOf(kind);
+  if (!kind || REPLACED in kind) return;
+  kind[REPLACED] = true;
+  for (const name of LAYING_OUT) {
+    const step = kind[name];
+    kind[name] = /** @this {PlotView} */
+    function() {
+      if (this.layout) step.call(this);
+    };
+  }
 }
 function paintEveryFrame(plot) {
   let done = null;

@@ -13,7 +13,7 @@ from workbench.progress import ENDED
 from workbench.recipe import NO_METHOD, options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from workbench.app.panels.annotations import AnnotationPanel
     from workbench.app.panels.bookmarks import BookmarkPanel
@@ -30,6 +30,24 @@ _DIVIDERS: Final = {
     COLOURS: "Divide the view: raw | normalized",
     OVERLAYS: "Divide the view: slide | overlays",
 }
+
+
+def section_commands(
+    names: Iterable[str], opened: str, open_section: Callable[[str], object]
+) -> Iterator[Command]:
+    """Yield a command that opens each tab of the sidebar.
+
+    Parameters
+    ----------
+    names : iterable of str
+    opened : str
+        Name of the open tab.
+    open_section : callable
+        Opens the tab of a name.
+    """
+    for name in names:
+        reason = "It is open" if name == opened else ""
+        yield Command(f"Open {name}", "Sidebar", _of(open_section, name), reason)
 
 
 def slide_commands(slides: SlidePanel) -> Iterator[Command]:
@@ -76,7 +94,8 @@ def run_commands(
         guard(runs.start)
 
     for name in model_names():
-        yield Command(f"Run {name}", "Run", _of(start, name), busy)
+        reason = busy or runs.misfit_of(name)
+        yield Command(f"Run {name}", "Run", _of(start, name), reason)
     yield Command("Pause or resume the run", "Run", runs.pause, idle)
     yield Command("Cancel the run", "Run", runs.cancel, idle)
 

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 import panel as pn
 import panel_material_ui as pmui
 
-from workbench.app.panels.overlays.overlay import MOST_LIKELY, channel_of
+from workbench.app.panels.model_choice import ModelChoice
 from workbench.app.panels.run_progress import ProgressCard, job_title, sentence
 from workbench.app.panels.run_region import RunRegion
 from workbench.app.widgets.controls import (
-    STYLE,
     button,
     note,
     recipe_widgets,
     stack,
 )
-from workbench.models.catalogue import find_card, model_names
+from workbench.app.widgets.lazy import Fold
 from workbench.progress import ENDED
 from workbench.recipe import Recipe
 
@@ -66,6 +65,8 @@ class RunPanel(pn.viewable.Viewer):
         Called with each progress of the run, the last one included.
     annotations : callable
         Returns the annotations of the slide.
+    open_results : callable
+        Opens the results of runs, as a button asks for it.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class RunPanel(pn.viewable.Viewer):
         show: Callable[[Run, str], object],
         changed: Callable[[Progress], None],
         annotations: Callable[[], Iterable[Annotation]] = tuple,
+        open_results: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
         self._annotations = annotations
@@ -94,17 +96,8 @@ class RunPanel(pn.viewable.Viewer):
         self._shown = False
         self._looks = 0
         self._stop_watching: Callable[[], None] = lambda: None
-        names = model_names()
-        default = Recipe.model_fields["model"].default
-        self._model = pmui.Select(
-            label="Model",
-            options=names,
-            value=default if default in names else next(iter(names), None),
-            **STYLE,
-        )
-        self._use = note()
+        self._model = ModelChoice(background)
         self._user = str(pn.state.user or "")
-        self._class = pmui.Select(label="Class to show", options=[], **STYLE)
         self._colours = note(visible=False)
         self._as_scanned = pmui.Switch(
             label="Run on the colours as scanned",
@@ -118,31 +111,26 @@ class RunPanel(pn.viewable.Viewer):
         self._run = button("Run", icon="play_arrow", main=True)
         self._card = ProgressCard(pause=self.pause, cancel=self.cancel)
         self._outcome = note()
+        self._results = button("Show the results", icon="layers", visible=False)
         self._model.param.watch(lambda _: self._describe(), "value")
         self._as_scanned.param.watch(self.show_colours, "value")
         self._run.on_click(lambda _: background.guard(self.start))
+        self._results.on_click(lambda _: open_results())
         self._describe()
 
     def __panel__(self) -> Any:
         """Return what Panel shows."""
-        more = pmui.Accordion(
-            ("More options", stack(*self._advanced.values())),
-            elevation=0,
-            title_variant="body2",
-            disable_gutters=True,
-            sizing_mode="stretch_width",
-            margin=(4, 0),
-        )
         return stack(
             self._model,
-            self._use,
-            self._class,
             self._colours,
             self._as_scanned,
             self._region,
-            more,
             self._run,
             self._outcome,
+            self._results,
+            Fold(
+                "More options", stack(*self._advanced.values(), self._model.offers_all)
+            ),
         )
 
     @property
@@ -204,9 +192,11 @@ class RunPanel(pn.viewable.Viewer):
         self._unfollow()
         self._enable()
         self._outcome.object = ""
+        self._results.visible = False
         slide = viewer.slide
         self._slide, self._viewer = slide, viewer
         self._region.attach(viewer)
+        self._model.attach(slide)
         viewer.param.watch(lambda _: self._focus(), "viewport")
         if (job := self._run_library.of_slide(slide)) is not None:
             self._run.disabled = True
@@ -219,7 +209,12 @@ class RunPanel(pn.viewable.Viewer):
     @property
     def model(self) -> str:
         """Name of the chosen model; empty for none."""
-        return self._model.value or ""
+        model: str = self._model.value
+        return model
+
+    def misfit_of(self, name: str) -> str:
+        """Return why a model is greyed; empty if it is offered."""
+        return self._model.misfit_of(name)
 
     def address(self) -> dict[str, Any]:
         """Return the model, as an address has it."""
@@ -235,8 +230,7 @@ class RunPanel(pn.viewable.Viewer):
 
     def preset(self, *, model: str = "", region: str = "") -> None:
         """Choose a model and a kind of region; unknown ones change nothing."""
-        if model in self._model.options:
-            self._model.value = model
+        self._model.preset(model)
         self._region.preset(region)
 
     def start(self) -> None:
@@ -272,6 +266,7 @@ class RunPanel(pn.viewable.Viewer):
         self._run.disabled = True
         self._card.show_text("Starting...")
         self._outcome.object = ""
+        self._results.visible = False
         active = set(self._run_library.active())
 
         def started(job: Job) -> None:
@@ -312,21 +307,15 @@ class RunPanel(pn.viewable.Viewer):
         self._unfollow()
 
     def _describe(self) -> None:
-        if self._model.value is None:
-            return
-        card = find_card(self._model.value)
-        text = card.intended_use or "No intended use is stated."
-        if "not for diagnos" not in text.lower():
-            text += " A research tool, not for diagnosis."
-        self._use.object = text
-        likely = [MOST_LIKELY] if card.exclusive else []
-        self._class.options = [*likely, *card.classes]
-        self._class.value = channel_of(card)
-        self._class.visible = len(card.classes) > 1
-        # The field shows the value of the model card until the user changes it.
-        self._card_min_score = card.min_score if card.task == "instances" else None
+        """Offer the least score of instances where the model finds any.
+
+        The field shows the value of the model card until the user changes it.
+        """
+        card = self._model.card
+        finds = card is not None and card.task == "instances"
+        self._card_min_score = card.min_score if card is not None and finds else None
         self._advanced[_MIN_SCORE].param.update(
-            value=self._card_min_score, visible=self._card_min_score is not None
+            value=self._card_min_score, visible=finds
         )
 
     def _min_score(self) -> float | None:
@@ -357,11 +346,12 @@ class RunPanel(pn.viewable.Viewer):
         self._card.show(progress)
         if job.run is not None and not self._shown and progress.done:
             self._shown = True
-            self._show(job.run, self._class.value)
+            self._show(job.run, self._model.channel)
         if progress.status in ENDED:
             self._unfollow()
             self._enable()
             self._outcome.object = sentence(progress)
+            self._results.visible = bool(progress.done)
         self._changed(progress)
 
     def _focus(self) -> None:

@@ -16,6 +16,7 @@ from workbench.app.widgets.controls import (
     side_by_side,
     stack,
 )
+from workbench.app.widgets.lazy import Fold
 from workbench.area import Area
 from workbench.errors import OutOfBoundsError
 from workbench.layers.layer import overlay_pyramid
@@ -91,14 +92,7 @@ class TissuePanel(pn.viewable.Viewer):
             side_by_side(self._is_tissue, self._is_ink),
             self._reset,
         )
-        return pmui.Accordion(
-            ("Tissue", inner),
-            elevation=0,
-            title_variant="body2",
-            disable_gutters=True,
-            sizing_mode="stretch_width",
-            margin=(4, 0),
-        )
+        return Fold("Tissue", inner)
 
     def offer_annotation(self, annotation: Annotation | None) -> None:
         """Offer the annotation selected on the slide as tissue or ink."""

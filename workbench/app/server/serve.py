@@ -72,9 +72,9 @@ def _report(failed: Callable[[Exception], None] | None, error: Exception) -> Non
         failed(error)
 
 
-def _page(site: Site) -> Any:
+def _page(site: Site, *, login: bool = False) -> Any:
     set_page_policy(pn.state.curdoc, lambda: SELF)
-    return full_page(session(site))
+    return full_page(session(site), login=login)
 
 
 def serve(
@@ -95,7 +95,9 @@ def serve(
         If the port is in use.
     """
     session_limit = SessionLimit(config.limits)
-    apps = build_applications({APP: lambda: _page(site)}, title=TITLE)
+    apps = build_applications(
+        {APP: lambda: _page(site, login=config.has_login)}, title=TITLE
+    )
     for app in apps.values():
         app.add(session_limit)
         app.add(EngineImport())

@@ -12,6 +12,6 @@ from panel.custom import JSComponent
 class Download(JSComponent):
     """Downloads files in the browser."""
 
-    file = param.Dict(default={}, doc="`name` and `url` of the last file.")
+    file = param.Dict(default={}, doc="`name`, and `url` or `data`, of the last file.")
 
     _esm: ClassVar[Path] = Path(__file__).parent / "download.js"

@@ -62,12 +62,12 @@ class InstanceDisplay(pn.viewable.Viewer):
 
     def __panel__(self) -> Any:
         """Return what Panel shows."""
-        return stack(
-            self.visible,
-            self.legend,
-            side_by_side(self.by, self.colormap),
-            self.opacity,
-        )
+        return stack(side_by_side(self.by, self.colormap), self.opacity)
+
+    @property
+    def switches(self) -> Any:
+        """Return the switch of the layer, and the legend of its colours."""
+        return stack(self.visible, self.legend)
 
     def show(self, shown: ShownInstances | None) -> None:
         """Control other instances from now on, coloured by class at first."""

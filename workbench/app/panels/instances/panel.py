@@ -9,6 +9,7 @@ import panel_material_ui as pmui
 import param
 
 from workbench.app.panels.edit_history import EditHistory
+from workbench.app.panels.export_menu import ExportMenu
 from workbench.app.panels.instances.counts import CountCard
 from workbench.app.panels.instances.display import OPACITY, InstanceDisplay
 from workbench.app.panels.instances.filter import InstanceFilter
@@ -17,6 +18,7 @@ from workbench.app.panels.instances.shown import ShownInstances, store_of
 from workbench.app.url_state import InstancesLook
 from workbench.app.widgets.background import explain_damage
 from workbench.app.widgets.controls import STYLE, note, stack
+from workbench.app.widgets.lazy import Fold
 from workbench.layers.layer import overlay_pyramid
 from workbench.results.instances import INSTANCES
 
@@ -77,12 +79,15 @@ class InstancePanel(pn.viewable.Viewer):
         self.filter = InstanceFilter(background)
         self.chosen = SelectedInstanceCard(background, editor)
         self.counts = CountCard(background)
+        self.exports = ExportMenu(background)
         self._body = stack(
             self._choice,
-            self.display,
+            self.display.switches,
+            self.counts,
             self.filter,
             self.chosen,
-            self.counts,
+            Fold("Colours of instances", self.display),
+            self.exports,
             visible=False,
         )
         self._choice.param.watch(lambda _: self._open(), "value")
@@ -189,6 +194,7 @@ class InstancePanel(pn.viewable.Viewer):
         self.display.show(shown)
         self.chosen.show(shown)
         self.counts.show(shown, self.run)
+        self.exports.show(self.run)
         self.filter.show(shown, self._outside())
         self._describe()
 

@@ -48,6 +48,10 @@ class LiveOverlay(Overlay):
         self._drop_outlines()
         super().detach()
 
+    def _exports(self) -> list[Any]:
+        """Return no menu: `InstancePanel` exports the run, with its instances."""
+        return []
+
     def _style(self) -> HeatmapStyle:
         """Return a style that is not drawn where outlines are."""
         return replace(super()._style(), nearest=NEAREST)

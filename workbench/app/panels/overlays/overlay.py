@@ -10,15 +10,17 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workbench.annotations.summary import summarize
+from workbench.app.panels.export_menu import ExportMenu
 from workbench.app.url_state import OverlayLook
 from workbench.app.widgets.controls import (
     STYLE,
     PromptRangeSlider,
     PromptSlider,
-    side_by_side,
+    stack,
 )
 from workbench.app.widgets.debounce import Debounce
 from workbench.app.widgets.histogram import histogram_of, shares_of
+from workbench.app.widgets.lazy import Fold
 from workbench.app.widgets.text import Html
 from workbench.layers.class_map import ClassMapLayer
 from workbench.layers.colormaps import COLORMAPS, class_colour, hex_colour
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from workbench.annotations.annotation import Annotation
     from workbench.app.viewer.viewer import Viewer
+    from workbench.app.widgets.background import Background
     from workbench.layers.layer import Pyramid
     from workbench.models.card import ModelCard
     from workbench.results.run import Run
@@ -58,6 +61,7 @@ class Overlay(pn.viewable.Viewer):
 
     Parameters
     ----------
+    background : Background
     run : Run
         Run whose heatmap is shown; it may still be active.
     viewer : Viewer
@@ -71,6 +75,7 @@ class Overlay(pn.viewable.Viewer):
 
     def __init__(
         self,
+        background: Background,
         run: Run,
         viewer: Viewer,
         pyramid: Pyramid,
@@ -79,6 +84,7 @@ class Overlay(pn.viewable.Viewer):
         remove: Callable[[Overlay], None],
     ) -> None:
         super().__init__()
+        self._background = background
         self.run = run
         self._viewer = viewer
         self._pyramid = pyramid
@@ -112,6 +118,8 @@ class Overlay(pn.viewable.Viewer):
             description="What a pixel shows where many cells lie under it",
             **STYLE,
         )
+        self._export = ExportMenu(background)
+        self._export.show(run)
         self._seen = Html("", sizing_mode="stretch_width", margin=(4, 0))
         self._drawn = self._layer()
         self.handle = viewer.add_layer(self._drawn, opacity=self.opacity.value)
@@ -132,11 +140,13 @@ class Overlay(pn.viewable.Viewer):
             head,
             self._seen,
             *self._own_controls(),
-            side_by_side(self.channel, self.colormap),
+            self.channel,
             self.opacity,
-            self.threshold,
-            self.window,
-            self.summary,
+            Fold(
+                "Colours and limits",
+                stack(self.colormap, self.threshold, self.window, self.summary),
+            ),
+            *self._exports(),
             variant="outlined",
             sizing_mode="stretch_width",
             margin=(4, 0),
@@ -228,6 +238,9 @@ class Overlay(pn.viewable.Viewer):
     def _own_controls(self) -> list[Any]:
         """Return the controls that only this kind of overlay has."""
         return []
+
+    def _exports(self) -> list[Any]:
+        return [self._export]
 
     def _layer(self) -> HeatmapLayer | ClassMapLayer:
         if self.channel.value == MOST_LIKELY:

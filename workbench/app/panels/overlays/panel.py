@@ -53,6 +53,8 @@ class OverlayPanel(pn.viewable.Viewer):
         self._saved: dict[str, SavedRun] = {}
         self._rows = stack()
         self._empty = note("Run a model, or show a saved run.")
+        self.opened: Callable[[], object] = lambda: None
+        """Called when the user has asked for a result."""
         self._choice = pmui.Select(label="Saved runs", options=[], **STYLE)
         self._show = button("Show", icon="layers")
         self._resume = button("Resume", icon="play_arrow", visible=False)
@@ -91,14 +93,19 @@ class OverlayPanel(pn.viewable.Viewer):
             if overlay.run.path == run.path:
                 overlay.refresh()
                 return overlay
-        parts: dict[str, Any] = {"channel": channel, "remove": self.remove}
+        kind: type[Overlay] = Overlay
         if run.card.dimensions:
-            overlay = VectorOverlay(
-                self._background, run, self._viewer, self._pyramid, **parts
-            )
-        else:
-            kind = LiveOverlay if run.card.task == "instances" else Overlay
-            overlay = kind(run, self._viewer, self._pyramid, **parts)
+            kind = VectorOverlay
+        elif run.card.task == "instances":
+            kind = LiveOverlay
+        overlay = kind(
+            self._background,
+            run,
+            self._viewer,
+            self._pyramid,
+            channel=channel,
+            remove=self.remove,
+        )
         self.overlays = [*self.overlays, overlay]
         self._changed()
         return overlay
@@ -163,6 +170,7 @@ class OverlayPanel(pn.viewable.Viewer):
         saved = self._saved.get(self._choice.value)
         if saved is not None:
             self.show(saved.run)
+            self.opened()
 
     def _changed(self) -> None:
         self._rows.objects = list(self.overlays)

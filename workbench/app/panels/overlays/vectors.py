@@ -40,7 +40,6 @@ class VectorOverlay(Overlay):
     """
 
     def __init__(self, background: Background, *parts: Any, **more: Any) -> None:
-        self._background = background
         self._found: dict[str, Heatmap] = {}
         self._point: tuple[float, float] | None = None
         self._due = 0.0
@@ -49,7 +48,7 @@ class VectorOverlay(Overlay):
             label="Groups", start=2, end=MAX_CLUSTERS, value=_USUAL, **STYLE
         )
         self._hint = note("Click a tile on the slide to see which others are like it.")
-        super().__init__(*parts, **more)
+        super().__init__(background, *parts, **more)
         self.channel.label = "Show"
         self.number.param.watch(lambda _: self._derive(), "value_throttled")
         self.channel.param.watch(lambda _: self._derive(), "value")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import panel as pn
-import panel_material_ui as pmui
 import param
 
 from workbench.app.panels.slide_tissue import tissue_of_slide
@@ -20,6 +19,7 @@ from workbench.app.panels.stain.state import (
 )
 from workbench.app.widgets.controls import choice, note, recipe_widgets, stack
 from workbench.app.widgets.html_snippets import legend_of
+from workbench.app.widgets.lazy import Fold
 from workbench.app.widgets.text import Html, Notice
 from workbench.recipe import NO_METHOD
 from workbench.stain.references import reference_within
@@ -92,14 +92,8 @@ class StainPanel(pn.viewable.Viewer):
             sx={"py": 0, "fontSize": 12},
         )
         self._numbers, self._place = _html(), _html()
-        self._fit = pmui.Accordion(
-            ("Why: what was found", stack(self._numbers, self._place)),
-            elevation=0,
-            title_variant="body2",
-            disable_gutters=True,
-            sizing_mode="stretch_width",
-            margin=(4, 0),
-            visible=False,
+        self._fit = Fold(
+            "Why: what was found", stack(self._numbers, self._place), visible=False
         )
         self.references.visible = False
         self._method.param.watch(lambda _: self._chosen(), "value")

@@ -14,6 +14,7 @@ from workbench.app.catalog.references import Choice, ReferenceLibrary
 from workbench.app.widgets.controls import STYLE, button, note, side_by_side, stack
 from workbench.app.widgets.download import Download
 from workbench.app.widgets.gallery import Gallery
+from workbench.app.widgets.lazy import Fold
 from workbench.app.widgets.upload import Upload
 
 if TYPE_CHECKING:
@@ -78,7 +79,10 @@ class ReferencePanel(pn.viewable.Viewer):
             note("Reference", margin=(4, 2, 0, 2)),
             self._gallery,
             side_by_side(self._take, self._upload),
-            side_by_side(self._name, self._save, self._fetch, self._download),
+            Fold(
+                "Save or download this reference",
+                side_by_side(self._name, self._save, self._fetch, self._download),
+            ),
             visible=self.param.visible,
         )
 

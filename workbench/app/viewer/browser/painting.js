@@ -45,7 +45,29 @@ export function adopt(renderer, camera, stack) {
   };
   stack.changed = () => renderer.request_paint();
   paintEveryFrame(renderer.plot_view);
+  measureOnceLaidOut(renderer.plot_view);
   return true;
+}
+
+const LAYING_OUT = ["_measure_layout", "_compute_layout", "_after_layout"];
+const REPLACED = Symbol.for("workbench.layout");
+
+/**
+ * Let no plot of the page be measured before it has a layout, which is an error in Bokeh: a plot
+ * in a tab or a dialog that opens is measured as soon as that is resized.
+ * @param {PlotView} plot any of them; its class is changed, once
+ */
+function measureOnceLaidOut(plot) {
+  let kind = Object.getPrototypeOf(plot);
+  while (kind && !Object.hasOwn(kind, LAYING_OUT[0])) kind = Object.getPrototypeOf(kind);
+  if (!kind || REPLACED in kind) return;
+  kind[REPLACED] = true;
+  for (const name of LAYING_OUT) {
+    const step = kind[name];
+    kind[name] = /** @this {PlotView} */ function () {
+      if (this.layout) step.call(this);
+    };
+  }
 }
 
 /**

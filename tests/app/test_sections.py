@@ -1,0 +1,80 @@
+"""The sidebar: tabs that are built when they are opened."""
+
+from __future__ import annotations
+
+import pytest
+from bokeh.document import Document
+from bokeh.models import Spacer
+
+from stained_slide import write_stained
+from workbench.app.catalog.site import Site
+from workbench.app.layout import bar_contents, sections
+from workbench.app.session import SECTIONS, Session
+from workbench.app.widgets.lazy import Fold, LazyTabs
+from workbench.app.widgets.text import Text
+
+
+def parts_of(container):
+    """Return the models of its parts, as a page gets them."""
+    root = container.get_root(Document())
+    return lambda: root.data.objects
+
+
+def test_a_tab_is_built_when_it_is_first_opened_and_kept():
+    tabs = LazyTabs(("One", Text("first")), ("Two", Text("second")))
+    parts = parts_of(tabs)
+    first, second = parts()
+    assert not isinstance(first, Spacer)
+    assert isinstance(second, Spacer)
+    tabs.active = 1
+    kept, built = parts()
+    assert kept is first
+    assert not isinstance(built, Spacer)
+    tabs.active = 0
+    assert parts()[1] is built
+
+
+def test_a_fold_is_built_when_it_is_first_opened_and_kept():
+    fold = Fold("More", Text("inside"))
+    parts = parts_of(fold)
+    assert isinstance(parts()[0], Spacer)
+    fold.active = [0]
+    built = parts()[0]
+    assert not isinstance(built, Spacer)
+    fold.active = []
+    assert parts()[0] is built
+
+
+def test_titles_are_text():
+    assert LazyTabs(("<b>", Text("")))._names == ["&lt;b&gt;"]
+    assert Fold("<b>", Text(""))._names == ["&lt;b&gt;"]
+
+
+@pytest.fixture
+def app(tmp_path):
+    (tmp_path / "slides").mkdir()
+    write_stained(tmp_path / "slides" / "tissue.tif", width=640, height=512)
+    made = Session(Site.of([tmp_path / "slides"], tmp_path / "runs"))
+    made.begin()
+    yield made
+    made.close()
+
+
+def test_the_open_tab_and_the_session_agree(app):
+    tabs = sections(app)
+    assert tabs._names == list(SECTIONS)
+    app.open_section("Annotate")
+    assert SECTIONS[tabs.active] == "Annotate"
+    tabs.active = 1
+    assert app.section == SECTIONS[1]
+
+
+def test_the_bar_names_the_slide_and_offers_to_log_out_after_a_login(app):
+    texts = [part.object for part in bar_contents(app) if isinstance(part, Text)]
+    assert texts == ["tissue.tif"]
+    assert len(bar_contents(app, login=True)) == len(bar_contents(app)) + 2
+
+
+def test_a_saved_run_that_is_shown_opens_the_results(app):
+    app.overlays.opened()
+    assert app.section == "Results"

@@ -1,0 +1,136 @@
+"""Choice of the model of a run; models that do not fit the slide are greyed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from workbench.app.panels.overlays.overlay import MOST_LIKELY, channel_of
+from workbench.app.widgets.controls import STYLE, note, stack
+from workbench.app.widgets.text import Notice
+from workbench.models.catalogue import find_card, model_names
+from workbench.models.suitability import misfit
+from workbench.recipe import Recipe
+from workbench.stain.slide_fit import cached_staining
+
+if TYPE_CHECKING:
+    from workbench.app.widgets.background import Background
+    from workbench.models.card import ModelCard
+    from workbench.slide.slide import Slide
+    from workbench.stain.detection import Staining
+
+_ALERT: Final[dict[str, Any]] = {"margin": (4, 0), "sx": {"py": 0, "fontSize": 12}}
+
+
+class ModelChoice(pn.viewable.Viewer):
+    """Lets the user choose a model, and the class that is shown of its results.
+
+    Parameters
+    ----------
+    background : Background
+    """
+
+    value = param.String(default="", doc="Name of the chosen model; empty for none.")
+
+    def __init__(self, background: Background) -> None:
+        super().__init__()
+        self._background = background
+        self._slide: Slide | None = None
+        self._misfits: dict[str, str] = {}
+        names = model_names()
+        default = Recipe.model_fields["model"].default
+        self._model = pmui.Select(
+            label="Model",
+            options=names,
+            value=default if default in names else next(iter(names), None),
+            **STYLE,
+        )
+        self._use = note()
+        self._misfit = Notice(
+            severity="warning", variant="outlined", visible=False, **_ALERT
+        )
+        self._greyed = note(visible=False)
+        self._class = pmui.Select(label="Class to show", options=[], **STYLE)
+        self.offers_all = pmui.Switch(
+            label="Offer models that do not fit, too",
+            value=False,
+            size="small",
+            margin=(4, 0),
+        )
+        self._model.param.watch(lambda _: self._describe(), "value")
+        self.offers_all.param.watch(lambda _: self._offer(), "value")
+        self._describe()
+
+    def __panel__(self) -> Any:
+        """Return what Panel shows."""
+        return stack(self._model, self._misfit, self._use, self._greyed, self._class)
+
+    @property
+    def card(self) -> ModelCard | None:
+        """Card of the chosen model; None without a model."""
+        return find_card(self.value) if self.value else None
+
+    @property
+    def channel(self) -> str:
+        """Class that is shown of the results."""
+        channel: str = self._class.value
+        return channel
+
+    def attach(self, slide: Slide) -> None:
+        """Judge which models fit a slide: by its pixel size, then by its stain."""
+        self._slide = slide
+        self._judge(slide)
+        self._background.do(
+            lambda: cached_staining(slide),
+            lambda staining: self._judge(slide, staining),
+            slot="staining for models",
+        )
+
+    def misfit_of(self, name: str) -> str:
+        """Return why a model is greyed; empty if it is offered."""
+        return "" if self.offers_all.value else self._misfits.get(name, "")
+
+    def preset(self, model: str) -> None:
+        """Choose a model; an unknown one changes nothing."""
+        if model in self._model.options:
+            self._model.value = model
+
+    def _judge(self, slide: Slide, staining: Staining | None = None) -> None:
+        if slide is not self._slide:
+            return
+        cards = {name: find_card(name) for name in self._model.options}
+        reasons = {name: misfit(c, slide, staining) for name, c in cards.items()}
+        self._misfits = {name: why for name, why in reasons.items() if why}
+        self._offer()
+
+    def _offer(self) -> None:
+        greyed = [] if self.offers_all.value else list(self._misfits)
+        self._model.disabled_options = greyed
+        listed = "; ".join(f"{name}: {self._misfits[name]}" for name in greyed)
+        self._greyed.param.update(object=f"Greyed: {listed}.", visible=bool(greyed))
+        self._warn()
+
+    def _warn(self) -> None:
+        """Say it if the chosen model does not fit the slide."""
+        why = self._misfits.get(self.value, "")
+        text = f"'{self.value}' does not fit this slide: {why}."
+        self._misfit.param.update(object=text, visible=bool(why))
+
+    def _describe(self) -> None:
+        """Show the intended use of the model, and its classes."""
+        self.value = self._model.value or ""
+        card = self.card
+        if card is None:
+            return
+        text = card.intended_use or "No intended use is stated."
+        if "diagnos" not in text.lower():
+            text += " A research tool, not for diagnosis."
+        self._use.object = text
+        likely = [MOST_LIKELY] if card.exclusive else []
+        self._class.options = [*likely, *card.classes]
+        self._class.value = channel_of(card)
+        self._class.visible = len(card.classes) > 1
+        self._warn()
