@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 import shapely
+from playwright.sync_api import expect
 
 from browser import IN_A_PAGE, Watched, app_served, open_tab
 from patience import eventually
@@ -202,6 +203,39 @@ def test_an_annotation_is_classified_kept_and_deleted(watched, url, saved):
     again.page.keyboard.press("Control+z")
     again.wait_for(1)
     again.is_clean()
+
+
+def test_a_class_is_chosen_beside_the_drawing(watched, url, saved):
+    app = Marker(watched, url, saved)
+    classes = app.page.get_by_role("radiogroup", name="Class of annotations")
+    assert not classes.is_visible()
+    app.polygon()
+    app.wait_for(1)
+    classes.wait_for()
+    app.page.keyboard.press("2")
+    app.wait_until(lambda found: found[0].classification == "Stroma")
+    stroma = classes.get_by_role("radio", name="Stroma")
+    expect(stroma).to_have_attribute("aria-checked", "true")
+    classes.get_by_role("radio", name="Tumour").click()
+    app.wait_until(lambda found: found[0].classification == "Tumour")
+    app.tab("Annotate")
+    field = app.page.get_by_role("combobox", name="Class", exact=True)
+    expect(field).to_have_value("Tumour")
+    field.fill("necrosis")
+    field.press("Enter")
+    app.wait_until(lambda found: found[0].classification == "Necrosis")
+    expect(field).to_have_value("Necrosis")
+    # What is drawn next is of the same class; digits in a field are text.
+    app.page.keyboard.press("Escape")
+    app.press("Mark a box")
+    app.drag((300, 300), (600, 600))
+    app.wait_for(2)
+    app.wait_until(lambda found: {a.classification for a in found} == {"Necrosis"})
+    app.page.get_by_label("Name", exact=True).fill("1")
+    app.page.get_by_label("Name", exact=True).press("Enter")
+    app.wait_until(lambda found: "1" in {each.name for each in found})
+    assert {each.classification for each in app.saved} == {"Necrosis"}
+    app.is_clean()
 
 
 def test_each_tool_draws_what_it_says(watched, url, saved):

@@ -134,7 +134,10 @@ def test_a_click_on_an_object_shows_its_row(watched, url, store):
     app.click(row.x, row.y)
     cell = app.frame.locator("td", has_text=re.compile(rf"^{row.name}$"))
     cell.wait_for()
-    assert f"{row.area_um2:.3g} µm²" in app.frame.locator("table").first.inner_text()
+    assert (
+        f"{row.area_um2:.3g} µm²"
+        in app.frame.locator("table").filter(has=cell).inner_text()
+    )
     app.says("Table: 1 chosen.")
     listed = app.frame.locator(".tabulator-row").first
     listed.get_by_text(row["class"], exact=True).wait_for()

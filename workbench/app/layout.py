@@ -190,6 +190,7 @@ def main_area(app: Session) -> Any:
             app.url_sync.connection,
             app.palette,
             app.snapshots.download,
+            app.annotations.palette,
             sizing_mode="stretch_both",
             styles={"position": "relative"},
         ),

@@ -11,16 +11,25 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from workbench.annotations.classes import CLASSES
+from workbench.annotations.classes import CLASSES, colour_of
 from workbench.annotations.collection import Annotations
 from workbench.annotations.edits import Edits
 from workbench.annotations.geojson import to_geojson
 from workbench.app.panels.annotations_drawn import AnnotationEditor
 from workbench.app.panels.edit_history import EditHistory
 from workbench.app.widgets.background import explain_damage
-from workbench.app.widgets.controls import STYLE, button, note, side_by_side, stack
+from workbench.app.widgets.class_palette import ClassPalette
+from workbench.app.widgets.controls import (
+    STYLE,
+    button,
+    floating,
+    note,
+    side_by_side,
+    stack,
+)
 from workbench.app.widgets.upload import Upload
 from workbench.geometry import Box
+from workbench.layers.colormaps import hex_colour
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +46,12 @@ _UPLOAD_BYTES: Final = 30_000_000
 _WHOLE_FROM: Final = 100
 """Numbers from here on are shown without decimals."""
 
+_CENTRED: Final = {
+    "left": "50%",
+    "transform": "translateX(-50%)",
+    "max-width": "min(90%, 760px)",
+    "width": "max-content",
+}
 _MM2_FROM: Final = 1e5
 _VIEW_ROOM: Final = 0.3
 """Margin of the view around an annotation, as a share of its size."""
@@ -90,7 +105,21 @@ class AnnotationPanel(pn.viewable.Viewer):
         self._shown = pmui.Switch(label="Show", value=True, size="small", margin=(4, 0))
         self._choice = pmui.Select(label="Annotation", searchable=True, **STYLE)
         self._class = pmui.AutocompleteInput(
-            label="Class", options=list(CLASSES), restrict=False, **STYLE
+            label="Class",
+            options=list(CLASSES),
+            restrict=False,
+            min_characters=0,
+            case_sensitive=False,
+            **STYLE,
+        )
+        self._palette = ClassPalette(margin=0)
+        self.palette = pmui.Paper(
+            self._palette,
+            elevation=4,
+            margin=0,
+            visible=False,
+            styles={**floating(bottom=72), **_CENTRED},
+            sx={"p": "4px"},
         )
         self._name = pmui.TextInput(label="Name", **STYLE)
         self._facts = note()
@@ -167,6 +196,7 @@ class AnnotationPanel(pn.viewable.Viewer):
             self.editor.close()
         self.editor = None
         self.annotation = None
+        self._show_palette()
 
     def _opened(self, found: Annotations, viewer: Viewer) -> None:
         editor = AnnotationEditor(
@@ -177,6 +207,7 @@ class AnnotationPanel(pn.viewable.Viewer):
             history=self._history,
         )
         editor.param.watch(lambda _: self._fill(), ["chosen", "version"])
+        editor.param.watch(lambda _: self._show_palette(), ["chosen", "tool"])
         self.editor = editor
         if damage := explain_damage("annotations", found.damaged):
             self._background.notify(damage)
@@ -201,7 +232,8 @@ class AnnotationPanel(pn.viewable.Viewer):
             widget.on_click(lambda _, act=act: self._background.guard(act))
         self._choice.param.watch(self._picked, "value")
         self._shown.param.watch(self._set_shown, "value")
-        self._class.param.watch(lambda _: self._rename(), "value")
+        self._class.param.watch(lambda _: self._classified(), "value")
+        self._palette.param.watch(self._class_picked, "value")
         self._name.param.watch(lambda _: self._rename(), "value")
         self._upload.param.watch(lambda _: self._uploaded(), "value")
 
@@ -236,6 +268,31 @@ class AnnotationPanel(pn.viewable.Viewer):
             self.editor.chosen = event.new
             self.go_to()
 
+    def _class_picked(self, event: param.parameterized.Event) -> None:
+        """Give the class to the selected annotation, and to those drawn next."""
+        if not self._filling:
+            self._class.value = event.new
+
+    def _classified(self) -> None:
+        """Save the class in the field; one that is known is meant in any case."""
+        if self._filling:
+            return
+        typed = (self._class.value or "").strip()
+        known = {name.casefold(): name for name in self._class.options}
+        name = known.get(typed.casefold(), typed)
+        if name != self._class.value:
+            self._class.value = name  # which comes back here
+            return
+        self._rename()
+        # The browser empties the field when its text becomes a new option.
+        self._background.later(self._fill)
+
+    def _show_palette(self) -> None:
+        """Show the palette while something is drawn or selected."""
+        editor = self.editor
+        shown = editor is not None and bool(editor.tool or editor.chosen)
+        self.palette.visible = self._palette.active = shown
+
     def _rename(self) -> None:
         """Save the name and the class in the fields."""
         editor, chosen = self.editor, self.annotation
@@ -260,6 +317,7 @@ class AnnotationPanel(pn.viewable.Viewer):
                 self._class.value = chosen.classification
                 self._facts.object = self._sentence(chosen)
                 self._reference.visible = chosen.kind == "area"
+            self._palette.value = self._class.value or ""
             self.annotation = chosen
         finally:
             self._filling = False
@@ -270,7 +328,11 @@ class AnnotationPanel(pn.viewable.Viewer):
         if chosen is not None and chosen not in recent:
             recent.append(chosen)
         used = {each.classification for each in found} - {"", *CLASSES}
-        self._class.options = [*CLASSES, *sorted(used)]
+        classes = [*CLASSES, *sorted(used)]
+        self._class.options = classes
+        self._palette.classes = [
+            {"name": name, "colour": hex_colour(colour_of(name))} for name in classes
+        ]
         options = {_line(each): each.id for each in recent}
         self._choice.param.update(
             label=f"{len(found):,} annotations" if found else "No annotations",
