@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+import traitlets
 
 from made_instances import CLASSES, made_store
 from patience import LONG_S
@@ -18,6 +19,7 @@ from stained_slide import write_stained
 from workbench.annotations.annotation import Annotation
 from workbench.annotations.collection import open_annotations
 from workbench.app.catalog.runs import SavedRun
+from workbench.app.jupyter.ipywidget import ViewerWidget
 from workbench.app.jupyter.notebook import Workbench
 from workbench.app.viewer.view import View
 from workbench.errors import AnnotationError, OutOfBoundsError
@@ -73,6 +75,100 @@ def test_the_box_in_view_is_that_of_the_frame(app):
     app.viewer.stage.seen = state
     assert app.box == Box(100, 50, 500, 350)
     assert app.view == View(300.0, 200.0, 2.0)
+
+
+def seen(app, x, y, downsample=2.0):
+    """Report a view as the browser does."""
+    box = [x - 200, y - 150, x + 200, y + 150]
+    app.viewer.stage.seen = {"x": x, "y": y, "downsample": downsample, "box": box}
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_calls_follow_view_and_tap_until_they_are_ended(app, early):
+    views, taps = [], []
+    if not early:
+        load(app)
+    ends = [app.on_view(views.append), app.on_tap(taps.append)]
+    if early:
+        load(app)
+    seen(app, 300.0, 200.0)
+    app.viewer.stage.tapped = {"x": 3.0, "y": 4.0}
+    assert views == [View(300.0, 200.0, 2.0)]
+    assert taps == [(3.0, 4.0)]
+    for end in ends * 2:
+        end()
+    seen(app, 310.0, 200.0)
+    app.viewer.stage.tapped = {"x": 5.0, "y": 4.0}
+    assert len(views) == len(taps) == 1
+    assert app.view == View(310.0, 200.0, 2.0)
+
+
+def test_an_error_of_a_call_is_printed_and_ends_nothing(app, capsys):
+    views = []
+    app.on_view(lambda view: view / 0)
+    app.on_view(views.append)
+    load(app)
+    seen(app, 300.0, 200.0)
+    seen(app, 310.0, 200.0)
+    assert len(views) == 2
+    assert capsys.readouterr().err.count("TypeError") == 2
+    app.observe(lambda change: change.new / 0, names="view")
+    seen(app, 320.0, 200.0)
+    assert app.view == View(320.0, 200.0, 2.0)
+    assert "TypeError" in capsys.readouterr().err
+
+
+def test_only_the_slide_and_view_of_the_last_frame_are_reported(app):
+    slides = []
+    first = load(app)
+    app.observe(lambda change: slides.append(change.new.name), names="slide")
+    load(app)
+    app.app.begin(slide="second.tif")
+    assert slides[-1] == "second.tif"
+    assert app.view is None
+    first.viewer.stage.seen = {"x": 1, "y": 2, "downsample": 3, "box": [0, 0, 2, 4]}
+    first.begin(slide="second.tif")
+    first.begin(slide="first.tif")
+    assert app.slide.name == "second.tif"
+    assert app.view is None
+    first.close()
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_view_that_is_set_moves_the_frame(app, early):
+    if not early:
+        load(app)
+    app.view = (300, 200, 4)
+    if early:
+        load(app)
+    assert app.viewer.view == app.view == View(300, 200, 4)
+    goal = app.viewer.stage.goal
+    assert (goal["x"], goal["y"], goal["downsample"]) == (300, 200, 4)
+    with pytest.raises(traitlets.TraitError, match="downsample"):
+        app.view = "here"
+
+
+def test_a_late_report_of_a_view_that_was_set_moves_nothing_back(app):
+    load(app)
+    app.view, app.view = View(1, 2, 3), View(4, 5, 6)
+    seen(app, 1, 2, 3)
+    assert app.view == View(4, 5, 6)
+    app.go_to((1, 2), downsample=3)
+    seen(app, 7, 8, 9)
+    app.go_to((1, 2), downsample=3)
+    assert app.view == View(1, 2, 3)
+
+
+def test_the_view_is_linked_with_that_of_a_widget(app):
+    widget = ViewerWidget(app.slide)
+    link = traitlets.link((app, "view"), (widget, "view"))
+    load(app)
+    seen(app, 300.0, 200.0)
+    assert widget.view == (300.0, 200.0, 2.0)
+    widget.view = (30.0, 20.0, 1.0)
+    assert app.viewer.view == View(30.0, 20.0, 1.0)
+    link.unlink()
+    widget.close()
 
 
 @pytest.mark.parametrize("early", [True, False])
@@ -279,8 +375,11 @@ def test_selected_instances_are_a_table(app, tmp_path):
     made_store(made.path, 50, size=app.slide.size)
     session.instances.offer([SavedRun.of(made)])
     assert len(app.selected) == 0
+    selections = []
+    app.on_select(selections.append)
     session.instances.shown.choose([3, 7])
     frame = app.selected
+    assert selections[-1] is frame
     assert frame.index.tolist() == [3, 7]
     assert set(frame["class"]) <= set(CLASSES)
     with open_slide(app.slide.path) as slide:

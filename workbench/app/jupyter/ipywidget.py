@@ -31,6 +31,15 @@ _NUMBER = traitlets.Float()
 _ECHOES: Final = 64
 
 
+class _ViewTuple(traitlets.Tuple):
+    """A view as (x, y, downsample); a `View` is converted."""
+
+    def validate(self, obj: object, value: Any) -> Any:
+        """Return the three numbers."""
+        given = astuple(value) if isinstance(value, View) else value
+        return super().validate(obj, given)
+
+
 class ViewerWidget(anywidget.AnyWidget):
     """A slide with layers over it, as an ipywidget.
 
@@ -53,7 +62,7 @@ class ViewerWidget(anywidget.AnyWidget):
     _esm = FRAME_ESM
 
     facts = traitlets.Dict().tag(sync=True)
-    view = traitlets.Tuple(
+    view: Any = _ViewTuple(
         _NUMBER,
         _NUMBER,
         _NUMBER,
@@ -92,7 +101,7 @@ class ViewerWidget(anywidget.AnyWidget):
     def open_session(self) -> Viewer:
         """Return the viewer of a frame that has opened; called by the server."""
         selection = Box(*self.selection) if self.selection else None
-        view = View(*self.view) if self.view else None
+        view = None if self.view is None else View(*self.view)
         viewer = Viewer(
             self._slide, self._drawn, view=view, selection=selection, keys="page"
         )

@@ -8,8 +8,6 @@ written into the notebook.
 from __future__ import annotations
 
 import os
-import threading
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from workbench.annotations.collection import Annotations
@@ -18,12 +16,12 @@ from workbench.app.catalog.site import Site
 from workbench.app.catalog.slides import SlideLibrary
 from workbench.app.jupyter.cell import Cell
 from workbench.app.jupyter.kernel_server import kernel_server
+from workbench.app.jupyter.observed import ObservedApp
 from workbench.app.layout import full_page
 from workbench.app.server.serve import session
 from workbench.app.session import ANNOTATIONS
 from workbench.app.viewer.drawing import Drawing
 from workbench.errors import OutOfBoundsError
-from workbench.geometry import Box
 from workbench.layers.layer import overlay_pyramid
 from workbench.layers.shapes import ShapeLayer
 from workbench.results.heatmap import Heatmap
@@ -31,22 +29,25 @@ from workbench.slide.slide import Slide, open_slide
 from workbench.system.public_names import former_members
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable
 
     import numpy as np
     import pandas as pd
 
     from workbench.annotations.annotation import Annotation
     from workbench.app.session import Session
-    from workbench.app.viewer.view import View
     from workbench.app.viewer.viewer import Viewer
     from workbench.geometry import BoxLike
     from workbench.results.run import Run
 
 
 @former_members
-class Workbench:
+class Workbench(ObservedApp):
     """The app in a notebook: as the result of a cell it is displayed in a frame.
+
+    `view`, `slide`, `selected` and `tap` are traits: `app.observe(f, names="view")`
+    calls `f` when it changes, `ipywidgets.link((app, "view"), (widget, "view"))` keeps
+    a `ViewerWidget` or another app in step.
 
     Parameters
     ----------
@@ -74,6 +75,7 @@ class Workbench:
         runs: str | os.PathLike[str] = "runs",
         height: int = 720,
     ) -> None:
+        super().__init__()
         opened = _opened(slide)
         given = [] if opened is None else [opened]
         if slides is None:
@@ -81,13 +83,10 @@ class Workbench:
         self.height = height
         self.site = Site(SlideLibrary(slides, slides=given), RunLibrary(runs))
         self._opened = opened
-        self._app: Session | None = None
+        self.set_trait("slide", opened)
         self._cell: Cell | None = None
-        self._lock = threading.Lock()
         self._drawings: list[tuple[str, Drawing]] = []
         """Each with the id of its slide."""
-        self._waiting: list[Callable[[Viewer], None]] = []
-        """Calls that wait for the first viewer."""
         self._server = kernel_server()
         self._page = self._server.add(self)
 
@@ -112,27 +111,6 @@ class Workbench:
         return self._app
 
     @property
-    def slide(self) -> Slide | None:
-        """The slide that is open in the app."""
-        shown = None if self._app is None else self._app.slide
-        return shown or self._opened
-
-    @property
-    def view(self) -> View | None:
-        """Current view; None before the frame has loaded."""
-        return None if self.viewer is None else self.viewer.view
-
-    @property
-    def viewer(self) -> Viewer | None:
-        """The viewer of the open slide; None before the frame has loaded."""
-        return None if self._app is None else self._app.viewer
-
-    @property
-    def box(self) -> Box | None:
-        """Box in view, in level-0 pixels; None before the frame has loaded."""
-        return None if self.viewer is None else self.viewer.viewport
-
-    @property
     def annotations(self) -> pd.DataFrame:
         """Table of the slide's annotations; `open_annotations` gives the objects.
 
@@ -152,15 +130,6 @@ class Workbench:
         return None if self._app is None else self._app.annotations.annotation
 
     @property
-    def selected(self) -> pd.DataFrame:
-        """Selected instances, one row each with its id as index.
-
-        Columns: "class", "score", "x", "y" (level-0 pixels), the measures, "edited".
-        """
-        shown = None if self._app is None else self._app.instances.shown
-        return _no_instances() if shown is None else shown.rows(len(shown.chosen))
-
-    @property
     def heatmap(self) -> Heatmap | None:
         """The topmost heatmap that is shown, of a run or of `add_heatmap`."""
         layers = [] if self.viewer is None else list(self.viewer.layers)
@@ -173,7 +142,7 @@ class Workbench:
     @property
     def runs(self) -> list[Run]:
         """Saved runs of the slide, newest first."""
-        slide = self.slide
+        slide: Slide | None = self.slide
         if slide is None:
             return []
         return [saved.run for saved in self.site.run_library.saved(slide)]
@@ -182,21 +151,6 @@ class Workbench:
     def run(self) -> Run | None:
         """Newest run of the slide, finished or not."""
         return next(iter(self.runs), None)
-
-    def go_to(
-        self, place: BoxLike | Sequence[float], *, downsample: float | None = None
-    ) -> None:
-        """Move the view; before the frame has loaded, as soon as it has.
-
-        Parameters
-        ----------
-        place : Box, (x0, y0, x1, y1) or (x, y)
-            Box to fit into the view, or point to centre, in level-0 pixels.
-        downsample : float, optional
-            Level-0 pixels per CSS pixel, for a point only; by default unchanged.
-        """
-        goal = tuple(place) if _is_point(place) else Box.of(place)
-        self._in_viewer(lambda viewer: viewer.go_to(goal, downsample=downsample))
 
     def draw(
         self,
@@ -312,28 +266,16 @@ class Workbench:
         return drawing
 
     def _open_slide(self) -> Slide:
-        slide = self.slide
+        slide: Slide | None = self.slide
         if slide is None:
             message = "No slide is open, so there is nothing to draw over."
             raise OutOfBoundsError(message, "Wait for the app, or name its slide.")
         return slide
 
-    def _in_viewer(self, call: Callable[[Viewer], None]) -> None:
-        """Call with the viewer, in its event loop; once there is one, if not yet."""
-        with self._lock:
-            viewer = self.viewer
-            if viewer is None:
-                self._waiting.append(call)
-                return
-        viewer.in_document(lambda: call(viewer))
-
     def _viewer_shown(self, viewer: Viewer) -> None:
-        """Show the drawings in a new viewer, and make the calls that wait for it."""
+        """Show the drawings in a new viewer, and report what it shows."""
         self._draw_again(viewer)
-        with self._lock:
-            waiting, self._waiting = self._waiting, []
-        for call in waiting:
-            viewer.in_document(partial(call, viewer))
+        self._follow(viewer)
 
     def _draw_again(self, viewer: Viewer) -> None:
         """Show in a viewer what it does not show yet of the drawings of its slide."""
@@ -351,6 +293,9 @@ class Workbench:
         self._app.param.watch(lambda event: self._viewer_shown(event.new), "viewer")
         if self._app.viewer is not None:
             self._viewer_shown(self._app.viewer)
+        instances = self._app.instances
+        instances.param.watch(lambda event: self._follow_instances(event.new), "shown")
+        self._follow_instances(instances.shown)
         watch = self._app.url_sync.connection
         watch.param.update(alive="here", notebook=True)
         return full_page(self._app)
@@ -377,15 +322,3 @@ def _opened(slide: str | os.PathLike[str] | Slide | None) -> Slide | None:
     if slide is None or isinstance(slide, Slide):
         return slide
     return open_slide(slide)
-
-
-def _is_point(place: Any) -> bool:
-    return not isinstance(place, Box) and len(place) == 2  # noqa: PLR2004 - x and y
-
-
-def _no_instances() -> pd.DataFrame:
-    """Return the table of no instances."""
-    import pandas as pd  # noqa: PLC0415 - slow to import
-
-    columns = ("class", "score", "x", "y", "edited")
-    return pd.DataFrame(columns=columns, index=pd.Index([], name="id"))
