@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import subprocess
 import sys
 import threading
@@ -11,7 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+import tifffile
 import traitlets
+from PIL import Image
 
 from made_instances import CLASSES, made_store
 from patience import LONG_S
@@ -384,3 +388,44 @@ def test_selected_instances_are_a_table(app, tmp_path):
     assert set(frame["class"]) <= set(CLASSES)
     with open_slide(app.slide.path) as slide:
         assert frame["x"].between(0, slide.size[0]).all()
+
+
+def picture(bundle):
+    return Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
+
+
+def test_a_saved_notebook_has_a_small_picture_of_the_slide_with_what_is_drawn(app):
+    bare = app._repr_mimebundle_()
+    assert 'src="data:image/png;base64,' + bare["image/png"] in bare["text/html"]
+    assert sum(map(len, bare.values())) < 200_000
+    app.add_heatmap(np.ones((10, 10)), box=(0, 0, 512, 512)).opacity = 1.0
+    before, after = (
+        np.asarray(picture(each).convert("RGB"), float)
+        for each in (bare, app._repr_mimebundle_())
+    )
+    height, width = before.shape[:2]
+    assert abs(width / height - 1280 / 1024) < 0.01
+    changed = np.abs(after - before).mean(axis=2)
+    assert changed[: height // 2, : width * 2 // 5].min() > 20
+    assert changed[height * 3 // 4 :].mean() < 10
+
+
+def test_the_picture_stays_small_and_says_nothing_but_pixels(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (900, 700, 3), np.uint8)
+    tifffile.imwrite(
+        tmp_path / "noise.tif",
+        noise,
+        tile=(256, 256),
+        photometric="rgb",
+        description="Jane Doe",
+    )
+    bundle = Workbench(tmp_path / "noise.tif", runs=tmp_path)._repr_mimebundle_()
+    assert sum(map(len, bundle.values())) < 200_000
+    assert not picture(bundle).info.keys() - {"transparency"}
+    assert str(tmp_path) not in "".join(bundle.values())
+
+
+def test_without_a_slide_there_is_no_picture(tmp_path):
+    bundle = Workbench(slides=[tmp_path], runs=tmp_path / "runs")._repr_mimebundle_()
+    assert "image/png" not in bundle
+    assert "<img" not in bundle["text/html"]

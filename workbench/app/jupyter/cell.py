@@ -8,6 +8,7 @@ works in time, a widget replaces the frame and uses the notebook's own connectio
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import os
@@ -19,7 +20,7 @@ from markupsafe import Markup
 
 from workbench.app.jupyter.tunnel import Relay
 from workbench.app.viewer.js_bundle import bundle
-from workbench.markup import render
+from workbench.markup import png_url, render
 
 if TYPE_CHECKING:
     from workbench.app.jupyter.kernel_server import KernelServer
@@ -42,6 +43,9 @@ class Cell:
         Path of the page, relative to the server's root.
     height : int
         Height of the frame in pixels.
+    picture : bytes
+        PNG that stands in the frame's place where no script runs, as in a saved
+        notebook on the web; empty: none.
 
     Attributes
     ----------
@@ -49,7 +53,10 @@ class Cell:
         Values with which the script in the frame finds the server.
     """
 
-    def __init__(self, server: KernelServer, page: str, height: int) -> None:
+    def __init__(
+        self, server: KernelServer, page: str, height: int, picture: bytes = b""
+    ) -> None:
+        self._picture = picture
         self.name = f"workbench-{secrets.token_hex(6)}"
         self._server = server
         self.facts = {
@@ -76,6 +83,7 @@ class Cell:
         page = render(
             "frame",
             name=self.name,
+            picture=png_url(self._picture) if self._picture else "",
             height=self.facts["height"],
             style=_STYLE,
             sentence=_NO_CONNECTION,
@@ -83,11 +91,18 @@ class Cell:
         )
         return str(page)
 
+    def bundle(self, text: str) -> dict[str, str]:
+        """Return frame and picture by their media types; `text` is for consoles."""
+        bundle = {"text/plain": text, "text/html": self.html()}
+        if self._picture:
+            bundle["image/png"] = base64.b64encode(self._picture).decode("ascii")
+        return bundle
+
     def show(self, text: str) -> None:
         """Show the frame in the notebook's current cell; `text` is for consoles."""
         from IPython import display, get_ipython  # noqa: PLC0415 - it calls this
 
-        bundle = {"text/plain": text, "text/html": self.html()}
+        bundle = self.bundle(text)
         display.display(bundle, raw=True, display_id=self.name)
         if getattr(get_ipython(), "kernel", None) is not None:
             threading.Thread(
@@ -109,7 +124,8 @@ class Cell:
             _log.warning("The app is not shown: %s", _NO_CONNECTION)
             return
         data, metadata = widget._repr_mimebundle_()
-        bundle = {**data, "text/plain": bundle["text/plain"]}
+        bundle = {**bundle, **data, "text/plain": bundle["text/plain"]}
+        del bundle["text/html"]
         display.display(
             bundle, metadata=metadata, raw=True, display_id=self.name, update=True
         )

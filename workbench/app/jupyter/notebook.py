@@ -1,8 +1,8 @@
 """`Workbench`: the app in a notebook's cell.
 
 Each kernel has one server, which listens on loopback in its own thread; the cell shows
-it in a frame. So the app stays responsive while a cell runs, and nothing of it is
-written into the notebook.
+it in a frame. So the app stays responsive while a cell runs, and of it only a small
+picture is written into the notebook.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from workbench.app.catalog.slides import SlideLibrary
 from workbench.app.jupyter.cell import Cell
 from workbench.app.jupyter.kernel_server import kernel_server
 from workbench.app.jupyter.observed import ObservedApp
+from workbench.app.jupyter.picture import picture_of
 from workbench.app.layout import full_page
 from workbench.app.server.serve import session
 from workbench.app.session import ANNOTATIONS
 from workbench.app.viewer.drawing import Drawing
-from workbench.errors import OutOfBoundsError
+from workbench.errors import OutOfBoundsError, WorkbenchError
 from workbench.layers.layer import overlay_pyramid
 from workbench.layers.shapes import ShapeLayer
 from workbench.results.heatmap import Heatmap
@@ -309,13 +310,30 @@ class Workbench(ObservedApp):
         self.site.run_library.close()
 
     def _ipython_display_(self) -> None:
-        self._cell = Cell(self._server, self._page, self.height)
-        self._cell.show(repr(self))
+        self._new_cell().show(repr(self))
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """Return HTML for frontends without IPython's display protocol."""
-        self._cell = Cell(self._server, self._page, self.height)
-        return {"text/plain": repr(self), "text/html": self._cell.html()}
+        return self._new_cell().bundle(repr(self))
+
+    def _new_cell(self) -> Cell:
+        cell = Cell(self._server, self._page, self.height, self._picture())
+        self._cell = cell
+        return cell
+
+    def _picture(self) -> bytes:
+        """Return a picture of the slide with what is drawn; empty without a slide."""
+        slide: Slide | None = self.slide
+        if slide is None:
+            return b""
+        with self._lock:
+            drawn = [each for key, each in self._drawings if key == slide.id]
+        shown = [each for each in drawn if each.visible and not each.removed]
+        layers = [(each.parts(slide.size)[0], each.opacity) for each in shown]
+        try:
+            return picture_of(slide, [(one, much) for one, much in layers if one])
+        except WorkbenchError:
+            return b""
 
 
 def _opened(slide: str | os.PathLike[str] | Slide | None) -> Slide | None:
