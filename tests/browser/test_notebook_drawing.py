@@ -1,13 +1,15 @@
-"""`app.draw` of a notebook in a real browser: before, after, by a thread, removed."""
+"""A notebook's app in a real browser: its cells draw in it, move it, follow it."""
 
 from __future__ import annotations
 
 import threading
+from dataclasses import astuple
 
 import holoviews as hv
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 
 from app_page import NEAR, AppPage
 from browser import IN_A_PAGE
@@ -114,3 +116,43 @@ def test_cells_draw_before_and_after_the_page_is_loaded_and_remove(
     drawn.are("array", "element")
     assert watched.errors == []
     assert watched.external == []
+
+
+def test_cells_show_shapes_and_move_the_page_and_follow_it(watched, slide, tmp_path):
+    bare, app = (Workbench(slide, runs=tmp_path / "runs") for _ in range(2))
+    taps, views = [], []
+    app.on_tap(taps.append)
+    app.on_view(views.append)
+    drawn = Drawn(opened(watched, bare))
+    boxes = [shapely.box(*astuple(PLACES[name])) for name in ("array", "thread")]
+    table = pd.DataFrame({"geometry": boxes, "kind": ["Tumour", "Stroma"]})
+    shapes = app.add_shapes(table, column="kind")
+    app.add_heatmap(np.ones((2, 2)), box=PLACES["part"], name="mitoses")
+    page = drawn.page = opened(watched, app)
+    drawn.are("array", "thread", "part")
+    shapes.visible = False
+    drawn.are("part")
+    shapes.visible = True
+    drawn.are("array", "thread", "part")
+    shapes.opacity = 0.0
+    drawn.are("part")
+
+    app.go_to(PLACES["part"])
+    page.eventually(lambda: check_near(app.view, 650, 350))
+    assert app.box.intersection(PLACES["part"]) == PLACES["part"]
+    page.page.mouse.click(*page.figure.screen(650, 350))
+    page.eventually(lambda: check_tapped(taps))
+    app.view = (500, 500, 2)
+    page.eventually(lambda: check_near(views[-1], 500, 500))
+    assert views[-1] == app.view == app.viewer.view
+    assert watched.errors == []
+    assert watched.external == []
+
+
+def check_near(view, x, y):
+    assert (view.x, view.y) == pytest.approx((x, y), abs=2)
+
+
+def check_tapped(taps):
+    assert len(taps) == 1
+    assert taps[0] == pytest.approx((650, 350), abs=2)
