@@ -58,7 +58,7 @@ class Preference(JSComponent):
     _esm: ClassVar[Path] = Path(__file__).parent / "theme_preference.js"
 
 
-def full_page(app: Session, *, login: bool = False) -> Any:
+def full_page(app: Session, *, login: bool = False, in_notebook: bool = False) -> Any:
     """Return the app as a page: a drawer beside the slide, light or dark.
 
     Initially as the user's system; a button switches between them.
@@ -68,6 +68,9 @@ def full_page(app: Session, *, login: bool = False) -> Any:
     app : Session
     login : bool
         Whether users log in: then the bar shows their name, and lets them log out.
+    in_notebook : bool
+        Whether a cell of a notebook shows the page: its drawer stays beside the slide,
+        however narrow the cell is.
     """
     page = pmui.Page(
         title=TITLE,
@@ -75,6 +78,7 @@ def full_page(app: Session, *, login: bool = False) -> Any:
         header=[bar_contents(app, login=login)],
         sidebar=[sections(app)],
         sidebar_width=_DRAWER_PX,
+        sidebar_variant="persistent" if in_notebook else "auto",
         main=[main_area(app), Preference(width=0, height=0, margin=0)],
         theme_config=THEMES,
         sx=_SLIM,

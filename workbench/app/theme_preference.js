@@ -10,7 +10,7 @@ export function render({ model, view }) {
   const roots = () => view.model.document.roots().filter((/** @type {any} */ { data }) => data);
   const close = () => {
     if (!matchMedia(NARROW).matches) return;
-    for (const { data } of roots()) if ("sidebar_open" in data.attributes) data.sidebar_open = false;
+    for (const { data } of roots()) if (data.attributes.sidebar_variant === "auto") data.sidebar_open = false;
   };
   const follow = () => {
     for (const { data } of roots()) {

@@ -299,7 +299,7 @@ class Workbench(ObservedApp):
         self._follow_instances(instances.shown)
         watch = self._app.url_sync.connection
         watch.param.update(alive="here", notebook=True)
-        return full_page(self._app)
+        return full_page(self._app, in_notebook=True)
 
     def __repr__(self) -> str:
         """Return the URL of the app, for consoles."""

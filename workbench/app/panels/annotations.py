@@ -49,7 +49,7 @@ _WHOLE_FROM: Final = 100
 _CENTRED: Final = {
     "left": "50%",
     "transform": "translateX(-50%)",
-    "max-width": "min(90%, 760px)",
+    "max-width": "min(76%, 780px)",
     "width": "max-content",
 }
 _MM2_FROM: Final = 1e5
@@ -277,10 +277,10 @@ class AnnotationPanel(pn.viewable.Viewer):
         """Save the class in the field; one that is known is meant in any case."""
         if self._filling:
             return
-        typed = (self._class.value or "").strip()
+        value = self._class.value or ""  # None in place of an empty text
         known = {name.casefold(): name for name in self._class.options}
-        name = known.get(typed.casefold(), typed)
-        if name != self._class.value:
+        name = known.get(value.strip().casefold(), value.strip())
+        if name != value:
             self._class.value = name  # which comes back here
             return
         self._rename()

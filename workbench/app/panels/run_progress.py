@@ -146,15 +146,15 @@ def _duration(seconds: float) -> str:
 
 
 def costs(progress: Progress) -> str:
-    """Return shares of time, advice and memory of a run as lines of text."""
+    """Return shares of time, advice and memory of a run as text."""
     spent = sorted(progress.shares.items(), key=lambda each: -each[1])
     costly = [f"{step} {share:.0%}" for step, share in spent if share > _SHOWN_SHARE]
     held = [
         f"{'memory' if name == 'host' else name} {size / _GB:.1f} GB"
         for name, size in progress.memory.items()
     ]
-    lines = [", ".join(costly), progress.advice, ", ".join(held)]
-    return "\n\n".join(line for line in lines if line)
+    parts = [", ".join(costly), progress.advice, ", ".join(held)]
+    return " · ".join(part for part in parts if part)
 
 
 def job_title(job: Job, annotations: Iterable[Annotation]) -> str:
