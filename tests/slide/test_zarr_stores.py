@@ -200,11 +200,12 @@ def units(image, *names):
         (lambda image, _: units(image, "millimeter", "millimeter"), (500, 500)),
         (lambda image, _: units(image, "nanometer", "micrometer"), (0.5, 0.0005)),
         (lambda image, _: units(image, "µm", "um"), (0.5, 0.5)),
+        (lambda image, _: units(image, "inch", "picometer"), (0.5e-6, 12_700)),
         (lambda image, _: units(image, "pixel", "pixel"), None),
         (lambda image, _: steps(image, [1]), None),
         (lambda image, _: steps(image, "nonsense"), None),
     ],
-    ids=[*"123456", "pixel", "short", "text"],
+    ids=[*"1234567", "pixel", "short", "text"],
 )
 def test_the_scale_is_that_of_both_in_the_unit_of_each_axis(change, xy, tmp_path):
     path = changed(Path(made_slides.ome_zarr(tmp_path)), change)

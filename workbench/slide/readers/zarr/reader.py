@@ -30,6 +30,11 @@ _TO_UM: Final = {
     **dict.fromkeys(("millimeter", "millimetre", "mm"), 1e3),
     **dict.fromkeys(("centimeter", "centimetre", "cm"), 1e4),
     **dict.fromkeys(("meter", "metre", "m"), 1e6),
+    **dict.fromkeys(("picometer", "picometre", "pm"), 1e-6),
+    **dict.fromkeys(("decimeter", "decimetre", "dm"), 1e5),
+    **dict.fromkeys(("inch", "in"), 25_400.0),
+    **dict.fromkeys(("foot", "ft"), 304_800.0),
+    **dict.fromkeys(("yard", "yd"), 914_400.0),
 }
 
 
