@@ -22,9 +22,22 @@ def _field(rng, side, sigma):
     return smooth / smooth.std()
 
 
-def stained_picture(staining, *, strength=1.0, grain=5.0, ink="", side=480, seed=1):
-    """Return pixels, where tissue is, and where ink is; as if at 8 µm a pixel."""
-    rng = np.random.default_rng(seed)
+def stained_picture(
+    staining,
+    *,
+    strength=1.0,
+    grain=5.0,
+    ink="",
+    see_through=None,
+    width=26,
+    side=480,
+):
+    """Return pixels, where tissue is, and where ink is; as if at 8 µm a pixel.
+
+    Ink covers what lies under it; or, with `see_through`, adds to its optical density:
+    this share of that of the opaque ink.
+    """
+    rng = np.random.default_rng(1)
     tissue = _field(rng, side, 45) > 0.2
     density = np.zeros((side, side, 3))
     for vector, amount in STAININGS[staining].mixture:
@@ -36,8 +49,12 @@ def stained_picture(staining, *, strength=1.0, grain=5.0, ink="", side=480, seed
     if ink:
         corners = np.array([[20, 30], [160, 60], [260, 200], [380, 210], [450, 440]])
         line = [corners.astype(np.int32)]
-        cv2.polylines(mark, line, isClosed=False, color=255, thickness=26)
+        cv2.polylines(mark, line, isClosed=False, color=255, thickness=width)
         opaque = cv2.GaussianBlur(mark, (0, 0), 1.5)[..., None] / 255.0
-        light = (1 - opaque) * light + opaque * np.array(INKS[ink])
+        colour = np.array(INKS[ink])
+        if see_through is None:
+            light = (1 - opaque) * light + opaque * colour
+        else:
+            light *= (colour / GLASS) ** (see_through * opaque)
     light += rng.normal(0, 1.2, (side, side, 1))
     return np.clip(light, 0, 255).astype(np.uint8), tissue, mark > 127

@@ -26,7 +26,7 @@ def shares(mask, tissue, ink):
 
 
 @pytest.mark.parametrize("grain", [2.0, 5.0])
-@pytest.mark.parametrize("strength", [0.6, 1.0, 1.3])
+@pytest.mark.parametrize("strength", [0.6, 1.0, 1.4, 1.8])
 @pytest.mark.parametrize("stain", STAININGS)
 def test_tissue_of_every_stain_is_found_and_glass_is_not(stain, strength, grain):
     pixels, tissue, ink = stained_picture(stain, strength=strength, grain=grain)
@@ -45,6 +45,21 @@ def test_ink_is_left_out_and_the_stain_beside_it_is_not(stain, ink):
     assert false <= 0.02
     assert mask[marked & ~tissue].mean() < 0.4
     assert mask[marked & tissue].mean() < 0.4
+
+
+@pytest.mark.parametrize(("strength", "width"), [(1.0, 70), (1.8, 26)])
+@pytest.mark.parametrize("ink", INKS)
+@pytest.mark.parametrize("stain", STAININGS)
+def test_ink_that_is_seen_through_takes_no_tissue_with_it(stain, ink, strength, width):
+    """However dense the stain is, and also where ink and stain have the same hue."""
+    pixels, tissue, marked = stained_picture(
+        stain, strength=strength, ink=ink, see_through=1.0, width=width
+    )
+    mask = tissue_mask(pixels, mpp=8.0)
+    found, false = shares(mask, tissue, marked)
+    assert found >= 0.88
+    assert false <= 0.02
+    assert mask[marked & ~tissue].mean() < 0.4
 
 
 @pytest.mark.slow

@@ -7,9 +7,11 @@ classified by further criteria:
 - *Flat*: ink on glass has no texture; tissue has.
 - *Strong*: the channels differ more in ink of a marker than in a section.
 - *Rare*: a colour of a large share of the absorbing pixels is the stain of the slide.
-  Then only rare pixels that are stronger than the rest can be ink.
+  Then only rare pixels that are stronger than the rest can be ink, and of an object
+  what lies near a flat part.
 - *Consistent*: near certain ink, pixels of its hue are its rim, and dark objects that
-  touch it are ink, too.
+  touch it are ink, too. A hue of mostly pale pixels is that of a stain, and its dense
+  pixels are no ink unless they are strong or flat.
 """
 
 from __future__ import annotations
@@ -80,13 +82,19 @@ _DENSE: Final = 1.8
 """Mean optical density of ink on tissue, and of the densest tissue."""
 
 _FLAT: Final = 6
+_CORE: Final = 3
 _FLAT_REACH: Final = 4
-"""Maximum texture of ink on glass, in thousandths of its density; and minimum radius in
-pixels of a flat area where the stain has the same hue."""
+"""Maximum texture of ink on glass, in thousandths of its density; and minimum radii in
+pixels of a flat area where the stain has the same hue: of an object that is mostly
+flat, and of any."""
 
 _APART: Final = 0.4
 """Minimum share of `LIKELY` pixels that are `STRONG` in ink. The darkest pixels of a
 stain are the tail of its distribution; ink is separate from it."""
+
+_CONSISTENT: Final = 0.45
+"""Share of the pixels of a hue that are at least `LIKELY` where the hue is that of ink,
+whose rims alone are pale."""
 
 _MOST: Final = 0.5
 _MUCH: Final = 0.5
@@ -164,12 +172,16 @@ def ink_of(light: Light) -> NDArray[np.bool_]:
     total = max(1, int(absorbs.sum()))
     flat = light.relative < _FLAT
     ink = np.zeros(absorbs.shape, np.bool_)
-    for kind in (COLD, RED, BLACK):
-        ink |= _classify_ink(kind, kind.level(light.signs), flat, total)
+    for kind in (BLACK, COLD, RED):  # black ink over a cold stain is cold, too
+        level = kind.level(light.signs)
+        level[ink] = 0
+        ink |= _classify_ink(kind, level, flat, total)
     if not ink.any():
         return ink
-    dark = Objects.of(BLACK.level(light.signs) > 0)
-    ink |= dark.where(dark.share(grown(ink, 2)) > _MOST)
+    dark = (BLACK.level(light.signs) > 0) & ~ink
+    if dark.sum() < _RARE * total:  # else it is the stain
+        beside = Objects.of(dark)
+        ink |= beside.where(beside.share(grown(ink, _NEAR)) > _MOST)
     dense = light.signs & np.uint8(DENSE) > 0
     if dense.sum() < _RARE * total:  # ink on tissue has a mixed colour
         beside = Objects.of(dense & ~ink)
@@ -187,20 +199,28 @@ def _classify_ink(
         return hue
     objects = Objects.of(hue)
     plain = objects.share(flat) > _MOST
-    sure = plain & (objects.share(level >= kind.flat) > _SOME)
-    rare = covered[HUE] < _RARE
+    smooth = plain & (objects.share(level >= kind.flat) > _SOME)
+    likely = objects.share(level >= LIKELY)
+    if covered[HUE] < _RARE:
+        sure = likely > kind.share
+        mostly_pale = covered[LIKELY] < _CONSISTENT * covered[HUE]
+        if mostly_pale:
+            strong = objects.share(level >= STRONG) > _FEW
+            sure &= strong | (objects.share(flat) > _SOME)
+        sure = (smooth | sure) & (objects.area >= _MIN_PX)
+        if sure.any():
+            sure |= plain | (objects.share(grown(objects.where(sure), _NEAR)) > _MOST)
+            sure |= (likely > _SOME) & (not mostly_pale)
+        smooth_part = opened(flat & (level >= kind.flat), _FLAT_REACH)
+        return objects.where(sure) | (hue & grown(smooth_part, _NEAR))
+    # Ink and tissue of its hue may be one object.
+    core = opened(hue & flat, _CORE)
+    ink = objects.where(smooth) & grown(core, _NEAR)
     if covered[HUE] < kind.rare:
-        enough = objects.share(level >= LIKELY) > (kind.share if rare else _MUCH)
-        sure |= enough & (rare | (objects.share(level >= STRONG) > _FEW))
-    sure &= objects.area >= _MIN_PX
-    if rare and sure.any():
-        sure |= plain | (objects.share(grown(objects.where(sure), _NEAR)) > _MOST)
-        sure |= objects.share(level >= LIKELY) > _SOME
-    ink = objects.where(sure)
-    if not rare:
-        beyond = _separate_from_stain(kind, level, flat, covered)
-        ink |= hue & grown(beyond, _NEAR // 2)
-    return ink
+        strong = objects.share(level >= STRONG) > _FEW
+        ink |= objects.where((likely > _MUCH) & strong & (objects.share(flat) > _SOME))
+    beyond = _separate_from_stain(kind, level, flat, covered)
+    return without_small(ink | (hue & grown(beyond, _NEAR // 2)), _MIN_PX)
 
 
 def _separate_from_stain(
@@ -214,8 +234,11 @@ def _separate_from_stain(
     Dense pixels may be densely stained tissue, so black ink must be flat.
     """
     ink = opened(flat & (level >= kind.flat), _FLAT_REACH)
-    apart = covered[STRONG] > _APART * covered[LIKELY]
     beyond = LIKELY if covered[LIKELY] < _RARE else STRONG
+    apart = covered[STRONG] > _APART * covered[LIKELY]
     if covered[beyond] < _RARE and apart and kind is not BLACK:
-        ink |= without_small(level >= beyond, _MIN_STRONG_PX)
+        objects = Objects.of(level >= beyond)
+        strong = objects.share(level >= STRONG) > _APART
+        plain = objects.share(flat) > _SOME
+        ink |= objects.where(strong & plain & (objects.area >= _MIN_STRONG_PX))
     return ink
