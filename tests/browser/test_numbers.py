@@ -34,6 +34,11 @@ SIDES = (0.25, 0.5)
 """Pixels of the file of the second slide, and how wide and high each is, in µm."""
 
 REGION = shapely.Polygon([(700, 500), (1300, 560), (1240, 1000), (760, 940)])
+WIDE = "wide.tif"
+WIDE_SIZE = {"width": 4400, "height": 1024}
+"""A slide of which the smallest tiles of overlays are shrunk 16 times."""
+
+WIDE_REGION = shapely.Polygon([(1700, 200), (2700, 160), (2640, 900), (1760, 840)])
 READ = r"x (-?\d+)  y (-?\d+)  ·  (-?\d+), (-?\d+) µm  ·  ([\d.]+) µm/px(.*)"
 
 
@@ -121,13 +126,13 @@ def point(app, x, y):
     app.page.mouse.move(*app.figure.screen(x, y))
 
 
-def says(stage, x, y, text):
+def says(stage, x, y, text, *, near=2):
     """Let the mouse rest on a level-0 point, and wait for what layers say there."""
     point(stage.app, x, y)
 
     def holds():
         told = stage.readout()
-        assert told[:2] == pytest.approx((x, y), abs=2)
+        assert told[:2] == pytest.approx((x, y), abs=near)
         assert told[5] == (f"  ·  {text}" if text else "")
 
     stage.app.eventually(holds)
@@ -209,28 +214,64 @@ def test_the_readout_names_only_what_is_painted_there(watched, place):
     app.is_clean()
 
 
-def test_a_density_is_told_and_painted_in_the_region_of_its_run(watched, place):
-    slide, _, nuclei, _, url = place
-    app = AppPage.open(watched, url, slide=SLIDE, at="1000,750,2")
+def test_a_density_is_told_where_it_is_painted(watched, place):
+    """In the region of its run, and not near by, where instances are drawn instead."""
+    _, _, _, _, url = place
+    slide, heatmap = wide_run(place)
+    app = AppPage.open(watched, url, slide=WIDE, at="2200,512,20")
     stage = Stage(app)
     app.tab("Results")
     app.choose("Saved runs", re.compile("^nuclei-watershed"))
     app.press("Show")
     app.frame.get_by_role("switch", name="Show", exact=True).first.click()
-    heatmap = nuclei.heatmap
     name = heatmap.classes[0]
-    for x, y in ((1000, 750), (760, 600), (1200, 960), (720, 520)):
-        value = heatmap.at(x, y)[name]
-        says(stage, x, y, f"{name} {value:.4g} 1/mm²")
-    area = Area.of(REGION)
-    for x, y in ((690, 520), (1320, 700), (1000, 1000), (1280, 960)):
-        assert not within(area, np.array([x]), np.array([y]))[0]
-        says(stage, x, y, "")
-    bare = [
-        Box.around(x, y, 40, 40) for x, y in ((680, 520), (1330, 700), (1000, 1010))
-    ]
-    app.shows(slide, where=bare)
+    middles = densest(heatmap, 3)
+    places = [((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2) for box in middles]
+    told = [f"{name} {heatmap.at(*at)[name]:.4g} 1/mm²" for at in places]
+    for at, text in zip(places, told, strict=True):
+        says(stage, *at, text, near=20)
+    app.eventually(lambda: differs(app, slide, middles))
+    for x, y in ((1400, 500), (3000, 500)):
+        assert not within(Area.of(WIDE_REGION), np.array([x]), np.array([y]))[0]
+        says(stage, x, y, "", near=20)
+    says(stage, *places[0], told[0], near=20)
+    app.wheel(*places[0], 10)
+    app.eventually(lambda: _is(bool(stage.per_pixel()[0] <= 8), wanted=True))
+    app.eventually(lambda: _is(stage.readout()[5], ""))
+    says(stage, *places[0], "")
+    app.page.wait_for_timeout(400)  # for an answer that must not come
+    says(stage, *places[0], "")
+    app.shows(slide, where=[middles[0].grow(-8)])
+    app.wheel(*places[0], -10)
+    app.eventually(lambda: _is(stage.readout()[5], f"  ·  {told[0]}"))
     app.is_clean()
+
+
+def wide_run(place):
+    """Return a slide that has tiles from afar, and the densities of its run."""
+    slide, runs, *_ = place
+    wide = open_slide(write_stained(Path(slide.path).with_name(WIDE), **WIDE_SIZE))
+    region = Area.of(WIDE_REGION).coordinates
+    options = {"model": "nuclei-watershed", "region": region, "device": "cpu"}
+    return wide, run(wide, out=runs / "c-run-0003", **options).heatmap
+
+
+def densest(heatmap, count):
+    """Return the boxes of the cells of the highest densities, inside the region."""
+    values = heatmap.values[0]
+    cells = np.argwhere(np.isfinite(values)).tolist()
+    cells.sort(key=lambda cell: -values[tuple(cell)])
+    boxes = [heatmap.box(*cell) for cell in cells]
+    inside = [box for box in boxes if WIDE_REGION.contains(Area.of(box).shape)]
+    return inside[:count]
+
+
+def differs(app, slide, boxes):
+    """See that something is painted over the slide in each box."""
+    colour = app.snapshot()
+    for box in boxes:
+        seen, bare = colour(box), slide.read(box).pixels.mean((0, 1))
+        assert np.abs(seen - bare).max() > 20, f"{box} is {seen}, as the slide"
 
 
 def test_a_run_that_rests_and_what_it_has_so_far(watched, place, gate):

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from workbench.errors import OutOfBoundsError
+from workbench.features.scores import TileScores
 from workbench.layers.class_map import ClassMapLayer
 from workbench.layers.heatmap import PENDING_COLOUR, HeatmapLayer, HeatmapStyle
-from workbench.layers.layer import Pyramid
+from workbench.layers.layer import Pyramid, ReadableLayer
+from workbench.layers.tile_scores import TileScoresLayer
 from workbench.results.heatmap import Heatmap
 from workbench.results.mipmap import Mipmap
 from workbench.results.tile_results import Raster, TileResults
@@ -230,3 +232,21 @@ def test_near_by_only_what_is_not_done_is_drawn_where_a_style_says_so():
     hatched = image(layer.tile(pyramid.max_zoom, right, 0))
     assert hatched[..., 3].any(), "not done yet"
     assert layer.value_at(10, 10) == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("side", [200, 2048, 5000])
+@pytest.mark.parametrize("nearest", [0, 1, 2, 5, 8, 1000])
+def test_values_are_drawn_up_to_the_last_readable_zoom(side, nearest):
+    heatmap = Heatmap(np.ones((1, 8, 8), np.float32), ("a",), side / 8)
+    scores = TileScores(np.array([[0, 0, side, side]], float), ("a",), np.ones((1, 1)))
+    pyramid = Pyramid((side, side), 256)
+    style = HeatmapStyle(low=0, high=2, nearest=nearest)
+    zooms = range(pyramid.max_zoom + 1)
+    for layer in (
+        HeatmapLayer(heatmap, pyramid, style=style),
+        TileScoresLayer(scores, pyramid, style=style),
+    ):
+        drawn = [z for z in zooms if layer.tile(z, 0, 0) is not None]
+        assert drawn == list(range(layer.readable_to_zoom + 1))
+        assert drawn == [z for z in zooms if pyramid.downsample(z) > nearest]
+        assert isinstance(layer, ReadableLayer)

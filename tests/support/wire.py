@@ -102,9 +102,10 @@ def _layers() -> list[dict]:
     classes = Legend("cells", entries=(("tumour", "#ff0000"), ("stroma", "#00ff00")))
     ramp = ((0.0, "#000000"), (1200.0, "#ffffff"))
     values = Legend("density", "/mm²", ramp=ramp, nearest=2)
+    near = replace(shown, instances=spec, overlay=True, legend=classes)
     return [
-        asdict(replace(shown, legend=values)),
-        asdict(replace(shown, instances=spec, overlay=True, legend=classes)),
+        asdict(replace(shown, legend=values, readable_to_zoom=2)),
+        asdict(near),
     ]
 
 

@@ -70,6 +70,10 @@ class HeatmapStyle:
             message = f"The values {self.low} to {self.high} are not a range."
             raise RecipeError(message, "Give low < high.")
 
+    def last_zoom(self, pyramid: Pyramid) -> int:
+        """Return the last zoom at which values are drawn; -1: at none."""
+        return max(-1, pyramid.max_zoom - self.nearest.bit_length())
+
     def quantize(self, values: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Return the palette index of each value: 1 to 255; 0 if it is not drawn."""
         scaled = (values - self.low) / (self.high - self.low)
@@ -152,6 +156,11 @@ class HeatmapLayer:
         """Version of the heatmap; increases as values are added."""
         return str(self.heatmap.version)
 
+    @property
+    def readable_to_zoom(self) -> int:
+        """Last zoom at which values are drawn; -1: at none."""
+        return self.style.last_zoom(self.pyramid)
+
     def value_at(self, x: float, y: float) -> float | None:
         """Return the value at a level-0 point; None if there is none."""
         values = self.heatmap.at(x - self._origin[0], y - self._origin[1])
@@ -169,7 +178,7 @@ class HeatmapLayer:
         """
         cells = self._tiles.cells((z, x, y), [self._channel])
         indices = cells.spread(self.style.quantize(cells.values[0]))
-        if self.pyramid.downsample(z) <= self.style.nearest:
+        if z > self.readable_to_zoom:
             indices = np.zeros_like(indices)
         return encode_with_pending(indices, self._palette, cells.pending)
 

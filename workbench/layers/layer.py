@@ -150,5 +150,9 @@ class InstancesLayer(Layer, Protocol):
 class ReadableLayer(Protocol):
     """A layer whose values can be read at a point."""
 
+    @property
+    def readable_to_zoom(self) -> int:
+        """Last zoom at which values are drawn; -1: at none."""
+
     def value_at(self, x: float, y: float) -> float | str | None:
         """Return the value or class at a level-0 point; None if there is none."""

@@ -73,6 +73,11 @@ class TileScoresLayer:
         self._tallest = float(heights.max(initial=0))
         self._palette = self.style.palette()
 
+    @property
+    def readable_to_zoom(self) -> int:
+        """Last zoom at which values are drawn; -1: at none."""
+        return self.style.last_zoom(self.pyramid)
+
     def value_at(self, x: float, y: float) -> float | None:
         """Return the value at a level-0 point, summarized as drawn; None: no tile."""
         near = self._between(y, np.nextafter(y, np.inf))
@@ -93,7 +98,7 @@ class TileScoresLayer:
             If the pyramid has no such tile.
         """
         indices = self.style.quantize(self.values(z, x, y))
-        if self.pyramid.downsample(z) <= self.style.nearest or not indices.any():
+        if z > self.readable_to_zoom or not indices.any():
             return None
         return encode_palette(indices, self._palette)
 

@@ -73,7 +73,7 @@ export const layers = [
       "entries": [],
       "nearest": 2
     },
-    "readable": false
+    "readable_to_zoom": 2
   },
   {
     "id": "1",
@@ -114,7 +114,7 @@ export const layers = [
       ],
       "nearest": 0
     },
-    "readable": false
+    "readable_to_zoom": -1
   }
 ];
 

@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: d5e5c45c480a3b52433d003e653707b5e7b9cc8801c733ff4608483d3a1a5a16
+// Made by "make bundles"; change the modules instead. sha256 of them: 316d3540511ae3d2ef45feef433a21b8628e8c3adaa01c7f8e504769017dd5ca
 // workbench/app/viewer/browser/actions.js
 var GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page"];
 var SHOWN = {
@@ -2528,8 +2528,8 @@ function readings(stage, pointer, show) {
   let since = number + 1;
   const painted = () => {
     const at = pointer();
-    const there = at ? stack.shown.map(({ spec }) => spec) : [];
-    return there.filter(({ readable, opacity, swiped }) => readable && opacity > 0 && !(at && swiped && stack.uncovers(at[0]))).map(({ id }) => id);
+    const there = at ? stack.shown.filter((layer) => layer.paintsValues(stack.view.resolution)) : [];
+    return there.filter(({ spec }) => !(at && spec.swiped && stack.uncovers(at[0]))).map(({ spec }) => spec.id);
   };
   const ask = () => {
     const at = pointer();
@@ -3088,6 +3088,13 @@ var TileLayer = class {
   zoomFor(resolution) {
     const z = this.spec.max_zoom - Math.log2(resolution) - SHARPNESS;
     return clamp(Math.ceil(z), 0, this.spec.max_zoom);
+  }
+  /**
+   * Whether the values that the readout names are painted on a screen of so many level-0 pixels per pixel.
+   * @param {number} resolution
+   */
+  paintsValues(resolution) {
+    return this.shown && this.zoomFor(resolution) <= this.spec.readable_to_zoom;
   }
   /**
    * Tiles [z, x, y] that touch a box of level-0 pixels, centre first.

@@ -49,8 +49,9 @@ class LayerSpec:
 
     instances: InstancesSpec | None = None
     legend: Legend | None = None
-    readable: bool = False
-    """Whether the layer has values for the readout at the pointer."""
+    readable_to_zoom: int = -1
+    """Last zoom at which the layer paints values that the readout at the pointer
+    names; -1: it has none."""
 
 
 class LayerRegistration:
@@ -220,8 +221,10 @@ class LayerHandle:
             "tile_px": layer.pyramid.tile_px,
             "max_zoom": layer.pyramid.max_zoom,
             "legend": layer.legend,
-            "readable": isinstance(layer, ReadableLayer),
+            "readable_to_zoom": -1,
         }
+        if isinstance(layer, ReadableLayer):
+            facts["readable_to_zoom"] = layer.readable_to_zoom
         if isinstance(layer, InstancesLayer):
             version = registration.version("colours")
             facts["instances"] = InstancesSpec(

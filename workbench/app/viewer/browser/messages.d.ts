@@ -57,8 +57,8 @@ export interface LayerSpec {
   overlay: boolean;
   instances: InstancesSpec | null;
   legend: LegendSpec | null;
-  /** Whether the layer has values for the readout at the pointer. */
-  readable: boolean;
+  /** Last zoom level at which the layer paints values that the readout at the pointer names; -1: it has none. */
+  readable_to_zoom: number;
 }
 
 /** Tones of the slide's picture. */

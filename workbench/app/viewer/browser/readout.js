@@ -62,10 +62,10 @@ function readings(stage, pointer, show) {
   /** Ids of the layers that have values and are painted at the pointer. */
   const painted = () => {
     const at = pointer();
-    const there = at ? stack.shown.map(({ spec }) => spec) : [];
+    const there = at ? stack.shown.filter((layer) => layer.paintsValues(stack.view.resolution)) : [];
     return there
-      .filter(({ readable, opacity, swiped }) => readable && opacity > 0 && !(at && swiped && stack.uncovers(at[0])))
-      .map(({ id }) => id);
+      .filter(({ spec }) => !(at && spec.swiped && stack.uncovers(at[0])))
+      .map(({ spec }) => spec.id);
   };
   const ask = () => {
     const at = pointer();

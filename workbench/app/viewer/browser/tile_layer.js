@@ -72,6 +72,14 @@ export class TileLayer {
   }
 
   /**
+   * Whether the values that the readout names are painted on a screen of so many level-0 pixels per pixel.
+   * @param {number} resolution
+   */
+  paintsValues(resolution) {
+    return this.shown && this.zoomFor(resolution) <= this.spec.readable_to_zoom;
+  }
+
+  /**
    * Tiles [z, x, y] that touch a box of level-0 pixels, centre first.
    * @param {number} z
    * @param {Box} box
