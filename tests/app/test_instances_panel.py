@@ -9,6 +9,7 @@ import shapely
 from made_instances import CLASSES, made_store
 from stained_slide import write_stained
 from workbench.app.catalog.runs import SavedRun
+from workbench.app.panels.instances.counts import size_doubt
 from workbench.app.panels.instances.panel import InstancePanel
 from workbench.app.panels.instances.table import InstanceTable
 from workbench.app.url_state import Address, InstancesLook
@@ -179,3 +180,17 @@ def test_damaged_edits_are_told_and_the_others_hold(panel):
     assert told.startswith("The file of instance edits is damaged: line")
     assert f"line {number} is damaged" in told
     assert told.endswith("All other instance edits are shown.")
+
+
+@pytest.mark.parametrize(
+    ("median", "said"),
+    [(3.0, "smaller than 3 µm²"), (40.0, ""), (600.0, "larger than 600 µm²")],
+)
+def test_nuclei_of_an_unusual_size_raise_the_question_of_the_pixel_size(median, said):
+    areas = np.linspace(0.5, 1.5, 41) * median
+    told = size_doubt(areas, ["nucleus"], 0.5)
+    assert (said in told) if said else told == ""
+    if said:
+        assert "pixel size of 0.5 µm" in told
+    assert size_doubt(areas, ["gland"], 0.5) == ""
+    assert size_doubt(areas[:19], ["nucleus"], 0.5) == ""

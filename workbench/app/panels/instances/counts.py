@@ -10,7 +10,7 @@ import panel_material_ui as pmui
 
 from workbench.app.panels.slide_tissue import tissue_of_slide
 from workbench.app.widgets.controls import STYLE, button, note, stack
-from workbench.app.widgets.text import Html
+from workbench.app.widgets.text import Html, Notice
 from workbench.area import Area
 from workbench.instances.counts import GRADES, count, positivity
 from workbench.instances.stain_measures import measure_stains
@@ -38,6 +38,14 @@ _STAIN: Final = "DAB"
 _WHOLE_FROM: Final = 100
 _ALL_OF_IT: Final = 1e-3
 """Share of a place that may be missing while it counts as computed completely."""
+
+_AREA: Final = "area_um2"
+_NUCLEUS_UM2: Final = (8.0, 250.0)
+"""Areas between which half of the nuclei of a section may be smaller: those of
+lymphocytes have about 30 µm², those of large tumour cells 150."""
+
+_FEW: Final = 20
+"""Number of instances below which their size says nothing."""
 
 _PLACE: Final = ("place", "area_mm2", "place_mm2")
 
@@ -75,12 +83,21 @@ class CountCard(pn.viewable.Viewer):
             **STYLE,
         )
         self._scores = note()
+        self._doubt = Notice(
+            severity="warning",
+            variant="outlined",
+            visible=False,
+            margin=(4, 0),
+            sx={"py": 0, "fontSize": 12},
+        )
         self._measure.on_click(lambda _: background.guard(self.measure))
         self._grades.param.watch(lambda _: self.refresh(), "value")
 
     def __panel__(self) -> Any:
         """Return what Panel shows."""
-        return stack(self._table, self._measure, self._grades, self._scores)
+        return stack(
+            self._table, self._doubt, self._measure, self._grades, self._scores
+        )
 
     def attach(self, slide: Slide) -> None:
         """Count on another slide from now on."""
@@ -167,11 +184,16 @@ class CountCard(pn.viewable.Viewer):
         slide, shown = self._slide, self._shown
         if slide is None or shown is None:
             self._table.object = self._scores.object = ""
+            self._doubt.visible = False
             return
         if slide.mpp is None:
             self._table.object = "The pixel size is not known: nothing to a mm²."
             return
         now, keep, mpp = shown.now, shown.shown, slide.mpp
+        doubt = ""
+        if _AREA in now.measures:
+            doubt = size_doubt(now.columns([_AREA])[_AREA], now.classes, mpp)
+        self._doubt.param.update(object=doubt, visible=bool(doubt))
         densities, grades = self._densities, _numbers(self._grades.value)
         if densities is not None and len(densities) < len(now):
             unknown = np.full(len(now) - len(densities), np.nan, np.float32)
@@ -234,6 +256,33 @@ class CountCard(pn.viewable.Viewer):
                 f"There is {_STAIN} on the slide; it was not measured in the instances."
             )
         return f"Positivity is not shown: {staining.reason}."
+
+
+def size_doubt(
+    areas_um2: NDArray[np.floating[Any]], classes: Iterable[str], mpp: float
+) -> str:
+    """Return the question whether the pixel size is right; empty if it seems to be.
+
+    Parameters
+    ----------
+    areas_um2 : array of float, (instances,)
+    classes : iterable of str
+        Only nuclei are judged.
+    mpp : float
+        Pixel size of the slide, in µm.
+    """
+    low, high = _NUCLEUS_UM2
+    nuclei = any("nucle" in name.lower() for name in classes)
+    if not nuclei or len(areas_um2) < _FEW:
+        return ""
+    median = float(np.nanmedian(areas_um2))
+    if low <= median <= high:
+        return ""
+    how = "smaller" if median < low else "larger"
+    return (
+        f"Half of the nuclei are {how} than {_plain(median)} µm², which is unusual: is"
+        f" the pixel size of {mpp:.3g} µm right?"
+    )
 
 
 def is_region(run: Run, annotation: Annotation) -> bool:
