@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: b6eb39fb1d5c4b8788d15ee012d46030bc7930393ae2287df17c991d836a3692
+// Made by "make bundles"; change the modules instead. sha256 of them: 4964ab2c998d575a9cc3d41bd992a78feae1d75273e8d5a2d74a1d06fb153a21
 // workbench/app/viewer/browser/key_focus.js
 var TEXT = "textarea, select, [contenteditable], input:not([type=button], [type=checkbox], [type=radio], [type=range], [type=file], [type=submit], [type=color])";
 var ARROWS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"];
@@ -58,6 +58,7 @@ var Palette = class {
     chip.type = "button";
     chip.setAttribute("role", "radio");
     chip.setAttribute("aria-label", name);
+    chip.title = name;
     chip.dataset.name = name;
     const swatch = part("swatch");
     swatch.style.backgroundColor = colour;

@@ -118,8 +118,8 @@ class AnnotationPanel(pn.viewable.Viewer):
             elevation=4,
             margin=0,
             visible=False,
-            styles={**floating(bottom=72), **_CENTRED},
-            sx={"p": "4px"},
+            styles={**floating(bottom=6), **_CENTRED},
+            sx={"p": "1px 4px"},
         )
         self._name = pmui.TextInput(label="Name", **STYLE)
         self._facts = note()

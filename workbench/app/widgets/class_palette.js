@@ -60,6 +60,7 @@ class Palette {
     chip.type = "button";
     chip.setAttribute("role", "radio");
     chip.setAttribute("aria-label", name);
+    chip.title = name;
     chip.dataset.name = name;
     const swatch = part("swatch");
     swatch.style.backgroundColor = colour;
