@@ -101,6 +101,7 @@ class RunPlan:
         return {
             **identity,
             "recipe": self.recipe.model_dump(mode="json"),
+            "model": self.inference.card.model_dump(mode="json"),
             "slide": {
                 **identity["slide"],
                 "name": slide.name,

@@ -116,6 +116,11 @@ class ShapeLayer:
         """Version; shapes do not change."""
         return "1"
 
+    @property
+    def readable_to_zoom(self) -> int:
+        """Last zoom at which shapes are drawn: the sharpest."""
+        return self.pyramid.max_zoom
+
     def value_at(self, x: float, y: float) -> float | str | None:
         """Return the value of the topmost shape at a level-0 point, if it has one."""
         found = self._tree.query(shapely.Point(x, y), predicate="intersects")
