@@ -32,7 +32,7 @@ import workbench as wb
 from viewer import write_slide
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
-from browser import _FLAGS, _PROBES, chromium_path, free_port, running
+from browser import _FLAGS, _PROBES, chromium_path, free_port, open_tab, running
 
 if TYPE_CHECKING:
     from workbench.results.run import Run
@@ -150,7 +150,9 @@ def measure(page: Page, runs: Path, model: str, windows: int, seconds: float) ->
     """Start the run, alternate the windows, and print."""
     page.wait_for_function("() => window.probe && probe.stage()?.dataset.state")
     page.evaluate(_WATCH)
+    open_tab(page, "Run")
     page.get_by_role("button", name="Run", exact=True).first.click()
+    open_tab(page, "Results")
     page.get_by_text(" values in view").first.wait_for(timeout=180_000)
     run = wb.open_run(next(runs.glob("*/run.json")).parent)
     rng = np.random.default_rng(0)

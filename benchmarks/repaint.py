@@ -162,7 +162,8 @@ def measure(
         watched = Watched(context.new_page())
         at = f"{place[0]:.0f},{place[1]:.0f},{downsample}"
         page = Repaints.open(watched, url, slide=SLIDE, at=at)
-        page.says("instances shown")
+        page.tab("Results")
+    page.says("instances shown")
         page.press("Overlays")  # away with the thumbnails of other panels
         page.frame.evaluate(_WATCH)
         page.frame.evaluate("() => repaint.start()")

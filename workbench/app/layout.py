@@ -78,6 +78,7 @@ def full_page(app: Session, *, login: bool = False, in_notebook: bool = False) -
         header=[bar_contents(app, login=login)],
         sidebar=[sections(app)],
         sidebar_width=_DRAWER_PX,
+        sidebar_resizable=False,  # its handle has no role that screen readers know
         sidebar_variant="persistent" if in_notebook else "auto",
         main=[main_area(app), Preference(width=0, height=0, margin=0)],
         theme_config=THEMES,

@@ -26,6 +26,7 @@ def _theme(primary: str, bar: str) -> dict[str, Any]:
         "shape": {"borderRadius": 8},
         "components": {
             "MuiButton": _QUIET,
+            "MuiLinearProgress": {"defaultProps": {"aria-label": "Progress"}},
             "MuiToggleButton": _QUIET,
             "MuiAppBar": {
                 "styleOverrides": {"root": {"backgroundColor": bar, "color": "#ffffff"}}
