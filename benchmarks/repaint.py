@@ -163,8 +163,7 @@ def measure(
         at = f"{place[0]:.0f},{place[1]:.0f},{downsample}"
         page = Repaints.open(watched, url, slide=SLIDE, at=at)
         page.tab("Results")
-    page.says("instances shown")
-        page.press("Overlays")  # away with the thumbnails of other panels
+        page.says("instances shown")
         page.frame.evaluate(_WATCH)
         page.frame.evaluate("() => repaint.start()")
         found[downsample] = page.filter(rounds)
