@@ -148,6 +148,7 @@ CARD: dict[str, Any] = {
     "architecture": "workbench:nucleus-net",
     "weights": "nuclei.safetensors",
     "licence": "Apache-2.0",
+    "stains": ["H&E", "H-DAB"],
     "intended_use": (
         "Outlines of nuclei in H&E at 20x to 40x, for research. It learned from few"
         " pictures, most of them violet on violet, from made colours and from made"

@@ -58,6 +58,7 @@ CARD = {
     "architecture": "workbench:small-cnn",
     "weights": "tissue-classes.safetensors",
     "licence": "Apache-2.0",
+    "stains": ["H&E"],
     "intended_use": (
         "A research tool for learning and for trying the workbench: tells glass,"
         " stroma, benign glands, tumour, lymphocytes and fat on made slides, after"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import shapely
 from bokeh.document import Document
 from bokeh.models import Spacer
 
 from stained_slide import write_stained
+from workbench.annotations.annotation import Annotation
 from workbench.app.catalog.site import Site
 from workbench.app.layout import bar_contents, sections
 from workbench.app.session import SECTIONS, Session
@@ -78,3 +80,13 @@ def test_the_bar_names_the_slide_and_offers_to_log_out_after_a_login(app):
 def test_a_saved_run_that_is_shown_opens_the_results(app):
     app.overlays.opened()
     assert app.section == "Results"
+
+
+def test_opening_the_annotations_selects_none_and_moves_nothing(app):
+    editor = app.annotations.editor
+    editor.put(Annotation(geometry=shapely.box(10, 10, 60, 60)))
+    assert editor.chosen == ""
+    before = app.viewer.stage.goal
+    app.annotations.__panel__().get_root(Document())
+    assert editor.chosen == ""
+    assert app.viewer.stage.goal == before

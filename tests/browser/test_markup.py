@@ -7,6 +7,7 @@ script that would run, a link and a picture in Markdown, and bold letters in bot
 from __future__ import annotations
 
 import json
+import re
 from urllib.parse import quote
 
 import pytest
@@ -327,7 +328,7 @@ def test_what_one_calls_oneself_and_things_is_text(page):
     app = page(f"slide={quote(SLIDE)}")
     app.figure.settle()
     app.tab("Annotate")
-    app.frame.get_by_label("annotations").first.wait_for()
+    app.frame.get_by_label(re.compile(r"^\d+ annotations")).first.wait_for()
     app.fill("Your name", TEXT)
     app.page.mouse.click(*app.figure.screen(300, 500))
     app.frame.get_by_text(f"By {TEXT}").first.wait_for()

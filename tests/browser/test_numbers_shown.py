@@ -202,8 +202,7 @@ def test_the_readout_names_what_is_shown(watched, place):
         app.eventually(lambda: _ends(app.readout(), text))
 
     says(f"Most likely class {most}")
-    legend = app.frame.locator("div", has_text=most).last
-    legend.wait_for()
+    app.frame.get_by_text(most, exact=True).first.wait_for()  # in the legend
     shown = "most likely class"
     for name in classes.card.classes[:2]:
         field = app.frame.get_by_role("combobox").filter(has_text=shown)

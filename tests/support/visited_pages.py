@@ -27,7 +27,7 @@ from workbench.app.catalog.site import Site
 from workbench.app.panels import slide
 from workbench.app.server import serve as serving
 from workbench.app.server.config import ServerConfig, server_options
-from workbench.app.session import Session
+from workbench.app.session import SECTIONS, Session
 
 LIMIT_S = 60
 SOON = {  # a server waits longer for a reader whose connection is lost
@@ -63,7 +63,7 @@ def until(holds, every_s=0.2):
 
 
 def visit(url):
-    """Open a page, see a slide and its stain there, fold a section, and close it."""
+    """Open a page, see a slide and its stain there, open a tab, and close it."""
     before = {id(app) for app in alive(Session)}
     visited = pull_session(url=url, arguments={"normalize": "macenko"})
     (app,) = (each for each in alive(Session) if id(each) not in before)
@@ -71,12 +71,12 @@ def visit(url):
     visited.document.callbacks.trigger_on_change(ready)
     visited.force_roundtrip()
     assert until(lambda: app.stain.fitted is not None), app.message.object
-    sections = next(
+    tabs = next(
         model.data
         for model in visited.document.models
-        if isinstance(getattr(getattr(model, "data", None), "active", None), list)
+        if list(SECTIONS) == getattr(getattr(model, "data", None), "_names", None)
     )
-    sections.active = [0, 1]
+    tabs.active = SECTIONS.index("Stain")
     visited.force_roundtrip()
     visited.close()
 

@@ -46,6 +46,7 @@ _UPLOAD_BYTES: Final = 30_000_000
 _WHOLE_FROM: Final = 100
 """Numbers from here on are shown without decimals."""
 
+_NONE: Final = "None is selected"
 _CENTRED: Final = {
     "left": "50%",
     "transform": "translateX(-50%)",
@@ -333,11 +334,12 @@ class AnnotationPanel(pn.viewable.Viewer):
         self._palette.classes = [
             {"name": name, "colour": hex_colour(colour_of(name))} for name in classes
         ]
-        options = {_line(each): each.id for each in recent}
+        # Without a value Panel chooses the first option as the list is shown.
+        options = {_NONE: "", **{_line(each): each.id for each in recent}}
         self._choice.param.update(
             label=f"{len(found):,} annotations" if found else "No annotations",
             options=options,
-            value=chosen.id if chosen else None,
+            value=chosen.id if chosen else "",
             disabled=not found,
         )
         self._download.disabled = not found
