@@ -94,7 +94,9 @@ def former_members(cls: _C) -> _C:
     """Let the former attributes of a class in `MEMBERS` be read, with a warning."""
     place = f"{cls.__module__}.{cls.__qualname__}"
     for former, now in _former_names(MEMBERS, place):
-        setattr(cls, former, property(partial(_read_renamed, former, now)))
+        about = f"Former name of `{now}`, for one more version."
+        read = partial(_read_renamed, former, now)
+        setattr(cls, former, property(read, doc=about))
     return cls
 
 
