@@ -396,7 +396,6 @@ def picture(bundle):
 
 def test_a_saved_notebook_has_a_small_picture_of_the_slide_with_what_is_drawn(app):
     bare = app._repr_mimebundle_()
-    assert 'src="data:image/png;base64,' + bare["image/png"] in bare["text/html"]
     assert sum(map(len, bare.values())) < 200_000
     app.add_heatmap(np.ones((10, 10)), box=(0, 0, 512, 512)).opacity = 1.0
     before, after = (

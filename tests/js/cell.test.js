@@ -15,8 +15,7 @@ const FACTS = {
 async function filled({ answers, baseUrl, hostname = "hub.example", facts = {} }) {
   const frame = { src: "", height: "600", nextElementSibling: { hidden: true } };
   const config = baseUrl && { textContent: JSON.stringify({ baseUrl }) };
-  const picture = { hidden: false };
-  const elements = { "cell-1": frame, "cell-1-picture": picture, "jupyter-config-data": config };
+  const elements = { "cell-1": frame, "jupyter-config-data": config };
   const asked = [];
   const waits = [];
   const page = vm.createContext({
@@ -33,15 +32,14 @@ async function filled({ answers, baseUrl, hostname = "hub.example", facts = {} }
   const script = await readFile(new URL("cell.js", BUNDLES), "utf8");
   const call = `workbenchCell.fill(${JSON.stringify({ ...FACTS, ...facts })})`;
   await vm.runInContext(`(() => { ${script} return ${call}; })()`, page);
-  return { frame, picture, asked, waits };
+  return { frame, asked, waits };
 }
 
 test("the frame is filled through Jupyter's proxy where that answers", async () => {
   const root = "/user/jane/proxy/5006/secret";
   const answers = { [`${root}/here`]: "it is me" };
-  const { frame, picture, asked } = await filled({ baseUrl: "/user/jane", answers });
+  const { frame, asked } = await filled({ baseUrl: "/user/jane", answers });
   assert.equal(frame.src, `${root}/workbench?app=1`);
-  assert.ok(picture.hidden);
   assert.deepEqual(asked, [`${root}/here?connection=proxy&cell=cell-1`]);
 });
 
@@ -51,15 +49,14 @@ test("on this machine it is filled directly where no proxy answers", async () =>
   assert.equal(frame.src, `${FACTS.root}/workbench?app=1`);
 });
 
-test("elsewhere, this machine's address is not asked; picture and sentence show after a while", async () => {
-  const { frame, picture, asked, waits } = await filled({ facts: { hub: "/hub/" }, answers: {} });
+test("elsewhere, this machine's address is not asked; a sentence shows after a while", async () => {
+  const { frame, asked, waits } = await filled({ facts: { hub: "/hub/" }, answers: {} });
   assert.deepEqual(asked, ["/hub/proxy/5006/secret/here?connection=proxy&cell=cell-1"]);
   assert.equal(frame.src, "");
   assert.ok(frame.nextElementSibling.hidden);
   for (const act of waits) act();
   assert.equal(frame.height, "0");
   assert.ok(!frame.nextElementSibling.hidden);
-  assert.ok(!picture.hidden);
 });
 
 test("the widget's module has what anywidget asks of it", async () => {

@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: d298674470ad50133bd6415c4c32b337aa20b5267d6bfc47ccef9c82086d31d1
+// Made by "make bundles"; change the modules instead. sha256 of them: 5fca647c1028664b99fde3146e7c97a9d20559eea2d033d7575f109a4d094cee
 "use strict";
 var workbenchCell = (() => {
   var __defProp = Object.defineProperty;
@@ -53,11 +53,8 @@ var workbenchCell = (() => {
       /** @type {HTMLIFrameElement | null} */
       document.getElementById(facts.cell)
     );
-    const picture = document.getElementById(`${facts.cell}-picture`);
-    if (picture) picture.hidden = true;
     if (!frame || await showApp(frame, facts)) return;
     setTimeout(() => {
-      if (picture) picture.hidden = false;
       frame.height = "0";
       frame.nextElementSibling.hidden = false;
     }, PATIENCE_MS);

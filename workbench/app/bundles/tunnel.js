@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: ce4ad51a72c7175caeb2ba683c5c9b850f379342cbb3b6f204d3524d5076c9a1
+// Made by "make bundles"; change the modules instead. sha256 of them: 0e257b0c8dbedfc397edb1b6ef63b8d63d59931c6bcd058dae727edff50b2121
 // workbench/app/jupyter/cell.js
 function* connections(facts) {
   const config = document.getElementById("jupyter-config-data");

@@ -63,11 +63,8 @@ export async function showApp(frame, facts) {
  */
 export async function fill(facts) {
   const frame = /** @type {HTMLIFrameElement | null} */ (document.getElementById(facts.cell));
-  const picture = document.getElementById(`${facts.cell}-picture`); // for pages without scripts
-  if (picture) picture.hidden = true;
   if (!frame || (await showApp(frame, facts))) return;
   setTimeout(() => {
-    if (picture) picture.hidden = false;
     frame.height = "0";
     /** @type {HTMLElement} */ (frame.nextElementSibling).hidden = false;
   }, PATIENCE_MS);

@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from workbench.app.jupyter.tunnel import Relay
 from workbench.app.viewer.js_bundle import bundle
-from workbench.markup import png_url, render
+from workbench.markup import render
 
 if TYPE_CHECKING:
     from workbench.app.jupyter.kernel_server import KernelServer
@@ -44,8 +44,8 @@ class Cell:
     height : int
         Height of the frame in pixels.
     picture : bytes
-        PNG that stands in the frame's place where no script runs, as in a saved
-        notebook on the web; empty: none.
+        PNG beside the frame's HTML, for what shows a saved notebook without HTML;
+        empty: none.
 
     Attributes
     ----------
@@ -83,7 +83,6 @@ class Cell:
         page = render(
             "frame",
             name=self.name,
-            picture=png_url(self._picture) if self._picture else "",
             height=self.facts["height"],
             style=_STYLE,
             sentence=_NO_CONNECTION,
