@@ -15,11 +15,13 @@ from browser import IN_A_PAGE, free_port, running, tiles_in
 from made_instances import CLASSES, made_store
 from stained_slide import write_stained
 from workbench.area import Area
+from workbench.export.dispatch import export_run
 from workbench.geometry import Box
 from workbench.inference.engine import run
 from workbench.instances.counts import count
 from workbench.instances.edits import InstanceEdits
 from workbench.instances.store import open_instances
+from workbench.results.run import open_run
 from workbench.slide.slide import open_slide
 
 pytestmark = IN_A_PAGE
@@ -190,6 +192,18 @@ def test_a_filter_hides_and_paints_again_without_new_tiles(watched, url, store, 
     app.figure.settle()
     app.tab("Results")
     app.says(re.compile(r"^[34]\d\d of 800 instances shown$"))
+    app.is_clean()
+
+
+@pytest.mark.usefixtures("store")
+def test_a_run_is_exported_from_its_card(watched, url, runs, tmp_path):
+    app = Objects.look(watched, url)
+    app.press("Export")
+    with app.page.expect_download() as download:
+        app.frame.get_by_role("menuitem", name="Table (.csv)", exact=True).click()
+        app.tab("Slides")  # what is being written arrives nevertheless
+    written = export_run(open_run(runs / "a-run-0001"), tmp_path / "run.csv")
+    assert download.value.path().read_bytes() == written.read_bytes()
     app.is_clean()
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import panel as pn
 import panel_material_ui as pmui
 import param
 
 from workbench.app.panels.overlays.overlay import MOST_LIKELY, channel_of
-from workbench.app.widgets.controls import STYLE, note, stack
-from workbench.app.widgets.text import Notice
+from workbench.app.widgets.controls import STYLE, doubt, note, stack
 from workbench.models.catalogue import find_card, model_names
 from workbench.models.suitability import misfit
 from workbench.recipe import Recipe
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from workbench.models.card import ModelCard
     from workbench.slide.slide import Slide
     from workbench.stain.detection import Staining
-
-_ALERT: Final[dict[str, Any]] = {"margin": (4, 0), "sx": {"py": 0, "fontSize": 12}}
 
 
 class ModelChoice(pn.viewable.Viewer):
@@ -49,9 +46,7 @@ class ModelChoice(pn.viewable.Viewer):
             **STYLE,
         )
         self._use = note()
-        self._misfit = Notice(
-            severity="warning", variant="outlined", visible=False, **_ALERT
-        )
+        self._misfit = doubt()
         self._greyed = note(visible=False)
         self._class = pmui.Select(label="Class to show", options=[], **STYLE)
         self.offers_all = pmui.Switch(

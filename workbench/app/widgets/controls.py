@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import panel_material_ui as pmui
 
-from workbench.app.widgets.text import Text
+from workbench.app.widgets.text import Notice, Text
 from workbench.recipe import options
 
 if TYPE_CHECKING:
@@ -92,6 +92,18 @@ def note(text: str = "", **more: Any) -> Any:
     sx = {"color": "text.secondary", "overflowWrap": "anywhere", "lineHeight": 1.4}
     sx |= {"display": "block"}  # own line height, not the page's
     return Text(text, sx=sx, **look)
+
+
+def doubt() -> Notice:
+    """Return a small warning within a panel, hidden until it has a text."""
+    return Notice(
+        "",
+        severity="warning",
+        variant="outlined",
+        visible=False,
+        margin=(4, 0),
+        sx={"py": 0, "fontSize": 12},
+    )
 
 
 def stack(*children: Any, **more: Any) -> Any:

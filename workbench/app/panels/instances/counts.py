@@ -9,8 +9,8 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workbench.app.panels.slide_tissue import tissue_of_slide
-from workbench.app.widgets.controls import STYLE, button, note, stack
-from workbench.app.widgets.text import Html, Notice
+from workbench.app.widgets.controls import STYLE, button, doubt, note, stack
+from workbench.app.widgets.text import Html
 from workbench.area import Area
 from workbench.instances.counts import GRADES, count, positivity
 from workbench.instances.stain_measures import measure_stains
@@ -83,13 +83,7 @@ class CountCard(pn.viewable.Viewer):
             **STYLE,
         )
         self._scores = note()
-        self._doubt = Notice(
-            severity="warning",
-            variant="outlined",
-            visible=False,
-            margin=(4, 0),
-            sx={"py": 0, "fontSize": 12},
-        )
+        self._doubt = doubt()
         self._measure.on_click(lambda _: background.guard(self.measure))
         self._grades.param.watch(lambda _: self.refresh(), "value")
 
@@ -108,10 +102,22 @@ class CountCard(pn.viewable.Viewer):
         """Count the instances of another run from now on."""
         self._shown, self._run = shown, run
         self._assumed, self._measured = False, None
+        self._doubt_size()
         if shown is not None:
             shown.param.watch(lambda _: self._refresh_soon(), ["style", "version"])
             self._detect_staining()
         self.refresh()
+
+    def _doubt_size(self) -> None:
+        """Ask whether the pixel size is right, where nuclei have an unusual size."""
+        slide, shown = self._slide, self._shown
+        question = ""
+        if slide is not None and slide.mpp is not None and shown is not None:
+            now = shown.now
+            if _AREA in now.measures:
+                areas = now.columns([_AREA])[_AREA]
+                question = size_doubt(areas, now.classes, slide.mpp)
+        self._doubt.param.update(object=question, visible=bool(question))
 
     def _detect_staining(self) -> None:
         """Detect whether the slide has DAB: only then there is positivity."""
@@ -184,16 +190,11 @@ class CountCard(pn.viewable.Viewer):
         slide, shown = self._slide, self._shown
         if slide is None or shown is None:
             self._table.object = self._scores.object = ""
-            self._doubt.visible = False
             return
         if slide.mpp is None:
             self._table.object = "The pixel size is not known: nothing to a mm²."
             return
         now, keep, mpp = shown.now, shown.shown, slide.mpp
-        doubt = ""
-        if _AREA in now.measures:
-            doubt = size_doubt(now.columns([_AREA])[_AREA], now.classes, mpp)
-        self._doubt.param.update(object=doubt, visible=bool(doubt))
         densities, grades = self._densities, _numbers(self._grades.value)
         if densities is not None and len(densities) < len(now):
             unknown = np.full(len(now) - len(densities), np.nan, np.float32)

@@ -17,10 +17,10 @@ from workbench.app.panels.stain.state import (
     SCANNED,
     layer_of,
 )
-from workbench.app.widgets.controls import choice, note, recipe_widgets, stack
+from workbench.app.widgets.controls import choice, doubt, note, recipe_widgets, stack
 from workbench.app.widgets.html_snippets import legend_of
 from workbench.app.widgets.lazy import Fold
-from workbench.app.widgets.text import Html, Notice
+from workbench.app.widgets.text import Html
 from workbench.recipe import NO_METHOD
 from workbench.stain.references import reference_within
 from workbench.stain.slide_fit import STAINS, SlideStain, fit_slide
@@ -83,14 +83,7 @@ class StainPanel(pn.viewable.Viewer):
         self._look.stylesheets = [*self._look.stylesheets, _IN_THREES]
         self._legend = _html(visible=False)
         self._status = note()
-        self._doubts = Notice(
-            "",
-            severity="warning",
-            variant="outlined",
-            visible=False,
-            margin=(4, 0),
-            sx={"py": 0, "fontSize": 12},
-        )
+        self._doubts = doubt()
         self._numbers, self._place = _html(), _html()
         self._fit = Fold(
             "Why: what was found", stack(self._numbers, self._place), visible=False
