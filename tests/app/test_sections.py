@@ -90,3 +90,13 @@ def test_opening_the_annotations_selects_none_and_moves_nothing(app):
     app.annotations.__panel__().get_root(Document())
     assert editor.chosen == ""
     assert app.viewer.stage.goal == before
+
+
+def test_tabs_open_once_the_browser_shows_the_page(tmp_path):
+    write_stained(tmp_path / "tissue.tif", width=640, height=512)
+    made = Session(Site.of([tmp_path], tmp_path / "runs"))
+    tabs = sections(made)
+    assert len(tabs.disabled) == len(SECTIONS)
+    made.begin()
+    assert tabs.disabled == []
+    made.close()

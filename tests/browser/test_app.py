@@ -86,6 +86,16 @@ def test_the_whole_job_under_panel_serve(watched, panel_url, slide, tmp_path, ga
     app.is_clean()
 
 
+def test_a_tab_that_is_pressed_at_once_opens_and_the_slide_comes(watched, url, slide):
+    watched.page.goto(f"{url}?slide={slide.name}", wait_until="commit")
+    app = AppPage(watched)
+    app.tab("Run")
+    app.figure.settle()
+    app.frame.get_by_role("button", name="Run", exact=True).wait_for()
+    app.shows(slide)
+    app.is_clean()
+
+
 def test_what_cannot_be_opened_is_explained_without_a_traceback(watched, url, slide):
     app = AppPage.open(watched, url, slide=slide.name)
     app.page.get_by_role("option", name="broken.svs").click()

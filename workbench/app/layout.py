@@ -150,6 +150,7 @@ def sections(app: Session) -> Any:
     )
     tabs = LazyTabs(
         *zip(SECTIONS, panels, strict=True),
+        disabled=[] if app.begun else list(range(len(SECTIONS))),
         sx=_NARROW_TABS,
         sizing_mode="stretch_width",
         margin=0,
@@ -161,6 +162,12 @@ def sections(app: Session) -> Any:
     def note_tab(*_: object) -> None:
         app.section = SECTIONS[tabs.active]
 
+    def enable(*_: object) -> None:
+        # Not before: Panel loses the models of a tab that is opened earlier, and with
+        # them all that comes later.
+        tabs.disabled = []
+
+    app.param.watch(enable, "begun")
     app.param.watch(open_tab, "section")
     tabs.param.watch(note_tab, "active")
     open_tab()

@@ -73,6 +73,7 @@ class Session(pn.viewable.Viewer):
     """
 
     viewer = param.Parameter(default=None, doc="The `Viewer` of the open slide.")
+    begun = param.Boolean(default=False, doc="Whether the browser shows the page.")
     section = param.Selector(
         default=SECTIONS[0], objects=list(SECTIONS), doc="Open tab of the sidebar."
     )
@@ -202,6 +203,7 @@ class Session(pn.viewable.Viewer):
         Call it once the browser shows the page: changes made while the browser still
         builds the page may be lost.
         """
+        self.begun = True
         self.compare.offer(self.slides.names)
         first = next(iter(self.slides.names), "")
         self.url_sync.go(address.model_copy(update={"slide": address.slide or first}))

@@ -91,7 +91,9 @@ class ModelChoice(pn.viewable.Viewer):
     def preset(self, model: str) -> None:
         """Choose a model; an unknown one changes nothing."""
         if model in self._model.options:
+            self._model.disabled_options = []  # a model that is asked for is not greyed
             self._model.value = model
+            self._offer()
 
     def _judge(self, slide: Slide, staining: Staining | None = None) -> None:
         if slide is not self._slide:
@@ -102,7 +104,9 @@ class ModelChoice(pn.viewable.Viewer):
         self._offer()
 
     def _offer(self) -> None:
-        greyed = [] if self.offers_all.value else list(self._misfits)
+        misfits = [] if self.offers_all.value else list(self._misfits)
+        # Panel refuses to grey the chosen one, of which a warning tells.
+        greyed = [name for name in misfits if name != self.value]
         self._model.disabled_options = greyed
         listed = "; ".join(f"{name}: {self._misfits[name]}" for name in greyed)
         self._greyed.param.update(object=f"Greyed: {listed}.", visible=bool(greyed))
@@ -128,4 +132,4 @@ class ModelChoice(pn.viewable.Viewer):
         self._class.options = [*likely, *card.classes]
         self._class.value = channel_of(card)
         self._class.visible = len(card.classes) > 1
-        self._warn()
+        self._offer()
