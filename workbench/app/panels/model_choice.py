@@ -108,7 +108,10 @@ class ModelChoice(pn.viewable.Viewer):
         # Panel refuses to grey the chosen one, of which a warning tells.
         greyed = [name for name in misfits if name != self.value]
         self._model.disabled_options = greyed
-        listed = "; ".join(f"{name}: {self._misfits[name]}" for name in greyed)
+        named: dict[str, list[str]] = {}
+        for name in greyed:
+            named.setdefault(self._misfits[name], []).append(name)
+        listed = "; ".join(f"{', '.join(names)}: {why}" for why, names in named.items())
         self._greyed.param.update(object=f"Greyed: {listed}.", visible=bool(greyed))
         self._warn()
 
