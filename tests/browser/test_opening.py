@@ -125,6 +125,13 @@ def test_many_slides_are_listed_with_pictures_of_those_in_view(watched, url):
     page.wait_for_function(f"() => ({pictured})().includes('case-150.tif')")
     assert len(page.evaluate(pictured)) < 40
 
+    # The list is built anew when its tab is opened again.
+    open_tab(page, "Stain")
+    open_tab(page, "Slides")
+    page.wait_for_function(f"() => ({pictured})().includes('case-000.tif')")
+    rows.filter(has_text="case-150.tif").scroll_into_view_if_needed()
+    page.wait_for_function(f"() => ({pictured})().includes('case-150.tif')")
+
     page.get_by_label("Search slides").fill("case 07")
     rows.filter(has_text="case-150.tif").wait_for(state="detached")
     assert rows.count() == 12

@@ -80,6 +80,7 @@ class SlidePanel(pn.viewable.Viewer):
         self._images_given: dict[str, int] = {}
         self._described: Slide | None = None
         self._drawn: set[str] = set()
+        self._sent: set[str] = set()
         self._shows = False
         self._list = SlideList(sizing_mode="stretch_width", margin=(4, 0))
         self._search = pmui.TextInput(
@@ -223,7 +224,9 @@ class SlidePanel(pn.viewable.Viewer):
 
     def _draw_wanted(self) -> None:
         for name in self._list.wanted if self._shows else ():
-            if name not in self._drawn:
+            # The browser forgets those out of view when the list is shown again.
+            lost = name in self._sent and name not in self._list.pictures
+            if lost or name not in self._drawn:
                 self._drawn.add(name)
                 self._background.quietly(functools.partial(self._draw, name))
 
@@ -234,6 +237,7 @@ class SlidePanel(pn.viewable.Viewer):
         url = picture_of(self._library.open(name).thumbnail(_THUMBNAIL_PX).pixels)
 
         def show() -> None:
+            self._sent.add(name)
             in_view = self._list.wanted
             # Keep the others in view: of combined changes the browser sees the last.
             kept = {n: u for n, u in self._list.pictures.items() if n in in_view}

@@ -26,7 +26,7 @@ class SlideList {
   constructor(model) {
     this.model = model;
     /** @type {Map<string, string>} */
-    this.pictures = new Map(); // name to URL
+    this.pictures = new Map(Object.entries(model.pictures)); // name to URL; the list may be shown again
     /** @type {Set<string>} */
     this.visible = new Set(); // names
     /** @type {ReturnType<typeof setTimeout> | undefined} */
