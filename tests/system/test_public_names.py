@@ -11,9 +11,11 @@ import sys
 import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import workbench
+from workbench.instances import metrics
 from workbench.system import public_names
 from workbench.system.public_names import (
     MEMBERS,
@@ -114,6 +116,15 @@ def test_a_name_of_a_former_module_works_and_warns(former):
         importlib.import_module(f"{module}.none")
     with pytest.raises(AttributeError, match="none"):
         importlib.import_module(module).none  # noqa: B018 - it must raise
+
+
+@pytest.mark.usefixtures("no_trace")
+def test_a_former_module_in_place_of_a_public_function_is_called_as_the_function():
+    importlib.import_module("workbench.instances.agreement")
+    ids = np.zeros((4, 4), np.int32)
+    with pytest.warns(DeprecationWarning, match=r"is now .*metrics\.agreement"):
+        value = workbench.instances.agreement(ids, ids)
+    assert value == metrics.agreement(ids, ids)
 
 
 @pytest.mark.parametrize("former", sorted(MEMBERS))

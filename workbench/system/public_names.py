@@ -8,13 +8,13 @@ import warnings
 from functools import partial, wraps
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 import lazy_loader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from types import ModuleType
 
 RENAMED: Final = {
     "workbench.export.export_scores": "export_run",
@@ -132,8 +132,30 @@ def _former_names(table: Mapping[str, str], place: str) -> list[tuple[str, str]]
     return [(former, now) for owner, _, former, now in split if owner == place]
 
 
+class _FormerModule(ModuleType):
+    """A module that is gone, as far as `MOVED` lists its names.
+
+    Importing a module sets it as an attribute of its package, where it may hide the
+    public function of the same name: so a call of it calls that function.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        now = MOVED.get(f"{self.__name__}.{name}")
+        if now is None:
+            message = f"module {self.__name__!r} has no attribute {name!r}"
+            raise AttributeError(message)
+        warnings.warn(
+            f"{self.__name__}.{name} is now {now}", DeprecationWarning, stacklevel=2
+        )
+        place, _, present = now.rpartition(".")
+        return getattr(importlib.import_module(place), present)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self, self.__name__.rpartition(".")[2])(*args, **kwargs)
+
+
 class _FormerModules(MetaPathFinder, Loader):
-    """Import modules that are gone, as far as `MOVED` lists their names."""
+    """Import the modules of `MOVED`."""
 
     modules: Final = frozenset(name.rpartition(".")[0] for name in MOVED)
 
@@ -145,21 +167,11 @@ class _FormerModules(MetaPathFinder, Loader):
     ) -> ModuleSpec | None:
         return ModuleSpec(fullname, self) if fullname in self.modules else None
 
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _FormerModule(spec.name)
+
     def exec_module(self, module: ModuleType) -> None:
-        former = module.__name__
-
-        def find_moved(name: str) -> Any:
-            now = MOVED.get(f"{former}.{name}")
-            if now is None:
-                message = f"module {former!r} has no attribute {name!r}"
-                raise AttributeError(message)
-            warnings.warn(
-                f"{former}.{name} is now {now}", DeprecationWarning, stacklevel=2
-            )
-            place, _, present = now.rpartition(".")
-            return getattr(importlib.import_module(place), present)
-
-        module.__dict__["__getattr__"] = find_moved
+        """Do nothing: names are looked up when they are used."""
 
 
 def find_former_modules() -> None:
