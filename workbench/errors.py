@@ -38,7 +38,7 @@ numbers.
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,10 +94,8 @@ class SlideNotFoundError(SlideError):
     """The file or URL does not exist."""
 
     def __init__(self, path: object) -> None:
-        super().__init__(
-            f"There is no slide at '{path}'.",
-            "Check the spelling, and that the folder is mounted and readable.",
-        )
+        remedy = "Check the spelling, and that the folder is mounted and readable."
+        super().__init__(f"There is no slide at '{path}'.", remedy)
 
 
 class UnsupportedSlideError(SlideError):
@@ -259,11 +257,8 @@ class UnsavedError(AnnotationError):
     """Changes of annotations could not be written; the write can be tried again."""
 
     def __init__(self, path: object, reason: str) -> None:
-        WorkbenchError.__init__(
-            self,
-            f"'{path}' could not be written or read: {reason}.",
-            "Free disk space, or repair the disk.",
-        )
+        message = f"'{path}' could not be written or read: {reason}."
+        WorkbenchError.__init__(self, message, "Free disk space, or repair the disk.")
 
 
 class SharedIdError(AnnotationError):
@@ -282,11 +277,20 @@ class SharedIdError(AnnotationError):
 class FeaturesError(WorkbenchError):
     """A file of vectors or scores of tiles cannot be used."""
 
+    needed: str = ""
+    """Argument of `open_features` that says what the file leaves open; empty: none."""
+
+    choices: tuple[str, ...] = ()
+    """Values of that argument; empty: any."""
+
     def __init__(self, path: object, reason: str, remedy: str = "") -> None:
-        super().__init__(
-            f"'{path}' cannot be used as features: {reason}.",
-            remedy or "Write it again with the program that made it.",
-        )
+        remedy = remedy or "Write it again with the program that made it."
+        super().__init__(f"'{path}' cannot be used as features: {reason}.", remedy)
+
+    def asking(self, needed: str, *choices: str) -> Self:
+        """Return the error with the argument that is needed."""
+        self.needed, self.choices = needed, choices
+        return self
 
 
 class UnplacedTilesError(FeaturesError):
@@ -324,10 +328,8 @@ class RecipeMismatchError(RunError):
     """The folder holds a run of a different recipe, slide or model."""
 
     def __init__(self, path: object, difference: str) -> None:
-        super().__init__(
-            f"'{path}' holds a different run: {difference}.",
-            "Choose another output folder, or use the options of that run.",
-        )
+        remedy = "Choose another output folder, or use the options of that run."
+        super().__init__(f"'{path}' holds a different run: {difference}.", remedy)
 
 
 class RunFolderError(RunError):
@@ -345,20 +347,16 @@ class MissingPackageError(WorkbenchError):
     """An optional package is not installed."""
 
     def __init__(self, package: str) -> None:
-        super().__init__(
-            f"This needs the package '{package}', which is not installed.",
-            f"Run: pip install 'slide-workbench[{package}]'.",
-        )
+        message = f"This needs the package '{package}', which is not installed."
+        super().__init__(message, f"Run: pip install 'slide-workbench[{package}]'.")
 
 
 class AccessError(WorkbenchError):
     """The path is outside the folders that the operator serves."""
 
     def __init__(self, name: object) -> None:
-        super().__init__(
-            f"'{name}' is not in the served folders.",
-            "Ask the operator to add its folder with --slides.",
-        )
+        remedy = "Ask the operator to add its folder with --slides."
+        super().__init__(f"'{name}' is not in the served folders.", remedy)
 
 
 EXIT_CODES: Final[dict[type[WorkbenchError], int]] = {

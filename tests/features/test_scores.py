@@ -8,6 +8,8 @@ from scipy.stats import rankdata
 
 import workbench as wb
 from feature_files import tiles, write_trident
+from workbench.results.embeddings import Embeddings
+from workbench.tiling.grid import Grid
 
 
 def scores(values):
@@ -61,3 +63,53 @@ def test_representations_are_one_line_and_a_table(tmp_path):
     )
     assert "uni_v2" in features._repr_html_()
     assert repr(scores([1, 2])) == "<TileScores of 2 tiles: a>"
+
+
+def opened(folder, vectors):
+    corners = np.zeros((len(vectors), 2), int)
+    path = write_trident(folder / "a.h5", corners, vectors.astype(np.float32))
+    return wb.open_features(path)
+
+
+def test_clusters_are_those_of_a_run_with_the_same_vectors(tmp_path):
+    vectors = np.random.default_rng(2).normal(size=(400, 6)).astype(np.float32)
+    grid = Grid((1280, 1280), 1.0, 64)
+    theirs = Embeddings(np.arange(400), vectors, grid).clusters(4)
+    found = opened(tmp_path, vectors).clusters(4)
+    assert found.names == theirs.classes
+    expected = theirs.values.reshape(4, 400).T
+    np.testing.assert_allclose(found.values, expected, atol=1e-6)
+
+
+def test_clusters_of_many_vectors_leave_out_those_that_are_not_finite(tmp_path):
+    rng = np.random.default_rng(3)
+    kinds = rng.random(20_500) < 0.3
+    vectors = np.where(kinds, 1, -1)[:, None] + rng.normal(size=(20_500, 9)) / 9
+    vectors[7, 3] = np.inf
+    found = opened(tmp_path, vectors).clusters(2)
+    assert np.isnan(found.values[7]).all()
+    known = np.arange(20_500) != 7
+    groups = found.values[known].argmax(axis=1)
+    np.testing.assert_array_equal(groups == 1, kinds[known])  # the smaller is second
+    with pytest.raises(wb.errors.OutOfBoundsError, match="Choose 2 to 20"):
+        opened(tmp_path, vectors).clusters(21)
+
+
+@pytest.mark.parametrize("dimensions", [2, 5, 80])
+def test_a_projection_is_onto_the_axes_of_the_largest_variance(tmp_path, dimensions):
+    rng = np.random.default_rng(1)
+    vectors = rng.normal(size=(400, dimensions)) * np.geomspace(9, 0.1, dimensions) + 4
+    found = opened(tmp_path, vectors).projection()
+    centred = vectors - vectors.mean(axis=0)
+    variances = np.linalg.svd(centred, compute_uv=False)[:2] ** 2
+    np.testing.assert_allclose((found**2).sum(axis=0), variances, rtol=1e-4)
+    np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-4)
+    vectors[7] = np.inf
+    found = opened(tmp_path, vectors).projection()
+    assert np.flatnonzero(np.isnan(found).any(axis=1)).tolist() == [7]
+
+
+def test_a_file_without_vectors_has_an_empty_projection(tmp_path):
+    corners, _ = tiles()
+    found = wb.open_features(write_trident(tmp_path / "a.h5", corners)).projection()
+    assert found.shape == (0, 2)

@@ -22,7 +22,13 @@ from feature_files import (
     write_table,
     write_trident,
 )
-from workbench.layers import HeatmapStyle, TileScoresLayer, overlay_pyramid
+from workbench.layers import (
+    HeatmapStyle,
+    TileClassLayer,
+    TileOutlineLayer,
+    TileScoresLayer,
+    overlay_pyramid,
+)
 
 CORNERS = np.array([(100, 40), (1111, 707), (2000, 1900), (400, 1300)])
 """Tiles that do not overlap and are on no grid."""
@@ -213,3 +219,43 @@ def test_values_that_are_all_equal_or_missing_are_drawn_or_not():
     assert TileScoresLayer(empty, pyramid).tile(0, 0, 0) is None
     with pytest.raises(wb.errors.OutOfBoundsError, match="They have: a"):
         TileScoresLayer(empty, pyramid, channel="b")
+
+
+def test_each_tile_has_the_colour_of_its_highest_class():
+    boxes = np.array([(0, 0, 300, 300), (200, 0, 500, 300), (600, 0, 700, 100)], float)
+    values = np.array([(0.9, 0.1, 0.0), (0.2, 0.3, 0.8), (np.nan,) * 3])
+    scores = wb.TileScores(boxes, ("a", "b", "c"), values)
+    layer = TileClassLayer(scores, overlay_pyramid((1024, 1024)), name="Groups")
+    drawn = shades(layer, layer.pyramid.max_zoom, 0, 0)
+    named = {name: drawn[100, x] for name, x in (("a", 100), ("a+c", 250), ("c", 450))}
+    hexes = {name: "#{:02x}{:02x}{:02x}".format(*rgb) for name, rgb in named.items()}
+    entries = dict(layer.entries)
+    # Under both, the means are 0.55, 0.2 and 0.4.
+    assert hexes == {"a": entries["a"], "a+c": entries["a"], "c": entries["c"]}
+    assert [layer.value_at(x, 100) for x in (100, 250, 450)] == ["a", "a", "c"]
+    assert layer.value_at(650, 50) is None  # a tile without values
+    assert drawn[50, 400, 3] == 255
+    assert drawn[400, 100, 3] == 0
+    many = wb.TileScores(boxes, tuple(map(str, range(256))), np.zeros((3, 256)))
+    with pytest.raises(wb.errors.OutOfBoundsError, match="255 classes, not 256"):
+        TileClassLayer(many, overlay_pyramid((1024, 1024)))
+
+
+def test_an_outline_is_around_tiles_that_touch_and_in_the_same_place_at_tile_seams():
+    boxes = np.array([(500, 40, 520, 60), (520, 40, 540, 60), (700, 700, 701, 701)])
+    layer = TileOutlineLayer(boxes.astype(float), overlay_pyramid((1024, 1024)))
+    z, side = layer.pyramid.max_zoom, layer.pyramid.tile_px
+    drawn = np.hstack([shades(layer, z, x, 0) for x in (0, 1)])
+    yellow = (drawn[..., 0] > 200) & (drawn[..., 3] == 255)
+    expected = np.zeros((side, 2 * side), bool)
+    expected[40:60, 500:540] = True
+    expected[42:58, 502:538] = False
+    np.testing.assert_array_equal(yellow, expected)
+    halo = (drawn[..., 3] > 0) & ~yellow
+    expected = np.zeros((side, 2 * side), bool)
+    expected[39:61, 499:541] = True
+    expected[40:60, 500:540] = False
+    np.testing.assert_array_equal(halo, expected)
+    dots = shades(layer, 0, 0, 0)
+    assert (dots[350, 350, :3] > (200, 200, -1)).all()  # one pixel, yet seen
+    assert layer.tile(z, 0, 1) is None

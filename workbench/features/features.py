@@ -10,8 +10,10 @@ import numpy as np
 from workbench.errors import OutOfBoundsError
 from workbench.features.rows import NO_ROWS, groups_of
 from workbench.features.scores import TileScores
+from workbench.features.vector_space import cluster_cosines, principal_axes
 from workbench.geometry import SLIDE_FRAME
 from workbench.markup import facts
+from workbench.results.spherical_kmeans import cluster_names, unit_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 
     from workbench.features.rows import Rows
     from workbench.geometry import FileFrame
-
-_TINY = 1e-12
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -126,10 +126,51 @@ class Features:
         if not 0 <= row < self.vectors.shape[0]:
             message = f"Tile {row} of '{self.path}' has no vector."
             raise OutOfBoundsError(message, f"It has {self.vectors.shape[0]} vectors.")
-        (target,) = _unit(self.vectors[row : row + 1])
-        found = [_unit(group) @ target for _, group in groups_of(self.vectors)]
+        (target,) = unit_vectors(self.vectors[row : row + 1])
+        found = [unit_vectors(group) @ target for _, group in groups_of(self.vectors)]
         cosines = np.concatenate(found).astype(np.float64)
         return TileScores(self.boxes, ("similarity",), cosines[:, None])
+
+    def clusters(self, number: int, *, seed: int = 0) -> TileScores:
+        """Cluster similar tiles as `Embeddings.clusters` does.
+
+        Parameters
+        ----------
+        number : int
+            Number of groups; 2 to 20, and no more than there are vectors.
+        seed : int
+            Seed for the choice of the first centres.
+
+        Returns
+        -------
+        TileScores
+            A value for each group, the largest group first: the similarity of a tile
+            to its centre (cosine, -1 to 1). A tile belongs to the group with the
+            highest value; NaN for a vector that is not finite.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If that number of groups is not possible.
+        """
+        cosines = cluster_cosines(self.vectors, number, seed).astype(np.float64)
+        return TileScores(self.boxes, cluster_names(number), cosines)
+
+    def projection(self, *, seed: int = 0) -> NDArray[np.float64]:
+        """Return the vectors along their first two principal components, (N, 2).
+
+        Parameters
+        ----------
+        seed : int
+            Seed of the sample of 20,000 vectors from which the components are
+            computed if there are more.
+
+        Returns
+        -------
+        float64 (N, 2)
+            NaN for a vector that is not finite.
+        """
+        return principal_axes(self.vectors, seed)
 
     def __repr__(self) -> str:
         """Return a one-line description."""
@@ -154,12 +195,3 @@ class Features:
         if self.mpp is not None:
             rows["Resolution"] = f"{self.mpp:g} µm/px"
         return rows
-
-
-def _unit(vectors: NDArray[Any]) -> NDArray[np.float32]:
-    """Return vectors as float32 of length 1; zero vectors stay 0."""
-    wide = vectors.astype(np.float32)
-    with np.errstate(invalid="ignore"):  # vectors that are not finite stay so
-        lengths = np.linalg.norm(wide, axis=1, keepdims=True)
-        directions: NDArray[np.float32] = wide / np.maximum(lengths, _TINY)
-    return directions

@@ -110,9 +110,9 @@ def _boxes(
 
 def _unit(stored: StoredFeatures, given: Unit | None) -> Unit:
     if stored.unit is None and given is None:
-        raise UnplacedTilesError(
-            stored.path, "the unit of its coordinates is not stored", _UNIT_REMEDY
-        )
+        missing = "the unit of its coordinates is not stored"
+        error = UnplacedTilesError(stored.path, missing, _UNIT_REMEDY)
+        raise error.asking("unit", "px", "um")
     if stored.unit and given and stored.unit != given:
         reason = f"its coordinates are in {stored.unit}, but {given} was given"
         raise FeaturesError(stored.path, reason, "Leave out the unit.")
@@ -125,7 +125,7 @@ def _step(stored: StoredFeatures, slide: Slide | None, unit: Unit | None) -> flo
         return 1.0
     if slide is None:
         missing = "its coordinates are in micrometres, so the slide's mpp is needed"
-        raise UnplacedTilesError(stored.path, missing, _SLIDE_REMEDY)
+        raise UnplacedTilesError(stored.path, missing, _SLIDE_REMEDY).asking("slide")
     return slide.require_mpp()
 
 
@@ -139,7 +139,8 @@ def _size(
     if stored.size is None:
         if side is None:
             missing = "the size of a tile is not stored"
-            raise UnplacedTilesError(stored.path, missing, _SIZE_REMEDY)
+            error = UnplacedTilesError(stored.path, missing, _SIZE_REMEDY)
+            raise error.asking("tile_size_level0")
         return np.array([side], np.float64)
     size = np.atleast_1d(stored.size) / step
     if side is not None and not np.allclose(size, side, rtol=1e-3):

@@ -94,10 +94,10 @@ class Request:
             return names[0]
         if self.encoder in names:
             return str(self.encoder)
-        wanted = self.encoder
-        reason = (
-            "it has several encoders" if wanted is None else f"it has no '{wanted}'"
-        )
         listed = ", ".join(names) or "none"
         remedy = f"Give one of its encoders with encoder= or --encoder: {listed}."
-        raise FeaturesError(path, reason, remedy)
+        if self.encoder is None and names:
+            error = FeaturesError(path, "it has several encoders", remedy)
+            raise error.asking("encoder", *names)
+        missing = "encoder" if self.encoder is None else f"'{self.encoder}'"
+        raise FeaturesError(path, f"it has no {missing}", remedy)

@@ -9,7 +9,8 @@ from .recoloured import DifferenceLayer, NormalizedLayer, difference_picture
 from .shapes import ShapeLayer
 from .slide import SlideLayer, slide_pyramid
 from .stain import StainLayer
-from .tile_scores import TileScoresLayer
+from .tile_outlines import TileOutlineLayer
+from .tile_scores import TileClassLayer, TileScoresLayer
 from .tissue import TissueLayer
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "ShapeLayer",
     "SlideLayer",
     "StainLayer",
+    "TileClassLayer",
+    "TileOutlineLayer",
     "TileScoresLayer",
     "TissueLayer",
     "difference_picture",

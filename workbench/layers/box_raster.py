@@ -1,4 +1,4 @@
-"""Compiled drawing of boxes with values, which may overlap, on the pixels of a tile."""
+"""Boxes with values, which may overlap, drawn on the pixels of a tile."""
 
 from __future__ import annotations
 
@@ -10,6 +10,51 @@ import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+class BoxRaster:
+    """Boxes in the order of their upper edges, so that a tile looks at one stretch.
+
+    Parameters
+    ----------
+    boxes : float64 (N, 4)
+        x0, y0, x1, y1 in level-0 pixels.
+    """
+
+    def __init__(self, boxes: NDArray[np.float64]) -> None:
+        self.order = np.argsort(boxes[:, 1], kind="stable")
+        """Row of each box as given; values are passed in this order."""
+        self.boxes = boxes[self.order]
+        self._tallest = float((boxes[:, 3] - boxes[:, 1]).max(initial=0))
+
+    def rows_at(self, x: float, y: float) -> NDArray[np.intp]:
+        """Return the boxes that contain a level-0 point, as places in the order."""
+        near = self._between(y, np.nextafter(y, np.inf))
+        x0, y0, x1, y1 = self.boxes[near].T
+        inside = (x0 <= x) & (x < x1) & (y0 <= y) & (y < y1)
+        rows: NDArray[np.intp] = np.flatnonzero(inside) + near.start
+        return rows
+
+    def draw(
+        self,
+        frame: tuple[float, float, float, int],
+        values: NDArray[np.float64],
+        *,
+        highest: bool,
+    ) -> NDArray[np.float32]:
+        """Return the value of each pixel of a frame; see `draw_boxes`."""
+        _, top, scale, side = frame
+        near = self._between(top, top + side * scale)
+        drawn: NDArray[np.float32] = draw_boxes(
+            frame, self.boxes[near], values[near], highest
+        )
+        return drawn
+
+    def _between(self, y0: float, y1: float) -> slice:
+        """Return the stretch of boxes that may reach into rows of the slide."""
+        edges = self.boxes[:, 1]
+        first = np.searchsorted(edges, y0 - self._tallest, side="left")
+        return slice(int(first), int(np.searchsorted(edges, y1, side="left")))
 
 
 @numba.njit(nogil=True, cache=True)

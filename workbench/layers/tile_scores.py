@@ -1,22 +1,27 @@
-"""Layer of scores whose tiles are boxes anywhere on the slide, such as attention."""
+"""Layers of scores whose tiles are boxes anywhere on the slide, such as attention."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from workbench.layers.box_raster import draw_boxes
-from workbench.layers.colormaps import ramp_legend
+from workbench.errors import OutOfBoundsError
+from workbench.layers.box_raster import BoxRaster
+from workbench.layers.colormaps import class_colour, hex_colour, ramp_legend
 from workbench.layers.encode import encode_palette
 from workbench.layers.heatmap import HeatmapStyle
+from workbench.layers.layer import Legend
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.features.scores import TileScores
-    from workbench.layers.layer import Legend, Pyramid
+    from workbench.layers.layer import Pyramid
     from workbench.slide.readers.base import EncodedTile
+
+_MAX_CLASSES: Final = 255
+"""Palette entries that remain for classes, beside transparent."""
 
 
 class TileScoresLayer:
@@ -66,11 +71,8 @@ class TileScoresLayer:
             (self.style.low, self.style.high),
             nearest=self.style.nearest,
         )
-        # In the order of their upper edges, so that a tile looks at one stretch.
-        order = np.argsort(scores.boxes[:, 1], kind="stable")
-        self._boxes, self._values = scores.boxes[order], values[order]
-        heights = self._boxes[:, 3] - self._boxes[:, 1]
-        self._tallest = float(heights.max(initial=0))
+        self._raster = BoxRaster(scores.boxes)
+        self._values = values[self._raster.order]
         self._palette = self.style.palette()
 
     @property
@@ -80,11 +82,8 @@ class TileScoresLayer:
 
     def value_at(self, x: float, y: float) -> float | None:
         """Return the value at a level-0 point, summarized as drawn; None: no tile."""
-        near = self._between(y, np.nextafter(y, np.inf))
-        boxes, values = self._boxes[near], self._values[near]
-        inside = (boxes[:, 0] <= x) & (x < boxes[:, 2])
-        inside &= (boxes[:, 1] <= y) & (y < boxes[:, 3])
-        found = values[inside & ~np.isnan(values)]
+        values = self._values[self._raster.rows_at(x, y)]
+        found = values[~np.isnan(values)]
         if not len(found):
             return None
         return float(found.max() if self.style.summary == "highest" else found.mean())
@@ -107,21 +106,97 @@ class TileScoresLayer:
 
         NaN where there is no tile of the scores.
         """
-        box, scale = self.pyramid.box(z, x, y), self.pyramid.downsample(z)
-        near = self._between(box.y0, box.y1)
-        drawn: NDArray[np.float32] = draw_boxes(
-            (float(box.x0), float(box.y0), float(scale), self.pyramid.tile_px),
-            self._boxes[near],
-            self._values[near],
-            self.style.summary == "highest",
-        )
-        return drawn
+        frame = frame_of(self.pyramid, z, x, y)
+        highest = self.style.summary == "highest"
+        return self._raster.draw(frame, self._values, highest=highest)
 
-    def _between(self, y0: float, y1: float) -> slice:
-        """Return the stretch of boxes that may reach into rows of the slide."""
-        edges = self._boxes[:, 1]
-        first = np.searchsorted(edges, y0 - self._tallest, side="left")
-        return slice(int(first), int(np.searchsorted(edges, y1, side="left")))
+
+class TileClassLayer:
+    """The class with the highest value of each tile, in the colour of that class.
+
+    Where several tiles lie under a pixel, it shows the class with the highest mean.
+
+    Parameters
+    ----------
+    scores : TileScores
+        One value for each class, such as `Features.clusters` gives.
+    pyramid : Pyramid
+        Pyramid of the slide.
+    name : str
+        Display name of the layer.
+
+    Attributes
+    ----------
+    entries : tuple of (str, str)
+        Name and colour of every class.
+
+    Raises
+    ------
+    OutOfBoundsError
+        If there are more than 255 classes.
+    """
+
+    version = "0"
+
+    def __init__(
+        self, scores: TileScores, pyramid: Pyramid, *, name: str = "Most likely class"
+    ) -> None:
+        number = len(scores.names)
+        if number > _MAX_CLASSES:
+            message = f"A class map shows at most {_MAX_CLASSES} classes, not {number}."
+            raise OutOfBoundsError(message, "Show one class as a heatmap instead.")
+        self.name = name
+        self.pyramid = pyramid
+        self.classes = scores.names
+        colours = [class_colour(i) for i in range(number)]
+        self.entries = tuple(zip(self.classes, map(hex_colour, colours), strict=True))
+        self.legend: Legend | None = Legend(name, entries=self.entries)
+        self._raster = BoxRaster(scores.boxes)
+        self._values = np.ascontiguousarray(scores.values[self._raster.order].T)
+        self._palette = np.zeros((256, 4), np.uint8)
+        self._palette[1 : number + 1] = [(*colour, 255) for colour in colours]
+
+    @property
+    def readable_to_zoom(self) -> int:
+        """Last zoom at which classes are drawn: the sharpest."""
+        return self.pyramid.max_zoom
+
+    def value_at(self, x: float, y: float) -> str | None:
+        """Return the class at a level-0 point, as drawn; None: no tile."""
+        values = self._values[:, self._raster.rows_at(x, y)]
+        known = values[:, np.isfinite(values).all(axis=0)]
+        return self.classes[known.mean(axis=1).argmax()] if known.size else None
+
+    def tile(self, z: int, x: int, y: int) -> EncodedTile | None:
+        """Return a tile as PNG; None if it is empty.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If the pyramid has no such tile.
+        """
+        frame = frame_of(self.pyramid, z, x, y)
+        side = self.pyramid.tile_px
+        best, indices = np.full((side, side), -np.inf), np.zeros((side, side), np.uint8)
+        for number, values in enumerate(self._values, 1):
+            drawn = self._raster.draw(frame, values, highest=False)
+            higher = drawn > best  # not where there is no tile
+            best[higher], indices[higher] = drawn[higher], number
+        return encode_palette(indices, self._palette) if indices.any() else None
+
+
+def frame_of(
+    pyramid: Pyramid, z: int, x: int, y: int
+) -> tuple[float, float, float, int]:
+    """Return the frame of a tile as `draw_boxes` takes it.
+
+    Raises
+    ------
+    OutOfBoundsError
+        If the pyramid has no such tile.
+    """
+    box, scale = pyramid.box(z, x, y), pyramid.downsample(z)
+    return float(box.x0), float(box.y0), float(scale), pyramid.tile_px
 
 
 def _range_of(values: NDArray[np.float64]) -> tuple[float, float]:

@@ -9,18 +9,18 @@ import numpy as np
 
 from workbench.errors import OutOfBoundsError
 from workbench.results.heatmap import Heatmap
+from workbench.results.spherical_kmeans import (
+    cluster_centres,
+    cluster_names,
+    require_clusters,
+    unit_vectors,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.tiling.grid import Grid
 
-MAX_CLUSTERS: Final = 20
-_MAX_SAMPLE: Final = 20_000
-"""Number of vectors that the centres are computed from; all are then assigned."""
-
-_MAX_STEPS: Final = 100
-_TINY: Final = 1e-12
 _LOWEST_SHOWN: Final = 0.02
 """Share of the tiles below the displayed range of similarities."""
 
@@ -89,7 +89,7 @@ class Embeddings:
         if row == len(self) or self.tiles[row] != tile:
             message = f"Tile {tile} has no vector."
             raise OutOfBoundsError(message, "Choose a tile that was computed.")
-        directions = _unit(self.vectors)
+        directions = unit_vectors(self.vectors)
         cosines = directions @ directions[row]
         low = float(np.quantile(cosines, _LOWEST_SHOWN))
         return self._heatmap(
@@ -123,16 +123,13 @@ class Embeddings:
         OutOfBoundsError
             If that number of groups is not possible.
         """
-        if not 1 < number <= min(MAX_CLUSTERS, len(self)):
-            message = f"{len(self)} tiles do not make {number} groups."
-            raise OutOfBoundsError(message, f"Choose 2 to {MAX_CLUSTERS}.")
-        directions = _unit(self.vectors - self.vectors.mean(axis=0))
-        centres = _centres(directions, number, np.random.default_rng(seed))
+        require_clusters(number, len(self))
+        directions = unit_vectors(self.vectors - self.vectors.mean(axis=0))
+        centres = cluster_centres(directions, number, np.random.default_rng(seed))
         cosines = directions @ centres.T
         sizes = np.bincount(cosines.argmax(axis=1), minlength=number)
         cosines = cosines[:, np.argsort(-sizes, kind="stable")]
-        names = tuple(f"group {i + 1}" for i in range(number))
-        return self._heatmap(cosines, names, (-1.0, 1.0))
+        return self._heatmap(cosines, cluster_names(number), (-1.0, 1.0))
 
     def _heatmap(
         self,
@@ -150,50 +147,3 @@ class Embeddings:
             value_range=value_range,
             version=self.version,
         )
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return vectors of length 1; zero vectors stay 0."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    directions: NDArray[np.float32] = vectors / np.maximum(lengths, _TINY)
-    return directions
-
-
-def _centres(
-    directions: NDArray[np.float32], number: int, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Return the centres of groups, unit vectors (number, dimensions)."""
-    if len(directions) > _MAX_SAMPLE:
-        directions = directions[rng.choice(len(directions), _MAX_SAMPLE, replace=False)]
-    centres = _first_centres(directions, number, rng)
-    groups = np.full(len(directions), -1)
-    for _ in range(_MAX_STEPS):
-        cosines = directions @ centres.T
-        if np.array_equal(groups, now := cosines.argmax(axis=1)):
-            break
-        groups = now
-        for group in range(number):
-            members = directions[groups == group]
-            # A group without members restarts at the vector farthest from all centres.
-            centres[group] = (
-                members.mean(axis=0)
-                if len(members)
-                else directions[cosines.max(axis=1).argmin()]
-            )
-        centres = _unit(centres)
-    return centres
-
-
-def _first_centres(
-    directions: NDArray[np.float32], number: int, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Choose distant vectors, at random with a probability proportional to distance."""
-    chosen = [int(rng.integers(len(directions)))]
-    distance = np.full(len(directions), np.inf)
-    while len(chosen) < number:
-        latest = directions @ directions[chosen[-1]]
-        distance = np.minimum(distance, np.maximum(0, 1 - latest.astype(np.float64)))
-        total = distance.sum()
-        shares = distance / total if total > _TINY else None
-        chosen.append(int(rng.choice(len(directions), p=shares)))
-    return directions[chosen].copy()

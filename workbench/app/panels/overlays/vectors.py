@@ -13,7 +13,7 @@ from workbench.app.panels.overlays.overlay import Overlay
 from workbench.app.widgets.controls import STYLE, note
 from workbench.layers.class_map import ClassMapLayer
 from workbench.layers.heatmap import HeatmapLayer
-from workbench.results.embeddings import MAX_CLUSTERS
+from workbench.results.spherical_kmeans import MAX_CLUSTERS
 
 if TYPE_CHECKING:
     from workbench.app.widgets.background import Background
