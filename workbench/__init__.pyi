@@ -15,6 +15,7 @@ from . import (
     synthetic,
     tiling,
     tissue,
+    training,
 )
 from .annotations.annotation import Annotation
 from .annotations.collection import Annotations, open_annotations
@@ -99,4 +100,5 @@ __all__ = [
     "synthetic",
     "tiling",
     "tissue",
+    "training",
 ]

@@ -23,6 +23,7 @@ WorkbenchError
 │   ├── UnplacedTilesError  the file does not say where its tiles lie
 │   └── OtherSlideError     the tiles do not fit the slide
 ├── RecipeError             invalid or conflicting options
+├── TrainingError           labels or a training that cannot be used
 ├── RunError                a run folder cannot be used
 │   ├── NoTissueError       no tissue in the region of a run
 │   ├── RecipeMismatchError the folder holds a different run
@@ -30,9 +31,8 @@ WorkbenchError
 ├── MissingPackageError     an optional package is not installed
 └── AccessError             a path outside the served folders
 
-Each class takes the facts and builds the message: what is wrong, with which file
-and value, and what to do next. Only `EXIT_CODES` and `HTTP_CODES` map classes to
-numbers.
+Each class builds its message: what is wrong, with which file and value, and what to do
+next. Only `EXIT_CODES` and `HTTP_CODES` map classes to numbers.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ class UnsupportedSlideError(SlideError):
         super().__init__(
             f"'{path}' is not a slide that can be opened: {reason}.",
             remedy
-            or "Convert it to a pyramidal TIFF or OME-TIFF (for example with"
-            " bfconvert or vips) and open that.",
+            or "Convert it to a pyramidal TIFF or OME-TIFF (with bfconvert or"
+            " vips) and open that.",
         )
 
 
@@ -148,8 +148,7 @@ class ColourProfileError(SlideError):
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(
             f"The colour profile of '{path}' cannot be applied: {reason}.",
-            "Open it without the profile (without icc=True): its pixels can be read"
-            " as they are stored.",
+            "Open it without icc=True: its pixels can be read as they are stored.",
         )
 
 
@@ -182,8 +181,8 @@ class MissingMppError(WorkbenchError):
     def __init__(self, path: object, problem: str) -> None:
         super().__init__(
             f"The pixel size of '{path}' is not known: {problem}.",
-            "Set it: open_slide(path, mpp=0.25), --mpp 0.25, or the field"
-            " 'µm per pixel' in the app (0.25 is typical of 40x, 0.5 of 20x).",
+            "Set it: open_slide(path, mpp=0.25), --mpp 0.25, or the field 'µm per"
+            " pixel' in the app (0.25 is typical of 40x, 0.5 of 20x).",
         )
 
 
@@ -205,9 +204,8 @@ class ModelNotFoundError(ModelError):
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(
             f"There is no model '{name}'.",
-            f"Known by name: {', '.join(known)}. Or give the path of a"
-            " TorchScript, ONNX or safetensors file with a model card, or of a"
-            " WSInfer-zoo folder.",
+            f"Known by name: {', '.join(known)}. Or give the path of a TorchScript,"
+            " ONNX or safetensors file with a model card, or of a WSInfer-zoo folder.",
         )
 
 
@@ -309,6 +307,10 @@ class RecipeError(WorkbenchError):
     """Options are out of bounds or conflict with each other."""
 
 
+class TrainingError(WorkbenchError):
+    """Labels or a training cannot be used."""
+
+
 class RunError(WorkbenchError):
     """A run folder cannot be opened or continued."""
 
@@ -338,8 +340,7 @@ class RunFolderError(RunError):
     def __init__(self, path: object, error: OSError) -> None:
         super().__init__(
             f"'{path}' cannot be written or read: {error.strerror or error}.",
-            "Results written so far are kept: free disk space or repair the disk, then"
-            " run again to continue.",
+            "Results are kept: free disk space or repair the disk, then run again.",
         )
 
 
@@ -369,6 +370,7 @@ EXIT_CODES: Final[dict[type[WorkbenchError], int]] = {
     AnnotationError: 9,
     FeaturesError: 10,
     RecipeError: 2,
+    TrainingError: 11,
     RunError: 7,
     AccessError: 8,
 }
@@ -386,7 +388,6 @@ HTTP_CODES: Final[dict[type[WorkbenchError], int]] = {
     ModelError: 422,
     AnnotationError: 422,
     FeaturesError: 422,
-    RecipeError: 400,
     RunError: 409,
     AccessError: 403,
 }

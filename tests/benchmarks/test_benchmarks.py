@@ -8,6 +8,7 @@ import features
 import numpy as np
 import pytest
 import repaint
+import training
 
 import infer
 import overlay
@@ -178,3 +179,18 @@ def test_features_of_each_layout_are_opened_and_drawn(tmp_path, capsys):
         features.measure(path)
         found = json.loads(capsys.readouterr().out)
         assert min(found["open_s"], found["first_s"], *found["tiles_ms"]) > 0
+
+
+def test_a_click_is_timed_by_its_steps():
+    times = training.click_times(400, 16, clicks=3, before=20)
+    assert times.shape == (3, 4)
+    np.testing.assert_allclose(times[:, :3].sum(axis=1), times[:, 3])
+
+
+def test_a_curve_has_a_figure_for_each_number_of_clicks():
+    slide, classes = training.blobs(400, 16)
+    pool = slide, np.array(training.CLASSES)[classes]
+    for suggested in (False, True):
+        found = training.curve(pool, pool, [15, 40], seed=0, suggested=suggested)
+        assert len(found) == 2
+        assert all(0.3 < each <= 1 for each in found)

@@ -18,6 +18,7 @@ main = LazyGroup(
         "info": "Print the metadata of a slide file.",
         "models": "List the models that can be run by name.",
         "normalize": "Write a stain-normalized image of a slide.",
+        "probe": "Fit a classifier of tiles to annotations, on vectors of runs.",
         "run": "Run a model on a slide; continue an unfinished run.",
         "serve": "Serve the app for folders of slides.",
         "stain": "Compare, check and measure the staining of slides.",

@@ -68,7 +68,7 @@ class HasCounts(Protocol):
 
 
 def wilson(
-    hits: int, number: int, confidence: float = CONFIDENCE
+    hits: float, number: int, confidence: float = CONFIDENCE
 ) -> tuple[float, float]:
     """Return the interval of a share, each 0 to 1; NaN if `number` is 0."""
     if not number:

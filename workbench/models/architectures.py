@@ -9,6 +9,7 @@ import torchvision
 from torch import Tensor, nn
 
 from workbench.errors import InvalidCardError, UntrustedModelError
+from workbench.models.networks.linear_probe import LinearProbe, encoder_card
 from workbench.models.networks.maskrcnn import build_maskrcnn, is_maskrcnn
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ def build_network(card: ModelCard, *, trust: bool) -> nn.Module:
     family, _, name = card.architecture.partition(":")
     if family == "torchvision":
         return _from_torchvision(card, name)
+    if card.architecture == LinearProbe.ARCHITECTURE:
+        inner = with_tile_size(encoder_card(card))
+        return LinearProbe(build_network(inner, trust=trust), inner, len(card.classes))
     if family == "workbench":
         network = _from_factory(card, *_our_factory(card, name))
         return _remove_head(network, card) if card.task == "embedding" else network

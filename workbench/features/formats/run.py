@@ -8,6 +8,7 @@ import numpy as np
 
 from workbench.features.placement import place
 from workbench.features.stored import StoredFeatures
+from workbench.recipe import NO_METHOD
 from workbench.results.run import open_run
 
 if TYPE_CHECKING:
@@ -61,7 +62,14 @@ def read_run(run: Run) -> StoredFeatures:
         encoder=run.card.name,
         mpp=run.card.mpp,
         slide_size=(width, height),
-        attributes={"slide": slide["name"], "model": run.card.name},
+        attributes={
+            "slide": slide["name"],
+            "slide_id": slide["id"],
+            "model": run.card.name,
+            "model_sha256": run.card.sha256,
+            "normalize": run.recipe.normalize or NO_METHOD,
+            "reference": run.recipe.reference,
+        },
         **content,
     )
 

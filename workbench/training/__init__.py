@@ -1,0 +1,5 @@
+"""Learning from labels: probes on vectors, and their saving as models."""
+
+from workbench.system.public_names import public_names
+
+__getattr__, __dir__, __all__ = public_names(__name__, __file__)
