@@ -285,7 +285,7 @@ class FeaturesError(WorkbenchError):
         remedy = remedy or "Write it again with the program that made it."
         super().__init__(f"'{path}' cannot be used as features: {reason}.", remedy)
 
-    def asking(self, needed: str, *choices: str) -> Self:
+    def asking(self, *, needed: str, choices: tuple[str, ...] = ()) -> Self:
         """Return the error with the argument that is needed."""
         self.needed, self.choices = needed, choices
         return self

@@ -112,7 +112,7 @@ def _unit(stored: StoredFeatures, given: Unit | None) -> Unit:
     if stored.unit is None and given is None:
         missing = "the unit of its coordinates is not stored"
         error = UnplacedTilesError(stored.path, missing, _UNIT_REMEDY)
-        raise error.asking("unit", "px", "um")
+        raise error.asking(needed="unit", choices=("px", "um"))
     if stored.unit and given and stored.unit != given:
         reason = f"its coordinates are in {stored.unit}, but {given} was given"
         raise FeaturesError(stored.path, reason, "Leave out the unit.")
@@ -125,7 +125,8 @@ def _step(stored: StoredFeatures, slide: Slide | None, unit: Unit | None) -> flo
         return 1.0
     if slide is None:
         missing = "its coordinates are in micrometres, so the slide's mpp is needed"
-        raise UnplacedTilesError(stored.path, missing, _SLIDE_REMEDY).asking("slide")
+        error = UnplacedTilesError(stored.path, missing, _SLIDE_REMEDY)
+        raise error.asking(needed="slide")
     return slide.require_mpp()
 
 
@@ -140,7 +141,7 @@ def _size(
         if side is None:
             missing = "the size of a tile is not stored"
             error = UnplacedTilesError(stored.path, missing, _SIZE_REMEDY)
-            raise error.asking("tile_size_level0")
+            raise error.asking(needed="tile_size_level0")
         return np.array([side], np.float64)
     size = np.atleast_1d(stored.size) / step
     if side is not None and not np.allclose(size, side, rtol=1e-3):

@@ -98,6 +98,6 @@ class Request:
         remedy = f"Give one of its encoders with encoder= or --encoder: {listed}."
         if self.encoder is None and names:
             error = FeaturesError(path, "it has several encoders", remedy)
-            raise error.asking("encoder", *names)
+            raise error.asking(needed="encoder", choices=tuple(names))
         missing = "encoder" if self.encoder is None else f"'{self.encoder}'"
         raise FeaturesError(path, f"it has no {missing}", remedy)

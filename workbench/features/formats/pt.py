@@ -33,6 +33,7 @@ def read(path: Path, request: Request) -> StoredFeatures:
     if beside is None:
         missing = "it holds vectors only, and no file of coordinates lies beside it"
         remedy = "Give that file: coordinates='patches/slide.h5', or --coordinates."
-        raise UnplacedTilesError(path, missing, remedy).asking("coordinates")
+        error = UnplacedTilesError(path, missing, remedy)
+        raise error.asking(needed="coordinates")
     stored = read_h5(beside, Request())
     return replace(stored, path=path, vectors=tensor)

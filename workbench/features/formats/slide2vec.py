@@ -82,7 +82,8 @@ def _corners(
     if file is None:
         missing = f"no 'tiles/{path.stem}.coordinates.npz' lies in its output folder"
         remedy = "Give that file: coordinates='…', or --coordinates."
-        raise UnplacedTilesError(path, missing, remedy).asking("coordinates")
+        error = UnplacedTilesError(path, missing, remedy)
+        raise error.asking(needed="coordinates")
     arrays = _arrays(file)
     if not {"x", "y"} <= set(arrays):
         raise FeaturesError(file, "it has no arrays x and y")
