@@ -26,7 +26,7 @@ from workbench.app.catalog.runs import SavedRun
 from workbench.app.jupyter.ipywidget import ViewerWidget
 from workbench.app.jupyter.notebook import Workbench
 from workbench.app.viewer.view import View
-from workbench.errors import AnnotationError, OutOfBoundsError
+from workbench.errors import AnnotationError, OutOfBoundsError, RecipeError
 from workbench.geometry import Box
 from workbench.inference.engine import run
 from workbench.results.heatmap import Heatmap
@@ -241,6 +241,25 @@ def test_a_drawing_is_hidden_and_faded_in_every_frame(app):
     layer = next(each for each in app.viewer.layers if each.name == "mine")
     assert (layer.visible, layer.opacity) == (False, 0.25)
     assert app.viewer.figure.renderers[-1].glyph.fill_alpha == before / 2
+
+
+def test_values_are_smooth_with_contour_lines_by_choice(app):
+    rows = np.tile(np.arange(4) / 4, (4, 1))
+    shown = app.add_heatmap(rows, cell=64, name="mine", smooth=True, contours=0.5)
+    shown.opacity = 0.0
+    load(app)
+    values, lines = app.viewer.layers[-2:]
+    assert values.layer.style.smooth
+    assert (lines.layer.levels, lines.opacity) == ((0.5,), 1.0)
+    assert app.heatmap.classes == ("mine",)
+    with_lines = app._picture()
+    shown.visible = False
+    assert not lines.visible
+    assert app._picture() != with_lines
+    shown.remove()
+    assert lines not in app.viewer.layers
+    with pytest.raises(RecipeError, match="Contour lines"):
+        app.add_heatmap(rows, cell=64, contours=range(10))
 
 
 def test_a_table_of_shapes_is_shown_before_and_after_the_frame_has_loaded(app):

@@ -11,10 +11,11 @@ import pytest
 from fakes import MeanColour, fake_card
 from stained_slide import write_stained
 from workbench.app.catalog.site import Site
+from workbench.app.panels.overlays.contours import levels_of
 from workbench.app.panels.overlays.overlay import MOST_LIKELY
 from workbench.app.panels.overlays.vectors import ALIKE, GROUPS
 from workbench.app.session import Session
-from workbench.app.url_state import Address
+from workbench.app.url_state import Address, OverlayLook
 from workbench.app.widgets.histogram import BARS, histogram_of
 from workbench.geometry import Box
 from workbench.inference import engine
@@ -110,6 +111,79 @@ def test_a_look_is_restored_with_its_window(overlay):
     shown.restore(look)
     assert shown.look == look
     assert shown.handle.layer.style.low == 0.25
+
+
+def test_cells_are_smoothed_and_contoured_by_choice_and_both_are_restored(overlay):
+    shown, app = overlay(MeanColour())
+    shown.channel.value = "red"
+    cells = shown.handle.layer.tile(0, 0, 0).data
+    before = len(app.viewer.layers)
+    shown.smooth.value = True
+    assert shown.handle.layer.tile(0, 0, 0).data != cells
+    middle = float(np.nanmedian(shown.run.heatmap.channel("red")))
+    shown.contours.field.value = f"{middle:.4f}, 2"
+    lines = app.viewer.layers[-1]
+    assert len(app.viewer.layers) == before + 1
+    assert lines.layer.levels == (round(middle, 4), 2)
+    assert lines.layer.tile(0, 0, 0) is not None
+    assert (lines.opacity, lines.name) == (1, "Contours of red")
+    look = OverlayLook.parse(str(shown.look))
+    assert (look.cells, look.contours) == ("smooth", (round(middle, 4), 2))
+    shown.set_swiped(swiped=True)
+    shown.visible.value = False
+    assert (lines.visible, lines.swiped) == (False, True)
+    shown.smooth.value, shown.contours.field.value = False, ""
+    assert len(app.viewer.layers) == before
+    shown.restore(look)
+    assert shown.look == look
+    shown.channel.value = "green"
+    assert app.viewer.layers[-1].name == "Contours of green"
+    app.overlays.remove(shown)
+    assert not [each for each in app.viewer.layers if "Contours" in each.name]
+
+
+def test_a_class_map_is_neither_smooth_nor_contoured(overlay):
+    shown, app = overlay(MeanColour(), activation="softmax")
+    shown.channel.value = "red"
+    shown.contours.field.value = "0.5"
+    number = len(app.viewer.layers)
+    shown.channel.value = MOST_LIKELY
+    assert len(app.viewer.layers) == number - 1
+    assert not shown.contours.field.visible
+    assert not shown.smooth.visible
+
+
+@pytest.mark.parametrize(
+    ("text", "levels"),
+    [
+        ("0.5", (0.5,)),
+        ("0.5, 0.8", (0.5, 0.8)),
+        ("0.5 0.8,0.5", (0.5, 0.8)),
+        ("0,5; 0,8", (0.5, 0.8)),
+        ("  ", ()),
+    ],
+)
+def test_levels_are_read_as_people_write_them(text, levels):
+    assert levels_of(text) == levels
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("half", "'half' is not a number"),
+        ("nan", "'nan' is not"),
+        ("1 2 3 4 5 6 7 8 9 0", "10 lines"),
+    ],
+)
+def test_levels_that_are_none_are_said_beside_the_field(overlay, text, said):
+    shown, app = overlay(MeanColour())
+    number = len(app.viewer.layers)
+    shown.contours.field.value = text
+    assert shown.contours.field.error_state
+    assert said in shown.contours.field.helper_text
+    assert len(app.viewer.layers) == number
+    shown.contours.field.value = "0.5"
+    assert not shown.contours.field.error_state
 
 
 def test_classes_that_exclude_each_other_have_a_map_of_the_most_likely(overlay):

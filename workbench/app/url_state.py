@@ -68,6 +68,7 @@ Share = Annotated[Finite, AfterValidator(lambda share: min(1.0, max(0.0, share))
 
 Window = Annotated[tuple[Finite, Finite] | None, _split(",", empty=None)]
 Words = Annotated[tuple[Word, ...], _split(",")]
+Numbers = Annotated[tuple[Finite, ...], _split(",")]
 Limit = Annotated[tuple[Word, float, float], _split(":"), AfterValidator(_ascending)]
 Limits = Annotated[tuple[Limit, ...], _split(",")]
 
@@ -116,6 +117,12 @@ class OverlayLook(Look):
 
     summary: Word = ""
     """Summary of the cells under one pixel, such as their mean."""
+
+    cells: Word = ""
+    """"smooth": values between the centres of cells; empty: cells."""
+
+    contours: Numbers = ()
+    """Values at which contour lines are drawn."""
 
     @classmethod
     def _words(cls, text: str) -> list[str]:

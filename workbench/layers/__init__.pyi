@@ -1,4 +1,5 @@
 from .class_map import ClassMapLayer
+from .contours import ContourLayer
 from .figure import draw_figure, snapshot
 from .heatmap import HeatmapLayer, HeatmapStyle
 from .instance_style import InstanceStyle, Limit
@@ -15,6 +16,7 @@ from .tissue import TissueLayer
 
 __all__ = [
     "ClassMapLayer",
+    "ContourLayer",
     "DifferenceLayer",
     "HeatmapLayer",
     "HeatmapStyle",

@@ -11,11 +11,14 @@ import numpy as np
 
 from workbench.errors import OutOfBoundsError, RecipeError
 from workbench.layers.colormaps import COLORMAPS, colours, ramp_legend
+from workbench.layers.contours import ContourLayer
 from workbench.layers.encode import encode_palette
 from workbench.layers.resampling import HeatmapTiles
 from workbench.results.heatmap import Heatmap
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from workbench.layers.layer import Legend, Pyramid
@@ -63,6 +66,10 @@ class HeatmapStyle:
     """Downsample at and below which values are not drawn, so that another layer shows
     there; 0: drawn at all zooms."""
 
+    smooth: bool = False
+    """Whether values are interpolated between the centres of cells, rather than drawn
+    as cells. Of rasters; boxes of `TileScoresLayer` are drawn as boxes."""
+
     def __post_init__(self) -> None:
         """Check the colormap and the range."""
         colours(self.colormap, 2)
@@ -95,9 +102,10 @@ class HeatmapLayer:
     """One class of a heatmap.
 
     Over a run it shows the values computed so far; its version is that of the
-    heatmap. Cells are drawn at their exact place, sharp at every zoom; several cells
-    under one pixel are summarized. Cells that are requested but not computed yet are
-    hatched; cells that are not requested are transparent.
+    heatmap. Cells are drawn at their exact place, sharp at every zoom, or smooth if
+    the style says so; several cells under one pixel are summarized. Cells that are
+    requested but not computed yet are hatched; cells that are not requested are
+    transparent.
 
     Parameters
     ----------
@@ -142,6 +150,7 @@ class HeatmapLayer:
             nearest=self.style.nearest,
         )
         self._channel = heatmap.classes.index(self.name)
+        self._source = source
         self._origin = origin
         self._tiles = HeatmapTiles(source, pyramid, self.style.summary, origin=origin)
         self._palette = self.style.palette()
@@ -168,6 +177,28 @@ class HeatmapLayer:
             return None
         return values[self.name]
 
+    def contours(self, levels: Iterable[float]) -> ContourLayer:
+        """Return a layer of lines where these values cross levels.
+
+        Parameters
+        ----------
+        levels : iterable of float
+            1 to 9 values.
+
+        Raises
+        ------
+        RecipeError
+            If there are no levels, too many, or one that is not a number.
+        """
+        return ContourLayer(
+            self._source,
+            self.pyramid,
+            levels,
+            channel=self.name,
+            style=self.style,
+            origin=self._origin,
+        )
+
     def tile(self, z: int, x: int, y: int) -> EncodedTile | None:
         """Return a tile as PNG; None if it is empty.
 
@@ -177,7 +208,11 @@ class HeatmapLayer:
             If the pyramid has no such tile.
         """
         cells = self._tiles.cells((z, x, y), [self._channel])
-        indices = cells.spread(self.style.quantize(cells.values[0]))
+        if self.style.smooth:
+            values = self._tiles.interpolated((z, x, y), self._channel)
+            indices = cells.within(self.style.quantize(values))
+        else:
+            indices = cells.spread(self.style.quantize(cells.values[0]))
         if z > self.readable_to_zoom:
             indices = np.zeros_like(indices)
         return encode_with_pending(indices, self._palette, cells.pending)

@@ -1,4 +1,4 @@
-"""Nearest-neighbour resampling of rasters to tiles."""
+"""Resampling of rasters to tiles: cells at their exact place, or interpolated."""
 
 from __future__ import annotations
 
@@ -132,9 +132,13 @@ class TileCells:
     def spread(self, cells: NDArray[Each]) -> NDArray[Each]:
         """Return the value of each pixel from that of each cell; 0 outside the area."""
         spread: NDArray[Each] = _spread(cells, self.down, self.right)
+        return self.within(spread)
+
+    def within(self, pixels: NDArray[Each]) -> NDArray[Each]:
+        """Return pixels of the tile, which are changed: 0 outside the area."""
         if self.inside is not None:
-            spread[~self.inside] = 0
-        return spread
+            pixels[~self.inside] = 0
+        return pixels
 
 
 class HeatmapTiles:
@@ -196,8 +200,49 @@ class HeatmapTiles:
             for raster in (mipmap.at(level, i, self._summary) for i in channels)
         ]
         requested = self._requested(heatmap, place)
-        inside = self._inside(heatmap, place)
+        inside = self.inside(place)
         return TileCells(np.stack(values), down, right, requested, inside)
+
+    def interpolated(
+        self, place: Place, channel: int, *, margin: int = 0
+    ) -> NDArray[np.float32]:
+        """Return the values of one class, interpolated between the centres of cells.
+
+        Bilinear, over the cells that have a value. A pixel whose own cell has none is
+        NaN, so that as much is covered as without interpolation; the area of a run is
+        not cut out.
+
+        Parameters
+        ----------
+        place : tuple
+            (z, x, y) of the tile.
+        channel : int
+            Number of the class.
+        margin : int
+            Additional pixels on each side of the tile.
+
+        Returns
+        -------
+        float32 (tile_px + 2 * margin, tile_px + 2 * margin)
+
+        Raises
+        ------
+        OutOfBoundsError
+            If the pyramid has no such tile.
+        """
+        heatmap, pyramid = self.heatmap, self._pyramid
+        mipmap = self._mipmap(heatmap)
+        level = mipmap.level_for(pyramid.downsample(place[0]) / heatmap.cell)
+        cell = heatmap.cell * 2**level
+        box = pyramid.box(*place)
+        centres = np.arange(-margin, pyramid.tile_px + margin) + 0.5
+        at = centres * pyramid.downsample(place[0])
+        raster = mipmap.at(level, channel, self._summary)
+        return _bilinear(
+            raster,
+            (box.y0 - self._origin[1] + at) / cell,
+            (box.x0 - self._origin[0] + at) / cell,
+        )
 
     def _mipmap(self, heatmap: Heatmap) -> Mipmap:
         if heatmap.overview is not None:
@@ -206,7 +251,14 @@ class HeatmapTiles:
             self._own = Mipmap(heatmap.values)
         return self._own
 
-    def _inside(self, heatmap: Heatmap, place: Place) -> NDArray[np.bool_] | None:
+    def inside(self, place: Place) -> NDArray[np.bool_] | None:
+        """Return which pixels of a tile are in the area of the run; None: all.
+
+        Returns
+        -------
+        bool (tile_px, tile_px) or None
+        """
+        heatmap = self.heatmap
         if heatmap.region is None:
             return None
         box = self._pyramid.box(*place)
@@ -224,3 +276,51 @@ class HeatmapTiles:
             take_cells(tiles.view(np.uint8), rows, columns, outside=0) > 0
         )
         return requested
+
+
+def _bilinear(
+    raster: NDArray[np.float32], down: NDArray[np.float64], right: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Return values between the centres of cells; NaN where the own cell has none.
+
+    Parameters
+    ----------
+    raster : float32 (rows, columns)
+    down, right : float64 (H,), (W,)
+        Ascending places, in cells from the raster's upper left corner.
+    """
+    rows, upper = _weights(down)
+    columns, left = _weights(right)
+    near = take_cells(raster, rows, columns, outside=np.nan)
+    known = ~np.isnan(near)
+    # In places of `near`, whose rows and columns follow each other without a gap.
+    at = [np.floor(where - 0.5).astype(np.intp) for where in (down, right)]
+    first = (at[0] - rows[0], at[1] - columns[0])
+    total = _blend(np.where(known, near, 0), first, (upper, left))
+    weight = _blend(known.astype(np.float32), first, (upper, left))
+    own = (np.floor(down).astype(np.intp), np.floor(right).astype(np.intp))
+    has_value = _spread(known, own[0] - rows[0], own[1] - columns[0])
+    values = np.full_like(total, np.nan)
+    np.divide(total, weight, out=values, where=has_value & (weight > 0))
+    return values
+
+
+def _weights(at: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the cells that places lie between, and how far each is from its first."""
+    first = np.floor(at - 0.5)
+    cells = np.arange(int(first[0]), int(first[-1]) + 2)
+    return cells, (at - 0.5 - first).astype(np.float32)
+
+
+def _blend(
+    cells: NDArray[np.float32],
+    first: tuple[NDArray[np.intp], NDArray[np.intp]],
+    shares: tuple[NDArray[np.float32], NDArray[np.float32]],
+) -> NDArray[np.float32]:
+    """Return cells mixed with the next ones along both axes, by their shares."""
+    down, right = first
+    lower, further = shares[0][:, None], shares[1]
+    rows = cells.take(down, 0) * (1 - lower) + cells.take(down + 1, 0) * lower
+    near, next_ = rows.take(right, 1), rows.take(right + 1, 1)
+    blended: NDArray[np.float32] = near * (1 - further) + next_ * further
+    return blended

@@ -194,6 +194,8 @@ class Workbench(ObservedApp):
         box: BoxLike | None = None,
         cell: float | None = None,
         origin: tuple[float, float] | None = None,
+        smooth: bool = False,
+        contours: float | Iterable[float] = (),
     ) -> Drawing:
         """Show values over the open slide through a colormap; otherwise as `draw`.
 
@@ -210,6 +212,11 @@ class Workbench(ObservedApp):
             Side of the square of each value of an array, in level-0 pixels.
         origin : (x, y), optional
             Upper left corner of an array with such squares; by default the slide's.
+        smooth : bool
+            Interpolate values between the centres of cells, in place of squares.
+        contours : float or iterable of float
+            Values, 9 at most, at which contour lines are drawn over the slide. They
+            stay opaque at any opacity.
 
         Returns
         -------
@@ -220,8 +227,14 @@ class Workbench(ObservedApp):
         ------
         OutOfBoundsError
             If no slide is open yet, or the values do not fit it.
+        RecipeError
+            If the contour lines are too many, or one is not a number.
         """
-        return self._add(Drawing(values, origin, box, cell, name))
+        drawing = Drawing(values, origin, box, cell, name)
+        drawing.smooth = bool(smooth)
+        levels = (contours,) if isinstance(contours, int | float) else contours
+        drawing.contours = tuple(levels)
+        return self._add(drawing)
 
     def add_shapes(
         self, shapes: Any, *, column: str | None = None, name: str = ""
@@ -329,9 +342,9 @@ class Workbench(ObservedApp):
         with self._lock:
             drawn = [each for key, each in self._drawings if key == slide.id]
         shown = [each for each in drawn if each.visible and not each.removed]
-        layers = [(each.parts(slide.size)[0], each.opacity) for each in shown]
+        layers = [pair for each in shown for pair in each.layers(slide.size)]
         try:
-            return picture_of(slide, [(one, much) for one, much in layers if one])
+            return picture_of(slide, layers)
         except WorkbenchError:
             return b""
 

@@ -76,7 +76,7 @@ class SlideLayers:
     def _cut_overlays(self) -> None:
         swiped = self._compare.swiped
         for overlay in self._overlays.overlays:
-            overlay.handle.swiped = swiped == OVERLAYS
+            overlay.set_swiped(swiped == OVERLAYS)
         hints = {
             OFF: "",
             COLOURS: "" if self._stain.fitted else "Choose a stain method first.",

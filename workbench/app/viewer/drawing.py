@@ -12,7 +12,7 @@ import numpy as np
 
 from workbench.errors import OutOfBoundsError
 from workbench.geometry import Box
-from workbench.layers.heatmap import HeatmapLayer
+from workbench.layers.heatmap import HeatmapLayer, HeatmapStyle
 from workbench.layers.layer import overlay_pyramid
 from workbench.results.heatmap import Heatmap
 
@@ -46,23 +46,26 @@ class Surface(Protocol):
 
 
 class Placed:
-    """The parts of a drawing in one viewer: a layer, or Bokeh renderers.
+    """The parts of a drawing in one viewer: layers, or Bokeh renderers.
 
     Parameters
     ----------
-    handle : LayerHandle, optional
+    handles : list of LayerHandle
+        A layer, and above it the contour lines of its values, if any.
     renderers : list of Bokeh renderers
     """
 
-    def __init__(self, handle: LayerHandle | None, renderers: list[Any]) -> None:
-        self.handle = handle
+    def __init__(self, handles: list[LayerHandle], renderers: list[Any]) -> None:
+        self.handles = handles
         self.renderers = renderers
         self._alphas = [alpha for each in renderers for alpha in _alphas_of(each)]
 
     def restyle(self, opacity: float, *, visible: bool) -> None:
-        """Show or hide the parts, and scale their own opacity."""
-        if self.handle is not None:
-            self.handle.visible, self.handle.opacity = visible, opacity
+        """Show or hide the parts, and scale their own opacity; lines stay opaque."""
+        for handle in self.handles:
+            handle.visible = visible
+        for handle in self.handles[:1]:
+            handle.opacity = opacity
         for each in self.renderers:
             each.visible = visible
         for glyph, name, own in self._alphas:
@@ -91,6 +94,12 @@ class Drawing:
     name: str = ""
     """Name of the values of an array, or class of a heatmap; empty: the first one."""
 
+    smooth: bool = False
+    """Whether values are interpolated between the centres of cells."""
+
+    contours: tuple[float, ...] = ()
+    """Values at which contour lines are drawn."""
+
     removed: bool = False
     """Whether it is not drawn any more."""
 
@@ -99,8 +108,10 @@ class Drawing:
     _viewers: WeakSet[Surface] = field(default_factory=WeakSet)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def parts(self, size: tuple[int, int]) -> tuple[Layer | None, list[Any]]:
-        """Return its layer, or its Bokeh renderers, new each time.
+    def parts(self, size: tuple[int, int]) -> tuple[list[Layer], list[Any]]:
+        """Return its layers, or its Bokeh renderers, new each time.
+
+        The second layer, if any, has the contour lines of the first.
 
         Parameters
         ----------
@@ -111,9 +122,26 @@ class Drawing:
         ------
         OutOfBoundsError
             If it does not fit the slide.
+        RecipeError
+            If the contour lines cannot be drawn.
         """
         layer = self._layer(size)
-        return layer, [] if layer is not None else _renderers_of(self.what)
+        if layer is None:
+            return [], _renderers_of(self.what)
+        if self.contours and isinstance(layer, HeatmapLayer):
+            return [layer, layer.contours(self.contours)], []
+        return [layer], []
+
+    def layers(self, size: tuple[int, int]) -> list[tuple[Layer, float]]:
+        """Return its layers with their opacities, the lowest first; raises as `parts`.
+
+        Parameters
+        ----------
+        size : (int, int)
+            Width and height of the slide in level-0 pixels.
+        """
+        opacities = (self.opacity, 1.0)
+        return list(zip(self.parts(size)[0], opacities, strict=False))
 
     @property
     def visible(self) -> bool:
@@ -147,10 +175,10 @@ class Drawing:
         """
         if viewer in self._viewers:
             return
-        layer, renderers = self.parts(viewer.slide.size)
+        layers, renderers = self.parts(viewer.slide.size)
         with self._lock:
             self._viewers.add(viewer)
-        viewer.in_document(lambda: self._place(viewer, layer, renderers))
+        viewer.in_document(lambda: self._place(viewer, layers, renderers))
 
     def remove(self) -> None:
         """Remove it from all viewers."""
@@ -158,13 +186,15 @@ class Drawing:
         self._in_viewers(self._erase)
 
     def _place(
-        self, viewer: Surface, layer: Layer | None, renderers: list[Any]
+        self, viewer: Surface, layers: list[Layer], renderers: list[Any]
     ) -> None:
         if self.removed or self in viewer.drawings:
             return
         look: Any = {"opacity": self.opacity, "visible": self.visible}
-        handle = None if layer is None else viewer.add_layer(layer, **look)
-        viewer.drawings[self] = placed = Placed(handle, renderers)
+        handles = [
+            viewer.add_layer(layer, opacity=1.0, visible=False) for layer in layers
+        ]
+        viewer.drawings[self] = placed = Placed(handles, renderers)
         placed.restyle(**look)
         viewer.figure.renderers.extend(renderers)
 
@@ -172,8 +202,9 @@ class Drawing:
         placed = viewer.drawings.pop(self, None)
         if placed is None:
             return
-        if placed.handle in viewer.layers:
-            viewer.remove_layer(placed.handle)
+        for handle in placed.handles:
+            if handle in viewer.layers:
+                viewer.remove_layer(handle)
         gone = placed.renderers
         kept = [each for each in viewer.figure.renderers if each not in gone]
         viewer.figure.renderers = kept
@@ -204,7 +235,9 @@ class Drawing:
     def _layer(self, size: tuple[int, int]) -> Layer | None:
         what = self.what
         if isinstance(what, np.ndarray):
-            return _array_layer(what, self._covered(what, size), size, self.name)
+            covered = self._covered(what, size)
+            values = _heatmap_of(what, covered, size, self.name)
+            return self._shown(values, size, origin=covered[:2])
         if (self.origin, self.box, self.cell) != (None, None, None):
             message = f"A {type(what).__name__} has its own place on the slide."
             raise OutOfBoundsError(message, "Leave `origin`, `box` and `cell` out.")
@@ -212,9 +245,24 @@ class Drawing:
             layer: Layer = what
             return layer
         if isinstance(what, Heatmap):
-            pyramid = overlay_pyramid(size)
-            return HeatmapLayer(what, pyramid, channel=self.name or None)
+            return self._shown(what, size)
         return None
+
+    def _shown(
+        self,
+        heatmap: Heatmap,
+        size: tuple[int, int],
+        *,
+        origin: tuple[float, float] = (0.0, 0.0),
+    ) -> HeatmapLayer:
+        low, high = heatmap.value_range
+        return HeatmapLayer(
+            heatmap,
+            overlay_pyramid(size),
+            channel=self.name or None,
+            style=HeatmapStyle(low=low, high=high, smooth=self.smooth),
+            origin=origin,
+        )
 
     def _covered(
         self, values: np.ndarray[Any, Any], size: tuple[int, int]
@@ -248,12 +296,13 @@ def _alphas_of(renderer: Any) -> Iterator[tuple[Any, str, float]]:
             yield glyph, name, float(own)
 
 
-def _array_layer(
+def _heatmap_of(
     values: np.ndarray[Any, Any],
     covered: tuple[float, float, float, float],
     size: tuple[int, int],
     name: str,
-) -> Layer:
+) -> Heatmap:
+    """Return the values of an array that covers x, y, width and height."""
     x, y, width, height = covered
     if values.ndim != 2 or not values.size:  # noqa: PLR2004 - rows and columns
         message = f"An array of shape {values.shape} is not two-dimensional."
@@ -279,8 +328,7 @@ def _array_layer(
     finite = shown[np.isfinite(shown)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0, 1)
     limits = (low, high if high > low else low + 1)
-    heatmap = Heatmap(shown[None], (name or "value",), cell, value_range=limits)
-    return HeatmapLayer(heatmap, overlay_pyramid(size), origin=(x, y))
+    return Heatmap(shown[None], (name or "value",), cell, value_range=limits)
 
 
 def _renderers_of(element: Any) -> list[Any]:

@@ -40,6 +40,21 @@ class PromptRangeSlider(pmui.RangeSlider):
     _priority_changes = _AT_ONCE
 
 
+def value_slider(label: str, start: float, end: float, value: Any) -> Any:
+    """Return a slider of a value, or of a range if `value` is a pair."""
+    kind = PromptRangeSlider if isinstance(value, tuple) else PromptSlider
+    return kind(
+        label=label,
+        start=start,
+        end=end,
+        step=(end - start) / 100,
+        value=value,
+        size="small",
+        sizing_mode="stretch_width",
+        margin=(2, 8),
+    )
+
+
 def recipe_widgets(names: Iterable[str]) -> dict[str, Any]:
     """Return the widgets of some fields of a recipe, by name."""
     known = {option.name: option for option in options()}

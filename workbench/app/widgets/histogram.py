@@ -80,6 +80,20 @@ def histogram_of(
     )
 
 
+def shares_in(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the share of cells in which each class is most likely, (classes,).
+
+    Parameters
+    ----------
+    values : float32 (classes, rows, columns)
+        NaN where there is no value: such cells are not counted.
+    """
+    known = values[:, ~np.isnan(values).any(axis=0)]
+    counts = np.bincount(known.argmax(axis=0), minlength=len(values))
+    shares: NDArray[np.float64] = counts / max(1, known.shape[1])
+    return shares
+
+
 def shares_of(
     shares: NDArray[np.float64], entries: Iterable[tuple[str, str]]
 ) -> Markup:

@@ -11,15 +11,15 @@ import panel_material_ui as pmui
 
 from workbench.annotations.summary import summarize
 from workbench.app.panels.export_menu import ExportMenu
+from workbench.app.panels.overlays.contours import Contours
 from workbench.app.url_state import OverlayLook
 from workbench.app.widgets.controls import (
     STYLE,
-    PromptRangeSlider,
-    PromptSlider,
     stack,
+    value_slider,
 )
 from workbench.app.widgets.debounce import Debounce
-from workbench.app.widgets.histogram import histogram_of, shares_of
+from workbench.app.widgets.histogram import histogram_of, shares_in, shares_of
 from workbench.app.widgets.lazy import Fold
 from workbench.app.widgets.text import Html
 from workbench.layers.class_map import ClassMapLayer
@@ -47,6 +47,7 @@ _WHOLE_FROM: Final = 100
 _OWN: Final = "class colour"
 MOST_LIKELY: Final = "most likely class"
 _SUMMARIES: Final = {"their mean": "mean", "the highest": "highest"}
+_SMOOTH: Final = "smooth"
 _MOST_COUNTED: Final = 200_000
 """Largest number of values in view that are counted; more are thinned evenly."""
 
@@ -108,9 +109,11 @@ class Overlay(pn.viewable.Viewer):
         self.colormap = pmui.Select(
             label="Colours", options=[*COLORMAPS, _OWN], value=COLORMAPS[0], **STYLE
         )
-        self.opacity = _slider("Opacity", 0.0, 1.0, _OPACITY)
-        self.threshold = _slider("Hide below", low, high, low + _HIDDEN * (high - low))
-        self.window = _slider("Colours from, to", low, high, (low, high))
+        self.opacity = value_slider("Opacity", 0.0, 1.0, _OPACITY)
+        self.threshold = value_slider(
+            "Hide below", low, high, low + _HIDDEN * (high - low)
+        )
+        self.window = value_slider("Colours from, to", low, high, (low, high))
         self.summary = pmui.Select(
             label="Many cells as",
             options=list(_SUMMARIES),
@@ -118,6 +121,13 @@ class Overlay(pn.viewable.Viewer):
             description="What a pixel shows where many cells lie under it",
             **STYLE,
         )
+        self.smooth = pmui.Switch(
+            label="Smooth",
+            description="Values between the centres of cells, in place of cells",
+            size="small",
+            margin=(4, 0),
+        )
+        self.contours = Contours(viewer, self._draw_contours)
         self._export = ExportMenu(background)
         self._export.show(run)
         self._seen = Html("", sizing_mode="stretch_width", margin=(4, 0))
@@ -144,7 +154,10 @@ class Overlay(pn.viewable.Viewer):
             self.opacity,
             Fold(
                 "Colours and limits",
-                stack(self.colormap, self.threshold, self.window, self.summary),
+                stack(
+                    *(self.smooth, self.contours.field, self.colormap),
+                    *(self.threshold, self.window, self.summary),
+                ),
             ),
             *self._exports(),
             variant="outlined",
@@ -165,6 +178,8 @@ class Overlay(pn.viewable.Viewer):
             visible=self.visible.value,
             window=tuple(self.window.value),
             summary=_SUMMARIES[self.summary.value],
+            cells=_SMOOTH if self.smooth.value else "",
+            contours=self.contours.levels,
         )
 
     def restore(self, look: OverlayLook) -> None:
@@ -185,12 +200,15 @@ class Overlay(pn.viewable.Viewer):
             self.window.value = look.window
         self.opacity.value = look.opacity
         self.visible.value = look.visible
+        self.smooth.value = look.cells == _SMOOTH
+        self.contours.set(look.contours)
         self._redraw()
 
     def on_change(self, call: Callable[..., None]) -> None:
         """Call with the event whenever the user changes the display."""
         selects = (self.channel, self.colormap, self.summary)
-        for widget in (*selects, self.opacity, self.visible):
+        others = (self.opacity, self.visible, self.smooth, self.contours.field)
+        for widget in (*selects, *others):
             widget.param.watch(call, "value")
         for slider in (self.threshold, self.window):
             slider.param.watch(call, "value_throttled")
@@ -198,6 +216,7 @@ class Overlay(pn.viewable.Viewer):
     def refresh(self) -> None:
         """Show results that the run has added since."""
         self.handle.refresh()
+        self.contours.refresh()
         self._count()
 
     def reading(self, annotation: Annotation) -> str:
@@ -223,10 +242,16 @@ class Overlay(pn.viewable.Viewer):
             f" {_number(self.threshold.value)} or more."
         )
 
+    def set_swiped(self, swiped: bool) -> None:  # noqa: FBT001 - of a divider
+        """Draw the overlay right of the divider only, or on both sides."""
+        self.handle.swiped = swiped
+        self.contours.show_as(self.handle)
+
     def detach(self) -> None:
         """Take the overlay off the slide."""
         self._viewer.param.unwatch(self._following)
         self._viewer.remove_layer(self.handle)
+        self.contours.detach()
 
     def _channels(self) -> list[str]:
         card = self.run.card
@@ -267,6 +292,7 @@ class Overlay(pn.viewable.Viewer):
             high=max(high, low + step),
             threshold=self._threshold(),
             summary=_SUMMARIES[self.summary.value],  # type: ignore[arg-type] # of these
+            smooth=self.smooth.value,
         )
 
     def _colours(self) -> str:
@@ -295,12 +321,16 @@ class Overlay(pn.viewable.Viewer):
         self._drawn = layer = self._layer()
         self._offer()
         self.handle.layer = layer
+        self._draw_contours()
         self._count()
+
+    def _draw_contours(self) -> None:
+        self.contours.follow(self._drawn, self.handle)
 
     def _offer(self) -> None:
         """Show the controls that apply to the layer."""
         of_one = isinstance(self._drawn, HeatmapLayer)
-        for widget in (self.colormap, self.window, self.summary):
+        for widget in (self.colormap, self.window, self.summary, self.smooth):
             widget.visible = of_one
 
     def _count(self) -> None:
@@ -313,7 +343,7 @@ class Overlay(pn.viewable.Viewer):
         heatmap = layer.heatmap
         inside = heatmap.within(view or self._viewer.slide.box)
         if isinstance(layer, ClassMapLayer):
-            self._seen.object = shares_of(_shares(inside), layer.entries)
+            self._seen.object = shares_of(shares_in(inside), layer.entries)
             return
         values = inside[heatmap.classes.index(layer.name)].ravel()
         values = values[:: max(1, len(values) // _MOST_COUNTED)]
@@ -335,7 +365,7 @@ class Overlay(pn.viewable.Viewer):
         self._resting(rested)
 
     def _watch(self, remove: Callable[[Overlay], None]) -> None:
-        for widget in (self.channel, self.colormap, self.summary):
+        for widget in (self.channel, self.colormap, self.summary, self.smooth):
             widget.param.watch(lambda _: self._redraw(), "value")
         for slider in (self.threshold, self.window):
             slider.param.watch(lambda _: self._redraw(), "value_throttled")
@@ -349,6 +379,7 @@ class Overlay(pn.viewable.Viewer):
 
     def _set_visible(self, visible: bool) -> None:  # noqa: FBT001 - from one widget
         self.handle.visible = visible
+        self.contours.show_as(self.handle)
 
 
 def channel_of(card: ModelCard) -> str:
@@ -363,26 +394,5 @@ def channel_of(card: ModelCard) -> str:
     return next(named, card.classes[0])
 
 
-def _shares(values: Any) -> Any:
-    """Return the share of pixels where each class is most likely, (classes,)."""
-    known = values[:, ~np.isnan(values).any(axis=0)]
-    counts = np.bincount(known.argmax(axis=0), minlength=len(values))
-    return counts / max(1, known.shape[1])
-
-
 def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= _WHOLE_FROM else f"{value:.3g}"
-
-
-def _slider(label: str, start: float, end: float, value: Any) -> Any:
-    kind = PromptRangeSlider if isinstance(value, tuple) else PromptSlider
-    return kind(
-        label=label,
-        start=start,
-        end=end,
-        step=(end - start) / 100,
-        value=value,
-        size="small",
-        sizing_mode="stretch_width",
-        margin=(2, 8),
-    )
