@@ -67,3 +67,26 @@ def test_convert_writes_other_layouts(tmp_path, run, words, name):
     assert np.asarray(again.vectors[:]).tobytes() == vectors.tobytes()
     assert run("convert", path, tmp_path / "b.csv", "--to", "trident").exit_code == 2
     assert run("convert", path, tmp_path / "b.csv").exit_code == 10
+
+
+def test_bias_prints_a_row_for_each_encoder(tmp_path, run):
+    lines = ["features,scanner"]
+    for number, scanner in enumerate("AABB"):
+        for encoder, shift in (("uni_v2", 0), ("conch", 5)):
+            corners, vectors = tiles(40, seed=number)
+            vectors += shift * (scanner == "B")
+            name = f"{number}-{encoder}.h5"
+            write_trident(tmp_path / name, corners, vectors, encoder=encoder)
+            lines.append(f"{name},{scanner}")
+    table = tmp_path / "study.csv"
+    table.write_text("\n".join(lines))
+    said = run("bias", table, "--by", "scanner")
+    assert said.exit_code == 0, said.output
+    assert "conch, not normalized: 100 % (95 % interval 100 to 100)" in said.output
+    found = json.loads(run("bias", table, "--by", "scanner", "--json").output)
+    assert [row["encoder"] for row in found] == ["uni_v2", "conch"]
+    assert found[0]["accuracy"] < 0.8
+    refused = run("bias", table, "--by", "site")
+    assert refused.exit_code == 2
+    assert "row 1 of" in refused.output
+    assert "has no 'site'" in refused.output

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,7 +53,7 @@ def _opening_flags(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group("features")
 def command() -> None:
-    """Describe and convert files of vectors or scores of tiles.
+    """Describe, convert and judge files of vectors or scores of tiles.
 
     FILE is one of TRIDENT, CLAM, STAMP, AtlasPatch, slide2vec or SpatialData
     (LazySlide), a run folder, or a table (HDF5, CSV, Parquet) of x, y, width, height
@@ -119,6 +121,52 @@ def convert(file: Path, out: Path, layout: str | None, **options: Any) -> None:
     features = _open(file, **options)
     out.parent.mkdir(parents=True, exist_ok=True)
     click.echo(export_features(features, out))
+
+
+@command.command("bias")
+@click.argument("table", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--by", required=True, help="Column to predict, such as scanner.")
+@click.option("--tiles", type=click.IntRange(min=5), default=200, show_default=True)
+@json_flag
+def bias(table: Path, by: str, tiles: int, *, as_json: bool) -> None:
+    """Measure how well a property of slides is predicted from their vectors.
+
+    TABLE is a CSV with a row per slide: a column `features` with the path of a file or
+    run folder, and the column to predict. A row is printed for each encoder and, for
+    runs, each method of normalization. The probe is tested on slides that it has not
+    seen. --tiles is the number of tiles used per slide.
+    """
+    from workbench.features.bias import measure_bias  # noqa: PLC0415 - see LazyGroup
+
+    rows = []
+    for (encoder, method), group in _by_encoder(table, by).items():
+        features, labels = zip(*group, strict=True)
+        found = measure_bias(features, labels, tiles=tiles)
+        rows.append({"encoder": encoder, "normalize": method, **asdict(found)})
+        if not as_json:
+            click.echo(f"{encoder}, {method}: {found}")
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+
+
+def _by_encoder(
+    table: Path, by: str
+) -> dict[tuple[str, str], list[tuple[Features, str]]]:
+    """Return the features and labels of a table, by encoder and normalization."""
+    from workbench.features.opening import open_features  # noqa: PLC0415 - see LazyGroup
+
+    found: dict[tuple[str, str], list[tuple[Features, str]]] = {}
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        for number, row in enumerate(csv.DictReader(file), 1):
+            missing = [name for name in ("features", by) if not row.get(name)]
+            if missing:
+                message = f"row {number} of '{table}' has no '{missing[0]}'"
+                raise click.BadParameter(message, param_hint="TABLE")
+            features = open_features(table.parent / row["features"])
+            method = features.attributes.get("normalize") or "not normalized"
+            key = features.encoder or "unknown encoder", str(method)
+            found.setdefault(key, []).append((features, row[by]))
+    return found
 
 
 def _open(file: Path, slide: str | None, mpp: Mpp | None, **options: Any) -> Features:
