@@ -26,6 +26,8 @@ from .errors import WorkbenchError
 from .export.dispatch import export_run
 from .export.features import export_features
 from .features.features import Features
+from .features.index import FeatureIndex, open_index
+from .features.index_building import build_index
 from .features.opening import open_features
 from .features.scores import TileScores
 from .geometry import Box
@@ -54,6 +56,7 @@ __all__ = [
     "Annotations",
     "Area",
     "Box",
+    "FeatureIndex",
     "Features",
     "Heatmap",
     "Job",
@@ -72,6 +75,7 @@ __all__ = [
     "advise",
     "annotations",
     "app",
+    "build_index",
     "errors",
     "export",
     "export_features",
@@ -89,6 +93,7 @@ __all__ = [
     "normalize_images",
     "open_annotations",
     "open_features",
+    "open_index",
     "open_run",
     "open_slide",
     "results",

@@ -90,3 +90,20 @@ def test_bias_prints_a_row_for_each_encoder(tmp_path, run):
     assert refused.exit_code == 2
     assert "row 1 of" in refused.output
     assert "has no 'site'" in refused.output
+
+
+def test_like_prints_the_tiles_of_other_slides(tmp_path, run):
+    paths = []
+    for name in "ab":
+        corners, vectors = tiles(40, seed=ord(name))
+        vectors[3] = 9
+        paths.append(write_trident(tmp_path / f"{name}.h5", corners, vectors))
+    said = run("index", tmp_path / "index", *paths)
+    assert said.exit_code == 0, said.output
+    assert "80 tiles of 2 slides" in said.output
+    x, y = tiles(40, seed=ord("a"))[0][3] + 256
+    words = ["like", tmp_path / "index", "a", x, y, "--count", 3]
+    assert run(*words).output.splitlines()[1].startswith("a,3,")
+    found = json.loads(run(*words, "--others", "--json").output)
+    assert [found[0]["slide"], found[0]["row"], len(found)] == ["b", 3, 3]
+    assert run("like", tmp_path / "index", "c", 0, 0).exit_code != 0

@@ -19,6 +19,8 @@ WITHOUT = {
     "Slide": "Region",
     "Workbench": "the notebooks",
     "WorkbenchError": "nothing to call",
+    "build_index": "FeatureIndex",
+    "open_index": "FeatureIndex",
     "open_slide": "Region",
 }
 """Names without an example, with where one is."""

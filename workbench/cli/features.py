@@ -137,6 +137,7 @@ def bias(table: Path, by: str, tiles: int, *, as_json: bool) -> None:
     seen. --tiles is the number of tiles used per slide.
     """
     from workbench.features.bias import measure_bias  # noqa: PLC0415 - see LazyGroup
+    from workbench.recipe import NO_METHOD  # noqa: PLC0415
 
     rows = []
     for (encoder, method), group in _by_encoder(table, by).items():
@@ -144,9 +145,60 @@ def bias(table: Path, by: str, tiles: int, *, as_json: bool) -> None:
         found = measure_bias(features, labels, tiles=tiles)
         rows.append({"encoder": encoder, "normalize": method, **asdict(found)})
         if not as_json:
-            click.echo(f"{encoder}, {method}: {found}")
+            colours = "not normalized" if method == NO_METHOD else method
+            click.echo(f"{encoder}, {colours}: {found}")
     if as_json:
         click.echo(json.dumps(rows, indent=2))
+
+
+@command.command("index")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--encoder", help="Which encoder, of files that have several.")
+@click.option("--tile-size-level0", type=float, help="If the files do not say.")
+def index(out: Path, files: tuple[Path, ...], **options: Any) -> None:
+    """Make an index of the tiles of many slides at OUT, to be searched by likeness.
+
+    FILES are files of features or run folders by one encoder, one per slide.
+    """
+    from tqdm import tqdm  # noqa: PLC0415 - see LazyGroup
+
+    from workbench.features.index_building import build_index  # noqa: PLC0415
+    from workbench.features.opening import open_features  # noqa: PLC0415
+
+    features = [open_features(file, **options) for file in files]
+    total = sum(map(len, features))
+    with tqdm(total=total, unit="tiles", unit_scale=True, leave=False) as bar:
+        found = build_index(
+            features, out, progress=lambda done, _: bar.update(done - bar.n)
+        )
+    click.echo(f"{found.path}: {len(found):,} tiles of {len(found.slides):,} slides")
+
+
+@command.command("like")
+@click.argument("index", type=click.Path(path_type=Path))
+@click.argument("slide")
+@click.argument("x", type=float)
+@click.argument("y", type=float)
+@click.option("--count", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.option("--per-slide", type=click.IntRange(min=1), help="At most this many each.")
+@click.option("--others", is_flag=True, help="Leave the slide itself out.")
+@json_flag
+def like(
+    index: Path, slide: str, x: float, y: float, *, as_json: bool, **options: Any
+) -> None:
+    """Print the tiles of INDEX that are most like the tile at X, Y of SLIDE.
+
+    X and Y are level-0 pixels; SLIDE is a name in the index.
+    """
+    from workbench.features.index import open_index  # noqa: PLC0415 - see LazyGroup
+
+    opened = open_index(index)
+    vector = opened.vector_at(slide, x, y)
+    options["leave_out"] = slide if options.pop("others") else None
+    found = opened.search(vector, **options)
+    as_text = found.to_json(orient="records") if as_json else found.to_csv(index=False)
+    click.echo(as_text)
 
 
 def _by_encoder(
@@ -154,6 +206,7 @@ def _by_encoder(
 ) -> dict[tuple[str, str], list[tuple[Features, str]]]:
     """Return the features and labels of a table, by encoder and normalization."""
     from workbench.features.opening import open_features  # noqa: PLC0415 - see LazyGroup
+    from workbench.recipe import NO_METHOD  # noqa: PLC0415
 
     found: dict[tuple[str, str], list[tuple[Features, str]]] = {}
     with table.open(newline="", encoding="utf-8-sig") as file:
@@ -163,8 +216,8 @@ def _by_encoder(
                 message = f"row {number} of '{table}' has no '{missing[0]}'"
                 raise click.BadParameter(message, param_hint="TABLE")
             features = open_features(table.parent / row["features"])
-            method = features.attributes.get("normalize") or "not normalized"
-            key = features.encoder or "unknown encoder", str(method)
+            method = str(features.attributes.get("normalize", NO_METHOD))
+            key = features.encoder or "unknown encoder", method
             found.setdefault(key, []).append((features, row[by]))
     return found
 
