@@ -87,6 +87,7 @@ def test_teeth_that_are_valid_but_take_hours_to_check_are_refused():
         refuse_tangled(shapely.Polygon(np.concatenate([teeth, around])))
 
 
+@pytest.mark.slow
 def test_a_large_outline_is_no_trouble():
     angle = np.linspace(0, 2 * np.pi, 50_000, endpoint=False)
     ring = 50_000 + 40_000 * np.stack([np.cos(angle), np.sin(angle)], 1)

@@ -43,6 +43,7 @@ def value_at(run, index):
     return next(iter(run.heatmap.at(x, y).values()))
 
 
+@pytest.mark.slow
 def test_a_run_is_restricted_to_an_annotation_and_goes_on(slide, tmp_path):
     marked = Annotation(geometry=shapely.Polygon(CORNERS))
     options = {"model": MODEL, "region": marked, "batch_size": 1}

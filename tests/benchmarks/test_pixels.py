@@ -37,6 +37,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("pixels")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", BOUNDS)
 @pytest.mark.parametrize("form", pixels.FORMATS)
 def test_a_path_shows_what_is_stored(form, path, folder):

@@ -159,6 +159,7 @@ def test_a_flag_out_of_bounds_is_a_usage_error(slide):
     assert call("run", slide, "--region", "5,5,5,9").exit_code == 2
 
 
+@pytest.mark.slow
 def test_run_writes_what_was_asked_and_goes_on(slide, tmp_path):
     words = ["run", slide, "--model", MODEL, "--normalize", "macenko"]
     words += ["--region", "0,0,1024,1024", "--min-tissue", "0.25"]

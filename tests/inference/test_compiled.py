@@ -70,6 +70,7 @@ def test_a_compiled_run_answers_the_same_within_rounding(use, tmp_path, caplog):
     )
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_any_size_of_batch_is_answered_by_the_same_code():
     inference = DevicePredictor(TileModel(fake_card(), network()), COMPILED)

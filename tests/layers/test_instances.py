@@ -75,6 +75,7 @@ def test_a_pixel_is_filled_if_its_centre_is_inside(ring, downsample):
     assert (cells > 0).sum() <= max(1, inside.sum())
 
 
+@pytest.mark.slow
 def test_tiles_say_whose_each_pixel_is(store):
     layer = InstanceNumberLayer(store, PYRAMID)
     z = PYRAMID.max_zoom

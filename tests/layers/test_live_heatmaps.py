@@ -234,6 +234,7 @@ def test_near_by_only_what_is_not_done_is_drawn_where_a_style_says_so():
     assert layer.value_at(10, 10) == pytest.approx(0.7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [200, 2048, 5000])
 @pytest.mark.parametrize("nearest", [0, 1, 2, 5, 8, 1000])
 def test_values_are_drawn_up_to_the_last_readable_zoom(side, nearest):

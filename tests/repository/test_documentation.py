@@ -159,6 +159,7 @@ def test_the_page_on_run_folders_names_all_that_is_in_one(here, model):
     assert {name for name in found if f"`{name}`" not in page} == set()
 
 
+@pytest.mark.slow
 def test_the_readmes_python_runs(here):
     code = "\n".join(blocks(ROOT / "README.md", "python"))
     lines = [line for line in code.splitlines() if line]

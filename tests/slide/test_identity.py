@@ -272,6 +272,7 @@ def plain_id(path):
     return id_of(file_content(locate(str(path))))
 
 
+@pytest.mark.slow
 @quick
 @given(share=st.floats(0, 1), value=st.integers(1, 255))
 def test_what_fills_two_parts_of_a_large_plain_file_is_noticed(large, share, value):

@@ -69,6 +69,7 @@ def test_what_is_measured_is_what_a_fit_of_the_slide_finds(folder, advice):
         assert slide.name == f"{scanner}.tif"
 
 
+@pytest.mark.slow
 def test_the_medoid_is_nearest_to_all(advice):
     usual = [slide for slide in advice.slides if not slide.findings]
     assert advice.medoid in usual

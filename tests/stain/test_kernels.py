@@ -416,6 +416,7 @@ def test_several_references_are_one(method):
     assert means[0] > means[1] > means[2]
 
 
+@pytest.mark.slow
 def test_saved_references_are_averaged():
     saved = [Reference.of_pixels(tissue(name), name=name) for name in REFERENCES]
     made = fit_normalizer(tissue(), saved, method="vahadane").colour_map.reference

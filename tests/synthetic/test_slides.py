@@ -45,6 +45,7 @@ def truth(slides):
     return load_truth(slides["aurora"].path)
 
 
+@pytest.mark.slow
 def test_it_opens_everywhere_with_the_right_resolution(slides):
     slide = slides["aurora"]
     assert slide.size == SIZE

@@ -25,6 +25,7 @@ def shares(mask, tissue, ink):
     return mask[tissue & far].mean(), mask[~tissue & far].mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grain", [2.0, 5.0])
 @pytest.mark.parametrize("strength", [0.6, 1.0, 1.4, 1.8])
 @pytest.mark.parametrize("stain", STAININGS)
@@ -35,6 +36,7 @@ def test_tissue_of_every_stain_is_found_and_glass_is_not(stain, strength, grain)
     assert false <= 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ink", INKS)
 @pytest.mark.parametrize("stain", STAININGS)
 def test_ink_is_left_out_and_the_stain_beside_it_is_not(stain, ink):
@@ -47,6 +49,7 @@ def test_ink_is_left_out_and_the_stain_beside_it_is_not(stain, ink):
     assert mask[marked & tissue].mean() < 0.4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("strength", "width"), [(1.0, 70), (1.8, 26)])
 @pytest.mark.parametrize("ink", INKS)
 @pytest.mark.parametrize("stain", STAININGS)
