@@ -126,7 +126,13 @@ def convert(file: Path, out: Path, layout: str | None, **options: Any) -> None:
 @command.command("bias")
 @click.argument("table", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--by", required=True, help="Column to predict, such as scanner.")
-@click.option("--tiles", type=click.IntRange(min=5), default=200, show_default=True)
+@click.option(
+    "--tiles",
+    type=click.IntRange(min=5),
+    default=200,
+    show_default=True,
+    help="Maximum number of tiles used per slide.",
+)
 @json_flag
 def bias(table: Path, by: str, tiles: int, *, as_json: bool) -> None:
     """Measure how well a property of slides is predicted from their vectors.
@@ -134,7 +140,7 @@ def bias(table: Path, by: str, tiles: int, *, as_json: bool) -> None:
     TABLE is a CSV with a row per slide: a column `features` with the path of a file or
     run folder, and the column to predict. A row is printed for each encoder and, for
     runs, each method of normalization. The probe is tested on slides that it has not
-    seen. --tiles is the number of tiles used per slide.
+    seen.
     """
     from workbench.features.bias import measure_bias  # noqa: PLC0415 - see LazyGroup
     from workbench.recipe import NO_METHOD  # noqa: PLC0415
@@ -180,7 +186,13 @@ def index(out: Path, files: tuple[Path, ...], **options: Any) -> None:
 @click.argument("slide")
 @click.argument("x", type=float)
 @click.argument("y", type=float)
-@click.option("--count", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.option(
+    "--count",
+    type=click.IntRange(1, 10_000),
+    default=20,
+    show_default=True,
+    help="Number of tiles.",
+)
 @click.option("--per-slide", type=click.IntRange(min=1), help="At most this many each.")
 @click.option("--others", is_flag=True, help="Leave the slide itself out.")
 @json_flag
