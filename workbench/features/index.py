@@ -13,6 +13,7 @@ import numpy as np
 from workbench.errors import FeaturesError, MissingPackageError, OutOfBoundsError
 from workbench.results.run_record import DAMAGE
 from workbench.results.spherical_kmeans import unit_vectors
+from workbench.system.blas_threads import one_thread
 
 if TYPE_CHECKING:
     import os
@@ -156,8 +157,10 @@ class FeatureIndex:
         if leave_out is not None:
             rows = self.rows_of(leave_out)
             skipped = rows.stop - rows.start
-        candidates = self._candidates(target, max(_CANDIDATES, 50 * count) + skipped)
-        cosines = self._cosines(target, candidates)
+        with one_thread("numpy" if self.codes is None else "faiss"):
+            wanted = max(_CANDIDATES, 50 * count) + skipped
+            candidates = self._candidates(target, wanted)
+            cosines = self._cosines(target, candidates)
         order = np.argsort(-cosines, kind="stable")
         found = self._table(candidates[order], cosines[order])
         if leave_out is not None:

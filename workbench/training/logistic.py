@@ -9,17 +9,15 @@ for each other on a busy machine made them a hundred times as slow.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
-from threadpoolctl import ThreadpoolController
+
+from workbench.system.blas_threads import one_thread
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from numpy.typing import NDArray
 
 PENALTY: Final = 1e-4
@@ -27,19 +25,6 @@ PENALTY: Final = 1e-4
 
 _PRECISION: Final = {"gtol": 1e-6, "ftol": 1e-13, "maxiter": 500}
 """Of L-BFGS-B: probabilities then agree with those of other solvers to 1e-3."""
-
-
-@cache
-def _thread_pools() -> ThreadpoolController:
-    return ThreadpoolController()
-
-
-def one_thread() -> AbstractContextManager[Any]:
-    """Return a context in which the BLAS of NumPy and SciPy uses one thread."""
-    limited: AbstractContextManager[Any] = _thread_pools().limit(
-        limits=1, user_api="blas"
-    )
-    return limited
 
 
 @dataclass(frozen=True, eq=False, slots=True)
