@@ -2,11 +2,14 @@
 
     python benchmarks/training.py click [--tiles 20000] [--dimensions 384]
     python benchmarks/training.py curve [--encoder tissue-features] [--side 4096]
+    python benchmarks/training.py nuclei [--instances 1000000]
 
 click: wall ms to add a label, fit the probe again from the last one, score all tiles,
 make the layer and draw a screenful of it (15 tiles at a middle zoom).
 curve: AUC (mean over classes, one against the rest) on another made slide of a scanner
 that the bundled models never saw, after clicks at random and after suggested ones.
+nuclei: wall s to fit a classifier of instances, to classify all, and to list the ids
+of each class.
 Figures: benchmarks/README.md.
 """
 
@@ -185,17 +188,66 @@ def report_curve(encoder, side, seeds=5):
         print(f"  {name}, mean (least): {said}")
 
 
+class MadeInstances:
+    """Measures of instances in memory: what a classifier asks of a store."""
+
+    def __init__(self, number, measures=8):
+        random = np.random.default_rng(0)
+        self.measures = tuple(f"measure {i}" for i in range(measures))
+        self.gone = np.empty(0, np.int64)
+        values = random.normal(size=(measures + 2, number)).astype(np.float32)
+        names = ("x", "y", *self.measures)
+        self.values = dict(zip(names, values, strict=True))
+
+    def __len__(self):
+        return len(self.values["x"])
+
+    def columns(self, names):
+        return {name: self.values[name] for name in names}
+
+
+def nuclei_times(number, labels=500):
+    """Return the s of each step of `report_nuclei`."""
+    store = MadeInstances(number)
+    first, second, third = (store.values[name] for name in store.measures[:3])
+    truth = np.array(CLASSES)[(first > 0) * 2 + (second * third > 0)]
+    given = {key: str(truth[key]) for key in range(labels)}
+    start = time.perf_counter()
+    classifier = wb.training.fit_instance_classifier(store, given)
+    fitted, busy = time.perf_counter(), time.process_time()
+    found = classifier.classify(store)
+    classified, worked = time.perf_counter(), time.process_time()
+    for name in found.classes:
+        found.ids(name)
+    listed = time.perf_counter()
+    return fitted - start, classified - fitted, worked - busy, listed - classified
+
+
+def report_nuclei(number):
+    """Print the seconds of each step, after one that compiles."""
+    nuclei_times(2000)
+    times = np.median([nuclei_times(number) for _ in range(3)], axis=0)
+    print(f"{number:,} instances, 8 measures, 500 labels, 4 classes, s:")
+    for name, each in zip(
+        ("fit", "classify", "classify, processor", "ids of classes"), times, strict=True
+    ):
+        print(f"  {name}: {each:.2f}")
+
+
 def main():
     """Print the figures of one part."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=["click", "curve"])
+    parser.add_argument("part", choices=["click", "curve", "nuclei"])
     parser.add_argument("--tiles", type=int, default=20_000)
     parser.add_argument("--dimensions", type=int, default=384)
     parser.add_argument("--encoder", default="tissue-features")
     parser.add_argument("--side", type=int, default=4096)
+    parser.add_argument("--instances", type=int, default=1_000_000)
     given = parser.parse_args()
     if given.part == "click":
         report_clicks(given.tiles, given.dimensions)
+    elif given.part == "nuclei":
+        report_nuclei(given.instances)
     else:
         report_curve(given.encoder, given.side)
 

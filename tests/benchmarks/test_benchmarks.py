@@ -194,3 +194,7 @@ def test_a_curve_has_a_figure_for_each_number_of_clicks():
         found = training.curve(pool, pool, [15, 40], seed=0, suggested=suggested)
         assert len(found) == 2
         assert all(0.3 < each <= 1 for each in found)
+
+
+def test_the_classification_of_instances_is_timed():
+    assert all(each > 0 for each in training.nuclei_times(3000, labels=100))

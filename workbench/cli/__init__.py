@@ -16,6 +16,7 @@ main = LazyGroup(
         "features": "Describe and convert files of vectors or scores of tiles.",
         "former": "Assign work that an earlier version saved to a slide.",
         "info": "Print the metadata of a slide file.",
+        "instances": "Learn classes of instances, and apply them to runs.",
         "models": "List the models that can be run by name.",
         "normalize": "Write a stain-normalized image of a slide.",
         "probe": "Fit a classifier of tiles to annotations, on vectors of runs.",

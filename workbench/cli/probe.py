@@ -82,8 +82,8 @@ def command(
     """
     from workbench.annotations.classes import colour_of  # noqa: PLC0415 - see LazyGroup
     from workbench.results.run import open_run  # noqa: PLC0415
-    from workbench.training.accuracy import probe_accuracy  # noqa: PLC0415
     from workbench.training.probe import fit_probe  # noqa: PLC0415
+    from workbench.training.probe_accuracy import probe_accuracy  # noqa: PLC0415
     from workbench.training.probe_file import save_probe  # noqa: PLC0415
     from workbench.training.run_labels import label_run  # noqa: PLC0415
 

@@ -49,6 +49,9 @@ class Changes:
     by: Mapping[int, str] = field(default_factory=dict)
     """Author and time of the last change of an instance, by id."""
 
+    predicted: frozenset[int] = frozenset()
+    """Ids of instances whose new class a classifier gave."""
+
 
 class EditedInstances:
     """A store with changes applied; it has the interface of a store and is immutable.
@@ -207,21 +210,28 @@ class EditedInstances:
             own = self.store.columns([name])[name]
             if name == "class" and self.changes.classes:
                 own = own.copy()
-                for key, given in self.changes.classes.items():
-                    if key < len(own):
-                        own[key] = self._number[given]
+                ids, codes = self._changed_classes()
+                inside = ids < len(own)
+                own[ids[inside]] = codes[inside]
             if len(self.added):
                 own = np.concatenate([own, self._of_added(name).astype(own.dtype)])
             self._columns[name] = own
         return self._columns[name]
 
+    def _changed_classes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the ids whose class was changed, and the index of the new class."""
+        changed = self.changes.classes
+        ids = np.fromiter(changed, np.int64, len(changed))
+        codes = (self._number[name] for name in changed.values())
+        return ids, np.fromiter(codes, np.int64, len(changed))
+
     def _of_added(self, name: str) -> NDArray[Any]:
         """Return a column of the added instances."""
         if name == "class":
             found = self.added.classes.copy()
-            for key, given in self.changes.classes.items():
-                if key >= len(self.store):
-                    found[key - len(self.store)] = self._number[given]
+            ids, codes = self._changed_classes()
+            added = ids >= len(self.store)
+            found[ids[added] - len(self.store)] = codes[added]
             return found
         if name == "score":
             return self.added.scores

@@ -1,4 +1,4 @@
-"""Learning from labels: probes on vectors, and their saving as models."""
+"""Learning from labels: probes on vectors of tiles, classifiers of instances."""
 
 from workbench.system.public_names import public_names
 

@@ -1,6 +1,14 @@
-from .accuracy import Accuracy, probe_accuracy
+from .accuracy import Accuracy
 from .embedded import EmbeddedSlide
+from .instance_classifier import (
+    Classified,
+    InstanceClassifier,
+    fit_instance_classifier,
+    open_instance_classifier,
+)
+from .instance_labels import apply_classifier, instance_accuracy, reclassified
 from .probe import Probe, fit_probe
+from .probe_accuracy import probe_accuracy
 from .probe_file import save_probe
 from .run_labels import label_run
 from .suggestions import suggest
@@ -8,13 +16,20 @@ from .tile_labels import TileLabels, label_tiles
 
 __all__ = [
     "Accuracy",
+    "Classified",
     "EmbeddedSlide",
+    "InstanceClassifier",
     "Probe",
     "TileLabels",
+    "apply_classifier",
+    "fit_instance_classifier",
     "fit_probe",
+    "instance_accuracy",
     "label_run",
     "label_tiles",
+    "open_instance_classifier",
     "probe_accuracy",
+    "reclassified",
     "save_probe",
     "suggest",
 ]

@@ -1,7 +1,7 @@
-"""Accuracy of a probe, on slides or parts of a slide that it was not fitted to.
+"""Accuracy of a classifier, on slides or parts of a slide that it was not fitted to.
 
-Neighbouring tiles look alike, so random tiles held out would flatter a probe. Held out
-are whole slides, or square blocks of a slide, around which a margin is left out too.
+Neighbours look alike, so random tiles or nuclei held out would flatter. Held out are
+whole slides, or square blocks of a slide, around which a margin is left out too.
 """
 
 from __future__ import annotations
@@ -12,33 +12,22 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from workbench.instances.counts import wilson
-from workbench.training.embedded import pooled_scale
-from workbench.training.logistic import fit_logistic
-from workbench.training.probe import Examples
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
-
-    from workbench.training.embedded import EmbeddedSlide
-    from workbench.training.tile_labels import TileLabels
-
-_BLOCK_TILES: Final = 8
-"""Side of a block, in tiles."""
-
-_MARGIN_TILES: Final = 2
-"""Tiles around a held-out block from which nothing is learnt."""
 
 _FOLDS: Final = 5
 _FEWEST_GROUPS: Final = 4
 _FEWEST_LABELS: Final = 5
+_FEWEST_CLASSES: Final = 2
 _FEWEST_SLIDES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """Share of labels that a probe predicts on what it was not fitted to."""
+    """Share of labels that a classifier predicts on what it was not fitted to."""
 
     share: float
     """Share of correct labels, 0 to 1; NaN: nothing could be held out."""
@@ -86,84 +75,92 @@ class Accuracy:
         )
 
 
-def probe_accuracy(
-    slides: EmbeddedSlide | Sequence[EmbeddedSlide],
-    labels: TileLabels | Sequence[TileLabels],
-) -> Accuracy:
-    """Return the accuracy of a probe by cross-validation.
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class Labelled:
+    """Labels with their places: what cross-validation needs to know of examples."""
 
-    With labels on several slides whole slides are held out, else blocks of 8 x 8 tiles;
-    what lies within two tiles of a held-out block is not learnt from. A label whose
-    class is nowhere else cannot be judged, and a note says so.
+    codes: NDArray[np.int64]
+    """Index of the class of each example, int64 (N,)."""
+
+    classes: tuple[str, ...]
+    slide: NDArray[np.int64]
+    """Index of the slide of each, int64 (N,)."""
+
+    centres: NDArray[np.float64]
+    """Centre of each in level-0 pixels, float64 (N, 2)."""
+
+    block: float
+    """Side of a block that is held out on a single slide, in level-0 pixels."""
+
+    margin: float
+    """Distance (px, along x and y) from held-out examples within which nothing is
+    learnt."""
+
+    @property
+    def by_slide(self) -> bool:
+        """Whether whole slides are held out: there are labels on several."""
+        return len(np.unique(self.slide)) >= _FEWEST_SLIDES
+
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        """Number of the slide or block of each example."""
+        if self.by_slide:
+            return self.slide
+        cells = np.floor(self.centres / self.block).astype(np.int64)
+        return np.unique(cells, axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def held_out_accuracy(
+    labelled: Labelled,
+    predict: Callable[[NDArray[np.bool_], NDArray[np.bool_]], NDArray[np.int64]],
+) -> Accuracy:
+    """Return the accuracy of a classifier by cross-validation over slides or blocks.
 
     Parameters
     ----------
-    slides, labels
-        As of `fit_probe`.
-
-    Raises
-    ------
-    TrainingError
-        If the labels do not fit the slides, or the vectors are of different encoders.
+    labelled : Labelled
+    predict : callable
+        Given two masks, learns from the examples of the first and returns the codes
+        that it predicts for those of the second, int64.
     """
-    examples = Examples.of(slides, labels)
-    by_slide = len(np.unique(examples.slide)) >= _FEWEST_SLIDES
-    groups = examples.slide if by_slide else _blocks(examples)
-    predicted = _cross_validate(examples, groups, by_slide=by_slide)
+    groups = labelled.groups
+    predicted = cross_validate(labelled, groups, predict)
     judged = predicted >= 0
-    number, held = len(examples.classes), len(np.unique(groups[judged]))
+    number, held = len(labelled.classes), len(np.unique(groups[judged]))
     confusion = np.zeros((number, number), np.int64)
-    np.add.at(confusion, (examples.codes[judged], predicted[judged]), 1)
+    np.add.at(confusion, (labelled.codes[judged], predicted[judged]), 1)
     share = float(np.trace(confusion) / judged.sum()) if judged.any() else np.nan
     low, high = wilson(share * held, held) if held else (np.nan, np.nan)
     found = Accuracy(
         share=share,
         low=low,
         high=high,
-        held_out="slide" if by_slide else "block",
+        held_out="slide" if labelled.by_slide else "block",
         groups=held,
         labels=int(judged.sum()),
         confusion=tuple(map(tuple, confusion.tolist())),
-        classes=examples.classes,
+        classes=labelled.classes,
     )
-    return replace(found, notes=tuple(_notes(examples, judged, found)))
+    return replace(found, notes=tuple(_notes(labelled, judged, found)))
 
 
-def _blocks(examples: Examples) -> NDArray[np.int64]:
-    """Return the number of the block in which the centre of each example lies."""
-    centres, side = _centres(examples)
-    cells = np.floor(centres / (_BLOCK_TILES * side)).astype(np.int64)
-    return np.unique(cells, axis=0, return_inverse=True)[1].reshape(-1)
-
-
-def _centres(examples: Examples) -> tuple[NDArray[np.float64], float]:
-    """Return the centres of the examples, (N, 2), and the side of a tile."""
-    boxes = examples.boxes
-    sides = boxes[:, 2:] - boxes[:, :2]
-    side = float(np.median(sides)) if len(boxes) else 1.0
-    return (boxes[:, :2] + boxes[:, 2:]) / 2, side
-
-
-def _cross_validate(
-    examples: Examples, groups: NDArray[np.int64], *, by_slide: bool
+def cross_validate(
+    labelled: Labelled,
+    groups: NDArray[np.int64],
+    predict: Callable[[NDArray[np.bool_], NDArray[np.bool_]], NDArray[np.int64]],
 ) -> NDArray[np.int64]:
     """Return the predicted class of each example; -1: it cannot be judged."""
     predicted = np.full(len(groups), -1)
-    vectors, scale = examples.vectors, pooled_scale(examples.slides)
-    centres, side = _centres(examples)
     for fold in _folds(groups):
         held = np.isin(groups, fold)
         learnt = ~held
-        if not by_slide:
-            learnt &= _distance(centres, centres[held]) > _MARGIN_TILES * side
-        known = np.unique(examples.codes[learnt])
-        judged = held & np.isin(examples.codes, known)
-        if len(known) < _FEWEST_SLIDES or not judged.any():
-            continue
-        codes = np.searchsorted(known, examples.codes[learnt])
-        head = fit_logistic(vectors[learnt], codes, scale, classes=len(known))
-        found = head.probabilities(vectors[judged]).argmax(axis=1)
-        predicted[judged] = known[found]
+        if not labelled.by_slide:
+            near = _distance(labelled.centres, labelled.centres[held])
+            learnt &= near > labelled.margin
+        known = np.unique(labelled.codes[learnt])
+        judged = held & np.isin(labelled.codes, known)
+        if len(known) >= _FEWEST_CLASSES and judged.any():
+            predicted[judged] = predict(learnt, judged)
     return predicted
 
 
@@ -188,11 +185,11 @@ def _distance(
     return np.asarray(KDTree(others).query(centres, p=np.inf)[0], np.float64)
 
 
-def _notes(examples: Examples, judged: NDArray[np.bool_], found: Accuracy) -> list[str]:
+def _notes(labelled: Labelled, judged: NDArray[np.bool_], found: Accuracy) -> list[str]:
     """Return sentences about what there is too little of."""
     notes = []
-    for code, name in enumerate(examples.classes):
-        mine = examples.codes == code
+    for code, name in enumerate(labelled.classes):
+        mine = labelled.codes == code
         place = "slide" if found.held_out == "slide" else "part of the slide"
         if mine.any() and not judged[mine].any():
             notes.append(
@@ -200,7 +197,7 @@ def _notes(examples: Examples, judged: NDArray[np.bool_], found: Accuracy) -> li
             )
         elif mine.sum() < _FEWEST_LABELS:
             notes.append(f"'{name}' has {mine.sum()} labels, which is few.")
-    if len(examples.classes) < _FEWEST_SLIDES:
+    if len(labelled.classes) < _FEWEST_CLASSES:
         notes.append("Fewer than two classes have labels.")
     elif found.groups < _FEWEST_GROUPS:
         notes.append(
