@@ -13,6 +13,7 @@ from workbench.app.panels.instances.counts import size_doubt
 from workbench.app.panels.instances.panel import InstancePanel
 from workbench.app.panels.instances.table import InstanceTable
 from workbench.app.url_state import Address, InstancesLook
+from workbench.app.viewer.view import View
 from workbench.app.viewer.viewer import Viewer
 from workbench.app.widgets.background import Background
 from workbench.geometry import Box
@@ -119,6 +120,88 @@ def test_edits_are_saved_and_there_again(panel, saved):
     panel.chosen._undo_edit()
     assert panel.shown.now.gone.tolist() == [5, 600]
     assert {line["by"] for line in panel.shown.edits.history} == {"ann"}
+
+
+def picked(panel, points, *, add=False):
+    """Pick instances on the slide, as the browser tells it."""
+    picked.number += 1
+    told = {"points": points, "add": add, "number": picked.number}
+    panel._viewer.stage.instances_picked = told
+    return panel.shown.chosen.tolist()
+
+
+picked.number = 0
+
+
+def centres_in(panel, region):
+    """Return the ids of the instances with their centre in a region."""
+    columns = panel.shown.now.columns(["x", "y"])
+    inside = shapely.contains_xy(region, columns["x"], columns["y"])
+    return np.flatnonzero(inside & panel.shown.shown).tolist()
+
+
+def test_a_region_takes_the_instances_that_are_shown_in_it(panel):
+    box, other = shapely.box(400, 400, 1400, 1200), shapely.box(1300, 400, 2000, 900)
+    flat = [shapely.get_coordinates(each).ravel().tolist() for each in (box, other)]
+    panel.filter.classes.value = [CLASSES[0], CLASSES[1]]
+    wanted = centres_in(panel, box)
+    assert len(wanted) > 20
+    assert picked(panel, flat[0]) == wanted
+    both = sorted({*wanted, *centres_in(panel, other)})
+    assert picked(panel, flat[1], add=True) == both
+    said = panel.chosen._facts.object
+    assert f"{len(both):,} instances are selected" in said
+    assert panel._viewer.stage.instances_chosen == len(both)
+    counted = panel.shown.rows(len(both))["class"].value_counts()
+    for name, number in counted.items():
+        assert f"{number:,} {name}" in said
+    assert picked(panel, []) == []
+
+
+def test_a_region_that_crosses_itself_holds_both_its_parts(panel):
+    eight = [400, 400, 1400, 1400, 1400, 400, 400, 1400]
+    left = shapely.Polygon([(400, 400), (900, 900), (400, 1400)])
+    right = shapely.Polygon([(1400, 400), (900, 900), (1400, 1400)])
+    wanted = centres_in(panel, shapely.union(left, right))
+    assert len(wanted) > 10
+    assert picked(panel, eight) == wanted
+    assert picked(panel, [500, 500, 900, 900, 500, 500]) == []  # no area
+
+
+def test_shift_and_click_adds_one_and_takes_it_out_again(panel):
+    now = panel.shown.now
+    first, second = 5, 60
+    places = [now.rows([key])[["x", "y"]].to_numpy()[0] for key in (first, second)]
+    # Where outlines overlap, the smallest is meant.
+    ids = [now.at(*place) for place in places]
+    panel._viewer.view = View(*places[0], 1.0)
+    assert picked(panel, places[0].tolist(), add=True) == [ids[0]]
+    assert picked(panel, places[1].tolist(), add=True) == sorted(ids)
+    assert picked(panel, places[0].tolist(), add=True) == [ids[1]]
+    assert picked(panel, places[0].tolist()) == [ids[0]]
+    assert picked(panel, [-50, -50], add=True) == [ids[0]]
+    panel._viewer.view = View(*places[0], 64.0)  # too far away
+    assert picked(panel, places[1].tolist(), add=True) == [ids[0]]
+    panel.display.visible.value = False
+    assert picked(panel, [0, 0, 3000, 0, 3000, 3000]) == [ids[0]]
+
+
+def test_edits_act_on_all_that_is_chosen_and_are_undone_in_one_step(panel):
+    box = [400, 400, 1400, 400, 1400, 1200, 400, 1200]
+    ids = picked(panel, box)
+    before = panel.shown.rows(len(ids))["class"].tolist()
+    assert len(set(before)) > 1
+    assert panel.chosen._delete.label == f"Delete {len(ids)}"
+    panel.chosen._class.value = CLASSES[2]
+    assert set(panel.shown.rows(len(ids))["class"]) == {CLASSES[2]}
+    assert panel.shown.chosen.tolist() == ids
+    panel.shown.history.undo()
+    assert panel.shown.now.rows(ids)["class"].tolist() == before
+    panel.chosen.delete()
+    assert panel.shown.now.gone.tolist() == ids
+    assert panel.shown.chosen.tolist() == []
+    panel.shown.history.undo()
+    assert panel.shown.now.gone.tolist() == []
 
 
 @pytest.mark.slow

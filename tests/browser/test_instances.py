@@ -123,6 +123,60 @@ def alone(store, *, at=CENTRE, reach=(380, 250)):
     return rows.loc[free]
 
 
+def test_many_are_chosen_with_shift_and_with_the_lasso(watched, url, store):
+    rows = alone(store)
+    app = Objects.look(watched, url)
+    one, two = rows.iloc[0], rows.iloc[1]
+    app.click(one.x, one.y)
+    app.says("Shift+click or Shift+drag selects more.")
+    app.page.keyboard.down("Shift")
+    app.click(two.x, two.y)
+    app.says("Delete removes the 2 selected instances.")
+    app.page.keyboard.up("Shift")
+    app.says(re.compile("2 instances are selected: "))
+    app.click(two.x, two.y)
+    app.says("Delete removes the selected instance.")
+    # A region, with Shift: added to it.
+    columns = store.columns(["x", "y"])
+    x, y = columns["x"], columns["y"]
+    box = Box(1250, 1050, 1500, 1250)
+    inside = (x > box.x0) & (x < box.x1) & (y > box.y0) & (y < box.y1)
+    wanted = {*np.flatnonzero(inside).tolist(), two.name}
+    before = app.on_canvas(*CENTRE)
+    app.page.keyboard.down("Shift")
+    outline(app, box)
+    app.page.keyboard.up("Shift")
+    app.says(f"Delete removes the {len(wanted)} selected instances.")
+    assert app.on_canvas(*CENTRE) == before  # the slide has not moved with it
+    # The lasso replaces what is chosen; then a drag moves the slide again.
+    app.page.keyboard.press("s")
+    app.says("Draw around instances.")
+    outline(app, box)
+    app.says(f"Delete removes the {int(inside.sum())} selected instances.")
+    app.frame.get_by_role("button", name="Select instances in a region").wait_for()
+    app.page.keyboard.press("Delete")
+    app.eventually(lambda: gone_is(store, inside.sum()))
+    app.page.keyboard.press("Control+z")
+    app.eventually(lambda: gone_is(store, 0))
+    app.page.keyboard.press("Escape")
+    app.says("Click an instance to select it")
+    app.is_clean()
+
+
+def outline(app, box):
+    """Drag the mouse around a box."""
+    corners = [(box.x0, box.y0), (box.x1, box.y0), (box.x1, box.y1), (box.x0, box.y1)]
+    app.page.mouse.move(*app.figure.screen(*corners[0]))
+    app.page.mouse.down()
+    for corner in corners[1:]:
+        app.page.mouse.move(*app.figure.screen(*corner), steps=5)
+    app.page.mouse.up()
+
+
+def gone_is(store, number):
+    assert len(InstanceEdits(store).current.gone) == number
+
+
 def test_a_click_on_an_object_shows_its_row(watched, url, store):
     row = alone(store).iloc[0]
     app = Objects.look(watched, url)

@@ -322,5 +322,5 @@ def _blend(
     lower, further = shares[0][:, None], shares[1]
     rows = cells.take(down, 0) * (1 - lower) + cells.take(down + 1, 0) * lower
     near, next_ = rows.take(right, 1), rows.take(right + 1, 1)
-    blended: NDArray[np.float32] = near * (1 - further) + next_ * further
-    return blended
+    blended = near * (1 - further) + next_ * further
+    return blended.astype(np.float32, copy=False)

@@ -31,6 +31,7 @@ export const initial = {
     false
   ],
   "instances_chosen": 0,
+  "instances_picked": {},
   "toast": {},
   "markable": false,
   "annotation_edits": [],

@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: 316d3540511ae3d2ef45feef433a21b8628e8c3adaa01c7f8e504769017dd5ca
+// Made by "make bundles"; change the modules instead. sha256 of them: a624ab2117e1b81426ed7de118361b5dcca63a84ff84057c724678707ba23c3e
 // workbench/app/viewer/browser/actions.js
 var GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page"];
 var SHOWN = {
@@ -774,6 +774,7 @@ function sizeText(kind, ring, mpp) {
   if (kind === "line") return lengthText(Math.hypot(ring[2] - ring[0], ring[3] - ring[1]), mpp);
   return kind === "area" ? areaText(ringArea(ring), mpp) : "";
 }
+var MORE = "Shift+click or Shift+drag selects more.";
 var AnnotationCanvas = class {
   /**
    * All annotations, by id.
@@ -1022,7 +1023,10 @@ var AnnotationCanvas = class {
       text = "Drag a corner, or the outline to move it. Double-click a corner to take it out. Delete removes it.";
     } else if (!tool && !this.handles && this.stage.model.instances_chosen) {
       const number = this.stage.model.instances_chosen;
-      text = number === 1 ? "Delete removes the selected instance." : `Delete removes the ${number} selected instances.`;
+      text = number === 1 ? `Delete removes the selected instance. ${MORE}` : `Delete removes the ${number.toLocaleString()} selected instances. Esc deselects.`;
+    }
+    if (this.stage.switch.active === "lasso") {
+      text = "Draw around instances. With Shift they are added to those selected.";
     }
     if (this.hint.textContent !== text) this.hint.textContent = text;
   }
@@ -1198,6 +1202,7 @@ var STROKES = {
   clear: "M6 6l12 12M18 6L6 18",
   distance: "M3 16L16 3l5 5L8 21zM7 12l2 2M10 9l3 3M13 6l2 2",
   area: "M5 8l8-4 7 6-3 9-11 1z",
+  lasso: "M7 16.500c-6-3-4-11 5-11s10 8 4 10.500c-3 1.200-6 1.200-9 .5a2 2 0 1 0-2 2.500c1 0 2-.7 2-2.500M5 19c0 1.500-.5 2-1.500 2.500",
   turn: "M19 12a7 7 0 1 1-2.2-5.1M19 3v5h-5",
   flip: "M12 3v18M9 7L3 17h6zM15 7l6 10h-6z",
   square: "M5 5h14v14H5z",
@@ -1323,6 +1328,7 @@ function annotations(stage) {
   });
   stage.watch("annotation_chosen", () => canvas.choose(model.annotation_chosen));
   model.on("instances_chosen", () => canvas.say());
+  stage.switch.hearers.push(() => canvas.say());
   stage.watch("annotations_shown", () => {
     canvas.shown = model.annotations_shown;
     canvas.changed();
@@ -1836,7 +1842,7 @@ function listen(stage) {
 function doubleClick(stage) {
   stage.element.addEventListener("dblclick", (event) => {
     const { place: place2 } = stage.camera;
-    if (event.defaultPrevented || !place2 || stage.switch.active !== "pan" || !event.composedPath().includes(stage.plot.el)) return;
+    if (event.defaultPrevented || event.shiftKey || !place2 || stage.switch.active !== "pan" || !event.composedPath().includes(stage.plot.el)) return;
     event.preventDefault();
     const [x, y] = stage.toSlide(event.clientX, event.clientY);
     stage.camera.go({ x: x + (place2.x - x) * CLOSER, y: y + (place2.y - y) * CLOSER, downsample: place2.downsample * CLOSER });
@@ -1907,6 +1913,139 @@ function keySheet(stage) {
   };
   button(stage.tools, { picture: "help", label: "Keys and mouse (?)", act: open });
   stage.actions.add({ label: "Show all keys", group: "Page", keys: ["?"], act: open });
+}
+
+// workbench/app/viewer/browser/lasso.js
+var SVG = "http://www.w3.org/2000/svg";
+var STILL_PX2 = 4;
+var STEP_PX2 = 3;
+var MOST_POINTS = 2e3;
+function thinned2(points, most = MOST_POINTS) {
+  const step = Math.ceil(points.length / most);
+  return points.filter((_, number) => number % step === 0);
+}
+var Lasso = class {
+  /** @type {Point[]} */
+  points = [];
+  held = false;
+  /** Whether what is in the region is added to the selection. */
+  adds = false;
+  number = 0;
+  /** @param {Stage} stage */
+  constructor(stage) {
+    this.stage = stage;
+    this.sheet = stage.element.appendChild(document.createElementNS(SVG, "svg"));
+    this.sheet.setAttribute("class", "measure lasso");
+    this.sheet.setAttribute("aria-hidden", "true");
+    this.line = this.sheet.appendChild(document.createElementNS(SVG, "path"));
+    const { element: element2 } = stage;
+    element2.addEventListener("pointerdown", (event) => this.down(event), true);
+    element2.addEventListener("pointermove", (event) => this.move(event), true);
+    element2.addEventListener("pointerup", (event) => this.up(event), true);
+    element2.addEventListener("pointercancel", () => this.cancel(), true);
+  }
+  get hasInstances() {
+    return this.stage.stack.shown.some(({ spec }) => spec.instances);
+  }
+  /**
+   * Whether a press belongs to the lasso: of its tool, or with Shift while nothing else is in use.
+   * @param {PointerEvent} event
+   */
+  isOurs(event) {
+    const { active } = this.stage.switch;
+    const wanted = active === "lasso" || active === "pan" && event.shiftKey && this.hasInstances;
+    return wanted && event.isPrimary && event.button === 0 && event.composedPath().includes(this.stage.plot.el);
+  }
+  /**
+   * Keep an event from annotations and the figure.
+   * @param {PointerEvent} event
+   */
+  take(event) {
+    event.stopImmediatePropagation();
+    event.preventDefault();
+  }
+  /** @param {PointerEvent} event */
+  down(event) {
+    if (!this.isOurs(event)) return;
+    this.take(event);
+    this.stage.element.focus({ preventScroll: true });
+    if (event.target instanceof Element) event.target.setPointerCapture(event.pointerId);
+    this.held = true;
+    this.adds = event.shiftKey;
+    this.points = [[event.clientX, event.clientY]];
+    this.show();
+  }
+  /** @param {PointerEvent} event */
+  move(event) {
+    if (!this.held) return;
+    this.take(event);
+    if (this.isNear(event, STEP_PX2)) return;
+    this.points.push([event.clientX, event.clientY]);
+    this.show();
+  }
+  /** @param {PointerEvent} event */
+  up(event) {
+    if (!this.held) return;
+    this.take(event);
+    const isClick = this.points.every(([x, y]) => Math.hypot(x - this.points[0][0], y - this.points[0][1]) < STILL_PX2);
+    const outline = isClick ? this.points.slice(0, 1) : thinned2(this.points);
+    this.tell(outline, this.adds);
+    this.cancel();
+    if (this.stage.switch.active === "lasso") this.stage.switch.use("pan");
+  }
+  /**
+   * Whether the pointer is near to the last point.
+   * @param {PointerEvent} event
+   * @param {number} distance
+   */
+  isNear({ clientX, clientY }, distance2) {
+    const [x, y] = this.points[this.points.length - 1];
+    return Math.hypot(clientX - x, clientY - y) < distance2;
+  }
+  /**
+   * Tell Python what was chosen.
+   * @param {Point[]} outline
+   * @param {boolean} add
+   */
+  tell(outline, add) {
+    const points = outline.flatMap(([x, y]) => this.stage.toSlide(x, y)).map((at) => Math.round(at * 10) / 10);
+    this.stage.model.instances_picked = { points, add, number: ++this.number };
+  }
+  cancel() {
+    this.held = false;
+    this.points = [];
+    this.show();
+  }
+  show() {
+    const { left, top } = this.stage.bounds;
+    const path = this.points.map(([x, y], i) => `${i ? "L" : "M"}${(x - left).toFixed(1)} ${(y - top).toFixed(1)}`).join("");
+    this.line.setAttribute("d", this.points.length > 1 ? `${path}Z` : "");
+  }
+};
+var NONE = "No instances are shown";
+function lasso(stage) {
+  const { model } = stage;
+  const drawn = new Lasso(stage);
+  const look = { label: "Select instances in a region (S)", picture: (
+    /** @type {const} */
+    "lasso"
+  ) };
+  const button2 = stage.switch.add("lasso", { ...look, keys: ["s"], mouse: "Shift+drag", reason: () => drawn.hasInstances ? "" : NONE }, (on) => {
+    stage.element.dataset.lasso = String(on);
+    if (!on) drawn.cancel();
+  });
+  const group = "Measure and select";
+  stage.actions.add(
+    { label: "Add an instance to the selection, or take it out", group, mouse: "Shift+click" },
+    { label: "Put the lasso down", group, keys: ["Escape"], act: () => stage.switch.use("pan"), reason: () => stage.switch.active === "lasso" ? "" : "It is not in use", unlisted: true },
+    { label: "Deselect instances", group, keys: ["Escape"], act: () => drawn.tell([], false), reason: () => model.instances_chosen ? "" : "No instance is selected" }
+  );
+  const offer = () => {
+    button2.hidden = !drawn.hasInstances;
+    if (button2.hidden && stage.switch.active === "lasso") stage.switch.use("pan");
+  };
+  stage.watch("layers", offer);
+  stage.onPainted(offer);
 }
 
 // workbench/app/viewer/browser/legend.js
@@ -1991,7 +2130,7 @@ function legend(stage) {
 }
 
 // workbench/app/viewer/browser/measure.js
-var SVG = "http://www.w3.org/2000/svg";
+var SVG2 = "http://www.w3.org/2000/svg";
 var NEAR_START_PX = 10;
 var Measure = class {
   /** @type {Point[]} */
@@ -2002,10 +2141,10 @@ var Measure = class {
   /** @param {Stage} stage */
   constructor(stage) {
     this.stage = stage;
-    this.sheet = stage.element.appendChild(document.createElementNS(SVG, "svg"));
+    this.sheet = stage.element.appendChild(document.createElementNS(SVG2, "svg"));
     this.sheet.setAttribute("class", "measure");
     this.sheet.setAttribute("aria-hidden", "true");
-    this.line = this.sheet.appendChild(document.createElementNS(SVG, "path"));
+    this.line = this.sheet.appendChild(document.createElementNS(SVG2, "path"));
     this.said = stage.add("div", "measured", { role: "status" });
     stage.onMoved(() => {
       if (this.points.length) this.show();
@@ -4009,17 +4148,19 @@ var Tools = class {
     this.actions = actions;
   }
   /**
-   * Add a tool with a button; `hear` is called with whether it is in use.
+   * Add a tool with a button, which is returned; `hear` is called with whether it is in use.
    * @param {string} name
-   * @param {{label: string, picture: IconName}} look
+   * @param {{label: string, picture: IconName} & Pick<Action, "keys" | "mouse" | "reason">} look
    * @param {(on: boolean) => void} hear
    */
-  add(name, { label, picture }, hear) {
+  add(name, { label, picture, ...action }, hear) {
     const act = () => this.use(this.active === name ? "pan" : name);
-    this.buttons.set(name, button(this.bar, { label, picture, act }));
-    this.actions.add({ label, group: "Measure and select", act });
+    const made3 = button(this.bar, { label, picture, act });
+    this.buttons.set(name, made3);
+    this.actions.add({ label: label.split(" (")[0], group: "Measure and select", act, ...action });
     this.hearers.push(() => hear(this.active === name));
     this.tell();
+    return made3;
   }
   /** @param {string} name */
   use(name) {
@@ -4226,6 +4367,7 @@ var PARTS = [
   navigation,
   selection,
   pointing,
+  lasso,
   measure,
   turning,
   status,

@@ -50,6 +50,10 @@ class TileStage(JSComponent):
     annotation_tool = param.String(doc="Active drawing tool; empty for none.")
     annotation_steps = param.List(default=[False, False], doc="Can undo, can redo.")
     instances_chosen = param.Integer(doc="Number of selected instances.")
+    instances_picked = param.Dict(
+        default={},
+        doc="`points`: outline of a region, or a click; `add`: to the selected ones.",
+    )
     toast = param.Dict(default={}, doc="`text`, `undo` (has a button), `number`.")
     markable = param.Boolean(default=False, doc="Whether drawings are saved.")
     annotation_edits = param.List(doc="Edits of the user, in order, numbered.")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from workbench.app.panels.annotations_drawn import AnnotationEditor
     from workbench.app.panels.instances.shown import ShownInstances
     from workbench.app.widgets.background import Background
+
+
+_HOW: Final = "Click an instance to select it; Shift+click and Shift+drag select more."
 
 
 class SelectedInstanceCard(pn.viewable.Viewer):
@@ -82,9 +86,10 @@ class SelectedInstanceCard(pn.viewable.Viewer):
             name = str(rows["class"].iloc[0])
             self._facts.object = facts_table(facts_of(rows))
         elif number:
-            self._facts.object = _quiet(f"{number:,} instances are selected.")
+            self._facts.object = _quiet(_counted(shown))
         else:
-            self._facts.object = _quiet("Click an instance to select it.")
+            self._facts.object = _quiet(_HOW)
+        self._delete.label = f"Delete {number:,}" if number > 1 else "Delete instance"
         self._filling = True
         try:
             self._class.options = list(shown.now.classes)
@@ -123,6 +128,18 @@ class SelectedInstanceCard(pn.viewable.Viewer):
         shown = self._shown
         if shown is not None:
             shown.add(geometry, self._class.value or shown.now.classes[0])
+
+
+def _counted(shown: ShownInstances) -> str:
+    """Return how many instances are selected, in all and of each class, as text."""
+    classes = shown.now.columns(["class"])["class"][shown.chosen]
+    counts = np.bincount(classes, minlength=len(shown.now.classes))
+    named = [
+        f"{count:,} {name}"
+        for name, count in zip(shown.now.classes, counts.tolist(), strict=True)
+        if count
+    ]
+    return f"{len(shown.chosen):,} instances are selected: {', '.join(named)}."
 
 
 def _quiet(text: str) -> Markup:

@@ -11,6 +11,7 @@ import param
 import shapely
 
 from workbench.app.panels.edit_history import EditHistory, Step
+from workbench.app.panels.instances.picking import pick
 from workbench.errors import AnnotationError
 from workbench.instances.edits import InstanceEdits
 from workbench.instances.store import open_instances
@@ -96,6 +97,12 @@ class ShownInstances(param.Parameterized):
                 viewer.stage,
                 viewer.stage.param.watch(
                     lambda e: self._pointed(e.new), "instance_pointed"
+                ),
+            ),
+            (
+                viewer.stage,
+                viewer.stage.param.watch(
+                    lambda e: self._picked(e.new), "instances_picked"
                 ),
             ),
         ]
@@ -274,17 +281,34 @@ class ShownInstances(param.Parameterized):
         )
         self._numbers, self.handle.layer = layer.instance_numbers, layer
 
-    def _clicked(self, place: tuple[float, float] | None) -> None:
+    def at(self, x: float, y: float) -> int | None:
+        """Return the id of the instance shown at a level-0 point, or None.
+
+        None if the view is so far away that instances cannot be told apart.
+        """
+        if not self._can_click:
+            return None
+        key = self.now.at(x, y)
+        return key if key is not None and self.shown[key] else None
+
+    @property
+    def _can_click(self) -> bool:
         view = self._viewer.view
-        if place is None or view is None or not self.handle.visible:
-            return
-        if view.downsample > _CLICKED:
+        near = view is not None and view.downsample <= _CLICKED
+        return near and self.handle.visible
+
+    def _picked(self, picked: dict[str, Any]) -> None:
+        if self.handle.visible:
+            pick(self, picked)
+
+    def _clicked(self, place: tuple[float, float] | None) -> None:
+        if place is None or not self._can_click:
             return
         if self._viewer.stage.tapped.get("mark"):  # the click selected an annotation
             self.choose([])
             return
-        key = self.now.at(*place)
-        self.choose([key] if key is not None and self.shown[key] else [])
+        key = self.at(*place)
+        self.choose([] if key is None else [key])
 
     def _pointed(self, pointed: dict[str, Any]) -> None:
         """Send the values of the instance at the pointer to the browser."""

@@ -56,6 +56,8 @@ function sizeText(kind, ring, mpp) {
   return kind === "area" ? areaText(ringArea(ring), mpp) : "";
 }
 
+const MORE = "Shift+click or Shift+drag selects more.";
+
 export class AnnotationCanvas {
   /**
    * All annotations, by id.
@@ -342,7 +344,10 @@ export class AnnotationCanvas {
       text = "Drag a corner, or the outline to move it. Double-click a corner to take it out. Delete removes it.";
     } else if (!tool && !this.handles && this.stage.model.instances_chosen) {
       const number = this.stage.model.instances_chosen;
-      text = number === 1 ? "Delete removes the selected instance." : `Delete removes the ${number} selected instances.`;
+      text = number === 1 ? `Delete removes the selected instance. ${MORE}` : `Delete removes the ${number.toLocaleString()} selected instances. Esc deselects.`;
+    }
+    if (this.stage.switch.active === "lasso") {
+      text = "Draw around instances. With Shift they are added to those selected.";
     }
     if (this.hint.textContent !== text) this.hint.textContent = text;
   }

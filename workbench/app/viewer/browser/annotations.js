@@ -116,6 +116,7 @@ export function annotations(stage) {
   });
   stage.watch("annotation_chosen", () => canvas.choose(model.annotation_chosen));
   model.on("instances_chosen", () => canvas.say());
+  stage.switch.hearers.push(() => canvas.say());
   stage.watch("annotations_shown", () => {
     canvas.shown = model.annotations_shown;
     canvas.changed();

@@ -48,7 +48,7 @@ function listen(stage) {
 function doubleClick(stage) {
   stage.element.addEventListener("dblclick", (event) => {
     const { place } = stage.camera;
-    if (event.defaultPrevented || !place || stage.switch.active !== "pan" || !event.composedPath().includes(stage.plot.el)) return;
+    if (event.defaultPrevented || event.shiftKey || !place || stage.switch.active !== "pan" || !event.composedPath().includes(stage.plot.el)) return;
     event.preventDefault();
     const [x, y] = stage.toSlide(event.clientX, event.clientY);
     stage.camera.go({ x: x + (place.x - x) * CLOSER, y: y + (place.y - y) * CLOSER, downsample: place.downsample * CLOSER });

@@ -150,6 +150,8 @@ export interface StageProperties {
   annotation_tool: ToolName | "";
   annotation_steps: [undo: boolean, redo: boolean];
   instances_chosen: number;
+  /** Outline [x, y, x, y, ...] of a region of instances; a point: a click; empty: none. `add`: to those selected. */
+  instances_picked: Partial<{ points: Ring; add: boolean; number: number }>;
   /** A message, and whether it has an Undo button. */
   toast: Partial<{ text: string; undo: boolean; number: number }>;
   /** Whether drawings are saved. */

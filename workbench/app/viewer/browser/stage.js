@@ -13,6 +13,7 @@ import { contextMenu } from "./context_menu.js";
 import { isOn } from "./dom.js";
 import { keyboard } from "./keyboard.js";
 import { keySheet } from "./key_sheet.js";
+import { lasso } from "./lasso.js";
 import { legend } from "./legend.js";
 import { measure } from "./measure.js";
 import { minimap } from "./minimap.js";
@@ -37,7 +38,7 @@ import { usedStage } from "./used_stage.js";
  */
 
 const PARTS = [
-  usedStage, layers, place, scaleBar, coordinates, minimap, navigation, selection, pointing, measure, turning,
+  usedStage, layers, place, scaleBar, coordinates, minimap, navigation, selection, pointing, lasso, measure, turning,
   status, theme, swipe, lock, annotations, keyboard, legend, outlines, pointedInstance, toast, contextMenu, toneControls, paletteButton, keySheet,
 ];
 const PUBLISH_MS = 100;

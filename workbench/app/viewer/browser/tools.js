@@ -3,7 +3,7 @@
 import { button } from "./icons.js";
 
 /**
- * @import {Actions} from "./actions.js"
+ * @import {Action, Actions} from "./actions.js"
  * @import {IconName} from "./icons.js"
  * @import {Stage} from "./stage.js"
  */
@@ -28,17 +28,19 @@ export class Tools {
   }
 
   /**
-   * Add a tool with a button; `hear` is called with whether it is in use.
+   * Add a tool with a button, which is returned; `hear` is called with whether it is in use.
    * @param {string} name
-   * @param {{label: string, picture: IconName}} look
+   * @param {{label: string, picture: IconName} & Pick<Action, "keys" | "mouse" | "reason">} look
    * @param {(on: boolean) => void} hear
    */
-  add(name, { label, picture }, hear) {
+  add(name, { label, picture, ...action }, hear) {
     const act = () => this.use(this.active === name ? "pan" : name);
-    this.buttons.set(name, button(this.bar, { label, picture, act }));
-    this.actions.add({ label, group: "Measure and select", act });
+    const made = button(this.bar, { label, picture, act });
+    this.buttons.set(name, made);
+    this.actions.add({ label: label.split(" (")[0], group: "Measure and select", act, ...action });
     this.hearers.push(() => hear(this.active === name));
     this.tell();
+    return made;
   }
 
   /** @param {string} name */
