@@ -12,6 +12,7 @@ from workbench.cli.options import json_flag, mpp_flag, reference_flag
 from workbench.recipe import NO_METHOD, StainMethod
 
 if TYPE_CHECKING:
+    from workbench.models.encoders.adding import Pooling
     from workbench.slide.pixel_size import Mpp
     from workbench.stain.normalizer import Normalizer
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @json_flag
 @click.pass_context
 def command(context: click.Context, *, as_json: bool) -> None:
-    """List the models that can be run by name, or export one.
+    """List the models that can be run by name, add an encoder, or export a model.
 
     Other models are given by path: a TorchScript, ONNX or safetensors file with its
     card, or a WSInfer-zoo folder.
@@ -38,6 +39,80 @@ def command(context: click.Context, *, as_json: bool) -> None:
         click.echo(f"    answers: {', '.join(card.classes)}")
         if card.intended_use:
             click.echo(f"    {card.intended_use}")
+
+
+@command.command("encoders")
+@json_flag
+def encoders(*, as_json: bool) -> None:
+    """List the published encoders whose weights can be added by name.
+
+    The weights are not part of the workbench. Where the hub is marked "gated", its
+    conditions must be accepted there.
+    """
+    from workbench.models.encoders.preset import (  # noqa: PLC0415 - see LazyGroup
+        encoder_presets,
+    )
+    from workbench.models.user_models import user_models  # noqa: PLC0415 - as above
+
+    presets, added = encoder_presets(), user_models()
+    if as_json:
+        rows = [
+            {**p.model_dump(mode="json"), "added": p.name in added} for p in presets
+        ]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for preset in presets:
+        mark = "  [added]" if preset.name in added else ""
+        click.echo(f"{preset.name}  ({preset.title}){mark}")
+        click.echo(
+            f"    {preset.tile_px} px at {preset.mpp:g} µm per pixel,"
+            f" {preset.dimensions} dimensions, {preset.precision}"
+        )
+        place = preset.hub or preset.source[-1]
+        gated = ", gated" if preset.gated else ""
+        click.echo(f"    {place}{gated}; licence: {preset.licence}; {preset.paper}")
+
+
+@command.command("add")
+@click.argument("name")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    help="File of weights, or a local copy of the encoder's hub repository.",
+)
+@click.option(
+    "--from-hub",
+    is_flag=True,
+    help="Download the weights from the Hugging Face hub, with your own token.",
+)
+@click.option(
+    "--pooling",
+    type=click.Choice(("cls", "mean", "cls+mean")),
+    help="Vector from the tokens, if not the usual one.",
+)
+@click.option("--copy", is_flag=True, help="Copy the weights instead of linking them.")
+def add(
+    name: str, *, weights: Path | None, from_hub: bool, pooling: str | None, copy: bool
+) -> None:
+    """Add an encoder by name, with weights from this machine.
+
+    `workbench models encoders` lists the names. Nothing is downloaded without
+    --from-hub.
+    """
+    from workbench.models.encoders.adding import (  # noqa: PLC0415 - loads torch
+        add_encoder,
+    )
+    from workbench.models.encoders.hub import (  # noqa: PLC0415 - as above
+        download_encoder,
+    )
+
+    if from_hub == (weights is not None):
+        message = "Give either --weights or --from-hub."
+        raise click.UsageError(message)
+    place = download_encoder(name) if weights is None else weights
+    chosen = cast("Pooling | None", pooling)
+    card = add_encoder(name, place, pooling=chosen, copy=copy)
+    click.echo(f"{card.name}: {card.dimensions} dimensions. Run it by this name.")
 
 
 @command.command("export")

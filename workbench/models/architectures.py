@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from workbench.errors import InvalidCardError, UntrustedModelError
 from workbench.models.networks.linear_probe import LinearProbe, encoder_card
 from workbench.models.networks.maskrcnn import build_maskrcnn, is_maskrcnn
+from workbench.models.networks.timm_networks import build_timm
 
 if TYPE_CHECKING:
     from workbench.models.card import ModelCard
@@ -39,6 +40,8 @@ def build_network(card: ModelCard, *, trust: bool) -> nn.Module:
         If the card names no architecture, or one that does not exist.
     UntrustedModelError
         If the architecture is a Python function and `trust` is False.
+    MissingPackageError
+        If the architecture is of timm, which is not installed.
     """
     family, _, name = card.architecture.partition(":")
     if family == "torchvision":
@@ -49,6 +52,8 @@ def build_network(card: ModelCard, *, trust: bool) -> nn.Module:
     if family == "workbench":
         network = _from_factory(card, *_our_factory(card, name))
         return _remove_head(network, card) if card.task == "embedding" else network
+    if family == "timm":
+        return build_timm(card, name)
     if not name:
         reason = (
             "bare weights need `architecture`, such as 'torchvision:resnet18'"
@@ -115,7 +120,9 @@ def _options(card: ModelCard, name: str) -> dict[str, Any]:
 def with_tile_size(card: ModelCard) -> ModelCard:
     """Return a card whose options hold the tile size, if the network depends on it."""
     side = card.input_px or card.tile_px
-    name = card.architecture.partition(":")[2]
+    family, _, name = card.architecture.partition(":")
+    if family != "torchvision":
+        return card
     options: dict[str, Any] = {}
     if name.startswith("vit_"):
         options = {"image_size": side}

@@ -66,7 +66,10 @@ _PRESETS: Final[dict[Any, dict[str, Any]]] = {
 slides: scores from 0.7, and masks that overlap are merged."""
 
 
-_LATER: Final = ("options", "checkpoint", "output", "stains")
+_LATER: Final = (
+    *("options", "checkpoint", "output", "stains"),
+    *("interpolation", "crop_px", "pooling"),
+)
 """Fields that are written only if they are set, so that records of earlier runs stay
 equal to those of the same model now."""
 
@@ -128,6 +131,14 @@ class ModelCard(BaseModel):
     """Side to which tiles are resized for the network, as in the transform of a
     WSInfer-zoo model; 0: not resized."""
 
+    interpolation: Literal["", "bicubic"] = ""
+    """How tiles are resized to `input_px`: "bicubic", or empty: bilinear. Both are
+    bit-equal to Pillow."""
+
+    crop_px: Annotated[int, Field(ge=0, le=8192)] = 0
+    """Side of the square in the middle of a resized tile that the network gets; 0: all
+    of it."""
+
     margin_px: Annotated[int, Field(ge=0)] = 0
     """Border of a tile that is context without predictions, in pixels at `mpp`."""
 
@@ -173,6 +184,10 @@ class ModelCard(BaseModel):
     options: dict[str, bool | int | float | str] = Field(default_factory=dict)
     """Arguments for building `architecture`, such as {"transform_input": true} for
     torchvision's inception_v3."""
+
+    pooling: Literal["", "cls", "mean", "cls+mean"] = ""
+    """Vector of an embedding from a transformer's tokens: the class token, the mean of
+    the patch tokens, or both joined; empty: as the network pools by itself."""
 
     checkpoint: Annotated[str, Field(max_length=200)] = ""
     """Name of the set of weights in a checkpoint that holds several, such as "ema"."""
@@ -230,6 +245,12 @@ class ModelCard(BaseModel):
         if self.value_range[0] >= self.value_range[1]:
             low, high = self.value_range
             message = f"value_range must go from low to high, not {low:g} to {high:g}"
+            raise ValueError(message)
+        if self.crop_px > (self.input_px or self.tile_px):
+            message = (
+                f"crop_px = {self.crop_px} is larger than the"
+                f" {self.input_px or self.tile_px} pixels of its tiles"
+            )
             raise ValueError(message)
         if 2 * self.margin_px >= self.tile_px:
             message = (

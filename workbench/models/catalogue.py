@@ -1,4 +1,4 @@
-"""Lists the available models: bundled, of installed packages, or by path.
+"""Lists the available models: bundled, of installed packages, added, or by path.
 
 Nothing here needs torch, so that the app can list models quickly.
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from workbench.errors import InvalidCardError, ModelError, ModelNotFoundError
 from workbench.models.formats.card_files import ModelSource, read_source
+from workbench.models.user_models import user_models
 from workbench.system.paths import exists
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def model_names() -> list[str]:
     True
     """
     return sorted(
-        {path.stem for path in _BUNDLED.glob("*.json")} | set(_entry_points())
+        {path.stem for path in _BUNDLED.glob("*.json")}
+        | set(_entry_points())
+        | set(user_models())
     )
 
 
@@ -85,6 +88,8 @@ def find_source(name_or_path: str | os.PathLike[str]) -> ModelSource:
         return replace(read_source(_BUNDLED / f"{name}.json"), checked=True)
     if offered := _entry_points().get(name):
         return _from_package(offered)
+    if added := user_models().get(name):
+        return read_source(added)
     path = Path(name).expanduser()
     if not exists(path):
         raise ModelNotFoundError(name, model_names())

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
+from workbench.models.resizing import resize_as_pillow
 from workbench.stain.optical_density import IO, concentrations
 from workbench.stain.references import REFERENCES
 
@@ -64,6 +64,8 @@ class InputChannels(nn.Module):
     def __init__(self, card: ModelCard) -> None:
         super().__init__()
         self.side = card.input_px
+        self.filter = card.interpolation or "bilinear"
+        self.crop = card.crop_px
         self.stained = card.input == "eosin-hematoxylin-density"
         mean, std = torch.tensor(card.mean), torch.tensor(card.std)
         # Conversion to 0 to 1, mean and std as one multiplication and one addition.
@@ -75,7 +77,9 @@ class InputChannels(nn.Module):
         """Return float32 (N, 3, h, w), channels last, of uint8 (N, 3, H, W)."""
         values = tiles.to(torch.float32, memory_format=torch.channels_last)
         if self.side and values.shape[-2:] != (self.side, self.side):
-            values = _resize(values, self.side)
+            values = resize_as_pillow(values, self.side, self.filter)
+        if self.crop:
+            values = _crop(values, self.crop)
         if self.stained:
             values = eosin_hematoxylin_density(values / 255)
         return self._standardize(values)
@@ -95,8 +99,8 @@ class InputChannels(nn.Module):
         return pixels.permute(0, 3, 1, 2)
 
 
-def _resize(values: Tensor, side: int) -> Tensor:
-    """Resize as Pillow does: first along x, then along y, rounded after each."""
-    for size in ((values.shape[-2], side), (side, side)):
-        values = interpolate(values, size, mode="bilinear", antialias=True).round_()
-    return values
+def _crop(values: Tensor, side: int) -> Tensor:
+    """Return the middle, placed as torchvision's `CenterCrop` places it."""
+    top, left = (round((length - side) / 2) for length in values.shape[-2:])
+    middle = values[..., top : top + side, left : left + side]
+    return middle.contiguous(memory_format=torch.channels_last)

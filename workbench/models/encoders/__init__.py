@@ -1,0 +1,1 @@
+"""Encoders of the field by name: presets as data, and adding of their weights."""
