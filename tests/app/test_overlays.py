@@ -11,9 +11,9 @@ import pytest
 from fakes import MeanColour, fake_card
 from stained_slide import write_stained
 from workbench.app.catalog.site import Site
+from workbench.app.panels.features.overlay import ALIKE, GROUPS
 from workbench.app.panels.overlays.contours import levels_of
 from workbench.app.panels.overlays.overlay import MOST_LIKELY
-from workbench.app.panels.overlays.vectors import ALIKE, GROUPS
 from workbench.app.session import Session
 from workbench.app.url_state import Address, OverlayLook
 from workbench.app.widgets.histogram import BARS, histogram_of
@@ -21,6 +21,7 @@ from workbench.geometry import Box
 from workbench.inference import engine
 from workbench.layers.class_map import ClassMapLayer
 from workbench.layers.heatmap import HeatmapStyle
+from workbench.layers.tile_scores import TileClassLayer
 from workbench.models.tile_model import TileModel
 from workbench.recipe import Recipe
 
@@ -256,7 +257,7 @@ def test_vectors_are_shown_as_groups(overlay):
     shown, _ = vectors(overlay)
     assert shown.channel.value == GROUPS
     layer = shown.handle.layer
-    assert isinstance(layer, ClassMapLayer)
+    assert isinstance(layer, TileClassLayer)
     assert len(layer.classes) == 5
     group = layer.value_at(300, 400)
     assert shown.handle.reading(300, 400) == f"Groups of tiles {group}"
@@ -273,8 +274,7 @@ def test_a_click_asks_what_is_like_a_tile(overlay):
         layer = shown.handle.layer
         assert layer.value_at(x, y) == pytest.approx(1, abs=1e-5)
         assert layer.name == "similarity"
-    elsewhere = layer.heatmap.values[0]
-    assert np.nanmin(elsewhere) < 1
+    assert shown.scores.values.min() < 1
     shown.channel.value = "length"
     assert shown.handle.layer.name == "length"
 

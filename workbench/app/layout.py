@@ -144,7 +144,7 @@ def sections(app: Session) -> Any:
         app.slides,
         stack(app.stain, app.advice),
         stack(app.runs, app.tissue),
-        stack(app.overlays, app.instances, app.table.switch),
+        stack(app.overlays, app.instances, app.table.switch, app.features),
         app.annotations,
         stack(app.compare, app.bookmarks, app.snapshots, sx=_SPACED),
     )

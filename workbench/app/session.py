@@ -20,6 +20,7 @@ from workbench.app.panels.commands import (
 )
 from workbench.app.panels.compare import ComparePanel
 from workbench.app.panels.edit_history import EditHistory
+from workbench.app.panels.features.panel import FeaturesPanel
 from workbench.app.panels.instances.panel import InstancePanel
 from workbench.app.panels.instances.table import InstanceTable
 from workbench.app.panels.overlays.panel import OverlayPanel
@@ -111,6 +112,9 @@ class Session(pn.viewable.Viewer):
             background, lambda run: background.guard(self.runs.resume, run)
         )
         self.overlays.opened = lambda: self.open_section(RESULTS)
+        self.features = FeaturesPanel(
+            site.library, background, self.overlays.show_features
+        )
         self.tissue = TissuePanel(background)
         self.runs = RunPanel(
             site.run_library,
@@ -176,11 +180,13 @@ class Session(pn.viewable.Viewer):
             DrawnBoxes(self.stain, self.compare),
             selection,
             *(self.compare, self.snapshots, self.bookmarks, self.slide_notices),
-            *(self.overlays, self.instances, self.tissue, self.runs, self.stain),
+            *(self.overlays, self.features, self.instances, self.tissue),
+            *(self.runs, self.stain),
             self.annotations,
             view,
         )
         self.stain.param.watch(self.runs.show_colours, "requested")
+        self.param.watch(lambda _: self._search_features(), ["section", "viewer"])
 
     def show_message(self, sentence: str) -> None:
         """Show a message until the user closes it."""
@@ -218,6 +224,7 @@ class Session(pn.viewable.Viewer):
         self.background.close()
         self.compare.close()
         self.slide_notices.close()
+        self.features.close()
         if self.viewer is not None:
             self.viewer.close()
 
@@ -266,6 +273,11 @@ class Session(pn.viewable.Viewer):
         self.background.do(
             lambda: self.site.run_library.saved(slide), offer, slot="saved"
         )
+
+    def _search_features(self) -> None:
+        """Look for files of features once the tab that lists them is open."""
+        if self.section == RESULTS:
+            self.features.search(self.slides.chosen)
 
     def open_section(self, name: str) -> None:
         """Open a tab of the sidebar, one of `SECTIONS`."""

@@ -42,6 +42,8 @@ class TileScoresLayer:
         Name of the score; by default the first.
     style : HeatmapStyle, optional
         By default the colormap spans all values, and percentiles from 0 to 100.
+    stored : TileScores, optional
+        The scores of which percentiles are drawn; the readout names both.
 
     Raises
     ------
@@ -58,6 +60,7 @@ class TileScoresLayer:
         *,
         channel: str | None = None,
         style: HeatmapStyle | None = None,
+        stored: TileScores | None = None,
     ) -> None:
         self.name = scores.names[0] if channel is None else channel
         self.pyramid = pyramid
@@ -73,6 +76,9 @@ class TileScoresLayer:
         )
         self._raster = BoxRaster(scores.boxes)
         self._values = values[self._raster.order]
+        self._stored: NDArray[np.float64] | None = None
+        if stored is not None:
+            self._stored = stored.column(self.name)[self._raster.order]
         self._palette = self.style.palette()
 
     @property
@@ -80,13 +86,16 @@ class TileScoresLayer:
         """Last zoom at which values are drawn; -1: at none."""
         return self.style.last_zoom(self.pyramid)
 
-    def value_at(self, x: float, y: float) -> float | None:
-        """Return the value at a level-0 point, summarized as drawn; None: no tile."""
-        values = self._values[self._raster.rows_at(x, y)]
-        found = values[~np.isnan(values)]
-        if not len(found):
-            return None
-        return float(found.max() if self.style.summary == "highest" else found.mean())
+    def value_at(self, x: float, y: float) -> float | str | None:
+        """Return the value at a level-0 point, summarized as drawn; None: no tile.
+
+        A text, such as "0.0021 (percentile 97.5)", if stored scores were given.
+        """
+        rows = self._raster.rows_at(x, y)
+        drawn = self._summary(self._values[rows])
+        if drawn is None or self._stored is None:
+            return drawn
+        return f"{self._summary(self._stored[rows]):.4g} (percentile {drawn:.3g})"
 
     def tile(self, z: int, x: int, y: int) -> EncodedTile | None:
         """Return a tile as PNG; None if it is empty.
@@ -100,6 +109,12 @@ class TileScoresLayer:
         if z > self.readable_to_zoom or not indices.any():
             return None
         return encode_palette(indices, self._palette)
+
+    def _summary(self, values: NDArray[np.float64]) -> float | None:
+        found = values[~np.isnan(values)]
+        if not len(found):
+            return None
+        return float(found.max() if self.style.summary == "highest" else found.mean())
 
     def values(self, z: int, x: int, y: int) -> NDArray[np.float32]:
         """Return the value of each pixel of a tile, float32 (tile_px, tile_px).

@@ -105,7 +105,7 @@ def layer_commands(
 ) -> Iterator[Command]:
     """Yield commands that show or hide overlays, instances and annotations."""
     for overlay in overlays.overlays:
-        yield _toggle(f"overlay {overlay.run.path.name}", overlay.visible, "value")
+        yield _toggle(f"overlay {overlay.key}", overlay.visible, "value")
     if instances.shown is not None:
         yield _toggle("instances", instances.display.visible, "value")
     if annotations.editor is not None:

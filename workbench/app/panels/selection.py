@@ -114,7 +114,8 @@ class Selection:
 
     def _runs_restricted_to(self, annotation: Annotation) -> str:
         """Return which of the runs shown were restricted to an annotation, as text."""
-        runs = [overlay.run for overlay in self._overlays.overlays]
+        shown = (overlay.run for overlay in self._overlays.overlays)
+        runs = [run for run in shown if run is not None]
         if self._instances.run is not None:
             runs.append(self._instances.run)
         same = [run.card.name for run in runs if is_region(run, annotation)]

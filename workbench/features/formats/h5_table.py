@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import h5py
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.features.stored import Request, StoredFeatures
+
+FORMAT: Final = "table (HDF5)"
 
 
 def matches(file: h5py.File) -> bool:
@@ -43,7 +45,7 @@ def read(path: Path, file: h5py.File, _: Request) -> StoredFeatures:
         many = table.shape[1] > 1
         for number, column in enumerate(table.T, 1):
             flat[f"{name} {number}" if many else name] = column
-    return from_columns(path, "table (HDF5)", flat, attributes(file))
+    return from_columns(path, FORMAT, flat, attributes(file))
 
 
 def _column(file: h5py.File, name: str) -> h5py.Dataset | None:

@@ -1,16 +1,18 @@
-"""Overlay panel: results of runs on the slide, and the saved runs to show."""
+"""Overlay panel: results on the slide, and the saved runs to show."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import panel as pn
 import panel_material_ui as pmui
 import param
 
+from workbench.app.panels.features.overlay import FeaturesOverlay
+from workbench.app.panels.features.source import RunSource
 from workbench.app.panels.overlays.live import LiveOverlay
 from workbench.app.panels.overlays.overlay import Overlay
-from workbench.app.panels.overlays.vectors import VectorOverlay
 from workbench.app.widgets.controls import (
     STYLE,
     button,
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     from workbench.annotations.annotation import Annotation
     from workbench.app.catalog.runs import SavedRun
+    from workbench.app.panels.features.source import TileSource
+    from workbench.app.panels.overlays.card import OverlayCard
     from workbench.app.url_state import Address
     from workbench.app.viewer.viewer import Viewer
     from workbench.app.widgets.background import Background
@@ -43,7 +47,9 @@ class OverlayPanel(pn.viewable.Viewer):
         Continues a saved run.
     """
 
-    overlays = param.List(default=[], doc="Overlays of the slide, each an `Overlay`.")
+    overlays = param.List(
+        default=[], doc="Overlays of the slide, each an `OverlayCard`."
+    )
 
     def __init__(self, background: Background, resume: Callable[[Run], None]) -> None:
         super().__init__()
@@ -84,35 +90,39 @@ class OverlayPanel(pn.viewable.Viewer):
         self._changed()
         self.offer([])
 
-    def show(self, run: Run, channel: str = "") -> Overlay | None:
+    def show(self, run: Run, channel: str = "") -> OverlayCard | None:
         """Show a run as an overlay; refresh the overlay if there is one."""
+        if run.card.dimensions:
+            return self.show_features(RunSource(run), channel)
+        kind = LiveOverlay if run.card.task == "instances" else Overlay
+        return self._add(run.path.name, partial(kind, self._background, run), channel)
+
+    def show_features(
+        self, source: TileSource, channel: str = ""
+    ) -> OverlayCard | None:
+        """Show features as an overlay; refresh the overlay if there is one."""
+        make = partial(FeaturesOverlay, self._background, source)
+        return self._add(source.key, make, channel)
+
+    def _add(
+        self, key: str, make: Callable[..., OverlayCard], channel: str
+    ) -> OverlayCard | None:
         if self._viewer is None or self._pyramid is None:
             return None
-        overlay: Overlay
+        overlay: OverlayCard
         for overlay in self.overlays:
-            if overlay.run.path == run.path:
+            if overlay.key == key:
                 overlay.refresh()
                 return overlay
-        kind: type[Overlay] = Overlay
-        if run.card.dimensions:
-            kind = VectorOverlay
-        elif run.card.task == "instances":
-            kind = LiveOverlay
-        overlay = kind(
-            self._background,
-            run,
-            self._viewer,
-            self._pyramid,
-            channel=channel,
-            remove=self.remove,
-        )
+        overlay = make(self._viewer, self._pyramid, channel=channel, remove=self.remove)
         self.overlays = [*self.overlays, overlay]
         self._changed()
         return overlay
 
     def address(self) -> dict[str, Any]:
         """Return how overlays are shown, as an address has it."""
-        return {"overlays": tuple(overlay.look for overlay in self.overlays)}
+        saved = (overlay for overlay in self.overlays if overlay.run is not None)
+        return {"overlays": tuple(overlay.look for overlay in saved)}
 
     def restore(self, address: Address) -> None:
         """Show the saved runs of an address as overlays, as they were shown."""
@@ -143,7 +153,7 @@ class OverlayPanel(pn.viewable.Viewer):
         for overlay in self.overlays:
             overlay.refresh()
 
-    def remove(self, overlay: Overlay) -> None:
+    def remove(self, overlay: OverlayCard) -> None:
         """Remove an overlay; its run stays saved."""
         overlay.detach()
         self.overlays = [other for other in self.overlays if other is not overlay]

@@ -1,0 +1,1 @@
+"""Features of tiles from any tool: files, overlays, strips and maps of tiles."""

@@ -1,0 +1,180 @@
+"""Opens files of features: those that lie in served folders, and uploaded ones."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import panel as pn
+import panel_material_ui as pmui
+
+from workbench.app.catalog.feature_files import find_feature_files
+from workbench.app.panels.features.question import Question
+from workbench.app.panels.features.source import FileSource
+from workbench.app.widgets.controls import STYLE, button, stack
+from workbench.app.widgets.upload import Upload
+from workbench.errors import FeaturesError, WorkbenchError
+from workbench.features.opening import SUFFIXES, open_features
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workbench.app.catalog.feature_files import FeatureFile
+    from workbench.app.catalog.slides import SlideLibrary
+    from workbench.app.panels.features.source import TileSource
+    from workbench.app.viewer.viewer import Viewer
+    from workbench.app.widgets.background import Background
+    from workbench.features.features import Features
+
+_UPLOAD_BYTES: Final = 100_000_000
+_NOTHING: Final = "it holds coordinates alone: no vectors and no scores of tiles"
+_OPEN_OTHER: Final = "Open the file of the vectors, or of the scores."
+
+
+class FeaturesPanel(pn.viewable.Viewer):
+    """Lists the files of features of the open slide, and opens them as overlays.
+
+    What a file leaves open, such as the size of its tiles, is asked for.
+
+    Parameters
+    ----------
+    library : SlideLibrary
+        Its folders are searched.
+    background : Background
+    show : callable
+        Shows features as an overlay.
+    """
+
+    def __init__(
+        self,
+        library: SlideLibrary,
+        background: Background,
+        show: Callable[[TileSource], object],
+    ) -> None:
+        super().__init__()
+        self._library = library
+        self._background = background
+        self._show = show
+        self._viewer: Viewer | None = None
+        self._searched: object = None
+        self._files: dict[str, FeatureFile] = {}
+        self._uploads: tempfile.TemporaryDirectory[str] | None = None
+        self.choice = pmui.Select(label="Feature files", options=[], **STYLE)
+        self._open = button("Open", icon="layers")
+        self._listed = stack(self.choice, self._open, visible=False)
+        self.question = Question()
+        self.upload = Upload(
+            label="Open a file of features",
+            accept=",".join(SUFFIXES[:-1]),
+            max_file_size=_UPLOAD_BYTES,
+            variant="outlined",
+            **STYLE,
+        )
+        self._open.on_click(lambda _: self.open(self.choice.value))
+        self.upload.param.watch(lambda _: self._uploaded(), "value")
+
+    def __panel__(self) -> Any:
+        """Return what Panel shows."""
+        return stack(self._listed, self.question, self.upload)
+
+    def attach(self, viewer: Viewer) -> None:
+        """Open features over another viewer from now on."""
+        self._viewer = viewer
+        self.question.close()
+        self._found([])
+
+    def search(self, slide: str) -> None:
+        """List the files of the slide of this name, once for each viewer."""
+        viewer, library = self._viewer, self._library
+        if viewer is None or self._searched is viewer:
+            return
+        self._searched = viewer
+
+        def work() -> list[FeatureFile]:
+            names = [entry.name for entry in library.entries(max_age_s=60)]
+            return find_feature_files(library.roots, slide, names)
+
+        self._background.do(work, self._found, slot="feature files")
+
+    def open(self, line: str | None) -> None:
+        """Open a file of the list, by its label."""
+        file = self._files.get(line or "")
+        if file is not None:
+            self._open_file(file.path, file.name, {})
+
+    def close(self) -> None:
+        """Delete uploaded files."""
+        if self._uploads is not None:
+            self._uploads.cleanup()
+
+    def _found(self, files: list[FeatureFile]) -> None:
+        self._files = {file.line: file for file in files}
+        lines = [file.line for file in files if file.layout]
+        self.choice.options = lines
+        self.choice.value = next(iter(lines), None)
+        self._listed.visible = bool(lines)
+
+    def _open_file(self, path: Path, name: str, answers: dict[str, Any]) -> None:
+        """Open a file with the answers given so far; ask for what is still missing."""
+        viewer = self._viewer
+        if viewer is None:
+            return
+        self._listed.loading = True
+
+        def work() -> Features | FeaturesError:
+            try:
+                found = open_features(path, viewer.slide, **answers)
+            except FeaturesError as error:
+                return error
+            if found.dimensions or found.scores is not None:
+                return found
+            return FeaturesError(path, _NOTHING, _OPEN_OTHER)
+
+        def then(found: Features | FeaturesError) -> None:
+            self._listed.loading = False
+            if self._viewer is not viewer:
+                return
+            if not isinstance(found, FeaturesError):
+                self._show(FileSource(found, name))
+            elif not self._ask(path, name, answers, found):
+                self._background.notify(str(found).replace(str(path), name))
+
+        def failed() -> None:
+            self._listed.loading = False
+
+        self._background.do(work, then, slot="open features", otherwise=failed)
+
+    def _ask(
+        self, path: Path, name: str, answers: dict[str, Any], error: FeaturesError
+    ) -> bool:
+        """Ask for what an error needs; return whether that is possible."""
+        choices = {choice: choice for choice in error.choices}
+        if error.needed == "coordinates":
+            choices = {line: str(file.path) for line, file in self._files.items()}
+        if not choices and error.needed != "tile_size_level0":
+            return False
+
+        def answered(answer: Any) -> None:
+            self._open_file(path, name, {**answers, error.needed: answer})
+
+        sentence = error.message.replace(str(path), name)
+        sentence = sentence.replace(" cannot be used as features:", ":")
+        self.question.ask(sentence, error.needed, choices, answered)
+        return True
+
+    def _uploaded(self) -> None:
+        content, name = self.upload.value, Path(self.upload.filename or "").name
+        if not content:
+            return
+        if not name:
+            message = "The uploaded file has no name."
+            raise WorkbenchError(message, "Upload it again.")
+        if self._uploads is None:
+            self._uploads = tempfile.TemporaryDirectory(prefix="workbench-features-")
+        # Deep enough that readers find no other files beside it.
+        folder = Path(tempfile.mkdtemp(dir=self._uploads.name)) / "one" / "two"
+        folder.mkdir(parents=True)
+        path = folder / name
+        path.write_bytes(content)
+        self._open_file(path, name, {})

@@ -1,0 +1,110 @@
+"""Sources of features for an overlay: a file of any tool, or a run of ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from workbench.features.formats.run import features_of
+from workbench.features.scores import TileScores
+
+if TYPE_CHECKING:
+    from workbench.features.features import Features
+    from workbench.results.run import Run
+
+
+class TileSource(Protocol):
+    """Where the vectors and scores of an overlay come from."""
+
+    @property
+    def title(self) -> str:
+        """Title of the overlay."""
+
+    @property
+    def key(self) -> str:
+        """Name that is unique among the sources of a slide."""
+
+    @property
+    def run(self) -> Run | None:
+        """The run, if it is one."""
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """Names of the scores."""
+
+    @property
+    def has_vectors(self) -> bool:
+        """Whether there are vectors."""
+
+    @property
+    def version(self) -> int:
+        """Number that increases whenever tiles are added."""
+
+    def load(self) -> Features:
+        """Return the vectors and scores so far; may take seconds."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FileSource:
+    """Features that are open."""
+
+    features: Features
+    key: str
+    run: Run | None = None
+    version: int = 0
+
+    @property
+    def title(self) -> str:
+        """Name of the file."""
+        return self.features.path.name
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """Names of the scores."""
+        return () if self.features.scores is None else self.features.scores.names
+
+    @property
+    def has_vectors(self) -> bool:
+        """Whether there are vectors."""
+        return self.features.dimensions > 0
+
+    def load(self) -> Features:
+        """Return the features."""
+        return self.features
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RunSource:
+    """The vectors that a run has so far, with their length as a score."""
+
+    run: Run
+    has_vectors: bool = True
+
+    @property
+    def title(self) -> str:
+        """Name of the model."""
+        return self.run.card.name
+
+    @property
+    def key(self) -> str:
+        """Name of the run's folder."""
+        return self.run.path.name
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """Names of the scores."""
+        return self.run.card.classes
+
+    @property
+    def version(self) -> int:
+        """Version of the results."""
+        return self.run.heatmap.version
+
+    def load(self) -> Features:
+        """Read the vectors so far."""
+        found = features_of(self.run)
+        lengths = np.linalg.norm(np.asarray(found.vectors[:], np.float64), axis=1)
+        scores = TileScores(found.boxes, self.scores[:1], lengths[:, None])
+        return replace(found, scores=scores)

@@ -1,0 +1,108 @@
+"""What is shown of the values of tiles: range, colours, tiles in strips."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from workbench.layers.colormaps import class_colour
+from workbench.layers.tile_scores import TileClassLayer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from workbench.features.scores import TileScores
+    from workbench.layers.tile_scores import TileScoresLayer
+
+_SPREAD: Final = 0.25
+"""Share of the range that the middle 90 % of values must span to be drawn as values:
+raw attention is cold all over."""
+
+_LOWEST_SHOWN: Final = 0.02
+"""Share of the tiles below the displayed range of similarities."""
+
+_GREY: Final = 150
+"""Shade of tiles without a value."""
+
+_SHOWN: Final = 12
+"""Number of tiles in a strip."""
+
+
+def colours_of(
+    layer: TileScoresLayer | TileClassLayer, scores: TileScores, tiles: int
+) -> NDArray[np.uint8]:
+    """Return the colour of each tile on the slide, uint8 (N, 3); grey without a value.
+
+    Parameters
+    ----------
+    layer : TileScoresLayer or TileClassLayer
+        Layer that is drawn.
+    scores : TileScores
+        Its scores.
+    tiles : int
+        Number of tiles; all are grey if the scores have another number.
+    """
+    values = scores.values
+    if len(values) != tiles:
+        return np.full((tiles, 3), _GREY, np.uint8)
+    known = np.asarray(np.isfinite(values).all(axis=1))[:, None]
+    if isinstance(layer, TileClassLayer):
+        table = np.array([class_colour(i) for i in range(len(layer.classes))])
+        shades = table[np.where(known, values, 0).argmax(axis=1)]
+    else:
+        style = replace(layer.style, threshold=None)
+        places = style.quantize(values[:, 0].astype(np.float32))
+        shades = style.palette()[places][:, :3]
+    return np.where(known, shades, _GREY).astype(np.uint8)
+
+
+def rows_of(scores: TileScores, *, alike: bool) -> dict[str, NDArray[np.int64]]:
+    """Return the tiles of each strip, by its label."""
+    if len(scores.names) > 1:
+        known = np.where(np.isfinite(scores.values), scores.values, -np.inf)
+        return {"Typical of each group": known.argmax(axis=0)}
+    name = scores.names[0]
+    if alike:
+        return {"Most alike": scores.ranking(name)[:_SHOWN]}
+    return {
+        "Highest": scores.ranking(name)[:_SHOWN],
+        "Lowest": scores.ranking(name, "lowest")[:_SHOWN],
+    }
+
+
+def name_of(
+    scores: TileScores | None,
+    rows: Mapping[str, NDArray[np.int64]],
+    label: str,
+    place: int,
+) -> str:
+    """Return the name of a tile in a strip: its value, or its group."""
+    if scores is None:
+        return ""
+    if len(scores.names) > 1:
+        return scores.names[place]
+    return f"{scores.values[rows[label][place], 0]:.3g}"
+
+
+def is_spread(values: NDArray[np.float64], *, alike: bool) -> bool:
+    """Return whether values fill a colour scale without ranks."""
+    if alike or not len(values):
+        return True
+    low = np.percentile(values, 5, method="higher")
+    high = np.percentile(values, 95, method="lower")
+    return bool(high - low >= _SPREAD * (values.max() - values.min()))
+
+
+def range_of(values: NDArray[np.float64], *, alike: bool) -> tuple[float, float]:
+    """Return the ends of the colour scale of values, low < high."""
+    if not len(values):
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    if alike:
+        low, high = float(np.quantile(values, _LOWEST_SHOWN)), 1.0
+        return min(low, high - 1e-3), high
+    return (low, high) if low < high else (low, low + 1.0)
