@@ -29,7 +29,7 @@ include_patterns = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
-    "benchmarks/README.md",
+    "benchmarks/*.md",
     "docs/**",
     "notebooks/*.ipynb",
 ]

@@ -242,7 +242,10 @@ def anchors(page):
 
 def test_files_that_pages_name_exist():
     pages = [*GUIDES, ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md"]
-    pages += [ROOT / "benchmarks/README.md", *(ROOT / "docs/decisions").glob("*.md")]
+    pages += [
+        *(ROOT / "benchmarks").glob("*.md"),
+        *(ROOT / "docs/decisions").glob("*.md"),
+    ]
     folders = "workbench|tests|benchmarks|scripts|docs|notebooks"
     wrong = [
         f"{page.name}: {name}"
