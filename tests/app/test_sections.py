@@ -9,11 +9,13 @@ from bokeh.models import Spacer
 
 from stained_slide import write_stained
 from workbench.annotations.annotation import Annotation
+from workbench.annotations.classes import colour_of
 from workbench.app.catalog.site import Site
 from workbench.app.layout import bar_contents, sections
 from workbench.app.session import SECTIONS, Session
 from workbench.app.widgets.lazy import Fold, LazyTabs
 from workbench.app.widgets.text import Text
+from workbench.layers.colormaps import hex_colour
 
 
 def parts_of(container):
@@ -90,6 +92,57 @@ def test_opening_the_annotations_selects_none_and_moves_nothing(app):
     app.annotations.__panel__().get_root(Document())
     assert editor.chosen == ""
     assert app.viewer.stage.goal == before
+
+
+def test_the_table_of_annotations_is_filled_once_it_is_open(app):
+    editor, panel = app.annotations.editor, app.annotations
+    table = panel.table.table
+    area = Annotation(
+        geometry=shapely.box(100, 100, 500, 300), name="a", classification="Tumour"
+    )
+    line = Annotation(geometry=shapely.LineString([(0, 0), (30, 40)]))
+    for each in (area, line):
+        editor.put(each)
+    assert table.rows == []
+    panel.table.fold.active = [0]
+    mpp = app.slide.mpp
+    assert [each["label"] for each in table.columns][3:] == ["Area mm²", "Length µm"]
+    newest, oldest = table.rows
+    assert newest["cells"] == ["", "", "line", None, pytest.approx(50 * mpp)]
+    assert oldest["cells"][:3] == ["a", "Tumour", "area"]
+    assert oldest["cells"][3:] == [pytest.approx(400 * 200 * mpp**2 / 1e6), None]
+    assert oldest["colour"] == hex_colour(colour_of("Tumour"))
+    editor.delete(line.id)
+    assert [each["id"] for each in table.rows] == [area.id]
+
+
+def test_table_and_slide_select_the_same_annotation(app):
+    editor, panel = app.annotations.editor, app.annotations
+    table = panel.table.table
+    panel.table.fold.active = [0]
+    one, two = (
+        Annotation(geometry=shapely.box(x, 100, x + 100, 300)) for x in (100, 300)
+    )
+    for each in (one, two):
+        editor.put(each)
+    table.picked = {"id": one.id, "number": 1}
+    assert editor.chosen == table.value == one.id
+    x0, _, x1, _ = app.viewer.stage.goal["box"]
+    assert (x0 < 100, x1 > 200) == (True, True)
+    editor.chosen = two.id
+    assert table.value == two.id
+    editor.chosen = ""
+    assert table.value == ""
+
+
+def test_only_the_newest_of_very_many_annotations_are_listed(app, monkeypatch):
+    monkeypatch.setattr("workbench.app.panels.annotations_table._ROWS", 3)
+    panel = app.annotations
+    panel.table.fold.active = [0]
+    for x in range(5):
+        panel.editor.put(Annotation(geometry=shapely.Point(x, 0), name=str(x)))
+    assert [each["cells"][0] for each in panel.table.table.rows] == ["4", "3", "2"]
+    assert panel.table._note.object == "The newest 3; 2 more."
 
 
 def test_tabs_open_once_the_browser_shows_the_page(tmp_path):

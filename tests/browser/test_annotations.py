@@ -427,3 +427,31 @@ def test_the_colours_within_an_annotation_become_the_reference(
     assert json.loads(file.read_text())["name"].endswith(NAME)
     assert reference.stains[0][0] > reference.stains[1][0]  # hematoxylin is bluer
     app.is_clean()
+
+
+def test_a_row_of_the_table_goes_to_its_annotation_by_mouse_and_keys(
+    watched, url, saved
+):
+    glands = [
+        Annotation(geometry=shapely.box(x, 900, x + side, 1400), name=name)
+        for name, x, side in (("large", 400, 500), ("small", 1600, 100))
+    ]
+    for each in glands:
+        saved.put(each, by="ann")
+    page = Marker(watched, url, saved)
+    page.tab("Annotate")
+    page.page.get_by_role("button", name="Table of annotations").click()
+    rows = page.page.get_by_role("table", name="Annotations").locator("tbody tr")
+    expect(rows).to_have_count(2)
+    page.page.get_by_role("button", name="Area mm²").click()
+    expect(rows.first).to_contain_text("small")
+    page.page.get_by_role("button", name="Area mm²").click()
+    expect(rows.first).to_contain_text("large")
+    rows.filter(has_text="small").click()
+    page.page.get_by_text("Drag a corner").wait_for()
+    expect(rows.filter(has_text="small")).to_have_attribute("aria-selected", "true")
+    expect(page.page.get_by_label("Name", exact=True)).to_have_value("small")
+    page.page.keyboard.press("ArrowUp")
+    page.page.keyboard.press("Enter")
+    expect(page.page.get_by_label("Name", exact=True)).to_have_value("large")
+    expect(rows.filter(has_text="large")).to_have_attribute("aria-selected", "true")

@@ -16,6 +16,11 @@ from workbench.annotations.collection import Annotations
 from workbench.annotations.edits import Edits
 from workbench.annotations.geojson import to_geojson
 from workbench.app.panels.annotations_drawn import AnnotationEditor
+from workbench.app.panels.annotations_table import (
+    AnnotationTable,
+    line_of,
+    size_of,
+)
 from workbench.app.panels.edit_history import EditHistory
 from workbench.app.widgets.background import explain_damage
 from workbench.app.widgets.class_palette import ClassPalette
@@ -43,9 +48,6 @@ if TYPE_CHECKING:
 _POLL_MS: Final = 2000
 _LISTED: Final = 300
 _UPLOAD_BYTES: Final = 30_000_000
-_WHOLE_FROM: Final = 100
-"""Numbers from here on are shown without decimals."""
-
 _NONE: Final = "None is selected"
 _CENTRED: Final = {
     "left": "50%",
@@ -53,7 +55,6 @@ _CENTRED: Final = {
     "max-width": "min(76%, 780px)",
     "width": "max-content",
 }
-_MM2_FROM: Final = 1e5
 _VIEW_ROOM: Final = 0.3
 """Margin of the view around an annotation, as a share of its size."""
 
@@ -105,6 +106,7 @@ class AnnotationPanel(pn.viewable.Viewer):
     def _build(self) -> None:
         self._shown = pmui.Switch(label="Show", value=True, size="small", margin=(4, 0))
         self._choice = pmui.Select(label="Annotation", searchable=True, **STYLE)
+        self.table = AnnotationTable(self.pick)
         self._class = pmui.AutocompleteInput(
             label="Class",
             options=list(CLASSES),
@@ -159,6 +161,7 @@ class AnnotationPanel(pn.viewable.Viewer):
             self._choice,
             self._class,
             self._one,
+            self.table,
             side_by_side(self._download, self._upload),
             self._author,
         )
@@ -266,7 +269,12 @@ class AnnotationPanel(pn.viewable.Viewer):
         if self._filling or self.editor is None or not event.new:
             return
         if event.new != self.editor.chosen:
-            self.editor.chosen = event.new
+            self.pick(event.new)
+
+    def pick(self, key: str) -> None:
+        """Select an annotation by its id, and move the view to it."""
+        if self.editor is not None:
+            self.editor.chosen = key
             self.go_to()
 
     def _class_picked(self, event: param.parameterized.Event) -> None:
@@ -335,18 +343,20 @@ class AnnotationPanel(pn.viewable.Viewer):
             {"name": name, "colour": hex_colour(colour_of(name))} for name in classes
         ]
         # Without a value Panel chooses the first option as the list is shown.
-        options = {_NONE: "", **{_line(each): each.id for each in recent}}
+        options = {_NONE: "", **{line_of(each): each.id for each in recent}}
         self._choice.param.update(
             label=f"{len(found):,} annotations" if found else "No annotations",
             options=options,
             value=chosen.id if chosen else "",
             disabled=not found,
         )
+        mpp = self._slide.mpp if self._slide else None
+        self.table.show(found, chosen.id if chosen else "", mpp=mpp)
         self._download.disabled = not found
 
     def _sentence(self, chosen: Annotation) -> str:
         mpp = self._slide.mpp if self._slide else None
-        sizes = map(_size, *zip(*chosen.measures(mpp).items(), strict=True))
+        sizes = map(size_of, *zip(*chosen.measures(mpp).items(), strict=True))
         made = f"By {chosen.author}, {chosen.created[:16].replace('T', ' ')} UTC."
         parts = [f"{', '.join(sizes)}.", self._reading(chosen), made]
         return " ".join(filter(None, parts))
@@ -381,19 +391,3 @@ class AnnotationPanel(pn.viewable.Viewer):
 def _box(annotation: Annotation) -> Box:
     x0, y0, x1, y1 = (round(edge) for edge in annotation.geometry.bounds)
     return Box(x0, y0, x1, y1)
-
-
-def _line(annotation: Annotation) -> str:
-    """Return the label of an annotation in the list; labels are unique by its id."""
-    parts = [annotation.name, annotation.classification]
-    title = ", ".join(filter(None, parts)) or annotation.kind.capitalize()
-    return f"{title} ({annotation.id[:4]})"
-
-
-def _size(name: str, value: float) -> str:
-    """Return a measure as text: name "Area µm^2" and a value as "area 0.24 mm²"."""
-    noun, _, unit = name.lower().partition(" ")
-    if unit == "µm^2" and value >= _MM2_FROM:
-        unit, value = "mm^2", value / 1e6
-    number = f"{value:,.0f}" if value >= _WHOLE_FROM else f"{value:.3g}"
-    return f"{noun} {number} {unit.replace('^2', '²')}".strip()
