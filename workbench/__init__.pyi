@@ -48,6 +48,7 @@ from .stain.normalizer import Normalizer, fit_normalizer
 from .stain.per_image import normalize_images
 from .stain.references import Reference, load_reference
 from .tissue.detection import find_tissue
+from .training.loop.train import train
 
 __version__: str
 
@@ -105,5 +106,6 @@ __all__ = [
     "synthetic",
     "tiling",
     "tissue",
+    "train",
     "training",
 ]

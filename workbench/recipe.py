@@ -81,14 +81,6 @@ def _parse_reference(reference: object) -> object:
     return getattr(reference, "text", reference)
 
 
-def _parse_method(method: object) -> object:
-    return None if method == NO_METHOD else method
-
-
-def _format_method(method: str | None) -> str:
-    return method or NO_METHOD
-
-
 def _parse_names(names: object) -> object:
     """Return unique names as a tuple; a text is split at semicolons."""
     given = names.split(";") if isinstance(names, str) else names
@@ -100,11 +92,66 @@ def _parse_names(names: object) -> object:
     return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
 
-def _format_names(names: tuple[str, ...]) -> str:
-    return ";".join(names)
+MethodChoice = Annotated[
+    StainMethod | None,
+    BeforeValidator(lambda method: None if method == NO_METHOD else method),
+    PlainSerializer(lambda method: method or NO_METHOD, when_used="json"),
+]
+"""A method of stain normalization; None, or "none" in a text: no method."""
+
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_parse_names),
+    PlainSerializer(";".join, when_used="json"),
+]
+"""Unique names; in a text they are separated by semicolons."""
 
 
-class Recipe(BaseModel):
+class Options(BaseModel):
+    """A frozen set of options, of which flags and widgets are made; see `options`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _check(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Raise the error of the package in place of that of pydantic."""
+        try:
+            return handler(values)
+        except ValidationError as error:
+            raise _recipe_error(error, values, cls) from error
+
+    @classmethod
+    def of(cls, **options: object) -> Self:
+        """Return the recipe of these options.
+
+        Raises
+        ------
+        RecipeError
+            If a value is out of bounds; it names the field.
+        """
+        return cls.model_validate(options)
+
+    @classmethod
+    def of_json(cls, data: str | bytes) -> Self:
+        """Return the recipe in a JSON text, such as that of a saved run.
+
+        Raises
+        ------
+        RecipeError
+            If the text is damaged, or a value is out of bounds; it names the field.
+        """
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as error:  # of the text: no value was looked at
+            raise _recipe_error(error, data, cls) from error
+
+    def replace(self, **options: object) -> Self:
+        """Return a copy with other values for `options`; the values are checked."""
+        return self.of(**{**self.model_dump(), **options})
+
+
+class Recipe(Options):
     """The options of one run.
 
     `reference` and `references` take a `Reference` too, and hold its text.
@@ -120,8 +167,6 @@ class Recipe(BaseModel):
     >>> recipe.replace(batch_size=16).batch_size
     16
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: Annotated[
         str,
@@ -139,10 +184,7 @@ class Recipe(BaseModel):
         Field(description="Allow model files that can run code when they are loaded."),
     ] = False
     normalize: Annotated[
-        StainMethod | None,
-        BeforeValidator(_parse_method),
-        PlainSerializer(_format_method, when_used="json"),
-        Field(description="Stain normalization method."),
+        MethodChoice, Field(description="Stain normalization method.")
     ] = None
     reference: Annotated[
         str,
@@ -153,9 +195,7 @@ class Recipe(BaseModel):
         ),
     ] = "he-standard"
     references: Annotated[
-        tuple[str, ...],
-        BeforeValidator(_parse_names),
-        PlainSerializer(_format_names, when_used="json"),
+        Names,
         Field(
             max_length=100,
             description="Additional references, separated by semicolons. The model runs"
@@ -250,52 +290,16 @@ class Recipe(BaseModel):
         ),
     ] = False
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _check(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Raise the error of the package in place of that of pydantic."""
-        try:
-            return handler(values)
-        except ValidationError as error:
-            raise _recipe_error(error, values) from error
 
-    @classmethod
-    def of(cls, **options: object) -> Recipe:
-        """Return the recipe of these options.
-
-        Raises
-        ------
-        RecipeError
-            If a value is out of bounds; it names the field.
-        """
-        return cls.model_validate(options)
-
-    @classmethod
-    def of_json(cls, data: str | bytes) -> Recipe:
-        """Return the recipe in a JSON text, such as that of a saved run.
-
-        Raises
-        ------
-        RecipeError
-            If the text is damaged, or a value is out of bounds; it names the field.
-        """
-        try:
-            return cls.model_validate_json(data)
-        except ValidationError as error:  # of the text: no value was looked at
-            raise _recipe_error(error, data) from error
-
-    def replace(self, **options: object) -> Recipe:
-        """Return a copy with other values for `options`; the values are checked."""
-        return self.of(**{**self.model_dump(), **options})
-
-
-def _recipe_error(error: ValidationError, values: object) -> RecipeError:
+def _recipe_error(
+    error: ValidationError, values: object, kind: type[Options]
+) -> RecipeError:
     """Return the error of a recipe, with one clause for each wrong option."""
     found: dict[str, list[ErrorDetails]] = {}
     for each in error.errors():
         found.setdefault(str(next(iter(each["loc"]), "")), []).append(each)
     given = values if isinstance(values, Mapping) else {}
-    known = {option.name: option for option in options()}
+    known = {option.name: option for option in options(kind)}
     clauses = [
         _clause(known[name], given.get(name), wrong)
         if name in known
@@ -342,9 +346,9 @@ class Option:
     """Minimum and maximum, both included; None: unbounded."""
 
 
-def options() -> tuple[Option, ...]:
-    """Return the options of a recipe, in the order of its fields."""
-    return tuple(_option(name, f) for name, f in Recipe.model_fields.items())
+def options(kind: type[Options] = Recipe) -> tuple[Option, ...]:
+    """Return the options of a kind of recipe, in the order of its fields."""
+    return tuple(_option(name, f) for name, f in kind.model_fields.items())
 
 
 def _option(name: str, field: FieldInfo) -> Option:

@@ -24,6 +24,7 @@ main = LazyGroup(
         "serve": "Serve the app for folders of slides.",
         "stain": "Compare, check and measure the staining of slides.",
         "synthesize": "Write a synthetic slide with exact truth.",
+        "train": "Train a classification or segmentation of tiles.",
     },
 )
 """The command `workbench`."""

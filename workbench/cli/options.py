@@ -12,9 +12,9 @@ from workbench.recipe import Recipe, options
 from workbench.slide.pixel_size import Mpp, parse_mpp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
-    from workbench.recipe import Option
+    from workbench.recipe import Option, Options
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -76,9 +76,19 @@ json_flag = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 def recipe_flags(command: F) -> F:
     """Add one option for each field of a recipe to a command."""
-    for option in reversed(options()):
-        command = _flag(option)(command)
-    return command
+    return flags_of(Recipe)(command)
+
+
+def flags_of(kind: type[Options], *, without: Container[str] = ()) -> Callable[[F], F]:
+    """Return a decorator that adds one option for each field of a kind of recipe."""
+
+    def add(command: F) -> F:
+        for option in reversed(options(kind)):
+            if option.name not in without:
+                command = _flag(option)(command)
+        return command
+
+    return add
 
 
 def _flag(option: Option) -> Callable[[F], F]:

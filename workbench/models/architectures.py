@@ -20,6 +20,7 @@ _OURS: Final = {
     "small-cnn": "workbench.models.networks.small_cnn:build",
     "stain-concentration": "workbench.models.networks.measurements:StainConcentration",
     "nuclear-density": "workbench.models.networks.measurements:NuclearDensity",
+    "unet": "workbench.models.networks.unet:build",
     "nucleus-net": "workbench.models.nuclei.network:NucleusNet",
     "hematoxylin-contrast": "workbench.models.nuclei.watershed:HematoxylinContrast",
 }

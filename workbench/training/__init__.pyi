@@ -7,6 +7,8 @@ from .instance_classifier import (
     open_instance_classifier,
 )
 from .instance_labels import apply_classifier, instance_accuracy, reclassified
+from .loop.recipe import TrainingRecipe
+from .loop.train import Training, train
 from .probe import Probe, fit_probe
 from .probe_accuracy import probe_accuracy
 from .probe_file import save_probe
@@ -21,6 +23,8 @@ __all__ = [
     "InstanceClassifier",
     "Probe",
     "TileLabels",
+    "Training",
+    "TrainingRecipe",
     "apply_classifier",
     "fit_instance_classifier",
     "fit_probe",
@@ -32,4 +36,5 @@ __all__ = [
     "reclassified",
     "save_probe",
     "suggest",
+    "train",
 ]

@@ -1,0 +1,90 @@
+"""`workbench train`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from workbench.cli.console import stop_on_signal
+from workbench.cli.options import flags_of, json_flag
+from workbench.cli.run import INTERRUPTED
+from workbench.training.loop.recipe import TrainingRecipe
+
+_CHOSEN: Final = (click.core.ParameterSource.COMMANDLINE,)
+
+
+@click.command("train")
+@click.argument(
+    "recipe",
+    required=False,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the training, which `workbench run --model` takes at the end.",
+)
+@flags_of(TrainingRecipe)
+@json_flag
+@click.option(
+    "--progress/--no-progress", default=True, help="Show each epoch on standard error."
+)
+def command(
+    recipe: Path | None,
+    out: Path,
+    *,
+    as_json: bool,
+    progress: bool,
+    **options: Any,
+) -> None:
+    """Train a classification or segmentation of tiles; continue an unfinished one.
+
+    RECIPE is a JSON file of options; flags replace its values. Ctrl-C stops the
+    training and keeps its state; the same command continues it, also after a kill. For
+    several processes: torchrun --nproc-per-node 2 -m workbench.cli train RECIPE ...
+    """
+    from workbench.training.loop.train import train  # noqa: PLC0415 - see LazyGroup
+
+    context = click.get_current_context()
+    given = {
+        name: value
+        for name, value in options.items()
+        if recipe is None or context.get_parameter_source(name) in _CHOSEN
+    }
+    chosen = TrainingRecipe()
+    if recipe is not None:
+        chosen = TrainingRecipe.of_json(recipe.read_bytes())
+    chosen = chosen.replace(**given)
+
+    def report(line: dict[str, Any]) -> None:
+        if progress and "epoch" in line:
+            click.echo(_epoch(line), err=True)
+
+    with stop_on_signal() as cancel:
+        training = train(chosen, out=out, cancel=cancel, report=report)
+    if as_json:
+        facts = {"path": str(out), "status": training.status}
+        click.echo(json.dumps({**facts, "record": training.record}, indent=2))
+    else:
+        click.echo(training.path)
+        click.echo(repr(training), err=True)
+    if training.status == "cancelled":
+        sys.exit(INTERRUPTED)
+
+
+def _epoch(line: dict[str, Any]) -> str:
+    """Return an epoch in one line: its mean loss and its held-out figures."""
+    held = line["held_out"] or {}
+    figures = ", ".join(
+        f"{name} {value:.3f}"
+        for name, value in held.items()
+        if isinstance(value, float)
+    )
+    best = " (best)" if line["best"] and held else ""
+    said = f"; held out: {figures}{best}" if held else ""
+    return f"epoch {line['epoch']}: loss {line['mean_loss']:.4f}{said}"

@@ -1,0 +1,1 @@
+"""Training of networks: recipe, examples, augmentation, steps, checkpoints."""

@@ -1,0 +1,94 @@
+"""Augmentation of tiles on the device: turns, and changes of each stain.
+
+All that is random is drawn for a whole step from its number, so that it depends
+neither on the parts in which a step is computed nor on the number of processes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from workbench.stain.optical_density import IO
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workbench.training.loop.recipe import TrainingRecipe
+
+_COLOUR: Final = 0.2
+"""Standard deviation of the change of stain vectors, as a share of that of amounts."""
+
+_MOST: Final = 3.0
+"""Largest change of an amount, in standard deviations."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Changes:
+    """Random changes of the tiles of a step."""
+
+    turns: NDArray[np.int64]
+    """Quarter turns, 0 to 3, plus 4 if mirrored, int64 (N,)."""
+
+    amounts: NDArray[np.float32]
+    """Factor of the amount of each stain, float32 (N, 2)."""
+
+    colours: NDArray[np.float32]
+    """Change of the stain vectors, float32 (N, 2, 3)."""
+
+    @classmethod
+    def draw(cls, recipe: TrainingRecipe, step: int, count: int) -> Changes:
+        """Return the changes of all tiles of a step, a function of seed and step."""
+        random = np.random.default_rng([recipe.seed, 1, step])
+        sd = recipe.stain_augmentation
+        turns = random.integers(0, 8, count) * recipe.turns
+        normal = np.clip(random.normal(size=(count, 2)), -_MOST, _MOST)
+        amounts = np.maximum(0, 1 + sd * normal)
+        colours = _COLOUR * sd * random.normal(size=(count, 2, 3))
+        return cls(turns, amounts.astype(np.float32), colours.astype(np.float32))
+
+    def take(self, which: NDArray[np.int64]) -> Changes:
+        """Return the changes of some tiles of the step."""
+        return Changes(self.turns[which], self.amounts[which], self.colours[which])
+
+
+def turn(images: Tensor, turns: NDArray[np.int64]) -> Tensor:
+    """Return images (N, C, H, W), each turned and mirrored in its own way."""
+    made = torch.empty_like(images)
+    for kind in np.unique(turns).tolist():
+        mine = torch.from_numpy(np.flatnonzero(turns == kind)).to(images.device)
+        some = images[mine]
+        some = torch.rot90(some, kind % 4, (-2, -1))
+        made[mine] = some.flip(-1) if kind >= 4 else some  # noqa: PLR2004 - mirrored
+    return made
+
+
+def vary_stains(tiles: Tensor, stains: NDArray[np.float64], changes: Changes) -> Tensor:
+    """Return tiles with other amounts and colours of their stains.
+
+    By the law of Beer and Lambert: the densities that the slide's two stains explain
+    are mixed again with changed amounts and vectors; the rest of a pixel stays.
+
+    Parameters
+    ----------
+    tiles : Tensor
+        uint8 (N, 3, H, W).
+    stains : float64 (N, 2, 3)
+        Stain vectors of each tile's slide.
+    changes : Changes
+    """
+    device = tiles.device
+    vectors = torch.from_numpy(stains.astype(np.float32)).to(device)
+    unmix = torch.linalg.pinv(vectors)  # (N, 3, 2)
+    amounts = torch.from_numpy(changes.amounts).to(device)
+    other = vectors + torch.from_numpy(changes.colours).to(device)
+    other = other / other.norm(dim=2, keepdim=True)
+    density = -torch.log((tiles.float() + 1) / IO)
+    found = torch.einsum("nchw,ncs->nshw", density, unmix).clamp(min=0)
+    mixed = torch.einsum("nshw,nsc->nchw", found, amounts[:, :, None] * other - vectors)
+    levels = IO * torch.exp(-(density + mixed)) - 1
+    return levels.round_().clamp_(0, 255).to(torch.uint8)
