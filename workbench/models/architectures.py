@@ -21,10 +21,17 @@ _OURS: Final = {
     "stain-concentration": "workbench.models.networks.measurements:StainConcentration",
     "nuclear-density": "workbench.models.networks.measurements:NuclearDensity",
     "unet": "workbench.models.networks.unet:build",
+    "tissue-encoder": "workbench.models.networks.tissue_encoder:TissueEncoder",
+    "attention-pooled-vit": (
+        "workbench.models.networks.attention_pooling:AttentionPooledViT"
+    ),
     "nucleus-net": "workbench.models.nuclei.network:NucleusNet",
     "hematoxylin-contrast": "workbench.models.nuclei.watershed:HematoxylinContrast",
 }
 """Networks of this package: a function of the card for each name."""
+
+_ENCODERS: Final = ("tissue-encoder", "attention-pooled-vit")
+"""Those of them that return vectors by themselves."""
 
 
 def is_torchvision(name: str) -> bool:
@@ -52,7 +59,8 @@ def build_network(card: ModelCard, *, trust: bool) -> nn.Module:
         return LinearProbe(build_network(inner, trust=trust), inner, len(card.classes))
     if family == "workbench":
         network = _from_factory(card, *_our_factory(card, name))
-        return _remove_head(network, card) if card.task == "embedding" else network
+        headed = card.task == "embedding" and name not in _ENCODERS
+        return _remove_head(network, card) if headed else network
     if family == "timm":
         return build_timm(card, name)
     if not name:

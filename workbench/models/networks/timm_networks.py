@@ -39,7 +39,8 @@ class PooledTokens(nn.Module):
         self.pooling = pooling
         self._first = int(getattr(weighted, "num_prefix_tokens", 0))
         features = int(getattr(weighted, "head_hidden_size", weighted.num_features))
-        self.dimensions = features * (2 if pooling == "cls+mean" else 1)
+        projected = int(getattr(weighted, "num_classes", 0)) if not pooling else 0
+        self.dimensions = projected or features * (2 if pooling == "cls+mean" else 1)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the vectors, float (N, dimensions), of float (N, 3, H, W)."""
@@ -66,16 +67,14 @@ def build_timm(card: ModelCard, name: str) -> nn.Module:
         If timm has no such network, the options do not build it, or its tokens cannot
         be pooled as the card says.
     """
-    timm = _import_timm()
+    timm = import_timm()
     if not timm.is_model(name):
         raise InvalidCardError(card.name, f"timm has no network '{name}'")
-    options = {key: _resolved(key, value) for key, value in card.options.items()}
     encodes = card.task == "embedding"
-    outputs = 0 if encodes else len(card.classes)
+    options = {"num_classes": 0 if encodes else len(card.classes)}
+    options |= {key: _resolved(key, value) for key, value in card.options.items()}
     try:
-        network = timm.create_model(
-            name, pretrained=False, num_classes=outputs, **options
-        )
+        network = timm.create_model(name, pretrained=False, **options)
     except (TypeError, ValueError, AssertionError, RuntimeError, KeyError) as error:
         reason = f"options = {card.options} do not build '{card.architecture}': {error}"
         raise InvalidCardError(card.name, reason) from error
@@ -88,7 +87,14 @@ def build_timm(card: ModelCard, name: str) -> nn.Module:
     return PooledTokens(network, card.pooling)
 
 
-def _import_timm() -> Any:
+def import_timm() -> Any:
+    """Return the package timm.
+
+    Raises
+    ------
+    MissingPackageError
+        If it is not installed.
+    """
     try:
         return importlib.import_module("timm")
     except ImportError as error:
