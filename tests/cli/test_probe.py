@@ -68,7 +68,7 @@ def test_geojson_and_suggestions(call):
     assert found["accuracy"]["held_out"] == "block"
     (boxes,) = found["suggested"].values()
     assert len(boxes) == 3
-    assert all(x1 - x0 == 128 for x0, _, x1, _ in boxes)
+    assert all(x1 - x0 == 224 for x0, _, x1, _ in boxes)
     said = call(*words[:-1]).output
     assert f"3.tif: {','.join(map(str, boxes[0]))}" in said
 

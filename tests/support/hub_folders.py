@@ -17,14 +17,13 @@ SMALL = {"embed_dim": 32, "depth": 2, "num_heads": 2}
 
 def random_network(preset, **changes):
     """A network of the architecture of a preset with random weights."""
-    options = {**preset.options, **changes}
+    options = {"num_classes": 0, **preset.options, **changes}
     name = preset.architecture.partition(":")[2]
     with torch.random.fork_rng():
         torch.random.default_generator.manual_seed(7)
         network = timm.create_model(
             name,
             pretrained=False,
-            num_classes=0,
             **{key: _resolved(key, value) for key, value in options.items()},
         )
         for name, parameter in network.named_parameters():

@@ -5,6 +5,7 @@ from .index import FeatureIndex, open_index
 from .index_building import build_index
 from .opening import open_features
 from .scores import TileScores
+from .text import text_scores
 
 __all__ = [
     "Bias",
@@ -16,4 +17,5 @@ __all__ = [
     "measure_bias",
     "open_features",
     "open_index",
+    "text_scores",
 ]

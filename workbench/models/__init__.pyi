@@ -8,6 +8,7 @@ from .preprocessing import InputChannels
 from .registry import find_model, identify_model
 from .self_check import check_model
 from .stain_sensitivity import StainSensitivity
+from .text_tower import TextEncoder, load_text_encoder
 from .tile_model import TileModel
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Model",
     "ModelCard",
     "StainSensitivity",
+    "TextEncoder",
     "TileModel",
     "check_model",
     "export_model",
@@ -23,6 +25,7 @@ __all__ = [
     "find_model",
     "identify_model",
     "known_cards",
+    "load_text_encoder",
     "model_names",
     "resolve_device",
     "resolve_devices",

@@ -23,6 +23,7 @@ from hub_folders import (
     write_timm,
     write_transformers,
 )
+from vision_language import DIMENSIONS, conch_state, write_plip
 from workbench.cli import main
 from workbench.errors import (
     InvalidCardError,
@@ -221,6 +222,75 @@ def test_a_resnet_gives_the_vectors_before_its_last_layer(tmp_path, name):
     network.fc = torch.nn.Identity()
     model = wb.find_model(name)
     assert_equal_vectors(preset, model, network, whole)
+
+
+def test_plip_gives_the_vectors_of_the_reference(tmp_path):
+    preset = find_preset("plip")
+    network = write_plip(tmp_path / "plip", preset)
+    config = {"architectures": ["CLIPModel"], "vision_config": {}}
+    (tmp_path / "plip" / "config.json").write_text(json.dumps(config))
+    fields = {"embed_dim": 64, "depth": 2, "num_heads": 2, "num_classes": DIMENSIONS}
+    model = loaded(preset, tmp_path / "plip" / "pytorch_model.bin", fields, DIMENSIONS)
+    assert_equal_vectors(preset, model, network, whole)
+
+
+@pytest.mark.parametrize("name", ["conch", "conch-v1.5"])
+def test_conch_gives_the_vectors_of_the_reference(tmp_path, name):
+    preset = find_preset(name)
+    separate = name == "conch"
+    trunk, state = conch_state(separate=separate)
+    surplus = {"attn_pool_caption.query": torch.zeros(3, 4)} if separate else {}
+    at = "visual." if separate else ""
+    stored = {at + key: value for key, value in {**state, **surplus}.items()}
+    torch.save(stored, tmp_path / "pytorch_model.bin")
+    fields = {"embed_dim": 32, "depth": 2, "num_heads": 2}
+    model = loaded(preset, tmp_path / "pytorch_model.bin", fields, 16)
+
+    def pool(network, inputs):
+        tokens = network.forward_features(inputs)
+        return attention_pooled(tokens, state, separate=separate)
+
+    assert_equal_vectors(preset, model, trunk, pool)
+
+
+def loaded(preset, weights, options, dimensions):
+    """The model of a preset with a network of small width."""
+    options = {**preset.options, **options}
+    card = preset.card(weights=weights.name, options=options, dimensions=dimensions)
+    path = weights.with_name("card.json")
+    path.write_text(card.model_dump_json(exclude_defaults=True))
+    return wb.find_model(path)
+
+
+def attention_pooled(tokens, state, *, separate):
+    """One query to eight heads of two channels, written out."""
+    at = "attn_pool_contrast."
+    norm = torch.nn.functional.layer_norm
+    keys = norm(tokens, (32,), state[f"{at}ln_k.weight"], state[f"{at}ln_k.bias"])
+    query = state[f"{at}query"][0]
+    query = norm(query, (16,), state[f"{at}ln_q.weight"], state[f"{at}ln_q.bias"])
+    bias = torch.zeros(48)
+    if separate:
+        names = (f"{at}attn.{part}_proj_weight" for part in "qkv")
+        to_query, to_key, to_value = (state[name] for name in names)
+        bias = state[f"{at}attn.in_proj_bias"]
+    else:
+        to_query = state[f"{at}to_q.weight"]
+        to_key, to_value = state[f"{at}to_kv.weight"].chunk(2)
+    query = to_query @ query + bias[:16]
+    key, value = keys @ to_key.T + bias[16:32], keys @ to_value.T + bias[32:]
+    parts = []
+    for head in range(8):
+        of = slice(2 * head, 2 * head + 2)
+        weights = (key[..., of] @ query[of] / 2**0.5).softmax(1)
+        parts.append((weights[..., None] * value[..., of]).sum(1))
+    joined = torch.cat(parts, 1)
+    out, shift = f"{at}to_out.weight", torch.zeros(16)
+    if separate:
+        out, shift = f"{at}attn.out_proj.weight", state[f"{at}attn.out_proj.bias"]
+    answer = joined @ state[out].T + shift
+    last = "ln_contrast."
+    return norm(answer, (16,), state[f"{last}weight"], state[f"{last}bias"])
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ from workbench.models.fixed_batch import FixedBatch
 from workbench.models.formats.checkpoints import AmbiguousError, weights_for
 from workbench.models.formats.onnx import load_onnx
 from workbench.models.formats.transformer_keys import to_timm
+from workbench.models.formats.vision_language_keys import image_tower
 from workbench.models.networks.third_party import is_packaged, load_packaged
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _load_bare(card: ModelCard, weights: Path, kind: Kind, *, trust: bool) -> nn
         return module
     network = build_network(with_tile_size(card), trust=trust)
     holder = getattr(network, "weighted", network)
-    content = to_timm(content, holder)
+    content = to_timm(image_tower(content, holder), holder)
     headless = [n for n, each in holder.named_modules() if isinstance(each, NoHead)]
     try:
         found = weights_for(holder, content, wanted=card.checkpoint, headless=headless)
