@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from workbench.errors import OutOfBoundsError
-from workbench.recipe import Recipe, options
+from workbench.recipe import Options, Recipe, options
 from workbench.slide.pixel_size import Mpp, parse_mpp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable, Container, Mapping
 
-    from workbench.recipe import Option, Options
+    from workbench.recipe import Option
 
 F = TypeVar("F", bound="Callable[..., Any]")
+OptionsT = TypeVar("OptionsT", bound=Options)
 
 _CORNERS: Final = 4
 _GEOJSON: Final = (".geojson", ".json", ".gz")
@@ -89,6 +90,25 @@ def flags_of(kind: type[Options], *, without: Container[str] = ()) -> Callable[[
         return command
 
     return add
+
+
+def chosen_options(
+    kind: type[OptionsT], file: Path | None, flags: Mapping[str, Any]
+) -> OptionsT:
+    """Return the options of a JSON file, with those flags that were given.
+
+    Without a file, the options are those of all flags, defaults included.
+    """
+    if file is None:
+        return kind().replace(**flags)
+    context = click.get_current_context()
+    given = click.core.ParameterSource.COMMANDLINE
+    named = {
+        name: value
+        for name, value in flags.items()
+        if context.get_parameter_source(name) == given
+    }
+    return kind.of_json(file.read_bytes()).replace(**named)
 
 
 def _flag(option: Option) -> Callable[[F], F]:

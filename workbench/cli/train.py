@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from workbench.cli.console import stop_on_signal
-from workbench.cli.options import flags_of, json_flag
+from workbench.cli.options import chosen_options, flags_of, json_flag
 from workbench.cli.run import INTERRUPTED
 from workbench.training.loop.recipe import TrainingRecipe
-
-_CHOSEN: Final = (click.core.ParameterSource.COMMANDLINE,)
 
 
 @click.command("train")
@@ -50,16 +48,7 @@ def command(
     """
     from workbench.training.loop.train import train  # noqa: PLC0415 - see LazyGroup
 
-    context = click.get_current_context()
-    given = {
-        name: value
-        for name, value in options.items()
-        if recipe is None or context.get_parameter_source(name) in _CHOSEN
-    }
-    chosen = TrainingRecipe()
-    if recipe is not None:
-        chosen = TrainingRecipe.of_json(recipe.read_bytes())
-    chosen = chosen.replace(**given)
+    chosen = chosen_options(TrainingRecipe, recipe, options)
 
     def report(line: dict[str, Any]) -> None:
         if progress and "epoch" in line:

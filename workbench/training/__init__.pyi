@@ -15,6 +15,7 @@ from .probe_file import save_probe
 from .run_labels import label_run
 from .suggestions import suggest
 from .tile_labels import TileLabels, label_tiles
+from .training_set import export_training_set
 
 __all__ = [
     "Accuracy",
@@ -26,6 +27,7 @@ __all__ = [
     "Training",
     "TrainingRecipe",
     "apply_classifier",
+    "export_training_set",
     "fit_instance_classifier",
     "fit_probe",
     "instance_accuracy",
