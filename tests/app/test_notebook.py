@@ -17,6 +17,7 @@ import tifffile
 import traitlets
 from PIL import Image
 
+from feature_files import tiles, write_table, write_trident
 from made_instances import CLASSES, made_store
 from patience import LONG_S
 from stained_slide import write_stained
@@ -26,7 +27,14 @@ from workbench.app.catalog.runs import SavedRun
 from workbench.app.jupyter.ipywidget import ViewerWidget
 from workbench.app.jupyter.notebook import Workbench
 from workbench.app.viewer.view import View
-from workbench.errors import AnnotationError, OutOfBoundsError, RecipeError
+from workbench.errors import (
+    AnnotationError,
+    FeaturesError,
+    OutOfBoundsError,
+    RecipeError,
+    UnplacedTilesError,
+)
+from workbench.features import open_features
 from workbench.geometry import Box
 from workbench.inference.engine import run
 from workbench.results.heatmap import Heatmap
@@ -447,3 +455,36 @@ def test_without_a_slide_there_is_no_picture(tmp_path):
     bundle = Workbench(slides=[tmp_path], runs=tmp_path / "runs")._repr_mimebundle_()
     assert "image/png" not in bundle
     assert "<img" not in bundle["text/html"]
+
+
+def test_features_are_shown_in_the_frame_and_in_later_ones(app, tmp_path):
+    corners, vectors = tiles(5, 4)
+    path = write_table(tmp_path / "first.csv", corners % 500, vectors[:, 0])
+    with pytest.raises(UnplacedTilesError, match="unit"):
+        app.add_features(path)
+    features = app.add_features(path, unit="px")
+    load(app)
+    (shown,) = app.app.overlays.overlays
+    assert shown.features is features
+    assert shown.channel.value == "tumour"
+    more = open_features(
+        write_trident(
+            tmp_path / "more.h5",
+            corners % 500,
+            vectors,
+            level0_width=1280,
+            level0_height=1024,
+        ),
+        app.slide,
+    )
+    assert app.add_features(more) is more
+    assert [each.features for each in app.app.overlays.overlays] == [features, more]
+    app.app.slides.choose("second.tif")
+    assert app.app.overlays.overlays == []
+    app.app.slides.choose("first.tif")
+    assert len(app.app.overlays.overlays) == 2
+    coordinates = write_trident(
+        tmp_path / "bare.h5", corners % 500, level0_width=1280, level0_height=1024
+    )
+    with pytest.raises(FeaturesError, match="coordinates alone"):
+        app.add_features(coordinates)

@@ -8,6 +8,7 @@ picture is written into the notebook.
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from workbench.annotations.collection import Annotations
@@ -19,10 +20,13 @@ from workbench.app.jupyter.kernel_server import kernel_server
 from workbench.app.jupyter.observed import ObservedApp
 from workbench.app.jupyter.picture import picture_of
 from workbench.app.layout import full_page
+from workbench.app.panels.features.source import FileSource
 from workbench.app.server.serve import session
 from workbench.app.session import ANNOTATIONS
 from workbench.app.viewer.drawing import Drawing
 from workbench.errors import OutOfBoundsError, WorkbenchError
+from workbench.features.features import Features
+from workbench.features.opening import open_features
 from workbench.layers.layer import overlay_pyramid
 from workbench.layers.shapes import ShapeLayer
 from workbench.results.heatmap import Heatmap
@@ -87,6 +91,8 @@ class Workbench(ObservedApp):
         self.set_trait("slide", opened)
         self._cell: Cell | None = None
         self._drawings: list[tuple[str, Drawing]] = []
+        """Each with the id of its slide."""
+        self._features: list[tuple[str, FileSource]] = []
         """Each with the id of its slide."""
         self._server = kernel_server()
         self._page = self._server.add(self)
@@ -269,6 +275,38 @@ class Workbench(ObservedApp):
         drawing.opacity = 1.0  # what is inside them is drawn translucent
         return self._add(drawing)
 
+    def add_features(
+        self, features: str | os.PathLike[str] | Features, **options: Any
+    ) -> Features:
+        """Show vectors and scores of tiles as a card of *Results*, when `draw` draws.
+
+        Parameters
+        ----------
+        features : path or Features
+            A file of any tool, or what `open_features` has returned.
+        **options
+            Arguments of `open_features`, such as `tile_size_level0=512`.
+
+        Returns
+        -------
+        Features
+
+        Raises
+        ------
+        OutOfBoundsError, FeaturesError
+            If no slide is open yet; if they cannot be placed on it, or are neither
+            vectors nor scores.
+        """
+        slide = self._open_slide()
+        if not isinstance(features, Features):
+            features = open_features(features, slide, **options)
+        source = FileSource(features, str(features.path))
+        with self._lock:
+            self._features.append((slide.id, source))
+        if self.viewer is not None:
+            self._draw_again(self.viewer)
+        return features
+
     def _add(self, drawing: Drawing) -> Drawing:
         """Show a drawing in the frames of the open slide, now and later."""
         slide = self._open_slide()
@@ -296,9 +334,16 @@ class Workbench(ObservedApp):
         with self._lock:
             drawn = [each for each in self._drawings if not each[1].removed]
             self._drawings = drawn
+            sources = [each for key, each in self._features if key == viewer.slide.id]
         for slide, drawing in drawn:
             if slide == viewer.slide.id:
                 drawing.show(viewer)
+        for source in sources:
+            viewer.in_document(partial(self._show_features, viewer, source))
+
+    def _show_features(self, viewer: Viewer, source: FileSource) -> None:
+        if self._app is not None and self._app.viewer is viewer:
+            self._app.overlays.show_features(source)
 
     def open_session(self) -> Any:
         """Return the page of a session that a frame opens; called by the server."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import panel_material_ui as pmui
+from markupsafe import Markup
 
 from workbench.app.panels.export_menu import ExportMenu
 from workbench.app.panels.features.strips import TileStrips
@@ -32,7 +33,6 @@ from workbench.results.spherical_kmeans import MAX_CLUSTERS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from markupsafe import Markup
     from numpy.typing import NDArray
 
     from workbench.app.panels.features.source import TileSource
@@ -123,6 +123,7 @@ class FeaturesOverlay(OverlayCard):
         self.summary.label = "Many tiles as"
         self._export = ExportMenu(background)
         self._export.show(source.run)
+        self._range(0.0, 1.0, share=0.0)
         self._connect()
         self._redraw()
         self._derive()
@@ -198,8 +199,8 @@ class FeaturesOverlay(OverlayCard):
     def _layer(self) -> TileScoresLayer | TileClassLayer:
         scores, style = self.scores, self._style()
         if scores is None:
-            self._coloured = _NONE
-            return TileScoresLayer(_NONE, self._pyramid, style=style)
+            self._coloured = replace(_NONE, names=(self.channel.value,))
+            return TileScoresLayer(self._coloured, self._pyramid, style=style)
         if self.channel.value == GROUPS:
             self._coloured = scores
             return TileClassLayer(scores, self._pyramid, name=GROUPS.capitalize())
@@ -233,6 +234,8 @@ class FeaturesOverlay(OverlayCard):
     def _in_view(self) -> Markup:
         """Return the histogram of the tiles in view, or the share of each group."""
         layer, scores = self._drawn, self._coloured
+        if not len(scores):
+            return Markup()
         view = self._viewer.viewport or self._viewer.slide.box
         x0, y0, x1, y1 = scores.boxes.T
         seen = (x0 < view.x1) & (x1 > view.x0) & (y0 < view.y1) & (y1 > view.y0)

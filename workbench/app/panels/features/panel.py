@@ -25,11 +25,8 @@ if TYPE_CHECKING:
     from workbench.app.panels.features.source import TileSource
     from workbench.app.viewer.viewer import Viewer
     from workbench.app.widgets.background import Background
-    from workbench.features.features import Features
 
 _UPLOAD_BYTES: Final = 100_000_000
-_NOTHING: Final = "it holds coordinates alone: no vectors and no scores of tiles"
-_OPEN_OTHER: Final = "Open the file of the vectors, or of the scores."
 
 
 class FeaturesPanel(pn.viewable.Viewer):
@@ -122,21 +119,18 @@ class FeaturesPanel(pn.viewable.Viewer):
             return
         self._listed.loading = True
 
-        def work() -> Features | FeaturesError:
+        def work() -> FileSource | FeaturesError:
             try:
-                found = open_features(path, viewer.slide, **answers)
+                return FileSource(open_features(path, viewer.slide, **answers), name)
             except FeaturesError as error:
                 return error
-            if found.dimensions or found.scores is not None:
-                return found
-            return FeaturesError(path, _NOTHING, _OPEN_OTHER)
 
-        def then(found: Features | FeaturesError) -> None:
+        def then(found: FileSource | FeaturesError) -> None:
             self._listed.loading = False
             if self._viewer is not viewer:
                 return
-            if not isinstance(found, FeaturesError):
-                self._show(FileSource(found, name))
+            if isinstance(found, FileSource):
+                self._show(found)
             elif not self._ask(path, name, answers, found):
                 self._background.notify(str(found).replace(str(path), name))
 

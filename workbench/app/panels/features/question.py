@@ -80,10 +80,11 @@ class Question(pn.viewable.Viewer):
         self._answered = answered
         self._sentence.object = sentence
         label = _LABELS.get(needed, needed)
-        self.number.param.update(label=label, value="", visible=not choices)
         options = {_NAMES.get(name, name): value for name, value in choices.items()}
+        named, unnamed = (label, "") if choices else ("", label)
+        self.number.param.update(label=unnamed, value="", visible=not choices)
         self.choice.param.update(
-            label=label, options=options, value=None, visible=bool(choices)
+            label=named, options=options, value=None, visible=bool(choices)
         )
         self._form.visible = True
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
+from workbench.errors import FeaturesError
 from workbench.features.formats.run import features_of
 from workbench.features.scores import TileScores
 
 if TYPE_CHECKING:
     from workbench.features.features import Features
     from workbench.results.run import Run
+
+_NOTHING: Final = "it holds coordinates alone: no vectors and no scores of tiles"
+_OPEN_OTHER: Final = "Open the file of the vectors, or of the scores."
 
 
 class TileSource(Protocol):
@@ -48,12 +52,23 @@ class TileSource(Protocol):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class FileSource:
-    """Features that are open."""
+    """Features that are open.
+
+    Raises
+    ------
+    FeaturesError
+        If they are neither vectors nor scores.
+    """
 
     features: Features
     key: str
     run: Run | None = None
     version: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse coordinates alone."""
+        if not self.has_vectors and not self.scores:
+            raise FeaturesError(self.features.path, _NOTHING, _OPEN_OTHER)
 
     @property
     def title(self) -> str:
