@@ -1,8 +1,22 @@
-// Switches the page to dark mode if the browser's user prefers it, and closes the drawer of a
-// narrow page, where it would cover the slide.
+// Switches the page to dark mode if the browser's user prefers it, closes the drawer of a narrow
+// page, where it would cover the slide, and opens lists by keys.
 
 const NARROW = "(max-width: 899.95px)"; // where the drawer lies over the slide, as of `widgets/theme.py`
 const BUILT_MS = 100; // until the page is built; a change before is lost
+
+const OPENING = ["Enter", "ArrowDown", "ArrowUp"]; // Space, let go of, would choose the first entry
+
+/**
+ * Open the list that has the focus: the component opens it by the mouse alone.
+ * @param {KeyboardEvent} event
+ */
+function openList(event) {
+  const [target] = event.composedPath();
+  const isList = target instanceof HTMLElement && target.matches(".MuiSelect-select[role=combobox]:not([aria-disabled=true])");
+  if (!isList || !OPENING.includes(event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  target.click();
+}
 
 /** @param {RenderArguments<{}>} component */
 export function render({ model, view }) {
@@ -18,7 +32,11 @@ export function render({ model, view }) {
     }
   };
   wish.addEventListener("change", follow);
-  model.on("remove", () => wish.removeEventListener("change", follow));
+  document.addEventListener("keydown", openList, true);
+  model.on("remove", () => {
+    wish.removeEventListener("change", follow);
+    document.removeEventListener("keydown", openList, true);
+  });
   setTimeout(() => {
     follow();
     close();

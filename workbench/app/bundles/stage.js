@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: a624ab2117e1b81426ed7de118361b5dcca63a84ff84057c724678707ba23c3e
+// Made by "make bundles"; change the modules instead. sha256 of them: 4720e27967fabd8dbc5bdcdca8ab7fcbab709da66781fe19fefa80284bd8a179
 // workbench/app/viewer/browser/actions.js
 var GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page"];
 var SHOWN = {
@@ -4440,6 +4440,7 @@ var Stage = class {
     this.model = model;
     this.figure = view.model.data.figure;
     this.plot = view.get_child_view(this.figure);
+    this.plot.el.tabIndex = -1;
     this.holder = document.createElement("div");
     this.element = this.build();
     this.element.addEventListener("painted", () => document.getElementById("shell")?.remove(), { once: true });

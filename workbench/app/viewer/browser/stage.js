@@ -109,6 +109,7 @@ export class Stage {
     this.figure = view.model.data.figure; // in slide pixels
     /** @type {PlotView} */
     this.plot = view.get_child_view(this.figure);
+    this.plot.el.tabIndex = -1; // the stage takes the keys
     this.holder = document.createElement("div");
     this.element = this.build();
     // What the server has sent to be seen meanwhile: `server/shell.js`.
