@@ -237,7 +237,7 @@ class UntrustedModelError(ModelError):
         super().__init__(
             f"'{path}' was not loaded: {reason}.",
             "Loading it can run code. If you trust its source, allow it with"
-            " trust=True, --trust, or the checkbox in the app.",
+            " trust=True or --trust; in the app, its server with --trust-models.",
         )
 
 

@@ -13,6 +13,7 @@ from workbench.app.catalog.environment import (
     SLIDES_VARIABLE,
     slides_from_environment,
 )
+from workbench.models.user_models import MODELS_VARIABLE, TRUST_VARIABLE
 
 if TYPE_CHECKING:
     from workbench.app.server.config import ServerConfig
@@ -35,6 +36,18 @@ _SECRETS: Final = ("PANEL_OAUTH_KEY", "PANEL_OAUTH_SECRET")
     default=Path("runs"),
     show_default=True,
     help="Folder of runs, annotations and bookmarks.",
+)
+@click.option(
+    "--models",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with a folder for each further model: its card and weights."
+    f" [default: ${MODELS_VARIABLE}, else that of the user]",
+)
+@click.option(
+    "--trust-models",
+    is_flag=True,
+    help="Load models of that folder that could run code: TorchScript, pickled"
+    " networks.",
 )
 @click.option(
     "--no-label",
@@ -118,6 +131,8 @@ def command(
     slides: tuple[Path, ...],
     runs: Path,
     *,
+    models: Path | None,
+    trust_models: bool,
     no_label: bool,
     log_requests: bool,
     **options: Any,
@@ -127,6 +142,10 @@ def command(
     By default only this machine can reach the app. With another --address, require a
     login (--basic-auth, --oauth-provider, or an authenticating proxy).
     """
+    if models is not None:
+        os.environ[MODELS_VARIABLE] = str(models.resolve())
+    if trust_models:
+        os.environ[TRUST_VARIABLE] = "1"
     # Panel and torch take seconds to import; --help and usage errors need neither.
     from workbench.app.catalog.site import Site  # noqa: PLC0415
     from workbench.app.server.serve import serve  # noqa: PLC0415

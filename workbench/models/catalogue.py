@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from workbench.errors import InvalidCardError, ModelError, ModelNotFoundError
 from workbench.models.formats.card_files import ModelSource, read_source
-from workbench.models.user_models import user_models
+from workbench.models.user_models import trusts_user_models, user_models
 from workbench.system.paths import exists
 
 if TYPE_CHECKING:
@@ -51,13 +51,21 @@ def known_cards() -> list[ModelCard]:
     A card that cannot be read, such as one of another package, is left out with a
     warning in the log, so that the others are listed.
     """
-    cards = []
+    cards, unreadable = sort_models()
+    for name, reason in unreadable.items():
+        _log.warning("The model '%s' is left out: %s", name, reason)
+    return list(cards.values())
+
+
+def sort_models() -> tuple[dict[str, ModelCard], dict[str, str]]:
+    """Return the cards of all named models, and why others cannot be read, by name."""
+    cards, unreadable = {}, {}
     for name in model_names():
         try:
-            cards.append(find_card(name))
+            cards[name] = find_card(name)
         except ModelError as error:
-            _log.warning("The model '%s' is left out: %s", name, error)
-    return cards
+            unreadable[name] = str(error)
+    return cards, unreadable
 
 
 def find_card(name_or_path: str | os.PathLike[str]) -> ModelCard:
@@ -89,7 +97,7 @@ def find_source(name_or_path: str | os.PathLike[str]) -> ModelSource:
     if offered := _entry_points().get(name):
         return _from_package(offered)
     if added := user_models().get(name):
-        return read_source(added)
+        return replace(read_source(added), trusted=trusts_user_models())
     path = Path(name).expanduser()
     if not exists(path):
         raise ModelNotFoundError(name, model_names())

@@ -1,4 +1,4 @@
-"""The folder of models that a user has added by name."""
+"""The folder of models that a user or a server has added by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ MODELS_VARIABLE: Final = "WORKBENCH_MODELS"
 """Folder of the models that `workbench models add` makes; by default in the user's data
 folder."""
 
+TRUST_VARIABLE: Final = "WORKBENCH_TRUST_MODELS"
+"""1: models of that folder may run code when they are loaded, such as TorchScript or a
+pickled network; by default they are refused."""
+
 CARD: Final = "card.json"
+_ZOO_CARD: Final = "config.json"
 
 
 def user_models_folder() -> Path:
@@ -23,10 +28,23 @@ def user_models_folder() -> Path:
     return user_data_path("slide-workbench") / "models"
 
 
+def trusts_user_models() -> bool:
+    """Return whether models of the folder may run code when they are loaded."""
+    return os.environ.get(TRUST_VARIABLE) == "1"
+
+
 def user_models() -> dict[str, Path]:
-    """Return the card of each added model, by name."""
+    """Return the card of each added model, by the name of its folder.
+
+    The card is `card.json`, else the `config.json` of a WSInfer-zoo model.
+    """
+    folder = user_models_folder()
     try:
-        cards = sorted(user_models_folder().glob(f"*/{CARD}"))
+        cards = [*folder.glob(f"*/{_ZOO_CARD}"), *folder.glob(f"*/{CARD}")]
     except OSError:
         return {}
-    return {card.parent.name: card for card in cards}
+    return {card.parent.name: card for card in sorted(cards, key=_last_if_own)}
+
+
+def _last_if_own(card: Path) -> tuple[bool, Path]:
+    return card.name == CARD, card

@@ -10,7 +10,7 @@ import param
 
 from workbench.app.panels.overlays.overlay import MOST_LIKELY, channel_of
 from workbench.app.widgets.controls import STYLE, doubt, note, stack
-from workbench.models.catalogue import find_card, model_names
+from workbench.models.catalogue import find_card, sort_models
 from workbench.models.suitability import misfit
 from workbench.recipe import Recipe
 from workbench.stain.slide_fit import cached_staining
@@ -37,7 +37,8 @@ class ModelChoice(pn.viewable.Viewer):
         self._background = background
         self._slide: Slide | None = None
         self._misfits: dict[str, str] = {}
-        names = model_names()
+        cards, unreadable = sort_models()
+        names = list(cards)
         default = Recipe.model_fields["model"].default
         self._model = pmui.Select(
             label="Model",
@@ -48,6 +49,10 @@ class ModelChoice(pn.viewable.Viewer):
         self._use = note()
         self._misfit = doubt()
         self._greyed = note(visible=False)
+        self._unreadable = note(
+            " ".join(f"Not offered: {name}. {why}" for name, why in unreadable.items()),
+            visible=bool(unreadable),
+        )
         self._class = pmui.Select(label="Class to show", options=[], **STYLE)
         self.offers_all = pmui.Switch(
             label="Offer models that do not fit, too",
@@ -61,7 +66,8 @@ class ModelChoice(pn.viewable.Viewer):
 
     def __panel__(self) -> Any:
         """Return what Panel shows."""
-        return stack(self._model, self._misfit, self._use, self._greyed, self._class)
+        notes = (self._misfit, self._use, self._greyed, self._unreadable)
+        return stack(self._model, *notes, self._class)
 
     @property
     def card(self) -> ModelCard | None:
