@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import repaint
 import training
+import training_loop
 
 import infer
 import overlay
@@ -198,3 +199,19 @@ def test_a_curve_has_a_figure_for_each_number_of_clicks():
 
 def test_the_classification_of_instances_is_timed():
     assert all(each > 0 for each in training.nuclei_times(3000, labels=100))
+
+
+def test_a_training_is_timed_beside_a_bare_loop(tmp_path):
+    study, classes = training_loop.write_study(tmp_path, 1, 1024)
+    recipe = training_loop.TrainingRecipe(
+        labels=str(study),
+        classes=classes,
+        batch_size=4,
+        validation=0,
+        min_coverage=0.2,
+        epochs=9,
+        precision="float32",
+    )
+    ours, trainer = training_loop.our_rate(recipe, tmp_path / "mine", 2)
+    bare = training_loop.bare_rate(trainer, 2)
+    assert all(each > 0 for each in (*ours, *bare))

@@ -29,7 +29,8 @@ def main():
         del total
         if os.environ.get("RANK", "0") == "0":
             named = self.network.named_parameters()
-            save_file({name: each.grad for name, each in named}, Path(f"{out}.grad"))
+            grads = {name: each.grad.contiguous() for name, each in named}
+            save_file(grads, Path(f"{out}.grad"))
         raise EnoughError
 
     state.State.learn = write

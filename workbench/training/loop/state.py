@@ -56,7 +56,8 @@ class State:
             network = build_network(with_tile_size(card), trust=False)
         if recipe.start:
             _start_from(network, recipe.start)
-        self.network = network.to(device)
+        # As in inference; convolutions of channels last are faster on CPUs and GPUs.
+        self.network = network.to(device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network) if recipe.average else None
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(),

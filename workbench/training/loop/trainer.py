@@ -268,5 +268,6 @@ def weights_of(network: torch.nn.Module) -> bytes:
     from safetensors.torch import save  # noqa: PLC0415 - for this only
 
     state = network.state_dict()
-    content: bytes = save({k: v.detach().cpu().clone() for k, v in state.items()})
+    tensors = {k: v.detach().cpu().contiguous().clone() for k, v in state.items()}
+    content: bytes = save(tensors)
     return content
