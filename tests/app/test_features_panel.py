@@ -476,3 +476,25 @@ def test_a_file_that_is_shown_already_is_not_shown_twice(begin, folder):
     assert app.overlays.address()["overlays"] == ()  # an address names runs alone
     again = FileSource(open_features(folder / "slide.h5", app.slide), "other")
     assert app.overlays.show_features(again) is not shown
+
+
+def test_an_overlay_is_shown_beside_in_place_of_here_and_comes_back(begin, folder):
+    shown, app = scores_shown(begin, folder, VALUES)
+    app.overlays.compare(shown)
+    (beside,) = app.compare.beside
+    there = beside.viewer.layers[-1]
+    assert (shown.handle.visible, there.visible) == (False, True)
+    assert app.viewer.lock == beside.viewer.lock != ""
+    shown.channel.value = "stroma"
+    shown.opacity.value = 0.3
+    assert (there.layer.name, there.opacity) == ("stroma", 0.3)
+    shown.visible.value = False
+    assert not there.visible
+    shown.visible.value = True
+    assert app.compare.address()["beside"] == ()  # an address names slides alone
+    app.compare.remove(beside)
+    assert shown.handle.visible
+    assert not shown.compare.disabled
+    app.overlays.compare(shown)
+    app.overlays.remove(shown)
+    assert app.compare.beside == []

@@ -112,6 +112,10 @@ class Session(pn.viewable.Viewer):
             background, lambda run: background.guard(self.runs.resume, run)
         )
         self.overlays.opened = lambda: self.open_section(RESULTS)
+        self.overlays.compare = self.compare.show_overlay
+        self.overlays.param.watch(
+            lambda _: self.compare.keep(self.overlays.overlays), "overlays"
+        )
         self.features = FeaturesPanel(
             site.library, background, self.overlays.show_features
         )

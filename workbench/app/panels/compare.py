@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workbench.app.catalog.slides import SlideLibrary
+    from workbench.app.panels.overlays.card import OverlayCard
     from workbench.app.url_state import Address
     from workbench.app.widgets.background import Background
     from workbench.slide.slide import Slide
@@ -44,6 +45,8 @@ class Beside(pn.viewable.Viewer):
     ) -> None:
         super().__init__(name=name)
         self.slide = slide
+        self.overlay: OverlayCard | None = None
+        """Overlay that is shown here in place of over the open slide."""
         self.viewer = Viewer(slide, keys="page")
         self.viewer.add_layer(SlideLayer(slide))
         self._close = pmui.IconButton(
@@ -136,7 +139,8 @@ class ComparePanel(pn.viewable.Viewer):
             self._slide.value = next(iter(names), None)
 
     def attach(self, viewer: Viewer) -> None:
-        """Compare with another viewer from now on."""
+        """Compare with another viewer from now on; overlays beside are closed."""
+        self.keep([])
         self._viewer = viewer
         viewer.swipe = None if self.swiped == OFF else 0.5
         viewer.param.watch(self._divider_moved, "swipe")
@@ -147,7 +151,9 @@ class ComparePanel(pn.viewable.Viewer):
         return {
             "divider": "" if self.swiped == OFF else self.swiped,
             "divided_at": self.divided_at,
-            "beside": tuple(other.name for other in self.beside),
+            "beside": tuple(
+                other.name for other in self.beside if other.overlay is None
+            ),
             "alone": not self.together,
         }
 
@@ -183,11 +189,35 @@ class ComparePanel(pn.viewable.Viewer):
             otherwise=lambda: self._add.param.update(loading=False),
         )
 
+    def show_overlay(self, overlay: OverlayCard) -> None:
+        """Show an overlay on the same slide beside this one, in place of here."""
+        main = self._viewer
+        if main is None or len(self.beside) >= _MOST:
+            return
+        beside = Beside(main.slide.name, main.slide, self.remove)
+        beside.overlay = overlay
+        handle = beside.viewer.add_layer(
+            overlay.handle.layer, opacity=overlay.handle.opacity
+        )
+        overlay.show_beside(handle)
+        if main.view is not None:
+            beside.viewer.view = main.view
+        self.beside = [*self.beside, beside]
+        self._update_controls()
+
     def remove(self, beside: Beside) -> None:
-        """Remove a slide."""
+        """Remove a slide; an overlay that was shown there is shown here again."""
+        if beside.overlay is not None:
+            beside.overlay.show_beside(None)
         self.beside = [other for other in self.beside if other is not beside]
         beside.viewer.clear()
         self._update_controls()
+
+    def keep(self, overlays: list[OverlayCard]) -> None:
+        """Close the copies of the slide whose overlay was removed."""
+        for beside in list(self.beside):
+            if beside.overlay is not None and beside.overlay not in overlays:
+                self.remove(beside)
 
     def close(self) -> None:
         """Stop serving tiles of the slides beside this one."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from workbench.annotations.annotation import Annotation
+    from workbench.app.viewer.layer_handle import LayerHandle
     from workbench.app.viewer.viewer import Viewer
     from workbench.app.widgets.background import Background
     from workbench.layers.layer import Layer, Pyramid
@@ -83,6 +84,14 @@ class OverlayCard(pn.viewable.Viewer):
         self._remove = pmui.IconButton(
             icon="close", size="small", description="Remove", margin=0
         )
+        self.compare = pmui.IconButton(
+            icon="view_column",
+            size="small",
+            description="Show it on the slide beside this one, to compare",
+            margin=0,
+        )
+        self.beside: LayerHandle | None = None
+        """Layer in a viewer beside, in place of the one over the slide."""
         self.channel = pmui.Select(
             label="Class",
             options=channels,
@@ -120,6 +129,7 @@ class OverlayCard(pn.viewable.Viewer):
         head = pmui.Row(
             self.visible,
             pmui.Row(sizing_mode="stretch_width"),
+            self.compare,
             self._remove,
             sizing_mode="stretch_width",
             sx={"alignItems": "center"},
@@ -189,12 +199,19 @@ class OverlayCard(pn.viewable.Viewer):
 
     def refresh(self) -> None:
         """Show results that the run has added since."""
-        self.handle.refresh()
+        for handle in filter(None, (self.handle, self.beside)):
+            handle.refresh()
         self._count()
 
     def set_swiped(self, swiped: bool) -> None:  # noqa: FBT001 - of a divider
         """Draw the overlay right of the divider only, or on both sides."""
         self.handle.swiped = swiped
+
+    def show_beside(self, handle: LayerHandle | None) -> None:
+        """Show the overlay in a viewer beside only; with None over the slide again."""
+        self.beside = handle
+        self.compare.disabled = handle is not None
+        self._set_visible(self.visible.value)
 
     def detach(self) -> None:
         """Take the overlay off the slide."""
@@ -277,7 +294,8 @@ class OverlayCard(pn.viewable.Viewer):
     def _redraw(self) -> None:
         self._drawn = layer = self._layer()
         self._offer()
-        self.handle.layer = layer
+        for handle in filter(None, (self.handle, self.beside)):
+            handle.layer = layer
         self._count()
 
     def _offer(self) -> None:
@@ -314,7 +332,10 @@ class OverlayCard(pn.viewable.Viewer):
         self._following = self._viewer.param.watch(lambda _: self._moved(), "viewport")
 
     def _set_opacity(self, opacity: float) -> None:
-        self.handle.opacity = opacity
+        for handle in filter(None, (self.handle, self.beside)):
+            handle.opacity = opacity
 
     def _set_visible(self, visible: bool) -> None:  # noqa: FBT001 - from one widget
-        self.handle.visible = visible
+        self.handle.visible = visible and self.beside is None
+        if self.beside is not None:
+            self.beside.visible = visible

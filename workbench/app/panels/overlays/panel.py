@@ -61,6 +61,8 @@ class OverlayPanel(pn.viewable.Viewer):
         self._empty = note("Run a model, or show a saved run.")
         self.opened: Callable[[], object] = lambda: None
         """Called when the user has asked for a result."""
+        self.compare: Callable[[OverlayCard], object] = lambda _: None
+        """Called with an overlay that is to be shown beside the slide."""
         self._choice = pmui.Select(label="Saved runs", options=[], **STYLE)
         self._show = button("Show", icon="layers")
         self._resume = button("Resume", icon="play_arrow", visible=False)
@@ -115,6 +117,7 @@ class OverlayPanel(pn.viewable.Viewer):
                 overlay.refresh()
                 return overlay
         overlay = make(self._viewer, self._pyramid, channel=channel, remove=self.remove)
+        overlay.compare.on_click(lambda _: self.compare(overlay))
         self.overlays = [*self.overlays, overlay]
         self._changed()
         return overlay
