@@ -163,6 +163,23 @@ def test_many_are_chosen_with_shift_and_with_the_lasso(watched, url, store):
     app.is_clean()
 
 
+@pytest.mark.usefixtures("store")
+def test_all_tools_fit_above_the_readout_of_a_low_page(watched, url):
+    app = Objects.look(watched, url)
+    app.frame.get_by_role("button", name="Select instances in a region").wait_for()
+
+    def fit():
+        tools, place = (
+            app.frame.locator(part).first.bounding_box()
+            for part in (".tools", ".place")
+        )
+        assert tools["y"] + tools["height"] <= place["y"]
+
+    for height in (520, 384):
+        app.page.set_viewport_size({"width": 1000, "height": height})
+        app.eventually(fit)
+
+
 def outline(app, box):
     """Drag the mouse around a box."""
     corners = [(box.x0, box.y0), (box.x1, box.y0), (box.x1, box.y1), (box.x0, box.y1)]
