@@ -54,6 +54,11 @@ class Beside(pn.viewable.Viewer):
         )
         self._close.on_click(lambda _: remove(self))
 
+    @property
+    def _place(self) -> dict[str, str]:
+        """Where the name stands: below the viewer's own objectives, or its legend."""
+        return {"top": "56px"} if self.overlay is None else {"bottom": "48px"}
+
     def __panel__(self) -> Any:
         """Return what Panel shows."""
         return pn.Column(
@@ -66,7 +71,7 @@ class Beside(pn.viewable.Viewer):
                 margin=0,
                 styles={
                     "position": "absolute",
-                    "top": "56px",  # below the viewer's own objectives
+                    **self._place,
                     "left": "12px",
                     "max-width": "calc(100% - 72px)",
                     "width": "auto",
