@@ -29,6 +29,7 @@ from workbench.layers import (
     TileScoresLayer,
     overlay_pyramid,
 )
+from workbench.layers.box_raster import BoxRaster
 
 CORNERS = np.array([(100, 40), (1111, 707), (2000, 1900), (400, 1300)])
 """Tiles that do not overlap and are on no grid."""
@@ -259,3 +260,18 @@ def test_an_outline_is_around_tiles_that_touch_and_in_the_same_place_at_tile_sea
     dots = shades(layer, 0, 0, 0)
     assert (dots[350, 350, :3] > (200, 200, -1)).all()  # one pixel, yet seen
     assert layer.tile(z, 0, 1) is None
+
+
+def test_gaps_of_rounded_edges_are_closed_and_wider_ones_are_not():
+    edges = np.rint(np.arange(9) * 128.26)
+    boxes = np.stack([edges, np.zeros(9), edges + 128, np.full(9, 128.0)], axis=1)
+    boxes = boxes[[0, 1, 2, 3, 4, 6, 7, 8]]
+    raster = BoxRaster(boxes)
+    assert (edges[1:] - (edges + 128)[:-1]).max() == 1
+    for x in edges[1:5] - 0.5:
+        assert len(raster.rows_at(x, 64)) == 1
+    assert len(raster.rows_at(edges[5] + 0.5, 64)) == 0
+    pixels = raster.draw((0.0, 0.0, 1.0, 1024), np.ones(8), highest=False)
+    drawn = np.isfinite(pixels[0])
+    assert drawn[: int(edges[5])].all()
+    assert not drawn[int(edges[5]) : int(edges[6])].any()

@@ -14,7 +14,7 @@ from panel.util import edit_readonly
 from workbench.app.session import SECTIONS
 from workbench.app.widgets.command_palette import Command
 from workbench.app.widgets.controls import stack
-from workbench.app.widgets.lazy import LazyTabs
+from workbench.app.widgets.lazy import Fold, LazyTabs
 from workbench.app.widgets.text import Text
 from workbench.app.widgets.theme import ICON, THEMES, TITLE
 
@@ -145,7 +145,7 @@ def sections(app: Session) -> Any:
         stack(app.stain, app.advice),
         stack(app.runs, app.tissue),
         stack(app.overlays, app.instances, app.table.switch, app.features),
-        app.annotations,
+        stack(app.annotations, Fold("Learn classes of tiles", app.learning)),
         stack(app.compare, app.bookmarks, app.snapshots, sx=_SPACED),
     )
     tabs = LazyTabs(

@@ -23,6 +23,7 @@ from workbench.app.panels.edit_history import EditHistory
 from workbench.app.panels.features.panel import FeaturesPanel
 from workbench.app.panels.instances.panel import InstancePanel
 from workbench.app.panels.instances.table import InstanceTable
+from workbench.app.panels.learning.panel import LearningPanel
 from workbench.app.panels.overlays.panel import OverlayPanel
 from workbench.app.panels.run import RunPanel
 from workbench.app.panels.selection import DrawnBoxes, Selection
@@ -154,6 +155,12 @@ class Session(pn.viewable.Viewer):
             history=self.history,
         )
         self.table = InstanceTable(self.instances)
+        self.learning = LearningPanel(
+            background,
+            self.overlays,
+            self.annotations,
+            saved=lambda _: self.runs.renew_models(),
+        )
 
     def _connect(self) -> None:
         """Connect the panels with each other and with the URL."""
@@ -187,6 +194,7 @@ class Session(pn.viewable.Viewer):
             *(self.overlays, self.features, self.instances, self.tissue),
             *(self.runs, self.stain),
             self.annotations,
+            self.learning,
             view,
         )
         self.stain.param.watch(self.runs.show_colours, "requested")

@@ -58,6 +58,16 @@ class TileScores:
         values: NDArray[np.float64] = self.values[:, self.names.index(name)]
         return values
 
+    def only(self, name: str) -> TileScores:
+        """Return the values of one name.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If there is no such name.
+        """
+        return replace(self, names=(name,), values=self.column(name)[:, None])
+
     def percentiles(self) -> TileScores:
         """Return the percentile of each value among all tiles, 0 to 100.
 

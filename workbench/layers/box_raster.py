@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numba
 import numpy as np
@@ -12,8 +12,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_ROUNDED: Final = 1.0
+"""Largest gap between tiles that comes from rounding, in level-0 pixels."""
+
+
 class BoxRaster:
     """Boxes in the order of their upper edges, so that a tile looks at one stretch.
+
+    Gaps of up to a pixel between neighbours, which come from rounded edges, are closed.
 
     Parameters
     ----------
@@ -24,8 +30,8 @@ class BoxRaster:
     def __init__(self, boxes: NDArray[np.float64]) -> None:
         self.order = np.argsort(boxes[:, 1], kind="stable")
         """Row of each box as given; values are passed in this order."""
-        self.boxes = boxes[self.order]
-        self._tallest = float((boxes[:, 3] - boxes[:, 1]).max(initial=0))
+        self.boxes = _without_gaps(boxes[self.order])
+        self._tallest = float((self.boxes[:, 3] - self.boxes[:, 1]).max(initial=0))
 
     def rows_at(self, x: float, y: float) -> NDArray[np.intp]:
         """Return the boxes that contain a level-0 point, as places in the order."""
@@ -55,6 +61,17 @@ class BoxRaster:
         edges = self.boxes[:, 1]
         first = np.searchsorted(edges, y0 - self._tallest, side="left")
         return slice(int(first), int(np.searchsorted(edges, y1, side="left")))
+
+
+def _without_gaps(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return boxes that reach to neighbours which begin up to a pixel further on."""
+    closed = boxes.copy()
+    for low, high in ((0, 2), (1, 3)):
+        starts = np.unique(boxes[:, low])
+        following = np.append(starts, np.inf)[np.searchsorted(starts, boxes[:, high])]
+        near = following - boxes[:, high] <= _ROUNDED
+        closed[near, high] = following[near]
+    return closed
 
 
 @numba.njit(nogil=True, cache=True)

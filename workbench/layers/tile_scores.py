@@ -14,6 +14,8 @@ from workbench.layers.heatmap import HeatmapStyle
 from workbench.layers.layer import Legend
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from workbench.features.scores import TileScores
@@ -139,6 +141,8 @@ class TileClassLayer:
         Pyramid of the slide.
     name : str
         Display name of the layer.
+    colours : sequence of (int, int, int), optional
+        Colour of each class, sRGB; by default those of a palette.
 
     Attributes
     ----------
@@ -154,7 +158,12 @@ class TileClassLayer:
     version = "0"
 
     def __init__(
-        self, scores: TileScores, pyramid: Pyramid, *, name: str = "Most likely class"
+        self,
+        scores: TileScores,
+        pyramid: Pyramid,
+        *,
+        name: str = "Most likely class",
+        colours: Sequence[tuple[int, int, int]] = (),
     ) -> None:
         number = len(scores.names)
         if number > _MAX_CLASSES:
@@ -163,7 +172,7 @@ class TileClassLayer:
         self.name = name
         self.pyramid = pyramid
         self.classes = scores.names
-        colours = [class_colour(i) for i in range(number)]
+        colours = colours or [class_colour(i) for i in range(number)]
         self.entries = tuple(zip(self.classes, map(hex_colour, colours), strict=True))
         self.legend: Legend | None = Legend(name, entries=self.entries)
         self._raster = BoxRaster(scores.boxes)

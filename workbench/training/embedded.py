@@ -52,6 +52,17 @@ class EmbeddedSlide:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     """What the features say of their origin: slide, model, normalization."""
 
+    def row_at(self, x: float, y: float) -> int | None:
+        """Return the tile that contains a level-0 point; None: there is none.
+
+        Of several the one whose centre is nearest.
+        """
+        x0, y0, x1, y1 = self.boxes.T
+        rows = np.flatnonzero((x0 <= x) & (x < x1) & (y0 <= y) & (y < y1))
+        centres = (self.boxes[rows, :2] + self.boxes[rows, 2:]) / 2
+        away = np.hypot(*(centres - (x, y)).T)
+        return int(rows[away.argmin()]) if len(rows) else None
+
     @classmethod
     def of(cls, features: Features, name: str = "") -> Self:
         """Return the tiles of features from any tool, with all vectors read.

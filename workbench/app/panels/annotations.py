@@ -75,6 +75,9 @@ class AnnotationPanel(pn.viewable.Viewer):
         History of the session.
     """
 
+    labelling = param.Boolean(
+        default=False, doc="Whether clicks on the slide give the class of the palette."
+    )
     annotation = param.Parameter(default=None, doc="The selected annotation, or None.")
     editor = param.Parameter(
         default=None, doc="The `AnnotationEditor`; None before annotations are read."
@@ -172,6 +175,16 @@ class AnnotationPanel(pn.viewable.Viewer):
         return str(pn.state.user or self._author.value.strip() or "unknown")
 
     @property
+    def classes(self) -> list[str]:
+        """Names of the classes, in the order of their keys."""
+        return list(self._class.options)
+
+    @property
+    def current_class(self) -> str:
+        """The class of what is drawn next; empty for none."""
+        return self._class.value or ""
+
+    @property
     def drawn(self) -> list[Annotation]:
         """All annotations of the slide; none before they are read."""
         return [] if self.editor is None else list(self.editor.edits.annotations)
@@ -228,6 +241,7 @@ class AnnotationPanel(pn.viewable.Viewer):
         self._fill()
 
     def _watch(self) -> None:
+        self.param.watch(lambda _: self._show_palette(), "labelling")
         for widget, act in (
             (self._delete, self.delete),
             (self._go, self.go_to),
@@ -299,7 +313,8 @@ class AnnotationPanel(pn.viewable.Viewer):
     def _show_palette(self) -> None:
         """Show the palette while something is drawn or selected."""
         editor = self.editor
-        shown = editor is not None and bool(editor.tool or editor.chosen)
+        used = editor is not None and bool(editor.tool or editor.chosen)
+        shown = used or self.labelling
         self.palette.visible = self._palette.active = shown
 
     def _rename(self) -> None:

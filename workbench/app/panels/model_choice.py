@@ -94,6 +94,12 @@ class ModelChoice(pn.viewable.Viewer):
         """Return why a model is greyed; empty if it is offered."""
         return "" if self.offers_all.value else self._misfits.get(name, "")
 
+    def renew(self) -> None:
+        """Offer models that were added since."""
+        self._model.options = model_names()
+        if self._slide is not None:
+            self.attach(self._slide)
+
     def preset(self, model: str) -> None:
         """Choose a model; an unknown one changes nothing."""
         if model in self._model.options:

@@ -228,6 +228,10 @@ class RunPanel(pn.viewable.Viewer):
         """Call whenever another model is chosen."""
         self._model.param.watch(call, "value")
 
+    def renew_models(self) -> None:
+        """Offer models that were added since."""
+        self._model.renew()
+
     def preset(self, *, model: str = "", region: str = "") -> None:
         """Choose a model and a kind of region; unknown ones change nothing."""
         self._model.preset(model)

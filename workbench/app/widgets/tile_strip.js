@@ -14,6 +14,7 @@
  * @property {string} label
  * @property {Item[]} items
  * @property {{ key: string, number: number }} clicked
+ * @property {{ key: string, digit: number, number: number }} answered
  */
 
 let clicks = 0;
@@ -40,12 +41,21 @@ export function render({ model, el }) {
     button.addEventListener("click", () => {
       model.clicked = { key, number: (clicks += 1) };
     });
+    button.addEventListener("keydown", (event) => {
+      const { key: pressed, ctrlKey, metaKey, altKey } = event;
+      if (ctrlKey || metaKey || altKey || !/^[1-9]$/.test(pressed)) return;
+      event.preventDefault();
+      model.answered = { key, digit: Number(pressed), number: (clicks += 1) };
+    });
     return button;
   };
 
   const build = () => {
     group.setAttribute("aria-label", model.label);
+    const focused = /** @type {ShadowRoot} */ (group.getRootNode()).activeElement;
+    const within = group.contains(focused);
     group.replaceChildren(...model.items.map(tile));
+    if (within) /** @type {HTMLElement | null} */ (group.firstElementChild)?.focus();
   };
   model.on("items", build);
   build();

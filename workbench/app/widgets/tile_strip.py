@@ -16,6 +16,10 @@ class TileStrip(JSComponent):
 
     label = param.String(doc="Label for screen readers.")
     items = param.List(default=[], doc="Tiles, each a dict(key, name, title, url).")
+    answered = param.Dict(
+        default={},
+        doc="`key` of a tile, `digit` pressed there (1 to 9), and `number`.",
+    )
     clicked = param.Dict(default={}, doc="`key` of the last click, and `number`.")
 
     _esm: ClassVar[Path] = _HERE / "tile_strip.js"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +14,7 @@ from workbench.app.panels.export_menu import ExportMenu
 from workbench.app.panels.features.strips import TileStrips
 from workbench.app.panels.features.tile_values import (
     colours_of,
+    in_view,
     is_spread,
     name_of,
     range_of,
@@ -23,7 +23,6 @@ from workbench.app.panels.features.tile_values import (
 from workbench.app.panels.features.vector_map import VectorMap
 from workbench.app.panels.overlays.card import OverlayCard
 from workbench.app.widgets.controls import STYLE, choice, note, side_by_side
-from workbench.app.widgets.histogram import histogram_of, shares_of
 from workbench.features.scores import TileScores
 from workbench.geometry import Box
 from workbench.layers.tile_outlines import TileOutlineLayer
@@ -85,7 +84,7 @@ class FeaturesOverlay(OverlayCard):
         remove: Callable[[FeaturesOverlay], None],
     ) -> None:
         self.run = source.run
-        self._source = source
+        self.source = source
         self._wanted = channel
         self.features: Features | None = None if source.run else source.load()
         self._found: dict[str, TileScores] = {}
@@ -131,7 +130,7 @@ class FeaturesOverlay(OverlayCard):
     def refresh(self) -> None:
         """Show results that the run has added since."""
         super().refresh()
-        if self._source.version != self._known and time.monotonic() >= self._due:
+        if self.source.version != self._known and time.monotonic() >= self._due:
             self._derive()
 
     def detach(self) -> None:
@@ -166,8 +165,8 @@ class FeaturesOverlay(OverlayCard):
     # -- what is shown
 
     def _channels(self) -> list[str]:
-        vectors = [GROUPS, ALIKE] if self._source.has_vectors else []
-        scores = list(self._source.scores)
+        vectors = [GROUPS, ALIKE] if self.source.has_vectors else []
+        scores = list(self.source.scores)
         return [*scores, *vectors] if self.run is None else [*vectors, *scores]
 
     def _first_channel(self) -> str:
@@ -179,7 +178,7 @@ class FeaturesOverlay(OverlayCard):
 
     def _folds(self) -> list[Any]:
         picked = side_by_side(self._chosen, self._clear)
-        maps = [self.map] if self._source.has_vectors else []
+        maps = [self.map] if self.source.has_vectors else []
         return [picked, self.strips, *maps]
 
     def _exports(self) -> list[Any]:
@@ -194,7 +193,7 @@ class FeaturesOverlay(OverlayCard):
         scores = None if self.features is None else self.features.scores
         if scores is None:
             return None
-        return replace(scores, names=(shown,), values=scores.column(shown)[:, None])
+        return scores.only(shown)
 
     def _layer(self) -> TileScoresLayer | TileClassLayer:
         scores, style = self.scores, self._style()
@@ -232,25 +231,11 @@ class FeaturesOverlay(OverlayCard):
         self._hint.visible = shown == ALIKE
 
     def _in_view(self) -> Markup:
-        """Return the histogram of the tiles in view, or the share of each group."""
-        layer, scores = self._drawn, self._coloured
-        if not len(scores):
+        if not len(self._coloured):
             return Markup()
         view = self._viewer.viewport or self._viewer.slide.box
-        x0, y0, x1, y1 = scores.boxes.T
-        seen = (x0 < view.x1) & (x1 > view.x0) & (y0 < view.y1) & (y1 > view.y0)
-        values = scores.values[seen]
-        if isinstance(layer, TileClassLayer):
-            known = values[np.isfinite(values).all(axis=1)].argmax(axis=1)
-            counts = np.bincount(known, minlength=len(layer.classes))
-            return shares_of(counts / max(1, len(known)), layer.entries)
-        return histogram_of(
-            values[np.isfinite(values)].astype(np.float32),
-            layer.style,
-            bounds=(self.window.start, self.window.end),
-            title=layer.name,
-            unit=scores.unit,
-        )
+        bounds = (self.window.start, self.window.end)
+        return in_view(self._drawn, self._coloured, view, bounds)
 
     def _redraw(self) -> None:
         self._fit()
@@ -289,7 +274,7 @@ class FeaturesOverlay(OverlayCard):
     def _derive(self) -> None:
         """Read new tiles of a run, and compute what is shown, in a thread."""
         shown, number, row = self.channel.value, self.number.value, self._row
-        features, source = self.features, self._source
+        features, source = self.features, self.source
         stale = source.version != self._known
 
         def work() -> tuple[Features, TileScores | None]:

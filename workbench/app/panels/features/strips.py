@@ -84,7 +84,7 @@ class TileStrips(pn.viewable.Viewer):
 
         def work() -> dict[str, list[dict[str, str]]]:
             return {
-                label: _items(self._slide, boxes, tiles)
+                label: strip_items(self._slide, boxes, tiles)
                 for label, tiles in shown.items()
             }
 
@@ -107,13 +107,22 @@ class TileStrips(pn.viewable.Viewer):
         self.opened = bool(event.new)
 
 
-def _items(
+def strip_items(
     slide: Slide, boxes: NDArray[np.float64], tiles: list[tuple[int, str]]
 ) -> list[dict[str, str]]:
-    """Return the items of a strip, with pictures from the slide."""
+    """Return the items of a strip, with pictures from the slide.
+
+    Parameters
+    ----------
+    slide : Slide
+    boxes : float64 (N, 4)
+        All tiles, in level-0 pixels.
+    tiles : list of (int, str)
+        Row and name of each tile of the strip.
+    """
     if not tiles:
         return []
-    places = [_whole(boxes[row]) for row, _ in tiles]
+    places = [box_of_tile(boxes[row]) for row, _ in tiles]
     pictures = slide.read_tiles(places, (_PICTURE_PX, _PICTURE_PX))
     return [
         {
@@ -126,6 +135,7 @@ def _items(
     ]
 
 
-def _whole(edges: NDArray[np.float64]) -> Box:
+def box_of_tile(edges: NDArray[np.float64]) -> Box:
+    """Return the edges of a tile rounded to whole pixels, at least one pixel wide."""
     x0, y0, x1, y1 = (round(edge) for edge in edges.tolist())
     return Box(x0, y0, max(x1, x0 + 1), max(y1, y0 + 1))

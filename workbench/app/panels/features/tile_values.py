@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from workbench.app.widgets.histogram import histogram_of, shares_of
 from workbench.layers.colormaps import class_colour
 from workbench.layers.tile_scores import TileClassLayer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from markupsafe import Markup
     from numpy.typing import NDArray
 
     from workbench.features.scores import TileScores
+    from workbench.geometry import Box
     from workbench.layers.tile_scores import TileScoresLayer
 
 _SPREAD: Final = 0.25
@@ -58,6 +61,41 @@ def colours_of(
         places = style.quantize(values[:, 0].astype(np.float32))
         shades = style.palette()[places][:, :3]
     return np.where(known, shades, _GREY).astype(np.uint8)
+
+
+def in_view(
+    layer: TileScoresLayer | TileClassLayer,
+    scores: TileScores,
+    view: Box,
+    bounds: tuple[float, float],
+) -> Markup:
+    """Return the histogram of the tiles in view, or the share of each class.
+
+    Parameters
+    ----------
+    layer : TileScoresLayer or TileClassLayer
+        Layer that is drawn.
+    scores : TileScores
+        Its scores.
+    view : Box
+        Level-0 pixels in view.
+    bounds : (float, float)
+        Ends of the histogram.
+    """
+    x0, y0, x1, y1 = scores.boxes.T
+    seen = (x0 < view.x1) & (x1 > view.x0) & (y0 < view.y1) & (y1 > view.y0)
+    values = scores.values[seen]
+    if isinstance(layer, TileClassLayer):
+        known = values[np.isfinite(values).all(axis=1)].argmax(axis=1)
+        counts = np.bincount(known, minlength=len(layer.classes))
+        return shares_of(counts / max(1, len(known)), layer.entries)
+    return histogram_of(
+        values[np.isfinite(values)].astype(np.float32),
+        layer.style,
+        bounds=bounds,
+        title=layer.name,
+        unit=scores.unit,
+    )
 
 
 def rows_of(scores: TileScores, *, alike: bool) -> dict[str, NDArray[np.int64]]:

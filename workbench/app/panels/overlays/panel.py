@@ -11,6 +11,7 @@ import param
 
 from workbench.app.panels.features.overlay import FeaturesOverlay
 from workbench.app.panels.features.source import RunSource
+from workbench.app.panels.learning.overlay import KEY, LearntOverlay
 from workbench.app.panels.overlays.live import LiveOverlay
 from workbench.app.panels.overlays.overlay import Overlay
 from workbench.app.widgets.controls import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from workbench.app.url_state import Address
     from workbench.app.viewer.viewer import Viewer
     from workbench.app.widgets.background import Background
+    from workbench.features.scores import TileScores
     from workbench.layers.layer import Pyramid
     from workbench.results.run import Run
 
@@ -105,6 +107,14 @@ class OverlayPanel(pn.viewable.Viewer):
         """Show features as an overlay; refresh the overlay if there is one."""
         make = partial(FeaturesOverlay, self._background, source)
         return self._add(source.key, make, channel)
+
+    def show_learnt(self, scores: TileScores) -> OverlayCard | None:
+        """Show the probabilities of a fit, in place of those of an earlier one."""
+        overlay = next((o for o in self.overlays if isinstance(o, LearntOverlay)), None)
+        if overlay is not None:
+            overlay.show(scores)
+            return overlay
+        return self._add(KEY, partial(LearntOverlay, self._background, scores), "")
 
     def _add(
         self, key: str, make: Callable[..., OverlayCard], channel: str

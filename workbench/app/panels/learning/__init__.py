@@ -1,0 +1,1 @@
+"""Learning classes of tiles from annotations, while one looks."""
