@@ -137,7 +137,7 @@ def test_a_click_without_a_class_asks_for_one(ready):
 
 def test_the_accuracy_is_that_of_held_out_blocks(ready):
     label(ready, *range(12), name="Tumour")
-    label(ready, *range(60, 72), name="Stroma")
+    label(ready, *range(56, 68), name="Stroma")
     text = ready.learning._judged.object
     assert text.startswith("Accuracy: ")
     assert "held-out block" in text

@@ -96,7 +96,7 @@ class ModelChoice(pn.viewable.Viewer):
 
     def renew(self) -> None:
         """Offer models that were added since."""
-        self._model.options = model_names()
+        self._model.options = list(sort_models()[0])
         if self._slide is not None:
             self.attach(self._slide)
 

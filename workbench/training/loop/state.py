@@ -57,7 +57,8 @@ class State:
         if recipe.start:
             _start_from(network, recipe.start)
         # As in inference; convolutions of channels last are faster on CPUs and GPUs.
-        self.network = network.to(device, memory_format=torch.channels_last)
+        network.to(device).to(memory_format=torch.channels_last)
+        self.network: nn.Module = network
         self.average = copy.deepcopy(self.network) if recipe.average else None
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(),
