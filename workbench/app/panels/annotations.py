@@ -19,6 +19,7 @@ from workbench.app.panels.annotations_drawn import AnnotationEditor
 from workbench.app.panels.annotations_table import (
     AnnotationTable,
     line_of,
+    place_of,
     size_of,
 )
 from workbench.app.panels.edit_history import EditHistory
@@ -33,7 +34,6 @@ from workbench.app.widgets.controls import (
     stack,
 )
 from workbench.app.widgets.upload import Upload
-from workbench.geometry import Box
 from workbench.layers.colormaps import hex_colour
 
 if TYPE_CHECKING:
@@ -55,8 +55,6 @@ _CENTRED: Final = {
     "max-width": "min(76%, 780px)",
     "width": "max-content",
 }
-_VIEW_ROOM: Final = 0.3
-"""Margin of the view around an annotation, as a share of its size."""
 
 
 class AnnotationPanel(pn.viewable.Viewer):
@@ -264,12 +262,7 @@ class AnnotationPanel(pn.viewable.Viewer):
         """Move the view to the selected annotation."""
         if self._viewer is None or self.annotation is None:
             return
-        x0, y0, x1, y1 = self.annotation.geometry.bounds
-        if max(x1 - x0, y1 - y0) < 1:
-            self._viewer.go_to((x0, y0))
-            return
-        box = _box(self.annotation)
-        self._viewer.go_to(box.grow(round(_VIEW_ROOM * max(box.width, box.height))))
+        self._viewer.go_to(place_of(self.annotation))
 
     def _as_reference(self) -> None:
         if self.annotation is not None:
@@ -313,9 +306,8 @@ class AnnotationPanel(pn.viewable.Viewer):
     def _show_palette(self) -> None:
         """Show the palette while something is drawn or selected."""
         editor = self.editor
-        used = editor is not None and bool(editor.tool or editor.chosen)
-        shown = used or self.labelling
-        self.palette.visible = self._palette.active = shown
+        marking = editor is not None and bool(editor.tool or editor.chosen)
+        self.palette.visible = self._palette.active = marking or self.labelling
 
     def _rename(self) -> None:
         """Save the name and the class in the fields."""
@@ -401,8 +393,3 @@ class AnnotationPanel(pn.viewable.Viewer):
         editor.show_all()
         if found.notes:
             self._background.notify(found.report())
-
-
-def _box(annotation: Annotation) -> Box:
-    x0, y0, x1, y1 = (round(edge) for edge in annotation.geometry.bounds)
-    return Box(x0, y0, x1, y1)

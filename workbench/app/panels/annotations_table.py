@@ -10,6 +10,7 @@ from workbench.annotations.classes import colour_of
 from workbench.app.widgets.controls import note, stack
 from workbench.app.widgets.lazy import Fold
 from workbench.app.widgets.row_table import RowTable
+from workbench.geometry import Box
 from workbench.layers.colormaps import hex_colour
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 _ROWS: Final = 2000
 """Largest number of rows, the newest annotations."""
+
+_VIEW_ROOM: Final = 0.3
+"""Margin of the view around an annotation, as a share of its size."""
 
 _WHOLE_FROM: Final = 100
 """Numbers from here on are shown without decimals."""
@@ -115,3 +119,12 @@ def size_of(name: str, value: float) -> str:
         unit, value = "mm^2", value / 1e6
     number = f"{value:,.0f}" if value >= _WHOLE_FROM else f"{value:.3g}"
     return f"{noun} {number} {unit.replace('^2', '²')}".strip()
+
+
+def place_of(annotation: Annotation) -> Box | tuple[float, float]:
+    """Return where an annotation is seen with some room; a point of a small one."""
+    x0, y0, x1, y1 = annotation.geometry.bounds
+    if max(x1 - x0, y1 - y0) < 1:
+        return x0, y0
+    box = Box(round(x0), round(y0), round(x1), round(y1))
+    return box.grow(round(_VIEW_ROOM * max(box.width, box.height)))
