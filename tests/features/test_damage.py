@@ -271,3 +271,18 @@ def test_ten_million_rows_are_a_table_like_any_other(tmp_path):
     assert len(features) == 10_000_000
     assert features.boxes[-1].tolist() == [5, 7, 5 + SIDE, 7 + SIDE]
     assert features.vectors[-1:] == 3
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_coordinates_named_in_another_folder_are_asked_for(tmp_path, relative):
+    job, other = tmp_path / "job", tmp_path / "other"
+    path = write_slide2vec(job, *tiles())
+    (job / "tiles").rename(other)
+    secret = other / "slide.coordinates.npz"
+    named = f"../../other/{secret.name}" if relative else str(secret)
+    facts = path.with_name("slide.meta.json")
+    stored = {**json.loads(facts.read_text()), "coordinates_npz_path": named}
+    facts.write_text(json.dumps(stored))
+    with pytest.raises(FeaturesError, match="lies in its output folder"):
+        wb.open_features(path)
+    assert len(wb.open_features(path, coordinates=secret)) == 12

@@ -101,10 +101,15 @@ def _corners(
 
 
 def _coordinates(path: Path, facts: dict[str, Any]) -> Path | None:
-    """Return the file of coordinates: in the same output folder, wherever it is now."""
+    """Return the file of coordinates: in the same output folder, wherever it is now.
+
+    A file that the metadata name elsewhere is not read: it might be any.
+    """
     name = f"{path.stem}.coordinates.npz"
     places = [folder / "tiles" / name for folder in list(path.parents)[:3]]
     stored = facts.get("coordinates_npz_path")
     if isinstance(stored, str) and stored:
-        places.append(path.parent / stored)
+        named = (path.parent / stored).resolve()
+        if named.is_relative_to(path.parent.parent.resolve()):
+            places.append(named)
     return next((place for place in places if place.is_file()), None)
