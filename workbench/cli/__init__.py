@@ -11,6 +11,7 @@ main = LazyGroup(
     package=__name__,
     verbs={
         "annotations": "Export and import the annotations of a slide as GeoJSON.",
+        "attention": "Classify slides by attention over their tiles.",
         "dataset": "Write the labelled tiles of a training for other programs.",
         "demo": "Make demo slides, run a model on one, and open the app on it.",
         "export": "Export a run to the format of another tool.",

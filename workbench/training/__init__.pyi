@@ -1,4 +1,6 @@
 from .accuracy import Accuracy
+from .attention import AttentionModel, open_attention
+from .attention_fit import attention_accuracy, fit_attention
 from .embedded import EmbeddedSlide
 from .instance_classifier import (
     Classified,
@@ -19,6 +21,7 @@ from .training_set import export_training_set
 
 __all__ = [
     "Accuracy",
+    "AttentionModel",
     "Classified",
     "EmbeddedSlide",
     "InstanceClassifier",
@@ -27,12 +30,15 @@ __all__ = [
     "Training",
     "TrainingRecipe",
     "apply_classifier",
+    "attention_accuracy",
     "export_training_set",
+    "fit_attention",
     "fit_instance_classifier",
     "fit_probe",
     "instance_accuracy",
     "label_run",
     "label_tiles",
+    "open_attention",
     "open_instance_classifier",
     "probe_accuracy",
     "reclassified",

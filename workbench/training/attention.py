@@ -1,0 +1,219 @@
+"""`AttentionModel`: classes of slides from the vectors of their tiles."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from scipy.special import expit
+
+from workbench.errors import TrainingError
+from workbench.features.scores import TileScores
+from workbench.system.atomic_files import replace_file
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from workbench.training.embedded import EmbeddedSlide
+
+KEY: Final = "workbench"
+FORMAT: Final = 1
+KIND: Final = "attention"
+SUFFIX: Final = ".safetensors"
+ATTENTION: Final = "attention"
+
+SHAPES: Final = {
+    "mean": "D",
+    "deviation": "D",
+    "reduce.weight": "HD",
+    "reduce.bias": "H",
+    "attend.weight": "AH",
+    "attend.bias": "A",
+    "gate.weight": "AH",
+    "gate.bias": "A",
+    "weigh.weight": "1A",
+    "weigh.bias": "1",
+    "head.weight": "KH",
+    "head.bias": "K",
+}
+"""Arrays of a model with their axes: D numbers of a vector, H of a reduced one, A of
+the attention, K classes."""
+
+_MAX_BYTES: Final = 1 << 30
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class AttentionModel:
+    """Attention-based multiple-instance learning, fitted by `fit_attention`.
+
+    Each tile has a share of attention; the class of a slide follows from the mean of
+    its reduced vectors, weighted by attention (gated attention of Ilse et al.,
+    "Attention-based deep multiple instance learning", ICML 2018).
+    """
+
+    classes: tuple[str, ...]
+    """Names of the classes, in alphabetical order."""
+
+    arrays: Mapping[str, NDArray[np.float32]]
+    """Weights, as `SHAPES` lists them."""
+
+    encoder: str = ""
+    """Name of the encoder of the vectors; empty: not known."""
+
+    provenance: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Slides with their labels, and how the model was fitted."""
+
+    def predict(self, slide: EmbeddedSlide) -> dict[str, float]:
+        """Return the probability of each class of a slide.
+
+        Raises
+        ------
+        TrainingError
+            If its vectors are not of the encoder, or none is finite.
+        """
+        reduced, shares = self._attend(slide)
+        logits = shares @ reduced @ self.arrays["head.weight"].T
+        logits = (logits + self.arrays["head.bias"]).astype(np.float64)
+        odds = np.exp(logits - logits.max())
+        return dict(zip(self.classes, (odds / odds.sum()).tolist(), strict=True))
+
+    def attention(self, slide: EmbeddedSlide) -> TileScores:
+        """Return the share of attention of each tile, as scores to draw or to rank.
+
+        The shares sum to 1 and are mostly tiny: `TileScores.percentiles` makes them
+        visible. NaN for a tile whose vector is not finite.
+
+        Raises
+        ------
+        TrainingError
+            As `predict`.
+        """
+        _, shares = self._attend(slide)
+        values = np.full((len(slide), 1), np.nan)
+        values[slide.finite, 0] = shares
+        return TileScores(slide.boxes, (ATTENTION,), values)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the model as one file of numbers, which opening cannot run.
+
+        Parameters
+        ----------
+        path : path
+            Ends in .safetensors, which is added if there is no suffix.
+
+        Raises
+        ------
+        TrainingError
+            If the path has another suffix.
+        RunFolderError
+            If writing fails; an earlier file is then unchanged.
+        """
+        from safetensors.numpy import save  # noqa: PLC0415 - for this only
+
+        file = Path(path)
+        file = file if file.suffix else file.with_suffix(SUFFIX)
+        if file.suffix != SUFFIX:
+            message = f"'{file.name}' does not end in {SUFFIX}."
+            raise TrainingError(message, "Give a name that does.")
+        facts = {
+            "format": FORMAT,
+            "kind": KIND,
+            "classes": self.classes,
+            "encoder": self.encoder,
+            "provenance": dict(self.provenance),
+        }
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(file, save(dict(self.arrays), {KEY: json.dumps(facts)}))
+        return file
+
+    def _attend(
+        self, slide: EmbeddedSlide
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the reduced vectors and the attention of tiles with finite vectors."""
+        arrays = self.arrays
+        if slide.dimensions != len(arrays["mean"]) or not slide.finite.any():
+            message = (
+                f"'{slide.name}' has {int(slide.finite.sum())} finite vectors of"
+                f" {slide.dimensions} numbers; the model needs {len(arrays['mean'])}."
+            )
+            remedy = f"Use vectors of the encoder '{self.encoder}'."
+            raise TrainingError(message, remedy)
+        vectors = slide.vectors[slide.finite]
+        scaled = (vectors - arrays["mean"]) / arrays["deviation"]
+        reduced = np.maximum(_linear(scaled, arrays, "reduce"), 0)
+        gate: NDArray[np.float32] = expit(_linear(reduced, arrays, "gate"))
+        gated = np.tanh(_linear(reduced, arrays, "attend")) * gate
+        scores = _linear(gated, arrays, "weigh")[:, 0]
+        odds = np.exp(scores - scores.max())
+        return reduced, odds / odds.sum()
+
+    def __repr__(self) -> str:
+        """Return one line with the classes and the encoder."""
+        return f"<AttentionModel on '{self.encoder}': {', '.join(self.classes)}>"
+
+
+def open_attention(path: str | os.PathLike[str]) -> AttentionModel:
+    """Open a model that `AttentionModel.save` has written.
+
+    Raises
+    ------
+    TrainingError
+        If it is missing, damaged, or something else.
+    """
+    from safetensors import SafetensorError  # noqa: PLC0415 - for this only
+
+    file = Path(path)
+    try:
+        return _read(file)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        message = f"'{file}' is no model of attention ({error})."
+        raise TrainingError(message, "Give a file of `workbench attention`.") from error
+
+
+def _read(file: Path) -> AttentionModel:
+    from safetensors import safe_open  # noqa: PLC0415 - for this only
+
+    size = file.stat().st_size
+    if size > _MAX_BYTES:
+        message = f"it has {size:,} bytes"
+        raise ValueError(message)
+    with safe_open(file, "numpy") as stored:
+        facts = json.loads((stored.metadata() or {})[KEY])
+        names = stored.keys()
+        arrays = {name: stored.get_tensor(name) for name in names}
+    if (facts["format"], facts["kind"]) != (FORMAT, KIND):
+        message = f"it is of format {facts['format']}, kind {facts['kind']!r}"
+        raise ValueError(message)
+    classes = tuple(map(str, facts["classes"]))
+    _check(arrays, len(classes))
+    return AttentionModel(classes, arrays, str(facts["encoder"]), facts["provenance"])
+
+
+def _check(arrays: Mapping[str, NDArray[Any]], classes: int) -> None:
+    """Raise ValueError unless the arrays belong together and are finite numbers."""
+    if set(arrays) != set(SHAPES):
+        message = f"it has the arrays {', '.join(sorted(arrays))}"
+        raise ValueError(message)
+    sides = {"1": 1, "K": classes}
+    for name, axes in SHAPES.items():
+        array = arrays[name]
+        if array.dtype != np.float32 or not np.isfinite(array).all():
+            message = f"'{name}' is not of finite float32 numbers"
+            raise ValueError(message)
+        for axis, side in zip(axes, array.shape, strict=True):
+            if sides.setdefault(axis, side) != side:
+                message = f"'{name}' has the shape {array.shape}"
+                raise ValueError(message)
+
+
+def _linear(
+    values: NDArray[np.float32], arrays: Mapping[str, NDArray[np.float32]], name: str
+) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = values @ arrays[f"{name}.weight"].T
+    return found + arrays[f"{name}.bias"]
