@@ -128,6 +128,23 @@ def test_a_click_labels_the_tile_below_it(ready):
     assert len(ready.annotations.drawn) == 1
 
 
+def test_the_outlined_tiles_are_labelled_by_one_annotation(ready):
+    (source,) = ready.overlays.overlays
+    panel = ready.learning
+    panel._outlined.clicks += 1
+    assert "No tiles are outlined" in said(ready)
+    source.select([3, 4, 21])
+    ready.annotations._class.value = "Stroma"
+    panel._outlined.clicks += 1
+    (drawn,) = ready.annotations.drawn
+    boxes = source.features.boxes[[3, 4, 21]]
+    assert drawn.geometry.equals(shapely.union_all(shapely.box(*boxes.T)))
+    assert "Stroma 3" in panel._state.object
+    assert not len(source.selected)
+    ready.annotations.editor.undo()
+    assert "No tile is labelled" in panel._state.object
+
+
 def test_a_click_without_a_class_asks_for_one(ready):
     ready.learning.clicking.value = True
     ready.viewer.tap = (30, 30)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 import shapely
@@ -14,17 +14,16 @@ from workbench.annotations.annotation import Annotation
 from workbench.annotations.classes import colour_of
 from workbench.app.panels.features.overlay import FeaturesOverlay
 from workbench.app.panels.features.strips import box_of_tile, strip_items
+from workbench.app.panels.learning.fit import Fit, fit_to
 from workbench.app.widgets.controls import STYLE, button, note, stack
 from workbench.app.widgets.lazy import Fold
 from workbench.app.widgets.tile_strip import TileStrip
-from workbench.errors import OutOfBoundsError, TrainingError
+from workbench.errors import OutOfBoundsError
 from workbench.layers.layer import overlay_pyramid
 from workbench.layers.tile_outlines import TileOutlineLayer
 from workbench.models.user_models import user_models_folder
 from workbench.training import (
     EmbeddedSlide,
-    fit_probe,
-    label_tiles,
     probe_accuracy,
     save_probe,
     suggest,
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import param
-    from numpy.typing import NDArray
 
     from workbench.app.panels.annotations import AnnotationPanel
     from workbench.app.panels.overlays.panel import OverlayPanel
@@ -42,7 +40,7 @@ if TYPE_CHECKING:
     from workbench.app.viewer.viewer import Viewer
     from workbench.app.widgets.background import Background
     from workbench.features.scores import TileScores
-    from workbench.training import Accuracy, Probe, TileLabels
+    from workbench.training import Accuracy, Probe
 
 _NO_VECTORS: Final = (
     "Tiles need vectors: run an encoder, such as tissue-features, or open a file of"
@@ -53,21 +51,11 @@ _HOW: Final = (
     " 9), then click tiles."
 )
 _NAME: Final = re.compile(r"\w[\w. -]{0,79}")
+_NO_CLASS: Final = ("A label needs a class.", "Choose one: keys 1 to 9, or Annotate.")
 _ROOM: Final = 1.0
 """Margin of the view around a tile, as a share of its side."""
 
 _SUGGESTED: Final = 9
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Fit:
-    """What was learnt from the annotations at one moment."""
-
-    labels: TileLabels
-    probe: Probe | None
-    scores: TileScores | None
-    hint: str
-    """Why there is no probe; empty if there is one."""
 
 
 class LearningPanel(pn.viewable.Viewer):
@@ -103,7 +91,7 @@ class LearningPanel(pn.viewable.Viewer):
         self._viewer: Viewer | None = None
         self._following: Callable[[], None] = lambda: None
         self._tiles: tuple[object, EmbeddedSlide] | None = None
-        self._fit: _Fit | None = None
+        self._fit: Fit | None = None
         self._accuracy: Accuracy | None = None
         self._outline: LayerHandle | None = None
         self._build()
@@ -118,6 +106,7 @@ class LearningPanel(pn.viewable.Viewer):
         self.active = pmui.Switch(
             label="Learn from the annotations", value=False, size="small", margin=(4, 0)
         )
+        self._outlined = button("Label the outlined tiles", icon="select_all")
         self._state = note("", visible=False)
         self._judged = note("", visible=False)
         self.strip = TileStrip(
@@ -138,6 +127,7 @@ class LearningPanel(pn.viewable.Viewer):
             self._hint,
             self.active,
             self.clicking,
+            self._outlined,
             self._state,
             self._judged,
             self._next,
@@ -165,6 +155,7 @@ class LearningPanel(pn.viewable.Viewer):
         self.strip.param.watch(lambda e: self._go_to(int(e.new["key"])), "clicked")
         self.strip.param.watch(lambda e: self._answered(e.new), "answered")
         self._next.param.watch(lambda _: self._suggest(), "active")
+        self._outlined.on_click(lambda _: self._background.guard(self.label_outlined))
         self._save.on_click(lambda _: self._background.guard(self.save))
 
     # -- labels
@@ -181,8 +172,7 @@ class LearningPanel(pn.viewable.Viewer):
         if editor is None or tiles is None:
             return
         if not name:
-            message = "A label needs a class."
-            raise OutOfBoundsError(message, "Choose one: keys 1 to 9, or Annotate.")
+            raise OutOfBoundsError(*_NO_CLASS)
         if not 0 <= row < len(tiles):
             message = f"There is no tile {row}."
             raise OutOfBoundsError(message, f"Tiles are 0 to {len(tiles) - 1}.")
@@ -195,6 +185,28 @@ class LearningPanel(pn.viewable.Viewer):
                     editor.put(each.replace(classification=name))
                 return
         editor.put(Annotation(geometry=shape, classification=name))
+
+    def label_outlined(self) -> None:
+        """Label the tiles that are outlined on the slide, by one annotation.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If no class is given, or no tile is outlined.
+        """
+        editor, source = self._annotations.editor, self._source()
+        rows = np.empty(0, np.int64) if source is None else source.selected
+        name = self._annotations.current_class
+        if editor is None or source is None or source.features is None or not len(rows):
+            message = "No tiles are outlined."
+            remedy = "Draw a lasso in the map of the vectors, under Results."
+            raise OutOfBoundsError(message, remedy)
+        if not name:
+            raise OutOfBoundsError(*_NO_CLASS)
+        shape = shapely.union_all(shapely.box(*source.features.boxes[rows].T))
+        editor.put(Annotation(geometry=shape, classification=name))
+        source.select([])
+        self.active.value = True
 
     def _tapped(self, event: param.parameterized.Event) -> None:
         """Label the tile that was clicked."""
@@ -247,8 +259,8 @@ class LearningPanel(pn.viewable.Viewer):
         source = self._source()
         if source is None and (self.active.value or self.clicking.value):
             self.active.value = self.clicking.value = False
-        for switch in (self.active, self.clicking):
-            switch.disabled = source is None
+        for control in (self.active, self.clicking, self._outlined):
+            control.disabled = source is None
         self._hint.object = _NO_VECTORS if source is None else _HOW
 
     def _follow_editor(self) -> None:
@@ -271,16 +283,16 @@ class LearningPanel(pn.viewable.Viewer):
         known = self._tiles
         version = (source.key, source.version)
 
-        def work() -> tuple[tuple[object, EmbeddedSlide], _Fit]:
+        def work() -> tuple[tuple[object, EmbeddedSlide], Fit]:
             if known is not None and known[0] == version:
                 tiles = known[1]
             else:
                 tiles = EmbeddedSlide.of(source.load())
-            return (version, tiles), _fit(tiles, drawn, before)
+            return (version, tiles), fit_to(tiles, drawn, before)
 
         self._background.do(work, self._learnt, slot="learning")
 
-    def _learnt(self, found: tuple[tuple[object, EmbeddedSlide], _Fit]) -> None:
+    def _learnt(self, found: tuple[tuple[object, EmbeddedSlide], Fit]) -> None:
         self._tiles, self._fit = found
         self._accuracy = None
         if self._fit.scores is not None:
@@ -320,7 +332,7 @@ class LearningPanel(pn.viewable.Viewer):
         )
         self._suggest()
 
-    def _show_accuracy(self, fit: _Fit, found: Accuracy) -> None:
+    def _show_accuracy(self, fit: Fit, found: Accuracy) -> None:
         if fit is self._fit:
             self._accuracy = found
             self._judged.param.update(object=str(found), visible=True)
@@ -333,7 +345,7 @@ class LearningPanel(pn.viewable.Viewer):
 
         def work() -> list[dict[str, str]]:
             rows = suggest(tiles, fit.labels, fit.probe, count=_SUGGESTED)
-            names = [(int(row), _guess(fit, row)) for row in rows]
+            names = [(int(row), fit.guess_of(row)) for row in rows]
             return strip_items(viewer.slide, tiles.boxes, names)
 
         self._background.do(work, self._show_suggestions, slot="learning next")
@@ -371,21 +383,3 @@ class LearningPanel(pn.viewable.Viewer):
     def _has_saved(self, name: str) -> None:
         self._saved(name)
         self._background.notify(f"The model '{name}' is saved; choose it under Run.")
-
-
-def _fit(tiles: EmbeddedSlide, drawn: list[Annotation], before: Probe | None) -> _Fit:
-    """Return what annotations teach about tiles."""
-    labels = label_tiles(tiles.boxes, drawn)
-    try:
-        probe = fit_probe(tiles, labels, start=before)
-    except TrainingError as error:
-        return _Fit(labels, None, None, error.remedy)
-    return _Fit(labels, probe, probe.scores(tiles), "")
-
-
-def _guess(fit: _Fit, row: int) -> str:
-    """Return the likeliest class of a tile with its probability, as text."""
-    if fit.scores is None:
-        return ""
-    values: NDArray[Any] = fit.scores.values[row]
-    return f"{fit.scores.names[values.argmax()]} {values.max():.0%}"
