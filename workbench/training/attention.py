@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +11,7 @@ from scipy.special import expit
 
 from workbench.errors import TrainingError
 from workbench.features.scores import TileScores
-from workbench.system.atomic_files import replace_file
+from workbench.training.number_file import read_numbers, save_numbers
 
 if TYPE_CHECKING:
     import os
@@ -22,10 +21,7 @@ if TYPE_CHECKING:
 
     from workbench.training.embedded import EmbeddedSlide
 
-KEY: Final = "workbench"
-FORMAT: Final = 1
-KIND: Final = "attention"
-SUFFIX: Final = ".safetensors"
+_KIND: Final = "attention"
 ATTENTION: Final = "attention"
 
 SHAPES: Final = {
@@ -44,8 +40,6 @@ SHAPES: Final = {
 }
 """Arrays of a model with their axes: D numbers of a vector, H of a reduced one, A of
 the attention, K classes."""
-
-_MAX_BYTES: Final = 1 << 30
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -114,23 +108,12 @@ class AttentionModel:
         RunFolderError
             If writing fails; an earlier file is then unchanged.
         """
-        from safetensors.numpy import save  # noqa: PLC0415 - for this only
-
-        file = Path(path)
-        file = file if file.suffix else file.with_suffix(SUFFIX)
-        if file.suffix != SUFFIX:
-            message = f"'{file.name}' does not end in {SUFFIX}."
-            raise TrainingError(message, "Give a name that does.")
         facts = {
-            "format": FORMAT,
-            "kind": KIND,
             "classes": self.classes,
             "encoder": self.encoder,
             "provenance": dict(self.provenance),
         }
-        file.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(file, save(dict(self.arrays), {KEY: json.dumps(facts)}))
-        return file
+        return save_numbers(path, _KIND, self.arrays, facts)
 
     def _attend(
         self, slide: EmbeddedSlide
@@ -166,33 +149,16 @@ def open_attention(path: str | os.PathLike[str]) -> AttentionModel:
     TrainingError
         If it is missing, damaged, or something else.
     """
-    from safetensors import SafetensorError  # noqa: PLC0415 - for this only
-
     file = Path(path)
     try:
-        return _read(file)
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        facts, arrays = read_numbers(file, _KIND)
+        classes = tuple(map(str, facts["classes"]))
+        _check(arrays, len(classes))
+        known = str(facts["encoder"]), dict(facts["provenance"])
+    except Exception as error:  # safetensors raises classes of its own
         message = f"'{file}' is no model of attention ({error})."
         raise TrainingError(message, "Give a file of `workbench attention`.") from error
-
-
-def _read(file: Path) -> AttentionModel:
-    from safetensors import safe_open  # noqa: PLC0415 - for this only
-
-    size = file.stat().st_size
-    if size > _MAX_BYTES:
-        message = f"it has {size:,} bytes"
-        raise ValueError(message)
-    with safe_open(file, "numpy") as stored:
-        facts = json.loads((stored.metadata() or {})[KEY])
-        names = stored.keys()
-        arrays = {name: stored.get_tensor(name) for name in names}
-    if (facts["format"], facts["kind"]) != (FORMAT, KIND):
-        message = f"it is of format {facts['format']}, kind {facts['kind']!r}"
-        raise ValueError(message)
-    classes = tuple(map(str, facts["classes"]))
-    _check(arrays, len(classes))
-    return AttentionModel(classes, arrays, str(facts["encoder"]), facts["provenance"])
+    return AttentionModel(classes, arrays, *known)
 
 
 def _check(arrays: Mapping[str, NDArray[Any]], classes: int) -> None:

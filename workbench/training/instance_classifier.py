@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from workbench.errors import TrainingError
-from workbench.system.atomic_files import replace_file
 from workbench.training.forest import Forest
+from workbench.training.number_file import read_numbers, save_numbers
 
 if TYPE_CHECKING:
     import os
@@ -19,12 +18,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-KEY: Final = "workbench"
-FORMAT: Final = 1
-SUFFIX: Final = ".safetensors"
+_KIND: Final = "instance classifier"
 _FILL: Final = "fill"
 _FEWEST_CLASSES: Final = 2
-_MAX_BYTES: Final = 1 << 30
 
 
 class MeasuredInstances(Protocol):
@@ -112,26 +108,13 @@ class InstanceClassifier:
         RunFolderError
             If writing fails; an earlier file is then unchanged.
         """
-        from safetensors.numpy import save  # noqa: PLC0415 - for this only
-
-        file = Path(path)
-        file = file if file.suffix else file.with_suffix(SUFFIX)
-        if file.suffix != SUFFIX:
-            message = f"'{file.name}' does not end in {SUFFIX}."
-            raise TrainingError(message, "Give a name that does.")
         facts = {
-            "format": FORMAT,
-            "kind": "instance classifier",
             "classes": self.classes,
             "measures": self.measures,
             "provenance": self.provenance,
         }
-        content = save(
-            {**self.forest.arrays, _FILL: self.fill}, {KEY: json.dumps(facts)}
-        )
-        file.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(file, content)
-        return file
+        arrays = {**self.forest.arrays, _FILL: self.fill}
+        return save_numbers(path, _KIND, arrays, facts)
 
     def __repr__(self) -> str:
         """Return one line with classes and numbers of labels."""
@@ -318,26 +301,18 @@ def open_instance_classifier(path: str | os.PathLike[str]) -> InstanceClassifier
     TrainingError
         If there is no such file, or it is damaged or of another kind.
     """
-    from safetensors import safe_open  # noqa: PLC0415 - for this only
-
     file = Path(path)
     if not file.is_file():
         message = f"There is no classifier at '{file}'."
         raise TrainingError(message, "Give a file that a classifier was saved to.")
     try:
-        with safe_open(file, framework="numpy") as stored:
-            facts = json.loads((stored.metadata() or {})[KEY])
-            arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - no mapping
-        return _of_file(facts, arrays)
+        return _of_file(*read_numbers(file, _KIND))
     except Exception as error:  # safetensors raises classes of its own
         message = f"'{file}' is no classifier of instances that can be read: {error}."
         raise TrainingError(message, "Copy the file again, or fit it again.") from error
 
 
 def _of_file(facts: Any, arrays: dict[str, NDArray[Any]]) -> InstanceClassifier:
-    if facts["format"] != FORMAT or facts["kind"] != "instance classifier":
-        message = f"it is '{facts['kind']}' of format {facts['format']}"
-        raise ValueError(message)
     classes, measures = tuple(map(str, facts["classes"])), facts["measures"]
     forest = Forest.of_arrays(arrays, len(measures))
     fill = arrays[_FILL]
