@@ -342,7 +342,7 @@ def test_edits_are_signed_kept_and_undone(watched, url, store):
     again.click(other.x, other.y)
     again.frame.locator("tr", has_text=re.compile(r"^class\s*mitosis$")).wait_for()
     again.click(gone.x, gone.y)
-    again.says("Click an instance to select it.")
+    again.says("Click an instance to select it")
     now = InstanceEdits(open_instances(store.path))
     assert now.current.gone.tolist() == [gone.name]
     assert len(now.current) == 801
