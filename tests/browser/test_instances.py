@@ -381,7 +381,7 @@ def test_a_lasso_in_the_plot_chooses_rows(watched, url):
         app.page.mouse.move(middle[0] + dx, middle[1] + dy, steps=4)
     app.page.mouse.up()
     app.says(re.compile(r"Table: \d+ chosen\."))
-    app.says(re.compile(r"\d+ instances are selected\."))
+    app.says(re.compile(r"\d+ instances are selected: "))
     selected = re.compile(r"\d+ instances are selected")
     number = app.frame.get_by_text(selected).inner_text()
     rows = app.frame.locator(".tabulator-row.tabulator-selected")
