@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from workbench.cli.options import json_flag
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from workbench.cli.tables import read_columns
 
 
 @click.group("attention")
@@ -60,7 +56,9 @@ def fit(
         fit_attention,
     )
 
-    paths, labels, *rest = _columns(table, ["features", by, *filter(None, [patient])])
+    paths, labels, *rest = read_columns(
+        table, ["features", by, *filter(None, [patient])]
+    )
     slides = [EmbeddedSlide.of(open_features(table.parent / path)) for path in paths]
     groups = rest[0] if rest else paths
     accuracy = attention_accuracy(slides, labels, groups=groups, **options)
@@ -96,15 +94,3 @@ def apply(model: Path, file: Path, out: Path | None, *, as_json: bool) -> None:
     if out is not None:
         scored = replace(features, vectors=NO_ROWS, scores=opened.attention(tiles))
         click.echo(export_features(scored, out), err=as_json)
-
-
-def _columns(table: Path, names: Sequence[str]) -> list[list[str]]:
-    """Return columns of a table; each must have a value in each row."""
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    for number, row in enumerate(rows, 1):
-        missing = [name for name in names if not row.get(name)]
-        if missing:
-            message = f"row {number} of '{table}' has no '{missing[0]}'"
-            raise click.BadParameter(message, param_hint="TABLE")
-    return [[row[name] for row in rows] for name in names]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from workbench.cli.options import chosen_options, flags_of
+from workbench.cli.options import chosen_options, flags_of, recipe_file
 from workbench.training.loop.recipe import TrainingRecipe
 
 _OF_TRAINING: Final = frozenset(TrainingRecipe.model_fields) - {
@@ -18,11 +18,7 @@ _OF_TRAINING: Final = frozenset(TrainingRecipe.model_fields) - {
 
 
 @click.command("dataset")
-@click.argument(
-    "recipe",
-    required=False,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-)
+@recipe_file
 @click.option(
     "--out",
     required=True,

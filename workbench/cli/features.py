@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from workbench.cli.options import json_flag, mpp_flag
+from workbench.cli.tables import read_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -221,16 +221,11 @@ def _by_encoder(
     from workbench.recipe import NO_METHOD  # noqa: PLC0415
 
     found: dict[tuple[str, str], list[tuple[Features, str]]] = {}
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        for number, row in enumerate(csv.DictReader(file), 1):
-            missing = [name for name in ("features", by) if not row.get(name)]
-            if missing:
-                message = f"row {number} of '{table}' has no '{missing[0]}'"
-                raise click.BadParameter(message, param_hint="TABLE")
-            features = open_features(table.parent / row["features"])
-            method = str(features.attributes.get("normalize", NO_METHOD))
-            key = features.encoder or "unknown encoder", method
-            found.setdefault(key, []).append((features, row[by]))
+    for path, label in zip(*read_columns(table, ["features", by]), strict=True):
+        features = open_features(table.parent / path)
+        method = str(features.attributes.get("normalize", NO_METHOD))
+        key = features.encoder or "unknown encoder", method
+        found.setdefault(key, []).append((features, label))
     return found
 
 

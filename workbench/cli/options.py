@@ -74,6 +74,13 @@ reference_flag = click.option(
 
 json_flag = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
+recipe_file = click.argument(
+    "recipe",
+    required=False,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+"""Argument: a JSON file of a training recipe."""
+
 
 def recipe_flags(command: F) -> F:
     """Add one option for each field of a recipe to a command."""

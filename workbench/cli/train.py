@@ -10,17 +10,13 @@ from typing import Any
 import click
 
 from workbench.cli.console import stop_on_signal
-from workbench.cli.options import chosen_options, flags_of, json_flag
+from workbench.cli.options import chosen_options, flags_of, json_flag, recipe_file
 from workbench.cli.run import INTERRUPTED
 from workbench.training.loop.recipe import TrainingRecipe
 
 
 @click.command("train")
-@click.argument(
-    "recipe",
-    required=False,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-)
+@recipe_file
 @click.option(
     "--out",
     required=True,
