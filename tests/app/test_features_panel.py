@@ -261,6 +261,35 @@ def test_the_file_of_coordinates_is_asked_for(begin, folder):
     np.testing.assert_array_equal(shown.features.boxes[:, :2], CORNERS)
 
 
+def test_coordinates_beside_the_served_folder_are_not_read(begin, folder):
+    for outside in (folder.parent, folder.parent.parent):
+        (outside / "patches").mkdir()
+        write_trident(outside / "patches" / "slide_patches.h5", CORNERS)
+    torch.save(torch.from_numpy(VECTORS), folder / "slide.pt")
+    (folder / "patches").mkdir()
+    link = folder / "patches" / "slide_patches.h5"
+    link.symlink_to(folder.parent / "patches" / "slide_patches.h5")
+    app = begin()
+    app.features.open(app.features.choice.value)
+    assert app.features.question.asked
+    assert app.overlays.overlays == []
+    link.unlink()
+    write_trident(link, CORNERS)
+    app.features.open(app.features.choice.value)
+    assert len(app.overlays.overlays) == 1
+
+
+def test_an_answer_that_names_no_listed_file_is_refused(begin, folder, tmp_path):
+    torch.save(torch.from_numpy(VECTORS), folder / "slide.pt")
+    secret = write_trident(tmp_path / "secret.h5", CORNERS)
+    app = begin()
+    app.features.open(app.features.choice.value)
+    for name in (str(secret), "../secret.h5"):
+        app.features.question._answered(name)
+        assert "is not in the served folders" in said(app)
+        assert app.overlays.overlays == []
+
+
 def test_features_of_another_slide_are_refused_with_the_numbers(begin, folder):
     write_trident(folder / "slide.h5", CORNERS, VECTORS, level0_width=9000)
     app = begin()

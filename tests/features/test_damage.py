@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+import zarr
 
 import workbench as wb
 from feature_files import (
@@ -21,6 +22,7 @@ from feature_files import (
     write_clam,
     write_clam_coordinates,
     write_slide2vec,
+    write_spatialdata_store,
     write_stamp,
     write_table,
     write_trident,
@@ -286,3 +288,33 @@ def test_coordinates_named_in_another_folder_are_asked_for(tmp_path, relative):
     with pytest.raises(FeaturesError, match="lies in its output folder"):
         wb.open_features(path)
     assert len(wb.open_features(path, coordinates=secret)) == 12
+
+
+def test_no_file_outside_of_the_given_folder_is_looked_for(tmp_path):
+    corners, vectors = tiles()
+    job = tmp_path / "job"
+    path = write_slide2vec(job, corners, vectors)
+    inner = path.parent
+    assert len(wb.open_features(path, within=job)) == len(corners)
+    text = message(path, within=inner, kind=UnplacedTilesError)
+    assert "coordinates.npz' lies in its output folder" in text
+    (inner / "slide.meta.json").rename(tmp_path / "slide.meta.json")
+    (inner / "slide.meta.json").symlink_to(tmp_path / "slide.meta.json")
+    assert wb.open_features(path).encoder == "virchow2"
+    assert "size of a tile is not stored" in message(
+        path, within=job, kind=UnplacedTilesError
+    )
+
+
+def test_a_store_does_not_reach_out_of_its_folder(tmp_path):
+    corners, vectors = tiles()
+    store = write_spatialdata_store(tmp_path / "a" / "slide.zarr", corners, vectors)
+    shapes = store / "shapes" / "tiles"
+    shapes.rename(tmp_path / "elsewhere")
+    shapes.symlink_to(tmp_path / "elsewhere")
+    assert len(wb.open_features(store)) == len(corners)
+    text = message(store, within=store.parent)
+    assert "'tiles' in it is a link to another place" in text
+    (group,) = zarr.open_group(store)["tables"].group_values()
+    group.attrs["region"] = "../../elsewhere"
+    assert "is no name of shapes" in message(store)

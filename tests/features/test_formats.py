@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -20,6 +21,7 @@ from feature_files import (
     write_clam,
     write_clam_coordinates,
     write_slide2vec,
+    write_spatialdata_store,
     write_stamp,
     write_table,
     write_trident,
@@ -208,6 +210,18 @@ def test_slide2vec(tmp_path, slide, suffix):
     assert features.mpp == 0.5
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_spatialdata_of_both_versions_of_anndata(tmp_path, masked):
+    corners, vectors = tiles()
+    scores = pd.DataFrame({"tumour": vectors[:, 0]})
+    path = write_spatialdata_store(
+        tmp_path / "a.zarr", corners, vectors, masked=masked, text=scores
+    )
+    features = wb.open_features(path, encoder="uni")
+    assert_holds(features, corners, vectors)
+    assert wb.open_features(path, encoder="text").scores.names == ("tumour",)
+
+
 def test_slide2vec_in_another_order(tmp_path):
     corners, vectors = tiles()
     rows = np.array([7, 2, 11, 0, 3])
@@ -285,7 +299,7 @@ def test_a_run_of_scores(tmp_path, tissue):
     found = wb.open_features(run.path, slide).scores
     heatmap = run.heatmap
     assert found.names == heatmap.classes
-    assert len(found) == np.isfinite(heatmap.values[0]).sum()
-    for box, values in zip(found.boxes[::50], found.values[::50], strict=True):
+    assert len(found) == np.isfinite(heatmap.values[0]).sum()  # noqa: PD011 - no table
+    for box, values in zip(found.boxes[::50], found.values[::50], strict=True):  # noqa: PD011
         centre = (box[:2] + box[2:]) / 2
         assert heatmap.at(*centre) == dict(zip(found.names, values, strict=True))

@@ -184,9 +184,12 @@ def _growing(file, name, values, rows):
 
 
 def write_spatialdata_store(
-    path, corners, vectors, *, region="tiles", rows=None, **tables
+    path, corners, vectors, *, region="tiles", rows=None, masked=False, **tables
 ):
-    """Write as wsidata: shapes in GeoParquet, each table an AnnData on Zarr 3."""
+    """Write as wsidata: shapes in GeoParquet, each table an AnnData on Zarr 3.
+
+    With `masked`, texts are those of anndata 0.13, without it those of 0.12.
+    """
     root = zarr.open_group(path, mode="w", zarr_format=3)
     root.attrs["tile_spec"] = {region: {"height": 256, "width": 256, "mpp": 0.5}}
     root.attrs["slide_properties"] = {"shape": [2560, 3072], "mpp": 0.5}
@@ -205,6 +208,11 @@ def write_spatialdata_store(
         names = list(getattr(values, "columns", range(values.shape[1])))
         var = table.create_group("var")
         var.attrs["_index"] = "_index"
-        index = var.create_array("_index", shape=(len(names),), dtype="string")
+        holder, key = (
+            (var.create_group("_index"), "values") if masked else (var, "_index")
+        )
+        index = holder.create_array(key, shape=(len(names),), dtype="string")
         index[:] = np.array([str(each) for each in names], object)
+        if masked:
+            holder.create_array("mask", data=np.zeros(len(names), bool))
     return path

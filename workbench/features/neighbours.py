@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from workbench.features.stored import Request
 
-def find_coordinates(path: Path) -> Path | None:
+
+def find_coordinates(path: Path, request: Request) -> Path | None:
     """Return the file with the coordinates of a file of vectors; None: not found.
 
     CLAM and TRIDENT keep it in a folder `patches` of the same job, as `<slide>.h5` and
@@ -22,4 +24,4 @@ def find_coordinates(path: Path) -> Path | None:
         for file in (f"{name}_patches.h5", f"{name}.h5")
     ]
     beside += [folder / "h5_files" / f"{name}.h5" for folder in folders]
-    return next((each for each in beside if each != path and each.is_file()), None)
+    return next((each for each in beside if each != path and request.finds(each)), None)

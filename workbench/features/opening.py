@@ -31,6 +31,7 @@ def open_features(
     unit: Unit | None = None,
     encoder: str | None = None,
     coordinates: str | os.PathLike[str] | None = None,
+    within: str | os.PathLike[str] | None = None,
 ) -> Features:
     """Open vectors or scores of tiles that another tool or a run of ours has made.
 
@@ -54,6 +55,9 @@ def open_features(
         Which encoder, of a file that has several.
     coordinates : path, optional
         File of the coordinates, of one that has none and none beside it.
+    within : path, optional
+        Folder that no file which is looked for may leave, also not through a link:
+        coordinates are looked for up to two folders above a file. Default: no limit.
 
     Returns
     -------
@@ -79,7 +83,8 @@ def open_features(
     'background'
     """
     beside = None if coordinates is None else Path(coordinates)
-    stored = read_features(Path(path), Request(encoder, beside))
+    limit = None if within is None else Path(within)
+    stored = read_features(Path(path), Request(encoder, beside, limit))
     return place(stored, slide, tile_size_level0=tile_size_level0, unit=unit)
 
 
@@ -103,7 +108,7 @@ def read_features(path: Path, request: Request) -> StoredFeatures:
             return table.read(path, request)
         case ".npz":
             return slide2vec.read(path, request)
-        case ".pt" if is_file(slide2vec.metadata_of(path)):
+        case ".pt" if request.finds(slide2vec.metadata_of(path)):
             return slide2vec.read(path, request)
         case ".pt":
             return pt.read(path, request)

@@ -10,6 +10,7 @@ import numpy as np
 
 from workbench.errors import FeaturesError
 from workbench.features.rows import NO_ROWS
+from workbench.system.paths import is_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,6 +82,18 @@ class Request:
 
     coordinates: Path | None = None
     """File with the coordinates, of a file that has none of its own."""
+
+    within: Path | None = None
+    """Folder outside of which no other file is looked for; None: anywhere."""
+
+    def allows(self, path: Path) -> bool:
+        """Return whether a path lies in the folder `within`, with links followed."""
+        limit = self.within
+        return limit is None or path.resolve().is_relative_to(limit.resolve())
+
+    def finds(self, path: Path) -> bool:
+        """Return whether there is such a file that may be read."""
+        return is_file(path) and self.allows(path)
 
     def choose_encoder(self, path: Path, names: Sequence[str]) -> str:
         """Return the encoder that is asked for, or the only one of a file.

@@ -30,6 +30,9 @@ class FeatureFile:
     """Path relative to its served folder, with "/"."""
 
     path: Path
+    root: Path
+    """The served folder."""
+
     layout: str
     """Layout as `recognize` names it; empty: it holds coordinates alone."""
 
@@ -69,7 +72,7 @@ def find_feature_files(
                 continue
             name = path.relative_to(root).as_posix()
             if name not in found and root in path.resolve().parents:
-                found[name] = FeatureFile(name, path, recognize(path))
+                found[name] = FeatureFile(name, path, root, recognize(path))
             if len(found) == _MAX_LISTED:
                 break
     return [found[name] for name in sorted(found)]

@@ -75,7 +75,7 @@ def _names(count: int) -> tuple[str, ...]:
 
 def _with_size(stored: StoredFeatures, request: Request) -> StoredFeatures:
     """Take the size of a tile from the file of coordinates next door."""
-    beside = request.coordinates or find_coordinates(stored.path)
+    beside = request.coordinates or find_coordinates(stored.path, request)
     if beside is None:
         return stored
     with open_h5(beside) as file:

@@ -29,7 +29,7 @@ def read(path: Path, request: Request) -> StoredFeatures:
     if tensor.ndim != _AXES:
         reason = f"its tensor has the shape {tensor.shape}, not (tiles, dimensions)"
         raise FeaturesError(path, reason)
-    beside = request.coordinates or find_coordinates(path)
+    beside = request.coordinates or find_coordinates(path, request)
     if beside is None:
         missing = "it holds vectors only, and no file of coordinates lies beside it"
         remedy = "Give that file: coordinates='patches/slide.h5', or --coordinates."

@@ -33,7 +33,7 @@ def metadata_of(path: Path) -> Path:
 
 def read(path: Path, request: Request) -> StoredFeatures:
     """Read vectors, and the coordinates of the same slide."""
-    facts = _metadata(path)
+    facts = _metadata(path, request)
     arrays = _arrays(path) if path.suffix == ".npz" else {"features": read_tensor(path)}
     if "features" not in arrays:
         listed = ", ".join(arrays) or "nothing"
@@ -53,9 +53,9 @@ def read(path: Path, request: Request) -> StoredFeatures:
     return StoredFeatures(corners=corners, size=size, vectors=features, **common)
 
 
-def _metadata(path: Path) -> dict[str, Any]:
+def _metadata(path: Path, request: Request) -> dict[str, Any]:
     file = metadata_of(path)
-    if not file.is_file():
+    if not request.finds(file):
         return {}
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
@@ -78,7 +78,7 @@ def _corners(
     path: Path, facts: dict[str, Any], request: Request, rows: NDArray[Any] | None
 ) -> NDArray[Any]:
     """Return the corners of the tiles, of `rows` if the file names them."""
-    file = request.coordinates or _coordinates(path, facts)
+    file = request.coordinates or _coordinates(path, facts, request)
     if file is None:
         missing = f"no 'tiles/{path.stem}.coordinates.npz' lies in its output folder"
         remedy = "Give that file: coordinates='…', or --coordinates."
@@ -100,7 +100,7 @@ def _corners(
     return np.asarray(corners[order[found]])
 
 
-def _coordinates(path: Path, facts: dict[str, Any]) -> Path | None:
+def _coordinates(path: Path, facts: dict[str, Any], request: Request) -> Path | None:
     """Return the file of coordinates: in the same output folder, wherever it is now.
 
     A file that the metadata name elsewhere is not read: it might be any.
@@ -112,4 +112,4 @@ def _coordinates(path: Path, facts: dict[str, Any]) -> Path | None:
         named = (path.parent / stored).resolve()
         if named.is_relative_to(path.parent.parent.resolve()):
             places.append(named)
-    return next((place for place in places if place.is_file()), None)
+    return next((place for place in places if request.finds(place)), None)

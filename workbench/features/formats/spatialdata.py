@@ -7,6 +7,8 @@ variables have names, such as prompts or classes, holds scores.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,8 +20,6 @@ from workbench.errors import FeaturesError, WorkbenchError
 from workbench.features.stored import StoredFeatures
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from workbench.features.stored import Request
@@ -30,6 +30,7 @@ _ENCODING: Final = "encoding-type"
 
 def read(path: Path, request: Request) -> StoredFeatures:
     """Read one table of tiles, and the shapes that it annotates."""
+    _require_own_content(path, request)
     try:
         root = zarr.open_group(path, mode="r")
         tables = _tables(root)
@@ -45,6 +46,18 @@ def read(path: Path, request: Request) -> StoredFeatures:
             f"it is damaged or has another layout ({type(error).__name__}: {error})"
         )
         raise FeaturesError(path, reason) from error
+
+
+def _require_own_content(path: Path, request: Request) -> None:
+    """Refuse a store with a link that leaves the folder of the request."""
+    if request.within is None:
+        return
+    for folder, folders, files in os.walk(path):
+        for name in (*folders, *files):
+            inner = Path(folder, name)
+            if inner.is_symlink() and not request.allows(inner):
+                reason = f"'{name}' in it is a link to another place"
+                raise FeaturesError(path, reason, "Copy the store with its content.")
 
 
 def _tables(root: zarr.Group) -> dict[str, zarr.Group]:
@@ -85,7 +98,10 @@ def _content(path: Path, table: zarr.Group, name: str) -> dict[str, Any]:
     if not isinstance(data, zarr.Array):
         reason = f"'X' of '{name}' is a {data.attrs.get(_ENCODING)}, not an array"
         raise FeaturesError(path, reason, "Store it dense.")
-    names = [str(each) for each in var[var.attrs.get("_index", "_index")][:]]
+    index = var[var.attrs.get("_index", "_index")]
+    # From anndata 0.13 on, texts are a group of values and a mask.
+    values = index["values"] if isinstance(index, zarr.Group) else index
+    names = [str(each) for each in values[:]]
     if all(each.isdigit() for each in names):
         return {"vectors": _ZarrRows(path, data)}
     return {"names": tuple(names), "values": np.asarray(data[:], np.float64)}
@@ -111,6 +127,8 @@ def _shapes(
     path: Path, name: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[Any]]:
     """Return corner, size and index of the tiles, from the bounds of their geometry."""
+    if Path(name).name != name:
+        raise FeaturesError(path, f"'{name}' is no name of shapes")
     table = pq.read_table(path / "shapes" / name / "shapes.parquet")
     geometries = shapely.from_wkb(
         table.column("geometry").to_numpy(zero_copy_only=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import panel as pn
 import panel_material_ui as pmui
@@ -14,7 +14,7 @@ from workbench.app.panels.features.question import Question
 from workbench.app.panels.features.source import FileSource
 from workbench.app.widgets.controls import STYLE, button, stack
 from workbench.app.widgets.upload import Upload
-from workbench.errors import FeaturesError, WorkbenchError
+from workbench.errors import AccessError, FeaturesError, WorkbenchError
 from workbench.features.opening import SUFFIXES, open_features
 
 if TYPE_CHECKING:
@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from workbench.app.widgets.background import Background
 
 _UPLOAD_BYTES: Final = 100_000_000
+
+
+class _Found(NamedTuple):
+    """A file to open, its name in messages, and the folder that it may not leave."""
+
+    path: Path
+    name: str
+    within: Path
 
 
 class FeaturesPanel(pn.viewable.Viewer):
@@ -98,7 +106,7 @@ class FeaturesPanel(pn.viewable.Viewer):
         """Open a file of the list, by its label."""
         file = self._files.get(line or "")
         if file is not None:
-            self._open_file(file.path, file.name, {})
+            self._open_file(_Found(file.path, file.name, file.root), {})
 
     def close(self) -> None:
         """Delete uploaded files."""
@@ -112,7 +120,7 @@ class FeaturesPanel(pn.viewable.Viewer):
         self.choice.value = next(iter(lines), None)
         self._listed.visible = bool(lines)
 
-    def _open_file(self, path: Path, name: str, answers: dict[str, Any]) -> None:
+    def _open_file(self, file: _Found, answers: dict[str, Any]) -> None:
         """Open a file with the answers given so far; ask for what is still missing."""
         viewer = self._viewer
         if viewer is None:
@@ -121,7 +129,13 @@ class FeaturesPanel(pn.viewable.Viewer):
 
         def work() -> FileSource | FeaturesError:
             try:
-                return FileSource(open_features(path, viewer.slide, **answers), name)
+                features = open_features(
+                    file.path,
+                    viewer.slide,
+                    within=file.within,
+                    **self._arguments(answers),
+                )
+                return FileSource(features, file.name)
             except FeaturesError as error:
                 return error
 
@@ -131,28 +145,37 @@ class FeaturesPanel(pn.viewable.Viewer):
                 return
             if isinstance(found, FileSource):
                 self._show(found)
-            elif not self._ask(path, name, answers, found):
-                self._background.notify(str(found).replace(str(path), name))
+            elif not self._ask(file, answers, found):
+                text = str(found).replace(str(file.path), file.name)
+                self._background.notify(text)
 
         def failed() -> None:
             self._listed.loading = False
 
         self._background.do(work, then, slot="open features", otherwise=failed)
 
-    def _ask(
-        self, path: Path, name: str, answers: dict[str, Any], error: FeaturesError
-    ) -> bool:
+    def _arguments(self, answers: dict[str, Any]) -> dict[str, Any]:
+        """Return arguments of `open_features`: a file is named, never by its path."""
+        if "coordinates" not in answers:
+            return answers
+        named = {file.name: file.path for file in self._files.values()}
+        wanted = str(answers["coordinates"])
+        if wanted not in named:
+            raise AccessError(wanted)
+        return {**answers, "coordinates": named[wanted]}
+
+    def _ask(self, file: _Found, answers: dict[str, Any], error: FeaturesError) -> bool:
         """Ask for what an error needs; return whether that is possible."""
         choices = {choice: choice for choice in error.choices}
         if error.needed == "coordinates":
-            choices = {line: str(file.path) for line, file in self._files.items()}
+            choices = {line: file.name for line, file in self._files.items()}
         if not choices and error.needed != "tile_size_level0":
             return False
 
         def answered(answer: Any) -> None:
-            self._open_file(path, name, {**answers, error.needed: answer})
+            self._open_file(file, {**answers, error.needed: answer})
 
-        sentence = error.message.replace(str(path), name)
+        sentence = error.message.replace(str(file.path), file.name)
         sentence = sentence.replace(" cannot be used as features:", ":")
         self.question.ask(sentence, error.needed, choices, answered)
         return True
@@ -166,9 +189,7 @@ class FeaturesPanel(pn.viewable.Viewer):
             raise WorkbenchError(message, "Upload it again.")
         if self._uploads is None:
             self._uploads = tempfile.TemporaryDirectory(prefix="workbench-features-")
-        # Deep enough that readers find no other files beside it.
-        folder = Path(tempfile.mkdtemp(dir=self._uploads.name)) / "one" / "two"
-        folder.mkdir(parents=True)
+        folder = Path(tempfile.mkdtemp(dir=self._uploads.name))
         path = folder / name
         path.write_bytes(content)
-        self._open_file(path, name, {})
+        self._open_file(_Found(path, name, folder), {})
