@@ -192,7 +192,7 @@ def test_the_legend_of_the_present_layer_is_sent(slide):
     sent = [each["legend"] for each in viewer._stage.layers]
     assert (sent[0], sent[1]["title"]) == (None, "tumour")
     assert sent[1]["ramp"][-1] == (1.0, "#00c800")
-    assert sent[1]["nearest"] == 4
+    assert viewer._stage.layers[1]["drawn_to_zoom"] == green.pyramid.max_zoom - 3
     viewer.layers[1].layer = red
     assert viewer._stage.layers[1]["legend"]["ramp"][-1] == (1.0, "#c80000")
 

@@ -5,7 +5,7 @@ import { TileLayer } from "#browser/tile_layer.js";
 const SIZE = [3000, 2000];
 const SPEC = {
   id: "a", url: "tiles/key", version: "v 1", tile_px: 256, max_zoom: 4, opacity: 1, visible: true,
-  smooth: true, swiped: false, overlay: false, instances: null, readable_to_zoom: -1,
+  smooth: true, swiped: false, overlay: false, instances: null, drawn_to_zoom: 4,
 };
 const layerOf = (changes = {}) => new TileLayer({ ...SPEC, ...changes }, () => {});
 const image = () => ({ closed: false, close() { this.closed = true; } });
@@ -31,20 +31,20 @@ test("the zoom for a resolution is sharp enough and no sharper", () => {
   }
 });
 
-test("values are painted up to the last zoom that has them, if the layer is shown", () => {
+test("a layer is drawn up to its last zoom, if it is shown", () => {
   const painted = (changes) => [0, 1, 2, 3, 4].filter((z) => {
     const layer = layerOf(changes);
     assert.equal(layer.zoomFor(layer.resolution(z)), z);
-    return layer.paintsValues(layer.resolution(z));
+    return layer.isDrawn(layer.resolution(z));
   });
-  assert.deepEqual(painted({ readable_to_zoom: 4 }), [0, 1, 2, 3, 4]);
-  assert.deepEqual(painted({ readable_to_zoom: 1 }), [0, 1], "outlines are drawn near by");
-  assert.deepEqual(painted({ readable_to_zoom: -1 }), [], "it has no values");
-  assert.deepEqual(painted({ readable_to_zoom: 4, visible: false }), []);
-  assert.deepEqual(painted({ readable_to_zoom: 4, opacity: 0 }), []);
-  const layer = layerOf({ readable_to_zoom: 1 });
-  assert.ok(layer.paintsValues(layer.resolution(1) / 1.25), "tiles are enlarged a little");
-  assert.ok(!layer.paintsValues(layer.resolution(1) / 1.3));
+  assert.deepEqual(painted({ drawn_to_zoom: 4 }), [0, 1, 2, 3, 4]);
+  assert.deepEqual(painted({ drawn_to_zoom: 1 }), [0, 1], "outlines are drawn near by");
+  assert.deepEqual(painted({ drawn_to_zoom: -1 }), [], "at no zoom");
+  assert.deepEqual(painted({ drawn_to_zoom: 4, visible: false }), []);
+  assert.deepEqual(painted({ drawn_to_zoom: 4, opacity: 0 }), []);
+  const layer = layerOf({ drawn_to_zoom: 1 });
+  assert.ok(layer.isDrawn(layer.resolution(1) / 1.25), "tiles are enlarged a little");
+  assert.ok(!layer.isDrawn(layer.resolution(1) / 1.3));
 });
 
 test("tiles that touch a box cover it, within the slide, nearest first", () => {

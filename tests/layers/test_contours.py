@@ -180,7 +180,7 @@ def test_lines_end_where_another_layer_takes_over():
     )
     assert layer.tile(2, 2, 0) is None
     assert layer.tile(1, 1, 0) is not None
-    assert layer.legend.nearest == 1
+    assert layer.drawn_to_zoom == layer.pyramid.max_zoom - 1
 
 
 @pytest.mark.parametrize("levels", [[], [np.nan], range(10), [np.inf]])

@@ -237,7 +237,7 @@ def test_near_by_only_what_is_not_done_is_drawn_where_a_style_says_so():
 @pytest.mark.slow
 @pytest.mark.parametrize("side", [200, 2048, 5000])
 @pytest.mark.parametrize("nearest", [0, 1, 2, 5, 8, 1000])
-def test_values_are_drawn_up_to_the_last_readable_zoom(side, nearest):
+def test_values_are_drawn_up_to_the_last_zoom(side, nearest):
     heatmap = Heatmap(np.ones((1, 8, 8), np.float32), ("a",), side / 8)
     scores = TileScores(np.array([[0, 0, side, side]], float), ("a",), np.ones((1, 1)))
     pyramid = Pyramid((side, side), 256)
@@ -248,6 +248,6 @@ def test_values_are_drawn_up_to_the_last_readable_zoom(side, nearest):
         TileScoresLayer(scores, pyramid, style=style),
     ):
         drawn = [z for z in zooms if layer.tile(z, 0, 0) is not None]
-        assert drawn == list(range(layer.readable_to_zoom + 1))
+        assert drawn == list(range(layer.drawn_to_zoom + 1))
         assert drawn == [z for z in zooms if pyramid.downsample(z) > nearest]
         assert isinstance(layer, ReadableLayer)

@@ -96,15 +96,17 @@ def instance_tiles() -> dict:
 
 
 def _layers() -> list[dict]:
-    shown = LayerSpec("1", "tiles/key", "v1", 256, 4, 0.5, visible=True, smooth=False)
+    shown = LayerSpec(
+        "1", "tiles/key", "v1", 256, 4, 4, 0.5, visible=True, smooth=False
+    )
     colours = "tiles/colours/0/0/0"
     spec = InstancesSpec("tiles/instances", "v2", 3, colours, (1, 2, 3, 255))
     classes = Legend("cells", entries=(("tumour", "#ff0000"), ("stroma", "#00ff00")))
     ramp = ((0.0, "#000000"), (1200.0, "#ffffff"))
-    values = Legend("density", "/mm²", ramp=ramp, nearest=2)
+    values = Legend("density", "/mm²", ramp=ramp)
     near = replace(shown, instances=spec, overlay=True, legend=classes)
     return [
-        asdict(replace(shown, legend=values, readable_to_zoom=2)),
+        asdict(replace(shown, legend=values, drawn_to_zoom=2, readable=True)),
         asdict(near),
     ]
 

@@ -100,11 +100,6 @@ class ClassMapLayer:
         """Version of the heatmap; increases as values are added."""
         return str(self.heatmap.version)
 
-    @property
-    def readable_to_zoom(self) -> int:
-        """Last zoom at which classes are drawn: the sharpest."""
-        return self.pyramid.max_zoom
-
     def value_at(self, x: float, y: float) -> str | None:
         """Return the most likely class at a level-0 point; None if not computed."""
         values = self.heatmap.at(x, y)

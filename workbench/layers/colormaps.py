@@ -76,18 +76,13 @@ def hex_colour(rgb: Sequence[int] | NDArray[np.uint8]) -> str:
 
 
 def ramp_legend(
-    title: str,
-    unit: str,
-    name: str,
-    value_range: tuple[float, float],
-    *,
-    nearest: int = 0,
+    title: str, unit: str, name: str, value_range: tuple[float, float]
 ) -> Legend:
     """Return the legend of a colormap over a range of values."""
     values = np.linspace(*value_range, _LEGEND_STOPS)
     stops = zip(values, colours(name, _LEGEND_STOPS), strict=True)
     ramp = tuple((float(value), hex_colour(rgb)) for value, rgb in stops)
-    return Legend(title, unit, ramp=ramp, nearest=nearest)
+    return Legend(title, unit, ramp=ramp)
 
 
 def _anchors(name: str) -> NDArray[np.float64]:

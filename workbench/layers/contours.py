@@ -94,14 +94,17 @@ class ContourLayer:
         named = [f"{level:.4g} {heatmap.unit}".rstrip() for level in self.levels]
         hexes = [hex_colour(line) for line in lines]
         entries = tuple(zip(named, hexes, strict=True))
-        self.legend: Legend | None = Legend(
-            self.name, entries=entries, nearest=style.nearest
-        )
+        self.legend: Legend | None = Legend(self.name, entries=entries)
 
     @property
     def version(self) -> str:
         """Version of the heatmap; increases as values are added."""
         return str(self._tiles.heatmap.version)
+
+    @property
+    def drawn_to_zoom(self) -> int:
+        """Last zoom at which lines are drawn; -1: at none."""
+        return self._style.last_zoom(self.pyramid)
 
     def tile(self, z: int, x: int, y: int) -> EncodedTile | None:
         """Return a tile as PNG; None if no line crosses it.
@@ -114,7 +117,7 @@ class ContourLayer:
         if (z, x, y) not in self.pyramid:
             message = f"There is no tile ({x}, {y}) at zoom {z} of {self.pyramid}."
             raise OutOfBoundsError(message)
-        if z > self._style.last_zoom(self.pyramid):
+        if z > self.drawn_to_zoom:
             return None
         values = self._tiles.interpolated((z, x, y), self._channel, margin=_MARGIN)
         indices = np.zeros(values.shape, np.uint8)

@@ -147,7 +147,6 @@ class HeatmapLayer:
             heatmap.unit,
             self.style.colormap,
             (self.style.low, self.style.high),
-            nearest=self.style.nearest,
         )
         self._channel = heatmap.classes.index(self.name)
         self._source = source
@@ -166,7 +165,7 @@ class HeatmapLayer:
         return str(self.heatmap.version)
 
     @property
-    def readable_to_zoom(self) -> int:
+    def drawn_to_zoom(self) -> int:
         """Last zoom at which values are drawn; -1: at none."""
         return self.style.last_zoom(self.pyramid)
 
@@ -213,7 +212,7 @@ class HeatmapLayer:
             indices = cells.within(self.style.quantize(values))
         else:
             indices = cells.spread(self.style.quantize(cells.values[0]))
-        if z > self.readable_to_zoom:
+        if z > self.drawn_to_zoom:
             indices = np.zeros_like(indices)
         return encode_with_pending(indices, self._palette, cells.pending)
 

@@ -99,9 +99,6 @@ class Legend:
     entries: tuple[tuple[str, str], ...] = field(default=())
     """(name, "#rrggbb") for classes."""
 
-    nearest: int = 0
-    """Downsample at and below which the layer is not drawn; 0: drawn at all zooms."""
-
 
 class Layer(Protocol):
     """Something that can be drawn over a slide."""
@@ -150,9 +147,14 @@ class InstancesLayer(Layer, Protocol):
 class ReadableLayer(Protocol):
     """A layer whose values can be read at a point."""
 
-    @property
-    def readable_to_zoom(self) -> int:
-        """Last zoom at which values are drawn; -1: at none."""
-
     def value_at(self, x: float, y: float) -> float | str | None:
         """Return the value or class at a level-0 point; None if there is none."""
+
+
+@runtime_checkable
+class FarLayer(Protocol):
+    """A layer that is not drawn at the sharpest zooms; others are drawn at all."""
+
+    @property
+    def drawn_to_zoom(self) -> int:
+        """Last zoom at which it is drawn; -1: at none."""

@@ -74,7 +74,6 @@ class TileScoresLayer:
             scores.unit,
             self.style.colormap,
             (self.style.low, self.style.high),
-            nearest=self.style.nearest,
         )
         self._raster = BoxRaster(scores.boxes)
         self._values = values[self._raster.order]
@@ -84,7 +83,7 @@ class TileScoresLayer:
         self._palette = self.style.palette()
 
     @property
-    def readable_to_zoom(self) -> int:
+    def drawn_to_zoom(self) -> int:
         """Last zoom at which values are drawn; -1: at none."""
         return self.style.last_zoom(self.pyramid)
 
@@ -108,7 +107,7 @@ class TileScoresLayer:
             If the pyramid has no such tile.
         """
         indices = self.style.quantize(self.values(z, x, y))
-        if z > self.readable_to_zoom or not indices.any():
+        if z > self.drawn_to_zoom or not indices.any():
             return None
         return encode_palette(indices, self._palette)
 
@@ -179,11 +178,6 @@ class TileClassLayer:
         self._values = np.ascontiguousarray(scores.values[self._raster.order].T)
         self._palette = np.zeros((256, 4), np.uint8)
         self._palette[1 : number + 1] = [(*colour, 255) for colour in colours]
-
-    @property
-    def readable_to_zoom(self) -> int:
-        """Last zoom at which classes are drawn: the sharpest."""
-        return self.pyramid.max_zoom
 
     def value_at(self, x: float, y: float) -> str | None:
         """Return the class at a level-0 point, as drawn; None: no tile."""

@@ -52,6 +52,7 @@ export const layers = [
     "version": "v1",
     "tile_px": 256,
     "max_zoom": 4,
+    "drawn_to_zoom": 2,
     "opacity": 0.5,
     "visible": true,
     "smooth": false,
@@ -71,10 +72,9 @@ export const layers = [
           "#ffffff"
         ]
       ],
-      "entries": [],
-      "nearest": 2
+      "entries": []
     },
-    "readable_to_zoom": 2
+    "readable": true
   },
   {
     "id": "1",
@@ -82,6 +82,7 @@ export const layers = [
     "version": "v1",
     "tile_px": 256,
     "max_zoom": 4,
+    "drawn_to_zoom": 4,
     "opacity": 0.5,
     "visible": true,
     "smooth": false,
@@ -112,10 +113,9 @@ export const layers = [
           "stroma",
           "#00ff00"
         ]
-      ],
-      "nearest": 0
+      ]
     },
-    "readable_to_zoom": -1
+    "readable": false
   }
 ];
 

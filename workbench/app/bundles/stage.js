@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: 2b8fd5ef26438adb79ea1f85c7c02a9fae567c6d73252c7ca859c6201646ec23
+// Made by "make bundles"; change the modules instead. sha256 of them: df38928bbcc4028561953912c81a62be4d0039c777020abaf12a92c928bf1e5b
 // workbench/app/viewer/browser/actions.js
 var GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page"];
 var SHOWN = {
@@ -2113,8 +2113,7 @@ function legend(stage) {
   const head = button(box, { text: "Legend", label: "Fold or unfold the legend", act: () => change(fold === "open" ? "folded" : "open") });
   box.append(body);
   const show = () => {
-    const { resolution } = stack.view;
-    const drawn = stack.shown.filter((layer) => layer.resolution(layer.zoomFor(resolution || 1)) > (layer.spec.legend?.nearest ?? 0));
+    const drawn = stack.shown.filter((layer) => layer.isDrawn(stack.view.resolution || 1));
     const legends = legendsOf(drawn.map(({ spec }) => spec));
     box.hidden = !legends.length || fold === "off";
     body.hidden = fold !== "open";
@@ -2667,7 +2666,7 @@ function readings(stage, pointer, show) {
   let since = number + 1;
   const painted = () => {
     const at = pointer();
-    const there = at ? stack.shown.filter((layer) => layer.paintsValues(stack.view.resolution)) : [];
+    const there = at ? stack.shown.filter((layer) => layer.spec.readable && layer.isDrawn(stack.view.resolution)) : [];
     return there.filter(({ spec }) => !(at && spec.swiped && stack.uncovers(at[0]))).map(({ spec }) => spec.id);
   };
   const ask = () => {
@@ -3229,11 +3228,11 @@ var TileLayer = class {
     return clamp(Math.ceil(z), 0, this.spec.max_zoom);
   }
   /**
-   * Whether the values that the readout names are painted on a screen of so many level-0 pixels per pixel.
+   * Whether the layer is drawn on a screen of so many level-0 pixels per pixel.
    * @param {number} resolution
    */
-  paintsValues(resolution) {
-    return this.shown && this.zoomFor(resolution) <= this.spec.readable_to_zoom;
+  isDrawn(resolution) {
+    return this.shown && this.zoomFor(resolution) <= this.spec.drawn_to_zoom;
   }
   /**
    * Tiles [z, x, y] that touch a box of level-0 pixels, centre first.

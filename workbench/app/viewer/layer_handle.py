@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from workbench.layers.layer import InstancesLayer, ReadableLayer
+from workbench.layers.layer import FarLayer, InstancesLayer, ReadableLayer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,9 @@ class LayerSpec:
     version: str
     tile_px: int
     max_zoom: int
+    drawn_to_zoom: int
+    """Last zoom at which the layer is drawn; -1: at none."""
+
     opacity: float
     visible: bool
     smooth: bool
@@ -49,9 +52,8 @@ class LayerSpec:
 
     instances: InstancesSpec | None = None
     legend: Legend | None = None
-    readable_to_zoom: int = -1
-    """Last zoom at which the layer paints values that the readout at the pointer
-    names; -1: it has none."""
+    readable: bool = False
+    """Whether the readout at the pointer names the layer's values where it is drawn."""
 
 
 class LayerRegistration:
@@ -220,11 +222,12 @@ class LayerHandle:
             "version": registration.version("tiles"),
             "tile_px": layer.pyramid.tile_px,
             "max_zoom": layer.pyramid.max_zoom,
+            "drawn_to_zoom": layer.pyramid.max_zoom,
             "legend": layer.legend,
-            "readable_to_zoom": -1,
+            "readable": isinstance(layer, ReadableLayer),
         }
-        if isinstance(layer, ReadableLayer):
-            facts["readable_to_zoom"] = layer.readable_to_zoom
+        if isinstance(layer, FarLayer):
+            facts["drawn_to_zoom"] = layer.drawn_to_zoom
         if isinstance(layer, InstancesLayer):
             version = registration.version("colours")
             facts["instances"] = InstancesSpec(

@@ -106,8 +106,7 @@ export function legend(stage) {
   const head = button(box, { text: "Legend", label: "Fold or unfold the legend", act: () => change(fold === "open" ? "folded" : "open") });
   box.append(body);
   const show = () => {
-    const { resolution } = stack.view;
-    const drawn = stack.shown.filter((layer) => layer.resolution(layer.zoomFor(resolution || 1)) > (layer.spec.legend?.nearest ?? 0));
+    const drawn = stack.shown.filter((layer) => layer.isDrawn(stack.view.resolution || 1));
     const legends = legendsOf(drawn.map(({ spec }) => spec));
     box.hidden = !legends.length || fold === "off";
     body.hidden = fold !== "open";

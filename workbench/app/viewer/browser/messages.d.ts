@@ -36,8 +36,6 @@ export interface LegendSpec {
   ramp: [value: number, colour: string][];
   /** For classes. */
   entries: [name: string, colour: string][];
-  /** Level-0 pixels per pixel at and below which the layer is not drawn; 0: drawn at all zooms. */
-  nearest: number;
 }
 
 /** A layer of the slide; `LayerSpec` in Python. */
@@ -47,6 +45,8 @@ export interface LayerSpec {
   version: string;
   tile_px: number;
   max_zoom: number;
+  /** Last zoom level at which the layer is drawn; -1: at none. */
+  drawn_to_zoom: number;
   opacity: number;
   visible: boolean;
   /** Whether to interpolate between its pixels. */
@@ -57,8 +57,8 @@ export interface LayerSpec {
   overlay: boolean;
   instances: InstancesSpec | null;
   legend: LegendSpec | null;
-  /** Last zoom level at which the layer paints values that the readout at the pointer names; -1: it has none. */
-  readable_to_zoom: number;
+  /** Whether the readout at the pointer names the layer's values, where it is drawn. */
+  readable: boolean;
 }
 
 /** Tones of the slide's picture. */

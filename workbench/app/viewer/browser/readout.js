@@ -62,7 +62,7 @@ function readings(stage, pointer, show) {
   /** Ids of the layers that have values and are painted at the pointer. */
   const painted = () => {
     const at = pointer();
-    const there = at ? stack.shown.filter((layer) => layer.paintsValues(stack.view.resolution)) : [];
+    const there = at ? stack.shown.filter((layer) => layer.spec.readable && layer.isDrawn(stack.view.resolution)) : [];
     return there
       .filter(({ spec }) => !(at && spec.swiped && stack.uncovers(at[0])))
       .map(({ spec }) => spec.id);

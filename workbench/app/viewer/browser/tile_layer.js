@@ -72,11 +72,11 @@ export class TileLayer {
   }
 
   /**
-   * Whether the values that the readout names are painted on a screen of so many level-0 pixels per pixel.
+   * Whether the layer is drawn on a screen of so many level-0 pixels per pixel.
    * @param {number} resolution
    */
-  paintsValues(resolution) {
-    return this.shown && this.zoomFor(resolution) <= this.spec.readable_to_zoom;
+  isDrawn(resolution) {
+    return this.shown && this.zoomFor(resolution) <= this.spec.drawn_to_zoom;
   }
 
   /**
