@@ -488,3 +488,30 @@ def test_features_are_shown_in_the_frame_and_in_later_ones(app, tmp_path):
     )
     with pytest.raises(FeaturesError, match="coordinates alone"):
         app.add_features(coordinates)
+
+
+def test_what_is_drawn_has_a_row_in_results_that_shows_fades_and_removes_it(app):
+    values = app.add_heatmap(np.ones((4, 5)), name="mitoses")
+    load(app)
+    panel = app.app.overlays
+    shapes = app.add_shapes([shapely.box(9, 9, 90, 90)], name="glands")
+    points = app.draw(hv.Points([(30, 40)], label="seeds"))
+    titles = [row.visible.label for row in panel.drawn.rows]
+    assert titles == ["seeds", "glands", "mitoses"]  # the topmost first
+    assert not panel._empty.visible
+    row = panel.drawn.rows[1]
+    row.visible.value, row.opacity.value = False, 0.3
+    assert (shapes.visible, shapes.opacity) == (False, 0.3)
+    values.opacity = 0.9  # of a program
+    assert panel.drawn.rows[2].opacity.value == 0.9
+    assert app.app.viewer.drawings[values].handles[0].opacity == 0.9
+    labels = [command.label for command in app.app._commands()]
+    assert "Show drawing glands" in labels
+    row._remove.clicks += 1
+    points.remove()
+    assert shapes.removed
+    assert [row.drawing for row in panel.drawn.rows] == [values]
+    app.app.slides.choose("second.tif")
+    assert panel.drawn.rows == []
+    app.app.slides.choose("first.tif")
+    assert [row.drawing for row in panel.drawn.rows] == [values]

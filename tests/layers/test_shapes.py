@@ -99,3 +99,28 @@ def test_what_cannot_be_shown_is_refused(what, column, message):
 def test_there_is_one_value_for_each_shape():
     with pytest.raises(AnnotationError, match="2 values for 1 shapes"):
         ShapeLayer([HOLED], PYRAMID, values=[1, 2])
+
+
+def test_shapes_too_small_for_an_outline_are_dots_with_their_colours():
+    pyramid = overlay_pyramid((1 << 16, 1 << 16))
+    places = np.random.default_rng(0).uniform(0, 65_000, (20_000, 2))
+    small = shapely.box(*places.T, *(places + 40).T)
+    large = shapely.box(9_000, 9_000, 50_000, 50_000)
+    layer = ShapeLayer([*small, large], pyramid, values=["dot"] * len(small) + ["area"])
+    drawn = pixels(layer, 0)
+    dots = (drawn[..., :3] == colour_of("dot")).all(axis=-1) & (drawn[..., 3] == 255)
+    scale = pyramid.downsample(0)
+    column, row = ((places + 20) / scale).astype(int).T
+    assert drawn[row, column, 3].min() > 0  # also inside the area
+    assert dots.sum() > len(small) / 4  # some lie on borders of pixels
+    assert tuple(drawn[int(9_000 / scale), 200]) != (0, 0, 0, 0)
+    assert layer.value_at(*(places[7] + 20)) in ("dot", "area")
+
+
+def test_the_parts_of_a_collection_are_drawn_each_in_its_way():
+    line = shapely.LineString([(400, 400), (500, 400)])
+    parts = [HOLED, line, shapely.Point(450, 450)]
+    drawn = pixels(ShapeLayer([shapely.GeometryCollection(parts)], PYRAMID))
+    assert 0 < drawn[150, 150, 3] < 255
+    assert drawn[400, 450, 3] == drawn[450, 450, 3] == drawn[450, 447, 3] == 255
+    assert drawn[250, 250, 3] == 0

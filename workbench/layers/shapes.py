@@ -30,15 +30,33 @@ _UNKNOWN: Final = (130, 130, 130)
 _FILL_ALPHA: Final = 80
 _OVERSAMPLED: Final = 2
 _LINE_PX: Final = 2 * _OVERSAMPLED
-_POINT_PX: Final = 4 * _OVERSAMPLED
+_DOT_BELOW_PX: Final = 2 * _OVERSAMPLED
+"""Extent below which a shape is drawn as a dot: its outline would cover all of it."""
+
+_STAMPED_AT_ONCE: Final = 10_000
 _MARGIN_PX: Final = 8
 """Pixels around a tile in which a shape can still reach into it."""
 
 _SHADES: Final = 256
 
 
+def _disc(radius: float) -> NDArray[np.intp]:
+    """Return x and y of the pixels of a disc from its middle, (M, 2)."""
+    around = np.arange(-math.ceil(radius), math.ceil(radius) + 1)
+    places = np.stack(np.meshgrid(around, around), -1).reshape(-1, 2)
+    disc: NDArray[np.intp] = places[np.hypot(*places.T) <= radius]
+    return disc
+
+
+_DOT: Final = _disc(0.75 * _OVERSAMPLED)
+_DISC: Final = _disc(4 * _OVERSAMPLED)
+
+
 class ShapeLayer:
     """Points, lines and areas over a slide, coloured by a value of each.
+
+    The last is on top, but for points, and for shapes too small for an outline, which
+    are drawn as dots: these lie over all others.
 
     Parameters
     ----------
@@ -70,6 +88,10 @@ class ShapeLayer:
         self.pyramid = pyramid
         self._shapes = _checked(shapes, name)
         self._tree = shapely.STRtree(self._shapes)
+        bounds = shapely.bounds(self._shapes).reshape(-1, 2, 2)
+        self._middles = bounds.mean(axis=1)
+        self._extents = np.ptp(bounds, axis=1).max(axis=1)
+        self._extents[shapely.get_dimensions(self._shapes) == 0] = math.inf  # discs
         self._values = None if values is None else list(values)
         if self._values is not None and len(self._values) != len(self._shapes):
             reason = f"{len(self._values)} values for {len(self._shapes)} shapes"
@@ -116,11 +138,6 @@ class ShapeLayer:
         """Version; shapes do not change."""
         return "1"
 
-    @property
-    def readable_to_zoom(self) -> int:
-        """Last zoom at which shapes are drawn: the sharpest."""
-        return self.pyramid.max_zoom
-
     def value_at(self, x: float, y: float) -> float | str | None:
         """Return the value of the topmost shape at a level-0 point, if it has one."""
         found = self._tree.query(shapely.Point(x, y), predicate="intersects")
@@ -145,16 +162,117 @@ class ShapeLayer:
         found = np.sort(self._tree.query(shapely.box(*frame)))
         if not len(found):
             return None
-        clipped = shapely.clip_by_rect(self._shapes[found], *frame)
-        parts, of = shapely.get_parts(clipped, return_index=True)
-        side = self.pyramid.tile_px * _OVERSAMPLED
-        picture = Image.new("RGBA", (side, side))
         scale = _OVERSAMPLED / downsample
-        for part, colour in zip(parts, self._colours[found[of]].tolist(), strict=True):
-            _draw(picture, part, tuple(colour), (box.x0, box.y0, scale))
-        size = (self.pyramid.tile_px, self.pyramid.tile_px)
-        drawn = picture.resize(size, Image.Resampling.BOX)
+        small = self._extents[found] * scale < _DOT_BELOW_PX
+        dots, others = found[small], found[~small]
+        parts, of = shapely.get_parts(
+            shapely.clip_by_rect(self._shapes[others], *frame), return_index=True
+        )
+        shades = self._colours[others[of]]
+        points = shapely.get_dimensions(parts) == 0
+        picture = _Picture(self.pyramid.tile_px * _OVERSAMPLED, (box.x0, box.y0), scale)
+        picture.draw(parts[~points], shades[~points])
+        picture.stamp(self._middles[dots], self._colours[dots], _DOT)
+        picture.stamp(shapely.get_coordinates(parts[points]), shades[points], _DISC)
+        return picture.tile(self.pyramid.tile_px)
+
+
+class _Picture:
+    """The picture of a tile, larger than that.
+
+    Parameters
+    ----------
+    side : int
+        Width and height in pixels.
+    corner : (float, float)
+        Its upper left corner, in level-0 pixels.
+    scale : float
+        Pixels for each level-0 pixel.
+    """
+
+    def __init__(self, side: int, corner: tuple[float, float], scale: float) -> None:
+        self._image = Image.new("RGBA", (side, side))
+        self._corner, self._scale = np.array(corner), scale
+
+    def draw(self, parts: NDArray[np.object_], shades: NDArray[np.uint8]) -> None:
+        """Draw lines and polygons, the last on top, outlined and translucent inside."""
+        draw = ImageDraw.Draw(self._image)
+        outlines, of = _outlines(parts)
+        points = self._points(outlines)
+        begins = np.searchsorted(of, np.arange(len(parts) + 1))
+        filled = shapely.get_dimensions(parts) > 1
+        for part, shade in enumerate(shades.tolist()):
+            found = points[begins[part] : begins[part + 1]]
+            if filled[part]:
+                self._fill(draw, found, (*shade, _FILL_ALPHA))
+            for line in found:
+                draw.line(line, fill=(*shade, 255), width=_LINE_PX)
+
+    def stamp(
+        self, points: NDArray[Any], shades: NDArray[np.uint8], stamp: NDArray[np.intp]
+    ) -> None:
+        """Draw a stamp at each point, the last on top; a million take a second.
+
+        Parameters
+        ----------
+        points : float (N, 2)
+            x and y in level-0 pixels.
+        shades : uint8 (N, 3)
+        stamp : int (M, 2)
+            x and y of its pixels from the point.
+        """
+        pixels = np.array(self._image)
+        side = len(pixels)
+        for start in range(0, len(points), _STAMPED_AT_ONCE):
+            some = slice(start, start + _STAMPED_AT_ONCE)
+            middles = np.rint((points[some] - self._corner) * self._scale).astype(int)
+            places = (middles[:, None] + stamp).reshape(-1, 2)
+            painted = ((places >= 0) & (places < side)).all(axis=1)
+            x, y = places[painted].T
+            of = np.repeat(shades[some], len(stamp), axis=0)[painted]
+            pixels[y, x, :3], pixels[y, x, 3] = of, 255
+        self._image = Image.fromarray(pixels)
+
+    def tile(self, side: int) -> EncodedTile | None:
+        """Return it as PNG of a smaller size; None if it is empty."""
+        drawn = self._image.resize((side, side), Image.Resampling.BOX)
         return _png(drawn) if drawn.getbbox() else None
+
+    def _points(self, outlines: NDArray[np.object_]) -> list[list[float]]:
+        """Return x, y, x, y and so on of each outline, in pixels."""
+        points, of = shapely.get_coordinates(outlines, return_index=True)
+        ends = np.searchsorted(of, np.arange(1, len(outlines)))
+        placed = np.split((points - self._corner) * self._scale, ends)
+        return [each.ravel().tolist() for each in placed]
+
+    def _fill(
+        self,
+        draw: ImageDraw.ImageDraw,
+        rings: list[list[float]],
+        colour: tuple[int, ...],
+    ) -> None:
+        """Fill a polygon: its outline, less its holes."""
+        outline, *holes = rings
+        if not holes:
+            draw.polygon(outline, fill=colour)
+            return
+        inside = Image.new("L", self._image.size)
+        mask = ImageDraw.Draw(inside)
+        mask.polygon(outline, fill=255)
+        for hole in holes:
+            mask.polygon(hole, fill=0)
+        self._image.paste(colour, mask=inside)
+
+
+def _outlines(
+    parts: NDArray[np.object_],
+) -> tuple[NDArray[np.object_], NDArray[np.intp]]:
+    """Return the rings of polygons, outer first, and lines; and the part of each."""
+    rings, of = shapely.get_rings(parts, return_index=True)
+    lines = np.flatnonzero(shapely.get_dimensions(parts) == 1)
+    of = np.concatenate([of, lines])
+    order = np.argsort(of, kind="stable")
+    return np.concatenate([rings, parts[lines]])[order], of[order]
 
 
 def _checked(shapes: Any, name: str) -> NDArray[np.object_]:
@@ -194,41 +312,6 @@ def _coloured(
     table = colours(COLORMAPS[0], _SHADES)[np.rint(shade).astype(int)].copy()
     table[~known] = _UNKNOWN
     return table, ramp_legend(name, "", COLORMAPS[0], (float(low), float(high)))
-
-
-def _draw(
-    picture: Image.Image,
-    part: BaseGeometry,
-    colour: tuple[int, ...],
-    place: tuple[float, float, float],
-) -> None:
-    """Draw a point, a line or a polygon; `place` is x, y and scale of the picture."""
-    x, y, scale = place
-    draw = ImageDraw.Draw(picture)
-    rings = [part]
-    if part.geom_type == "Polygon":
-        rings = [part.exterior, *part.interiors]
-    lines = [
-        [
-            (float(a), float(b))
-            for a, b in (shapely.get_coordinates(ring) - (x, y)) * scale
-        ]
-        for ring in rings
-    ]
-    if part.geom_type == "Polygon" and len(rings) == 1:
-        draw.polygon(lines[0], fill=(*colour, _FILL_ALPHA))
-    elif part.geom_type == "Polygon":
-        inside = Image.new("L", picture.size)
-        mask = ImageDraw.Draw(inside)
-        mask.polygon(lines[0], fill=255)
-        for hole in lines[1:]:
-            mask.polygon(hole, fill=0)
-        picture.paste((*colour, _FILL_ALPHA), mask=inside)
-    for points in lines:
-        if len(points) == 1:
-            draw.circle(points[0], _POINT_PX, fill=(*colour, 255))
-        elif points:
-            draw.line(points, fill=(*colour, 255), width=_LINE_PX, joint="curve")
 
 
 def _png(picture: Image.Image) -> EncodedTile:

@@ -106,6 +106,8 @@ def layer_commands(
     """Yield commands that show or hide overlays, instances and annotations."""
     for overlay in overlays.overlays:
         yield _toggle(f"overlay {overlay.key}", overlay.visible, "value")
+    for row in overlays.drawn.rows:
+        yield _toggle(f"drawing {row.drawing.title}", row.visible, "value")
     if instances.shown is not None:
         yield _toggle("instances", instances.display.visible, "value")
     if annotations.editor is not None:

@@ -34,6 +34,7 @@ class Surface(Protocol):
     figure: Any
     layers: list[LayerHandle]
     drawings: dict[Drawing, Placed]
+    param: Any
 
     def add_layer(self, layer: Layer, *, opacity: float, visible: bool) -> LayerHandle:
         """Add a layer on top of the others."""
@@ -144,6 +145,16 @@ class Drawing:
         return list(zip(self.parts(size)[0], opacities, strict=False))
 
     @property
+    def title(self) -> str:
+        """Name in a list of layers: that given, of a layer, or of the kind."""
+        what = self.what
+        classes = getattr(what, "classes", ())
+        own = getattr(what, "name", "") if _has_tiles(what) else ""
+        label = getattr(what, "label", "")
+        named = (self.name, own, *classes[:1], label if isinstance(label, str) else "")
+        return next(filter(None, named), type(what).__name__)
+
+    @property
     def visible(self) -> bool:
         """Whether it is shown."""
         return self._visible
@@ -197,6 +208,7 @@ class Drawing:
         viewer.drawings[self] = placed = Placed(handles, renderers)
         placed.restyle(**look)
         viewer.figure.renderers.extend(renderers)
+        viewer.param.trigger("drawings")
 
     def _erase(self, viewer: Surface) -> None:
         placed = viewer.drawings.pop(self, None)
@@ -208,12 +220,14 @@ class Drawing:
         gone = placed.renderers
         kept = [each for each in viewer.figure.renderers if each not in gone]
         viewer.figure.renderers = kept
+        viewer.param.trigger("drawings")
 
     def _restyle(self) -> None:
         def restyle(viewer: Surface) -> None:
             if self in viewer.drawings:
                 placed = viewer.drawings[self]
                 placed.restyle(self.opacity, visible=self.visible)
+                viewer.param.trigger("drawings")
 
         self._in_viewers(restyle)
 

@@ -105,6 +105,12 @@ class Viewer(pn.viewable.Viewer):
         doc="Where keys act: on the viewer that has the focus, or wherever on the page"
         " the focus is, except in fields, menus and dialogs.",
     )
+    drawings: dict[Drawing, Placed] = param.Dict(
+        default={},
+        constant=True,
+        doc="What is drawn over the slide, lowest first, and its parts. Triggered when"
+        " a drawing is added, changed or removed.",
+    )
     lock = param.String(
         doc="Viewers of a page with the same lock move together; empty: none."
     )
@@ -133,7 +139,6 @@ class Viewer(pn.viewable.Viewer):
         self._numbers = itertools.count(1)
         self._document = pn.state.curdoc
         self._thread = threading.get_ident()
-        self.drawings: dict[Drawing, Placed] = {}
         self._listening = True
         self.figure = slide_figure(slide.size)
         self._stage = TileStage(

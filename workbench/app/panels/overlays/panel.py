@@ -12,6 +12,7 @@ import param
 from workbench.app.panels.features.overlay import FeaturesOverlay
 from workbench.app.panels.features.source import RunSource
 from workbench.app.panels.learning.overlay import KEY, LearntOverlay
+from workbench.app.panels.overlays.drawn import DrawingList
 from workbench.app.panels.overlays.live import LiveOverlay
 from workbench.app.panels.overlays.overlay import Overlay
 from workbench.app.widgets.controls import (
@@ -60,6 +61,8 @@ class OverlayPanel(pn.viewable.Viewer):
         self._pyramid: Pyramid | None = None
         self._saved: dict[str, SavedRun] = {}
         self._rows = stack()
+        self.drawn = DrawingList()
+        self.drawn.param.watch(lambda _: self._changed(), "rows")
         self._empty = note("Run a model, or show a saved run.")
         self.opened: Callable[[], object] = lambda: None
         """Called when the user has asked for a result."""
@@ -80,7 +83,7 @@ class OverlayPanel(pn.viewable.Viewer):
 
     def __panel__(self) -> Any:
         """Return what Panel shows."""
-        return stack(self._empty, self._rows, self._saved_runs)
+        return stack(self._empty, self._rows, self.drawn, self._saved_runs)
 
     @property
     def offered(self) -> Any:
@@ -92,6 +95,7 @@ class OverlayPanel(pn.viewable.Viewer):
         self.overlays = []
         self._viewer, self._pyramid = viewer, overlay_pyramid(viewer.slide.size)
         self._changed()
+        self.drawn.attach(viewer)
         self.offer([])
 
     def show(self, run: Run, channel: str = "") -> OverlayCard | None:
@@ -197,5 +201,5 @@ class OverlayPanel(pn.viewable.Viewer):
 
     def _changed(self) -> None:
         self._rows.objects = list(self.overlays)
-        self._empty.visible = not self.overlays
+        self._empty.visible = not (self.overlays or self.drawn.rows)
         self._chosen()
