@@ -12,6 +12,7 @@ from . import (
     results,
     slide,
     stain,
+    study,
     synthetic,
     tiling,
     tissue,
@@ -47,6 +48,7 @@ from .stain.adviser import advise
 from .stain.normalizer import Normalizer, fit_normalizer
 from .stain.per_image import normalize_images
 from .stain.references import Reference, load_reference
+from .study.study import Study, make_study, open_study
 from .tissue.detection import find_tissue
 from .training.loop.train import train
 
@@ -70,6 +72,7 @@ __all__ = [
     "Region",
     "Run",
     "Slide",
+    "Study",
     "TileScores",
     "Workbench",
     "WorkbenchError",
@@ -89,6 +92,7 @@ __all__ = [
     "instances",
     "layers",
     "load_reference",
+    "make_study",
     "model_names",
     "models",
     "normalize_images",
@@ -97,11 +101,13 @@ __all__ = [
     "open_index",
     "open_run",
     "open_slide",
+    "open_study",
     "results",
     "run",
     "slide",
     "snapshot",
     "stain",
+    "study",
     "summarize",
     "synthetic",
     "tiling",

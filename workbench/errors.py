@@ -24,6 +24,7 @@ WorkbenchError
 │   └── OtherSlideError     the tiles do not fit the slide
 ├── RecipeError             invalid or conflicting options
 ├── TrainingError           labels or a training that cannot be used
+├── StudyError              a study or its table of slides cannot be used
 ├── RunError                a run folder cannot be used
 │   ├── NoTissueError       no tissue in the region of a run
 │   ├── RecipeMismatchError the folder holds a different run
@@ -210,17 +211,10 @@ class ModelNotFoundError(ModelError):
 
 
 class InvalidCardError(ModelError):
-    """A value of a model card is missing or invalid.
-
-    Parameters
-    ----------
-    path : path
-        File of the card, or the name of the model.
-    reason : str
-        The field, its value and what is wrong with it.
-    """
+    """A value of a model card is missing or invalid."""
 
     reason: str = ""
+    """The field, its value and what is wrong with it."""
 
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(
@@ -311,6 +305,10 @@ class TrainingError(WorkbenchError):
     """Labels or a training cannot be used."""
 
 
+class StudyError(WorkbenchError):
+    """A study, or its table of slides, cannot be used."""
+
+
 class RunError(WorkbenchError):
     """A run folder cannot be opened or continued."""
 
@@ -371,6 +369,7 @@ EXIT_CODES: Final[dict[type[WorkbenchError], int]] = {
     FeaturesError: 10,
     RecipeError: 2,
     TrainingError: 11,
+    StudyError: 12,
     RunError: 7,
     AccessError: 8,
 }

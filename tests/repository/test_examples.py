@@ -17,11 +17,13 @@ WITHOUT = {
     "Reference": "load_reference",
     "Run": "run",
     "Slide": "Region",
+    "Study": "make_study",
     "Workbench": "the notebooks",
     "WorkbenchError": "nothing to call",
     "build_index": "FeatureIndex",
     "open_index": "FeatureIndex",
     "open_slide": "Region",
+    "open_study": "make_study",
 }
 """Names without an example, with where one is."""
 

@@ -25,6 +25,7 @@ main = LazyGroup(
         "run": "Run a model on a slide; continue an unfinished run.",
         "serve": "Serve the app for folders of slides.",
         "stain": "Compare, check and measure the staining of slides.",
+        "study": "Run a model on many slides; collect and compare what it finds.",
         "synthesize": "Write a synthetic slide with exact truth.",
         "train": "Train a classification or segmentation of tiles.",
     },

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from cachetools import LRUCache
 
-from workbench.app.catalog.slide_listing import is_slide, slides_below
 from workbench.errors import AccessError, SlideChangedError, SlideNotFoundError
 from workbench.slide.slide import Slide, open_slide
+from workbench.study.slide_listing import is_slide, slides_below
 
 if TYPE_CHECKING:
     import os

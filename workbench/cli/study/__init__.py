@@ -1,0 +1,15 @@
+"""`workbench study`; each verb has its own module."""
+
+from __future__ import annotations
+
+from workbench.cli.lazy_group import LazyGroup
+
+command = LazyGroup(
+    name="study",
+    help="Run a model on many slides; collect and compare what it finds.",
+    package=__name__,
+    verbs={
+        "make": "Make a study from a folder or a table of slides; update it.",
+        "slides": "Print the table of slides, or write it as CSV to edit it.",
+    },
+)

@@ -1,0 +1,277 @@
+"""`Study`: a folder with a table of slides, their runs and what was made of them.
+
+A study is a folder:
+
+study.json      format, name and version
+slides.parquet  a row per slide: name, path, case, mpp, the user's columns, and what
+                was found by opening it (id, size)
+runs/           a folder for each analysis, with a run folder for each slide
+annotations/, features/, reviews/, reports/
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from workbench.errors import StudyError
+from workbench.slide.pixel_size import parse_mpp
+from workbench.slide.slide import open_slide
+from workbench.study.slide_listing import slides_below
+from workbench.study.slide_table import (
+    FOUND,
+    SlideRow,
+    identified,
+    merged,
+    slide_rows,
+)
+from workbench.study.table_file import TABLES, checked_table, read_table
+from workbench.system.atomic_files import replace_file
+from workbench.system.paths import is_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pandas as pd
+
+    from workbench.slide.slide import Slide
+
+FORMAT: Final = 1
+"""Format version of the study folder; increases on incompatible changes."""
+
+RECORD: Final = "study.json"
+SLIDES: Final = "slides.parquet"
+PARTS: Final = ("runs", "annotations", "features", "reviews", "reports")
+"""Folders of a study."""
+
+
+class Study:
+    """A folder of slides, their runs and results; made by `open_study`.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        """Name of the study; that of its folder when it was made."""
+        return str(_read_record(self.path)["name"])
+
+    @property
+    def slides(self) -> pd.DataFrame:
+        """The table of slides, a row per slide.
+
+        Columns are `slide` (unique name), `path` (relative to the study if it lies
+        beside it), `case`, `mpp` (given by the user, or empty), the user's columns, and
+        what was found: `id` of the content, `width` and `height` in level-0 pixels,
+        `slide_mpp` (µm per pixel, NaN if unknown), `problem` (why it cannot be opened).
+        """
+        import pandas as pd  # noqa: PLC0415 - slow to import
+
+        file = self.path / SLIDES
+        try:
+            table = pd.read_parquet(file)
+            missing = [name for name in ("slide", "path", *FOUND) if name not in table]
+        except Exception as error:  # pyarrow raises many
+            message = f"'{file}' cannot be read as the slides of a study: {error}."
+            raise StudyError(
+                message, "Make the study again from its slides."
+            ) from error
+        if missing:
+            message = f"'{file}' has no column '{missing[0]}'."
+            raise StudyError(message, "Make the study again from its slides.")
+        return table
+
+    @property
+    def rows(self) -> list[SlideRow]:
+        """The slides, in the order of the table."""
+        return slide_rows(self.slides, self.path)
+
+    def row(self, name: str) -> SlideRow:
+        """Return the slide of that name.
+
+        Raises
+        ------
+        StudyError
+            If there is none.
+        """
+        found = next((row for row in self.rows if row.name == name), None)
+        if found is None:
+            message = f"There is no slide '{name}' in the study '{self.path}'."
+            raise StudyError(message, "Its table of slides lists the names.")
+        return found
+
+    def open_slide(self, name: str) -> Slide:
+        """Open a slide of the study by its name.
+
+        Raises
+        ------
+        StudyError
+            If there is none of that name.
+        SlideError
+            If it cannot be opened.
+        """
+        row = self.row(name)
+        return open_slide(row.path, mpp=parse_mpp(row.mpp) if row.mpp else None)
+
+    def __len__(self) -> int:
+        """Return the number of slides."""
+        import pyarrow.parquet  # noqa: PLC0415 - slow to import
+
+        return int(pyarrow.parquet.read_metadata(self.path / SLIDES).num_rows)
+
+    def __repr__(self) -> str:
+        """Return a one-line description."""
+        return f"<Study '{self.path}': {len(self):,} slides>"
+
+
+def open_study(path: str | os.PathLike[str]) -> Study:
+    """Open a study.
+
+    Parameters
+    ----------
+    path : path
+        Its folder.
+
+    Raises
+    ------
+    StudyError
+        If it holds no study, or one with a newer format.
+    """
+    folder = Path(path).absolute()
+    _read_record(folder)
+    return Study(folder)
+
+
+def make_study(
+    path: str | os.PathLike[str],
+    slides: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | pd.DataFrame,
+    *,
+    within: str | os.PathLike[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Study:
+    """Make a study from slides, or update the one that is there.
+
+    Made again on the same folder, rows with the name or path of a known slide update
+    its columns, new slides are added, and a known slide that is gone from its path is
+    found again by its content. Nothing is removed.
+
+    Parameters
+    ----------
+    path : path
+        Folder of the study; a new or empty one, or a study.
+    slides : path, sequence of path or DataFrame
+        A folder, searched with its subfolders; a table (CSV, Parquet, a list of TRIDENT
+        or CLAM, a project of QuPath); slides; or a table in memory. A table has the
+        column `path` (or `wsi`, `slide_id`, `filename`, `file`, `image`, `url`), and
+        may have `slide` (a name), `case`, `mpp` and any other.
+    within : path, optional
+        Folder in which relative paths of a table are looked for. Default: that of the
+        file of the table, or the working directory.
+    progress : callable, optional
+        Called with the number of slides looked at, and of all.
+
+    Returns
+    -------
+    Study
+        A slide that cannot be opened is kept, with its `problem`.
+
+    Raises
+    ------
+    StudyError
+        If the table cannot be used, there are no slides, or the folder holds other
+        files.
+
+    Examples
+    --------
+    >>> study = wb.make_study("study", ["slide.tif", "other.tif"])
+    >>> study.slides["slide"].tolist()
+    ['slide', 'other']
+    """
+    root = Path(path).absolute()
+    known = open_study(root).slides if is_file(root / RECORD) else None
+    if known is None:
+        _check_empty(root)
+    place = None if within is None else Path(within).absolute()
+    table = merged(known, _table_of(slides, root, place), root)
+    table = identified(table, known, root, progress or (lambda *_: None))
+    for name in PARTS:
+        (root / name).mkdir(parents=True, exist_ok=True)
+    _write_table(root, table)
+    if known is None:  # the last: a study is there once its record is
+        record = {"format": FORMAT, "name": root.name, **written_now()}
+        replace_file(root / RECORD, json.dumps(record, indent=2).encode())
+    return Study(root)
+
+
+def written_now() -> dict[str, str]:
+    """Return the time and the version of this program, for records."""
+    try:
+        current = version("slide-workbench")
+    except PackageNotFoundError:  # a source checkout that is not installed
+        current = "unknown"
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"created": now, "version": current}
+
+
+def _table_of(slides: Any, root: Path, within: Path | None) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415 - slow to import
+
+    if isinstance(slides, pd.DataFrame):
+        return checked_table(slides.copy(), "the table", within or Path.cwd())
+    if isinstance(slides, str | os.PathLike):
+        source = Path(slides).absolute()
+        if source.suffix.lower() in TABLES and source.is_file():
+            return read_table(source, within)
+        found = [str(each) for each in slides_below(source)]
+        found = [each for each in found if not Path(each).is_relative_to(root)]
+        if not found:
+            message = f"There are no slides at '{slides}'."
+            raise StudyError(
+                message, "Give a folder with slides, or a table of slides."
+            )
+    else:
+        found = [os.fspath(each) for each in slides]
+    paths = pd.DataFrame({"path": found})
+    return checked_table(paths, "the list", within or Path.cwd())
+
+
+def _check_empty(root: Path) -> None:
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        message = f"'{root}' holds other files."
+        raise StudyError(message, "Choose a new or empty folder for the study.")
+
+
+def _write_table(root: Path, table: pd.DataFrame) -> None:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    replace_file(root / SLIDES, buffer.getvalue())
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
+    file = folder / RECORD
+    if not is_file(file):
+        message = f"There is no study at '{folder}'."
+        raise StudyError(message, "Make one: workbench study make SLIDES --out FOLDER.")
+    try:
+        record = dict(json.loads(file.read_text(encoding="utf-8")))
+        found = record["format"], str(record["name"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        message = f"'{file}' cannot be read: {error!r}."
+        raise StudyError(message, "Restore it, or make the study again.") from error
+    if found[0] != FORMAT:
+        message = f"'{folder}' is a study of format {found[0]}, not {FORMAT}."
+        raise StudyError(
+            message, "Open it with the version of this program that wrote it."
+        )
+    return record
