@@ -9,6 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workbench.app.panels.model_choice import ModelChoice
+from workbench.app.panels.model_upload import ModelUpload
 from workbench.app.panels.run_progress import ProgressCard, job_title, sentence
 from workbench.app.panels.run_region import RunRegion
 from workbench.app.widgets.controls import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from workbench.app.viewer.viewer import Viewer
     from workbench.app.widgets.background import Background
     from workbench.inference.jobs import Job
+    from workbench.models.card import ModelCard
     from workbench.progress import Progress
     from workbench.results.run import Run
     from workbench.slide.slide import Slide
@@ -98,6 +100,7 @@ class RunPanel(pn.viewable.Viewer):
         self._stop_watching: Callable[[], None] = lambda: None
         self._model = ModelChoice(background)
         self._user = str(pn.state.user or "")
+        self._own_model = ModelUpload(background, self._user, self._take_model)
         self._colours = note(visible=False)
         self._as_scanned = pmui.Switch(
             label="Run on the colours as scanned",
@@ -131,6 +134,7 @@ class RunPanel(pn.viewable.Viewer):
             Fold(
                 "More options", stack(*self._advanced.values(), self._model.offers_all)
             ),
+            self._own_model,
         )
 
     @property
@@ -231,6 +235,10 @@ class RunPanel(pn.viewable.Viewer):
     def renew_models(self) -> None:
         """Offer models that were added since."""
         self._model.renew()
+
+    def _take_model(self, card: ModelCard) -> None:
+        self.renew_models()
+        self.preset(model=card.name)
 
     def preset(self, *, model: str = "", region: str = "") -> None:
         """Choose a model and a kind of region; unknown ones change nothing."""

@@ -10,7 +10,7 @@ from workbench.errors import WorkbenchError
 
 
 class Upload(pmui.FileInput):
-    """A field for a file of at most `max_file_size` bytes.
+    """A field for files of at most `max_file_size` bytes together.
 
     The browser refuses larger files with a message; the limit is checked here again.
     """
@@ -35,8 +35,10 @@ class Upload(pmui.FileInput):
     def _process_chunk(self, msg: Any) -> None:
         parts = [each["chunks"].values() for each in self._file_buffer.values()]
         held = sum(len(part) for chunks in parts for part in chunks)
+        held += sum(len(whole["value"]) for whole in self._buffer)
         if held + len(msg["data"]) > self.max_file_size:
             self._file_buffer.clear()
+            self._buffer.clear()
             raise self._too_large()
         super()._process_chunk(msg)
 
