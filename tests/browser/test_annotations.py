@@ -85,6 +85,14 @@ class Marker:
         self.page.mouse.move(*self.watched.screen(*end), steps=6)
         self.page.mouse.up()
 
+    def trace(self, way):
+        """Press at the first of some points, and drag along the others."""
+        self.page.mouse.move(*self.watched.screen(*way[0]))
+        self.page.mouse.down()
+        for x, y in way[1:]:
+            self.page.mouse.move(*self.watched.screen(x, y), steps=8)
+        self.page.mouse.up()
+
     def polygon(self, corners=CORNERS):
         self.press("Mark a polygon")
         for x, y in corners:
@@ -126,6 +134,16 @@ class Marker:
             }""",
             [x, y],
         )
+
+    def wait_for_choice(self, annotation):
+        stage = self.page.locator(f'.stage[data-chosen="{annotation.id}"]')
+        stage.wait_for()
+
+    def painted_more(self, x, y):
+        assert self.painted(x, y)[3] > 0
+
+    def painted_less(self, x, y):
+        assert self.painted(x, y)[3] == 0
 
     def is_clean(self):
         assert self.watched.errors == []
@@ -455,3 +473,48 @@ def test_a_row_of_the_table_goes_to_its_annotation_by_mouse_and_keys(
     page.page.keyboard.press("Enter")
     expect(page.page.get_by_label("Name", exact=True)).to_have_value("large")
     expect(rows.filter(has_text="large")).to_have_attribute("aria-selected", "true")
+
+
+def test_areas_are_painted_erased_and_found_by_the_wand(watched, url, saved):
+    app = Marker(watched, url, saved)
+    page, screen = app.page, watched.screen
+    # Of the brush that one begins with, in level-0 pixels.
+    radius = 20 * 1000 / (screen(1000, 0)[0] - screen(0, 0)[0])
+    page.keyboard.press("p")
+    app.drag((900, 900), (1900, 900))
+    [one] = app.wait_for(1)
+    swept = shapely.LineString([(900, 900), (1900, 900)]).buffer(radius)
+    assert one.geometry.symmetric_difference(swept).area < 0.03 * swept.area
+    watched.eventually(lambda: app.painted_more(1400, 900))
+    # The same area grows, also by strokes that meet it not.
+    app.wait_for_choice(one)
+    app.drag((1400, 1300), (1400, 1301))
+    two = app.wait_until(lambda found: found[0].geometry.geom_type == "MultiPolygon")
+    assert len(two) == 1
+    # A ring around a hole; the eraser cuts it; filling closes the hole.
+    for _ in range(4):
+        page.keyboard.press("[")
+    app.page.keyboard.press("Escape")
+    ring = [(2000, 1500), (2400, 1500), (2400, 1900), (2000, 1900), (2000, 1500)]
+    app.trace(ring)
+    _, donut = app.wait_for(2)
+    app.wait_for_choice(donut)
+    assert len(donut.geometry.interiors) == 1
+    page.keyboard.press("c")
+    app.wait_until(lambda found: not found[1].geometry.interiors)
+    page.keyboard.press("Control+z")
+    app.wait_until(lambda found: len(found[1].geometry.interiors) == 1)
+    page.keyboard.press("e")
+    app.drag((2200, 1300), (2200, 2100))
+    halves = app.wait_until(lambda found: found[1].geometry.geom_type != "Polygon")[1]
+    assert len(halves.geometry.geoms) == 2
+    assert not halves.geometry.intersects(shapely.Point(2200, 1500))
+    watched.eventually(lambda: app.painted_less(2200, 1500))
+    # What is alike: the glass around the tissue, as far as the wand reaches.
+    page.keyboard.press("Escape")
+    page.keyboard.press("w")
+    app.trace([(150, 150)])
+    *_, found = app.wait_for(3)
+    assert found.geometry.contains(shapely.MultiPoint([(150, 150), (1700, 90)]))
+    assert not found.geometry.intersects(shapely.Point(1536, 1280).buffer(600))
+    app.is_clean()

@@ -19,7 +19,7 @@ import shapely
 from panel.custom import JSComponent
 
 from workbench.annotations.annotation import Annotation
-from workbench.app.panels.annotations_drawn import mark_of
+from workbench.app.panels.drawing.wire import mark_of
 from workbench.app.viewer.layer_handle import InstancesSpec, LayerSpec
 from workbench.app.viewer.stage import TileStage
 from workbench.layers import instances

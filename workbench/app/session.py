@@ -19,6 +19,7 @@ from workbench.app.panels.commands import (
     view_commands,
 )
 from workbench.app.panels.compare import ComparePanel
+from workbench.app.panels.drawing.proposer import Proposer
 from workbench.app.panels.edit_history import EditHistory
 from workbench.app.panels.features.panel import FeaturesPanel
 from workbench.app.panels.instances.panel import InstancePanel
@@ -194,6 +195,7 @@ class Session(pn.viewable.Viewer):
             *(self.overlays, self.features, self.instances, self.tissue),
             *(self.runs, self.stain),
             self.annotations,
+            Proposer(self.background),
             self.learning,
             view,
         )

@@ -26,6 +26,10 @@ export const initial = {
   "annotation_changes": {},
   "annotation_chosen": "",
   "annotation_tool": "",
+  "annotation_also": [],
+  "annotation_wanted": {},
+  "annotation_proposed": {},
+  "annotation_unprompted": "No model for clicks is installed",
   "annotation_steps": [
     false,
     false

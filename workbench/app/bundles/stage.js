@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: df38928bbcc4028561953912c81a62be4d0039c777020abaf12a92c928bf1e5b
+// Made by "make bundles"; change the modules instead. sha256 of them: f1184e1d86b79600553c5129485b37fe664cf2410cda00737298d45fee27537b
 // workbench/app/viewer/browser/actions.js
 var GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page"];
 var SHOWN = {
@@ -35,151 +35,268 @@ var Actions = class {
   }
   /** By headings, each with its actions; headings without any are left out. */
   get grouped() {
-    return GROUPS.map((group) => ({ group, actions: this.all.filter((each) => each.group === group) })).filter(({ actions }) => actions.length);
+    return GROUPS.map((group2) => ({ group: group2, actions: this.all.filter((each) => each.group === group2) })).filter(({ actions }) => actions.length);
   }
 };
 
-// workbench/app/viewer/browser/dom.js
-function contextOf(canvas) {
-  const context = canvas.getContext("2d");
-  if (!context) throw new Error("workbench: this browser has no context to paint on");
-  return context;
+// workbench/app/viewer/browser/drawing_tool.js
+var distance = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
+var DrawingTool = class {
+  /** @type {MarkKind} */
+  kind = "area";
+  hint = "";
+  /**
+   * Corners on the slide.
+   * @type {Point[]}
+   */
+  points = [];
+  /**
+   * The same on the screen, where they were set.
+   * @type {Point[]}
+   */
+  pixels = [];
+  /** @type {Position | null} */
+  pointer = null;
+  held = false;
+  /** @param {Position} position */
+  add({ at, px }) {
+    this.points.push(at);
+    this.pixels.push(px);
+  }
+  get busy() {
+    return this.points.length > 0;
+  }
+  /**
+   * The outline as it is now.
+   * @returns {Ring}
+   */
+  get outline() {
+    return this.points.flat();
+  }
+  /** @param {Position} position */
+  down(position) {
+    this.held = true;
+    this.add(position);
+  }
+  /** @param {Position} position */
+  move(position) {
+    this.pointer = position;
+  }
+  /**
+   * Whether it is finished.
+   * @param {Position} _position
+   */
+  up(_position) {
+    this.held = false;
+    return false;
+  }
+  /** Whether it is finished: a double click, or Enter. */
+  end() {
+    return false;
+  }
+  back() {
+  }
+  /** Forget the press that is on, as it turned out to be none: two fingers zoom. */
+  abort() {
+    this.held = false;
+    this.points = [];
+    this.pixels = [];
+  }
+};
+
+// workbench/app/viewer/browser/numbers.js
+var clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+var NICE = [1, 2, 5];
+function roundLength(longest) {
+  const power = 10 ** Math.floor(Math.log10(longest));
+  return Math.max(...NICE.map((digit) => digit * power).filter((length) => length <= longest * 1.0001));
 }
-function newContext() {
-  return contextOf(document.createElement("canvas"));
+var figures = (value) => value >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
+function lengthText(pixels, mpp) {
+  if (!mpp) return `${figures(pixels)} px`;
+  const um = pixels * mpp;
+  return um < 1e3 ? `${figures(um)} µm` : `${figures(um / 1e3)} mm`;
 }
-function isDark(element2) {
-  const [red, green, blue] = (getComputedStyle(element2).color.match(/[\d.]+/g) ?? []).map(Number);
-  return 0.3 * red + 0.6 * green + 0.1 * blue > 140;
-}
-function isOn(target, selector) {
-  return target instanceof Element && target.closest(selector) !== null;
+function areaText(pixels, mpp) {
+  if (!mpp) return `${figures(pixels)} px²`;
+  const um2 = pixels * mpp * mpp;
+  return um2 < 1e5 ? `${figures(um2)} µm²` : `${figures(um2 / 1e6)} mm²`;
 }
 
-// workbench/app/viewer/browser/handles.js
-var GRIP_PX = 8;
-var ROOM_PX = 9;
-var MOST = 400;
-var copied = (parts) => parts.map((rings) => rings.map((points) => [...points]));
-function boxed(from, corner, x, y) {
-  const { x0, y0, x1, y1 } = from.box;
-  const [ax, ay] = [corner[3] === x0 ? x1 : x0, corner[4] === y0 ? y1 : y0];
-  return from.shaped([[[ax, ay, x, ay, x, y, ax, y, ax, ay]]]);
-}
-function bent(from, [part, ring, i], x, y, insert) {
-  const parts = copied(from.parts);
-  const points = parts[part][ring];
-  if (insert) points.splice(i + 2, 0, x, y);
-  else {
-    points.splice(i, 2, x, y);
-    if (from.kind === "area" && i === 0) points.splice(-2, 2, x, y);
+// workbench/app/viewer/browser/paint_tools.js
+var STEP = 0.15;
+var SIZES = [3, 250];
+var GROWTH = 1.25;
+var TOLERANCE = 10;
+var PER_PX = 0.12;
+var LARGEST = 80;
+var BrushSize = class {
+  /** Radius in CSS pixels. */
+  px = 20;
+  /** @param {number} steps above 0: larger */
+  change(steps) {
+    this.px = clamp(this.px * GROWTH ** steps, SIZES[0], SIZES[1]);
   }
-  return from.shaped(parts);
-}
-var Handles = class {
-  /**
-   * What is being dragged: from where, and the mark as it was.
-   * @type {{grip: Grip, x: number, y: number, from: Mark} | null}
-   */
-  held = null;
-  /** @param {Mark} mark */
-  constructor(mark) {
-    this.mark = mark;
-  }
-  /**
-   * Corners [part, ring, index, x, y] in a box; null: they lie too close together.
-   * @param {Box} box
-   * @param {number} downsample
-   * @returns {Corner[] | null}
-   */
-  corners(box, downsample) {
-    if (this.mark.locked) return null;
-    const found = [];
-    let length = 0;
-    this.mark.parts.forEach(
-      (rings, part) => rings.forEach((points, ring) => {
-        const closed = this.mark.kind === "area" ? 2 : 0;
-        for (let i = 0; i < points.length - closed; i += 2) {
-          const [x, y] = [points[i], points[i + 1]];
-          if (x < box.x0 || x > box.x1 || y < box.y0 || y > box.y1) continue;
-          found.push([part, ring, i, x, y]);
-          if (i + 3 < points.length) length += Math.hypot(points[i + 2] - x, points[i + 3] - y);
-        }
-      })
-    );
-    const crowded = found.length > 4 && length / found.length < ROOM_PX * downsample;
-    return crowded || found.length > MOST ? null : found;
+};
+var BrushTool = class extends DrawingTool {
+  /** @override */
+  hint = "Paint an area. [ and ] or Shift+wheel: size. Alt: take away. Esc: another area.";
+  /** Whether it takes away. */
+  erases = false;
+  /** Whether it does so without Alt. */
+  isEraser = false;
+  /** Whether a new area is begun, though one is selected. */
+  another = false;
+  /** Id of the annotation that is painted; empty: a new one. */
+  target = "";
+  /** Radius in level-0 pixels. */
+  radius = 0;
+  /** @param {BrushSize} size */
+  constructor(size) {
+    super();
+    this.size = size;
   }
   /**
-   * Middles of sides, each with the corner after which it lies.
-   * @param {Corner[]} corners
-   * @returns {Corner[]}
+   * @override
+   * @returns {Ring}
    */
-  middles(corners) {
-    if (this.mark.kind === "point" || this.mark.isBox) return [];
-    return corners.filter(([part, ring, i]) => i + 3 < this.mark.parts[part][ring].length).map(([part, ring, i, x, y]) => {
-      const points = this.mark.parts[part][ring];
-      return [part, ring, i, (x + points[i + 2]) / 2, (y + points[i + 3]) / 2];
-    });
+  get outline() {
+    return [];
   }
   /**
-   * What a press there takes hold of: null, or {what, ...}.
-   * @param {number} x
-   * @param {number} y
-   * @param {Box} box
-   * @param {number} downsample
-   * @returns {Grip | null}
+   * @override
+   * @param {Position} position
    */
-  find(x, y, box, downsample) {
-    if (this.mark.locked) return null;
-    const reach = GRIP_PX * downsample;
-    const near = (each) => Math.hypot(each[3] - x, each[4] - y) <= reach;
-    const corners = this.corners(box, downsample) ?? [];
-    const corner = corners.find(near);
-    if (corner) return { what: "corner", place: corner };
-    const middle = this.middles(corners).find(near);
-    if (middle) return { what: "middle", place: middle };
-    const line = this.mark.outlineDistance(x, y) <= 0.75 * reach;
-    return line ? { what: "whole" } : null;
+  down(position) {
+    this.radius = this.size.px * (position.downsample ?? 1);
+    this.erases = this.isEraser || (position.alt ?? false);
+    this.another = position.shift ?? false;
+    super.down(position);
   }
   /**
-   * @param {Grip} grip
-   * @param {number} x
-   * @param {number} y
+   * @override
+   * @param {Position} position
    */
-  begin(grip, x, y) {
-    this.held = { grip, x, y, from: this.mark };
+  move(position) {
+    super.move(position);
+    const last = this.pixels.at(-1);
+    if (this.held && last && distance(last, position.px) >= Math.max(1, STEP * this.size.px)) this.add(position);
   }
   /**
-   * @param {number} x
-   * @param {number} y
+   * @override
+   * @param {Position} position
    */
-  drag(x, y) {
+  up(position) {
+    const last = this.pixels.at(-1);
+    if (last && distance(last, position.px) > 0) this.add(position);
+    this.held = false;
+    return this.busy;
+  }
+};
+var EraserTool = class extends BrushTool {
+  /** @override */
+  hint = "Take away from the selected area, or the one under the pointer. [ and ] or Shift+wheel: size.";
+  /** @override */
+  isEraser = true;
+  /** @override */
+  erases = true;
+};
+var ProposingTool = class extends DrawingTool {
+  /** Whether the area is accepted as soon as it is proposed. */
+  accepts = false;
+  /** Whether it is taken away from the selected area. */
+  erases = false;
+  /** Whether a new area is begun, though one is selected. */
+  another = false;
+  /**
+   * 1 where the area is, 0 where it is not, for each point.
+   * @type {number[]}
+   */
+  labels = [];
+  /** Of the wand, in units of CIELAB. */
+  tolerance = 0;
+  /**
+   * Where was clicked, as flat numbers.
+   * @returns {Ring}
+   */
+  get clicks() {
+    return this.points.flat();
+  }
+  /**
+   * @override
+   * @returns {Ring}
+   */
+  get outline() {
+    return [];
+  }
+};
+var WandTool = class extends ProposingTool {
+  /** @override */
+  hint = "Press on a region; drag right to take in more, left for less. Alt: take away.";
+  /** @override */
+  tolerance = TOLERANCE;
+  /**
+   * @override
+   * @param {Position} position
+   */
+  down(position) {
+    super.down(position);
+    this.labels = [1];
+    this.erases = position.alt ?? false;
+    this.another = position.shift ?? false;
+  }
+  /**
+   * @override
+   * @param {Position} position
+   */
+  move(position) {
+    super.move(position);
     if (!this.held) return;
-    const { grip, from } = this.held;
-    if (grip.what === "whole") this.mark = from.moved(x - this.held.x, y - this.held.y);
-    else if (grip.what === "corner" && from.isBox) this.mark = boxed(from, grip.place, x, y);
-    else this.mark = bent(from, grip.place, x, y, grip.what === "middle");
+    const right = position.px[0] - this.pixels[0][0];
+    const up = this.pixels[0][1] - position.px[1];
+    this.tolerance = clamp(TOLERANCE + PER_PX * (right + up), 1, LARGEST);
   }
   /**
-   * The mark without a corner; null where too few would be left.
-   * @param {Corner} corner
+   * @override
+   * @param {Position} position
    */
-  without([part, ring, i]) {
-    const { mark } = this;
-    const points = mark.parts[part][ring];
-    if (mark.isBox || points.length <= (mark.kind === "area" ? 8 : 4)) return null;
-    const parts = copied(mark.parts);
-    const kept3 = parts[part][ring];
-    kept3.splice(i, 2);
-    if (mark.kind === "area" && i === 0) kept3.splice(-2, 2, kept3[0], kept3[1]);
-    return mark.shaped(parts);
+  up(position) {
+    this.move(position);
+    this.held = false;
+    this.accepts = this.busy;
+    return false;
   }
-  /** End a drag; whether something has changed. */
+};
+var PromptTool = class extends ProposingTool {
+  /** @override */
+  hint = "Click on an object; Alt+click where it is not. Enter or double click keeps it, Backspace takes a click back.";
+  /**
+   * @override
+   * @param {Position} position
+   */
+  down(position) {
+    const last = this.pixels.at(-1);
+    this.held = true;
+    if (last && distance(last, position.px) < 3) return;
+    this.add(position);
+    this.labels.push(position.alt ? 0 : 1);
+    this.another = true;
+  }
+  /** @override */
   end() {
-    const changed = this.held !== null && this.mark !== this.held.from;
-    this.held = null;
-    return changed;
+    this.accepts = this.busy;
+    return false;
+  }
+  /** @override */
+  back() {
+    this.points.pop();
+    this.pixels.pop();
+    this.labels.pop();
+  }
+  /** @override */
+  abort() {
+    if (this.held) this.back();
+    this.held = false;
   }
 };
 
@@ -370,6 +487,500 @@ function paintLabel(ctx, mark, frame) {
   ctx.restore();
 }
 
+// workbench/app/viewer/browser/proposals.js
+var INSIDE = "#34c759";
+var OUTSIDE = "#ff3b30";
+var question = ({ points, labels, tolerance }) => JSON.stringify([points, labels, Math.round(10 * tolerance)]);
+var Proposals = class {
+  number = 0;
+  /** Number of the last answer. */
+  answered = 0;
+  /** The question that was asked last, and the one whose answer is shown. */
+  asked = "";
+  shown = "";
+  /** @type {Parts} */
+  parts = [];
+  /**
+   * @param {Stage} stage
+   * @param {AnnotationCanvas} canvas
+   */
+  constructor(stage, canvas) {
+    this.stage = stage;
+    this.canvas = canvas;
+    stage.model.on("annotation_proposed", () => this.answer());
+  }
+  /** @returns {ProposingTool | null} */
+  get tool() {
+    const { tool } = this.canvas.pencil;
+    return tool instanceof ProposingTool ? tool : null;
+  }
+  /** Ask for what the tool means now; one question at a time. */
+  ask() {
+    const { tool } = this;
+    if (!tool || !tool.busy) {
+      this.clear();
+      return;
+    }
+    const now = question(tool);
+    if (now === this.asked || this.answered < this.number) return;
+    this.asked = now;
+    this.number = Math.max(Date.now(), this.number + 1);
+    this.stage.model.annotation_wanted = {
+      number: this.number,
+      tool: (
+        /** @type {"wand" | "prompt"} */
+        this.canvas.pencil.name
+      ),
+      points: tool.clicks,
+      labels: [...tool.labels],
+      tolerance: tool.tolerance,
+      downsample: this.canvas.downsample
+    };
+  }
+  answer() {
+    const { number = 0, parts = [] } = this.stage.model.annotation_proposed;
+    if (number < this.number) return;
+    this.answered = number;
+    this.parts = parts;
+    this.shown = this.asked;
+    this.ask();
+    this.accept();
+    this.canvas.changed();
+  }
+  /** Hand on what is proposed, if the user has accepted it and it is the last word. */
+  accept() {
+    const { tool } = this;
+    if (!tool?.accepts || question(tool) !== this.shown || this.answered < this.number) return;
+    if (this.parts.length) this.canvas.painter.paintedParts(this.parts, tool);
+    this.canvas.pencil.take(this.canvas.pencil.name);
+    this.clear();
+  }
+  clear() {
+    this.parts = [];
+    this.asked = this.shown = "";
+  }
+  /** @param {View} view */
+  paint({ ctx, toSlide, downsample }) {
+    const { tool } = this;
+    if (!tool?.busy) return;
+    toSlide();
+    if (this.parts.length) {
+      const mark = new Mark({ id: "", kind: "area", parts: this.parts, colour: tool.erases ? OUTSIDE : void 0 });
+      paintMark(ctx, mark, downsample, { width: 3, fill: 0, colour: "#fff" });
+      paintMark(ctx, mark, downsample, { width: 1.5, fill: 0.3 });
+    }
+    tool.points.forEach(([x, y], i) => {
+      ctx.beginPath();
+      ctx.arc(x, y, 4 * downsample, 0, 2 * Math.PI);
+      ctx.fillStyle = tool.labels[i] ? INSIDE : OUTSIDE;
+      ctx.fill();
+      ctx.lineWidth = 1.5 * downsample;
+      ctx.strokeStyle = "#fff";
+      ctx.stroke();
+    });
+  }
+};
+
+// workbench/app/viewer/browser/dom.js
+function contextOf(canvas) {
+  const context = canvas.getContext("2d");
+  if (!context) throw new Error("workbench: this browser has no context to paint on");
+  return context;
+}
+function newContext() {
+  return contextOf(document.createElement("canvas"));
+}
+function isDark(element2) {
+  const [red, green, blue] = (getComputedStyle(element2).color.match(/[\d.]+/g) ?? []).map(Number);
+  return 0.3 * red + 0.6 * green + 0.1 * blue > 140;
+}
+function isOn(target, selector) {
+  return target instanceof Element && target.closest(selector) !== null;
+}
+
+// workbench/app/viewer/browser/stroke_sheet.js
+var OPACITY = 0.35;
+var StrokeSheet = class {
+  context = newContext();
+  /** @type {Matrix | null} */
+  frame = null;
+  /** What the first stroke was painted over, and how far strokes are painted. */
+  under = (
+    /** @type {Mark | null} */
+    null
+  );
+  key = "";
+  strokes = 0;
+  points = 0;
+  /**
+   * Paint strokes over an area.
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {Matrix} frame
+   * @param {Stroke[]} strokes in their order
+   * @param {Mark | null} under the area that they change
+   * @param {{colour: string, key: string}} look `key` names the first stroke
+   */
+  show(ctx, frame, strokes, under, { colour, key }) {
+    if (!this.continues(ctx, frame, strokes, under, key)) this.begin(ctx, frame, under, { colour, key });
+    this.context.strokeStyle = this.context.fillStyle = colour;
+    while (this.strokes < strokes.length) {
+      this.add(strokes[this.strokes]);
+      if (this.strokes === strokes.length - 1) break;
+      this.strokes += 1;
+      this.points = 0;
+    }
+    ctx.setTransform(1, 0, 0, 1, 0, 0);
+    ctx.globalAlpha = OPACITY;
+    ctx.drawImage(this.context.canvas, 0, 0);
+    ctx.globalAlpha = 1;
+  }
+  /**
+   * Whether the picture only lacks the last points.
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {Matrix} frame
+   * @param {Stroke[]} strokes
+   * @param {Mark | null} under
+   * @param {string} key
+   */
+  continues({ canvas }, frame, strokes, under, key) {
+    const { width, height } = this.context.canvas;
+    const same = this.frame?.every((number, i) => number === frame[i]) && canvas.width === width && canvas.height === height;
+    return same && under === this.under && key === this.key && this.strokes < strokes.length;
+  }
+  /**
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {Matrix} frame
+   * @param {Mark | null} under
+   * @param {{colour: string, key: string}} look
+   */
+  begin({ canvas: { width, height } }, frame, under, { colour, key }) {
+    const { context } = this;
+    Object.assign(context.canvas, { width, height });
+    Object.assign(this, { frame: [...frame], under, key, strokes: 0, points: 0 });
+    context.lineCap = context.lineJoin = "round";
+    context.setTransform(...frame);
+    if (!under) return;
+    context.fillStyle = colour;
+    const scale = Math.hypot(frame[0], frame[1]) || 1;
+    context.fill(under.path(1 / scale), "evenodd");
+  }
+  /** @param {Stroke} stroke */
+  add({ points, radius, erase }) {
+    const { context } = this;
+    context.globalCompositeOperation = erase ? "destination-out" : "source-over";
+    context.lineWidth = 2 * radius;
+    context.beginPath();
+    const from = Math.max(0, this.points - 2);
+    context.moveTo(points[from], points[from + 1]);
+    context.lineTo(points[from], points[from + 1]);
+    for (let i = from + 2; i < points.length; i += 2) context.lineTo(points[i], points[i + 1]);
+    context.stroke();
+    this.points = points.length;
+  }
+};
+
+// workbench/app/viewer/browser/unsaved.js
+var PREFIX = "workbench-unsaved:";
+var MOST = 200;
+function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = bytes[6] & 15 | 64;
+  bytes[8] = bytes[8] & 63 | 128;
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+}
+var Unsaved = class {
+  /** @param {string} slot names the slide; empty: nothing is kept */
+  constructor(slot) {
+    this.key = slot && PREFIX + slot;
+    this.edits = this.read();
+  }
+  /** @returns {NumberedEdit[]} */
+  read() {
+    try {
+      return this.key ? JSON.parse(sessionStorage.getItem(this.key) ?? "[]") : [];
+    } catch {
+      return [];
+    }
+  }
+  write() {
+    try {
+      if (!this.key) return;
+      if (this.edits.length) sessionStorage.setItem(this.key, JSON.stringify(this.edits));
+      else sessionStorage.removeItem(this.key);
+    } catch {
+    }
+  }
+  /** @param {NumberedEdit} edit */
+  keep(edit) {
+    this.edits = [...this.edits.slice(1 - MOST), edit];
+    this.write();
+  }
+  /**
+   * Drop the edits up to a number, which Python has done or refused.
+   * @param {number} number
+   */
+  answered(number) {
+    this.edits = this.edits.filter((edit) => edit.number > number);
+    this.write();
+  }
+};
+
+// workbench/app/viewer/browser/area_painter.js
+var NEW = "#0a84ff";
+var AreaPainter = class {
+  strokes = new StrokeSheet();
+  /**
+   * @param {Stage} stage
+   * @param {AnnotationCanvas} canvas
+   */
+  constructor(stage, canvas) {
+    this.stage = stage;
+    this.canvas = canvas;
+    this.proposals = new Proposals(stage, canvas);
+  }
+  /**
+   * Id of the annotation that a press paints; empty: a new one. What lies under the pointer becomes selected.
+   * @param {{another: boolean, points: Point[]}} tool
+   */
+  targetOf({ another, points: [[x, y]] }) {
+    if (another) return "";
+    const chosen = this.canvas.handles?.mark;
+    if (chosen) return chosen.kind === "area" && !chosen.locked ? chosen.id : "";
+    const begun = this.canvas.unsaved.edits.filter((edit) => edit.do === "paint" && !edit.id).at(-1);
+    if (begun?.do === "paint") return begun.key;
+    const under = this.canvas.at(x, y);
+    if (under?.kind !== "area" || under.locked) return "";
+    this.stage.model.annotation_chosen = under.id;
+    return under.id;
+  }
+  /**
+   * Send a stroke of the brush or the eraser; the tool stays in hand.
+   * @param {BrushTool} stroke
+   */
+  painted({ target, points, radius, erases }) {
+    if (erases && !target) {
+      this.stage.say("Press on an area, or select one first.");
+      return;
+    }
+    const shape = { points: points.flat().map((at) => Math.round(at * 10) / 10), radius, parts: [] };
+    this.canvas.tell({ do: "paint", id: target, key: newId(), ...shape, erase: erases, downsample: this.canvas.downsample });
+  }
+  /**
+   * Send an area that was proposed.
+   * @param {Parts} parts
+   * @param {ProposingTool} tool
+   */
+  paintedParts(parts, tool) {
+    const id = this.targetOf(tool);
+    if (tool.erases && !id) {
+      this.stage.say("Press on an area, or select one first.");
+      return;
+    }
+    this.canvas.tell({ do: "paint", id, key: newId(), points: [], radius: 0, parts, erase: tool.erases, downsample: this.canvas.downsample });
+  }
+  /**
+   * Strokes that are being painted, and those that Python has not answered yet.
+   * @returns {Stroke[]}
+   */
+  get wet() {
+    const { tool } = this.canvas.pencil;
+    const waiting = this.canvas.unsaved.edits.flatMap((edit) => edit.do === "paint" && edit.points.length ? [edit] : []);
+    if (!(tool instanceof BrushTool) || !tool.busy) return waiting;
+    return [...waiting, { points: tool.points.flat(), radius: tool.radius, erase: tool.erases }];
+  }
+  /**
+   * @param {View} view
+   * @param {Stroke[]} strokes
+   */
+  paintStrokes({ ctx, frame }, strokes) {
+    const under = this.canvas.handles?.mark ?? null;
+    const first = this.canvas.unsaved.edits.find((edit) => edit.do === "paint")?.number ?? "";
+    this.strokes.show(ctx, frame, strokes, under, { colour: under?.colour ?? NEW, key: String(first) });
+  }
+  /** @param {View} view */
+  paint(view) {
+    const { wet } = this;
+    if (wet.length) this.paintStrokes(view, wet);
+    this.proposals.ask();
+    this.proposals.paint(view);
+  }
+};
+
+// workbench/app/viewer/browser/brush_circle.js
+var NO_BRUSH = "Neither the brush nor the eraser is in use";
+function brushCircle(stage, canvas) {
+  const { pencil } = canvas;
+  const { element: element2 } = stage;
+  const circle = stage.add("div", "brush-circle", { "aria-hidden": "true", hidden: "" });
+  const brush = () => pencil.tool instanceof BrushTool ? pencil.brush : null;
+  let at = { clientX: 0, clientY: 0 };
+  const show = (seen) => {
+    const size = brush();
+    circle.hidden = !seen || !size;
+    if (!size || circle.hidden) return;
+    const { left, top } = stage.bounds;
+    circle.style.width = circle.style.height = `${2 * size.px}px`;
+    circle.style.transform = `translate(${at.clientX - left - size.px}px, ${at.clientY - top - size.px}px)`;
+  };
+  element2.addEventListener("pointermove", (event) => {
+    if (!brush()) return;
+    at = { clientX: event.clientX, clientY: event.clientY };
+    show(event.composedPath().includes(stage.plot.el));
+  }, true);
+  element2.addEventListener("pointerleave", () => show(false));
+  element2.addEventListener("pointerup", (event) => {
+    if (event.pointerType === "touch") show(false);
+  }, true);
+  stage.watch("annotation_tool", () => show(false));
+  const change = (steps) => {
+    pencil.brush.change(steps);
+    show(!circle.hidden);
+    canvas.changed();
+  };
+  element2.addEventListener("wheel", (event) => {
+    if (!event.shiftKey || !brush()) return;
+    event.preventDefault();
+    event.stopPropagation();
+    at = { clientX: event.clientX, clientY: event.clientY };
+    change(event.deltaY + event.deltaX < 0 ? 1 : -1);
+    show(true);
+  }, { capture: true, passive: false });
+  const reason = () => brush() ? "" : NO_BRUSH;
+  stage.actions.add(
+    { label: "Make the brush larger", group: "Annotate", keys: ["]"], mouse: "Shift+wheel", act: () => change(1), reason },
+    { label: "Make the brush smaller", group: "Annotate", keys: ["["], mouse: "Shift+wheel", act: () => change(-1), reason }
+  );
+}
+var brushText = (px, downsample, mpp) => `⌀ ${lengthText(2 * px * downsample, mpp)}`;
+
+// workbench/app/viewer/browser/handles.js
+var GRIP_PX = 8;
+var ROOM_PX = 9;
+var MOST2 = 400;
+var copied = (parts) => parts.map((rings) => rings.map((points) => [...points]));
+function boxed(from, corner, x, y) {
+  const { x0, y0, x1, y1 } = from.box;
+  const [ax, ay] = [corner[3] === x0 ? x1 : x0, corner[4] === y0 ? y1 : y0];
+  return from.shaped([[[ax, ay, x, ay, x, y, ax, y, ax, ay]]]);
+}
+function bent(from, [part, ring, i], x, y, insert) {
+  const parts = copied(from.parts);
+  const points = parts[part][ring];
+  if (insert) points.splice(i + 2, 0, x, y);
+  else {
+    points.splice(i, 2, x, y);
+    if (from.kind === "area" && i === 0) points.splice(-2, 2, x, y);
+  }
+  return from.shaped(parts);
+}
+var Handles = class {
+  /**
+   * What is being dragged: from where, and the mark as it was.
+   * @type {{grip: Grip, x: number, y: number, from: Mark} | null}
+   */
+  held = null;
+  /** @param {Mark} mark */
+  constructor(mark) {
+    this.mark = mark;
+  }
+  /**
+   * Corners [part, ring, index, x, y] in a box; null: they lie too close together.
+   * @param {Box} box
+   * @param {number} downsample
+   * @returns {Corner[] | null}
+   */
+  corners(box, downsample) {
+    if (this.mark.locked) return null;
+    const found = [];
+    let length = 0;
+    this.mark.parts.forEach(
+      (rings, part) => rings.forEach((points, ring) => {
+        const closed = this.mark.kind === "area" ? 2 : 0;
+        for (let i = 0; i < points.length - closed; i += 2) {
+          const [x, y] = [points[i], points[i + 1]];
+          if (x < box.x0 || x > box.x1 || y < box.y0 || y > box.y1) continue;
+          found.push([part, ring, i, x, y]);
+          if (i + 3 < points.length) length += Math.hypot(points[i + 2] - x, points[i + 3] - y);
+        }
+      })
+    );
+    const crowded = found.length > 4 && length / found.length < ROOM_PX * downsample;
+    return crowded || found.length > MOST2 ? null : found;
+  }
+  /**
+   * Middles of sides, each with the corner after which it lies.
+   * @param {Corner[]} corners
+   * @returns {Corner[]}
+   */
+  middles(corners) {
+    if (this.mark.kind === "point" || this.mark.isBox) return [];
+    return corners.filter(([part, ring, i]) => i + 3 < this.mark.parts[part][ring].length).map(([part, ring, i, x, y]) => {
+      const points = this.mark.parts[part][ring];
+      return [part, ring, i, (x + points[i + 2]) / 2, (y + points[i + 3]) / 2];
+    });
+  }
+  /**
+   * What a press there takes hold of: null, or {what, ...}.
+   * @param {number} x
+   * @param {number} y
+   * @param {Box} box
+   * @param {number} downsample
+   * @returns {Grip | null}
+   */
+  find(x, y, box, downsample) {
+    if (this.mark.locked) return null;
+    const reach = GRIP_PX * downsample;
+    const near = (each) => Math.hypot(each[3] - x, each[4] - y) <= reach;
+    const corners = this.corners(box, downsample) ?? [];
+    const corner = corners.find(near);
+    if (corner) return { what: "corner", place: corner };
+    const middle = this.middles(corners).find(near);
+    if (middle) return { what: "middle", place: middle };
+    const line = this.mark.outlineDistance(x, y) <= 0.75 * reach;
+    return line ? { what: "whole" } : null;
+  }
+  /**
+   * @param {Grip} grip
+   * @param {number} x
+   * @param {number} y
+   */
+  begin(grip, x, y) {
+    this.held = { grip, x, y, from: this.mark };
+  }
+  /**
+   * @param {number} x
+   * @param {number} y
+   */
+  drag(x, y) {
+    if (!this.held) return;
+    const { grip, from } = this.held;
+    if (grip.what === "whole") this.mark = from.moved(x - this.held.x, y - this.held.y);
+    else if (grip.what === "corner" && from.isBox) this.mark = boxed(from, grip.place, x, y);
+    else this.mark = bent(from, grip.place, x, y, grip.what === "middle");
+  }
+  /**
+   * The mark without a corner; null where too few would be left.
+   * @param {Corner} corner
+   */
+  without([part, ring, i]) {
+    const { mark } = this;
+    const points = mark.parts[part][ring];
+    if (mark.isBox || points.length <= (mark.kind === "area" ? 8 : 4)) return null;
+    const parts = copied(mark.parts);
+    const kept3 = parts[part][ring];
+    kept3.splice(i, 2);
+    if (mark.kind === "area" && i === 0) kept3.splice(-2, 2, kept3[0], kept3[1]);
+    return mark.shaped(parts);
+  }
+  /** End a drag; whether something has changed. */
+  end() {
+    const changed = this.held !== null && this.mark !== this.held.from;
+    this.held = null;
+    return changed;
+  }
+};
+
 // workbench/app/viewer/browser/mark_sheet.js
 var MARGIN = 0.25;
 var MANY = 4e3;
@@ -456,87 +1067,11 @@ var MarkSheet = class {
   }
 };
 
-// workbench/app/viewer/browser/numbers.js
-var clamp = (value, low, high) => Math.min(high, Math.max(low, value));
-var NICE = [1, 2, 5];
-function roundLength(longest) {
-  const power = 10 ** Math.floor(Math.log10(longest));
-  return Math.max(...NICE.map((digit) => digit * power).filter((length) => length <= longest * 1.0001));
-}
-var figures = (value) => value >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
-function lengthText(pixels, mpp) {
-  if (!mpp) return `${figures(pixels)} px`;
-  const um = pixels * mpp;
-  return um < 1e3 ? `${figures(um)} µm` : `${figures(um / 1e3)} mm`;
-}
-function areaText(pixels, mpp) {
-  if (!mpp) return `${figures(pixels)} px²`;
-  const um2 = pixels * mpp * mpp;
-  return um2 < 1e5 ? `${figures(um2)} µm²` : `${figures(um2 / 1e6)} mm²`;
-}
-
 // workbench/app/viewer/browser/pencil.js
 var STEP_PX = 3;
 var SLIP_PX = 5;
 var CLOSE_PX = 10;
-var distance = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
-var Tool = class {
-  /** @type {MarkKind} */
-  kind = "area";
-  hint = "";
-  /**
-   * Corners on the slide.
-   * @type {Point[]}
-   */
-  points = [];
-  /**
-   * The same on the screen, where they were set.
-   * @type {Point[]}
-   */
-  pixels = [];
-  /** @type {Position | null} */
-  pointer = null;
-  held = false;
-  /** @param {Position} position */
-  add({ at, px }) {
-    this.points.push(at);
-    this.pixels.push(px);
-  }
-  get busy() {
-    return this.points.length > 0;
-  }
-  /**
-   * The outline as it is now.
-   * @returns {Ring}
-   */
-  get outline() {
-    return this.points.flat();
-  }
-  /** @param {Position} position */
-  down(position) {
-    this.held = true;
-    this.add(position);
-  }
-  /** @param {Position} position */
-  move(position) {
-    this.pointer = position;
-  }
-  /**
-   * Whether it is finished.
-   * @param {Position} _position
-   */
-  up(_position) {
-    this.held = false;
-    return false;
-  }
-  /** Whether it is finished: a double click, or Enter. */
-  end() {
-    return false;
-  }
-  back() {
-  }
-};
-var PointTool = class extends Tool {
+var PointTool = class extends DrawingTool {
   /** @override @type {MarkKind} */
   kind = "point";
   /** @override */
@@ -546,7 +1081,7 @@ var PointTool = class extends Tool {
     return this.busy;
   }
 };
-var DragTool = class extends Tool {
+var DragTool = class extends DrawingTool {
   /**
    * @override
    * @param {Position} position
@@ -578,7 +1113,7 @@ var LineTool = class extends DragTool {
     return this.busy && this.pointer ? [...this.points[0], ...this.pointer.at] : [];
   }
 };
-var FreehandTool = class extends Tool {
+var FreehandTool = class extends DrawingTool {
   /** @override */
   hint = "Drag around what you mark.";
   /** @param {Position} position */
@@ -646,32 +1181,57 @@ var PolygonTool = class extends FreehandTool {
     this.points.pop();
     this.pixels.pop();
   }
+  /** @override */
+  abort() {
+    if (!this.closing) this.back();
+    this.held = this.closing = false;
+  }
 };
-var TOOLS = { point: PointTool, box: BoxTool, line: LineTool, freehand: FreehandTool, polygon: PolygonTool };
+var TOOLS = {
+  point: PointTool,
+  box: BoxTool,
+  line: LineTool,
+  freehand: FreehandTool,
+  polygon: PolygonTool,
+  brush: BrushTool,
+  eraser: EraserTool,
+  wand: WandTool,
+  prompt: PromptTool
+};
 var Pencil = class {
   /** @type {ToolName | ""} */
   name = "";
-  /** @type {Tool | null} */
+  /** @type {DrawingTool | null} */
   tool = null;
+  /** Of the brush and the eraser. */
+  brush = new BrushSize();
   /**
    * @param {() => void} changed
-   * @param {(kind: MarkKind, parts: Parts) => void} drawn
+   * @param {(kind: MarkKind, parts: Parts) => void} drawn takes the outline of a new annotation
+   * @param {(stroke: BrushTool) => void} painted takes what a brush has painted
    */
-  constructor(changed, drawn) {
+  constructor(changed, drawn, painted = () => {
+  }) {
     this.changed = changed;
     this.drawn = drawn;
+    this.painted = painted;
   }
   /** @param {ToolName | ""} name */
   take(name) {
     this.name = name;
-    this.tool = name ? new TOOLS[name]() : null;
+    this.tool = name ? new TOOLS[name](this.brush) : null;
     this.changed();
   }
   /**
    * Hand the outline on, and begin a new one.
-   * @param {Tool} tool
+   * @param {DrawingTool} tool
    */
   finish(tool) {
+    if (tool instanceof BrushTool) {
+      this.take(this.name);
+      this.painted(tool);
+      return;
+    }
     if (this.name === "polygon") tool.pointer = null;
     const ring = tool.outline;
     if (tool.kind === "area") ring.push(ring[0], ring[1]);
@@ -706,55 +1266,13 @@ var Pencil = class {
     this.take(this.name);
     return true;
   }
+  /** Forget the press that is on. */
+  abort() {
+    this.tool?.abort();
+    this.changed();
+  }
   get hint() {
     return this.tool?.hint ?? "";
-  }
-};
-
-// workbench/app/viewer/browser/unsaved.js
-var PREFIX = "workbench-unsaved:";
-var MOST2 = 200;
-function newId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = bytes[6] & 15 | 64;
-  bytes[8] = bytes[8] & 63 | 128;
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
-}
-var Unsaved = class {
-  /** @param {string} slot names the slide; empty: nothing is kept */
-  constructor(slot) {
-    this.key = slot && PREFIX + slot;
-    this.edits = this.read();
-  }
-  /** @returns {NumberedEdit[]} */
-  read() {
-    try {
-      return this.key ? JSON.parse(sessionStorage.getItem(this.key) ?? "[]") : [];
-    } catch {
-      return [];
-    }
-  }
-  write() {
-    try {
-      if (!this.key) return;
-      if (this.edits.length) sessionStorage.setItem(this.key, JSON.stringify(this.edits));
-      else sessionStorage.removeItem(this.key);
-    } catch {
-    }
-  }
-  /** @param {NumberedEdit} edit */
-  keep(edit) {
-    this.edits = [...this.edits.slice(1 - MOST2), edit];
-    this.write();
-  }
-  /**
-   * Drop the edits up to a number, which Python has done or refused.
-   * @param {number} number
-   */
-  answered(number) {
-    this.edits = this.edits.filter((edit) => edit.number > number);
-    this.write();
   }
 };
 
@@ -790,7 +1308,12 @@ var AnnotationCanvas = class {
    */
   handles = null;
   shown = true;
-  pencil = new Pencil(() => this.changed(), (kind, parts) => this.drawn(kind, parts));
+  /**
+   * Ids of those that are selected besides it.
+   * @type {string[]}
+   */
+  also = [];
+  pencil = new Pencil(() => this.changed(), (kind, parts) => this.drawn(kind, parts), (stroke) => this.painter.painted(stroke));
   /** Number of the last edit. */
   number = 0;
   /**
@@ -808,6 +1331,7 @@ var AnnotationCanvas = class {
     this.stage = stage;
     this.canvas = stage.add("canvas", "annotations", { "aria-hidden": "true" });
     this.hint = stage.add("div", "hint", { role: "status" });
+    this.painter = new AreaPainter(stage, this);
     stage.onPainted(() => this.paint());
     this.bar = stage.add("div", "bar marks", { role: "toolbar", "aria-label": "Annotations", "aria-orientation": "vertical" });
   }
@@ -834,13 +1358,14 @@ var AnnotationCanvas = class {
     this.number = Math.max(now, this.number + 1);
     const numbered = { ...edit, number: this.number };
     this.told = [...this.told.filter(({ number }) => now - number < TOLD_MS), numbered];
-    if (["add", "change", "delete"].includes(edit.do)) this.unsaved.keep(numbered);
+    if (["add", "change", "delete", "paint"].includes(edit.do)) this.unsaved.keep(numbered);
     this.stage.model.annotation_edits = this.told;
     this.changed();
   }
   /** Annotations that are drawn or changed, and not saved yet. */
   get pending() {
     return this.unsaved.edits.flatMap((edit) => {
+      if (edit.do === "paint" && edit.parts.length) return [new Mark({ id: "", kind: "area", parts: edit.parts })];
       return edit.do === "add" || edit.do === "change" ? [new Mark({ id: "", kind: edit.kind, parts: edit.parts })] : [];
     });
   }
@@ -879,6 +1404,18 @@ var AnnotationCanvas = class {
     if (!this.handles?.held || this.handles.mark.id !== id) this.handles = mark ? new Handles(mark) : null;
     this.sheet.outdate();
     this.changed();
+  }
+  /**
+   * Select an annotation besides the others, or no more.
+   * @param {string} id
+   */
+  toggle(id) {
+    const { also } = this;
+    this.stage.model.annotation_also = also.includes(id) ? also.filter((each) => each !== id) : [...also, id];
+  }
+  /** Ids of all that are selected, the one with handles first. */
+  get selected() {
+    return this.chosen ? [this.chosen, ...this.also] : [];
   }
   /** Paint in the next frame. */
   changed() {
@@ -924,8 +1461,10 @@ var AnnotationCanvas = class {
     const { box, place: { downsample } } = camera;
     const view = { ctx, frame, toSlide: () => ctx.setTransform(...frame), downsample, box };
     if (this.shown && this.marks.size) this.sheet.show(ctx, frame, box);
-    if (this.handles) this.paintChosen(view, this.handles);
+    if (this.handles && !this.painter.wet.length) this.paintChosen(view, this.handles);
+    for (const id of this.also) this.paintAlso(view, id);
     if (this.pencil.tool?.busy) this.paintDraft(view, this.pencil.tool);
+    this.painter.paint(view);
     if (this.unsaved.edits.length) this.paintPending(view);
     this.say();
   }
@@ -970,6 +1509,18 @@ var AnnotationCanvas = class {
     return seen.reduce((sum, mark) => sum + mark.points, 0);
   }
   /**
+   * Mark an annotation that is selected besides the one with handles.
+   * @param {View} view
+   * @param {string} id
+   */
+  paintAlso({ ctx, toSlide, downsample }, id) {
+    const mark = this.marks.get(id);
+    if (!mark) return;
+    toSlide();
+    paintMark(ctx, mark, downsample, { width: 5, fill: 0, colour: CHOSEN });
+    paintMark(ctx, mark, downsample, { width: 2 });
+  }
+  /**
    * @param {View} view
    * @param {Handles} handles
    */
@@ -980,7 +1531,7 @@ var AnnotationCanvas = class {
     paintMark(ctx, mark, downsample, { width: 2 });
     if (mark.label) paintLabel(ctx, mark, frame);
     const corners = handles.corners(box, downsample);
-    if (!corners || mark.kind === "point") return;
+    if (!corners || mark.kind === "point" || this.pencil.tool) return;
     toSlide();
     const knob = (x, y, size, colour) => {
       ctx.beginPath();
@@ -1017,9 +1568,12 @@ var AnnotationCanvas = class {
   /** Show what the tool in use does, and the size of what is being drawn. */
   say() {
     const { tool, hint } = this.pencil;
-    const size = tool?.busy ? sizeText(tool.kind, tool.outline, this.stage.model.mpp) : "";
+    let size = tool?.busy ? sizeText(tool.kind, tool.outline, this.stage.model.mpp) : "";
+    if (tool instanceof BrushTool) size = brushText(this.pencil.brush.px, this.downsample, this.stage.model.mpp);
     let text = [hint, size].filter(Boolean).join("  ");
-    if (!tool && this.handles && !this.handles.mark.locked) {
+    if (!tool && this.also.length) {
+      text = `${this.also.length + 1} annotations are selected. U unites them, D takes the others from the first, I keeps what they share.`;
+    } else if (!tool && this.handles && !this.handles.mark.locked) {
       text = "Drag a corner, or the outline to move it. Double-click a corner to take it out. Delete removes it.";
     } else if (!tool && !this.handles && this.stage.model.instances_chosen) {
       const number = this.stage.model.instances_chosen;
@@ -1034,12 +1588,26 @@ var AnnotationCanvas = class {
 
 // workbench/app/viewer/browser/annotation_pointer.js
 var STILL_PX = 4;
+var PALM_MS = 1500;
+var ENDS = (
+  /** @type {const} */
+  ["pointerup", "pointercancel"]
+);
 var AnnotationPointer = class {
   /**
    * Where the button was pressed, and nothing taken hold of.
    * @type {Position | null}
    */
   pressed = null;
+  /** When a pen was seen last. */
+  pen = -Infinity;
+  /**
+   * The first finger, while a tool has it.
+   * @type {PointerEvent | null}
+   */
+  finger = null;
+  /** Whether two fingers zoom, though a tool is in hand. */
+  pinching = false;
   /**
    * @param {Stage} stage
    * @param {AnnotationCanvas} canvas
@@ -1059,14 +1627,14 @@ var AnnotationPointer = class {
    * @param {MouseEvent} event
    */
   isOurs(event) {
-    return this.stage.camera.place !== null && event.composedPath().includes(this.stage.plot.el);
+    return this.stage.camera.place !== null && !this.pinching && event.composedPath().includes(this.stage.plot.el);
   }
   /**
    * @param {MouseEvent} event
    * @returns {Position}
    */
-  position({ clientX, clientY }) {
-    return { at: this.stage.toSlide(clientX, clientY), px: [clientX, clientY] };
+  position({ clientX, clientY, altKey: alt, shiftKey: shift }) {
+    return { at: this.stage.toSlide(clientX, clientY), px: [clientX, clientY], downsample: this.canvas.downsample, alt, shift };
   }
   /**
    * The handle or mark that a press there would drag.
@@ -1090,12 +1658,20 @@ var AnnotationPointer = class {
    * @param {Position} position
    */
   down(event, position) {
-    if (!event.isPrimary || event.button !== 0) return;
     const { pencil, handles } = this.canvas;
+    if (event.pointerType === "pen") this.pen = event.timeStamp;
+    if (pencil.tool && this.isPalm(event)) {
+      this.take(event);
+      return;
+    }
+    if (pencil.tool && event.pointerType === "touch" && !event.isPrimary) this.pinch();
+    if (!event.isPrimary || event.button !== 0) return;
     if (pencil.tool) {
       this.take(event);
       this.capture(event);
+      this.finger = event.pointerType === "touch" ? event : null;
       pencil.down(position);
+      if (pencil.tool instanceof BrushTool) pencil.tool.target = this.canvas.painter.targetOf(pencil.tool);
       return;
     }
     const grip = this.gripAt(position);
@@ -1105,6 +1681,27 @@ var AnnotationPointer = class {
       handles.begin(grip, ...position.at);
     }
     this.pressed = position;
+  }
+  /**
+   * Whether a touch is the hand that holds a pen.
+   * @param {PointerEvent} event
+   */
+  isPalm({ pointerType, timeStamp }) {
+    return pointerType === "touch" && timeStamp - this.pen < PALM_MS;
+  }
+  /** Give the fingers to the figure, which zooms: the press of the first one was no drawing. */
+  pinch() {
+    const { finger } = this;
+    this.canvas.pencil.abort();
+    this.finger = null;
+    this.pinching = true;
+    const end = (event) => {
+      if (event.pointerType !== "touch" || !event.isPrimary) return;
+      this.pinching = false;
+      for (const name of ENDS) window.removeEventListener(name, end);
+    };
+    for (const name of ENDS) window.addEventListener(name, end);
+    if (finger?.target) finger.target.dispatchEvent(new PointerEvent("pointerdown", finger));
   }
   /** @param {PointerEvent} event */
   capture({ target, pointerId }) {
@@ -1116,7 +1713,11 @@ var AnnotationPointer = class {
    */
   move(event, position) {
     const { pencil, handles } = this.canvas;
+    if (event.pointerType === "pen") this.pen = event.timeStamp;
     if (pencil.tool) {
+      if (this.isPalm(event)) return;
+      const places = pencil.tool.held && event.getCoalescedEvents ? event.getCoalescedEvents() : [];
+      for (const place2 of places.slice(0, -1)) pencil.move(this.position(place2));
       pencil.move(position);
       if (pencil.tool.held) this.take(event);
     } else if (handles?.held) {
@@ -1142,7 +1743,8 @@ var AnnotationPointer = class {
   up(event, position) {
     const { canvas } = this;
     if (canvas.pencil.tool) {
-      if (!canvas.pencil.tool.held) return;
+      if (!canvas.pencil.tool.held || this.isPalm(event)) return;
+      this.finger = null;
       this.take(event);
       canvas.pencil.up(position);
       return;
@@ -1151,7 +1753,7 @@ var AnnotationPointer = class {
       this.take(event);
       const { mark } = canvas.handles;
       if (canvas.handles.end()) this.changed(mark);
-    } else if (this.isSlip(position)) this.click(position);
+    } else if (this.isSlip(position)) this.click(position, event.ctrlKey || event.metaKey);
     this.pressed = null;
   }
   /** @param {Mark} mark */
@@ -1160,11 +1762,20 @@ var AnnotationPointer = class {
     this.canvas.sheet.outdate();
     this.canvas.tell({ do: "change", id: mark.id, kind: mark.kind, parts: mark.parts });
   }
-  /** @param {Position} position */
-  click({ at }) {
+  /**
+   * @param {Position} position
+   * @param {boolean} add whether it is selected besides the others, or no more
+   */
+  click({ at }, add) {
     if (!this.canvas.shown) return;
     const { model } = this.stage;
+    if (add && this.canvas.chosen) {
+      const more = this.canvas.at(...at)?.id ?? "";
+      if (more && more !== this.canvas.chosen) this.canvas.toggle(more);
+      return;
+    }
     const id = this.canvas.meant(...at);
+    if (this.canvas.also.length) model.annotation_also = [];
     if (id !== this.canvas.chosen) model.annotation_chosen = id;
   }
   cancel() {
@@ -1194,6 +1805,34 @@ var AnnotationPointer = class {
   }
 };
 
+// workbench/app/viewer/browser/area_actions.js
+var NONE = "Select an annotation first";
+var ONE = "Select two areas or more: Ctrl+click";
+var group = "Annotate";
+function areaActions(stage, canvas) {
+  brushCircle(stage, canvas);
+  const { model } = stage;
+  stage.watch("annotation_also", () => {
+    canvas.also = model.annotation_also;
+    canvas.changed();
+  });
+  const change = (what) => canvas.tell({ do: what, ids: canvas.selected, downsample: canvas.downsample });
+  const combine = (operation) => {
+    canvas.tell({ do: "combine", ids: canvas.selected, operation });
+    model.annotation_also = [];
+  };
+  const some = () => canvas.chosen ? "" : NONE;
+  const several = () => canvas.also.length ? "" : ONE;
+  stage.actions.add(
+    { label: "Select one more annotation, or take it out", group, mouse: "Ctrl+click" },
+    { label: "Fill the holes of the area", group, keys: ["c"], act: () => change("fill"), reason: some },
+    { label: "Simplify the outline to what is seen at this zoom", group, keys: ["m"], act: () => change("simplify"), reason: some },
+    { label: "Unite the selected areas", group, keys: ["u"], act: () => combine("union"), reason: several },
+    { label: "Take the other selected areas from the first", group, keys: ["d"], act: () => combine("difference"), reason: several },
+    { label: "Keep what the selected areas share", group, keys: ["i"], act: () => combine("intersection"), reason: several }
+  );
+}
+
 // workbench/app/viewer/browser/icons.js
 var STROKES = {
   plus: "M12 5v14M5 12h14",
@@ -1213,6 +1852,10 @@ var STROKES = {
   help: "M9 9.500a3 3 0 1 1 4.500 2.600c-1 .6-1.500 1.200-1.500 2.400M12 18h0",
   find: "M10.500 4a6.500 6.500 0 1 1 0 13a6.500 6.500 0 1 1 0-13zM15.500 15.500L21 21",
   tones: "M12 4a8 8 0 1 1 0 16a8 8 0 1 1 0-16zM12 4v16M15 7.500v9M18 9v6",
+  brush: "M20 4c-5 2-9 6-10.500 10M9.500 14c-3 0-4 1.500-4 3.500 0 1.500-1 2.500-2 2.500 3 1 8 .5 8-3.500 0-1.300-.7-2.200-2-2.500",
+  eraser: "M9 19l-5-5 9.500-9.500 6.500 6.500L12 19zM8.500 9.500l6 6M9 19h11",
+  wand: "M4 20L14.500 9.500M13 8l3 3M17 3v4M15 5h4M20 11v3M18.500 12.500h3M8 4v3M6.500 5.500h3",
+  prompt: "M10 10l9 4-4 1.500L13.500 19.500zM5 5l1.500 1.500M10 3v2.500M3 10h2.500M15.500 5L14 6.500M5 15l1.500-1.500",
   undo: "M9 5L4 10l5 5M4 10h9a6 6 0 0 1 0 10h-2",
   redo: "M15 5l5 5-5 5M20 10h-9a6 6 0 0 0 0 10h2"
 };
@@ -1237,7 +1880,7 @@ function button(bar, { label, act, text = "", picture }) {
 // workbench/app/viewer/browser/annotations.js
 function keys(stage, canvas) {
   const { model } = stage;
-  const group = "Annotate";
+  const group2 = "Annotate";
   const reason = () => model.markable ? "" : NOT_HERE;
   const idle = () => {
     const busy = model.annotation_tool || model.annotation_chosen || model.instances_chosen;
@@ -1245,26 +1888,31 @@ function keys(stage, canvas) {
   };
   const leave = () => {
     if (canvas.pencil.cancel()) return;
-    if (model.annotation_tool) model.annotation_tool = "";
+    if (canvas.pencil.tool instanceof BrushTool && canvas.chosen) model.annotation_chosen = "";
+    else if (model.annotation_tool) model.annotation_tool = "";
     else model.annotation_chosen = "";
   };
   const remove = () => {
     if (canvas.pencil.tool?.busy) canvas.pencil.back();
     else if (canvas.handles) {
-      if (!canvas.handles.mark.locked) canvas.tell({ do: "delete", id: canvas.chosen });
+      if (!canvas.handles.mark.locked) for (const id of canvas.selected) canvas.tell({ do: "delete", id });
     } else if (model.instances_chosen) canvas.tell({ do: "delete instances" });
   };
   stage.actions.add(
-    { label: "Put the tool down, or deselect", group, keys: ["Escape"], act: leave, reason: idle, unlisted: true },
-    { label: "Finish the outline", group, keys: ["Enter"], mouse: "Double click", act: () => canvas.pencil.end(), reason: idle, unlisted: true },
-    { label: "Delete what is selected", group, keys: ["Delete", "Backspace"], act: remove, reason: idle },
-    { label: "Undo", group, keys: ["Ctrl+z"], act: () => canvas.tell({ do: "undo" }), reason, everywhere: true },
-    { label: "Redo", group, keys: ["Ctrl+y", "Ctrl+Shift+z"], act: () => canvas.tell({ do: "redo" }), reason, everywhere: true },
-    { label: "Take a corner out", group, mouse: "Double click on it" }
+    { label: "Put the tool down, or deselect", group: group2, keys: ["Escape"], act: leave, reason: idle, unlisted: true },
+    { label: "Finish the outline", group: group2, keys: ["Enter"], mouse: "Double click", act: () => canvas.pencil.end(), reason: idle, unlisted: true },
+    { label: "Delete what is selected", group: group2, keys: ["Delete", "Backspace"], act: remove, reason: idle },
+    { label: "Undo", group: group2, keys: ["Ctrl+z"], act: () => canvas.tell({ do: "undo" }), reason, everywhere: true },
+    { label: "Redo", group: group2, keys: ["Ctrl+y", "Ctrl+Shift+z"], act: () => canvas.tell({ do: "redo" }), reason, everywhere: true },
+    { label: "Take a corner out", group: group2, mouse: "Double click on it" }
   );
 }
 var NOT_HERE = "Annotations of this slide are not saved here";
 var LABELS = {
+  brush: ["Paint with a brush", "brush", "p"],
+  eraser: ["Take away with the eraser", "eraser", "e"],
+  wand: ["Mark what is alike, with the wand", "wand", "w"],
+  prompt: ["Mark an object by clicks", "prompt", "k"],
   box: ["Mark a box", "square"],
   polygon: ["Mark a polygon", "polygon"],
   freehand: ["Mark by drawing freely", "freehand"],
@@ -1274,16 +1922,17 @@ var LABELS = {
 function tools(stage, canvas) {
   const { model } = stage;
   const made3 = /* @__PURE__ */ new Map();
-  for (const [key, [label, picture]] of Object.entries(LABELS)) {
+  for (const [each, [label, picture, key]] of Object.entries(LABELS)) {
     const name = (
       /** @type {ToolName} */
-      key
+      each
     );
     const act = () => {
       model.annotation_tool = model.annotation_tool === name ? "" : name;
     };
-    made3.set(name, button(canvas.bar, { label, picture, act }));
-    stage.actions.add({ label, group: "Annotate", act, reason: () => model.markable ? "" : NOT_HERE });
+    made3.set(name, button(canvas.bar, { label: key ? `${label} (${keyText(key)})` : label, picture, act }));
+    const reason = () => !model.markable ? NOT_HERE : name === "prompt" ? model.annotation_unprompted : "";
+    stage.actions.add({ label, group: "Annotate", keys: key ? [key] : [], act, reason });
   }
   const undo = button(canvas.bar, { label: "Undo (Ctrl+Z)", picture: "undo", act: () => canvas.tell({ do: "undo" }) });
   const redo = button(canvas.bar, { label: "Redo (Ctrl+Y)", picture: "redo", act: () => canvas.tell({ do: "redo" }) });
@@ -1299,6 +1948,10 @@ function tools(stage, canvas) {
     else if (stage.switch.active === "mark") stage.switch.use("pan");
     if (tool) stage.element.focus({ preventScroll: true });
   });
+  stage.watch("annotation_unprompted", () => {
+    const offered = made3.get("prompt");
+    if (offered) offered.hidden = Boolean(model.annotation_unprompted);
+  });
   stage.watch("annotation_steps", () => {
     [undo.disabled, redo.disabled] = model.annotation_steps.map((possible) => !possible);
   });
@@ -1312,6 +1965,7 @@ function annotations(stage) {
   new AnnotationPointer(stage, canvas);
   keys(stage, canvas);
   tools(stage, canvas);
+  areaActions(stage, canvas);
   stage.watch("annotations", () => canvas.replace(JSON.parse(model.annotations || "[]")));
   model.on("annotation_changes", () => canvas.change(model.annotation_changes));
   stage.undo = () => canvas.tell({ do: "undo" });
@@ -1326,7 +1980,11 @@ function annotations(stage) {
     window.removeEventListener("workbench-lost", finish);
     window.removeEventListener("workbench-found", again);
   });
-  stage.watch("annotation_chosen", () => canvas.choose(model.annotation_chosen));
+  stage.watch("annotation_chosen", () => {
+    if (!model.annotation_chosen && canvas.also.length) model.annotation_also = [];
+    stage.element.dataset.chosen = model.annotation_chosen;
+    canvas.choose(model.annotation_chosen);
+  });
   model.on("instances_chosen", () => canvas.say());
   stage.switch.hearers.push(() => canvas.say());
   stage.watch("annotations_shown", () => {
@@ -1904,9 +2562,9 @@ function keySheet(stage) {
     const close = document.createElement("button");
     Object.assign(close, { type: "button", textContent: "Close" });
     close.addEventListener("click", () => dialog.close());
-    const groups = stage.actions.grouped.flatMap(({ group, actions }) => {
+    const groups = stage.actions.grouped.flatMap(({ group: group2, actions }) => {
       const rows = rowsOf(actions);
-      return rows.length ? [made("section", made("h2", group), made("table", ...rows.map(rowElement)))] : [];
+      return rows.length ? [made("section", made("h2", group2), made("table", ...rows.map(rowElement)))] : [];
     });
     dialog.replaceChildren(made("header", made("h1", "Keys and mouse"), close), made("div", ...groups));
     dialog.showModal();
@@ -2022,7 +2680,7 @@ var Lasso = class {
     this.line.setAttribute("d", this.points.length > 1 ? `${path}Z` : "");
   }
 };
-var NONE = "No instances are shown";
+var NONE2 = "No instances are shown";
 function lasso(stage) {
   const { model } = stage;
   const drawn = new Lasso(stage);
@@ -2030,15 +2688,15 @@ function lasso(stage) {
     /** @type {const} */
     "lasso"
   ) };
-  const button2 = stage.switch.add("lasso", { ...look, keys: ["s"], mouse: "Shift+drag", reason: () => drawn.hasInstances ? "" : NONE }, (on) => {
+  const button2 = stage.switch.add("lasso", { ...look, keys: ["s"], mouse: "Shift+drag", reason: () => drawn.hasInstances ? "" : NONE2 }, (on) => {
     stage.element.dataset.lasso = String(on);
     if (!on) drawn.cancel();
   });
-  const group = "Measure and select";
+  const group2 = "Measure and select";
   stage.actions.add(
-    { label: "Add an instance to the selection, or take it out", group, mouse: "Shift+click" },
-    { label: "Put the lasso down", group, keys: ["Escape"], act: () => stage.switch.use("pan"), reason: () => stage.switch.active === "lasso" ? "" : "It is not in use", unlisted: true },
-    { label: "Deselect instances", group, keys: ["Escape"], act: () => drawn.tell([], false), reason: () => model.instances_chosen ? "" : "No instance is selected" }
+    { label: "Add an instance to the selection, or take it out", group: group2, mouse: "Shift+click" },
+    { label: "Put the lasso down", group: group2, keys: ["Escape"], act: () => stage.switch.use("pan"), reason: () => stage.switch.active === "lasso" ? "" : "It is not in use", unlisted: true },
+    { label: "Deselect instances", group: group2, keys: ["Escape"], act: () => drawn.tell([], false), reason: () => model.instances_chosen ? "" : "No instance is selected" }
   );
   const offer = () => {
     button2.hidden = !drawn.hasInstances;
@@ -2148,11 +2806,11 @@ var Measure = class {
     stage.onMoved(() => {
       if (this.points.length) this.show();
     });
-    const group = "Measure and select";
+    const group2 = "Measure and select";
     const reason = () => this.kind ? "" : "Nothing is being measured";
     stage.actions.add(
-      { label: "End measuring", group, keys: ["Escape"], act: () => this.cancel(), reason, unlisted: true },
-      { label: "Close the measured area", group, keys: ["Enter"], mouse: "Double click", act: () => this.finish(), reason, unlisted: true }
+      { label: "End measuring", group: group2, keys: ["Escape"], act: () => this.cancel(), reason, unlisted: true },
+      { label: "Close the measured area", group: group2, keys: ["Enter"], mouse: "Double click", act: () => this.finish(), reason, unlisted: true }
     );
     this.listen();
   }
@@ -2949,25 +3607,25 @@ var Loader = class {
     return { layer, version, left: requests, abort: new AbortController() };
   }
   /** @param {Group<L>} group */
-  async load(group) {
-    this.running.add(group);
-    const requests = [...group.left];
+  async load(group2) {
+    this.running.add(group2);
+    const requests = [...group2.left];
     const works = [];
     const asked = performance.now();
     let [first, last] = [0, 0];
     try {
-      for await (const { number, status: status2, blob } of this.answers(group, requests)) {
+      for await (const { number, status: status2, blob } of this.answers(group2, requests)) {
         last = performance.now();
         first ||= last;
-        works.push(this.take(group, requests[number], status2, blob));
+        works.push(this.take(group2, requests[number], status2, blob));
       }
       if (works.length) this.learn(works.length, asked, first, last);
       await Promise.all(works);
-      if (group.left.size) throw new Error("the answer was cut off");
+      if (group2.left.size) throw new Error("the answer was cut off");
     } catch (error) {
-      for (const request of group.left) this.failed(group, request, error);
+      for (const request of group2.left) this.failed(group2, request, error);
     } finally {
-      this.running.delete(group);
+      this.running.delete(group2);
       this.pump();
       this.arrived();
     }
@@ -3010,8 +3668,8 @@ var Loader = class {
    * @param {number} status
    * @param {Blob} blob
    */
-  async take(group, request, status2, blob) {
-    const { layer, version, left, abort } = group;
+  async take(group2, request, status2, blob) {
+    const { layer, version, left, abort } = group2;
     try {
       if (status2 !== 200) throw new StatusError(status2);
       const made3 = await layer.decode(blob, request.place);
@@ -3020,7 +3678,7 @@ var Loader = class {
       tile.image?.close();
       Object.assign(tile, made3, { version, failures: 0, retryAt: 0 });
     } catch (error) {
-      this.failed(group, request, error);
+      this.failed(group2, request, error);
     }
     left.delete(request);
     this.arrived(layer, request.place);

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import itertools
 import json
-import uuid
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import param
 import shapely
-from shapely.errors import ShapelyError
 
 from workbench.annotations.annotation import Annotation
-from workbench.annotations.classes import colour_of
+from workbench.app.panels.drawing.shaper import SHAPINGS, Shaper
+from workbench.app.panels.drawing.wire import geometry_of, key_of, mark_of, title_of
 from workbench.app.panels.edit_history import EditHistory, Step
 from workbench.errors import AnnotationError, UnsavedError, WorkbenchError
-from workbench.layers.colormaps import hex_colour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,18 +23,17 @@ if TYPE_CHECKING:
     from workbench.annotations.edits import Edits
     from workbench.app.viewer.viewer import Viewer
 
-TOOLS: Final = ("box", "polygon", "freehand", "line", "point")
-_DRAWINGS: Final = ("add", "change", "delete")
+TOOLS: Final = (
+    *("box", "polygon", "freehand", "line", "point"),
+    *("brush", "eraser", "wand", "prompt"),
+)
+_DRAWINGS: Final = ("add", "change", "delete", "paint")
 """Kinds of edits that the browser keeps until they are saved."""
 
 _KEPT: Final = (
     "Make room, or repair the disk. What is drawn until then is dashed: it is kept in"
     " this tab, and saved by itself as soon as that is possible."
 )
-_MOST_POINTS: Final = 100_000
-"""Largest number of points of one drawing."""
-
-_TOO_MANY: Final = f"it has over {_MOST_POINTS:,} points"
 _FINENESS: Final = 0.5
 """Tolerance for simplifying a drawn line, in screen pixels."""
 
@@ -79,8 +75,11 @@ class AnnotationEditor(param.Parameterized):
         """Deletes the selected instances if no annotation is selected."""
         self.runs_restricted_to: Callable[[Annotation], str] = lambda _: ""
         """Returns which runs keep their own copy of an annotation, as text."""
+        self.shaper = Shaper(self)
+        """Paints, fills, simplifies and combines areas."""
         self._viewer = viewer
-        self._classification = classification
+        self.new_classification = classification
+        """Returns the class of a new annotation."""
         self._guard = guard
         self.taker: Callable[[BaseGeometry], None] | None = None
         """Takes the next area that is drawn, if it is to be no annotation."""
@@ -143,14 +142,14 @@ class AnnotationEditor(param.Parameterized):
         old = self.edits.annotations.get(annotation.id)
         if self.edits.put(annotation):
             done = "drawn" if old is None else "changed"
-            self._record(f"{title_of(annotation)} {done}")
+            self.record(f"{title_of(annotation)} {done}")
         self.show([annotation.id])
 
     def delete(self, key: str) -> None:
         """Delete an annotation, and name it in a toast."""
         annotation = self.edits.annotations.get(key)
         if annotation is not None and self.edits.delete(key):
-            self._record(f"{title_of(annotation)} deleted")
+            self.record(f"{title_of(annotation)} deleted")
             more = self.runs_restricted_to(annotation)
             self.show_toast(
                 f"{title_of(annotation)} deleted. {more}".rstrip(), undo=True
@@ -172,7 +171,8 @@ class AnnotationEditor(param.Parameterized):
         number = next(self._numbers)
         self._viewer.stage.toast = {"text": text, "undo": undo, "number": number}
 
-    def _record(self, what: str) -> None:
+    def record(self, what: str) -> None:
+        """Add the last edit to the history of the session, with what it did."""
         self.history.add(
             Step(
                 what,
@@ -256,13 +256,15 @@ class AnnotationEditor(param.Parameterized):
                 self.delete(edit["id"])
             case "delete instances":
                 self.delete_objects()
+            case kind if kind in SHAPINGS:
+                self.shaper.do(edit)
             case "undo":
                 self.undo()
             case "redo":
                 self.redo()
 
     def _add(self, edit: dict[str, Any]) -> None:
-        key = _key_of(edit)
+        key = key_of(edit)
         if self.edits.annotations.get(key) is not None:
             self.show([key])  # saved before; the reply was lost
             return
@@ -277,7 +279,7 @@ class AnnotationEditor(param.Parameterized):
             take(geometry)
             return
         annotation = Annotation(
-            id=key, geometry=geometry, classification=self._classification()
+            id=key, geometry=geometry, classification=self.new_classification()
         )
         self.put(annotation)
         self.chosen = annotation.id
@@ -289,84 +291,3 @@ class AnnotationEditor(param.Parameterized):
         if old.locked:
             raise AnnotationError(old.title, "it is locked", "Unlock it first.")
         self.put(old.replace(geometry=geometry_of(edit)))
-
-
-def title_of(annotation: Annotation) -> str:
-    """Return the name of an annotation for the beginning of a sentence."""
-    if annotation.name or annotation.classification:
-        return f"Annotation '{annotation.title}'"
-    return f"{annotation.kind.capitalize()} annotation"
-
-
-def mark_of(annotation: Annotation) -> dict[str, Any]:
-    """Return an annotation as `mark.js` reads it: flat coordinates and style."""
-    colour = annotation.colour or colour_of(annotation.classification)
-    return {
-        "id": annotation.id,
-        "kind": annotation.kind,
-        "parts": [
-            [_flat(ring) for ring in _rings(part)]
-            for part in shapely.get_parts(annotation.geometry)
-        ],
-        "colour": hex_colour(colour),
-        "label": annotation.name,
-        "locked": annotation.locked,
-    }
-
-
-def _key_of(edit: dict[str, Any]) -> str:
-    """Return the id that the browser gave, or a new one if it is not valid."""
-    try:
-        return str(uuid.UUID(edit["key"]))
-    except (KeyError, ValueError, TypeError, AttributeError):
-        return str(uuid.uuid4())
-
-
-def geometry_of(edit: dict[str, Any]) -> BaseGeometry:
-    """Return the geometry of a drawing of the browser.
-
-    Raises
-    ------
-    AnnotationError
-        If it is no valid geometry, or has over 100,000 points.
-    """
-    try:
-        parts = [
-            [np.reshape(np.asarray(ring, np.float64), (-1, 2)) for ring in rings]
-            for rings in edit["parts"]
-        ]
-        if sum(len(ring) for rings in parts for ring in rings) > _MOST_POINTS:
-            raise _damaged(_TOO_MANY)
-        make = {"point": _point, "line": _line, "area": _area}[edit["kind"]]
-        made = [make(rings) for rings in parts]
-    except (KeyError, TypeError, ValueError, IndexError, ShapelyError) as error:
-        raise _damaged(repr(error)) from error
-    return made[0] if len(made) == 1 else shapely.union_all(made)
-
-
-def _point(rings: list[Any]) -> BaseGeometry:
-    return shapely.Point(rings[0][0])
-
-
-def _line(rings: list[Any]) -> BaseGeometry:
-    return shapely.LineString(rings[0])
-
-
-def _area(rings: list[Any]) -> BaseGeometry:
-    return shapely.Polygon(rings[0], rings[1:])
-
-
-def _rings(part: Any) -> list[BaseGeometry]:
-    if part.geom_type != "Polygon":
-        return [part]
-    return [part.exterior, *part.interiors]
-
-
-def _flat(line: BaseGeometry) -> list[float]:
-    numbers: list[float] = shapely.get_coordinates(line).ravel().tolist()
-    return numbers
-
-
-def _damaged(why: str) -> AnnotationError:
-    message = f"it cannot be read: {why}"
-    return AnnotationError("the drawing", message, "Draw it again.")

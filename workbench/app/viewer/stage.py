@@ -48,6 +48,13 @@ class TileStage(JSComponent):
     annotation_changes = param.Dict(default={}, doc="Marks to draw, ids to remove.")
     annotation_chosen = param.String(doc="Id of the selected annotation, or empty.")
     annotation_tool = param.String(doc="Active drawing tool; empty for none.")
+    annotation_also = param.List(doc="Ids of others that are selected.")
+    annotation_wanted = param.Dict(default={}, doc="Area that a tool asks for.")
+    annotation_proposed = param.Dict(default={}, doc="`number` and `parts` of it.")
+    annotation_unprompted = param.String(
+        "No model for clicks is installed",
+        doc="Why clicks cannot be segmented; empty: they can.",
+    )
     annotation_steps = param.List(default=[False, False], doc="Can undo, can redo.")
     instances_chosen = param.Integer(doc="Number of selected instances.")
     instances_picked = param.Dict(

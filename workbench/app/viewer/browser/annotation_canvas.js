@@ -4,12 +4,15 @@
 // their own over the figure: thousands take no longer than those in view. Each change is sent
 // to Python, which saves it.
 
+import { AreaPainter } from "./area_painter.js";
+import { brushText } from "./brush_circle.js";
 import { contextOf } from "./dom.js";
 import { Handles } from "./handles.js";
 import { Mark } from "./mark.js";
 import { paintLabel, paintMark, paintPoints } from "./mark_painter.js";
 import { MarkSheet } from "./mark_sheet.js";
 import { areaText, lengthText } from "./numbers.js";
+import { BrushTool } from "./paint_tools.js";
 import { Pencil } from "./pencil.js";
 import { newId, Unsaved } from "./unsaved.js";
 
@@ -78,7 +81,13 @@ export class AnnotationCanvas {
 
   shown = true;
 
-  pencil = new Pencil(() => this.changed(), (kind, parts) => this.drawn(kind, parts));
+  /**
+   * Ids of those that are selected besides it.
+   * @type {string[]}
+   */
+  also = [];
+
+  pencil = new Pencil(() => this.changed(), (kind, parts) => this.drawn(kind, parts), (stroke) => this.painter.painted(stroke));
 
   /** Number of the last edit. */
   number = 0;
@@ -102,6 +111,7 @@ export class AnnotationCanvas {
     this.stage = stage;
     this.canvas = stage.add("canvas", "annotations", { "aria-hidden": "true" });
     this.hint = stage.add("div", "hint", { role: "status" });
+    this.painter = new AreaPainter(stage, this);
     stage.onPainted(() => this.paint());
     this.bar = stage.add("div", "bar marks", { role: "toolbar", "aria-label": "Annotations", "aria-orientation": "vertical" });
   }
@@ -131,7 +141,7 @@ export class AnnotationCanvas {
     this.number = Math.max(now, this.number + 1);
     const numbered = { ...edit, number: this.number };
     this.told = [...this.told.filter(({ number }) => now - number < TOLD_MS), numbered];
-    if (["add", "change", "delete"].includes(edit.do)) this.unsaved.keep(numbered);
+    if (["add", "change", "delete", "paint"].includes(edit.do)) this.unsaved.keep(numbered);
     this.stage.model.annotation_edits = this.told;
     this.changed();
   }
@@ -139,6 +149,7 @@ export class AnnotationCanvas {
   /** Annotations that are drawn or changed, and not saved yet. */
   get pending() {
     return this.unsaved.edits.flatMap((edit) => {
+      if (edit.do === "paint" && edit.parts.length) return [new Mark({ id: "", kind: "area", parts: edit.parts })];
       return edit.do === "add" || edit.do === "change" ? [new Mark({ id: "", kind: edit.kind, parts: edit.parts })] : [];
     });
   }
@@ -182,6 +193,20 @@ export class AnnotationCanvas {
     if (!this.handles?.held || this.handles.mark.id !== id) this.handles = mark ? new Handles(mark) : null;
     this.sheet.outdate();
     this.changed();
+  }
+
+  /**
+   * Select an annotation besides the others, or no more.
+   * @param {string} id
+   */
+  toggle(id) {
+    const { also } = this;
+    this.stage.model.annotation_also = also.includes(id) ? also.filter((each) => each !== id) : [...also, id];
+  }
+
+  /** Ids of all that are selected, the one with handles first. */
+  get selected() {
+    return this.chosen ? [this.chosen, ...this.also] : [];
   }
 
   /** Paint in the next frame. */
@@ -232,8 +257,10 @@ export class AnnotationCanvas {
     const { box, place: { downsample } } = camera;
     const view = { ctx, frame, toSlide: () => ctx.setTransform(...frame), downsample, box };
     if (this.shown && this.marks.size) this.sheet.show(ctx, frame, box);
-    if (this.handles) this.paintChosen(view, this.handles);
+    if (this.handles && !this.painter.wet.length) this.paintChosen(view, this.handles);
+    for (const id of this.also) this.paintAlso(view, id);
     if (this.pencil.tool?.busy) this.paintDraft(view, this.pencil.tool);
+    this.painter.paint(view);
     if (this.unsaved.edits.length) this.paintPending(view);
     this.say();
   }
@@ -282,6 +309,19 @@ export class AnnotationCanvas {
   }
 
   /**
+   * Mark an annotation that is selected besides the one with handles.
+   * @param {View} view
+   * @param {string} id
+   */
+  paintAlso({ ctx, toSlide, downsample }, id) {
+    const mark = this.marks.get(id);
+    if (!mark) return;
+    toSlide();
+    paintMark(ctx, mark, downsample, { width: 5, fill: 0, colour: CHOSEN });
+    paintMark(ctx, mark, downsample, { width: 2 });
+  }
+
+  /**
    * @param {View} view
    * @param {Handles} handles
    */
@@ -292,7 +332,7 @@ export class AnnotationCanvas {
     paintMark(ctx, mark, downsample, { width: 2 });
     if (mark.label) paintLabel(ctx, mark, frame);
     const corners = handles.corners(box, downsample);
-    if (!corners || mark.kind === "point") return;
+    if (!corners || mark.kind === "point" || this.pencil.tool) return;
     toSlide();
     /**
      * @param {number} x
@@ -338,9 +378,12 @@ export class AnnotationCanvas {
   /** Show what the tool in use does, and the size of what is being drawn. */
   say() {
     const { tool, hint } = this.pencil;
-    const size = tool?.busy ? sizeText(tool.kind, tool.outline, this.stage.model.mpp) : "";
+    let size = tool?.busy ? sizeText(tool.kind, tool.outline, this.stage.model.mpp) : "";
+    if (tool instanceof BrushTool) size = brushText(this.pencil.brush.px, this.downsample, this.stage.model.mpp);
     let text = [hint, size].filter(Boolean).join("  ");
-    if (!tool && this.handles && !this.handles.mark.locked) {
+    if (!tool && this.also.length) {
+      text = `${this.also.length + 1} annotations are selected. U unites them, D takes the others from the first, I keeps what they share.`;
+    } else if (!tool && this.handles && !this.handles.mark.locked) {
       text = "Drag a corner, or the outline to move it. Double-click a corner to take it out. Delete removes it.";
     } else if (!tool && !this.handles && this.stage.model.instances_chosen) {
       const number = this.stage.model.instances_chosen;

@@ -1,14 +1,18 @@
 // Presses, moves and releases over annotations: they draw, choose and reshape.
 
+import { BrushTool } from "./paint_tools.js";
+
 /**
  * @import {AnnotationCanvas} from "./annotation_canvas.js"
-
+ * @import {Position} from "./drawing_tool.js"
  * @import {Mark} from "./mark.js"
- * @import {Position} from "./pencil.js"
  * @import {Stage} from "./stage.js"
  */
 
 const STILL_PX = 4; // a click may move so far
+const PALM_MS = 1500; // after a pen was near, so long fingers do not draw
+
+const ENDS = /** @type {const} */ (["pointerup", "pointercancel"]);
 
 /** Handles pointer events before the figure does. */
 export class AnnotationPointer {
@@ -17,6 +21,18 @@ export class AnnotationPointer {
    * @type {Position | null}
    */
   pressed = null;
+
+  /** When a pen was seen last. */
+  pen = -Infinity;
+
+  /**
+   * The first finger, while a tool has it.
+   * @type {PointerEvent | null}
+   */
+  finger = null;
+
+  /** Whether two fingers zoom, though a tool is in hand. */
+  pinching = false;
 
   /**
    * @param {Stage} stage
@@ -38,15 +54,15 @@ export class AnnotationPointer {
    * @param {MouseEvent} event
    */
   isOurs(event) {
-    return this.stage.camera.place !== null && event.composedPath().includes(this.stage.plot.el);
+    return this.stage.camera.place !== null && !this.pinching && event.composedPath().includes(this.stage.plot.el);
   }
 
   /**
    * @param {MouseEvent} event
    * @returns {Position}
    */
-  position({ clientX, clientY }) {
-    return { at: this.stage.toSlide(clientX, clientY), px: [clientX, clientY] };
+  position({ clientX, clientY, altKey: alt, shiftKey: shift }) {
+    return { at: this.stage.toSlide(clientX, clientY), px: [clientX, clientY], downsample: this.canvas.downsample, alt, shift };
   }
 
   /**
@@ -73,12 +89,20 @@ export class AnnotationPointer {
    * @param {Position} position
    */
   down(event, position) {
-    if (!event.isPrimary || event.button !== 0) return;
     const { pencil, handles } = this.canvas;
+    if (event.pointerType === "pen") this.pen = event.timeStamp;
+    if (pencil.tool && this.isPalm(event)) {
+      this.take(event);
+      return;
+    }
+    if (pencil.tool && event.pointerType === "touch" && !event.isPrimary) this.pinch();
+    if (!event.isPrimary || event.button !== 0) return;
     if (pencil.tool) {
       this.take(event);
       this.capture(event);
+      this.finger = event.pointerType === "touch" ? event : null;
       pencil.down(position);
+      if (pencil.tool instanceof BrushTool) pencil.tool.target = this.canvas.painter.targetOf(pencil.tool);
       return;
     }
     const grip = this.gripAt(position);
@@ -88,6 +112,30 @@ export class AnnotationPointer {
       handles.begin(grip, ...position.at);
     }
     this.pressed = position;
+  }
+
+  /**
+   * Whether a touch is the hand that holds a pen.
+   * @param {PointerEvent} event
+   */
+  isPalm({ pointerType, timeStamp }) {
+    return pointerType === "touch" && timeStamp - this.pen < PALM_MS;
+  }
+
+  /** Give the fingers to the figure, which zooms: the press of the first one was no drawing. */
+  pinch() {
+    const { finger } = this;
+    this.canvas.pencil.abort();
+    this.finger = null;
+    this.pinching = true;
+    const end = (/** @type {PointerEvent} */ event) => {
+      if (event.pointerType !== "touch" || !event.isPrimary) return;
+      this.pinching = false;
+      for (const name of ENDS) window.removeEventListener(name, end);
+    };
+    for (const name of ENDS) window.addEventListener(name, end);
+    // The figure has not seen its press, as the tool had taken it.
+    if (finger?.target) finger.target.dispatchEvent(new PointerEvent("pointerdown", finger));
   }
 
   /** @param {PointerEvent} event */
@@ -101,7 +149,12 @@ export class AnnotationPointer {
    */
   move(event, position) {
     const { pencil, handles } = this.canvas;
+    if (event.pointerType === "pen") this.pen = event.timeStamp;
     if (pencil.tool) {
+      if (this.isPalm(event)) return;
+      // A pen reports more places than frames.
+      const places = pencil.tool.held && event.getCoalescedEvents ? event.getCoalescedEvents() : [];
+      for (const place of places.slice(0, -1)) pencil.move(this.position(place));
       pencil.move(position);
       if (pencil.tool.held) this.take(event);
     } else if (handles?.held) {
@@ -130,7 +183,8 @@ export class AnnotationPointer {
   up(event, position) {
     const { canvas } = this;
     if (canvas.pencil.tool) {
-      if (!canvas.pencil.tool.held) return;
+      if (!canvas.pencil.tool.held || this.isPalm(event)) return;
+      this.finger = null;
       this.take(event);
       canvas.pencil.up(position);
       return;
@@ -139,7 +193,7 @@ export class AnnotationPointer {
       this.take(event);
       const { mark } = canvas.handles;
       if (canvas.handles.end()) this.changed(mark);
-    } else if (this.isSlip(position)) this.click(position);
+    } else if (this.isSlip(position)) this.click(position, event.ctrlKey || event.metaKey);
     this.pressed = null;
   }
 
@@ -150,11 +204,20 @@ export class AnnotationPointer {
     this.canvas.tell({ do: "change", id: mark.id, kind: mark.kind, parts: mark.parts });
   }
 
-  /** @param {Position} position */
-  click({ at }) {
+  /**
+   * @param {Position} position
+   * @param {boolean} add whether it is selected besides the others, or no more
+   */
+  click({ at }, add) {
     if (!this.canvas.shown) return;
     const { model } = this.stage;
+    if (add && this.canvas.chosen) {
+      const more = this.canvas.at(...at)?.id ?? "";
+      if (more && more !== this.canvas.chosen) this.canvas.toggle(more);
+      return;
+    }
     const id = this.canvas.meant(...at);
+    if (this.canvas.also.length) model.annotation_also = [];
     if (id !== this.canvas.chosen) model.annotation_chosen = id;
   }
 

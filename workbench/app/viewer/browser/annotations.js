@@ -1,8 +1,11 @@
 // Annotations over the slide: the part of the stage that draws, chooses and changes them.
 
+import { keyText } from "./actions.js";
 import { AnnotationCanvas } from "./annotation_canvas.js";
 import { AnnotationPointer } from "./annotation_pointer.js";
+import { areaActions } from "./area_actions.js";
 import { button } from "./icons.js";
+import { BrushTool } from "./paint_tools.js";
 
 /**
  * @import {IconName} from "./icons.js"
@@ -24,13 +27,15 @@ function keys(stage, canvas) {
   };
   const leave = () => {
     if (canvas.pencil.cancel()) return;
-    if (model.annotation_tool) model.annotation_tool = "";
+    // With the brush, another area may be begun.
+    if (canvas.pencil.tool instanceof BrushTool && canvas.chosen) model.annotation_chosen = "";
+    else if (model.annotation_tool) model.annotation_tool = "";
     else model.annotation_chosen = "";
   };
   const remove = () => {
     if (canvas.pencil.tool?.busy) canvas.pencil.back();
     else if (canvas.handles) {
-      if (!canvas.handles.mark.locked) canvas.tell({ do: "delete", id: canvas.chosen });
+      if (!canvas.handles.mark.locked) for (const id of canvas.selected) canvas.tell({ do: "delete", id });
     } else if (model.instances_chosen) canvas.tell({ do: "delete instances" });
   };
   stage.actions.add(
@@ -45,8 +50,12 @@ function keys(stage, canvas) {
 
 const NOT_HERE = "Annotations of this slide are not saved here";
 
-/** @type {Record<ToolName, [label: string, picture: IconName]>} */
+/** @type {Record<ToolName, [label: string, picture: IconName, key?: string]>} */
 const LABELS = {
+  brush: ["Paint with a brush", "brush", "p"],
+  eraser: ["Take away with the eraser", "eraser", "e"],
+  wand: ["Mark what is alike, with the wand", "wand", "w"],
+  prompt: ["Mark an object by clicks", "prompt", "k"],
   box: ["Mark a box", "square"],
   polygon: ["Mark a polygon", "polygon"],
   freehand: ["Mark by drawing freely", "freehand"],
@@ -63,13 +72,14 @@ function tools(stage, canvas) {
   const { model } = stage;
   /** @type {Map<string, HTMLButtonElement>} */
   const made = new Map();
-  for (const [key, [label, picture]] of Object.entries(LABELS)) {
-    const name = /** @type {ToolName} */ (key);
+  for (const [each, [label, picture, key]] of Object.entries(LABELS)) {
+    const name = /** @type {ToolName} */ (each);
     const act = () => {
       model.annotation_tool = model.annotation_tool === name ? "" : name;
     };
-    made.set(name, button(canvas.bar, { label, picture, act }));
-    stage.actions.add({ label, group: "Annotate", act, reason: () => (model.markable ? "" : NOT_HERE) });
+    made.set(name, button(canvas.bar, { label: key ? `${label} (${keyText(key)})` : label, picture, act }));
+    const reason = () => (!model.markable ? NOT_HERE : name === "prompt" ? model.annotation_unprompted : "");
+    stage.actions.add({ label, group: "Annotate", keys: key ? [key] : [], act, reason });
   }
   const undo = button(canvas.bar, { label: "Undo (Ctrl+Z)", picture: "undo", act: () => canvas.tell({ do: "undo" }) });
   const redo = button(canvas.bar, { label: "Redo (Ctrl+Y)", picture: "redo", act: () => canvas.tell({ do: "redo" }) });
@@ -84,6 +94,10 @@ function tools(stage, canvas) {
     if (tool) stage.switch.use("mark");
     else if (stage.switch.active === "mark") stage.switch.use("pan");
     if (tool) stage.element.focus({ preventScroll: true });
+  });
+  stage.watch("annotation_unprompted", () => {
+    const offered = made.get("prompt");
+    if (offered) offered.hidden = Boolean(model.annotation_unprompted);
   });
   stage.watch("annotation_steps", () => {
     [undo.disabled, redo.disabled] = model.annotation_steps.map((possible) => !possible);
@@ -100,6 +114,7 @@ export function annotations(stage) {
   new AnnotationPointer(stage, canvas);
   keys(stage, canvas);
   tools(stage, canvas);
+  areaActions(stage, canvas);
   stage.watch("annotations", () => canvas.replace(JSON.parse(model.annotations || "[]")));
   model.on("annotation_changes", () => canvas.change(model.annotation_changes));
   stage.undo = () => canvas.tell({ do: "undo" });
@@ -114,7 +129,11 @@ export function annotations(stage) {
     window.removeEventListener("workbench-lost", finish);
     window.removeEventListener("workbench-found", again);
   });
-  stage.watch("annotation_chosen", () => canvas.choose(model.annotation_chosen));
+  stage.watch("annotation_chosen", () => {
+    if (!model.annotation_chosen && canvas.also.length) model.annotation_also = [];
+    stage.element.dataset.chosen = model.annotation_chosen;
+    canvas.choose(model.annotation_chosen);
+  });
   model.on("instances_chosen", () => canvas.say());
   stage.switch.hearers.push(() => canvas.say());
   stage.watch("annotations_shown", () => {

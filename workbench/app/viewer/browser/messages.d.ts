@@ -110,11 +110,28 @@ export type Edit =
   | { do: "add"; key: string; kind: MarkKind; parts: Parts; downsample: number }
   | { do: "change"; id: string; kind: MarkKind; parts: Parts }
   | { do: "delete"; id: string }
+  /** An area that is added to an annotation or taken away: a stroke of a brush, or polygons. `id` empty: a new one, `key`. */
+  | { do: "paint"; id: string; key: string; points: Ring; radius: number; parts: Parts; erase: boolean; downsample: number }
+  | { do: "combine"; ids: string[]; operation: "union" | "difference" | "intersection" }
+  | { do: "fill" | "simplify"; ids: string[]; downsample: number }
   | { do: "delete instances" | "undo" | "redo" };
 
 export type NumberedEdit = Edit & { number: number };
 
-export type ToolName = "box" | "polygon" | "freehand" | "line" | "point";
+export type ToolName = "box" | "polygon" | "freehand" | "line" | "point" | "brush" | "eraser" | "wand" | "prompt";
+
+/** What the wand or clicks ask Python for; `Proposer` in Python. */
+export interface Wanted {
+  number: number;
+  tool: "wand" | "prompt";
+  /** Points [x, y, x, y, ...]. */
+  points: Ring;
+  /** 1 where the area is, 0 where it is not, for each point. */
+  labels: number[];
+  /** Of the wand, in units of CIELAB. */
+  tolerance: number;
+  downsample: number;
+}
 
 /** Properties of `TileStage`; `{}` stands for a value that was not sent yet. */
 export interface StageProperties {
@@ -148,6 +165,13 @@ export interface StageProperties {
   /** Id; empty: none is. */
   annotation_chosen: string;
   annotation_tool: ToolName | "";
+  /** Ids of the annotations that are selected besides the chosen one. */
+  annotation_also: string[];
+  annotation_wanted: Partial<Wanted>;
+  /** The area that was asked for by that number. */
+  annotation_proposed: Partial<{ number: number; parts: Parts }>;
+  /** Why clicks cannot be segmented; empty: they can. */
+  annotation_unprompted: string;
   annotation_steps: [undo: boolean, redo: boolean];
   instances_chosen: number;
   /** Outline [x, y, x, y, ...] of a region of instances; a point: a click; empty: none. `add`: to those selected. */

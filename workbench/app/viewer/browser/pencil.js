@@ -4,87 +4,15 @@ const STEP_PX = 3; // between points of a line that is drawn freely
 const SLIP_PX = 5; // a click may move so far
 const CLOSE_PX = 10; // a click so near to the first corner closes a polygon
 
-/** @import {MarkKind, Parts, Point, Ring, ToolName} from "./messages.js" */
-
-/** @typedef {{at: Point, px: Point}} Position on the slide, and on the screen */
+import { DrawingTool, distance } from "./drawing_tool.js";
+import { BrushSize, BrushTool, EraserTool, PromptTool, WandTool } from "./paint_tools.js";
 
 /**
- * @param {Point} a
- * @param {Point} b
+ * @import {Position} from "./drawing_tool.js"
+ * @import {MarkKind, Parts, ToolName} from "./messages.js"
  */
-const distance = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
 
-/** What all tools have. */
-class Tool {
-  /** @type {MarkKind} */
-  kind = "area";
-
-  hint = "";
-
-  /**
-   * Corners on the slide.
-   * @type {Point[]}
-   */
-  points = [];
-
-  /**
-   * The same on the screen, where they were set.
-   * @type {Point[]}
-   */
-  pixels = [];
-
-  /** @type {Position | null} */
-  pointer = null;
-
-  held = false;
-
-  /** @param {Position} position */
-  add({ at, px }) {
-    this.points.push(at);
-    this.pixels.push(px);
-  }
-
-  get busy() {
-    return this.points.length > 0;
-  }
-
-  /**
-   * The outline as it is now.
-   * @returns {Ring}
-   */
-  get outline() {
-    return this.points.flat();
-  }
-
-  /** @param {Position} position */
-  down(position) {
-    this.held = true;
-    this.add(position);
-  }
-
-  /** @param {Position} position */
-  move(position) {
-    this.pointer = position;
-  }
-
-  /**
-   * Whether it is finished.
-   * @param {Position} _position
-   */
-  up(_position) {
-    this.held = false;
-    return false;
-  }
-
-  /** Whether it is finished: a double click, or Enter. */
-  end() {
-    return false;
-  }
-
-  back() {}
-}
-
-class PointTool extends Tool {
+class PointTool extends DrawingTool {
   /** @override @type {MarkKind} */
   kind = "point";
 
@@ -98,7 +26,7 @@ class PointTool extends Tool {
 }
 
 /** From one end of a drag to the other. */
-class DragTool extends Tool {
+class DragTool extends DrawingTool {
   /**
    * @override
    * @param {Position} position
@@ -136,7 +64,7 @@ class LineTool extends DragTool {
   }
 }
 
-class FreehandTool extends Tool {
+class FreehandTool extends DrawingTool {
   /** @override */
   hint = "Drag around what you mark.";
 
@@ -215,39 +143,58 @@ class PolygonTool extends FreehandTool {
     this.points.pop();
     this.pixels.pop();
   }
+
+  /** @override */
+  abort() {
+    if (!this.closing) this.back();
+    this.held = this.closing = false;
+  }
 }
 
-const TOOLS = { point: PointTool, box: BoxTool, line: LineTool, freehand: FreehandTool, polygon: PolygonTool };
+const TOOLS = {
+  point: PointTool, box: BoxTool, line: LineTool, freehand: FreehandTool, polygon: PolygonTool,
+  brush: BrushTool, eraser: EraserTool, wand: WandTool, prompt: PromptTool,
+};
 
 /** The tool in hand; none: null. */
 export class Pencil {
   /** @type {ToolName | ""} */
   name = "";
 
-  /** @type {Tool | null} */
+  /** @type {DrawingTool | null} */
   tool = null;
+
+  /** Of the brush and the eraser. */
+  brush = new BrushSize();
 
   /**
    * @param {() => void} changed
-   * @param {(kind: MarkKind, parts: Parts) => void} drawn
+   * @param {(kind: MarkKind, parts: Parts) => void} drawn takes the outline of a new annotation
+   * @param {(stroke: BrushTool) => void} painted takes what a brush has painted
    */
-  constructor(changed, drawn) {
+  constructor(changed, drawn, painted = () => {}) {
     this.changed = changed;
     this.drawn = drawn;
+    this.painted = painted;
   }
 
   /** @param {ToolName | ""} name */
   take(name) {
     this.name = name;
-    this.tool = name ? new TOOLS[name]() : null;
+    this.tool = name ? new TOOLS[name](this.brush) : null;
     this.changed();
   }
 
   /**
    * Hand the outline on, and begin a new one.
-   * @param {Tool} tool
+   * @param {DrawingTool} tool
    */
   finish(tool) {
+    if (tool instanceof BrushTool) {
+      this.take(this.name);
+      this.painted(tool);
+      return;
+    }
     if (this.name === "polygon") tool.pointer = null;
     const ring = tool.outline;
     if (tool.kind === "area") ring.push(ring[0], ring[1]);
@@ -287,6 +234,12 @@ export class Pencil {
     if (!this.tool?.busy) return false;
     this.take(this.name);
     return true;
+  }
+
+  /** Forget the press that is on. */
+  abort() {
+    this.tool?.abort();
+    this.changed();
   }
 
   get hint() {

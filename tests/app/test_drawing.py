@@ -1,0 +1,155 @@
+"""Areas that are painted and changed in the app, as the browser asks for them."""
+
+from __future__ import annotations
+
+import pytest
+import shapely
+
+from stained_slide import write_stained
+from workbench.annotations.annotation import Annotation
+from workbench.app.catalog.site import Site
+from workbench.app.session import Session
+
+KEY = "5f3c1f1e-5b2e-4b64-9a53-0c8f0f6f1c11"
+LEFT, RIGHT = shapely.box(0, 0, 100, 100), shapely.box(50, 0, 150, 100)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drawing")
+    write_stained(folder / "slide.tif", width=1024, height=768)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def session(folder):
+    session = Session(Site.of([folder / "slide.tif"], folder / "runs"))
+    session.begin()
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def app(session):
+    """Return the session, without any annotation."""
+    editor = session.annotations.editor
+    editor.edits.delete(*[each.id for each in session.annotations.drawn])
+    editor.show_all()
+    session.message.visible = False
+    return session
+
+
+def tell(app, **edit):
+    stage = app.viewer.stage
+    before = stage.annotation_edits
+    number = before[-1]["number"] + 1 if before else 1
+    stage.annotation_edits = [*before[-3:], {**edit, "number": number}]
+
+
+def paint(app, points, *, key=KEY, of="", erase=False, radius=10):
+    tell(
+        app, do="paint", id=of, key=key, points=points, radius=radius,
+        parts=[], erase=erase, downsample=1,
+    )  # fmt: skip
+
+
+def drawn(app):
+    return [each.geometry for each in app.annotations.drawn]
+
+
+def said(app):
+    return str(app.message.object) if app.message.visible else ""
+
+
+@pytest.fixture
+def two(app):
+    """Return the session with two areas that overlap."""
+    for shape, name in ((LEFT, "a"), (RIGHT, "b")):
+        app.annotations.editor.put(Annotation(geometry=shape, id=name, name=name))
+    return app
+
+
+def test_strokes_make_an_area_grow_and_shrink_in_steps_that_are_undone(app):
+    app.annotations._class.value = "Stroma"
+    paint(app, [100, 100, 200, 100])
+    (one,) = app.annotations.drawn
+    assert (one.id, one.classification) == (KEY, "Stroma")
+    assert app.annotations.editor.chosen == KEY
+    before = one.geometry.area
+    paint(app, [300, 300], of=KEY, key="other")
+    assert drawn(app)[0].geom_type == "MultiPolygon"
+    paint(app, [300, 300], of=KEY, erase=True, radius=12)
+    assert drawn(app)[0].area == pytest.approx(before)
+    for _ in range(2):
+        app.annotations.editor.undo()
+    assert drawn(app)[0].area == pytest.approx(before)
+    paint(app, [150, 100], of=KEY, erase=True, radius=100)
+    assert drawn(app) == []
+    app.annotations.editor.undo()
+    assert len(drawn(app)) == 1
+
+
+def test_a_stroke_that_is_sent_twice_paints_once(app):
+    for _ in range(2):
+        paint(app, [100, 100, 200, 100])
+    assert len(drawn(app)) == 1
+
+
+def test_areas_are_combined_in_one_step(two):
+    tell(two, do="combine", ids=["a", "b"], operation="union")
+    (one,) = two.annotations.drawn
+    assert (one.id, one.name, one.geometry.area) == ("a", "a", 15_000)
+    two.annotations.editor.undo()
+    assert [shape.area for shape in drawn(two)] == [10_000, 10_000]
+    tell(two, do="combine", ids=["b", "a"], operation="difference")
+    found = {each.id: each.geometry.area for each in two.annotations.drawn}
+    assert found == {"a": 10_000, "b": 5_000}
+    tell(two, do="combine", ids=["a"], operation="union")
+    assert "two areas or more" in said(two)
+
+
+def test_holes_are_filled_and_outlines_simplified(app):
+    circle = shapely.Point(300, 300).buffer(100, quad_segs=64)
+    donut = circle.difference(shapely.box(290, 290, 310, 310))
+    app.annotations.editor.put(Annotation(geometry=donut, id="a"))
+    tell(app, do="fill", ids=["a"], downsample=1)
+    assert not drawn(app)[0].interiors
+    tell(app, do="simplify", ids=["a"], downsample=4)
+    assert len(drawn(app)[0].exterior.coords) < 40
+
+
+@pytest.mark.parametrize(
+    ("edit", "sentence"),
+    [
+        ({"do": "paint", "id": "gone"}, "another user has deleted it"),
+        ({"do": "paint", "points": [1]}, "cannot be used"),
+        ({"do": "paint", "points": [1, "x"]}, "could not convert"),
+        ({"do": "combine", "ids": ["a", "b"], "operation": "crop"}, "is none of"),
+        ({"do": "fill", "ids": ["line"]}, "encloses nothing"),
+        ({"do": "fill", "ids": ["locked"]}, "it is locked"),
+    ],
+)
+def test_what_cannot_be_painted_is_said(two, edit, sentence):
+    line = shapely.LineString([(0, 0), (9, 9)])
+    two.annotations.editor.put(Annotation(geometry=line, id="line"))
+    two.annotations.editor.put(Annotation(geometry=LEFT, id="locked", locked=True))
+    usual = {"key": KEY, "points": [5, 5], "radius": 3, "parts": [], "downsample": 1}
+    before = drawn(two)
+    tell(two, **usual | edit)
+    assert sentence in said(two)
+    assert drawn(two) == before
+
+
+def test_the_wand_is_answered_with_an_outline(app):
+    stage = app.viewer.stage
+    asked = {"tool": "wand", "points": [20, 20], "labels": [1], "downsample": 1}
+    stage.annotation_wanted = {**asked, "number": 7, "tolerance": 8}
+    found = stage.annotation_proposed
+    assert found["number"] == 7
+    ring = found["parts"][0][0]
+    assert min(ring) >= 0
+    assert len(ring) > 8
+    assert drawn(app) == [], "nothing is saved before it is accepted"
+    stage.annotation_wanted = {**asked, "number": 8, "points": [-5, 3], "tolerance": 8}
+    assert stage.annotation_proposed == {"number": 8, "parts": []}
+    assert "not on the slide" in said(app)

@@ -1,0 +1,1 @@
+"""Areas on the slide: painted, proposed, combined, copied."""

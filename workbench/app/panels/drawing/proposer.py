@@ -1,0 +1,85 @@
+"""Proposer: areas that are computed from the pixels of the slide while one draws."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from workbench.annotations.wand import Wand
+from workbench.app.panels.drawing.wire import parts_of
+from workbench.errors import OutOfBoundsError
+
+if TYPE_CHECKING:
+    import param
+    from shapely.geometry.base import BaseGeometry
+
+    from workbench.app.viewer.viewer import Viewer
+    from workbench.app.widgets.background import Background
+    from workbench.slide.slide import Slide
+
+_MOST_CLICKS: Final = 100
+_FARTHEST: Final = 1e6
+
+
+class Proposer:
+    """Answers the wand of the browser with outlines, which it shows and may accept.
+
+    The pixels are read and compared in a thread, once for each press; another
+    tolerance is quick.
+
+    Parameters
+    ----------
+    background : Background
+    """
+
+    def __init__(self, background: Background) -> None:
+        self._background = background
+        self._wand: tuple[tuple[object, ...], Wand] | None = None
+
+    def attach(self, viewer: Viewer) -> None:
+        """Answer the tools of another viewer from now on."""
+        self._wand = None
+        slide, stage = viewer.slide, viewer.stage
+
+        def wanted(event: param.parameterized.Event) -> None:
+            request, number = event.new, event.new["number"]
+
+            def answer(area: BaseGeometry | None) -> None:
+                parts = [] if area is None else parts_of(area)
+                stage.annotation_proposed = {"number": number, "parts": parts}
+
+            self._background.do(
+                lambda: self.propose(slide, request),
+                answer,
+                slot="proposal",
+                otherwise=lambda: answer(None),
+            )
+
+        stage.param.watch(wanted, "annotation_wanted")
+
+    def propose(self, slide: Slide, request: dict[str, Any]) -> BaseGeometry | None:
+        """Return the area that a tool asks for; None: there is none.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If the request cannot be answered.
+        SlideReadError
+            If pixels cannot be read.
+        """
+        points = [float(number) for number in request["points"]]
+        downsample = float(request["downsample"])
+        few = 0 < len(points) <= 2 * _MOST_CLICKS and len(points) % 2 == 0
+        if not few or not 0 < downsample < _FARTHEST:
+            message = f"An area cannot be found for {len(points)} numbers."
+            raise OutOfBoundsError(message, "Click again.")
+        x, y = points[:2]
+        wand = self._wand_at(slide, (x, y), downsample)
+        return wand.region(float(request["tolerance"]))
+
+    def _wand_at(
+        self, slide: Slide, point: tuple[float, float], downsample: float
+    ) -> Wand:
+        key = (slide.id, point, downsample)
+        if self._wand is None or self._wand[0] != key:
+            self._wand = key, Wand.at(slide, point, downsample=downsample)
+        return self._wand[1]
