@@ -14,6 +14,7 @@ import torch
 
 from workbench.area import Area
 from workbench.errors import RecipeError
+from workbench.inference.kept_models import kept_model
 from workbench.inference.multi_device import MultiDevicePredictor
 from workbench.inference.predictor import DevicePredictor
 from workbench.inference.run_identity import RunIdentity, grid_for, references_of
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from workbench.inference.prediction import Predictor
     from workbench.models.live_model import Model
-    from workbench.models.tile_model import TilePredictor
+    from workbench.models.tile_model import TileModel, TilePredictor
     from workbench.recipe import Recipe, StainMethod
     from workbench.slide.slide import Slide
     from workbench.stain.multi_reference import PixelNormalizer
@@ -79,7 +80,7 @@ class RunPlan:
         slide.require_unchanged()
         slide.require_mpp()
         members = [
-            DevicePredictor(_model(recipe, model), recipe, device)
+            DevicePredictor(model_of(recipe, model, device), recipe, device)
             for device in resolve_devices(recipe.device)
         ]
         grid = grid_for(slide, members[0].card)
@@ -207,13 +208,19 @@ class RunPlan:
         return warnings
 
 
-def _model(recipe: Recipe, live: Model | None) -> TilePredictor:
-    model = find_model(
-        recipe.model if live is None else live,
-        trust=recipe.trust,
-        weights=recipe.weights or None,
-        min_score=recipe.min_score,
-    )
+def model_of(recipe: Recipe, live: Model | None, device: torch.device) -> TilePredictor:
+    """Return the model of a recipe, or a live one; see `keep_models`."""
+
+    def load() -> TileModel:
+        return find_model(
+            recipe.model if live is None else live,
+            trust=recipe.trust,
+            weights=recipe.weights or None,
+            min_score=recipe.min_score,
+        )
+
+    options = recipe.model, recipe.weights, recipe.trust, recipe.min_score
+    model = load() if live else kept_model((*options, recipe.compile, device), load)
     references = len(references_of(recipe))
     return model if references == 1 else StainSensitivity(model, references)
 

@@ -95,6 +95,8 @@ class TileModel(nn.Module):
 
     def compile_network(self) -> CompiledNetwork:
         """Let the network be compiled at the next call; return what says if it was."""
+        if isinstance(self.network, CompiledNetwork):  # of an earlier run
+            return self.network
         compiled = CompiledNetwork(self.network)
         self.network = compiled
         return compiled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -26,9 +27,11 @@ GIVEN: Final = ("slide", "path", "case", "mpp")
 FOUND: Final = ("id", "width", "height", "slide_mpp", "problem")
 """Columns that are found by opening each slide."""
 
+_RESERVED: Final = frozenset(("claims", "workers", "control", "analysis.json"))
+"""Names beside the run folders."""
+
 _MAX_NAME: Final = 80
 _THREADS: Final = 8
-_MM2: Final = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,7 @@ class SlideRow:
     """Id of the content; empty if the slide could not be opened yet."""
 
     size: int
-    """Estimated work: tenths of mm², or thousands of pixels where the mpp is unknown;
-    0: unknown."""
+    """Area in µm²; 0: unknown."""
 
     problem: str
     """Why the slide could not be opened when the table was made; empty: it could."""
@@ -64,8 +66,8 @@ def slide_rows(table: pd.DataFrame, root: Path) -> list[SlideRow]:
     rows = []
     for name, path, case, mpp, *found in zip(*columns, strict=True):
         id_, width, height, slide_mpp, problem = found
-        scale = 1e-3 if slide_mpp != slide_mpp else slide_mpp**2 / _MM2 * 10  # noqa: PLR0124 - NaN
-        size = round(width * height * scale)
+        known = math.isfinite(slide_mpp)
+        size = round(width * height * slide_mpp**2) if known else 0
         place = absolute_path(path, root)
         rows.append(SlideRow(name, place, case or name, mpp, id_, size, problem))
     return rows
@@ -118,7 +120,7 @@ def _names(paths: list[str], given: list[str], known: pd.DataFrame | None) -> li
         {} if known is None else dict(zip(known["path"], known["slide"], strict=True))
     )
     open_names = set(by_path.values())
-    taken = {name.lower() for name in open_names}
+    taken = {*_RESERVED, *(name.lower() for name in open_names)}
     names = []
     for path, text in zip(paths, given, strict=True):
         name = by_path.get(path, safe_name(str(text)) if text else "")

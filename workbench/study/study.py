@@ -35,11 +35,16 @@ from workbench.system.atomic_files import replace_file
 from workbench.system.paths import is_file
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Sequence
 
     import pandas as pd
 
+    from workbench.recipe import Recipe
     from workbench.slide.slide import Slide
+    from workbench.study.analysis import Analysis
+    from workbench.study.running import Workers
+    from workbench.study.study_progress import StudyProgress
 
 FORMAT: Final = 1
 """Format version of the study folder; increases on incompatible changes."""
@@ -48,6 +53,8 @@ RECORD: Final = "study.json"
 SLIDES: Final = "slides.parquet"
 PARTS: Final = ("runs", "annotations", "features", "reviews", "reports")
 """Folders of a study."""
+
+_WORKING: Final = ("shard", "stage", "stage_gb", "threads")
 
 
 class Study:
@@ -123,6 +130,81 @@ class Study:
         """
         row = self.row(name)
         return open_slide(row.path, mpp=parse_mpp(row.mpp) if row.mpp else None)
+
+    @property
+    def analyses(self) -> dict[str, Analysis]:
+        """The recipes that were run over the slides, by name."""
+        from workbench.study.analysis import analyses  # noqa: PLC0415 - imports this
+
+        return analyses(self)
+
+    def analysis(self, name: str = "") -> Analysis:
+        """Return an analysis by name; without a name, the only one.
+
+        Raises
+        ------
+        StudyError
+            If there is none, or several to choose from.
+        """
+        from workbench.study.analysis import find_analysis  # noqa: PLC0415 - imports this
+
+        return find_analysis(self, name)
+
+    def run(
+        self,
+        recipe: Recipe | None = None,
+        *,
+        name: str = "",
+        workers: int | Workers | None = None,
+        progress: Callable[[StudyProgress], None] | bool | None = None,
+        cancel: threading.Event | None = None,
+        **options: Any,
+    ) -> Analysis:
+        """Run a recipe over all slides; called again, what is left of it.
+
+        Any number of processes on any machines that see the folder may run it at the
+        same time: each slide is run once. A slide that cannot be run is a row with its
+        reason.
+
+        Parameters
+        ----------
+        recipe : Recipe, optional
+        name : str
+            Name of the analysis. Default: those of the model and the normalization.
+        workers : int or Workers, optional
+            Number of processes; 0: this process works itself. Default: one for each
+            GPU, or one that uses all cores. Or a `DaskWorkers`.
+        progress : callable or True, optional
+            Called with a `StudyProgress`; True draws a bar.
+        cancel : threading.Event, optional
+            Ends the work after the current chunks.
+        **options
+            Fields of `Recipe`, and of `WorkerOptions`: shard, stage, stage_gb, threads.
+
+        Returns
+        -------
+        Analysis
+            Its slides may be refused, or left after `cancel`: see `Analysis.states`.
+
+        Raises
+        ------
+        RecipeError, ModelError
+            If an option is out of bounds, or the model cannot be used.
+        StudyError
+            If the processes cannot work.
+        """
+        from workbench.recipe import Recipe  # noqa: PLC0415 - not to look at a study
+        from workbench.study.analysis import analysis_of  # noqa: PLC0415 - imports this
+        from workbench.study.running import run_analysis  # noqa: PLC0415 - loads torch
+        from workbench.study.worker import WorkerOptions  # noqa: PLC0415
+
+        kept = {key: options.pop(key) for key in _WORKING if key in options}
+        recipe = (recipe or Recipe()).replace(**options)
+        analysis = analysis_of(self, recipe, name)
+        run_analysis(
+            analysis, workers, WorkerOptions(**kept), progress=progress, cancel=cancel
+        )
+        return analysis
 
     def __len__(self) -> int:
         """Return the number of slides."""

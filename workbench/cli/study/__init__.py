@@ -10,6 +10,8 @@ command = LazyGroup(
     package=__name__,
     verbs={
         "make": "Make a study from a folder or a table of slides; update it.",
+        "run": "Run a model on all slides; continue what is left.",
         "slides": "Print the table of slides, or write it as CSV to edit it.",
+        "status": "Print how far the analyses are; pause, resume or cancel them.",
     },
 )

@@ -1,0 +1,187 @@
+"""Running studies: what is left, refusals, pauses, shares and copies."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from studies import two_coloured
+
+import workbench as wb
+from made_slides import write_flat, write_tiff
+from workbench.cli import main
+from workbench.cli.study.run import shard_of_job
+from workbench.errors import RecipeError, StudyError
+from workbench.inference import plan
+from workbench.study.analysis import analysis_of
+from workbench.study.running import divided, run_analysis
+from workbench.study.staging import Staging
+from workbench.study.study_progress import StudyWatch
+from workbench.study.worker import WorkerOptions, draw_order
+
+RECIPE = wb.Recipe(device="cpu", batch_size=4)
+
+
+@pytest.fixture(scope="module")
+def slides(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("slides")
+    for number, side in enumerate((256, 512, 384)):
+        pixels = two_coloured(side, seed=number)
+        write_tiff(folder / f"{number}.tif", pixels, compression="zlib", levels=2)
+    write_flat(folder / "no-mpp.tif", two_coloured(256, seed=9), compression="zlib")
+    return folder
+
+
+@pytest.fixture
+def study(slides, tmp_path):
+    return wb.make_study(tmp_path / "study", slides)
+
+
+def statuses(analysis):
+    return {name: state.status for name, state in analysis.states().items()}
+
+
+def test_a_study_is_run_once_and_what_is_left_later(study, monkeypatch, slides):
+    loaded = []
+    load = plan.find_model
+    monkeypatch.setattr(
+        plan, "find_model", lambda *a, **k: loaded.append(a) or load(*a, **k)
+    )
+    assert [row.name for row in draw_order(analysis_of(study, RECIPE), (0, 1))] == [
+        *("1", "2", "0"),
+        "no-mpp",
+    ]
+    analysis = study.run(RECIPE, workers=0)
+    assert len(loaded) == 1
+    done = dict.fromkeys("012", "finished")
+    assert statuses(analysis) == {**done, "no-mpp": "refused"}
+    assert "pixel size" in analysis.states()["no-mpp"].reason
+    with wb.open_slide(slides / "1.tif") as slide:
+        alone = wb.run(slide, RECIPE, out=study.path / "reports" / "alone")
+    found = analysis.open_run("1")
+    assert np.array_equal(found.heatmap.values, alone.heatmap.values, equal_nan=True)
+    # The user gives the pixel size: that slide alone is run.
+    table = pd.DataFrame({"path": [str(slides / "no-mpp.tif")], "mpp": ["0.5"]})
+    wb.make_study(study.path, table)
+    again = study.run(RECIPE, workers=0)
+    assert statuses(again) == {**done, "no-mpp": "finished"}
+    assert [state.attempts for state in again.states().values()] == [1, 1, 1, 2]
+
+
+def test_processes_work_and_are_seen(study):
+    seen = []
+    analysis = study.run(RECIPE, workers=1, progress=seen.append)
+    assert analysis.counts() == {"finished": 3, "refused": 1}
+    assert (seen[0].slides, seen[0].left, seen[0].fraction) == (4, 4, 0.0)
+    assert (seen[-1].left, seen[-1].fraction) == (0, 1.0)
+    assert str(seen[-1]) == "3 of 4 slides, 1 refused"
+    assert any(progress.running for progress in seen)
+    said = CliRunner().invoke(main, ["study", "status", str(study.path)])
+    assert "tissue-classes: 3 of 4 slides, 1 refused" in said.output
+    assert "no-mpp: The pixel size" in said.output
+
+
+@pytest.mark.slow
+def test_a_model_that_cannot_be_used_is_one_error(study):
+    with pytest.raises(StudyError, match="There is no model 'nothing'"):
+        study.run(RECIPE, model="nothing", workers=1)
+
+
+def test_a_study_is_cancelled_paused_and_continued(study):
+    analysis = analysis_of(study, RECIPE)
+    analysis.cancel()
+    cancel = threading.Event()
+    cancel.set()
+    assert run_analysis(analysis, 0, cancel=cancel).left == 4
+    assert analysis.control == "work"
+    analysis.pause()
+    assert "(pause)" in invoke("status", study.path).output
+    assert invoke("status", study.path, "--resume").exit_code == 0
+    assert analysis.control == "work"
+
+
+def test_a_recipe_has_one_name(study):
+    analysis_of(study, RECIPE)
+    with pytest.raises(RecipeError, match="batch_size = 4, not 8"):
+        analysis_of(study, RECIPE.replace(batch_size=8))
+    assert analysis_of(study, RECIPE.replace(batch_size=8), "mine").name == "mine"
+    with pytest.raises(RecipeError, match="region is of one slide"):
+        analysis_of(study, RECIPE.replace(region=(0, 0, 9, 9)))
+    with pytest.raises(StudyError, match="has 2 analyses"):
+        study.analysis()
+    with pytest.raises(StudyError, match="no analysis 'other'"):
+        study.analysis("other")
+
+
+def test_shares_are_disjoint_and_complete(study):
+    analysis = analysis_of(study, RECIPE)
+    shares = [draw_order(analysis, (each, 3)) for each in range(3)]
+    assert sorted(row.name for share in shares for row in share) == [
+        *("0", "1", "2"),
+        "no-mpp",
+    ]
+    array = {"ID": "7", "MIN": "3", "STEP": "2", "COUNT": "4"}
+    job = {f"SLURM_ARRAY_TASK_{name}": text for name, text in array.items()}
+    assert shard_of_job(job) == (2, 4)
+    assert shard_of_job({}) == (0, 1)
+    assert "is no share" in invoke("run", study.path, "--shard", "3/3").output
+
+
+def test_a_share_is_run_from_the_command_line(study, tmp_path):
+    words = ["--workers", "0", "--shard", "0/2", "--stage", tmp_path / "stage"]
+    said = invoke("run", study.path, *words, "--device", "cpu", "--json")
+    facts = json.loads(said.stdout)
+    assert (facts["finished"], facts["left"]) == (2, 0)
+    assert list((tmp_path / "stage").iterdir()) == []
+    record = study.analysis().open_run("1").record
+    assert record["slide"]["path"] == study.row("1").path
+    said = invoke("run", study.path, "--workers", "0", "--no-progress")
+    assert "no-mpp: The pixel size" in said.output
+    assert study.analysis().counts() == {"finished": 3, "refused": 1}
+    assert study.analysis().retry() == 1
+    assert statuses(study.analysis())["no-mpp"] == "open"
+
+
+def test_copies_are_bounded_and_removed(study, tmp_path):
+    first, ahead = study.rows[0], study.rows[1]
+    size = os.path.getsize(first.path)  # noqa: PTH202
+    stage = Staging(tmp_path / "stage", size)
+    with stage.local(first, ahead) as path:
+        assert path.startswith(str(tmp_path / "stage"))
+        with wb.open_slide(path) as copy:
+            assert copy.id == first.id
+    with stage.local(ahead, None) as path:
+        assert path == ahead.path  # it would not fit
+    stage.close()
+    assert list((tmp_path / "stage").iterdir()) == []
+
+
+def test_devices_and_cores_are_divided(study):
+    analysis = analysis_of(study, RECIPE.replace(device="cuda:0,cuda:1"))
+    options = divided(analysis, 3, WorkerOptions())
+    assert [each.device for each in options] == ["cuda:0", "cuda:1", "cuda:0"]
+    assert options[0].threads >= 1
+    assert len(divided(analysis, None, WorkerOptions())) == 2
+    with pytest.raises(StudyError, match="cannot work"):
+        divided(analysis, -1, WorkerOptions())
+
+
+def test_the_time_left_follows_the_area(study):
+    clock = iter((0.0, 10.0))
+    analysis = analysis_of(study, RECIPE)
+    watch = StudyWatch(analysis, clock=lambda: next(clock))
+    assert watch.look().eta_s is None
+    study.run(RECIPE, workers=0, shard=(0, 4))
+    found = watch.look()
+    assert found.finished == 1
+    assert found.fraction == pytest.approx(512**2 / (512**2 + 2 * 384**2 + 256**2))
+    assert found.eta_s == pytest.approx(10 * (1 - found.fraction) / found.fraction)
+
+
+def invoke(*words):
+    return CliRunner().invoke(main, ["study", *map(str, words)])
