@@ -4,9 +4,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DOCS := $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs . build/docs
 PYTEST_FLAGS ?= -n 2 --dist loadfile
-QUICK := not (browser or notebook or kill or slow)
+QUICK := not (browser or notebook or kill or slow or thorough)
 
-.PHONY: demo test quick coverage check style types modules docs bench bundles lab serve format fuzz images clean help
+.PHONY: demo test quick thorough coverage check style types modules docs bench bundles lab serve format fuzz images clean help
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -42,14 +42,18 @@ lab: .venv/.all  ## JupyterLab with the tutorials and the Launcher card
 
 test: check  ## all tests, in a real browser too
 	scripts/install_chromium.sh
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not thorough"
+
+thorough: .venv/.dev  ## every case of what `make test` samples
+	scripts/install_chromium.sh
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m thorough
 
 quick: .venv/.dev  ## tests without browser, notebook, kill, fuzz and other slow ones
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m "$(QUICK)"
 
 coverage: .venv/.dev  ## all tests, and which branches of the package they go through
 	scripts/install_chromium.sh
-	$(BIN)/python -m pytest $(PYTEST_FLAGS) --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not thorough" --cov --cov-report=term:skip-covered
 
 check: .venv/.dev node_modules/.stamp  ## style, types, architecture and documentation
 	@$(MAKE) --no-print-directory --jobs 2 types docs style modules

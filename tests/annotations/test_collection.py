@@ -395,7 +395,7 @@ def test_what_lies_beyond_the_slide_is_not_computed():
     assert row["area_above_um2"] == row["area_computed_um2"] == 200
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_real_outlines_at_scale(slide, tmp_path, shared_data):
     table = pd.read_parquet(shared_data / "wsi_polygons" / "hgsc_tissue_wsi.parquet")
     shapes = shapely.from_wkb(table.geometry.to_numpy())

@@ -85,7 +85,7 @@ def everything(run):
 
 @pytest.mark.slow
 @settings(
-    max_examples=12,
+    max_examples=6,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(

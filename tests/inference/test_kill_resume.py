@@ -86,9 +86,10 @@ def test_killed_at_a_random_moment(killable, whole, seed):
     assert CHUNKS <= begun <= CHUNKS + kills, "a kill costs the chunk in hand alone"
 
 
-def test_killed_at_every_operation_on_the_disk(killable, whole):
+def test_killed_at_operations_on_the_disk(killable, whole, pytestconfig):
     scores, _ = whole
-    for name in killable.killed_at_operations(CHUNKS, stride=1, share=0.9):
+    stride = 1 if pytestconfig.getoption("--kills") else 4
+    for name in killable.killed_at_operations(CHUNKS, stride=stride, share=0.9):
         done = check_what_is_left(killable.path(name), scores)
         assert killable.run(name)["code"] == 0
         check_finished(killable.path(name), scores)

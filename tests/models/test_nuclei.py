@@ -230,7 +230,9 @@ def test_a_run_over_a_small_picture_finds_what_the_network_does(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["nuclei", "nuclei-watershed"])
+@pytest.mark.parametrize(
+    "name", ["nuclei", pytest.param("nuclei-watershed", marks=pytest.mark.thorough)]
+)
 def test_on_a_slide_no_two_nuclei_overlap_at_seams(name, shared_data, tmp_path):
     path = shared_data / "mosaic_cc0_nuclei" / "dsb_mosaic.tif"
     with wb.open_slide(path) as slide:

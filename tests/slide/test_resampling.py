@@ -107,7 +107,7 @@ def boxes(step=1):
 @pytest.mark.slow
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("factor", [2, 3, 4, 4.37, 16])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(where=boxes())
 def test_every_value_is_the_average_of_its_area(factor, exact, where):
     x, y, width, height, shrink = where
@@ -146,7 +146,7 @@ def _bare(reader, *, exact=False):
 def test_nothing_is_displaced(factor, exact, shrink):
     """To a fortieth of a pixel, whatever the box, the level and the scale."""
     slide = _bare(Levels([spot(), spot(factor)], [1, factor]), exact=exact)
-    for x, y in ((90, 60), (91, 61), (97, 53), (83, 64), (96, 66)):
+    for x, y in ((90, 60), (97, 53), (83, 64)):
         size = (round(480 / shrink), round(480 / shrink))
         box = wb.Box.at(x, y, 480, 480)
         found = slide.read_tiles([box], size)[0]

@@ -50,7 +50,7 @@ def table(normalizer):
     return ColourTable(normalizer.colour_map)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("method", FITTED)
 def test_over_all_colours_what_is_served_is_what_float64_says(method):
     normalizer = fit_normalizer(tissue(), "he-rose", method=method)
@@ -99,7 +99,7 @@ def test_a_table_says_the_same_as_the_fused_code():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 3, 77), (2, 300, 401), (5, 256, 256)])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 3, 77), (2, 300, 401)])
 def test_a_table_answers_every_layout_alike(normalizer, table, shape):
     every = np.random.default_rng(2).integers(0, 256, (*shape, 3), np.uint8)
     planes = torch.from_numpy(every).permute(0, 3, 1, 2)
@@ -151,7 +151,7 @@ class Deployed(nn.Module):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", FITTED)
+@pytest.mark.parametrize("method", ["reinhard", "vahadane"])  # one of each formula
 @pytest.mark.filterwarnings("ignore")
 def test_an_exported_model_normalizes_the_same(method):
     model = Deployed(fit_normalizer(tissue(), "he-rose", method=method)).eval()
@@ -382,7 +382,7 @@ def test_reinhards_becomes_a_table_and_nothing_changes(form):
     assert not twin._on_cpu._table.is_full, "tables do not travel"
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_few_tables_are_kept():
     glass = np.zeros((1 << 24, 3), np.uint8)
     made = [

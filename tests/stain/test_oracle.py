@@ -76,7 +76,9 @@ def test_no_recorded_dictionary_has_a_lower_price(shared_data, name, penalty):
 @pytest.mark.slow
 @pytest.mark.parametrize("penalty", stain_fits.PENALTIES)
 @pytest.mark.parametrize("name", FEW)
-@pytest.mark.parametrize("start", ["ours", "anywhere"])
+@pytest.mark.parametrize(
+    "start", ["ours", pytest.param("anywhere", marks=pytest.mark.thorough)]
+)
 def test_scikit_learn_finds_nothing_better(shared_data, name, penalty, start):
     pixels = stain_fits.tissue_pixels(picture(shared_data, name), 1500)
     stains = fit_vahadane(ColourHistogram.of(pixels), penalty=penalty).stains

@@ -102,7 +102,7 @@ def test_there_are_clearly_different_scanners():
         assert np.degrees(np.arccos(cosine.clip(-1, 1))).max() > 5, (one, two)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_every_class_grows_somewhere(folder):
     seen = set()
     for seed in (5, 6, 11):
