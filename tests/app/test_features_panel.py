@@ -121,6 +121,7 @@ def test_only_files_of_the_slide_within_the_folders_are_listed(tmp_path):
     assert find_feature_files([root / "a.csv"], "a.tif", slides) == []
 
 
+@pytest.mark.slow
 def test_files_are_looked_for_when_the_tab_is_opened(begin, folder):
     write_trident(folder / "slide.h5", CORNERS, VECTORS)
     app = begin()
@@ -192,6 +193,7 @@ def opened(app, place=0):
     return app.overlays.overlays[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", WRITERS, ids=lambda each: each.__name__)
 def test_a_listed_file_opens_with_each_tile_in_its_place(begin, folder, write):
     write(folder)

@@ -117,6 +117,7 @@ READERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read", READERS, ids=lambda each: each.__name__)
 def test_each_pixel_has_the_colour_of_the_tile_that_the_tool_meant(
     tmp_path, slide, read

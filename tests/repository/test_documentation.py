@@ -147,6 +147,7 @@ def here(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model", ["tissue-classes", "tissue-features", "nuclei-watershed"]
 )

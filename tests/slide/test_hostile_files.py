@@ -98,6 +98,7 @@ CLAIMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["zlib", "jpeg", None, "webp", "lzw"])
 @pytest.mark.parametrize("what", CLAIMS)
 def test_sizes_that_cannot_be(what, kind, tmp_path):

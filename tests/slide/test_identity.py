@@ -62,6 +62,7 @@ def made(request, tmp_path_factory):
     return Path(request.param(tmp_path_factory.mktemp("made")))
 
 
+@pytest.mark.slow
 @quick
 @given(share=st.floats(0, 1, exclude_max=True))
 def test_one_byte_anywhere_makes_another_slide(made, share, tmp_path):

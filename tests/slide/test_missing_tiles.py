@@ -34,6 +34,7 @@ def kind(request):
     return KINDS[request.param]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("only", ["both", "counts", "offsets"])
 def test_smaller_levels_are_filled_from_the_finer(kind, only, tmp_path):
     path = made_tiffs.write_pyramid(tmp_path / "made.tif", FULL, **kind)

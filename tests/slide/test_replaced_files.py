@@ -309,6 +309,7 @@ def test_a_file_that_changes_while_its_id_is_made_has_none(
             ask()
 
 
+@pytest.mark.slow
 @ways
 def test_a_file_that_changes_before_its_id_is_made_has_none(change, tmp_path):
     path = first(tmp_path)

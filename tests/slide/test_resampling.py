@@ -140,6 +140,7 @@ def _bare(reader, *, exact=False):
     return slide
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("factor", [2, 3, 4, 4.37, 16])
 @pytest.mark.parametrize("shrink", [0.25, 0.5, 0.8, 1, 2, 3, 4, 16])

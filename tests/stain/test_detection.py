@@ -56,6 +56,7 @@ def seen(tmp_path, pixels):
         return slide_staining(slide), path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dye", DABS)
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.95])
 def test_dab_is_seen_also_in_a_few_nuclei(tmp_path, dye, share):
@@ -63,6 +64,7 @@ def test_dab_is_seen_also_in_a_few_nuclei(tmp_path, dye, share):
     assert staining.kind == "H-DAB", staining.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dye", EOSINS)
 @pytest.mark.parametrize(("amount", "pigment"), [(0.5, 0), (1.2, 0), (1.0, 0.3)])
 def test_eosin_is_no_dab_and_pigment_on_it_neither(tmp_path, dye, amount, pigment):

@@ -303,6 +303,7 @@ def test_alpha_and_sixteen_bits_are_refused_in_words(method):
             fit_normalizer(picture, "he-standard", method=method)(other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", FITTED)
 def test_each_picture_has_a_fit_of_its_own_and_leaves_its_neighbours_alone(method):
     first, second = tissue(seed=1), tissue("he-rose", seed=2)

@@ -55,6 +55,7 @@ def distance(first, second):
     return np.abs(first.astype(float) - second.astype(float)).mean()
 
 
+@pytest.mark.slow
 def test_all_colours_go_through_the_same_code(normalizer):
     codes = np.random.default_rng(0).integers(0, 1 << 24, 1_000_000, np.uint32)
     colours = colours_of(codes)

@@ -62,6 +62,7 @@ def test_macenko_in_double_precision_is_the_published_picture_to_the_bit(publish
     np.testing.assert_array_equal(made, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("penalty", stain_fits.PENALTIES)
 @pytest.mark.parametrize("name", sorted(RECORDED))
 def test_no_recorded_dictionary_has_a_lower_price(shared_data, name, penalty):

@@ -104,6 +104,7 @@ class ReaderContract:
         mean = whole[:40, :40].reshape(20, 2, 20, 2, 3).mean((1, 3))
         assert np.abs(pixels - mean).max() <= 1
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("factor", [2, 3, 4, 8])
     def test_quick_reads_are_near_the_exact_ones(self, path, slide, factor):
         side = min(slide.size) // factor
@@ -115,6 +116,7 @@ class ReaderContract:
         detail = np.abs(exact[1:, 1:] - exact[:-1, :-1]).mean()
         assert off < 1.5 + 0.2 * detail
 
+    @pytest.mark.slow
     @quickly
     @given(data=st.data())
     def test_quick_reads_have_no_seams(self, slide, data):

@@ -117,6 +117,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "small", "pool", "file"), CASES, ids=[case[0] for case in CASES]
 )

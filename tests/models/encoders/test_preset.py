@@ -47,6 +47,7 @@ def test_a_preset_is_complete_and_makes_a_card(name):
     assert preset.licence in card.intended_use
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [n for n, p in PRESETS.items() if not p.architecture.startswith("workbench")],
