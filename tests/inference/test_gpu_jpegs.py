@@ -5,6 +5,9 @@ No GPU is needed: torchvision's decoder for the CPU stands in for that of the de
 
 from __future__ import annotations
 
+import sys
+import types
+
 import numpy as np
 import pytest
 import tifffile
@@ -17,7 +20,11 @@ from fakes import FakeSlide, MeanColour, fake_card
 from labelled_slides import reading_card
 from workbench.geometry import Box
 from workbench.inference import device_transfer, engine, predictor
-from workbench.inference.gpu_jpegs import GpuJpegDecoder, cuda_decoder
+from workbench.inference.gpu_jpegs import (
+    GpuJpegDecoder,
+    cuda_decoder,
+    nvimagecodec_decoder,
+)
 from workbench.models.tile_model import TileModel
 from workbench.recipe import Recipe
 from workbench.slide.slide import open_slide
@@ -224,3 +231,36 @@ def test_objects_need_their_pixels_on_the_host(monkeypatch):
         assert card.task == task
         model = TileModel(card, MeanColour())
         assert predictor.DevicePredictor(model, WHOLE).decodes is decodes
+
+
+class FakeCodec:
+    """nvImageCodec's interface, decoded by torchvision on the CPU."""
+
+    class Decoder:
+        def __init__(self, device_id):
+            assert device_id == 0
+
+        def decode(self, files):
+            tensors = [torch.frombuffer(bytearray(f), dtype=torch.uint8) for f in files]
+            try:
+                decoded = decode_jpeg(tensors, ImageReadMode.RGB)
+            except RuntimeError:
+                return [None] * len(files)  # as it does for a damaged file
+            return [each.permute(1, 2, 0).contiguous() for each in decoded]
+
+
+def test_nvimagecodec_decodes_where_torchvision_does_not(run, path, monkeypatch):
+    assert nvimagecodec_decoder(CPU) is None
+    monkeypatch.setitem(sys.modules, "nvidia", types.ModuleType("nvidia"))
+    monkeypatch.setitem(sys.modules, "nvidia.nvimgcodec", FakeCodec)
+    plain, _ = run(path, "plain")
+    done, _ = run(path, "device", nvimagecodec_decoder(CPU))
+    np.testing.assert_allclose(
+        done.heatmap.values, plain.heatmap.values, atol=0.5 / 255, rtol=0
+    )
+    with pytest.raises(RuntimeError, match="could not decode"):
+        nvimagecodec_decoder(CPU)([torch.zeros(100, dtype=torch.uint8)])
+    monkeypatch.setattr(
+        "workbench.inference.gpu_jpegs.torchvision_decoder", lambda _: None
+    )
+    assert cuda_decoder(torch.device("cuda")) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 import click
 
@@ -12,9 +12,27 @@ from workbench.cli.options import json_flag, mpp_flag, reference_flag
 from workbench.recipe import NO_METHOD, StainMethod
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from workbench.models.encoders.adding import Pooling
+    from workbench.models.export import EnginePrecision
     from workbench.slide.pixel_size import Mpp
     from workbench.stain.normalizer import Normalizer
+
+Command = TypeVar("Command", bound="Callable[..., Any]")
+
+weights_flag = click.option(
+    "--weights", default=None, help="Weights, as for `workbench run`."
+)
+trust_flag = click.option("--trust", is_flag=True, help="Load files that can run code.")
+
+
+def precision_flag(default: str, text: str) -> Callable[[Command], Command]:
+    """Return the flag for the arithmetic of a TensorRT engine."""
+    choice = click.Choice(("float32", "float16"))
+    return click.option(
+        "--precision", type=choice, default=default, show_default=True, help=text
+    )
 
 
 @click.group("models", invoke_without_command=True)
@@ -23,8 +41,8 @@ if TYPE_CHECKING:
 def command(context: click.Context, *, as_json: bool) -> None:
     """List the models that can be run by name, add an encoder, or export a model.
 
-    Other models are given by path: a TorchScript, ONNX or safetensors file with its
-    card, or a WSInfer-zoo folder.
+    Other models are given by path: a TorchScript, ONNX, TensorRT or safetensors file
+    with its card, or a WSInfer-zoo folder.
     """
     if context.invoked_subcommand is not None:
         return
@@ -134,8 +152,9 @@ def add(
 @click.option("--slide", default="", help="Slide to which the normalization is fitted.")
 @reference_flag
 @mpp_flag
-@click.option("--weights", default=None, help="Weights, as for `workbench run`.")
-@click.option("--trust", is_flag=True, help="Load files that can run code.")
+@precision_flag("float32", "Arithmetic of a TensorRT engine.")
+@weights_flag
+@trust_flag
 def export(  # noqa: PLR0913 - a flag each
     model: str,
     path: Path,
@@ -144,6 +163,7 @@ def export(  # noqa: PLR0913 - a flag each
     slide: str,
     reference: str,
     mpp: Mpp | None,
+    precision: EnginePrecision,
     weights: str | None,
     trust: bool,
 ) -> None:
@@ -163,8 +183,77 @@ def export(  # noqa: PLR0913 - a flag each
         raise click.UsageError(message)
     normalizer = _fit(slide, method, reference, mpp) if method else None
     click.echo(
-        export_model(model, path, normalizer=normalizer, weights=weights, trust=trust)
+        export_model(
+            model,
+            path,
+            normalizer=normalizer,
+            weights=weights,
+            trust=trust,
+            precision=precision,
+        )
     )
+
+
+@command.command("engine")
+@click.argument("model")
+@precision_flag("float16", "Arithmetic of the engine.")
+@weights_flag
+@trust_flag
+def engine(
+    model: str, *, precision: EnginePrecision, weights: str | None, trust: bool
+) -> None:
+    """Build the TensorRT engine of a model for this GPU, once, and print its path.
+
+    Run it as a model: `workbench run SLIDE --model PATH --trust`. It is kept in the
+    folder that WORKBENCH_ENGINES names, else in the user's cache folder.
+    """
+    from workbench.models.kept_engines import (  # noqa: PLC0415 - loads torch
+        kept_engine,
+    )
+
+    click.echo(kept_engine(model, precision=precision, weights=weights, trust=trust))
+
+
+@command.command("quantize")
+@click.argument("model")
+@click.option(
+    "--to",
+    "path",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Output file: .onnx.",
+)
+@click.option(
+    "--slide", required=True, help="Slide on whose tissue ranges are measured."
+)
+@mpp_flag
+@weights_flag
+@trust_flag
+def quantize(
+    model: str,
+    path: Path,
+    *,
+    slide: str,
+    mpp: Mpp | None,
+    weights: str | None,
+    trust: bool,
+) -> None:
+    """Write a model as an ONNX file that calculates with 8 bits.
+
+    The ranges of its layers are measured on tiles of a slide like those that it will
+    run on. It costs accuracy: compare its results with those of the model.
+    """
+    from workbench.models.quantization import (  # noqa: PLC0415 - loads torch
+        calibration_tiles,
+        quantize_model,
+    )
+    from workbench.models.registry import identify_model  # noqa: PLC0415 - as above
+    from workbench.slide.slide import open_slide  # noqa: PLC0415 - only for this
+
+    card = identify_model(model, weights=weights)
+    with open_slide(slide, mpp=mpp) as opened:
+        tiles = calibration_tiles(opened, card)
+    click.echo(quantize_model(model, path, tiles, weights=weights, trust=trust))
 
 
 def _fit(

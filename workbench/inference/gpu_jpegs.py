@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
@@ -33,9 +34,17 @@ _log = logging.getLogger(__name__)
 
 
 def cuda_decoder(device: torch.device) -> Decode | None:
-    """Return the JPEG decoder of a device; None if there is none."""
+    """Return the JPEG decoder of a device; None if there is none.
+
+    That of torchvision, else that of nvImageCodec (package `nvidia-nvimgcodec`).
+    """
     if device.type != "cuda":
         return None
+    return torchvision_decoder(device) or nvimagecodec_decoder(device)
+
+
+def torchvision_decoder(device: torch.device) -> Decode | None:
+    """Return torchvision's decoder, which uses nvJPEG; None if it has none."""
     try:
         from torchvision.io import ImageReadMode, decode_jpeg  # noqa: PLC0415 - slow
     except ImportError:  # later versions of torchvision move it to TorchCodec
@@ -44,6 +53,27 @@ def cuda_decoder(device: torch.device) -> Decode | None:
     def decode(files: list[Tensor]) -> list[Tensor]:
         decoded: list[Tensor] = decode_jpeg(files, ImageReadMode.RGB, device=device)
         return decoded
+
+    return decode
+
+
+def nvimagecodec_decoder(device: torch.device) -> Decode | None:
+    """Return nvImageCodec's decoder of JPEG and JPEG 2000; None if not installed."""
+    try:
+        codec = importlib.import_module("nvidia.nvimgcodec")
+    except ImportError:
+        return None
+    decoder = codec.Decoder(device_id=device.index or 0)
+
+    def decode(files: list[Tensor]) -> list[Tensor]:
+        images = decoder.decode([file.numpy().tobytes() for file in files])
+        if any(image is None for image in images):
+            message = "nvImageCodec could not decode a tile"
+            raise RuntimeError(message)
+        # It returns (height, width, 3) in the device's memory.
+        return [
+            torch.as_tensor(image, device=device).permute(2, 0, 1) for image in images
+        ]
 
     return decode
 

@@ -21,6 +21,7 @@ from workbench.inference.device_transfer import DeviceTransfer, tiles_of
 from workbench.models.cut_tiles import CutTiles, maps_of
 from workbench.models.devices import (
     Clock,
+    free_cached_memory,
     is_out_of_memory,
     memory_in_use,
     resolve_device,
@@ -255,7 +256,7 @@ class DevicePredictor:
             return PendingResults(
                 [results for results, _ in parts], tiles, [each for _, each in parts]
             )
-        torch.cuda.empty_cache()
+        free_cached_memory(self.device)
         return self._submit(tiles)
 
     def _parts(self, tiles: Tiles) -> list[Tiles]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from workbench.models.device_graphs import DeviceGraphs, is_small
 from workbench.models.devices import is_out_of_memory
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ class CompiledNetwork(nn.Module):
     The first call compiles, which takes from seconds to minutes. One compiled version
     serves batches of every size except single tiles. Tiles of another size than the
     first run on the network as it is. Outputs differ from those of the network by
-    rounding only. Without a compiler, or if the network cannot be compiled, one warning
-    is logged and the network runs uncompiled.
+    rounding only. On CUDA a small network is also recorded as a graph for each size of
+    batch (`workbench.models.device_graphs`). Without a compiler, or if the network
+    cannot be compiled, one warning is logged and the network runs uncompiled.
 
     Parameters
     ----------
@@ -42,7 +44,8 @@ class CompiledNetwork(nn.Module):
         self.problem = ""
         self._size: torch.Size | None = None
         """Height and width of the input for which the network is compiled."""
-        self._run: Callable[[Tensor], Any] = torch.compile(_own(network))
+        run: Callable[[Tensor], Any] = torch.compile(_own(network))
+        self._run = DeviceGraphs(run) if is_small(network) else run
 
     def forward(self, inputs: Tensor) -> Any:
         """Return the network's output for float32 (N, C, h, w)."""

@@ -77,6 +77,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
+def free_cached_memory(device: torch.device) -> None:
+    """Return memory that torch keeps for later batches to the device."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
 def memory_in_use(devices: Sequence[torch.device]) -> dict[str, int]:
     """Return the bytes that this process uses: "host", and each GPU by its name."""
     held = {"host": _resident_bytes()}

@@ -11,8 +11,9 @@ import importlib
 import io
 import json
 import warnings
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,8 @@ from torch.jit import is_scripting  # type: ignore[attr-defined] # by its manual
 
 from workbench.errors import ModelError
 from workbench.models.formats.card_files import sha256_of
+from workbench.models.formats.tensorrt import SUFFIXES as ENGINES
+from workbench.models.formats.tensorrt import import_tensorrt
 from workbench.models.networks.maskrcnn import MaskRCNN
 from workbench.models.outputs import tensor_of
 from workbench.models.registry import find_model
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
     from workbench.models.card import ModelCard
     from workbench.models.tile_model import TileModel
     from workbench.stain.normalizer import Normalizer
+
+EnginePrecision = Literal["float32", "float16"]
+"""Arithmetic of a TensorRT engine."""
 
 INPUT: Final = "tiles"
 OUTPUT: Final = "answers"
@@ -93,14 +99,15 @@ def export_model(
     normalizer: Normalizer | None = None,
     weights: str | os.PathLike[str] | None = None,
     trust: bool = False,
+    precision: EnginePrecision = "float32",
 ) -> Path:
     """Write a model as one file, with its card beside it.
 
     The file takes float32 (N, 3, tile_px, tile_px), sRGB grey levels of 0 to 255, for
     any N, and returns what the model returns: probabilities, values or maps. One
     activation is left to the card beside the file: a sigmoid over several labels, which
-    marks that they do not exclude each other. TorchScript and ONNX files run in the
-    workbench again, by their path.
+    marks that they do not exclude each other. All these files run in the workbench
+    again, by their path.
 
     Parameters
     ----------
@@ -111,6 +118,9 @@ def export_model(
         GPU of this machine and this version of TensorRT).
     normalizer : Normalizer, optional
         Normalizer to include in the file, for one slide or slides stained alike.
+    precision : {"float32", "float16"}
+        Arithmetic of a TensorRT engine: "float16" lets TensorRT choose it for each
+        layer. Other files leave it to the program that runs them.
 
     Returns
     -------
@@ -125,7 +135,7 @@ def export_model(
         `find_model`.
     """
     path = Path(path)
-    write = _writer(path)
+    write = _writer(path, precision)
     model = find_model(name_or_path, weights=weights, trust=trust)
     if isinstance(model.network, MaskRCNN) and write is not _to_torchscript:
         message = (
@@ -153,22 +163,20 @@ def export_model(
     return path
 
 
-def _writer(path: Path) -> Callable[[Deployed, Tensor], bytes]:
+def _writer(
+    path: Path, precision: EnginePrecision
+) -> Callable[[Deployed, Tensor], bytes]:
     """Return the writer of a format; raise if it cannot be written here."""
     suffix = path.suffix.lower()
     if suffix not in WRITERS:
         message = f"'{path.name}' is no format that models are exported to."
         raise ModelError(message, f"Use one of: {', '.join(WRITERS)}.")
-    if suffix in (".onnx", ".engine", ".plan") and not _there("onnxscript"):
+    if suffix in (".onnx", *ENGINES) and not _there("onnxscript"):
         message = f"Writing '{path.name}' needs the packages onnx and onnxscript."
         raise ModelError(message, "Run: pip install 'slide-workbench[export]'.")
-    if suffix in (".engine", ".plan") and not _there("tensorrt"):
-        message = f"Writing '{path.name}' needs TensorRT, which is not installed."
-        remedy = (
-            "Run: pip install tensorrt, on the machine whose NVIDIA GPU will run it."
-            " Or export to .onnx, from which trtexec builds an engine there."
-        )
-        raise ModelError(message, remedy)
+    if suffix in ENGINES:
+        import_tensorrt(f"Writing '{path.name}'")
+        return partial(_to_tensorrt, precision=precision)
     return WRITERS[suffix]
 
 
@@ -204,7 +212,9 @@ def _to_onnx(model: Deployed, example: Tensor) -> bytes:
     return content
 
 
-def _to_tensorrt(model: Deployed, example: Tensor) -> bytes:
+def _to_tensorrt(
+    model: Deployed, example: Tensor, *, precision: EnginePrecision = "float32"
+) -> bytes:
     tensorrt = importlib.import_module("tensorrt")
     logger = tensorrt.Logger(tensorrt.Logger.WARNING)
     builder = tensorrt.Builder(logger)
@@ -214,6 +224,8 @@ def _to_tensorrt(model: Deployed, example: Tensor) -> bytes:
         reasons = "; ".join(str(parser.get_error(i)) for i in range(parser.num_errors))
         raise RuntimeError(reasons)
     config = builder.create_builder_config()
+    if precision == "float16":
+        config.set_flag(tensorrt.BuilderFlag.FP16)
     profile = builder.create_optimization_profile()
     shapes = [(batch, *example.shape[1:]) for batch in _BATCHES]
     profile.set_shape(INPUT, *shapes)

@@ -11,8 +11,7 @@ from workbench.errors import RecipeError
 from workbench.models.card import PALETTE, ModelCard
 
 if TYPE_CHECKING:
-    from workbench.models.compiled import CompiledNetwork
-    from workbench.models.tile_model import TileModel
+    from workbench.models.tile_model import Compilation, TileModel
     from workbench.recipe import Precision
 
 NAME: Final = "disagreement"
@@ -62,7 +61,7 @@ class StainSensitivity(nn.Module):
         """See `TileModel.divisible`."""
         return self.model.divisible
 
-    def compile_network(self) -> CompiledNetwork:
+    def compile_network(self) -> Compilation:
         """Compile the model's network; see `TileModel.compile_network`."""
         return self.model.compile_network()
 

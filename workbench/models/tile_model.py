@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import torch
@@ -11,6 +12,8 @@ from workbench.errors import InvalidCardError, ModelError
 from workbench.models.compiled import CompiledNetwork
 from workbench.models.devices import is_out_of_memory
 from workbench.models.fixed_batch import FixedBatch
+from workbench.models.formats.onnx import OnnxNetwork
+from workbench.models.formats.tensorrt import TensorRTNetwork
 from workbench.models.outputs import tensor_of
 from workbench.models.preprocessing import InputChannels
 
@@ -26,6 +29,23 @@ _BFLOAT16_SINCE: Final = (8, 0)
 
 _FAILURES: Final = (RuntimeError, AssertionError, ValueError, TypeError, IndexError)
 """Exceptions that the kinds of networks raise for tiles that they cannot process."""
+
+
+class Compilation(Protocol):
+    """What became of compiling a network."""
+
+    @property
+    def problem(self) -> str:
+        """Why the network is not compiled; empty while it is."""
+        ...
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A network that another program compiles."""
+
+    problem: str = ""
+    """Why it is not compiled; empty if it is."""
 
 
 class TilePredictor(Protocol):
@@ -44,7 +64,7 @@ class TilePredictor(Protocol):
         """Whether several threads may answer parts of a batch, each by itself."""
         ...
 
-    def compile_network(self) -> CompiledNetwork:
+    def compile_network(self) -> Compilation:
         """Let the network be compiled at the next call; return what says if it was."""
         ...
 
@@ -93,10 +113,19 @@ class TileModel(nn.Module):
         """Whether several threads may answer parts of a batch, each by itself."""
         return not isinstance(self.network, FixedBatch) or self.network.divisible
 
-    def compile_network(self) -> CompiledNetwork:
-        """Let the network be compiled at the next call; return what says if it was."""
+    def compile_network(self) -> Compilation:
+        """Let the network be compiled at the next call; return what says if it was.
+
+        An ONNX file is run by TensorRT instead, where onnxruntime has it; a TensorRT
+        engine is compiled already.
+        """
         if isinstance(self.network, CompiledNetwork):  # of an earlier run
             return self.network
+        inner = getattr(self.network, "network", None)
+        if isinstance(inner, OnnxNetwork):
+            return Engine(inner.prefer_tensorrt())
+        if isinstance(inner, TensorRTNetwork):
+            return Engine()
         compiled = CompiledNetwork(self.network)
         self.network = compiled
         return compiled

@@ -1,4 +1,4 @@
-"""Loads networks: TorchScript, torch.export, ONNX, bare weights.
+"""Loads networks: TorchScript, torch.export, ONNX, TensorRT engines, bare weights.
 
 Whether a file needs the user's trust depends on what loading it can do:
 
@@ -8,6 +8,7 @@ Whether a file needs the user's trust depends on what loading it can do:
 - TorchScript and torch.export files are programs. Their language is small, but
   includes `torch.save` and `torch.from_file`, so that a model can overwrite files of
   the user: trust.
+- A TensorRT engine holds machine code for a GPU, and may hold plug-ins: trust.
 
 Nothing is downloaded.
 """
@@ -33,6 +34,8 @@ from workbench.models.architectures import NoHead, build_network, with_tile_size
 from workbench.models.fixed_batch import FixedBatch
 from workbench.models.formats.checkpoints import AmbiguousError, weights_for
 from workbench.models.formats.onnx import load_onnx
+from workbench.models.formats.tensorrt import SUFFIXES as ENGINES
+from workbench.models.formats.tensorrt import load_tensorrt
 from workbench.models.formats.transformer_keys import to_timm
 from workbench.models.formats.vision_language_keys import image_tower
 from workbench.models.networks.third_party import is_packaged, load_packaged
@@ -47,7 +50,14 @@ _MISFITS: Final = (RuntimeError, TypeError, ValueError, KeyError, AttributeError
 
 _log = logging.getLogger(__name__)
 
-Kind = Literal["onnx", "safetensors", "torchscript", "export", "pickle"]
+Kind = Literal["onnx", "safetensors", "torchscript", "export", "tensorrt", "pickle"]
+
+_PROGRAMS: Final = {
+    "torchscript": "it is a program, which could write files",
+    "export": "it is a program, which could write files",
+    "tensorrt": "it is machine code for a GPU",
+}
+"""Why a kind of file needs trust."""
 
 
 def load_network(card: ModelCard, weights: Path, *, trust: bool) -> nn.Module:
@@ -67,12 +77,13 @@ def load_network(card: ModelCard, weights: Path, *, trust: bool) -> nn.Module:
             _unpickle(weights, trust=trust)  # refuses content that could run code
         return load_packaged(card, weights)
     kind = kind_of(weights)
-    if kind in ("torchscript", "export") and not trust:
-        reason = "it is a program, which could write files"
-        raise UntrustedModelError(weights, reason)
+    if kind in _PROGRAMS and not trust:
+        raise UntrustedModelError(weights, _PROGRAMS[kind])
     try:
         if kind == "onnx":
             return load_onnx(weights)
+        if kind == "tensorrt":
+            return load_tensorrt(weights)
         if kind == "torchscript":
             return _load_torchscript(weights)
         if kind == "export":
@@ -92,6 +103,8 @@ def kind_of(weights: Path) -> Kind:
     """Return the kind of a file of weights, by suffix, or by content for .pt."""
     if weights.suffix == ".onnx":
         return "onnx"
+    if weights.suffix in ENGINES:
+        return "tensorrt"
     if weights.suffix == ".safetensors":
         return "safetensors"
     if not zipfile.is_zipfile(weights):
