@@ -145,7 +145,11 @@ def sections(app: Session) -> Any:
         stack(app.stain, app.advice),
         stack(app.runs, app.tissue),
         stack(app.overlays, app.instances, app.table.switch, app.features),
-        stack(app.annotations, Fold("Learn classes of tiles", app.learning)),
+        stack(
+            app.annotations,
+            Fold("Learn classes of tiles", app.learning),
+            Fold("Train a model", app.training),
+        ),
         stack(app.compare, app.bookmarks, app.snapshots, sx=_SPACED),
     )
     tabs = LazyTabs(

@@ -35,6 +35,7 @@ from workbench.app.panels.snapshots import SnapshotPanel
 from workbench.app.panels.stain.adviser import AdvicePanel
 from workbench.app.panels.stain.panel import StainPanel
 from workbench.app.panels.tissue import TissuePanel
+from workbench.app.panels.training.panel import TrainingPanel
 from workbench.app.url_state import Address
 from workbench.app.url_sync import RUNS_LISTED, SLIDE_SHOWN, UrlSync, ViewAddress
 from workbench.app.viewer.viewer import Viewer
@@ -162,6 +163,14 @@ class Session(pn.viewable.Viewer):
             self.annotations,
             saved=lambda _: self.runs.renew_models(),
         )
+        self.training = TrainingPanel(
+            self.site.trainings,
+            self.site.library,
+            folder / ANNOTATIONS,
+            background,
+            finished=lambda _: self.runs.renew_models(),
+            open_slide=self.slides.choose,
+        )
 
     def _connect(self) -> None:
         """Connect the panels with each other and with the URL."""
@@ -197,6 +206,7 @@ class Session(pn.viewable.Viewer):
             self.annotations,
             Proposer(self.background),
             self.learning,
+            self.training,
             view,
         )
         self.stain.param.watch(self.runs.show_colours, "requested")
@@ -239,6 +249,7 @@ class Session(pn.viewable.Viewer):
         self.compare.close()
         self.slide_notices.close()
         self.features.close()
+        self.training.close()
         if self.viewer is not None:
             self.viewer.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from workbench.app.catalog.environment import (
 )
 from workbench.app.catalog.runs import RunLibrary
 from workbench.app.catalog.slides import SlideLibrary
+from workbench.app.catalog.trainings import TrainingLibrary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +27,7 @@ class Site:
     run_library: RunLibrary
     labels: bool = True
     """Whether label and macro images are shown; they may name a patient."""
+    trainings: TrainingLibrary = field(default_factory=TrainingLibrary)
 
     @classmethod
     def of(
@@ -37,6 +39,11 @@ class Site:
     ) -> Site:
         """Return a site for some folders."""
         return cls(SlideLibrary(slides), RunLibrary(runs), labels)
+
+    def close(self) -> None:
+        """Stop runs and trainings, and wait until their results are saved."""
+        self.run_library.close()
+        self.trainings.close()
 
     def without_folders(self, text: str) -> str:
         """Return a text with paths shortened to names relative to the served folders.

@@ -365,7 +365,7 @@ class Workbench(ObservedApp):
 
     def close(self) -> None:
         """Cancel active runs, and wait until they are saved."""
-        self.site.run_library.close()
+        self.site.close()
 
     def _ipython_display_(self) -> None:
         self._new_cell().show(repr(self))

@@ -120,7 +120,7 @@ def serve(
         loop.start()
     finally:
         server.stop()
-        site.run_library.close()
+        site.close()
 
 
 if pn.state.served:  # true in the module that `panel serve` runs, not in an import

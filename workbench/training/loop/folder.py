@@ -164,6 +164,14 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return lines
 
 
+def total_steps(record: dict[str, Any]) -> int:
+    """Return the number of steps of a training that is not stopped early."""
+    recipe = record["identity"]["recipe"]
+    tiles = sum(record["identity"]["examples"]["tiles"]["train"])
+    steps: int = recipe["epochs"] * (tiles // max(1, min(recipe["batch_size"], tiles)))
+    return steps
+
+
 def identity_of(recipe: dict[str, Any], examples: dict[str, Any]) -> dict[str, Any]:
     """Return what must be equal for a training to go on."""
     fixed = {name: value for name, value in recipe.items() if name not in _FREE}

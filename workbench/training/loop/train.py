@@ -17,6 +17,7 @@ import torch
 from workbench.errors import TrainingError, WorkbenchError
 from workbench.markup import facts
 from workbench.models.devices import resolve_device
+from workbench.training.loop.curves import curves_of
 from workbench.training.loop.examples import open_examples
 from workbench.training.loop.folder import (
     BEST,
@@ -27,7 +28,9 @@ from workbench.training.loop.folder import (
     identity_of,
     read_metrics,
     read_record,
+    total_steps,
 )
+from workbench.training.loop.notebook_view import NotebookView, in_notebook
 from workbench.training.loop.processes import Processes, joined
 from workbench.training.loop.recipe import TrainingRecipe
 from workbench.training.loop.state import State
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 
     from workbench.models.card import ModelCard
     from workbench.training.loop.examples import Examples
+    from workbench.training.loop.mistakes import Mistake
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +90,27 @@ class Training:
             rows.append({**line, **flat})
         return pd.DataFrame(rows)
 
+    def worst_tiles(self, count: int = 12) -> list[Mistake]:
+        """Return the tiles with the largest loss of the best epoch so far.
+
+        Held-out tiles, where there are any; each with its label, the answer and its
+        pixels.
+
+        Raises
+        ------
+        TrainingError
+            If no epoch has ended, or the labels cannot be read any more.
+        """
+        from workbench.training.loop.mistakes import worst_tiles  # noqa: PLC0415
+
+        return worst_tiles(self.path, count=count)
+
     def __repr__(self) -> str:
         """Return one line with the status and the best figure."""
         return f"<Training '{self.path}': {self.status}, {self._best()}>"
 
     def _repr_html_(self) -> str:
-        """Return a table for notebooks."""
+        """Return a table for notebooks, with the curves."""
         record = self.record
         counts = record["identity"]["examples"]["tiles"]
         return str(
@@ -104,6 +123,11 @@ class Training:
                     "Tiles held out": f"{sum(counts['validation']):,}",
                     "Best": self._best(),
                     "Notes": " ".join(record["notes"]),
+                    "Curves": curves_of(
+                        read_metrics(self.path),
+                        total=total_steps(record),
+                        figure=record["figure"],
+                    ),
                 }
             )
         )
@@ -124,7 +148,7 @@ def train(
     *,
     out: str | os.PathLike[str],
     cancel: threading.Event | None = None,
-    report: Callable[[dict[str, Any]], None] = lambda _: None,
+    report: Callable[[dict[str, Any]], None] | None = None,
     **options: Any,
 ) -> Training:
     r"""Train a model from labels; continue a training that was stopped or killed.
@@ -143,7 +167,8 @@ def train(
     cancel : threading.Event, optional
         Stops the training after the current step when it is set.
     report : callable, optional
-        Called after each step with its line of the metrics.
+        Called after each step with its line of the metrics. By default a notebook
+        shows a bar and the curves below the cell; elsewhere nothing is shown.
     **options
         Fields of `TrainingRecipe`.
 
@@ -185,16 +210,24 @@ def train(
     given = recipe or TrainingRecipe()
     chosen = given.replace(**options) if options else given
     stop = cancel or threading.Event()
+    view = NotebookView(Path(out)) if report is None and in_notebook() else None
+    follow = report or view or _ignore
     with joined() as processes:
         examples = open_examples(chosen)
         folder = TrainingFolder(Path(out))
         try:
             held = folder.locked() if processes.writes else contextlib.nullcontext()
             with held:
-                _train(chosen, examples, folder, processes, (stop, report))
+                _train(chosen, examples, folder, processes, (stop, follow))
         finally:
             examples.close()
+            if view is not None:
+                view.close()
     return Training(folder.path)
+
+
+def _ignore(line: dict[str, Any]) -> None:
+    """Show nothing of a step."""
 
 
 def _train(
