@@ -1,15 +1,18 @@
 from .analysis import Analysis
 from .claims import SlideState
+from .comparison import Comparison, compare
 from .study import Study, make_study, open_study
 from .study_progress import StudyProgress
 from .worker import WorkerOptions
 
 __all__ = [
     "Analysis",
+    "Comparison",
     "SlideState",
     "Study",
     "StudyProgress",
     "WorkerOptions",
+    "compare",
     "make_study",
     "open_study",
 ]

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from workbench.errors import StudyError
 from workbench.study.local_workers import LocalWorkers
@@ -41,7 +41,7 @@ _LOOK_SHARE: Final = 20
 
 def run_analysis(
     analysis: Analysis,
-    workers: int | Workers | None = None,
+    workers: int | str | Any = None,
     options: WorkerOptions | None = None,
     *,
     progress: Callable[[StudyProgress], None] | bool | None = None,
@@ -52,9 +52,10 @@ def run_analysis(
     Parameters
     ----------
     analysis : Analysis
-    workers : int, optional
+    workers : int, str or Client, optional
         Number of processes on this machine; 0: this process works itself. Default: one
-        for each GPU, or one that uses all cores. Or processes elsewhere.
+        for each GPU, or one that uses all cores. Or the address of a Dask scheduler,
+        "local" for one of this machine, or a `distributed.Client`.
     options : WorkerOptions, optional
         Share of the slides, staging, device and threads. By default several processes
         share the GPUs and cores.
@@ -80,8 +81,7 @@ def run_analysis(
     if workers == 0:
         work(analysis, options, cancel=cancel)
         return watch.look()
-    if workers is None or isinstance(workers, int):
-        workers = LocalWorkers(analysis, divided(analysis, workers, options))
+    processes = _workers(analysis, workers, options)
     bar = StudyBar() if progress is True else None
     show = bar or (progress if callable(progress) else lambda _: None)
     try:
@@ -89,18 +89,26 @@ def run_analysis(
             began = time.monotonic()
             found = watch.look()
             show(found)
-            busy = workers.tend(found.left - found.running)
+            busy = processes.tend(found.left - found.running)
             if not busy or cancel.is_set() or analysis.control == "cancel":
                 break
             took = time.monotonic() - began
             cancel.wait(min(max(_LOOK_S, _LOOK_SHARE * took), _LONGEST_LOOK_S))
     finally:
-        workers.stop()
+        processes.stop()
         found = watch.look()
         show(found)
         if bar is not None:
             bar.close()
     return found
+
+
+def _workers(analysis: Analysis, workers: Any, options: WorkerOptions) -> Workers:
+    if workers is None or isinstance(workers, int):
+        return LocalWorkers(analysis, divided(analysis, workers, options))
+    from workbench.study.dask_workers import DaskWorkers  # noqa: PLC0415 - an extra
+
+    return DaskWorkers(analysis, options, workers)
 
 
 def divided(

@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import pandas as pd
+    import pyarrow.dataset
 
     from workbench.recipe import Recipe
     from workbench.slide.slide import Slide
     from workbench.study.analysis import Analysis
-    from workbench.study.running import Workers
     from workbench.study.study_progress import StudyProgress
 
 FORMAT: Final = 1
@@ -155,7 +155,7 @@ class Study:
         recipe: Recipe | None = None,
         *,
         name: str = "",
-        workers: int | Workers | None = None,
+        workers: int | str | Any = None,
         progress: Callable[[StudyProgress], None] | bool | None = None,
         cancel: threading.Event | None = None,
         **options: Any,
@@ -171,9 +171,10 @@ class Study:
         recipe : Recipe, optional
         name : str
             Name of the analysis. Default: those of the model and the normalization.
-        workers : int or Workers, optional
+        workers : int, str or Client, optional
             Number of processes; 0: this process works itself. Default: one for each
-            GPU, or one that uses all cores. Or a `DaskWorkers`.
+            GPU, or one that uses all cores. Or the address of a Dask scheduler, "local"
+            for one of this machine, or a `distributed.Client` (extra `dask`).
         progress : callable or True, optional
             Called with a `StudyProgress`; True draws a bar.
         cancel : threading.Event, optional
@@ -205,6 +206,58 @@ class Study:
             analysis, workers, WorkerOptions(**kept), progress=progress, cancel=cancel
         )
         return analysis
+
+    def table(self, analysis: str = "") -> pd.DataFrame:
+        """Return a row per slide: the table of slides with status and results.
+
+        Parameters
+        ----------
+        analysis : str
+            Name of the analysis; may be left out if there is one.
+
+        Returns
+        -------
+        DataFrame
+            After the user's columns: `status`, `reason`, `attempts`, and the results of
+            finished slides: `area_mm2` with results; `share_C`, `mm2_C`, `mean_C` of
+            each class C of tiles or pixels; `count_C` and `per_mm2_C` (with `_low` and
+            `_high`, exact Poisson intervals) of each class of instances; `mean_C` and
+            `median_C` of measurements; `tiles`, `tiles_failed`, `run_s`, `flags`.
+
+        Raises
+        ------
+        StudyError
+            If there is no such analysis.
+        """
+        from workbench.study.study_table import table_of  # noqa: PLC0415 - loads numpy
+
+        return table_of(self.analysis(analysis))
+
+    def instances(self, analysis: str = "") -> pyarrow.dataset.Dataset:
+        """Return the instances of all slides, read when asked for; see `table`.
+
+        A `pyarrow.dataset.Dataset` over the files of the runs, with a column `slide`.
+
+        Raises
+        ------
+        StudyError
+            If there is no such analysis, or it has no instances.
+        """
+        from workbench.study.study_table import instances_of  # noqa: PLC0415 - as above
+
+        return instances_of(self.analysis(analysis))
+
+    def vectors(self, analysis: str = "") -> pyarrow.dataset.Dataset:
+        """Return the vectors of all tiles of all slides, read when asked for.
+
+        Raises
+        ------
+        StudyError
+            If there is no such analysis, or its model gives no vectors.
+        """
+        from workbench.study.study_table import vectors_of  # noqa: PLC0415 - as above
+
+        return vectors_of(self.analysis(analysis))
 
     def __len__(self) -> int:
         """Return the number of slides."""

@@ -13,5 +13,6 @@ command = LazyGroup(
         "run": "Run a model on all slides; continue what is left.",
         "slides": "Print the table of slides, or write it as CSV to edit it.",
         "status": "Print how far the analyses are; pause, resume or cancel them.",
+        "table": "Print the results of all slides; compare groups of them.",
     },
 )

@@ -53,6 +53,12 @@ def shard_of_job(environment: Mapping[str, str]) -> tuple[int, int]:
     " cores.",
 )
 @click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Work on a Dask cluster: the address of its scheduler (tls://...), or `local`"
+    " for one of this machine.",
+)
+@click.option(
     "--shard",
     type=shard,
     metavar="I/N",
@@ -97,7 +103,11 @@ def command(
     from workbench.study.study import open_study  # noqa: PLC0415
     from workbench.study.worker import WorkerOptions  # noqa: PLC0415
 
-    workers, stage = options.pop("workers"), options.pop("stage")
+    workers = options.pop("workers")
+    scheduler, stage = options.pop("scheduler"), options.pop("stage")
+    if scheduler and workers is not None:
+        message = "--workers is for this machine, --scheduler for a cluster"
+        raise click.UsageError(message)
     how = WorkerOptions(
         shard=options.pop("shard") or shard_of_job(os.environ),
         stage=str(stage or ""),
@@ -107,7 +117,9 @@ def command(
     if again:
         analysis.retry()
     with stop_on_signal() as cancel:
-        found = run_analysis(analysis, workers, how, progress=progress, cancel=cancel)
+        found = run_analysis(
+            analysis, scheduler or workers, how, progress=progress, cancel=cancel
+        )
     if as_json:
         facts = {"path": str(analysis.path), "finished": found.finished}
         facts |= {"refused": found.refused, "left": found.left}

@@ -1,0 +1,108 @@
+"""One answer of a study: a table with a row per slide, and data sets of all slides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from workbench.errors import StudyError
+from workbench.export.dispatch import export_run
+from workbench.results.instances import INSTANCES
+from workbench.study.slide_results import results_of
+from workbench.study.slide_table import FOUND, same_content
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pandas as pd
+    import pyarrow.dataset
+
+    from workbench.study.analysis import Analysis
+
+_VECTORS: Final = "vectors.parquet"
+
+
+def table_of(analysis: Analysis) -> pd.DataFrame:
+    """Return a row per slide: the user's columns, the status, and the results.
+
+    Columns of the results are those of `slide_results`; `reason` says why a slide was
+    refused, `flags` what is unusual.
+    """
+    import pandas as pd  # noqa: PLC0415 - slow to import
+
+    slides = analysis.study.slides
+    twins = {
+        name: f"same content as {', '.join(n for n in names if n != name)}"
+        for names in same_content(slides)
+        for name in names
+    }
+    states, results = analysis.states(), results_of(analysis)
+    rows: list[dict[str, Any]] = []
+    given = slides.drop(columns=[name for name in FOUND if name != "id"])
+    for row in given.to_dict("records"):
+        name = str(row["slide"])
+        state, found = states[name], results.get(name, {})
+        flags = "; ".join(filter(None, (twins.get(name), found.get("flags"))))
+        facts: dict[str, Any] = {"status": state.status, "reason": state.reason}
+        facts |= {"attempts": state.attempts, **found, "flags": flags}
+        facts.pop("ended", None)
+        rows.append({**{str(key): value for key, value in row.items()}, **facts})
+    return pd.DataFrame(rows)
+
+
+def instances_of(analysis: Analysis) -> pyarrow.dataset.Dataset:
+    """Return all instances of all slides, read when they are asked for.
+
+    Nothing is copied: the data set is made of the files of the runs, with a column
+    `slide`.
+
+    Raises
+    ------
+    StudyError
+        If no run has instances.
+    """
+    files = [run.path / INSTANCES for _, run in analysis.runs()]
+    return _data_set([file for file in files if file.exists()], analysis.path, analysis)
+
+
+def vectors_of(analysis: Analysis) -> pyarrow.dataset.Dataset:
+    """Return the vectors of all tiles of all slides, read when they are asked for.
+
+    Each run is written once to `features/ANALYSIS/SLIDE` of the study: the box of each
+    tile (`minx`, `miny`, `width`, `height`, in level-0 pixels), its number and vector.
+
+    Raises
+    ------
+    StudyError
+        If no run has vectors.
+    """
+    folder = analysis.study.path / "features" / analysis.name
+    files = []
+    for row, run in analysis.runs():
+        if run.card.task != "embedding":
+            break
+        file = folder / row.name / _VECTORS
+        done = run.path / "run.json"
+        if not file.exists() or file.stat().st_mtime < done.stat().st_mtime:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            export_run(run, file)
+        files.append(file)
+    return _data_set(files, folder, analysis)
+
+
+def _data_set(
+    files: Sequence[Path], base: Path, analysis: Analysis
+) -> pyarrow.dataset.Dataset:
+    import pyarrow as pa  # noqa: PLC0415 - slow to import
+    import pyarrow.dataset as ds  # noqa: PLC0415
+
+    if not files:
+        message = f"The analysis '{analysis.name}' has no such results yet."
+        raise StudyError(message, "Run a model that gives them, over the study.")
+    slide = ds.DirectoryPartitioning(pa.schema([("slide", pa.string())]))
+    return ds.dataset(
+        [str(file) for file in files],
+        format="parquet",
+        partitioning=slide,
+        partition_base_dir=str(base),
+    )
