@@ -21,7 +21,7 @@ from workbench.recipe import Recipe
 from workbench.results.run import Run, open_run
 from workbench.study.claims import CLAIMS, Claim, SlideState
 from workbench.study.slide_table import safe_name
-from workbench.study.study import Study, written_now
+from workbench.study.written import written_now
 from workbench.system.atomic_files import disk_errors, replace_file
 from workbench.system.paths import is_file
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workbench.study.slide_table import SlideRow
+    from workbench.study.study import Study
 
 RECORD: Final = "analysis.json"
 WORKERS: Final = "workers"

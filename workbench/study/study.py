@@ -14,8 +14,6 @@ from __future__ import annotations
 import io
 import json
 import os
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +29,7 @@ from workbench.study.slide_table import (
     slide_rows,
 )
 from workbench.study.table_file import TABLES, checked_table, read_table
+from workbench.study.written import written_now
 from workbench.system.atomic_files import replace_file
 from workbench.system.paths import is_file
 
@@ -96,7 +95,7 @@ class Study:
             ) from error
         if missing:
             message = f"'{file}' has no column '{missing[0]}'."
-            raise StudyError(message, "Make the study again from its slides.")
+            raise StudyError(message, "Make the study again.")
         return table
 
     @property
@@ -349,16 +348,6 @@ def make_study(
     return Study(root)
 
 
-def written_now() -> dict[str, str]:
-    """Return the time and the version of this program, for records."""
-    try:
-        current = version("slide-workbench")
-    except PackageNotFoundError:  # a source checkout that is not installed
-        current = "unknown"
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"created": now, "version": current}
-
-
 def _table_of(slides: Any, root: Path, within: Path | None) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415 - slow to import
 
@@ -406,7 +395,5 @@ def _read_record(folder: Path) -> dict[str, Any]:
         raise StudyError(message, "Restore it, or make the study again.") from error
     if found[0] != FORMAT:
         message = f"'{folder}' is a study of format {found[0]}, not {FORMAT}."
-        raise StudyError(
-            message, "Open it with the version of this program that wrote it."
-        )
+        raise StudyError(message, "Open it with the version that wrote it.")
     return record
