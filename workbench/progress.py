@@ -1,12 +1,17 @@
-"""Progress of a run: status, stage, speed and bottleneck."""
+"""Progress of runs and other long work: status, count, speed and bottleneck.
+
+`Progress.sentence` is what the app, a terminal and a notebook show of it.
+"""
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 Status = Literal[
@@ -24,13 +29,29 @@ ENDED: Final[frozenset[Status]] = frozenset(
 """Statuses of a run that no process works on until it is started again."""
 
 
-Stage = Literal["preparing", "fitting stains", "finding tissue", "tiles", "done"]
-"""Current step of a run."""
+Stage = Literal[
+    "preparing",
+    "fitting stains",
+    "finding tissue",
+    "opening slides",
+    "indexing",
+    "tiles",
+    "done",
+]
+"""Current step of a run, or of other long work."""
 
 
 _STEPS: Final = ("transfer", "normalizing", "model", "post-processing", "writing")
 """Steps of processing a tile after it was read."""
 
+
+_WINDOW_S: Final = 5.0
+"""Seconds over which the speed is averaged."""
+
+_FEWEST: Final = 3
+"""Minimum number of marks over which the speed is averaged, for slow models."""
+
+_MINUTE_S: Final = 60
 
 _MIN_ADVICE_S: Final = 2.0
 """Time in seconds below which a measurement does not show a bottleneck."""
@@ -38,7 +59,7 @@ _MIN_ADVICE_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """State of a run; passed to the callback of `run(progress=...)`."""
+    """State of long work; passed to the callback of `run(progress=...)`."""
 
     status: Status
     stage: Stage
@@ -66,6 +87,9 @@ class Progress:
     path: str = ""
     """The run folder; empty until it exists. `open_run` can follow it."""
 
+    unit: str = "tiles"
+    """What is counted, such as "slides"; `tiles_per_second` counts the same."""
+
     @property
     def fraction(self) -> float:
         """Share of the tiles that is finished, 0 to 1."""
@@ -77,6 +101,29 @@ class Progress:
         if not self.tiles_per_second:
             return None
         return (self.total - self.done) / self.tiles_per_second
+
+    @property
+    def sentence(self) -> str:
+        """Count, speed and time left, or how the work ended, as one line."""
+        if self.status == "failed":
+            return "Failed."
+        if self.status in ("waiting", "running") and not self.total:
+            return self.message or f"{self.stage.capitalize()} …"
+        count = f"{self.done:,} of {self.total:,} {self.unit}"
+        if self.status == "finished":
+            return f"Finished: {self.done:,} {self.unit}."
+        if self.status in ("cancelled", "interrupted"):
+            return f"Stopped at {count}. Run again to continue."
+        if self.status == "paused":
+            return f"Paused at {count}."
+        parts = [count]
+        if self.tiles_per_second:
+            parts.append(f"{self.tiles_per_second:.3g} {self.unit}/s")
+        if self.eta_s is not None:
+            parts.append(f"{_duration(self.eta_s)} left")
+        if self.message:
+            parts.append(self.message)
+        return ", ".join(parts)
 
     @property
     def shares(self) -> dict[str, float]:
@@ -112,3 +159,72 @@ class Progress:
                 "The model sets the pace: a second GPU or lower precision would help."
             )
         return "The model sets the pace: a GPU or lower precision would help."
+
+
+def _duration(seconds: float) -> str:
+    if seconds < _MINUTE_S:
+        return f"{seconds:.0f} s"
+    if seconds < _MINUTE_S * _MINUTE_S:
+        return f"{seconds / _MINUTE_S:.0f} min"
+    return f"{seconds / _MINUTE_S / _MINUTE_S:.1f} h"
+
+
+class Speed:
+    """Speed of work over the last few seconds."""
+
+    def __init__(self) -> None:
+        self._marks: deque[tuple[float, int]] = deque()
+
+    def mark(self, now: float, done: int) -> float:
+        """Note a count at a time in seconds; return the speed, 0.0 at the first."""
+        self._marks.append((now, done))
+        # One mark before the window stays: batches may end at the same moment.
+        while len(self._marks) > _FEWEST and now - self._marks[1][0] > _WINDOW_S:
+            self._marks.popleft()
+        began, before = self._marks[0]
+        return (done - before) / (now - began) if now > began else 0.0
+
+
+class Counter:
+    """Reports counts of long work as `Progress`, with the speed.
+
+    Parameters
+    ----------
+    listen : callable
+        Called with each `Progress`.
+    stage : str
+    unit : str
+        What is counted.
+    clock : callable
+        Returns monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        listen: Callable[[Progress], None],
+        stage: Stage,
+        unit: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._listen = listen
+        self._stage: Stage = stage
+        self._unit = unit
+        self._clock = clock
+        self._speed = Speed()
+        self._speed.mark(clock(), 0)
+
+    def __call__(self, done: int, total: int, message: str = "") -> None:
+        """Report that `done` of `total` are finished."""
+        speed = self._speed.mark(self._clock(), done)
+        self._listen(
+            Progress(
+                "running",
+                self._stage,
+                done,
+                total,
+                tiles_per_second=speed,
+                message=message,
+                unit=self._unit,
+            )
+        )

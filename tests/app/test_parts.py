@@ -26,7 +26,7 @@ from workbench.app.catalog.runs import RunLibrary
 from workbench.app.catalog.site import Site
 from workbench.app.jupyter.kernel_server import KernelServer
 from workbench.app.jupyter.notebook import Workbench
-from workbench.app.panels.run_progress import costs, sentence
+from workbench.app.panels.run_progress import costs
 from workbench.app.panels.slide_details import details_of, remarks_of
 from workbench.app.server.config import ServerConfig, server_options
 from workbench.app.session import Session
@@ -243,23 +243,6 @@ def test_runs_of_other_slides_and_other_files_are_not_offered(slide, tmp_path):
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "run.json").write_text("not json")
     assert library.saved(slide) == []
-
-
-@pytest.mark.parametrize(
-    ("progress", "parts"),
-    [
-        (Progress("waiting", "preparing", 0, 0, message="Waiting for 2 runs"), ["2"]),
-        (Progress("running", "finding tissue", 0, 0), ["Finding tissue"]),
-        (Progress("running", "tiles", 50, 150, 20.0), ["50 of 150", "20", "5 s left"]),
-        (Progress("running", "tiles", 1, 7201, 1.0), ["2.0 h left"]),
-        (Progress("cancelled", "done", 3, 9), ["3 of 9", "continue"]),
-        (Progress("paused", "tiles", 3, 9, message="Paused."), ["Paused at 3 of 9"]),
-        (Progress("finished", "done", 9, 9), ["Finished: 9 tiles"]),
-    ],
-)
-def test_progress_is_told_in_words(progress, parts):
-    for part in parts:
-        assert part in sentence(progress)
 
 
 def test_costs_say_where_the_time_goes_what_would_help_and_the_memory():

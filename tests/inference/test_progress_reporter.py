@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from workbench.app.panels.run_progress import ProgressCard
 from workbench.inference.progress_reporter import ProgressBar, ProgressReporter
-from workbench.progress import Progress
+from workbench.progress import Counter, Progress
 
 
 class Clock:
@@ -132,14 +133,52 @@ def test_the_memory_is_asked_for_four_times_a_second(clock, tmp_path):
 
 
 def test_a_bar_says_what_is_done_and_closes_with_its_block(capsys):
-    with ProgressBar("slides") as bar:
-        bar(Progress("running", "fitting stains", 1, 4, message="core 7.svs"))
+    with ProgressBar() as bar:
+        bar(Progress("running", "tiles", 1, 4, message="core 7.svs", unit="slides"))
         assert bar._bar is not None
     said = capsys.readouterr().err
-    assert "fitting stains" in said
-    assert "1/4" in said
-    assert "core 7.svs" in said
+    assert "1 of 4 slides, core 7.svs" in said
+    assert "\n" not in said
+    assert said.endswith("\r")
+    assert said.rpartition("\r")[0].endswith(" ")  # nothing is left on the line
     assert bar._bar is None
     with ProgressBar(enabled=False) as bar:
         bar(Progress("running", "tiles", 1, 4))
     assert capsys.readouterr().err == ""
+
+
+WORK = {
+    "run": (Progress("running", "tiles", 40, 100, 8.0), "40 of 100 tiles, 8 tiles/s"),
+    "last seconds": (Progress("running", "tiles", 40, 100, 8.0), "8 s left"),
+    "long": (Progress("running", "tiles", 0, 10_000, 2.0), "10,000 tiles, 2 tiles/s"),
+    "hours": (Progress("running", "tiles", 0, 10_000, 1.0), "2.8 h left"),
+    "slides": (
+        Progress("running", "opening slides", 3, 12, 0.5, "core.svs", unit="slides"),
+        "3 of 12 slides, 0.5 slides/s, 18 s left, core.svs",
+    ),
+    "before": (Progress("running", "fitting stains", 0, 0), "Fitting stains …"),
+    "waiting": (Progress("waiting", "tiles", 0, 0, message="Waits."), "Waits."),
+    "paused": (Progress("paused", "tiles", 40, 100), "Paused at 40 of 100 tiles."),
+    "stopped": (Progress("cancelled", "tiles", 40, 100), "Stopped at 40 of 100 tiles."),
+    "ended": (Progress("finished", "done", 100, 100), "Finished: 100 tiles."),
+    "failed": (Progress("failed", "tiles", 40, 100, message="Full."), "Failed."),
+}
+
+
+@pytest.mark.parametrize(("progress", "words"), WORK.values(), ids=WORK)
+def test_app_terminal_and_notebook_have_the_same_words(progress, words, capsys):
+    assert words in progress.sentence
+    with ProgressBar() as bar:  # of a terminal; in a notebook tqdm shows the same text
+        bar(progress)
+    assert progress.sentence in capsys.readouterr().err
+    card = ProgressCard(pause=str, cancel=str)
+    card.show(progress)
+    assert card.text == progress.sentence
+
+
+def test_a_counter_reports_speed_and_time_left():
+    clock, heard = Clock(), []
+    count = Counter(heard.append, "indexing", "tiles", clock=clock)
+    clock.now += 2
+    count(10, 40)
+    assert heard[-1].sentence == "10 of 40 tiles, 5 tiles/s, 6 s left"

@@ -167,17 +167,15 @@ def index(out: Path, files: tuple[Path, ...], **options: Any) -> None:
 
     FILES are files of features or run folders by one encoder, one per slide.
     """
-    from tqdm import tqdm  # noqa: PLC0415 - see LazyGroup
-
     from workbench.features.index_building import build_index  # noqa: PLC0415
     from workbench.features.opening import open_features  # noqa: PLC0415
+    from workbench.inference.progress_reporter import ProgressBar  # noqa: PLC0415
+    from workbench.progress import Counter  # noqa: PLC0415
 
     features = [open_features(file, **options) for file in files]
-    total = sum(map(len, features))
-    with tqdm(total=total, unit="tiles", unit_scale=True, leave=False) as bar:
-        found = build_index(
-            features, out, progress=lambda done, _: bar.update(done - bar.n)
-        )
+    with ProgressBar() as bar:
+        report = Counter(bar, "indexing", "tiles")
+        found = build_index(features, out, progress=report)
     click.echo(f"{found.path}: {len(found):,} tiles of {len(found.slides):,} slides")
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from tqdm.auto import tqdm
 
-from workbench.progress import Progress
+from workbench.progress import Progress, Speed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,14 +22,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_WINDOW_S: Final = 5.0
-"""Seconds over which the speed is averaged."""
-
-_FEWEST: Final = 3
-"""Minimum number of marks over which the speed is averaged, for slow models."""
-
 _MESSAGE: Final = 36
 """Characters at the end of a message that are shown beside a bar."""
+
+_BAR: Final = "{bar:16} {desc}"
+"""Layout of a bar, as tqdm has it: the sentence is that of `Progress`."""
 
 _MEMORY_S: Final = 0.25
 """Seconds between queries of the memory in use; one costs as much as two tiles."""
@@ -65,7 +61,7 @@ class ProgressReporter:
         self._listen = listen or (lambda _: None)
         self._clock = clock
         self._progress = Progress("running", "preparing", 0, 0)
-        self._marks: deque[tuple[float, int]] = deque()
+        self._speed = Speed()
         self._memory: dict[str, int] = {}
         self._memory_due = -math.inf
 
@@ -125,18 +121,12 @@ class ProgressReporter:
 
     def begin(self, path: Path, done: int, total: int) -> None:
         """Report the run folder and the number of its tiles."""
-        self._marks.append((self._clock(), done))
+        self._speed.mark(self._clock(), done)
         self._publish(path=str(path), done=done, total=total)
 
     def tiles(self, done: int) -> None:
         """Report the number of finished tiles."""
-        now = self._clock()
-        self._marks.append((now, done))
-        # One mark before the window stays: batches may end at the same moment.
-        while len(self._marks) > _FEWEST and now - self._marks[1][0] > _WINDOW_S:
-            self._marks.popleft()
-        began, before = self._marks[0]
-        rate = (done - before) / (now - began) if now > began else 0.0
+        rate = self._speed.mark(self._clock(), done)
         seconds = dict(self.seconds)
         self._publish(
             done=done, tiles_per_second=rate, seconds=seconds, memory=self._memory
@@ -160,20 +150,18 @@ class ProgressReporter:
 
 
 class ProgressBar:
-    """A progress bar: a line in a terminal, a widget in a notebook.
+    """A progress bar: a line in a terminal, which goes; a widget in a notebook.
 
-    Use it as a context manager where the last progress may not be an end.
+    Beside the bar is `Progress.sentence`, as in the app. Use it as a context manager
+    where the last progress may not be an end.
 
     Parameters
     ----------
-    unit : str
-        Unit of the count.
     enabled : bool
         Whether the bar is drawn.
     """
 
-    def __init__(self, unit: str = "tiles", *, enabled: bool = True) -> None:
-        self._unit = unit
+    def __init__(self, *, enabled: bool = True) -> None:
         self._enabled = enabled
         self._bar: tqdm[Any] | None = None
 
@@ -189,11 +177,13 @@ class ProgressBar:
         """Draw the progress; the first call makes the bar, the last closes it."""
         if self._bar is None:
             self._bar = tqdm(
-                unit=f" {self._unit}", dynamic_ncols=True, disable=not self._enabled
+                bar_format=_BAR,
+                dynamic_ncols=True,
+                leave=False,
+                disable=not self._enabled,
             )
-        label = progress.stage if progress.status == "running" else progress.status
-        self._bar.set_description(label, refresh=False)
-        self._bar.set_postfix_str(progress.message[-_MESSAGE:], refresh=False)
+        short = replace(progress, message=progress.message[-_MESSAGE:])
+        self._bar.set_description_str(short.sentence, refresh=False)
         self._bar.total = progress.total or None
         self._bar.n = progress.done
         self._bar.refresh()

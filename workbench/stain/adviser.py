@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 
 from workbench.errors import StainError, WorkbenchError
-from workbench.progress import Progress
+from workbench.progress import Counter, Progress
 from workbench.slide.slide import Slide, open_slide
 from workbench.stain.fit_quality import Finding, FitQuality, assess_fit, stained_part
 from workbench.stain.methods.macenko import MacenkoMap, StainFit, fit_macenko
@@ -182,21 +182,13 @@ def _measure_slides(
             None if cancel is not None and cancel.is_set() else _measure_source(source)
         )
 
+    report = Counter(progress or (lambda _: None), "fitting stains", "slides")
     workers = min(_WORKERS, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers, thread_name_prefix="advise") as pool:
         for done, each in enumerate(pool.map(measure, sources), 1):
             if each is None:
                 continue
-            if progress is not None:
-                progress(
-                    Progress(
-                        "running",
-                        "fitting stains",
-                        done,
-                        len(sources),
-                        message=each.name,
-                    )
-                )
+            report(done, len(sources), each.name)
             yield each
 
 

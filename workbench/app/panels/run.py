@@ -10,7 +10,7 @@ import panel_material_ui as pmui
 
 from workbench.app.panels.model_choice import ModelChoice
 from workbench.app.panels.model_upload import ModelUpload
-from workbench.app.panels.run_progress import ProgressCard, job_title, sentence
+from workbench.app.panels.run_progress import ProgressCard, job_title
 from workbench.app.panels.run_region import RunRegion
 from workbench.app.widgets.controls import (
     button,
@@ -362,7 +362,7 @@ class RunPanel(pn.viewable.Viewer):
         if progress.status in ENDED:
             self._unfollow()
             self._enable()
-            self._outcome.object = sentence(progress)
+            self._outcome.object = progress.sentence
             self._results.visible = bool(progress.done)
         self._changed(progress)
 

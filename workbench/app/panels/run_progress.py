@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from workbench.progress import Progress
 
 _WIDTH: Final = 300
-_MINUTE_S: Final = 60
 _SHOWN_SHARE: Final = 0.01
 _GB: Final = 1e9
 
@@ -106,43 +105,12 @@ class ProgressCard(pn.viewable.Viewer):
                 icon="play_arrow" if paused else "pause",
             )
         self._costs.object = "" if paused else costs(progress)
-        self.show_text(sentence(progress))
+        self.show_text(progress.sentence)
 
     def hide(self) -> None:
         """Hide the card: no job is active."""
         self.name_job("")
         self._paper.visible = False
-
-
-def sentence(progress: Progress) -> str:
-    """Return the progress of a run as a sentence."""
-    if progress.status == "failed":
-        return "Failed."
-    if progress.status in ("waiting", "running") and not progress.total:
-        return progress.message or f"{progress.stage.capitalize()}..."
-    count = f"{progress.done:,} of {progress.total:,} tiles"
-    if progress.status == "finished":
-        return f"Finished: {progress.done:,} tiles."
-    if progress.status in ("cancelled", "interrupted"):
-        return f"Stopped at {count}. Run again to continue."
-    if progress.status == "paused":
-        return f"Paused at {count}."
-    parts = [count]
-    if progress.tiles_per_second:
-        parts.append(f"{progress.tiles_per_second:.3g} tiles/s")
-    if progress.eta_s is not None:
-        parts.append(f"{_duration(progress.eta_s)} left")
-    if progress.message:
-        parts.append(progress.message)
-    return ", ".join(parts)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < _MINUTE_S:
-        return f"{seconds:.0f} s"
-    if seconds < _MINUTE_S * _MINUTE_S:
-        return f"{seconds / _MINUTE_S:.0f} min"
-    return f"{seconds / _MINUTE_S / _MINUTE_S:.1f} h"
 
 
 def costs(progress: Progress) -> str:

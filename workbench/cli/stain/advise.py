@@ -71,7 +71,7 @@ def _advise(slides: list[str], *, quiet: bool) -> Advice:
     from workbench.inference.progress_reporter import ProgressBar  # noqa: PLC0415 - see LazyGroup
     from workbench.stain.adviser import advise  # noqa: PLC0415
 
-    with ProgressBar("slides", enabled=not quiet) as bar:
+    with ProgressBar(enabled=not quiet) as bar:
         return advise(slides, progress=bar)
 
 

@@ -29,18 +29,14 @@ def command(slides: Path, out: Path, within: Path | None) -> None:
     other; a list of TRIDENT or CLAM; or a project of QuPath (.qpproj). A slide that
     moved is found again by its content.
     """
-    from tqdm import tqdm  # noqa: PLC0415 - see LazyGroup
-
+    from workbench.inference.progress_reporter import ProgressBar  # noqa: PLC0415 - see LazyGroup
+    from workbench.progress import Counter  # noqa: PLC0415
     from workbench.study.slide_table import same_content  # noqa: PLC0415
     from workbench.study.study import make_study  # noqa: PLC0415
 
-    with tqdm(unit=" slides", leave=False) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        study = make_study(out, slides, within=within, progress=show)
+    with ProgressBar() as bar:
+        report = Counter(bar, "opening slides", "slides")
+        study = make_study(out, slides, within=within, progress=report)
     table = study.slides
     click.echo(f"{study.path}: {len(table):,} slides")
     unusable = table[table["problem"] != ""]

@@ -124,8 +124,7 @@ class AdvicePanel(pn.viewable.Viewer):
     def _show_progress(self, progress: Progress, cancelled: threading.Event) -> None:
         if cancelled is self._cancelled and self._bar.visible:
             self._bar.value = round(100 * progress.fraction)
-            count = f"{progress.done} of {progress.total} slides"
-            self._status.object = f"{count}, {progress.message}"
+            self._status.object = progress.sentence
 
     def _found(self, advice: Advice) -> None:
         self._advice = advice
