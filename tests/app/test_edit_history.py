@@ -164,3 +164,16 @@ def test_counts_say_in_which_region_and_whether_its_annotation_is_there(app):
     assert "its own copy" not in card._table.object
     editor.put(Annotation(geometry=BOX, name="Tumour"))
     assert f"<b>In {text} (Tumour)</b>" in card._table.object
+
+
+def test_a_class_that_gives_way_to_another_is_said_with_an_undo(app):
+    editor = app.annotations.editor
+    drawn = Annotation(geometry=BOX)
+    editor.put(drawn)
+    editor.put(drawn.replace(classification="Tumour"))
+    assert "Class" not in app.viewer.stage.toast.get("text", "")
+    editor.put(drawn.replace(classification="Normal"))
+    toast = app.viewer.stage.toast
+    assert (toast["text"], toast["undo"]) == ("Class Tumour changed to Normal.", True)
+    edited(app, {"do": "undo"})
+    assert editor.edits.annotations.get(drawn.id).classification == "Tumour"

@@ -15,7 +15,7 @@ from stained_slide import write_stained
 from workbench.app.catalog.site import Site
 from workbench.app.server import shell as shell_module
 from workbench.app.server.shell import Shell
-from workbench.tileserver.security_headers import inner_page
+from workbench.tileserver.security_headers import inner_page, without_unused_scripts
 
 PICTURE = re.compile(r'<img src="data:image/jpeg;base64,[^"]+" alt="">')
 
@@ -98,6 +98,13 @@ def test_a_page_follows_without_its_outer_tags():
     )
 
 
+def test_scripts_that_are_loaded_later_are_left_out():
+    used = '<script src="static/js/bokeh.min.js?v=1"></script>'
+    late = '<script src="x/tabulator@6/dist/js/tabulator.min.js"></script>'
+    gl = '<script nonce="n" src="static/js/bokeh-gl.min.js?v=2"> </script>'
+    assert without_unused_scripts(f"{late}{used}\n{gl}") == f"{used}\n"
+
+
 @pytest.mark.slow  # a server is started
 def test_an_answer_begins_with_the_shell_and_is_one_page(site, tmp_path):
     with app_served(site.library.roots[0], tmp_path) as url:
@@ -108,6 +115,8 @@ def test_an_answer_begins_with_the_shell_and_is_one_page(site, tmp_path):
         with urllib.request.urlopen(url, timeout=LONG_S) as answer:  # noqa: S310 - ours
             again = answer.read1().decode()
     assert '<div id="shell">' in first
+    assert "bokeh.min.js" in whole
+    assert not re.search("tabulator.min|luxon.min|bokeh-gl", whole + again)
     assert 'data-root-id="' not in first
     assert 'data-root-id="' in whole
     for outer in ("<!DOCTYPE", "<head>", "<body>", "<title>", "</html>"):

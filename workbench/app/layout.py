@@ -113,7 +113,7 @@ def page_commands(page: Any) -> tuple[Command, Command]:
 
 def bar_contents(app: Session, *, login: bool = False) -> Any:
     """Return what the bar shows besides the title: the open slide and the user."""
-    name = Text("", variant="body1", margin=(0, 16), sx=_ONE_LINE)
+    name = Text("", variant="body1", margin=(0, 16), align="center", sx=_ONE_LINE)
 
     def show(*_: object) -> None:
         name.object = app.slides.chosen
@@ -133,7 +133,7 @@ def _user() -> tuple[Any, Any]:
     """Return the name of the user, and the link that ends the login."""
     leave = {"href": "logout", "variant": "text", "sx": {"color": "inherit"}}
     return (
-        Text(pn.state.user or "", variant="body2", margin=(0, 8), sx=_ONE_LINE),
+        Text(pn.state.user or "", variant="body2", align="center", sx=_ONE_LINE),
         pmui.Button(label="Log out", size="small", margin=0, **leave),
     )
 

@@ -32,6 +32,13 @@ _STATIC: Final = f"{_NOTHING}; style-src 'unsafe-inline'; img-src 'self' data:"
 
 _SCRIPT: Final = re.compile(r"<script(?=[\s>])", re.IGNORECASE)
 
+_UNUSED: Final = re.compile(
+    r'<script[^>]*\ssrc="[^"]*/(?:bokeh-gl|luxon|tabulator)\.min\.js[^"]*"[^>]*>'
+    r"\s*</script>",
+    re.IGNORECASE,
+)
+"""Scripts that no page of the app needs at first: `LateScripts` loads them."""
+
 _OUTER: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -88,6 +95,11 @@ def set_page_policy(document: Document, frames: Callable[[], Iterable[str]]) -> 
     document.template_variables[_MARK] = frames
 
 
+def without_unused_scripts(page: str) -> str:
+    """Return a page without the scripts that are loaded later, if at all."""
+    return _UNUSED.sub("", page)
+
+
 class PageHandler(DocHandler):
     """Panel's page handler, with the policy for documents that have one."""
 
@@ -102,10 +114,11 @@ class PageHandler(DocHandler):
         return session
 
     def write(self, chunk: Any) -> None:
-        """Send the page; inline scripts get its nonce."""
+        """Send the page without unused scripts; inline scripts get its nonce."""
         if self._frames is not None and isinstance(chunk, str):
             if not self._nonce:
                 self._set_policy(tuple(self._frames()))
+            chunk = without_unused_scripts(chunk)
             chunk = _SCRIPT.sub(f'<script nonce="{self._nonce}"', chunk)
         super().write(chunk)
 

@@ -143,7 +143,15 @@ class AnnotationEditor(param.Parameterized):
         if self.edits.put(annotation):
             done = "drawn" if old is None else "changed"
             self.record(f"{title_of(annotation)} {done}")
+            self._report_class(old, annotation)
         self.show([annotation.id])
+
+    def _report_class(self, old: Annotation | None, new: Annotation) -> None:
+        """Show a toast when a class was replaced: a number key also zooms."""
+        was = "" if old is None else old.classification
+        if was and was != new.classification:
+            now = new.classification or "no class"
+            self.show_toast(f"Class {was} changed to {now}.", undo=True)
 
     def delete(self, key: str) -> None:
         """Delete an annotation, and name it in a toast."""

@@ -24,7 +24,12 @@ from workbench.app.url_state import Address
 from workbench.app.widgets.theme import TITLE
 from workbench.errors import WorkbenchError
 from workbench.markup import render
-from workbench.tileserver.security_headers import SELF, PageHandler, inner_page
+from workbench.tileserver.security_headers import (
+    SELF,
+    PageHandler,
+    inner_page,
+    without_unused_scripts,
+)
 
 if TYPE_CHECKING:
     from tornado.httputil import HTTPServerRequest
@@ -157,6 +162,6 @@ class ShellHandler(PageHandler):
     def write(self, chunk: Any) -> None:
         """Send the page; without what the shell has sent already."""
         if self._shell is not None and isinstance(chunk, str):
+            chunk = without_unused_scripts(inner_page(chunk))
             self._shell.note_scripts(self.request.path, chunk)
-            chunk = inner_page(chunk)
         super().write(chunk)

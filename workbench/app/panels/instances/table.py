@@ -10,7 +10,9 @@ import panel_material_ui as pmui
 import shapely
 
 from workbench.app.panels.instances.plots import Scatter, sample
+from workbench.app.widgets.connection import NOWHERE
 from workbench.app.widgets.controls import STYLE, note, stack
+from workbench.app.widgets.late_scripts import LateScripts
 from workbench.layers.colormaps import hex_colour
 
 if TYPE_CHECKING:
@@ -59,10 +61,13 @@ class InstanceTable(pn.viewable.Viewer):
             theme="simple",
             stylesheets=[_COMPACT],
         )
+        self._scripts = LateScripts(**NOWHERE)
+        self._listed = pn.Column(sizing_mode="stretch_both", scroll=True)
         self._dock = pmui.Paper(
             stack(self._x, self._y, self._said, width=150, sizing_mode=None),
             pn.Column(self.scatter, width=380, sizing_mode="stretch_height"),
-            pn.Column(self.table, sizing_mode="stretch_both", scroll=True),
+            self._listed,
+            self._scripts,
             direction="row",
             height=_HEIGHT,
             sizing_mode="stretch_width",
@@ -73,6 +78,7 @@ class InstanceTable(pn.viewable.Viewer):
         )
         panel.param.watch(lambda event: self._show(event.new), "shown")
         self.switch.param.watch(lambda _: self._fill(), "value")
+        self._scripts.param.watch(lambda _: self._place_table(), "loaded")
         for widget in (self._x, self._y):
             widget.param.watch(lambda _: self._plot(), "value")
         self.scatter.param.watch(lambda event: self._drawn(event.new), "drawn")
@@ -96,8 +102,13 @@ class InstanceTable(pn.viewable.Viewer):
             shown.param.watch(lambda _: self._list(), ["chosen", "version"])
         self._fill()
 
+    def _place_table(self) -> None:
+        self._listed.objects = [self.table]
+
     def _fill(self) -> None:
         self._dock.visible = self._open
+        if self._open and not self._scripts.urls:
+            self._scripts.urls = _table_scripts()
         self._plot()
         self._list()
 
@@ -170,6 +181,13 @@ class InstanceTable(pn.viewable.Viewer):
             key = int(self.table.value.index[row])
             shown.choose([key])
             shown.go_to(key)
+
+
+def _table_scripts() -> list[str]:
+    """Return the URLs of the scripts of the table, relative to the page."""
+    from panel.models.tabulator import DataTabulator  # noqa: PLC0415 - as Panel does
+
+    return [str(url) for url in DataTabulator.__javascript__]
 
 
 _COMPACT: Final = """
