@@ -62,7 +62,7 @@ class RecipeForm(pn.viewable.Viewer):
             self.labels,
             note(
                 "Each tile that an area covers is an example of its class.",
-                margin=(0, 2, 8),
+                margin=(0, 2, 8, 2),
             ),
             first[0],
             self.network,
