@@ -9,6 +9,7 @@ from . import (
     instances,
     layers,
     models,
+    report,
     results,
     slide,
     stain,
@@ -40,6 +41,7 @@ from .models.live_model import Model
 from .models.registry import find_model, model_names
 from .progress import Progress
 from .recipe import Recipe
+from .report.writing import write_report
 from .results.heatmap import Heatmap
 from .results.run import Run, open_run
 from .slide.region import Region
@@ -102,6 +104,7 @@ __all__ = [
     "open_run",
     "open_slide",
     "open_study",
+    "report",
     "results",
     "run",
     "slide",
@@ -114,4 +117,5 @@ __all__ = [
     "tissue",
     "train",
     "training",
+    "write_report",
 ]

@@ -22,6 +22,7 @@ main = LazyGroup(
         "models": "List the models that can be run by name.",
         "normalize": "Write a stain-normalized image of a slide.",
         "probe": "Fit a classifier of tiles to annotations, on vectors of runs.",
+        "report": "Write the report of a run or a study as one HTML file.",
         "run": "Run a model on a slide; continue an unfinished run.",
         "serve": "Serve the app for folders of slides.",
         "stain": "Compare, check and measure the staining of slides.",
