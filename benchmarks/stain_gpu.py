@@ -7,6 +7,7 @@ of the device around many calls, after calls that warm it up.
 from __future__ import annotations
 
 import statistics
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +23,12 @@ TILE, BATCH, ROUNDS, CALLS = 512, 256, 9, 20
 GOALS = {"uint8": 0.40, "float32": 0.80}
 
 
-def milliseconds(work: Callable[[], object]) -> float:
-    """Return the device's time for one call."""
+def milliseconds(work: Callable[[], object], device: torch.device) -> float:
+    """Return the device's time for one call; on a CPU that of the clock."""
+    if device.type != "cuda":
+        began = time.perf_counter()
+        work()
+        return 1000 * (time.perf_counter() - began)
     begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     begin.record()
     for _ in range(CALLS):
@@ -54,7 +59,8 @@ def contestants(
             lambda n=normalizer: n(tiles, torch.float32),
             5 * pixels,
         )
-    there = importable({"stainx", "torch_staintools", "cucim"})
+    on_gpu = tiles.device.type == "cuda"
+    there = importable({"stainx", "torch_staintools", "cucim"}) if on_gpu else set()
     unit, aim = floats / 255, planes(target[None]).to(tiles.device)
     if "stainx" in there:
         import stainx  # noqa: PLC0415
@@ -83,23 +89,35 @@ def contestants(
     return made
 
 
+def rates(
+    source: np.ndarray,
+    target: np.ndarray,
+    device: torch.device,
+    size: tuple[int, int] = (TILE, BATCH),
+    *,
+    toy: bool = False,
+) -> dict[str, float]:
+    """Return the GB/s of each contestant, for tiles of a side and their number."""
+    side, batch = size
+    rows = np.resize(source[:side, :side], (batch, side, side, 3))
+    works = contestants(planes(rows).to(device), source, target)
+    for work, _ in works.values():
+        work()
+    took: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(1 if toy else ROUNDS):
+        for name, (work, _) in works.items():
+            took[name].append(milliseconds(work, device))
+    return {
+        name: moved / statistics.median(took[name]) / 1e6
+        for name, (_, moved) in works.items()
+    }
+
+
 def table(source: np.ndarray, target: np.ndarray) -> list[str]:
     """Return everybody's share of the copy's bandwidth, as Markdown."""
     if not torch.cuda.is_available():
         return ["There is no GPU here: not measured."]
-    rows = np.resize(source[:TILE, :TILE], (BATCH, TILE, TILE, 3))
-    tiles = planes(rows).cuda()
-    works = contestants(tiles, source, target)
-    for work, _ in works.values():
-        work()
-    took: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(ROUNDS):
-        for name, (work, _) in works.items():
-            took[name].append(milliseconds(work))
-    speed = {
-        name: moved / statistics.median(took[name]) / 1e6
-        for name, (_, moved) in works.items()
-    }
+    speed = rates(source, target, torch.device("cuda"))
     lines = ["| | GB/s | share of the copy | goal |", "|---|--:|--:|--:|"]
     for name, rate in speed.items():
         kind = "float32" if name.endswith("float32") else "uint8"
