@@ -33,6 +33,10 @@ class Free(nn.Module):
 def network(name: str) -> nn.Module:
     if name == "free":
         return Free()
+    if name.startswith("vit_"):
+        import timm  # noqa: PLC0415 - for encoders only
+
+        return timm.create_model(name, pretrained=False, num_classes=0).eval()
     made = getattr(torchvision.models, name)(weights=None, num_classes=8)
     return made.eval().to(memory_format=torch.channels_last)
 

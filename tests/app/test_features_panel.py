@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
@@ -24,15 +25,26 @@ from feature_files import (
     write_trident,
 )
 from stained_slide import write_stained
+from vision_language import clip_text, write_tokenizer, write_weights
 from workbench.app.catalog.feature_files import find_feature_files
 from workbench.app.catalog.site import Site
-from workbench.app.panels.features.overlay import ALIKE, GROUPS, LINEAR, RANKED
+from workbench.app.panels.features.derived import (
+    ALIKE,
+    COMPONENTS,
+    GROUPS,
+    LIKELIEST,
+)
+from workbench.app.panels.features.scaling import LINEAR, RANKED
 from workbench.app.panels.features.source import FileSource
+from workbench.app.panels.features.vector_map import UMAP
 from workbench.app.session import RESULTS, Session
+from workbench.app.url_state import Address, FeaturesLook
 from workbench.errors import WorkbenchError
 from workbench.features import open_features
+from workbench.features.index_building import build_index
 from workbench.geometry import Box
 from workbench.layers import TileClassLayer, TileOutlineLayer
+from workbench.models import load_text_encoder
 
 WIDTH, HEIGHT = 3072, 2560
 CORNERS = np.array([(100, 40), (1111, 707), (2000, 1900), (400, 1300), (2300, 100)])
@@ -62,7 +74,7 @@ def begin(folder, tmp_path):
 
     def start():
         app = Session(Site.of([folder], tmp_path / "runs"))
-        app.begin()
+        app.begin(slide="slide.tif")
         app.open_section(RESULTS)
         begun.append(app)
         return app
@@ -204,7 +216,9 @@ def test_a_listed_file_opens_with_each_tile_in_its_place(begin, folder, write):
     assert found == list(range(len(CORNERS)))
     np.testing.assert_allclose(shown.features.boxes[:, :2], CORNERS, atol=0.01)
     if shown.features.scores is None:
-        assert shown.channel.value == GROUPS
+        assert shown.channel.value == COMPONENTS
+        layer = shown.handle.layer
+        assert all(layer.value_at(*centre) for centre in centres())
         vectors = np.asarray(shown.features.vectors[:], float)
         np.testing.assert_allclose(vectors, VECTORS, atol=1e-3)
     else:
@@ -425,6 +439,7 @@ def vectors_shown(begin, folder, write=trident):
     write(folder)
     app = begin()
     shown = opened(app)
+    shown.channel.value = GROUPS
     slide_to(shown.number, 2)
     return shown, app
 
@@ -455,7 +470,7 @@ def test_a_lasso_in_the_map_outlines_its_tiles_and_a_click_marks_its_tile(
     shown.map.scatter.drawn = shapely.MultiPoint(points[[1, 4]]).buffer(1e-3)
     assert shown.selected.tolist() == [1, 4]
     assert isinstance(app.viewer.layers[-1].layer, TileOutlineLayer)
-    assert "2 tiles outlined" in str(shown._chosen.object)
+    assert "2 tiles outlined" in str(shown.outlined.text.object)
     app.viewer.tap = tuple(CORNERS[2].tolist())
     assert shown.selected.tolist() == [2]
     marked = shown.map.scatter._chosen.data
@@ -487,7 +502,7 @@ def test_a_click_compares_all_tiles_with_one(begin, folder):
         assert shown.handle.layer.value_at(*centre) == pytest.approx(expected, abs=1e-6)
     keys = [int(item["key"]) for item in shown.strips.strips["Most alike"].items]
     assert keys == np.argsort(-(wide @ wide[1]), kind="stable").tolist()
-    assert "similarity 1" in str(shown._chosen.object)
+    assert "similarity 1" in str(shown.outlined.text.object)
 
 
 def test_features_that_are_removed_leave_nothing_on_the_slide(begin, folder):
@@ -504,7 +519,7 @@ def test_a_file_that_is_shown_already_is_not_shown_twice(begin, folder):
     shown, app = vectors_shown(begin, folder)
     app.features.open(app.features.choice.value)
     assert app.overlays.overlays == [shown]
-    assert app.overlays.address()["overlays"] == ()  # an address names runs alone
+    assert app.overlays.address()["overlays"] == ()  # runs alone
     again = FileSource(open_features(folder / "slide.h5", app.slide), "other")
     assert app.overlays.show_features(again) is not shown
 
@@ -529,3 +544,184 @@ def test_an_overlay_is_shown_beside_in_place_of_here_and_comes_back(begin, folde
     app.overlays.compare(shown)
     app.overlays.remove(shown)
     assert app.compare.beside == []
+
+
+# -- in the address
+
+
+def test_a_link_shows_the_files_again_as_they_were(begin, folder):
+    write_table(folder / "slide.csv", CORNERS, VALUES, names=("x", "y"))
+    write_trident(folder / "slide.h5", CORNERS, VECTORS)
+    first = begin()
+    first.features.open("table · slide.csv")
+    first.features.question._answered("px")
+    first.features.question._answered(512.0)
+    scores = first.overlays.overlays[0]
+    scores.channel.value, scores.opacity.value = "stroma", 0.3
+    first.features.open("TRIDENT · slide.h5")
+    vectors = first.overlays.overlays[1]
+    vectors.channel.value = ALIKE
+    first.viewer.tap = tuple(centres()[3])
+    query = first.url_sync.address.query
+    assert str(folder) not in query
+    app = begin()
+    app.begin_at(Address.parse(query))
+    again, alike = app.overlays.overlays
+    assert (again.key, again.channel.value) == ("slide.csv", "stroma")
+    assert again.opacity.value == 0.3
+    assert again.features.boxes[0].tolist() == [100, 40, 612, 552]
+    assert alike.channel.value == ALIKE
+    assert alike.handle.layer.value_at(*centres()[3]) == pytest.approx(1)
+    assert app.url_sync.address.query == query
+
+
+def test_a_link_opens_no_file_that_is_not_listed(begin, folder, tmp_path):
+    secret = write_trident(tmp_path / "slide_secret.h5", CORNERS, VECTORS)
+    write_trident(folder / "slide.h5", CORNERS, VECTORS)
+    app = begin()
+    looks = [
+        FeaturesLook(run=name, channel="", colours="", opacity=1, threshold=0)
+        for name in (str(secret), "../slide_secret.h5", "slide.tif", "gone.h5")
+    ]
+    app.begin_at(Address(slide="slide.tif", features=tuple(looks)))
+    assert (app.overlays.overlays, said(app)) == ([], "")
+    app.features.upload.param.update(value=secret.read_bytes(), filename="mine.h5")
+    assert len(app.overlays.overlays) == 1
+    assert app.url_sync.address.features == ()
+
+
+# -- like tiles of other slides
+
+
+@pytest.fixture
+def study(picture, folder):
+    """Three slides, each with a file of vectors; one vector is in all of them."""
+    for number, name in enumerate(("slide", "other", "third")):
+        if name != "slide":
+            (folder / f"{name}.tif").hardlink_to(picture)
+        vectors = np.roll(VECTORS, number, axis=0) + number / 50
+        vectors[number] = VECTORS[1] * (1 + number)
+        (folder / "uni").mkdir(exist_ok=True)
+        write_trident(folder / "uni" / f"{name}.h5", CORNERS, vectors)
+    (folder / "empty.tif").hardlink_to(picture)
+    return folder
+
+
+def others_shown(begin):
+    app = begin()
+    app.features.open("TRIDENT · uni/slide.h5")
+    (shown,) = app.overlays.overlays
+    shown.others.fold.active = [0]
+    return app, shown
+
+
+@pytest.mark.usefixtures("study")
+def test_an_index_is_made_and_other_slides_are_searched(begin):
+    app, shown = others_shown(begin)
+    others = shown.others
+    assert "no index of this encoder yet" in str(others.state.object)
+    others.start.clicks += 1
+    assert "15 tiles of 3 slides" in str(others.state.object)
+    assert "Slides without a file of this encoder: 1." in str(others.state.object)
+    shown.select([0])  # the vector that all have
+    assert [each.slide for each in others.hits][:1] != ["slide.tif"]
+    assert {each.slide for each in others.hits} == {"other.tif", "third.tif"}
+    wanted = next(each for each in others.hits if each.slide == "third.tif")
+    assert wanted.similarity == pytest.approx(1, abs=1e-3)
+    assert wanted.places[0].row == 2
+    assert wanted.places[0].file == "uni/third.h5"
+    assert all(item["url"].startswith("data:image/jpeg") for item in wanted.items)
+    shown.channel.value = ALIKE
+    others._go_to(wanted.places[0])
+    assert app.slides.chosen == "third.tif"
+    assert (app.viewer.view.x, app.viewer.view.y) == tuple(centres()[2])
+    (there,) = app.overlays.overlays
+    assert (there.key, there.channel.value) == ("uni/third.h5", ALIKE)
+    assert there.handle.layer.value_at(*centres()[2]) == pytest.approx(1)
+    assert there.others is not None
+    again, found = others_shown(begin)  # another session finds the index
+    assert found.others.index is not None
+    again.viewer.tap = tuple(centres()[0])
+    assert {each.slide for each in found.others.hits} == {"other.tif", "third.tif"}
+
+
+def test_an_index_beside_the_slides_is_taken_and_none_from_elsewhere(
+    begin, study, tmp_path
+):
+    files = [open_features(path) for path in sorted((study / "uni").glob("*.h5"))]
+    build_index(files, tmp_path / "outside")
+    (study / "linked").symlink_to(tmp_path / "outside")
+    (study / "inner").mkdir()
+    for each in (tmp_path / "outside").iterdir():
+        (study / "inner" / each.name).symlink_to(each)
+    _, shown = others_shown(begin)
+    assert shown.others.index is None
+    other = write_trident(tmp_path / "slide.h5", CORNERS, VECTORS, encoder="conch")
+    build_index([open_features(other)], study / "conch")
+    build_index(files[:1], study / "uni" / "index")
+    _, shown = others_shown(begin)
+    assert shown.others.index.path == study / "uni" / "index"
+    shown.select([1])
+    assert [each.slide for each in shown.others.hits] == ["other.tif"]
+
+
+@pytest.mark.usefixtures("study")
+def test_the_making_of_an_index_is_cancelled(begin, monkeypatch):
+    _, shown = others_shown(begin)
+    monkeypatch.setattr(
+        shown.others, "_report", lambda *_: shown.others.stop.param.trigger("clicks")
+    )
+    monkeypatch.setattr("workbench.app.panels.features.other_slides._AGAIN_S", 0.0)
+    shown.others.start.clicks += 1
+    assert shown.others.index is None
+    assert shown.others.start.visible
+    assert not shown.others.stop.visible
+
+
+# -- text prompts
+
+
+def test_texts_are_classes_of_the_tiles(begin, folder, tmp_path, monkeypatch):
+    place = tmp_path / "models" / "plip"
+    place.mkdir(parents=True)
+    write_weights(place / "weights.safetensors", clip_text())
+    write_tokenizer(place / "tokenizer.json")
+    card = {"name": "plip", "weights": "weights.safetensors"}
+    (place / "card.json").write_text(json.dumps(card))
+    monkeypatch.setenv("WORKBENCH_MODELS", str(tmp_path / "models"))
+    vectors = load_text_encoder("plip").encode(["tumour", "stroma"])
+    write_trident(folder / "slide.h5", CORNERS, vectors[[0, 1, 1, 0, 1]])
+    app = begin()
+    shown = opened(app)
+    assert shown.prompts.possible
+    with pytest.raises(WorkbenchError, match="0 texts"):
+        shown.prompts.score()
+    shown.prompts.texts.value = "tumour\n\n stroma \ntumour"
+    shown.prompts.start.clicks += 1
+    assert shown.channel.value == LIKELIEST
+    found = [shown.handle.layer.value_at(*centre) for centre in centres()]
+    assert found == ["tumour", "stroma", "stroma", "tumour", "stroma"]
+    shown.channel.value = "text: stroma"
+    assert shown.handle.layer.value_at(*centres()[1]) > 0.5
+    shown.prompts.texts.value = "a tumour"
+    shown.prompts.start.clicks += 1
+    assert shown.channel.value == "text: a tumour"
+    assert shown.scores.values.min() < 0.99
+
+
+def test_without_a_text_tower_there_are_no_prompts(begin, folder, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_MODELS", str(folder / "none"))
+    shown, _ = vectors_shown(begin, folder)
+    assert not shown.prompts.possible
+    assert shown.prompts not in shown._folds()
+
+
+def test_the_map_is_one_of_components_or_umap(begin, folder):
+    shown, _ = vectors_shown(begin, folder)
+    shown.map._fold.active = [0]
+    assert "Principal components." in str(shown.map._shown.object)
+    if len(shown.map.method.options) == 1:
+        pytest.skip("umap-learn is not installed")
+    shown.map.method.value = UMAP
+    assert "UMAP." in str(shown.map._shown.object)
+    assert np.isfinite(shown.map.points).all()

@@ -11,7 +11,7 @@ import pytest
 from fakes import MeanColour, fake_card
 from stained_slide import write_stained
 from workbench.app.catalog.site import Site
-from workbench.app.panels.features.overlay import ALIKE, GROUPS
+from workbench.app.panels.features.derived import ALIKE, COMPONENTS, GROUPS
 from workbench.app.panels.overlays.contours import levels_of
 from workbench.app.panels.overlays.overlay import MOST_LIKELY
 from workbench.app.session import Session
@@ -21,7 +21,7 @@ from workbench.geometry import Box
 from workbench.inference import engine
 from workbench.layers.class_map import ClassMapLayer
 from workbench.layers.heatmap import HeatmapStyle
-from workbench.layers.tile_scores import TileClassLayer
+from workbench.layers.tile_scores import TileClassLayer, TileColourLayer
 from workbench.models.tile_model import TileModel
 from workbench.recipe import Recipe
 
@@ -253,9 +253,14 @@ def vectors(overlay):
     return overlay(Colours(), task="embedding", classes=("length",), dimensions=3)
 
 
-def test_vectors_are_shown_as_groups(overlay):
+def test_vectors_are_shown_in_colours_and_as_groups(overlay):
     shown, _ = vectors(overlay)
-    assert shown.channel.value == GROUPS
+    assert shown.channel.value == COMPONENTS
+    assert isinstance(shown.handle.layer, TileColourLayer)
+    legend = shown.handle.layer.legend
+    assert [name for name, _ in legend.entries] == [f"component {n}" for n in (1, 2, 3)]
+    assert "1, 2 and 3 are red, green and blue" in said(shown)
+    shown.channel.value = GROUPS
     layer = shown.handle.layer
     assert isinstance(layer, TileClassLayer)
     assert len(layer.classes) == 5

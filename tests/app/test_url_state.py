@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.app.url_state import NAMES, Address, InstancesLook, OverlayLook
+from workbench.app.url_state import (
+    NAMES,
+    Address,
+    FeaturesLook,
+    InstancesLook,
+    OverlayLook,
+)
 from workbench.app.viewer.view import Tones, View
 
 words = st.text(min_size=1, max_size=12)
@@ -27,6 +33,18 @@ looks = st.builds(
     visible=st.booleans(),
     window=st.none() | st.tuples(parts, parts),
     summary=st.sampled_from(["", "mean", "highest"]),
+)
+files = st.builds(
+    FeaturesLook,
+    run=words,
+    channel=words,
+    colours=words,
+    opacity=parts,
+    threshold=parts,
+    scaling=st.sampled_from(["", "values", "percentiles"]),
+    groups=st.integers(2, 20),
+    row=st.none() | st.integers(0, 10**6),
+    given=st.lists(st.tuples(words, words), max_size=3).map(tuple),
 )
 ends = st.tuples(parts, parts).map(sorted)
 objects = st.builds(
@@ -58,6 +76,7 @@ addresses = st.builds(
     reference=st.sampled_from(["", "he-standard"]),
     look=st.sampled_from(["", "as scanned", "difference", "eosin"]),
     model=words,
+    features=st.lists(files, max_size=2).map(tuple),
     overlays=st.lists(looks, max_size=3).map(tuple),
     objects=st.none() | objects,
     divider=st.sampled_from(["raw | normalized", "slide | overlays"]),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -25,8 +27,10 @@ from feature_files import (
     write_table,
     write_trident,
 )
+from vision_language import clip_text, write_tokenizer, write_weights
 from workbench.geometry import Box
-from workbench.layers.colormaps import colours
+from workbench.layers.colormaps import class_colour, colours
+from workbench.models import load_text_encoder
 
 pytestmark = IN_A_PAGE
 
@@ -39,6 +43,8 @@ VALUES = np.array([0.1, 0.9, 0.5, 0.3, 0.7])
 ANGLES = np.array([0.0, 1.4, 0.6, 0.3, 1.0])
 VECTORS = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1).astype(np.float32)
 LOWEST_SHOWN = 0.02
+TEXTS = ["tumour", "stroma of the lung"]
+IS_STROMA = np.array([0, 1, 1, 0, 1])
 
 
 # -- scores and vectors of the same tiles, as each tool writes them
@@ -108,10 +114,14 @@ VECTOR_FILES = [trident, clam, tensor, stamp, atlaspatch, slide2vec]
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory):
+def runs(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory, runs):
     """Serve a blank slide for each format, with its file in a folder of its own."""
     root = tmp_path_factory.mktemp("features")
-    runs = tmp_path_factory.mktemp("runs")
     for write in (*SCORES, *VECTOR_FILES):
         name = write.__name__
         (root / name).mkdir()
@@ -119,18 +129,35 @@ def url(tmp_path_factory):
         write(root / name, name)
     write_blank(root / "many.tif")
     write_many(root / "many.h5")
+    write_blank(root / "twin.tif")
+    write_many(root / "twin.h5", turned=True)
+    write_blank(root / "texts.tif")
+    models = tmp_path_factory.mktemp("models")
+    write_texts(root / "texts.h5", models / "plip")
     write_blank(root / "bad.tif")
     (root / "bad_half.h5").write_bytes((root / "many.h5").read_bytes()[:3000])
-    with app_served(root, runs) as address:
+    with app_served(root, runs, env={"WORKBENCH_MODELS": str(models)}) as address:
         yield address
 
 
-def write_many(path):
+def write_texts(path, model):
+    """Write tiles whose vectors are those of two texts, by a small made text tower."""
+    model.mkdir()
+    write_weights(model / "weights.safetensors", clip_text())
+    write_tokenizer(model / "tokenizer.json")
+    card = {"name": "plip", "weights": "weights.safetensors"}
+    (model / "card.json").write_text(json.dumps(card))
+    texts = load_text_encoder(model / "weights.safetensors").encode(TEXTS)
+    write_trident(path, CORNERS, texts[IS_STROMA], encoder="plip")
+
+
+def write_many(path, *, turned=False):
     """Write tiles of two kinds in two columns, of different vectors."""
     rows = np.arange(6)
     corners = np.array([(x, 400 * row) for x in (200, 1600) for row in rows])
     rng = np.random.default_rng(1)
     kinds = np.repeat([0, 1], 6)
+    kinds = 1 - kinds if turned else kinds
     vectors = np.eye(4)[kinds * 2] + rng.normal(size=(12, 4)) / 40
     sizes = {"patch_size_level0": 384, "patch_size": 384}
     write_trident(path, corners, vectors.astype(np.float32), **sizes)
@@ -278,6 +305,7 @@ def test_likeness_of_foreign_vectors_lies_in_the_tiles_of_the_tool(watched, url,
 def test_a_lasso_in_the_map_outlines_its_tiles_and_a_click_marks_one(watched, url):
     app = Page.of(watched, url, "many.tif")
     app.open_listed("TRIDENT · many.h5")
+    app.choose("Show", "groups of tiles")
     app.drag_handle("Groups", 0.0)
     app.says("group 2")
     app.unfold("Map of the vectors")
@@ -310,6 +338,7 @@ def _whole(found, count=6):
 def test_a_picture_in_a_strip_leads_to_its_tile_each_time(watched, url):
     app = Page.of(watched, url, "many.tif")
     app.open_listed("TRIDENT · many.h5")
+    app.choose("Show", "groups of tiles")
     app.drag_handle("Groups", 0.0)
     app.unfold("Tiles")
     picture = app.frame.get_by_role("button", name=re.compile("^group 2, tile at"))
@@ -328,6 +357,55 @@ def test_a_picture_in_a_strip_leads_to_its_tile_each_time(watched, url):
         app.eventually(near)
         app.page.keyboard.press("0")
         app.eventually(lambda: _far(app))
+    app.is_clean()
+
+
+def test_a_like_tile_of_another_slide_is_opened_and_kept_in_the_address(
+    watched, url, runs
+):
+    shutil.rmtree(runs / "indexes", ignore_errors=True)
+    app = Page.of(watched, url, "many.tif")
+    app.open_listed("TRIDENT · many.h5")
+    app.unfold("Like this in other slides")
+    app.says("There is no index of this encoder yet")
+    app.press("Index all slides")
+    app.says(re.compile("Index of 24 tiles of 2 slides"))
+    app.page.mouse.click(*app.figure.screen(200 + 190, 800 + 190))
+    app.says("1 tile outlined")
+    app.says(re.compile("twin.tif: cosine up to"))
+    picture = app.frame.get_by_role(
+        "button", name=re.compile(r"^[01]\.\d{3}, tile at")
+    ).first
+    label = picture.get_attribute("aria-label")
+    x, y = (int(each.replace(",", "")) for each in re.findall(r"[\d,]*\d", label)[2:])
+    assert x == 1600  # where tiles of this kind lie there
+    picture.click()
+    app.page.wait_for_url(re.compile("slide=twin.tif.*features=twin.h5"))
+    app.figure.settle()
+    app.says("TRIDENT, 12 tiles")
+
+    def near():
+        canvas = app.figure.canvas()
+        middle = canvas.shape[1] / 2, canvas.shape[0] / 2
+        assert np.abs(np.subtract(app.on_canvas(x + 192, y + 192), middle)).max() < 40
+
+    app.eventually(near)
+    app.page.reload()
+    app.figure.settle()
+    app.tab("Results")
+    app.says("TRIDENT, 12 tiles")
+    app.is_clean()
+
+
+def test_text_prompts_are_classes_on_the_tiles_of_the_tool(watched, url):
+    app = Page.of(watched, url, "texts.tif")
+    app.open_listed("TRIDENT · texts.h5")
+    app.unfold("Text prompts")
+    app.frame.get_by_label("Prompts, one a line").fill("\n".join(TEXTS))
+    app.press("Score the tiles")
+    app.says(re.compile("likeliest text"))
+    shades = [class_colour(kind) for kind in IS_STROMA]
+    app.paints(dict(zip(map(tuple, CORNERS.tolist()), shades, strict=True)))
     app.is_clean()
 
 

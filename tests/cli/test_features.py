@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 import workbench as wb
 from feature_files import tiles, write_clam, write_stamp, write_trident
+from vision_language import clip_text, write_tokenizer, write_weights
 from workbench.cli import main
 
 
@@ -90,6 +91,33 @@ def test_bias_prints_a_row_for_each_encoder(tmp_path, run):
     assert refused.exit_code == 2
     assert "row 1 of" in refused.output
     assert "has no 'site'" in refused.output
+
+
+def test_text_scores_tiles_by_prompts(tmp_path, run):
+    folder = tmp_path / "plip"
+    folder.mkdir()
+    write_weights(folder / "model.safetensors", clip_text())
+    write_tokenizer(folder / "tokenizer.json")
+    encoder = wb.models.load_text_encoder(folder)
+    vectors = encoder.encode(["the tumour", "stroma"])
+    corners, _ = tiles(2)
+    path = write_trident(tmp_path / "a.h5", corners, vectors)
+    words = ["text", path, "--model", folder, "--prompt", "stroma"]
+    said = run(*words, "--prompt", "tumour=the tumour", "--prompt", "tumour=tumour")
+    assert said.exit_code == 0, said.output
+    lines = said.output.splitlines()
+    assert lines[0] == "x0,y0,x1,y1,stroma,tumour"
+    values = np.array([line.split(",")[4:] for line in lines[1:3]], float)
+    np.testing.assert_allclose(values.sum(axis=1), 1)
+    assert values.argmax(axis=1).tolist() == [1, 0]
+    said = run(*words, "--out", tmp_path / "b.parquet")
+    assert said.exit_code == 0, said.output
+    alone = wb.open_features(tmp_path / "b.parquet")
+    assert (alone.dimensions, alone.scores.names) == (0, ("stroma",))
+    assert alone.scores.values[1, 0] == pytest.approx(1, abs=1e-6)
+    other = write_trident(tmp_path / "c.h5", *tiles())
+    said = run("text", other, "--model", folder, "--prompt", "stroma")
+    assert "same vision-language model" in said.output
 
 
 def test_like_prints_the_tiles_of_other_slides(tmp_path, run):

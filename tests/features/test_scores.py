@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.stats import rankdata
 
 import workbench as wb
 from feature_files import tiles, write_trident
+from workbench.features import vector_space
 from workbench.results.embeddings import Embeddings
 from workbench.tiling.grid import Grid
 
@@ -107,6 +111,51 @@ def test_a_projection_is_onto_the_axes_of_the_largest_variance(tmp_path, dimensi
     vectors[7] = np.inf
     found = opened(tmp_path, vectors).projection()
     assert np.flatnonzero(np.isnan(found).any(axis=1)).tolist() == [7]
+
+
+def test_components_are_colours_of_0_to_1(tmp_path):
+    rng = np.random.default_rng(1)
+    spread = np.array([9.0, 4.0, 0.0, 2.0])
+    vectors = rng.normal(size=(400, 4)) * spread
+    found = opened(tmp_path, vectors).component_scores()
+    assert found.names == ("component 1", "component 2", "component 3")
+    assert (found.values.min(), found.values.max()) == (0, 1)
+    for number, column in enumerate((0, 1, 3)):
+        made = found.values[:, number], vectors[:, column]
+        assert abs(np.corrcoef(*made)[0, 1]) > 0.97
+    vectors[5] = np.nan
+    vectors[:, 3] = vectors[0, 3]
+    found = opened(tmp_path, vectors).component_scores()
+    assert np.flatnonzero(np.isnan(found.values).any(axis=1)).tolist() == [5]
+    assert (np.delete(found.values[:, 2], 5) == 0.5).all()
+
+
+def test_umap_keeps_what_is_alike_together(tmp_path):
+    pytest.importorskip("umap")
+    rng = np.random.default_rng(1)
+    kinds = np.arange(60) % 2
+    vectors = np.eye(8)[kinds * 4] + rng.normal(size=(60, 8)) / 20
+    vectors[7] = np.nan
+    found = opened(tmp_path, vectors).projection("umap")
+    assert np.flatnonzero(np.isnan(found).any(axis=1)).tolist() == [7]
+    known = np.delete(np.arange(60), 7)
+    places, of = found[known], kinds[known]
+    middles = np.stack([places[of == kind].mean(axis=0) for kind in (0, 1)])
+    nearest = np.linalg.norm(places[:, None] - middles, axis=2).argmin(axis=1)
+    assert (nearest == of).all()
+
+
+def test_umap_needs_the_extra_and_maps_a_sample(tmp_path, monkeypatch):
+    features = opened(tmp_path, np.eye(9))
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(wb.errors.MissingPackageError, match="umap"):
+        features.projection("umap")
+    reducer = SimpleNamespace(fit_transform=lambda vectors: vectors[:, :2])
+    fake = SimpleNamespace(UMAP=lambda **_: reducer)
+    monkeypatch.setitem(sys.modules, "umap", fake)
+    monkeypatch.setattr(vector_space, "MAX_MAPPED", 7)
+    found = features.projection("umap")
+    assert np.isfinite(found).all(axis=1).sum() == 7
 
 
 def test_a_file_without_vectors_has_an_empty_projection(tmp_path):

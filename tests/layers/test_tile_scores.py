@@ -25,6 +25,7 @@ from feature_files import (
 from workbench.layers import (
     HeatmapStyle,
     TileClassLayer,
+    TileColourLayer,
     TileOutlineLayer,
     TileScoresLayer,
     overlay_pyramid,
@@ -276,3 +277,23 @@ def test_gaps_of_rounded_edges_are_closed_and_wider_ones_are_not():
     drawn = np.isfinite(pixels[0])
     assert drawn[: int(edges[5])].all()
     assert not drawn[int(edges[5]) : int(edges[6])].any()
+
+
+def test_components_are_mixed_as_red_green_and_blue():
+    boxes = np.array([(0, 0, 64, 64), (32, 0, 96, 64), (200, 0, 264, 64)], float)
+    values = np.array([(1, 0, 0), (0, 0, 1), (1, np.nan, 0)], float)
+    scores = wb.TileScores(boxes, ("a", "b", "c"), values)
+    pyramid = overlay_pyramid((1024, 1024))
+    layer = TileColourLayer(scores, pyramid)
+    tile = layer.tile(pyramid.max_zoom, 0, 0)
+    picture = cv2.imdecode(np.frombuffer(tile.data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert picture[10, 10].tolist() == [0, 0, 255, 255]  # blue first
+    assert picture[10, 90].tolist() == [255, 0, 0, 255]
+    assert picture[10, 48].tolist() == [128, 0, 128, 255]
+    assert picture[10, 220, 3] == picture[100, 10, 3] == 0
+    assert layer.value_at(48, 5) == "0.50, 0.00, 0.50"
+    assert layer.value_at(220, 5) is None
+    assert layer.tile(pyramid.max_zoom, 1, 1) is None
+    assert [name for name, _ in layer.legend.entries] == ["a", "b", "c"]
+    with pytest.raises(wb.errors.OutOfBoundsError, match="Three values"):
+        TileColourLayer(scores.only("a"), pyramid)

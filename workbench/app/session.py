@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import panel as pn
 import param
 
+from workbench.app.catalog.feature_indexes import IndexLibrary
 from workbench.app.panels.annotations import AnnotationPanel
 from workbench.app.panels.bookmarks import BookmarkPanel, Bookmarks
 from workbench.app.panels.commands import (
@@ -21,6 +22,7 @@ from workbench.app.panels.commands import (
 from workbench.app.panels.compare import ComparePanel
 from workbench.app.panels.drawing.proposer import Proposer
 from workbench.app.panels.edit_history import EditHistory
+from workbench.app.panels.features.other_slides import Retrieval
 from workbench.app.panels.features.panel import FeaturesPanel
 from workbench.app.panels.instances.panel import InstancePanel
 from workbench.app.panels.instances.table import InstanceTable
@@ -36,8 +38,9 @@ from workbench.app.panels.stain.adviser import AdvicePanel
 from workbench.app.panels.stain.panel import StainPanel
 from workbench.app.panels.tissue import TissuePanel
 from workbench.app.panels.training.panel import TrainingPanel
-from workbench.app.url_state import Address
+from workbench.app.url_state import Address, FeaturesLook
 from workbench.app.url_sync import RUNS_LISTED, SLIDE_SHOWN, UrlSync, ViewAddress
+from workbench.app.viewer.view import View
 from workbench.app.viewer.viewer import Viewer
 from workbench.app.widgets.background import Background, explain
 from workbench.app.widgets.command_palette import CommandPalette
@@ -50,6 +53,8 @@ if TYPE_CHECKING:
 
     from workbench.app.catalog.runs import SavedRun
     from workbench.app.catalog.site import Site
+    from workbench.app.panels.features.other_slides import Place
+    from workbench.app.url_state import OverlayLook
     from workbench.app.widgets.command_palette import Command
     from workbench.errors import WorkbenchError
     from workbench.progress import Progress
@@ -61,6 +66,9 @@ SECTIONS: Final = ("Slides", "Stain", "Run", RESULTS, "Annotate", "Views")
 
 _UPLOADS: Final = "references"
 _BOOKMARKS: Final = "bookmarks"
+_TILE_SHOWN_PX: Final = 200
+"""Side on the screen of a tile that is gone to in another slide, in CSS pixels."""
+
 ANNOTATIONS: Final = "annotations"
 """Name of the folder of annotations, in that of the runs."""
 
@@ -118,6 +126,10 @@ class Session(pn.viewable.Viewer):
         self.overlays.compare = self.compare.show_overlay
         self.overlays.param.watch(
             lambda _: self.compare.keep(self.overlays.overlays), "overlays"
+        )
+        indexes = IndexLibrary(site.library, site.run_library)
+        self.overlays.made_features = lambda overlay: overlay.retrieve_with(
+            Retrieval(indexes), self._go_to_tile
         )
         self.features = FeaturesPanel(
             site.library, background, self.overlays.show_features
@@ -181,7 +193,7 @@ class Session(pn.viewable.Viewer):
             self.slides,
             at_once=(self.runs, self.stain),
             on_slide=(view, self.compare),
-            on_runs=(self.overlays, self.instances),
+            on_runs=(self.overlays, self.features, self.instances),
         )
         self.bookmarks = BookmarkPanel(
             Bookmarks(self.site.run_library.folder / _BOOKMARKS),
@@ -298,6 +310,19 @@ class Session(pn.viewable.Viewer):
         self.background.do(
             lambda: self.site.run_library.saved(slide), offer, slot="saved"
         )
+
+    def _go_to_tile(self, place: Place, look: OverlayLook) -> None:
+        """Open another slide at a tile, with its file of features as shown here."""
+        x0, y0, x1, y1 = place.box.x0, place.box.y0, place.box.x1, place.box.y1
+        view = View((x0 + x1) / 2, (y0 + y1) / 2, max(1.0, (x1 - x0) / _TILE_SHOWN_PX))
+        update = {"run": place.file, "row": place.row}
+        shown = [look.model_copy(update=update)] if place.file else []
+        files = tuple(each for each in shown if isinstance(each, FeaturesLook))
+        runs = tuple(each for each in shown if not isinstance(each, FeaturesLook))
+        new: dict[str, Any] = {"slide": place.slide, "view": view}
+        new |= {"features": files, "overlays": runs}
+        new |= {"image": None, "objects": None, "beside": ()}
+        self.url_sync.go(self.url_sync.address.model_copy(update=new))
 
     def _search_features(self) -> None:
         """Look for files of features once the tab that lists them is open."""

@@ -73,6 +73,14 @@ Limit = Annotated[tuple[Word, float, float], _split(":"), AfterValidator(_ascend
 Limits = Annotated[tuple[Limit, ...], _split(",")]
 
 
+Row = Annotated[
+    Annotated[int, Field(ge=0)] | None,
+    BeforeValidator(lambda value: None if value == "" else value),
+]
+Given = Annotated[tuple[Word, Word], _split(":")]
+Givens = Annotated[tuple[Given, ...], _split(",")]
+
+
 class Look(BaseModel):
     """Display settings as a short, readable text for a URL.
 
@@ -132,6 +140,22 @@ class OverlayLook(Look):
         if len(words) > at + 1 and words[at] and "," not in words[at]:
             words[at : at + 2] = [",".join(words[at : at + 2])]
         return words
+
+
+class FeaturesLook(OverlayLook):
+    """Display settings of a file of features; `run` is its name as it is served."""
+
+    scaling: Word = ""
+    """"values" or "percentiles"."""
+
+    groups: Annotated[int, Field(ge=0, le=1000)] = 5
+    """Number of groups of tiles."""
+
+    row: Row = None
+    """Row of the tile that others are compared with; None: none."""
+
+    given: Givens = ()
+    """What the file leaves open: names and values of arguments."""
 
 
 class InstancesLook(Look):
@@ -203,6 +227,9 @@ class Address(BaseModel):
 
     model: str = ""
     overlays: tuple[OverlayLook, ...] = ()
+    features: tuple[FeaturesLook, ...] = ()
+    """Files of features that are shown as overlays."""
+
     objects: InstancesLook | None = None
     """Display of instances; None: the default."""
 
@@ -236,6 +263,7 @@ class Address(BaseModel):
         one = {name: values[0] for name, values in texts.items() if values}
         turned = _TURN.fullmatch(one.get("turn", ""))
         looks = map(OverlayLook.parse, texts.get("overlay", []))
+        files = map(FeaturesLook.parse, texts.get("features", []))
         divider, _, divided_at = one.get("divider", "").partition("@")
         # Earlier versions wrote "raw" for the slide as scanned.
         look = one.get("look") or ("as scanned" if one.get("raw") == "1" else "")
@@ -246,6 +274,7 @@ class Address(BaseModel):
             "tones": Tones.parse(one.get("tones", "")) or Tones(),
             "look": look,
             "overlays": tuple(filter(None, looks)),
+            "features": tuple(filter(None, files)),
             "objects": InstancesLook.parse(one.get("objects", "")),
             "divider": divider,
             "divided_at": divided_at,
@@ -267,6 +296,7 @@ class Address(BaseModel):
             ("look", self.look),
             ("model", self.model),
             *(("overlay", str(look)) for look in self.overlays),
+            *(("features", str(look)) for look in self.features),
             ("objects", "" if self.objects is None else str(self.objects)),
             (
                 "divider",
@@ -304,7 +334,7 @@ NAMES: Final = (
         "raw",
         "model",
     ),
-    *("overlay", "objects", "divider", "beside", "alone"),
+    *("overlay", "features", "objects", "divider", "beside", "alone"),
 )
 """Query parameters of an address."""
 

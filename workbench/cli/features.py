@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -209,6 +209,62 @@ def like(
     found = opened.search(vector, **options)
     as_text = found.to_json(orient="records") if as_json else found.to_csv(index=False)
     click.echo(as_text)
+
+
+@command.command("text")
+@_opening_flags
+@click.option(
+    "--model",
+    required=True,
+    help="Vision-language model: a name that was added, or its folder or file.",
+)
+@click.option(
+    "--prompt",
+    "prompts",
+    multiple=True,
+    required=True,
+    help="A text, repeatable; NAME=TEXT gives a class several texts, averaged.",
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["softmax", "cosine"]),
+    help="Classes that exclude each other, or each by itself. Default: softmax of"
+    " several, cosine of one.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write a .parquet table or a .zarr store. Default: CSV to the output.",
+)
+def text(
+    file: Path,
+    model: str,
+    prompts: tuple[str, ...],
+    kind: str | None,
+    out: Path | None,
+    **options: Any,
+) -> None:
+    """Score the tiles of FILE by texts, with the text tower of MODEL.
+
+    The vectors of FILE must be of the image tower of the same model.
+    """
+    from workbench.export.features import export_features  # noqa: PLC0415 - see LazyGroup
+    from workbench.features.rows import NO_ROWS  # noqa: PLC0415
+    from workbench.features.text import text_scores  # noqa: PLC0415
+    from workbench.models.text_tower import load_text_encoder  # noqa: PLC0415
+
+    classes: dict[str, list[str]] = {}
+    for prompt in prompts:
+        name, _, one = prompt.partition("=")
+        classes.setdefault(name.strip(), []).append((one or name).strip())
+    features = _open(file, **options)
+    chosen: Any = kind or ("softmax" if len(classes) > 1 else "cosine")
+    scores = text_scores(features, load_text_encoder(model), classes, kind=chosen)
+    if out is None:
+        click.echo(scores.to_frame().to_csv(index=False))
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    click.echo(export_features(replace(features, vectors=NO_ROWS, scores=scores), out))
 
 
 def _by_encoder(

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from workbench.errors import OutOfBoundsError
 from workbench.features.rows import NO_ROWS, groups_of
 from workbench.features.scores import TileScores
-from workbench.features.vector_space import cluster_cosines, principal_axes
+from workbench.features.vector_space import (
+    cluster_cosines,
+    component_colours,
+    principal_axes,
+    umap_places,
+)
 from workbench.geometry import SLIDE_FRAME
 from workbench.markup import facts
 from workbench.results.spherical_kmeans import cluster_names, unit_vectors
+
+COMPONENTS: Final = ("component 1", "component 2", "component 3")
+"""Names of principal components."""
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -156,8 +164,41 @@ class Features:
         cosines = cluster_cosines(self.vectors, number, seed).astype(np.float64)
         return TileScores(self.boxes, cluster_names(number), cosines)
 
-    def projection(self, *, seed: int = 0) -> NDArray[np.float64]:
-        """Return the vectors along their first two principal components, (N, 2).
+    def projection(
+        self, method: Literal["pca", "umap"] = "pca", *, seed: int = 0
+    ) -> NDArray[np.float64]:
+        """Return a map of the vectors: a place for each tile, (N, 2).
+
+        Parameters
+        ----------
+        method : {"pca", "umap"}
+            The first two principal components; or UMAP of the cosines (McInnes et al.,
+            arXiv:1802.03426; extra `umap`), of a sample of 10,000 tiles if there are
+            more.
+        seed : int
+            Seed of the map, and of the sample of 20,000 vectors from which components
+            are computed if there are more.
+
+        Returns
+        -------
+        float64 (N, 2)
+            NaN for a vector that is not finite, and for a tile that is not in the
+            sample of UMAP.
+
+        Raises
+        ------
+        MissingPackageError
+            If umap-learn is asked for and not installed.
+        """
+        if method == "umap":
+            return umap_places(self.vectors, seed)
+        return principal_axes(self.vectors, seed)
+
+    def component_scores(self, *, seed: int = 0) -> TileScores:
+        """Return the first three principal components of the vectors, each 0 to 1.
+
+        As red, green and blue (`wb.layers.TileColourLayer`) they give like tiles like
+        colours. The ends of the range are the percentiles 2 and 98 of the tiles.
 
         Parameters
         ----------
@@ -167,10 +208,11 @@ class Features:
 
         Returns
         -------
-        float64 (N, 2)
+        TileScores
             NaN for a vector that is not finite.
         """
-        return principal_axes(self.vectors, seed)
+        values = component_colours(self.vectors, seed)
+        return TileScores(self.boxes, COMPONENTS, values)
 
     def __repr__(self) -> str:
         """Return a one-line description."""

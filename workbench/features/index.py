@@ -70,6 +70,9 @@ class FeatureIndex:
     boxes: NDArray[np.float64]
     """Edges x0, y0, x1, y1 of each tile in level-0 pixels of its slide."""
 
+    files: tuple[str, ...] = ()
+    """File of features of each slide, as it was given."""
+
     codes: Any = field(default=None, repr=False)
     """Codes of all vectors, a faiss index; None: all vectors are compared."""
 
@@ -247,6 +250,7 @@ def open_index(path: str | os.PathLike[str]) -> FeatureIndex:
         starts=starts,
         vectors=vectors,
         boxes=boxes,
+        files=tuple(map(str, record.get("files", ()))),
         codes=codes,
     )
 

@@ -11,7 +11,7 @@ from .shapes import ShapeLayer
 from .slide import SlideLayer, slide_pyramid
 from .stain import StainLayer
 from .tile_outlines import TileOutlineLayer
-from .tile_scores import TileClassLayer, TileScoresLayer
+from .tile_scores import TileClassLayer, TileColourLayer, TileScoresLayer
 from .tissue import TissueLayer
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "SlideLayer",
     "StainLayer",
     "TileClassLayer",
+    "TileColourLayer",
     "TileOutlineLayer",
     "TileScoresLayer",
     "TissueLayer",

@@ -1,4 +1,4 @@
-"""Encodes tiles as JPEG or palette PNG."""
+"""Encodes tiles as JPEG or PNG."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _QUALITY: Final = 85
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _PALETTE_TYPE: Final = 3
+_RGBA_TYPE: Final = 6
 _HATCH_PX: Final = 16
 _HATCH_COLOURS: Final = ((128, 128, 128, 64), (176, 0, 32, 160))
 """RGBA between the lines and of the lines."""
@@ -45,15 +46,34 @@ def encode_palette(
     palette : uint8 (N, 4)
         sRGB and opacity for each index, N <= 256.
     """
-    height, width = indices.shape
-    header = struct.pack(">IIBBBBB", width, height, 8, _PALETTE_TYPE, 0, 0, 0)
-    # Each row begins with its filter type: 0 (none) suits palettes best.
-    rows = np.zeros((height, width + 1), np.uint8)
-    rows[:, 1:] = indices
-    chunks = (
-        (b"IHDR", header),
+    colours = (
         (b"PLTE", palette[:, :3].tobytes()),
         (b"tRNS", palette[:, 3].tobytes()),
+    )
+    return _png(indices, indices.shape[1], _PALETTE_TYPE, colours)
+
+
+def encode_rgba(pixels: NDArray[np.uint8]) -> EncodedTile:
+    """Return uint8 (H, W, 4), sRGB and opacity, as a PNG tile."""
+    height, width, _ = pixels.shape
+    return _png(pixels.reshape(height, -1), width, _RGBA_TYPE, ())
+
+
+def _png(
+    values: NDArray[np.uint8],
+    width: int,
+    kind: int,
+    colours: tuple[tuple[bytes, bytes], ...],
+) -> EncodedTile:
+    """Return a PNG of rows of values, uint8 (H, bytes)."""
+    height, length = values.shape
+    header = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
+    # Each row begins with its filter type: 0 (none) suits flat colours best.
+    rows = np.zeros((height, length + 1), np.uint8)
+    rows[:, 1:] = values
+    chunks = (
+        (b"IHDR", header),
+        *colours,
         (b"IDAT", zlib.compress(rows.tobytes(), 1)),
         (b"IEND", b""),
     )

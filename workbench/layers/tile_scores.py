@@ -9,7 +9,7 @@ import numpy as np
 from workbench.errors import OutOfBoundsError
 from workbench.layers.box_raster import BoxRaster
 from workbench.layers.colormaps import class_colour, hex_colour, ramp_legend
-from workbench.layers.encode import encode_palette
+from workbench.layers.encode import encode_palette, encode_rgba
 from workbench.layers.heatmap import HeatmapStyle
 from workbench.layers.layer import Legend
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from workbench.layers.layer import Pyramid
     from workbench.slide.readers.base import EncodedTile
 
+_LIGHTS: Final = ("#ff0000", "#00ff00", "#0000ff")
 _MAX_CLASSES: Final = 255
 """Palette entries that remain for classes, beside transparent."""
 
@@ -201,6 +202,82 @@ class TileClassLayer:
             higher = drawn > best  # not where there is no tile
             best[higher], indices[higher] = drawn[higher], number
         return encode_palette(indices, self._palette) if indices.any() else None
+
+
+class TileColourLayer:
+    """Three values of tiles as red, green and blue: like tiles have like colours.
+
+    Where several tiles lie under a pixel, it shows the mean of their colours.
+
+    Parameters
+    ----------
+    scores : TileScores
+        Three values of 0 to 1 for each tile, such as `Features.component_scores` gives;
+        tiles with a NaN are transparent.
+    pyramid : Pyramid
+        Pyramid of the slide.
+    name : str
+        Display name of the layer.
+
+    Raises
+    ------
+    OutOfBoundsError
+        If there are not three values.
+    """
+
+    version = "0"
+
+    def __init__(
+        self,
+        scores: TileScores,
+        pyramid: Pyramid,
+        *,
+        name: str = "Principal components as colours",
+    ) -> None:
+        if len(scores.names) != len(_LIGHTS):
+            message = f"Three values make a colour, not {len(scores.names)}."
+            raise OutOfBoundsError(message, "Give Features.component_scores().")
+        self.name = name
+        self.pyramid = pyramid
+        self.legend: Legend | None = Legend(
+            name, entries=tuple(zip(scores.names, _LIGHTS, strict=True))
+        )
+        self._raster = BoxRaster(scores.boxes)
+        values = scores.values[self._raster.order].clip(0, 1)
+        values[~np.isfinite(values).all(axis=1)] = np.nan
+        self._values = np.ascontiguousarray(values.T)
+
+    @property
+    def readable_to_zoom(self) -> int:
+        """Last zoom at which colours are drawn: the sharpest."""
+        return self.pyramid.max_zoom
+
+    def value_at(self, x: float, y: float) -> str | None:
+        """Return the three values at a level-0 point, as drawn; None: no tile."""
+        values = self._values[:, self._raster.rows_at(x, y)]
+        known = values[:, np.isfinite(values).all(axis=0)]
+        if not known.size:
+            return None
+        return ", ".join(f"{value:.2f}" for value in known.mean(axis=1))
+
+    def tile(self, z: int, x: int, y: int) -> EncodedTile | None:
+        """Return a tile as PNG; None if it is empty.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If the pyramid has no such tile.
+        """
+        frame = frame_of(self.pyramid, z, x, y)
+        drawn = [self._raster.draw(frame, v, highest=False) for v in self._values]
+        colours = np.stack(drawn, axis=2)
+        known = np.isfinite(colours).all(axis=2)
+        if not known.any():
+            return None
+        shades = np.rint(255 * np.nan_to_num(colours)).astype(np.uint8)
+        return encode_rgba(
+            np.dstack([shades, np.where(known, 255, 0).astype(np.uint8)])
+        )
 
 
 def frame_of(

@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, pad
 
 from workbench.errors import MissingPackageError, ModelError, UntrustedModelError
-from workbench.models.encoders.hub_folders import weights_in
+from workbench.models.encoders.hub_folders import TOKENIZERS, weights_in
 from workbench.models.formats.vision_language_keys import text_tower
-from workbench.system.paths import is_file
+from workbench.models.user_models import text_models
+from workbench.system.paths import exists, is_file
 
 if TYPE_CHECKING:
     import os
@@ -33,7 +34,6 @@ _HEAD: Final = 64
 
 _EXTRA: Final = "encoders"
 _TINY: Final = np.finfo(np.float32).tiny
-_TOKENIZERS: Final = ("tokenizer.json", "conch_byte_level_bpe_uncased.json")
 
 
 class _QuickGelu(nn.Module):
@@ -196,7 +196,7 @@ def load_text_encoder(
     ----------
     weights : str or PathLike
         File of the whole model, or a copy of its hub repository: CLIP of transformers
-        (PLIP) or CoCa as CONCH has it.
+        (PLIP) or CoCa as CONCH has it; or the name of such a model that was added.
     tokenizer : str or PathLike, optional
         File of its tokenizer, in the format of the package tokenizers; by default
         `tokenizer.json` or `conch_byte_level_bpe_uncased.json` beside the weights.
@@ -210,7 +210,10 @@ def load_text_encoder(
     ModelError
         If there is no text tower or no tokenizer.
     """
-    file = weights_in(Path(weights).expanduser())
+    path = Path(weights).expanduser()
+    if not exists(path):
+        path = text_models().get(str(weights), path)
+    file = weights_in(path)
     read = _read_tokenizer(file, tokenizer)
     try:
         state = text_tower(_content(file))
@@ -240,7 +243,9 @@ def _content(file: Path) -> dict[str, Tensor]:
 
 
 def _read_tokenizer(file: Path, given: str | os.PathLike[str] | None) -> Any:
-    candidates = [file.parent / name for name in _TOKENIZERS]
+    # The weights of an added model are a link to where the tokenizer lies, too.
+    folders = dict.fromkeys([file.parent, file.resolve().parent])
+    candidates = [folder / name for folder in folders for name in TOKENIZERS]
     if given is not None:
         candidates = [Path(given).expanduser()]
     found = next((path for path in candidates if is_file(path)), None)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Final
 
 from platformdirs import user_data_path
+
+from workbench.models.encoders.preset import encoder_presets
 
 MODELS_VARIABLE: Final = "WORKBENCH_MODELS"
 """Folder of the models that `workbench models add` makes; by default in the user's data
@@ -44,6 +47,24 @@ def user_models() -> dict[str, Path]:
     except OSError:
         return {}
     return {card.parent.name: card for card in sorted(cards, key=_last_if_own)}
+
+
+def text_models() -> dict[str, Path]:
+    """Return the weights of each added model that has a text tower, by its name.
+
+    Such are vision-language models of the catalogue, added with their whole weights.
+    """
+    known = {preset.name for preset in encoder_presets() if preset.text}
+    found = {}
+    for name, path in user_models().items():
+        try:
+            card = json.loads(path.read_text(encoding="utf-8"))
+            weights = path.parent / str(card["weights"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if card["name"] in known and weights.is_file():
+            found[name] = weights
+    return found
 
 
 def _last_if_own(card: Path) -> tuple[bool, Path]:

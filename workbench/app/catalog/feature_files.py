@@ -12,7 +12,7 @@ from workbench.features.recognition import recognize
 from workbench.results.run_record import RECORD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 _MAX_DEPTH: Final = 7
 _MAX_VISITED: Final = 50_000
@@ -78,6 +78,65 @@ def find_feature_files(
     return [found[name] for name in sorted(found)]
 
 
+def feature_paths(
+    roots: Iterable[Path], slides: Iterable[str]
+) -> dict[str, list[tuple[Path, Path]]]:
+    """Return the files of features of each slide: their folder served, and their path.
+
+    Files belong to slides as in `find_feature_files`; what they hold is not looked at.
+    """
+    by_stem = {_stem(slide): slide for slide in slides}
+    found: dict[str, list[tuple[Path, Path]]] = {}
+    for root in roots:
+        for path in _files_below(root) if root.is_dir() else ():
+            slide = slide_of(path.name, by_stem)
+            if slide is not None and root in path.resolve().parents:
+                found.setdefault(slide, []).append((root, path))
+    return found
+
+
+def slide_of(name: str, slides: Mapping[str, str]) -> str | None:
+    """Return the slide to which a name belongs; None: to none.
+
+    Parameters
+    ----------
+    name : str
+        Name of a file of features.
+    slides : mapping of str to str
+        Names of slides as they are served, by their stem.
+    """
+    ends = [place for place, letter in enumerate(name) if letter in _SEPARATORS]
+    stems = (name[:end] for end in reversed(ends) if name[:end] in slides)
+    stem = next(stems, None)
+    return None if stem is None else slides[stem]
+
+
+def folders_below(root: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+    """Yield folders with their entries, breadth first, to some depth and number.
+
+    Links, runs and `.zarr` stores are not entered.
+    """
+    folders, visited = [(root, 0)], 0
+    while folders:
+        folder, depth = folders.pop(0)
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        visited += len(entries)
+        if visited > _MAX_VISITED:
+            return
+        if any(entry.name == RECORD for entry in entries):  # runs have their own list
+            continue
+        yield folder, entries
+        for entry in entries:
+            inner = Path(entry.path)
+            is_folder = entry.is_dir(follow_symlinks=False)
+            named = inner.suffix.lower() in SUFFIXES or entry.name.startswith(".")
+            if is_folder and depth < _MAX_DEPTH and not named:
+                folders.append((inner, depth + 1))
+
+
 def _stem(slide: str) -> str:
     return Path(slide).stem
 
@@ -89,21 +148,8 @@ def _begins(name: str, stem: str) -> bool:
 
 def _files_below(root: Path) -> Iterator[Path]:
     """Yield files and `.zarr` stores with a suffix of features, breadth first."""
-    folders, visited = [(root, 0)], 0
-    while folders:
-        folder, depth = folders.pop(0)
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError:
-            continue
-        if any(entry.name == RECORD for entry in entries):  # runs have their own list
-            continue
+    for _, entries in folders_below(root):
         for entry in entries:
-            visited += 1
-            if visited > _MAX_VISITED:
-                return
-            path, is_folder = Path(entry.path), entry.is_dir(follow_symlinks=False)
+            path = Path(entry.path)
             if path.suffix.lower() in SUFFIXES:
                 yield path
-            elif is_folder and depth < _MAX_DEPTH and entry.name[0] != ".":
-                folders.append((path, depth + 1))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from workbench.errors import ModelError
 from workbench.models.architectures import build_network, with_tile_size
-from workbench.models.encoders.hub_folders import network_of, weights_in
+from workbench.models.encoders.hub_folders import TOKENIZERS, network_of, weights_in
 from workbench.models.encoders.preset import find_preset
 from workbench.models.formats.card_files import sha256_of
 from workbench.models.registry import find_model
@@ -73,6 +73,10 @@ def add_encoder(
         here.mkdir()
         kept = here / f"weights{file.suffix}"
         _link(file.resolve(), kept, copy=copy)
+        for tokenizer in TOKENIZERS:  # of a text tower
+            beside = file.parent / tokenizer
+            if beside.is_file():
+                _link(beside.resolve(), here / tokenizer, copy=copy)
         card = _card(preset, file, kept, pooling)
         text = card.model_dump_json(indent=2, exclude_defaults=True)
         (here / CARD).write_text(text + "\n", encoding="utf-8")

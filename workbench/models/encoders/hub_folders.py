@@ -22,6 +22,9 @@ _NAMES: Final = (
 )
 """Names of weights in repositories, best first."""
 
+TOKENIZERS: Final = ("tokenizer.json", "conch_byte_level_bpe_uncased.json")
+"""Names of tokenizers in repositories of vision-language models."""
+
 _SUFFIXES: Final = (".safetensors", ".bin", ".pth", ".pt", ".ckpt")
 _LARGEST_CONFIG: Final = 1 << 20
 _SCALARS: Final = (bool, int, float, str)

@@ -1,4 +1,4 @@
-"""Overlay of features: scores of tiles, groups of vectors, similarity to one tile."""
+"""Overlay of features: scores of tiles, and what is computed from their vectors."""
 
 from __future__ import annotations
 
@@ -8,26 +8,41 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import panel as pn
 import panel_material_ui as pmui
 from markupsafe import Markup
 
 from workbench.app.panels.export_menu import ExportMenu
+from workbench.app.panels.features.derived import (
+    ALIKE,
+    COMPONENTS,
+    GROUPS,
+    DerivedScores,
+    TileLayer,
+    derive,
+    is_derived,
+    is_of_one,
+    layer_of_all,
+)
+from workbench.app.panels.features.other_slides import OtherSlides
+from workbench.app.panels.features.outlined import OutlinedTiles
+from workbench.app.panels.features.scaling import Scaling
 from workbench.app.panels.features.strips import TileStrips
+from workbench.app.panels.features.text_prompts import TextPrompts
 from workbench.app.panels.features.tile_values import (
     colours_of,
+    described,
     in_view,
-    is_spread,
     name_of,
-    range_of,
     rows_of,
 )
 from workbench.app.panels.features.vector_map import VectorMap
 from workbench.app.panels.overlays.card import OverlayCard
-from workbench.app.widgets.controls import STYLE, choice, note, side_by_side
+from workbench.app.url_state import FeaturesLook
+from workbench.app.widgets.controls import STYLE, note
 from workbench.features.scores import TileScores
 from workbench.geometry import Box
-from workbench.layers.tile_outlines import TileOutlineLayer
-from workbench.layers.tile_scores import TileClassLayer, TileScoresLayer
+from workbench.layers.tile_scores import TileScoresLayer
 from workbench.results.spherical_kmeans import MAX_CLUSTERS
 
 if TYPE_CHECKING:
@@ -35,17 +50,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from workbench.app.panels.features.other_slides import Place, Retrieval
     from workbench.app.panels.features.source import TileSource
-    from workbench.app.viewer.layer_handle import LayerHandle
+    from workbench.app.url_state import OverlayLook
     from workbench.app.viewer.viewer import Viewer
     from workbench.app.widgets.background import Background
     from workbench.features.features import Features
     from workbench.layers.layer import Pyramid
 
-GROUPS: Final = "groups of tiles"
-ALIKE: Final = "like one tile"
-RANKED: Final = "percentiles"
-LINEAR: Final = "values"
 _USUAL: Final = 5
 _AGAIN_S: Final = 2.0
 """Seconds between updates of groups and similarity while a run is active."""
@@ -56,7 +68,7 @@ _GROWN: Final = 1.0
 
 
 class FeaturesOverlay(OverlayCard):
-    """Scores of tiles, groups of tiles by their vectors, or similarity to one tile.
+    """Scores of tiles, or what is computed from vectors: colours, groups, similarity.
 
     What needs the vectors is computed in a thread; a click on the slide selects the
     tile to compare with.
@@ -69,7 +81,8 @@ class FeaturesOverlay(OverlayCard):
     pyramid : Pyramid
         Pyramid of the slide.
     channel : str
-        What is shown first; an unknown one gives the first score, or groups.
+        What is shown first; an unknown one gives the first score, or the principal
+        components as colours.
     remove : callable
         Removes this overlay from its panel.
     """
@@ -88,30 +101,24 @@ class FeaturesOverlay(OverlayCard):
         self.source = source
         self._wanted = channel
         self.features: Features | None = None if source.run else source.load()
-        self._found: dict[str, TileScores] = {}
+        self._derived = DerivedScores()
         self._known: object = None if self.features is None else source.version
         self._due = 0.0
         self._row: int | None = None
-        self._fitted: tuple[object, ...] = ("", "", 0)
-        self._fitting = False
         self._coloured = _NONE
-        self._ranked: tuple[object, TileScores] = ((), _NONE)
-        self._outlines: LayerHandle | None = None
-        self.selected = np.empty(0, np.int64)
-        """Rows of the tiles that are outlined."""
-        self.scaling = choice("Colours by", [RANKED, LINEAR], LINEAR)
+        self.outlined = OutlinedTiles(viewer, pyramid, lambda: self.select([]))
+        self._scaling = Scaling(self._redraw)
+        self.scaling = self._scaling.widget
         self.number = pmui.IntSlider(
             label="Groups", start=2, end=MAX_CLUSTERS, value=_USUAL, **STYLE
         )
         self._hint = note("Click a tile on the slide to see which others are like it.")
-        self._facts = note(self._description())
-        self._chosen = note("", visible=False)
-        self._clear = pmui.IconButton(
-            icon="deselect", size="small", margin=0, visible=False
-        )
-        self._clear.description = "Clear the outlines"
+        self._facts = note(described(self.features))
         self.strips = TileStrips(background, viewer.slide, self.go_to)
         self.map = VectorMap(background)
+        self.prompts = TextPrompts(background, self.features)
+        self.others: OtherSlides | None = None
+        self._others = pn.Column(sizing_mode="stretch_width", margin=0)
         super().__init__(
             *(background, viewer, pyramid),
             title=source.title,
@@ -140,19 +147,32 @@ class FeaturesOverlay(OverlayCard):
         self.select([])
         super().detach()
 
+    @property
+    def selected(self) -> NDArray[np.int64]:
+        """Rows of the tiles that are outlined."""
+        return self.outlined.rows
+
     def select(self, rows: NDArray[np.int64] | list[int]) -> None:
         """Outline tiles on the slide, and mark them in the map; none with []."""
-        self.selected = np.asarray(rows, np.int64)
-        count = len(self.selected)
-        if self._outlines is not None:
-            self._viewer.remove_layer(self._outlines)
-            self._outlines = None
-        if count and self.features is not None:
-            layer = TileOutlineLayer(self.features.boxes[self.selected], self._pyramid)
-            self._outlines = self._viewer.add_layer(layer, visible=self.visible.value)
-        self._chosen.param.update(object=self._selection(), visible=bool(count))
-        self._clear.visible = bool(count)
+        boxes = _NONE.boxes if self.features is None else self.features.boxes
+        self.outlined.show(boxes, rows, visible=self.visible.value)
+        self._describe_selection()
         self.map.mark(self.selected)
+        self._show_others()
+
+    def retrieve_with(
+        self, retrieval: Retrieval, go_to: Callable[[Place, OverlayLook], object]
+    ) -> None:
+        """Offer tiles of other slides; a click calls `go_to` with how to show them."""
+        if self.source.has_vectors:
+            self.others = OtherSlides(
+                self._background,
+                retrieval,
+                self.source.answers,
+                lambda place: go_to(place, self.look),
+            )
+            self._others.objects = [self.others]
+            self._show_others()
 
     def go_to(self, row: int) -> None:
         """Move the view to a tile, and outline it."""
@@ -163,12 +183,45 @@ class FeaturesOverlay(OverlayCard):
             self._viewer.go_to(Box(*(round(edge) for edge in edges)))
             self.select([row])
 
+    # -- in an address
+
+    @property
+    def look(self) -> OverlayLook:
+        """Display of the overlay, as an address has it."""
+        if self.run is not None:
+            return super().look
+        return FeaturesLook(
+            **dict(super().look),
+            scaling=self.scaling.value,
+            groups=self.number.value,
+            row=self._row,
+            given=tuple((k, f"{v}") for k, v in self.source.answers.items()),
+        )
+
+    def restore(self, look: OverlayLook) -> None:
+        """Display the overlay as a look says; leave out what the file does not have."""
+        if isinstance(look, FeaturesLook):
+            self._row = look.row
+            self.number.value = min(max(look.groups, self.number.start), MAX_CLUSTERS)
+        super().restore(look)
+        if isinstance(look, FeaturesLook):
+            self._derive()
+            if look.scaling in self.scaling.options:
+                self.scaling.value = look.scaling
+
+    def on_change(self, call: Callable[..., None]) -> None:
+        """Call with the event whenever the user changes the display."""
+        super().on_change(call)
+        self.scaling.param.watch(call, "value")
+        self.number.param.watch(call, "value_throttled")
+
     # -- what is shown
 
     def _channels(self) -> list[str]:
-        vectors = [GROUPS, ALIKE] if self.source.has_vectors else []
-        scores = list(self.source.scores)
-        return [*scores, *vectors] if self.run is None else [*vectors, *scores]
+        vectors = [COMPONENTS, GROUPS, ALIKE] if self.source.has_vectors else []
+        texts, scores = self._derived.text_channels, list(self.source.scores)
+        both = (scores, vectors) if self.run is None else (vectors, scores)
+        return [*texts, *both[0], *both[1]]
 
     def _first_channel(self) -> str:
         known = self._channels()
@@ -178,9 +231,10 @@ class FeaturesOverlay(OverlayCard):
         return [self._facts, self._hint, self.number, self.scaling]
 
     def _folds(self) -> list[Any]:
-        picked = side_by_side(self._chosen, self._clear)
-        maps = [self.map] if self.source.has_vectors else []
-        return [picked, self.strips, *maps]
+        if not self.source.has_vectors:
+            return [self.outlined, self.strips]
+        texts = [self.prompts] if self.prompts.possible else []
+        return [self.outlined, self.strips, self.map, *texts, self._others]
 
     def _exports(self) -> list[Any]:
         return [] if self.run is None else [self._export]
@@ -189,46 +243,40 @@ class FeaturesOverlay(OverlayCard):
     def scores(self) -> TileScores | None:
         """What is shown, by tile; None: it is not computed yet."""
         shown = self.channel.value
-        if shown in (GROUPS, ALIKE):
-            return self._found.get(shown)
+        if is_derived(shown):
+            return self._derived.get(shown)
         scores = None if self.features is None else self.features.scores
         if scores is None:
             return None
         return scores.only(shown)
 
-    def _layer(self) -> TileScoresLayer | TileClassLayer:
+    def _layer(self) -> TileLayer:
         scores, style = self.scores, self._style()
         if scores is None:
             self._coloured = replace(_NONE, names=(self.channel.value,))
             return TileScoresLayer(self._coloured, self._pyramid, style=style)
-        if self.channel.value == GROUPS:
+        if not self._is_of_one:
             self._coloured = scores
-            return TileClassLayer(scores, self._pyramid, name=GROUPS.capitalize())
-        if self.scaling.value == LINEAR:
+            return layer_of_all(self.channel.value, scores, self._pyramid)
+        if not self._scaling.is_ranked:
             self._coloured = scores
             return TileScoresLayer(scores, self._pyramid, style=style)
-        self._coloured = self._ranks(scores)
+        shown = self.channel.value
+        key = (shown, self._known, id(self._derived.found.get(shown)))
+        self._coloured = self._scaling.ranks(scores, key)
         return TileScoresLayer(
             self._coloured, self._pyramid, style=style, stored=scores
         )
 
-    def _ranks(self, scores: TileScores) -> TileScores:
-        """Return percentiles, computed once for each channel and version."""
-        shown = self.channel.value
-        key = (shown, self._known, id(self._found.get(shown)))
-        if key != self._ranked[0]:
-            self._ranked = (key, scores.percentiles())
-        return self._ranked[1]
-
     @property
     def _is_of_one(self) -> bool:
-        return bool(self.channel.value != GROUPS)
+        return is_of_one(self.channel.value)
 
     def _offer(self) -> None:
         super()._offer()
         shown = self.channel.value
         self.number.visible = shown == GROUPS
-        self.threshold.visible = self.scaling.visible = shown != GROUPS
+        self.threshold.visible = self.scaling.visible = self._is_of_one
         self._hint.visible = shown == ALIKE
 
     def _in_view(self) -> Markup:
@@ -241,34 +289,20 @@ class FeaturesOverlay(OverlayCard):
     def _redraw(self) -> None:
         self._fit()
         super()._redraw()
-        self._chosen.object = self._selection()
+        self._describe_selection()
         self._show_tiles()
 
     def _fit(self) -> None:
         """Set scaling and range for values that were not shown before."""
         scores, shown = self.scores, self.channel.value
-        if scores is None or shown == GROUPS:
-            return
-        values = scores.values[np.isfinite(scores.values)]
-        if self._fitted[0] != shown:
-            self._fitting = True
-            self.scaling.value = (
-                LINEAR if is_spread(values, alike=shown == ALIKE) else RANKED
-            )
-            self._fitting = False
-        now = (shown, self.scaling.value, id(scores) if shown == ALIKE else 0)
-        if now != self._fitted:
-            self._fitted = now
-            ranked = self.scaling.value == RANKED
-            low, high = (
-                (0.0, 100.0) if ranked else range_of(values, alike=shown == ALIKE)
-            )
-            self._range(low, high, share=0.0)
+        if scores is not None and self._is_of_one:
+            found = self._scaling.fit(scores, shown, alike=shown == ALIKE)
+            if found is not None:
+                self._range(*found, share=0.0)
 
     def _set_visible(self, visible: bool) -> None:  # noqa: FBT001 - from one widget
         super()._set_visible(visible)
-        if self._outlines is not None:
-            self._outlines.visible = visible
+        self.outlined.set_visible(visible)
 
     # -- what is computed
 
@@ -280,51 +314,52 @@ class FeaturesOverlay(OverlayCard):
 
         def work() -> tuple[Features, TileScores | None]:
             found = source.load() if stale or features is None else features
-            if shown == GROUPS and found.vectors.shape[0] > number:
-                return found, found.clusters(number)
-            if shown == ALIKE and row is not None:
-                return found, found.similarity(row)
-            return found, None
+            return found, derive(found, shown, number, row)
 
-        if stale or (shown == GROUPS) or (shown == ALIKE and row is not None):
+        known = shown == COMPONENTS and self._derived.get(shown) is not None
+        if stale or (is_derived(shown) and not known):
             self._known = source.version
             self._due = time.monotonic() + _AGAIN_S
             self._background.do(
                 work,
-                lambda answer: self._derived(shown, *answer),
+                lambda answer: self._computed(shown, *answer),
                 slot=f"features {id(self)}",
             )
 
-    def _derived(
+    def _computed(
         self, shown: str, features: Features, scores: TileScores | None
     ) -> None:
         if self.handle not in self._viewer.layers:
             return
         if features is not self.features:
-            self.features = features
-            self._facts.object = self._description()
+            self.features = self.prompts.features = features
+            self._facts.object = described(features)
+            self._derived.found.pop(COMPONENTS, None)
         if scores is not None:
-            self._found[shown] = scores
+            self._derived.found[shown] = scores
+        self._redraw()
+
+    def _score_texts(self, scores: TileScores) -> None:
+        """Offer the scores of texts, and show the first."""
+        self._derived.texts = scores
+        channels = self._channels()
+        self.channel.param.update(options=channels, value=channels[0])
         self._redraw()
 
     def _connect(self) -> None:
         self.number.param.watch(lambda _: self._derive(), "value_throttled")
         self.channel.param.watch(lambda _: self._derive(), "value")
-        self.scaling.param.watch(lambda _: self._rescaled(), "value")
-        self._clear.on_click(lambda _: self.select([]))
+        self.prompts.param.watch(lambda event: self._score_texts(event.new), "scores")
         self.strips.param.watch(lambda _: self._show_tiles(), "opened")
         self.map.param.watch(lambda _: self._show_tiles(), "opened")
         self.map.param.watch(lambda event: self.select(event.new), "chosen")
         self._tapping = self._viewer.param.watch(self._tapped, "tap")
 
-    def _rescaled(self) -> None:
-        if not self._fitting:
-            self._redraw()
-
     def _tapped(self, event: Any) -> None:
         """Compare with the tile that was clicked, and mark it in the map."""
         compared = self.channel.value == ALIKE
-        if self.features is None or not (compared or self.map.opened):
+        searched = self.others is not None and self.others.opened
+        if self.features is None or not (compared or self.map.opened or searched):
             return
         if not len(self.features):
             return
@@ -355,25 +390,11 @@ class FeaturesOverlay(OverlayCard):
             colours = colours_of(self._drawn, self._coloured, len(features))
             self.map.show(features, colours, self.selected)
 
-    def _selection(self) -> str:
-        """Return how many tiles are outlined, and the mean of what is shown there."""
-        count, scores = len(self.selected), self.scores
-        text = f"{count:,} {'tile' if count == 1 else 'tiles'} outlined"
-        if scores is None or self.channel.value == GROUPS or not count:
-            return text
-        values = scores.values[self.selected, 0]
-        known = values[np.isfinite(values)]
-        mean = "mean " if count > 1 else ""
-        return (
-            f"{text}: {mean}{scores.names[0]} {known.mean():.4g}"
-            if len(known)
-            else text
-        )
+    def _describe_selection(self) -> None:
+        self.outlined.describe(self.scores if self._is_of_one else None)
 
-    def _description(self) -> str:
-        """Return what the features hold, and what is unusual in them."""
-        if self.features is None:
-            return ""
-        facts = self.features.description()
-        facts.pop("Scores", None)
-        return " ".join([f"{', '.join(facts.values())}.", *self.features.notes])
+    def _show_others(self) -> None:
+        """Look for the one tile that is outlined in other slides."""
+        if self.others is not None and self.features is not None:
+            one = int(self.selected[0]) if len(self.selected) == 1 else None
+            self.others.show(self.features, one)

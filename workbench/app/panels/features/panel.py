@@ -23,10 +23,15 @@ if TYPE_CHECKING:
     from workbench.app.catalog.feature_files import FeatureFile
     from workbench.app.catalog.slides import SlideLibrary
     from workbench.app.panels.features.source import TileSource
+    from workbench.app.panels.overlays.card import OverlayCard
+    from workbench.app.url_state import Address, FeaturesLook
     from workbench.app.viewer.viewer import Viewer
     from workbench.app.widgets.background import Background
 
 _UPLOAD_BYTES: Final = 100_000_000
+
+
+_ANSWERS: Final = ("tile_size_level0", "unit", "encoder", "coordinates")
 
 
 class _Found(NamedTuple):
@@ -35,6 +40,12 @@ class _Found(NamedTuple):
     path: Path
     name: str
     within: Path
+    is_served: bool = False
+
+    @classmethod
+    def of(cls, file: FeatureFile) -> _Found:
+        """Return a file of a served folder."""
+        return cls(file.path, file.name, file.root, is_served=True)
 
 
 class FeaturesPanel(pn.viewable.Viewer):
@@ -55,7 +66,7 @@ class FeaturesPanel(pn.viewable.Viewer):
         self,
         library: SlideLibrary,
         background: Background,
-        show: Callable[[TileSource], object],
+        show: Callable[[TileSource], OverlayCard | None],
     ) -> None:
         super().__init__()
         self._library = library
@@ -91,8 +102,33 @@ class FeaturesPanel(pn.viewable.Viewer):
 
     def search(self, slide: str) -> None:
         """List the files of the slide of this name, once for each viewer."""
+        if self._searched is not self._viewer:
+            self._search(slide, self._found)
+
+    def address(self) -> dict[str, Any]:
+        """Return nothing: the overlays are in an address, not the list."""
+        return {}
+
+    def restore(self, address: Address) -> None:
+        """Open the files of an address again, of those that are served."""
+
+        def then(files: list[FeatureFile]) -> None:
+            self._found(files)
+            served = {file.name: file for file in files}
+            for look in address.features:
+                if look.run in served:
+                    answers = _answers(look)
+                    self._open_file(_Found.of(served[look.run]), answers, look)
+
+        if address.features:
+            self._search(address.slide, then)
+
+    def on_address_change(self, call: Callable[..., None]) -> None:
+        """Do nothing: see `address`."""
+
+    def _search(self, slide: str, then: Callable[[list[FeatureFile]], None]) -> None:
         viewer, library = self._viewer, self._library
-        if viewer is None or self._searched is viewer:
+        if viewer is None:
             return
         self._searched = viewer
 
@@ -100,13 +136,13 @@ class FeaturesPanel(pn.viewable.Viewer):
             names = [entry.name for entry in library.entries(max_age_s=60)]
             return find_feature_files(library.roots, slide, names)
 
-        self._background.do(work, self._found, slot="feature files")
+        self._background.do(work, then, slot="feature files")
 
     def open(self, line: str | None) -> None:
         """Open a file of the list, by its label."""
         file = self._files.get(line or "")
         if file is not None:
-            self._open_file(_Found(file.path, file.name, file.root), {})
+            self._open_file(_Found.of(file), {})
 
     def close(self) -> None:
         """Delete uploaded files."""
@@ -120,7 +156,9 @@ class FeaturesPanel(pn.viewable.Viewer):
         self.choice.value = next(iter(lines), None)
         self._listed.visible = bool(lines)
 
-    def _open_file(self, file: _Found, answers: dict[str, Any]) -> None:
+    def _open_file(
+        self, file: _Found, answers: dict[str, Any], look: FeaturesLook | None = None
+    ) -> None:
         """Open a file with the answers given so far; ask for what is still missing."""
         viewer = self._viewer
         if viewer is None:
@@ -135,7 +173,7 @@ class FeaturesPanel(pn.viewable.Viewer):
                     within=file.within,
                     **self._arguments(answers),
                 )
-                return FileSource(features, file.name)
+                return FileSource(features, file.name, answers, file.is_served)
             except FeaturesError as error:
                 return error
 
@@ -144,7 +182,9 @@ class FeaturesPanel(pn.viewable.Viewer):
             if self._viewer is not viewer:
                 return
             if isinstance(found, FileSource):
-                self._show(found)
+                overlay = self._show(found)
+                if overlay is not None and look is not None:
+                    overlay.restore(look)
             elif not self._ask(file, answers, found):
                 text = str(found).replace(str(file.path), file.name)
                 self._background.notify(text)
@@ -152,7 +192,9 @@ class FeaturesPanel(pn.viewable.Viewer):
         def failed() -> None:
             self._listed.loading = False
 
-        self._background.do(work, then, slot="open features", otherwise=failed)
+        self._background.do(
+            work, then, slot=f"open features {file.name}", otherwise=failed
+        )
 
     def _arguments(self, answers: dict[str, Any]) -> dict[str, Any]:
         """Return arguments of `open_features`: a file is named, never by its path."""
@@ -193,3 +235,13 @@ class FeaturesPanel(pn.viewable.Viewer):
         path = folder / name
         path.write_bytes(content)
         self._open_file(_Found(path, name, folder), {})
+
+
+def _answers(look: FeaturesLook) -> dict[str, Any]:
+    """Return arguments of `open_features` in an address; others are ignored."""
+    found: dict[str, Any] = {k: v for k, v in look.given if k in _ANSWERS}
+    size = found.pop("tile_size_level0", None)
+    try:
+        return found if size is None else {**found, "tile_size_level0": float(size)}
+    except ValueError:
+        return found

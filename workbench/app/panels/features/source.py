@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from workbench.features.formats.run import features_of
 from workbench.features.scores import TileScores
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from workbench.features.features import Features
     from workbench.results.run import Run
 
@@ -46,6 +48,14 @@ class TileSource(Protocol):
     def version(self) -> int:
         """Number that increases whenever tiles are added."""
 
+    @property
+    def is_served(self) -> bool:
+        """Whether it is a file that can be opened again by its name."""
+
+    @property
+    def answers(self) -> Mapping[str, Any]:
+        """Arguments of `open_features` that a file needed, with names of files."""
+
     def load(self) -> Features:
         """Return the vectors and scores so far; may take seconds."""
 
@@ -62,6 +72,10 @@ class FileSource:
 
     features: Features
     key: str
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    is_served: bool = False
+    """Whether it lies in a served folder, and can be opened again by its name."""
+
     run: Run | None = None
     version: int = 0
 
@@ -96,6 +110,8 @@ class RunSource:
 
     run: Run
     has_vectors: bool = True
+    is_served: bool = False
+    answers: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def title(self) -> str:

@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from markupsafe import escape
 
 from workbench.app.widgets.histogram import histogram_of, shares_of
+from workbench.features.features import COMPONENTS
 from workbench.layers.colormaps import class_colour
-from workbench.layers.tile_scores import TileClassLayer
+from workbench.layers.tile_scores import TileClassLayer, TileColourLayer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,9 +19,10 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from numpy.typing import NDArray
 
+    from workbench.app.panels.features.derived import TileLayer
+    from workbench.features.features import Features
     from workbench.features.scores import TileScores
     from workbench.geometry import Box
-    from workbench.layers.tile_scores import TileScoresLayer
 
 _SPREAD: Final = 0.25
 """Share of the range that the middle 90 % of values must span to be drawn as values:
@@ -34,15 +37,22 @@ _GREY: Final = 150
 _SHOWN: Final = 12
 """Number of tiles in a strip."""
 
+_FEW: Final = 6
+"""Number of tiles in each of several strips."""
 
-def colours_of(
-    layer: TileScoresLayer | TileClassLayer, scores: TileScores, tiles: int
-) -> NDArray[np.uint8]:
+_LIGHTS: Final = ("red", "green", "blue")
+_COLOURS: Final = (
+    "Tiles of like colours have like vectors: their principal components 1, 2 and 3 are"
+    " red, green and blue."
+)
+
+
+def colours_of(layer: TileLayer, scores: TileScores, tiles: int) -> NDArray[np.uint8]:
     """Return the colour of each tile on the slide, uint8 (N, 3); grey without a value.
 
     Parameters
     ----------
-    layer : TileScoresLayer or TileClassLayer
+    layer : TileScoresLayer, TileClassLayer or TileColourLayer
         Layer that is drawn.
     scores : TileScores
         Its scores.
@@ -53,7 +63,9 @@ def colours_of(
     if len(values) != tiles:
         return np.full((tiles, 3), _GREY, np.uint8)
     known = np.asarray(np.isfinite(values).all(axis=1))[:, None]
-    if isinstance(layer, TileClassLayer):
+    if isinstance(layer, TileColourLayer):
+        shades = np.rint(255 * np.nan_to_num(values.clip(0, 1)))
+    elif isinstance(layer, TileClassLayer):
         table = np.array([class_colour(i) for i in range(len(layer.classes))])
         shades = table[np.where(known, values, 0).argmax(axis=1)]
     else:
@@ -64,16 +76,18 @@ def colours_of(
 
 
 def in_view(
-    layer: TileScoresLayer | TileClassLayer,
+    layer: TileLayer,
     scores: TileScores,
     view: Box,
     bounds: tuple[float, float],
 ) -> Markup:
     """Return the histogram of the tiles in view, or the share of each class.
 
+    Of colours there is neither; the text says what they mean.
+
     Parameters
     ----------
-    layer : TileScoresLayer or TileClassLayer
+    layer : TileScoresLayer, TileClassLayer or TileColourLayer
         Layer that is drawn.
     scores : TileScores
         Its scores.
@@ -82,6 +96,8 @@ def in_view(
     bounds : (float, float)
         Ends of the histogram.
     """
+    if isinstance(layer, TileColourLayer):
+        return escape(_COLOURS)
     x0, y0, x1, y1 = scores.boxes.T
     seen = (x0 < view.x1) & (x1 > view.x0) & (y0 < view.y1) & (y1 > view.y0)
     values = scores.values[seen]
@@ -98,8 +114,20 @@ def in_view(
     )
 
 
+def described(features: Features | None) -> str:
+    """Return what features hold, and what is unusual in them."""
+    if features is None:
+        return ""
+    facts = features.description()
+    facts.pop("Scores", None)
+    return " ".join([f"{', '.join(facts.values())}.", *features.notes])
+
+
 def rows_of(scores: TileScores, *, alike: bool) -> dict[str, NDArray[np.int64]]:
     """Return the tiles of each strip, by its label."""
+    if scores.names == COMPONENTS:
+        parts = zip(_LIGHTS, scores.names, strict=True)
+        return {f"Most {light}": scores.ranking(name)[:_FEW] for light, name in parts}
     if len(scores.names) > 1:
         known = np.where(np.isfinite(scores.values), scores.values, -np.inf)
         return {"Typical of each group": known.argmax(axis=0)}
@@ -121,6 +149,9 @@ def name_of(
     """Return the name of a tile in a strip: its value, or its group."""
     if scores is None:
         return ""
+    if scores.names == COMPONENTS:
+        values = scores.values[rows[label][place]]
+        return ", ".join(f"{value:.2f}" for value in values)
     if len(scores.names) > 1:
         return scores.names[place]
     return f"{scores.values[rows[label][place], 0]:.3g}"

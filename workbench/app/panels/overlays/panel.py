@@ -66,6 +66,8 @@ class OverlayPanel(pn.viewable.Viewer):
         self._empty = note("Run a model, or show a saved run.")
         self.opened: Callable[[], object] = lambda: None
         """Called when the user has asked for a result."""
+        self.made_features: Callable[[FeaturesOverlay], object] = lambda _: None
+        """Called with a new overlay of features."""
         self.compare: Callable[[OverlayCard], object] = lambda _: None
         """Called with an overlay that is to be shown beside the slide."""
         self._choice = pmui.Select(label="Saved runs", options=[], **STYLE)
@@ -101,7 +103,7 @@ class OverlayPanel(pn.viewable.Viewer):
     def show(self, run: Run, channel: str = "") -> OverlayCard | None:
         """Show a run as an overlay; refresh the overlay if there is one."""
         if run.card.dimensions:
-            return self.show_features(RunSource(run), channel)
+            return self.show_features(RunSource(run))
         kind = LiveOverlay if run.card.task == "instances" else Overlay
         return self._add(run.path.name, partial(kind, self._background, run), channel)
 
@@ -110,7 +112,10 @@ class OverlayPanel(pn.viewable.Viewer):
     ) -> OverlayCard | None:
         """Show features as an overlay; refresh the overlay if there is one."""
         make = partial(FeaturesOverlay, self._background, source)
-        return self._add(source.key, make, channel)
+        overlay = self._add(source.key, make, channel)
+        if isinstance(overlay, FeaturesOverlay) and overlay.others is None:
+            self.made_features(overlay)
+        return overlay
 
     def show_learnt(self, scores: TileScores) -> OverlayCard | None:
         """Show the probabilities of a fit, in place of those of an earlier one."""
@@ -139,7 +144,11 @@ class OverlayPanel(pn.viewable.Viewer):
     def address(self) -> dict[str, Any]:
         """Return how overlays are shown, as an address has it."""
         saved = (overlay for overlay in self.overlays if overlay.run is not None)
-        return {"overlays": tuple(overlay.look for overlay in saved)}
+        files = (o for o in self.overlays if isinstance(o, FeaturesOverlay))
+        return {
+            "overlays": tuple(overlay.look for overlay in saved),
+            "features": tuple(o.look for o in files if o.source.is_served),
+        }
 
     def restore(self, address: Address) -> None:
         """Show the saved runs of an address as overlays, as they were shown."""

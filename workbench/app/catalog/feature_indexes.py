@@ -1,0 +1,204 @@
+"""Indexes of tiles of many slides that a server offers: one for each encoder."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from workbench.app.catalog.feature_files import feature_paths, folders_below, slide_of
+from workbench.errors import OutOfBoundsError, WorkbenchError
+from workbench.features.formats import run
+from workbench.features.index import BOXES, CODES, RECORD, VECTORS, open_index
+from workbench.features.index_building import build_index, slide_name
+from workbench.features.opening import open_features
+from workbench.results.run_record import RECORD as RUN_RECORD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from workbench.app.catalog.runs import RunLibrary
+    from workbench.app.catalog.slides import SlideLibrary
+    from workbench.features.features import Features
+    from workbench.features.index import FeatureIndex
+
+_FOLDER: Final = "indexes"
+"""Name of the folder of indexes, in that of the runs."""
+
+_UNSAFE: Final = re.compile(r"[^a-zA-Z0-9.]+")
+_BUILDING: Final[dict[Path, Lock]] = {}
+"""A lock for each index, so that sessions do not write one at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexLibrary:
+    """Indexes in the served folders, and those that the app has made."""
+
+    library: SlideLibrary
+    runs: RunLibrary
+
+    def find(self, features: Features) -> FeatureIndex | None:
+        """Return the newest index of the encoder of some features; None: there is none.
+
+        If the encoder has no name, an index must hold the file itself.
+        """
+        places = sorted(self._places(), key=_age)
+        for place in places:
+            if _fits(place, features):
+                found = open_index(place.parent)
+                if found.vectors.shape[1] == features.dimensions:
+                    return found
+        return None
+
+    def served(self, index: FeatureIndex) -> dict[str, str]:
+        """Return the names under which slides of an index are served, by that there.
+
+        A name that several slides have is left out.
+        """
+        names = [entry.name for entry in self.library.entries(max_age_s=60)]
+        stems = [Path(name).stem for name in names]
+        once = {
+            stem: name
+            for stem, name in zip(stems, names, strict=True)
+            if stems.count(stem) == 1
+        }
+        found = {name: slide_of(f"{name}.", once) for name in index.slides}
+        return {name: slide for name, slide in found.items() if slide is not None}
+
+    def name_of(self, path: str) -> str:
+        """Return the name of a file or run as it is served; empty: it is not."""
+        for root in (*self.library.roots, self.runs.folder):
+            if root.is_dir() and Path(path).is_relative_to(root):
+                return Path(path).relative_to(root).as_posix()
+        return ""
+
+    def build(
+        self,
+        features: Features,
+        answers: Mapping[str, Any],
+        progress: Callable[[str, int, int], object],
+    ) -> tuple[FeatureIndex, int]:
+        """Make an index of the files of the same encoder of all slides.
+
+        Parameters
+        ----------
+        features : Features
+            Features of one slide: the others have the same layout and encoder.
+        answers : mapping
+            Arguments of `open_features` that were needed for it.
+        progress : callable
+            Called with what is counted ("slides" or "tiles"), how many are done, and
+            their total.
+
+        Returns
+        -------
+        FeatureIndex
+        int
+            Number of slides without such a file, or whose file cannot be opened.
+        """
+        kind = f"{features.encoder or features.format}-{features.dimensions}"
+        place = self.runs.folder / _FOLDER / _UNSAFE.sub("-", kind)
+        with _BUILDING.setdefault(place, Lock()):
+            if features.format == run.FORMAT:
+                found, left_out = self._runs_like(features), 0
+            else:
+                found, left_out = self._files_like(features, answers, progress)
+            if not found:
+                message = "No slide has features of this encoder."
+                raise OutOfBoundsError(message, "Extract them for several slides.")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            index = build_index(
+                list(found.values()),
+                place,
+                progress=lambda done, total: progress("tiles", done, total),
+            )
+        return index, left_out
+
+    def _files_like(
+        self,
+        features: Features,
+        answers: Mapping[str, Any],
+        progress: Callable[[str, int, int], object],
+    ) -> tuple[dict[str, Features], int]:
+        """Return features of the same kind, by the name of their slide in an index."""
+        names = [entry.name for entry in self.library.entries(max_age_s=60)]
+        paths = feature_paths(self.library.roots, names)
+        found: dict[str, Features] = {}
+        for done, name in enumerate(names):
+            progress("slides", done, len(names))
+            nearest = sorted(
+                (path.parent != features.path.parent, path, root)
+                for root, path in paths.get(name, ())
+                if path.suffix == features.path.suffix
+            )
+            for _, path, root in nearest:
+                opened = self._open_like(features, path, name, root, answers)
+                if opened is not None:
+                    found.setdefault(slide_name(opened), opened)
+                    break
+        return found, len(names) - len(found)
+
+    def _open_like(
+        self,
+        features: Features,
+        path: Path,
+        name: str,
+        root: Path,
+        answers: Mapping[str, Any],
+    ) -> Features | None:
+        """Return the features of a file if they are of the same kind."""
+        given = {key: value for key, value in answers.items() if key != "coordinates"}
+        try:
+            slide = self.library.open(name)
+            found = open_features(path, slide, within=root, **given)
+        except WorkbenchError:
+            return None
+        return found if _kind(found) == _kind(features) else None
+
+    def _runs_like(self, features: Features) -> dict[str, Features]:
+        """Return the newest run of the same model and colours of each slide."""
+        found: dict[str, Features] = {}
+        for record in sorted(self.runs.folder.glob(f"*/{RUN_RECORD}"), key=_age):
+            try:
+                opened = open_features(record.parent)
+            except (WorkbenchError, KeyError):
+                continue
+            if _kind(opened) == _kind(features) and len(opened):
+                found.setdefault(slide_name(opened), opened)
+        return found
+
+    def _places(self) -> Iterator[Path]:
+        """Yield folders of indexes whose files all lie in the same served folder."""
+        for root in (*self.library.roots, self.runs.folder / _FOLDER):
+            for folder, entries in folders_below(root) if root.is_dir() else ():
+                if any(entry.name == RECORD for entry in entries) and all(
+                    (folder / name).resolve().is_relative_to(root.resolve())
+                    for name in (RECORD, VECTORS, BOXES, CODES)
+                ):
+                    yield folder / RECORD
+
+
+def _fits(record: Path, features: Features) -> bool:
+    """Return whether an index is of the encoder of some features."""
+    try:
+        content = json.loads(record.read_text(encoding="utf-8"))
+        encoder, files = content["encoder"], content["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    if not features.encoder:
+        return encoder == "" and str(features.path) in files
+    return bool(encoder == features.encoder)
+
+
+def _kind(features: Features) -> tuple[object, ...]:
+    facts = features.attributes
+    own = features.format == run.FORMAT
+    made_by = (facts["model_sha256"], facts["normalize"]) if own else ()
+    return (features.format, features.encoder, features.dimensions, made_by)
+
+
+def _age(path: Path) -> float:
+    return -path.stat().st_mtime
