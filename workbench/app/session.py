@@ -315,7 +315,9 @@ class Session(pn.viewable.Viewer):
         """Open another slide at a tile, with its file of features as shown here."""
         x0, y0, x1, y1 = place.box.x0, place.box.y0, place.box.x1, place.box.y1
         view = View((x0 + x1) / 2, (y0 + y1) / 2, max(1.0, (x1 - x0) / _TILE_SHOWN_PX))
-        update = {"run": place.file, "row": place.row}
+        update: dict[str, Any] = {"run": place.file}
+        if isinstance(look, FeaturesLook):
+            update["row"] = place.row
         shown = [look.model_copy(update=update)] if place.file else []
         files = tuple(each for each in shown if isinstance(each, FeaturesLook))
         runs = tuple(each for each in shown if not isinstance(each, FeaturesLook))

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from workbench.errors import FeaturesError
+from workbench.features.h5_chunks import chunk_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,16 +99,24 @@ class _ChunkedRows:
 
     def _read_addresses(self) -> NDArray[np.int64]:
         """Return the place of each chunk in the file; -1 if it is not stored."""
-        found = array("q")
-
-        def add(chunk: Any) -> None:
-            found.append(chunk[0][0])
-            found.append(chunk[2])
-
         with _opened(self._path, self._name) as data:
-            data.id.chunk_iter(add)
-        pairs = np.frombuffer(found, np.int64).reshape(-1, 2)
+            content = np.memmap(self._path, np.uint8, "r")
+            rows, places = chunk_addresses(content, data) or _listed_chunks(data)
         addresses = np.full(-(-self.shape[0] // self._chunk), -1, np.int64)
-        known = pairs[(pairs[:, 0] >= 0) & (pairs[:, 0] < self.shape[0])]
-        addresses[known[:, 0] // self._chunk] = known[:, 1]
+        known = (rows >= 0) & (rows < self.shape[0])
+        addresses[rows[known] // self._chunk] = places[known]
         return addresses
+
+
+def _listed_chunks(
+    data: h5py.Dataset,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first row and the address of each chunk, as HDF5 lists them."""
+    found = array("q")
+
+    def add(chunk: Any) -> None:
+        found.extend((chunk[0][0], chunk[2]))
+
+    data.id.chunk_iter(add)
+    rows, places = np.frombuffer(found, np.int64).reshape(-1, 2).T
+    return rows, places
