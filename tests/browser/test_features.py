@@ -188,6 +188,13 @@ class Page(AppPage):
         x = place["x"] + share * place["width"]
         self.page.mouse.click(x, place["y"] + place["height"] / 2)
 
+    def show_two_groups(self):
+        self.choose("Show", "groups of tiles")
+        self.frame.get_by_role("menuitem").first.wait_for(state="detached")
+        self.says("group 5")
+        self.drag_handle("Groups", 0.0)
+        self.frame.get_by_text("group 5").first.wait_for(state="detached")
+
     def paints(self, wanted):
         """Wait until boxes have their colours, and the glass around each is bare."""
 
@@ -305,8 +312,7 @@ def test_likeness_of_foreign_vectors_lies_in_the_tiles_of_the_tool(watched, url,
 def test_a_lasso_in_the_map_outlines_its_tiles_and_a_click_marks_one(watched, url):
     app = Page.of(watched, url, "many.tif")
     app.open_listed("TRIDENT · many.h5")
-    app.choose("Show", "groups of tiles")
-    app.drag_handle("Groups", 0.0)
+    app.show_two_groups()
     app.says("group 2")
     app.unfold("Map of the vectors")
     left, top, right, bottom = app.eventually(lambda: _there(app.left_half()))
@@ -338,8 +344,7 @@ def _whole(found, count=6):
 def test_a_picture_in_a_strip_leads_to_its_tile_each_time(watched, url):
     app = Page.of(watched, url, "many.tif")
     app.open_listed("TRIDENT · many.h5")
-    app.choose("Show", "groups of tiles")
-    app.drag_handle("Groups", 0.0)
+    app.show_two_groups()
     app.unfold("Tiles")
     picture = app.frame.get_by_role("button", name=re.compile("^group 2, tile at"))
     label = picture.get_attribute("aria-label")
