@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import shapely
 
+import workbench as wb
 from stained_slide import write_stained
 from workbench.annotations.annotation import Annotation
 from workbench.app.catalog.site import Site
@@ -18,12 +19,13 @@ LEFT, RIGHT = shapely.box(0, 0, 100, 100), shapely.box(50, 0, 150, 100)
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("drawing")
     write_stained(folder / "slide.tif", width=1024, height=768)
+    write_stained(folder / "thick.tif", width=512, height=384, mpp=1.0)
     return folder
 
 
 @pytest.fixture(scope="module")
 def session(folder):
-    session = Session(Site.of([folder / "slide.tif"], folder / "runs"))
+    session = Session(Site.of([folder], folder / "runs"))
     session.begin()
     yield session
     session.close()
@@ -153,3 +155,38 @@ def test_the_wand_is_answered_with_an_outline(app):
     stage.annotation_wanted = {**asked, "number": 8, "points": [-5, 3], "tolerance": 8}
     assert stage.annotation_proposed == {"number": 8, "parts": []}
     assert "not on the slide" in said(app)
+
+
+def on_the_other(folder):
+    with wb.open_slide(folder / "thick.tif") as slide:
+        notes = wb.open_annotations(slide, folder=folder / "runs" / "annotations")
+        return {each.name: each for each in notes}
+
+
+def test_annotations_are_copied_to_another_slide_and_the_copy_is_undone(two, folder):
+    two.annotations.editor.chosen = "b"
+    two.copies.copy_button.clicks += 1
+    copy = on_the_other(folder)["b"]
+    assert copy.geometry.bounds == (25, 0, 75, 50)
+    assert copy.id != "b"
+    toast = two.viewer.stage.toast["text"]
+    assert toast == "1 copied to 'thick.tif', same place in µm."
+    two.annotations.editor.undo()
+    assert on_the_other(folder) == {}
+    two.copies.what.value, two.copies.place.value = "all", "same pixels"
+    two.copies.copy_button.clicks += 1
+    assert on_the_other(folder)["b"].geometry.bounds == RIGHT.bounds
+    assert set(on_the_other(folder)) == {"a", "b"}
+    assert len(drawn(two)) == 2
+
+
+def test_what_cannot_be_copied_is_said(app, folder):
+    app.copies.what.value, app.copies.place.value = "the selected", "same pixels"
+    app.copies.copy_button.clicks += 1
+    assert "no annotation to copy" in said(app)
+    far = Annotation(geometry=shapely.box(900, 600, 1000, 700), name="far")
+    app.annotations.editor.put(far)
+    app.copies.what.value = "all"
+    app.copies.copy_button.clicks += 1
+    assert "lie outside 'thick.tif'" in said(app)
+    assert "far" not in on_the_other(folder)

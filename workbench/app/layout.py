@@ -147,6 +147,7 @@ def sections(app: Session) -> Any:
         stack(app.overlays, app.instances, app.table.switch, app.features),
         stack(
             app.annotations,
+            Fold("Copy to another slide", app.copies),
             Fold("Learn classes of tiles", app.learning),
             Fold("Train a model", app.training),
         ),

@@ -20,6 +20,7 @@ from workbench.app.panels.commands import (
     view_commands,
 )
 from workbench.app.panels.compare import ComparePanel
+from workbench.app.panels.drawing.copier import CopyPanel
 from workbench.app.panels.drawing.proposer import Proposer
 from workbench.app.panels.edit_history import EditHistory
 from workbench.app.panels.features.other_slides import Retrieval
@@ -175,6 +176,9 @@ class Session(pn.viewable.Viewer):
             self.annotations,
             saved=lambda _: self.runs.renew_models(),
         )
+        self.copies = CopyPanel(
+            self.site.library, folder / ANNOTATIONS, self.annotations, background
+        )
         self.training = TrainingPanel(
             self.site.trainings,
             self.site.library,
@@ -217,6 +221,7 @@ class Session(pn.viewable.Viewer):
             *(self.runs, self.stain),
             self.annotations,
             Proposer(self.background),
+            self.copies,
             self.learning,
             self.training,
             view,
