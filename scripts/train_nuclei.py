@@ -44,10 +44,8 @@ import tifffile
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from scipy import ndimage
 from torch import Tensor, nn
 from torch import distributed as dist
-from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import workbench as wb
@@ -56,6 +54,7 @@ from workbench.models.nuclei.network import NucleusNet
 from workbench.stain.references import REFERENCES, Reference
 from workbench.synthetic import SCANNERS, load_truth, write_slide
 from workbench.synthetic.fields_of_view import TISSUES, draw_field
+from workbench.training.loop.nucleus_maps import loss_of_maps, maps_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -86,7 +85,6 @@ GLASS = 185
 SOME_GLASS = 0.02
 """Share of a picture that is bare glass, from which on it shows some."""
 
-FRAME = 24
 USUAL_PX = 32
 """Diameter of nuclei where there are none."""
 SPARSE = 10
@@ -198,26 +196,11 @@ class Picture:
 def picture_of(stains: list[NDArray[np.uint8]], labels: NDArray[Any]) -> Picture:
     """Return what to learn from a picture whose nuclei are numbered."""
     labels = labels.astype(np.int32)
-    lowest = ndimage.grey_erosion(np.where(labels > 0, labels, 1 << 30), 3)
-    highest = cv2.dilate(labels.astype(np.float32), np.ones((3, 3), np.uint8))
-    touching = (labels > 0) & ((lowest != labels) | (highest != labels))
-    touching &= (lowest < 1 << 30) & (lowest != highest)
-    seam = cv2.dilate(touching.astype(np.uint8), np.ones((3, 3), np.uint8))
-    # A nucleus that the picture cuts goes on: the cut is no edge.
-    wide = np.pad(labels, FRAME, mode="edge")
-    depth = np.zeros(wide.shape, np.float32)
-    for number, part in enumerate(ndimage.find_objects(wide), 1):
-        if part is not None:
-            own = np.pad(wide[part] == number, 1).astype(np.uint8)
-            deep = cv2.distanceTransform(own, cv2.DIST_L2, 5)[1:-1, 1:-1]
-            depth[part] = np.maximum(depth[part], deep / deep.max())
-    depth = depth[FRAME:-FRAME, FRAME:-FRAME]
+    inside, depth, seam = maps_of(labels)
     areas = np.bincount(labels.ravel())[1:]
     areas = areas[areas > 0] if areas.any() else np.array([USUAL_PX**2])
     diameter = float(np.median(np.sqrt(areas * 4 / np.pi)))
-    inside = (labels > 0).astype(np.uint8) * 255
-    depth = np.uint8(255 * depth)
-    return Picture(stains, inside, depth, seam * 255, labels, diameter)
+    return Picture(stains, inside, depth, seam, labels, diameter)
 
 
 def look_of(pixels: NDArray[np.uint8]) -> str:
@@ -516,15 +499,9 @@ def batches(
 
 
 def loss_of(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return cross-entropy of both maps, more where nuclei touch, plus Dice."""
-    inside, depth, seam = targets.unbind(1)
-    weight = 1 + 3 * seam
-    entropy = binary_cross_entropy_with_logits(logits[:, 0], inside, weight)
-    deep = binary_cross_entropy_with_logits(logits[:, 1], depth, weight * (1 + inside))
-    probability = logits[:, 0].sigmoid()
-    overlap = 2 * (probability * inside).sum((1, 2)) + 1
-    dice = overlap / (probability.sum((1, 2)) + inside.sum((1, 2)) + 1)
-    return entropy + 2 * deep + 0.5 * (1 - dice.mean())
+    """Return the mean loss of crops, as `workbench train` computes it."""
+    known = torch.ones_like(targets[:, 0], dtype=torch.bool)
+    return loss_of_maps(logits, targets, known).mean()
 
 
 def start(encoder: Path, begun: Path | None) -> NucleusNet:

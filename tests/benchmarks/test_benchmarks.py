@@ -6,6 +6,7 @@ import json
 
 import features
 import numpy as np
+import probe_curve
 import pytest
 import repaint
 import training
@@ -157,7 +158,13 @@ def test_runs_are_measured_against_the_bare_model_and_the_decoder(
     [
         *("read.py", "infer.py", "memory.py", "stain.py", "classifier.py"),
         *("viewer.py", "repaint.py", "nuclei_speed.py", "features.py"),
-        *("bias.py", "encoders.py", "training.py", "training_loop.py"),
+        *(
+            "bias.py",
+            "encoders.py",
+            "training.py",
+            "training_loop.py",
+            "probe_curve.py",
+        ),
     ],
 )
 def test_every_benchmark_is_told_of(repository, name):
@@ -217,3 +224,24 @@ def test_a_training_is_timed_beside_a_bare_loop(tmp_path):
     ours, trainer = training_loop.our_rate(recipe, tmp_path / "mine", 2)
     bare = training_loop.bare_rate(trainer, 2)
     assert all(each > 0 for each in (*ours, *bare))
+
+
+def test_the_usual_loop_reads_the_same_tiles(tmp_path):
+    study, classes = training_loop.write_study(tmp_path, 1, 1024)
+    options = {"classes": classes, "validation": 0, "min_coverage": 0.2}
+    recipe = training_loop.TrainingRecipe(labels=str(study), **options)
+    examples = training_loop.open_examples(recipe)
+    tiles = training_loop.SlideTiles(examples, [0, 3], recipe.tile_px)
+    tiles.change = np.asarray
+    ours = examples.read(np.array([0, 3]), 1).astype(int)
+    for index, expected in enumerate(ours):
+        pixels, code = tiles[index]
+        assert code == examples.codes[[0, 3][index]]
+        assert np.abs(pixels.astype(int) - expected).mean() < 4
+    examples.close()
+
+
+def test_suggested_clicks_that_are_enough_are_counted():
+    random = np.linspace(0.8, 0.9, len(probe_curve.EACH))
+    assert probe_curve.enough(random, random + 0.02, 1) == str(probe_curve.EACH[0])
+    assert probe_curve.enough(random, random - 1, 2) == "more than 50"

@@ -66,3 +66,49 @@ def write_pictures(folder, number=12, side=64):
             picture = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
             picture.save(folder / name / f"{index}.png")
     return folder
+
+
+def dotted(size=256, *, seed=0, radius=7, step=32):
+    """Return pixels with dark discs on pink, and the number of the disc of each."""
+    random = np.random.default_rng(seed)
+    pixels = np.full((size, size, 3), COLOURS["pink"], float)
+    numbers = np.zeros((size, size), np.int32)
+    y, x = np.mgrid[:size, :size]
+    for cell in np.ndindex(size // step, size // step):
+        at = np.array(cell) * step + random.integers(radius + 1, step - radius, 2)
+        inside = (y - at[0]) ** 2 + (x - at[1]) ** 2 <= radius**2
+        numbers[inside] = numbers.max() + 1
+    pixels[numbers > 0] = (90, 60, 150)
+    pixels += random.normal(0, 8, pixels.shape)
+    return np.clip(pixels, 0, 255).astype(np.uint8), numbers
+
+
+def outlines_of(numbers, classes=("disc",)):
+    """Return numbered objects as annotations, with the classes in turn."""
+    traced = wb.instances.trace(numbers)
+    rings = np.split(traced.points, traced.ends[:-1])
+    return [
+        wb.Annotation(
+            geometry=shapely.Polygon(ring),
+            classification=classes[index % len(classes)],
+        )
+        for index, ring in enumerate(rings)
+    ]
+
+
+def write_dots(folder, slides=3, *, size=256, labels="geojson", classes=("disc",)):
+    """Write slides of discs with outlines or label images, and a CSV; return it."""
+    folder.mkdir(exist_ok=True)
+    lines = ["slide,labels,patient"]
+    for number in range(slides):
+        pixels, numbers = dotted(size, seed=number)
+        write_tiff(folder / f"{number}.tif", pixels, compression="zlib")
+        name = f"{number}.{labels}"
+        if labels == "geojson":
+            wb.annotations.write_geojson(outlines_of(numbers, classes), folder / name)
+        else:
+            np.save(folder / name, numbers)
+        lines.append(f"{number}.tif,{name},p{number}")
+    file = folder / "study.csv"
+    file.write_text("\n".join(lines))
+    return file

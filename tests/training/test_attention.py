@@ -16,10 +16,11 @@ from workbench.errors import TrainingError
 from workbench.training import (
     EmbeddedSlide,
     attention_accuracy,
+    concordance,
     fit_attention,
     open_attention,
 )
-from workbench.training.attention_network import GatedAttention
+from workbench.training.attention_network import GatedAttention, cox_loss
 
 TELLING = 6
 """Number of tiles of a slide that tell its class."""
@@ -152,3 +153,86 @@ def test_a_tile_without_a_finite_vector_has_no_attention(slides, model):
     shares = model.attention(broken).column("attention")
     assert np.isnan(shares[3])
     assert np.nansum(shares) == pytest.approx(1, abs=1e-5)
+
+
+def shifted(slides):
+    """Return slides whose telling tiles are shifted by an amount, and the amounts."""
+    amounts = np.random.default_rng(5).uniform(0, 4, len(slides))
+    found = []
+    for slide, amount in zip(slides, amounts, strict=True):
+        vectors = slide.vectors.copy()
+        vectors[:, :4] += np.float32(amount)
+        found.append(replace(slide, vectors=vectors))
+    return found, amounts
+
+
+def test_numbers_of_slides_are_learnt(slides, tmp_path):
+    given, amounts = shifted(slides[::2] * 2)
+    numbers = (10 * amounts + 100).tolist()
+    model = fit_attention(given, numbers, outcome="number", epochs=60)
+    found = [model.predict(slide)["number"] for slide in given]
+    assert np.corrcoef(found, numbers)[0, 1] > 0.9
+    assert np.abs(np.subtract(found, numbers)).mean() < 6
+    again = open_attention(model.save(tmp_path / "number.safetensors"))
+    assert again.predict(given[0]) == model.predict(given[0])
+    assert again.outcome == "number"
+    assert again.attention(given[0]).names == ("attention",)
+
+
+def test_survival_is_learnt_from_events_and_censored_times(slides):
+    given, amounts = shifted(slides[::2] * 2)
+    random = np.random.default_rng(3)
+    times = np.exp(-amounts) * random.uniform(0.9, 1.1, len(amounts))
+    events = random.random(len(amounts)) < 0.8
+    labels = list(zip(times.tolist(), events.tolist(), strict=True))
+    options = {"outcome": "survival", "epochs": 60}
+    model = fit_attention(given, labels, **options)
+    risks = np.array([model.predict(slide)["risk"] for slide in given])
+    assert concordance(risks, times, events) > 0.9
+    found = attention_accuracy(given, labels, outcome="survival", epochs=20)
+    assert found.figure == "c-index"
+    assert found.value > 0.75
+    assert found.low <= found.value <= found.high
+    assert "c-index" in str(found)
+    assert json.dumps(found.to_dict())
+
+
+def test_the_partial_likelihood_is_that_of_the_formula():
+    random = np.random.default_rng(0)
+    risks, times = random.normal(size=6), np.array([3.0, 1, 4, 1, 5, 9])
+    events = np.array([True, True, False, True, True, False])
+    expected = -np.mean(
+        [
+            risks[i] - np.log(np.exp(risks[times >= times[i]]).sum())
+            for i in np.flatnonzero(events)
+        ]
+    )
+    given = map(torch.from_numpy, (risks, times, events))
+    assert float(cox_loss(*given)) == pytest.approx(expected)
+    given = map(torch.from_numpy, (risks, times, np.zeros(6, bool)))
+    assert cox_loss(*given) is None
+
+
+def test_concordance_counts_comparable_pairs():
+    times = np.array([1.0, 2, 3])
+    events = np.array([True, False, True])
+    assert concordance(np.array([3.0, 2, 1]), times, events) == 1
+    assert concordance(np.array([1.0, 2, 3]), times, events) == 0
+    assert concordance(np.zeros(3), times, events) == 0.5
+    assert np.isnan(concordance(np.zeros(3), times, np.zeros(3, bool)))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "labels", "message"),
+    [
+        ("number", ["a", "b"], "are not of the outcome 'number'"),
+        ("number", [1, 1], "the same number"),
+        ("number", [1, np.nan], "not a finite number"),
+        ("survival", [(1, 0), (2, 0)], "There is no event"),
+        ("survival", [(-1, 1), (2, 0)], "A time is below 0"),
+        ("survival", [(1, "dead"), (2, 0)], "are not of the outcome 'survival'"),
+    ],
+)
+def test_outcomes_that_cannot_be_learnt_are_said(slides, outcome, labels, message):
+    with pytest.raises(TrainingError, match=message):
+        fit_attention(slides[:2], labels, outcome=outcome)

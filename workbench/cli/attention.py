@@ -5,21 +5,33 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, get_args
 
 import click
 
 from workbench.cli.options import json_flag
 from workbench.cli.tables import read_columns
+from workbench.training.outcomes import Outcome
 
 
 @click.group("attention")
 def command() -> None:
-    """Classify slides by attention over their tiles (multiple-instance learning)."""
+    """Classes, numbers or survival of slides by attention over their tiles."""
 
 
 @command.command("fit")
 @click.argument("table", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--by", required=True, help="Column of the classes.")
+@click.option("--by", required=True, help="Column of the classes, numbers or times.")
+@click.option(
+    "--outcome",
+    type=click.Choice(get_args(Outcome)),
+    default="class",
+    show_default=True,
+    help="What the column holds; survival needs --event too.",
+)
+@click.option(
+    "--event", default="", help="Column of events: 1, or 0 if there was none."
+)
 @click.option("--patient", default="", help="Column of the patients. Default: a slide.")
 @click.option(
     "--epochs",
@@ -38,17 +50,22 @@ def command() -> None:
 def fit(
     table: Path,
     by: str,
+    event: str,
     patient: str,
     out: Path | None,
     *,
     as_json: bool,
-    **options: int,
+    **options: Any,
 ) -> None:
-    """Fit a model to classes of slides, and judge it on held-out slides.
+    """Fit a model to outcomes of slides, and judge it on held-out slides.
 
     TABLE is a CSV with a row per slide: a column `features` with the path of a file of
-    vectors or a run folder, and the class.
+    vectors or a run folder, and the class, the number, or the time and the event.
     """
+    survival = options["outcome"] == "survival"
+    if survival != bool(event):
+        message = "survival needs a column of events, and nothing else does"
+        raise click.BadParameter(message, param_hint="--event")
     from workbench.features.opening import open_features  # noqa: PLC0415 - see LazyGroup
     from workbench.training import (  # noqa: PLC0415
         EmbeddedSlide,
@@ -56,15 +73,16 @@ def fit(
         fit_attention,
     )
 
-    paths, labels, *rest = read_columns(
-        table, ["features", by, *filter(None, [patient])]
-    )
+    names = ["features", by, *filter(None, [event, patient])]
+    columns = dict(zip(names, read_columns(table, names), strict=True))
+    paths, labels = columns["features"], columns[by]
+    known = list(zip(labels, columns[event], strict=True)) if survival else labels
     slides = [EmbeddedSlide.of(open_features(table.parent / path)) for path in paths]
-    groups = rest[0] if rest else paths
-    accuracy = attention_accuracy(slides, labels, groups=groups, **options)
+    groups = columns[patient] if patient else paths
+    accuracy = attention_accuracy(slides, known, groups=groups, **options)
     click.echo(json.dumps(accuracy.to_dict()) if as_json else str(accuracy))
     if out is not None:
-        click.echo(fit_attention(slides, labels, **options).save(out), err=as_json)
+        click.echo(fit_attention(slides, known, **options).save(out), err=as_json)
 
 
 @command.command("apply")
@@ -77,7 +95,7 @@ def fit(
 )
 @json_flag
 def apply(model: Path, file: Path, out: Path | None, *, as_json: bool) -> None:
-    """Print the probability of each class of a slide; write the attention of its tiles.
+    """Print the classes, number or risk of a slide; write the attention of its tiles.
 
     FILE is a file of vectors or a run folder, of the encoder of MODEL.
     """
@@ -89,7 +107,8 @@ def apply(model: Path, file: Path, out: Path | None, *, as_json: bool) -> None:
     features = open_features(file)
     tiles, opened = EmbeddedSlide.of(features), open_attention(model)
     found = opened.predict(tiles)
-    lines = [f"{name}: {share:.1%}" for name, share in found.items()]
+    kind = ".1%" if opened.outcome == "class" else ".4g"
+    lines = [f"{name}: {value:{kind}}" for name, value in found.items()]
     click.echo(json.dumps(found) if as_json else "\n".join(lines))
     if out is not None:
         scored = replace(features, vectors=NO_ROWS, scores=opened.attention(tiles))

@@ -11,6 +11,7 @@ from .instance_classifier import (
 from .instance_labels import apply_classifier, instance_accuracy, reclassified
 from .loop.recipe import TrainingRecipe
 from .loop.train import Training, train
+from .outcomes import OutcomeAccuracy, concordance
 from .probe import Probe, fit_probe
 from .probe_accuracy import probe_accuracy
 from .probe_file import save_probe
@@ -25,12 +26,14 @@ __all__ = [
     "Classified",
     "EmbeddedSlide",
     "InstanceClassifier",
+    "OutcomeAccuracy",
     "Probe",
     "TileLabels",
     "Training",
     "TrainingRecipe",
     "apply_classifier",
     "attention_accuracy",
+    "concordance",
     "export_training_set",
     "fit_attention",
     "fit_instance_classifier",

@@ -1,10 +1,10 @@
-"""`AttentionModel`: classes of slides from the vectors of their tiles."""
+"""`AttentionModel`: outcomes of slides from the vectors of their tiles."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import numpy as np
 from scipy.special import expit
@@ -12,6 +12,7 @@ from scipy.special import expit
 from workbench.errors import TrainingError
 from workbench.features.scores import TileScores
 from workbench.training.number_file import read_numbers, save_numbers
+from workbench.training.outcomes import Outcome
 
 if TYPE_CHECKING:
     import os
@@ -46,13 +47,13 @@ the attention, K classes."""
 class AttentionModel:
     """Attention-based multiple-instance learning, fitted by `fit_attention`.
 
-    Each tile has a share of attention; the class of a slide follows from the mean of
-    its reduced vectors, weighted by attention (gated attention of Ilse et al.,
-    "Attention-based deep multiple instance learning", ICML 2018).
+    Each tile has a share of attention; the class of a slide, its number or its risk
+    follows from the mean of its reduced vectors, weighted by attention (gated attention
+    of Ilse et al., "Attention-based deep multiple instance learning", ICML 2018).
     """
 
     classes: tuple[str, ...]
-    """Names of the classes, in alphabetical order."""
+    """Names of the classes, in alphabetical order; "number" or "risk" of others."""
 
     arrays: Mapping[str, NDArray[np.float32]]
     """Weights, as `SHAPES` lists them."""
@@ -63,8 +64,16 @@ class AttentionModel:
     provenance: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Slides with their labels, and how the model was fitted."""
 
+    outcome: Outcome = "class"
+    """What it predicts: see `Outcome`."""
+
+    scale: tuple[float, float] = (0.0, 1.0)
+    """Mean and deviation of the numbers that were learnt."""
+
     def predict(self, slide: EmbeddedSlide) -> dict[str, float]:
-        """Return the probability of each class of a slide.
+        """Return the probability of each class of a slide, its number, or its risk.
+
+        A risk is the logarithm of a hazard, relative to that of other slides.
 
         Raises
         ------
@@ -74,6 +83,9 @@ class AttentionModel:
         reduced, shares = self._attend(slide)
         logits = shares @ reduced @ self.arrays["head.weight"].T
         logits = (logits + self.arrays["head.bias"]).astype(np.float64)
+        if self.outcome != "class":
+            mean, deviation = self.scale
+            return {self.classes[0]: mean + deviation * float(logits[0])}
         odds = np.exp(logits - logits.max())
         return dict(zip(self.classes, (odds / odds.sum()).tolist(), strict=True))
 
@@ -111,6 +123,8 @@ class AttentionModel:
         facts = {
             "classes": self.classes,
             "encoder": self.encoder,
+            "outcome": self.outcome,
+            "scale": list(self.scale),
             "provenance": dict(self.provenance),
         }
         return save_numbers(path, _KIND, self.arrays, facts)
@@ -154,11 +168,16 @@ def open_attention(path: str | os.PathLike[str]) -> AttentionModel:
         facts, arrays = read_numbers(file, _KIND)
         classes = tuple(map(str, facts["classes"]))
         _check(arrays, len(classes))
+        outcome = facts.get("outcome", "class")
+        mean, deviation = map(float, facts.get("scale", (0, 1)))
+        if outcome not in get_args(Outcome) or not np.isfinite([mean, deviation]).all():
+            message = f"its outcome is '{outcome}'"
+            raise ValueError(message)  # noqa: TRY301 - one sentence for all
         known = str(facts["encoder"]), dict(facts["provenance"])
     except Exception as error:  # safetensors raises classes of its own
         message = f"'{file}' is no model of attention ({error})."
         raise TrainingError(message, "Give a file of `workbench attention`.") from error
-    return AttentionModel(classes, arrays, *known)
+    return AttentionModel(classes, arrays, *known, outcome, (mean, deviation))
 
 
 def _check(arrays: Mapping[str, NDArray[Any]], classes: int) -> None:

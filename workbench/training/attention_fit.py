@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,9 +12,12 @@ from workbench.instances.counts import wilson
 from workbench.training.accuracy import Accuracy
 from workbench.training.attention import AttentionModel
 from workbench.training.embedded import pooled_scale
+from workbench.training.outcomes import Outcome, OutcomeAccuracy, Targets
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
     from workbench.training.embedded import EmbeddedSlide
 
@@ -25,22 +28,27 @@ _MANY_PATIENTS: Final = 20
 
 def fit_attention(
     slides: Sequence[EmbeddedSlide],
-    labels: Sequence[str],
+    labels: Sequence[Any],
     *,
+    outcome: Outcome = "class",
     epochs: int = 30,
     seed: int = 0,
 ) -> AttentionModel:
-    """Fit a model of gated attention to one label for each slide.
+    """Fit a model of gated attention to one outcome for each slide.
 
     Each step takes one slide, of a large one 4,096 random tiles; classes with few
-    slides weigh as much as others. The same seed gives the same model.
+    slides weigh as much as others. Survival is fitted by Cox's partial likelihood of
+    32 slides at a time. The same seed gives the same model.
 
     Parameters
     ----------
     slides : sequence of EmbeddedSlide
         Slides with vectors of one encoder.
-    labels : sequence of str
-        Class of each slide.
+    labels : sequence
+        Of each slide its class (str), a number, or for survival the time and whether
+        there was an event.
+    outcome : {"class", "number", "survival"}
+        What the labels are.
     epochs : int
         How often each slide is seen.
     seed : int
@@ -64,36 +72,49 @@ def fit_attention(
     >>> model.attention(tiles).names
     ('attention',)
     """
-    _check(slides, labels)
+    targets = _checked(slides, labels, outcome)
     from workbench.training.attention_network import train  # noqa: PLC0415 - loads torch
 
-    classes = tuple(sorted(set(labels)))
-    codes = [classes.index(label) for label in labels]
+    scale_of, scaled = _scaled(targets)
     mean, deviation = pooled_scale(slides)
     scale = mean.astype(np.float32), deviation.astype(np.float32)
     bags = [slide.vectors[slide.finite] for slide in slides]
-    arrays = train(bags, codes, scale, classes=len(classes), epochs=epochs, seed=seed)
+    arrays = train(bags, scaled, scale, epochs=epochs, seed=seed)
     named = [
-        {"slide": slide.name, "class": label, "features": dict(slide.attributes)}
+        {"slide": slide.name, outcome: label, "features": dict(slide.attributes)}
         for slide, label in zip(slides, labels, strict=True)
     ]
     provenance: dict[str, Any] = {"epochs": epochs, "seed": seed, "slides": named}
-    return AttentionModel(classes, arrays, slides[0].encoder, provenance)
+    known = slides[0].encoder, provenance, outcome, scale_of
+    return AttentionModel(targets.names, arrays, *known)
+
+
+def _scaled(targets: Targets) -> tuple[tuple[float, float], Targets]:
+    """Return mean and deviation of numbers, and the outcomes scaled by them."""
+    if targets.outcome != "number":
+        return (0.0, 1.0), targets
+    mean, deviation = float(targets.values.mean()), float(targets.values.std())
+    values = (targets.values - mean) / deviation
+    return (mean, deviation), replace(targets, values=values)
 
 
 def attention_accuracy(
     slides: Sequence[EmbeddedSlide],
-    labels: Sequence[str],
+    labels: Sequence[Any],
     *,
+    outcome: Outcome = "class",
     groups: Sequence[str] | None = None,
     epochs: int = 30,
     seed: int = 0,
-) -> Accuracy:
+) -> Accuracy | OutcomeAccuracy:
     """Return the accuracy of `fit_attention` on held-out slides, in five parts.
+
+    Of a class the share of right slides; of a number the share of variance that is
+    explained (R2) and the mean error; of survival the c-index of Harrell.
 
     Parameters
     ----------
-    slides, labels, epochs, seed
+    slides, labels, outcome, epochs, seed
         As of `fit_attention`.
     groups : sequence of str, optional
         Patient of each slide: slides of one patient are held out together. Default:
@@ -104,8 +125,15 @@ def attention_accuracy(
     TrainingError
         As `fit_attention`, or if a class has slides of one patient only.
     """
-    _check(slides, labels)
+    targets = _checked(slides, labels, outcome)
     owners = np.array([s.name for s in slides] if groups is None else groups, str)
+
+    def fit(learnt: NDArray[np.int64]) -> AttentionModel:
+        parts = [slides[i] for i in learnt], [labels[i] for i in learnt]
+        return fit_attention(*parts, outcome=outcome, epochs=epochs, seed=seed)
+
+    if outcome != "class":
+        return _outcome_accuracy(slides, targets, owners, fit, seed)
     known = np.array(labels, str)
     classes = tuple(sorted(set(labels)))
     for name in classes:
@@ -118,12 +146,7 @@ def attention_accuracy(
     folds = StratifiedGroupKFold(min(_FOLDS, fewest), shuffle=True, random_state=seed)
     confusion = np.zeros((len(classes), len(classes)), np.int64)
     for learnt, held in folds.split(known, known, owners):
-        model = fit_attention(
-            [slides[i] for i in learnt],
-            known[learnt].tolist(),
-            epochs=epochs,
-            seed=seed,
-        )
+        model = fit(learnt)
         for i in held:
             shares = model.predict(slides[i])
             answer = max(shares, key=lambda name: shares[name])
@@ -145,16 +168,43 @@ def attention_accuracy(
     )
 
 
-def _check(slides: Sequence[EmbeddedSlide], labels: Sequence[str]) -> None:
-    """Raise TrainingError if nothing can be learnt."""
+def _outcome_accuracy(
+    slides: Sequence[EmbeddedSlide],
+    targets: Targets,
+    owners: NDArray[np.str_],
+    fit: Callable[[NDArray[np.int64]], AttentionModel],
+    seed: int,
+) -> OutcomeAccuracy:
+    """Return how well numbers or risks of held-out patients agree with the known.
+
+    Raises
+    ------
+    TrainingError
+        If there are fewer than two patients, or a part has nothing to learn from.
+    """
+    patients = np.random.default_rng(seed).permutation(np.unique(owners))
+    if len(patients) < _FEWEST:
+        message = "All slides are of one patient, which cannot be held out."
+        raise TrainingError(message, "Give slides of two patients.")
+    found = np.empty(len(slides))
+    for part in np.array_split(patients, min(_FOLDS, len(patients))):
+        held = np.isin(owners, part)
+        model = fit(np.flatnonzero(~held))
+        for i in np.flatnonzero(held).tolist():
+            (found[i],) = model.predict(slides[i]).values()
+    return OutcomeAccuracy.of(found, targets, owners)
+
+
+def _checked(
+    slides: Sequence[EmbeddedSlide], labels: Sequence[Any], outcome: Outcome
+) -> Targets:
+    """Return the outcomes; raise TrainingError if nothing can be learnt."""
     if len(slides) != len(labels):
         message = f"There are {len(slides)} slides and {len(labels)} labels."
         raise TrainingError(message, "Give one label for each slide.")
-    counts = Counter(labels)
-    if len(counts) < _FEWEST:
-        message = f"All slides have one class: {', '.join(counts) or 'none'}."
-        raise TrainingError(message, "Give slides of at least two classes.")
+    targets = Targets.of(outcome, labels)
     for slide in slides:
         if not slide.finite.any():
             message = f"'{slide.name}' has no finite vector."
             raise TrainingError(message, "Leave it out.")
+    return targets

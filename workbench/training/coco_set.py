@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 class CocoWriter:
     """Collects pictures and outlines, for each split.
 
-    An annotation is one connected region of a class, as uncompressed run lengths
-    (`iscrowd` 1): exact, with holes. Category ids begin at 1.
+    An annotation is an object, or one connected region of a class, as uncompressed run
+    lengths (`iscrowd` 1): exact, with holes. Category ids begin at 1.
 
     Parameters
     ----------
@@ -31,25 +32,32 @@ class CocoWriter:
         self._splits: dict[str, dict[str, list[dict[str, Any]]]] = {}
 
     def add(
-        self, split: str, name: str, mask: NDArray[np.uint8], facts: dict[str, Any]
+        self, split: str, name: str, mask: NDArray[Any], facts: dict[str, Any]
     ) -> None:
-        """Add a picture, and the regions of its mask."""
+        """Add a picture, and the regions of its mask or its objects.
+
+        Parameters
+        ----------
+        split, name : str
+        mask : uint8 (H, W) or int32 (2, H, W)
+            Class of each pixel, 255: none; or numbers of objects and classes from 1.
+        facts : dict
+            Further members of the picture.
+        """
         known = self._splits.setdefault(split, {"images": [], "annotations": []})
-        height, width = mask.shape
+        height, width = mask.shape[-2:]
         number = len(known["images"]) + 1
         picture = {"id": number, "file_name": name, "width": width, "height": height}
         known["images"].append({**picture, **facts})
-        for code in range(len(self.classes)):
-            count, regions = cv2.connectedComponents((mask == code).astype(np.uint8))
-            for region in range(1, count):
-                known["annotations"].append(
-                    {
-                        "id": len(known["annotations"]) + 1,
-                        "image_id": number,
-                        "category_id": code + 1,
-                        **region_of(regions == region),
-                    }
-                )
+        for category, region in _regions(mask, len(self.classes)):
+            known["annotations"].append(
+                {
+                    "id": len(known["annotations"]) + 1,
+                    "image_id": number,
+                    "category_id": category,
+                    **region_of(region),
+                }
+            )
 
     def save(self, folder: Path) -> None:
         """Write one JSON file for each split, beside its folder of pictures."""
@@ -60,6 +68,22 @@ class CocoWriter:
             content = {"categories": categories, **known}
             text = json.dumps(content, ensure_ascii=False)
             (folder / f"{split}.json").write_text(text, encoding="utf-8")
+
+
+def _regions(
+    mask: NDArray[Any], classes: int
+) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+    """Yield the category and the mask of each object, or of each region of a class."""
+    if mask.ndim > 2:  # noqa: PLR2004 - numbers and classes
+        numbers, codes = mask
+        for number in np.unique(numbers[numbers > 0]).tolist():
+            region = numbers == number
+            yield int(codes[region].max()), region
+        return
+    for code in range(classes):
+        count, found = cv2.connectedComponents((mask == code).astype(np.uint8))
+        for number in range(1, count):
+            yield code + 1, found == number
 
 
 def region_of(mask: NDArray[np.bool_]) -> dict[str, Any]:

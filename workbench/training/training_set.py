@@ -51,8 +51,9 @@ class LabelledTile:
     pixels: NDArray[np.uint8]
     """uint8 (side, side, 3)."""
 
-    mask: NDArray[np.uint8] | None
-    """Class of each pixel, 255: none; None for a classification."""
+    mask: NDArray[Any] | None
+    """Class of each pixel, 255: none; of instances their numbers and classes, int32
+    (2, side, side); None for a classification."""
 
     code: int
     """Index of the class."""
@@ -110,6 +111,9 @@ def export_training_set(
         raise TrainingError(message, "Give a folder that does not exist.")
     part = path.with_name(f"{path.name}~")
     shutil.rmtree(part, ignore_errors=True)
+    if chosen.task == "instances" and layout != "coco":
+        message = f"The layout '{layout}' holds no outlines of objects."
+        raise TrainingError(message, "Give layout 'coco' for instances.")
     examples = open_examples(chosen)
     try:
         with disk_errors(path):
@@ -157,11 +161,13 @@ def _write(writer: Any, part: Path, examples: Examples, recipe: TrainingRecipe) 
 
 def _tiles(examples: Examples, recipe: TrainingRecipe) -> Iterator[LabelledTile]:
     """Yield all tiles, in the order of their numbers."""
-    masked = recipe.task == "segmentation"
+    read = {"segmentation": examples.masks, "instances": examples.objects}
     for start in range(0, len(examples), _BATCH):
         numbers = np.arange(start, min(len(examples), start + _BATCH))
         pixels = examples.read(numbers, recipe.threads)
-        masks = examples.masks(numbers) if masked else [None] * len(numbers)
+        masks: Any = [None] * len(numbers)
+        if recipe.task in read:
+            masks = read[recipe.task](numbers)
         for number, image, mask in zip(numbers.tolist(), pixels, masks, strict=True):
             index = int(examples.source[number])
             source = examples.sources[index]
@@ -286,7 +292,7 @@ class _Coco:
     """PNG files by split, with outlines in the format of COCO."""
 
     def __init__(self, part: Path, examples: Examples, recipe: TrainingRecipe) -> None:
-        if recipe.task != "segmentation":
+        if recipe.task == "classification":
             message = "COCO holds outlines, and tiles of a classification have none."
             raise TrainingError(message, "Give task = 'segmentation', or 'folders'.")
         self.part = part

@@ -26,6 +26,8 @@ def changes(amounts, colours=None):
         np.zeros(number, np.int64),
         np.array(amounts, np.float32),
         nothing if colours is None else colours,
+        np.ones(number, np.float32),
+        np.zeros(number, np.float32),
     )
 
 

@@ -21,8 +21,9 @@ from workbench.errors import (
     TrainingError,
 )
 from workbench.training.loop import folder as folders
-from workbench.training.loop.examples import hold_out, open_examples, read_rows
+from workbench.training.loop.examples import hold_out, open_examples
 from workbench.training.loop.folder import TrainingFolder, read_metrics
+from workbench.training.loop.labels import read_rows
 from workbench.training.loop.recipe import TrainingRecipe
 from workbench.training.loop.tasks import Classification, Segmentation
 

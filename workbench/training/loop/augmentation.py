@@ -1,4 +1,4 @@
-"""Augmentation of tiles on the device: turns, and changes of each stain.
+"""Augmentation of tiles on the device: turns, size, blur, and changes of each stain.
 
 All that is random is drawn for a whole step from its number, so that it depends
 neither on the parts in which a step is computed nor on the number of processes.
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
+from torchvision.transforms.functional import gaussian_blur
 
 from workbench.stain.optical_density import IO
 
@@ -40,6 +42,12 @@ class Changes:
     colours: NDArray[np.float32]
     """Change of the stain vectors, float32 (N, 2, 3)."""
 
+    factors: NDArray[np.float32]
+    """Factor by which a tile is enlarged, float32 (N,)."""
+
+    blurs: NDArray[np.float32]
+    """Standard deviation of the blur in pixels, 0: none, float32 (N,)."""
+
     @classmethod
     def draw(cls, recipe: TrainingRecipe, step: int, count: int) -> Changes:
         """Return the changes of all tiles of a step, a function of seed and step."""
@@ -49,11 +57,78 @@ class Changes:
         normal = np.clip(random.normal(size=(count, 2)), -_MOST, _MOST)
         amounts = np.maximum(0, 1 + sd * normal)
         colours = _COLOUR * sd * random.normal(size=(count, 2, 3))
-        return cls(turns, amounts.astype(np.float32), colours.astype(np.float32))
+        factors = recipe.scale ** random.uniform(-1, 1, count)
+        blurs = recipe.blur * np.maximum(0, random.uniform(-1, 1, count))
+        parts = (amounts, colours, factors, blurs)
+        return cls(turns, *(each.astype(np.float32) for each in parts))
 
     def take(self, which: NDArray[np.int64]) -> Changes:
         """Return the changes of some tiles of the step."""
-        return Changes(self.turns[which], self.amounts[which], self.colours[which])
+        parts = (self.turns, self.amounts, self.colours, self.factors, self.blurs)
+        return Changes(*(each[which] for each in parts))
+
+
+def augment(
+    tiles: Tensor,
+    targets: Tensor,
+    changes: Changes,
+    stains: NDArray[np.float64] | None,
+) -> tuple[Tensor, Tensor]:
+    """Return tiles and targets as a step sees them.
+
+    Parameters
+    ----------
+    tiles : Tensor
+        uint8 (N, 3, H, W).
+    targets : Tensor
+        (N,), which stays, or (N, H, W) or (N, C, H, W), which moves with the tiles.
+        Beyond a reduced tile uint8 is 255, any other type 0.
+    changes : Changes
+    stains : float64 (N, 2, 3), optional
+        Stain vectors of each tile's slide; None: stains are not varied.
+    """
+    if stains is not None:
+        tiles = vary_stains(tiles, stains, changes)
+    moving = targets if targets.ndim > 3 else targets[:, None]  # noqa: PLR2004
+    if changes.turns.any():
+        tiles = turn(tiles, changes.turns)
+        moving = turn(moving, changes.turns) if targets.ndim > 1 else moving
+    if (changes.factors != 1).any():
+        tiles = resized(tiles, changes.factors, beyond=255, smooth=True)
+        beyond = 255 if targets.dtype == torch.uint8 else 0
+        if targets.ndim > 1:
+            moving = resized(moving, changes.factors, beyond=beyond)
+    if changes.blurs.any():
+        tiles = blurred(tiles, changes.blurs)
+    return tiles, moving if targets.ndim > 3 else moving[:, 0]  # noqa: PLR2004
+
+
+def resized(
+    images: Tensor, factors: NDArray[np.float32], *, beyond: int, smooth: bool = False
+) -> Tensor:
+    """Return images (N, C, H, W), each enlarged about its middle by a factor.
+
+    Whole numbers below 2^24 stay exact, unless they are interpolated (`smooth`).
+    """
+    flat = torch.zeros((len(images), 2, 3), device=images.device)
+    flat[:, 0, 0] = flat[:, 1, 1] = 1 / torch.from_numpy(factors).to(images.device)
+    grid = functional.affine_grid(flat, list(images.shape), align_corners=False)
+    mode = "bilinear" if smooth else "nearest"
+    values = images.float() - beyond
+    found = functional.grid_sample(values, grid, mode=mode, align_corners=False)
+    return found.add_(beyond).round_().to(images.dtype)
+
+
+def blurred(tiles: Tensor, sigmas: NDArray[np.float32]) -> Tensor:
+    """Return uint8 tiles (N, 3, H, W), each blurred by its own Gaussian."""
+    made = tiles.clone()
+    for index in np.flatnonzero(sigmas).tolist():
+        sigma = float(sigmas[index])
+        reach = max(1, round(3 * sigma))
+        size = [2 * reach + 1] * 2
+        soft = gaussian_blur(tiles[index].float(), size, [sigma, sigma])
+        made[index] = soft.round_().to(torch.uint8)
+    return made
 
 
 def turn(images: Tensor, turns: NDArray[np.int64]) -> Tensor:

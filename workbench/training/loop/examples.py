@@ -2,47 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workbench.errors import TrainingError
-from workbench.slide.slide import open_slide
-from workbench.training.loop.sources import (
-    PICTURES,
-    LabelImage,
-    Outlines,
-    PictureSource,
-    SlideSource,
-    Source,
-)
+from workbench.training.loop.labels import Found, find_labels
+from workbench.training.loop.sources import SlideSource, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from workbench.training.loop.recipe import TrainingRecipe
-
-SPLITS: Final = ("train", "validation")
-_GEOJSON: Final = (".geojson", ".json", ".gz", ".zip")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a CSV of slides."""
-
-    slide: Path
-    labels: Path | None
-    """GeoJSON or label image; None: the annotations of the app."""
-
-    patient: str
-    split: str
-    """"train" or "validation"; empty: not said."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -84,17 +58,21 @@ class Examples:
         """Return the class of each pixel of tiles, uint8 (N, side, side)."""
         return self._gather(numbers, lambda one, rows: one.masks(rows))
 
+    def objects(self, numbers: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Return the objects of tiles, int32 (N, 2, side, side); see `objects.py`."""
+        return self._gather(numbers, lambda one, rows: one.objects(rows))
+
     def stains(self, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the stain vectors of the slides of tiles, float64 (N, 2, 3)."""
         return np.stack([self.sources[i].stains for i in self.source[numbers].tolist()])
 
-    def _gather(self, numbers: NDArray[np.int64], read: Any) -> NDArray[np.uint8]:
+    def _gather(self, numbers: NDArray[np.int64], read: Any) -> NDArray[Any]:
         found: Any = None
         for index in np.unique(self.source[numbers]).tolist():
             mine = np.flatnonzero(self.source[numbers] == index)
             part = read(self.sources[index], self.row[numbers[mine]])
             if found is None:
-                found = np.empty((len(numbers), *part.shape[1:]), np.uint8)
+                found = np.empty((len(numbers), *part.shape[1:]), part.dtype)
             found[mine] = part
         return np.asarray(found)
 
@@ -125,110 +103,18 @@ def open_examples(recipe: TrainingRecipe) -> Examples:
     """
     path = Path(recipe.labels).expanduser()
     with ExitStack() as stack:
-        if recipe.labels and path.is_dir():
-            made = _pictures(path, recipe)
-        elif path.is_file():
-            made = _slides(path, recipe, stack)
-        else:
+        if not recipe.labels or not path.exists():
             message = f"There are no labels at '{recipe.labels}'."
             raise TrainingError(message, "Give a CSV of slides, or a folder of tiles.")
+        made = find_labels(path, recipe, stack)
         found = _join(recipe, made, stack.pop_all())
     _require_examples(found, recipe)
     return found
 
 
-def _slides(path: Path, recipe: TrainingRecipe, stack: ExitStack) -> Any:
-    rows = read_rows(path)
-    slides = [stack.enter_context(open_slide(row.slide)) for row in rows]
-    images = [r.labels is not None and r.labels.suffix not in _GEOJSON for r in rows]
-    if any(images) and not recipe.classes:
-        message = "A label image holds numbers, whose classes are not known."
-        raise TrainingError(message, "Name the classes in their order: classes=...")
-    outlines = [
-        None if image else Outlines.read(slide, row.labels, ())
-        for slide, row, image in zip(slides, rows, images, strict=True)
-    ]
-    named = {a.classification for o in outlines if o for a in o.annotations}
-    classes = recipe.classes or tuple(sorted(named))
-    sources, groups, splits = [], [], []
-    for slide, row, known in zip(slides, rows, outlines, strict=True):
-        labels: Outlines | LabelImage
-        if known is not None:
-            labels = Outlines(known.annotations, classes)
-        else:
-            assert row.labels is not None  # noqa: S101 - an image has a file
-            labels = LabelImage.read(slide, row.labels, classes)
-        sources.append(SlideSource.of(slide, labels, recipe))
-        groups.append(row.patient or slide.id)
-        splits.append(row.split)
-    sizes = [len(each.codes) for each in sources]
-    return sources, np.repeat(groups, sizes), np.repeat(splits, sizes), classes
-
-
-def read_rows(path: Path) -> list[Row]:
-    """Return the lines of a CSV of slides; paths are relative to it.
-
-    Raises
-    ------
-    TrainingError
-        If it has no column `slide`, no line, or a split of another name.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = list(csv.DictReader(file))
-    except (OSError, ValueError, csv.Error) as error:
-        message = f"'{path}' cannot be read as a CSV of slides: {error}."
-        raise TrainingError(message, "Give columns slide and labels.") from error
-    rows = []
-    for line in lines:
-        if not line.get("slide"):
-            message = f"'{path}' has a line without a slide."
-            raise TrainingError(message, "Give columns slide and labels.")
-        split = (line.get("split") or "").strip()
-        if split and split not in SPLITS:
-            message = f"'{path}': split = '{split}' is none of train, validation."
-            raise TrainingError(message, "Correct it, or leave the column empty.")
-        labels = line.get("labels")
-        beside = path.parent / labels if labels else None
-        patient = (line.get("patient") or "").strip()
-        rows.append(Row(path.parent / line["slide"], beside, patient, split))
-    if not rows:
-        message = f"'{path}' names no slide."
-        raise TrainingError(message, "Give a line for each slide.")
-    return rows
-
-
-def _pictures(path: Path, recipe: TrainingRecipe) -> Any:
-    """Return pictures in folders by class, below `train` and `validation` if any."""
-    if recipe.task == "segmentation":
-        message = f"'{path}' is a folder of tiles, which have one class each."
-        raise TrainingError(message, "Give a CSV of slides for a segmentation.")
-    parts = {name: path / name for name in SPLITS if (path / name).is_dir()}
-    files: list[tuple[Path, str, str]] = [
-        (file, folder.name, split)
-        for split, part in (parts or {"": path}).items()
-        for folder in sorted(part.iterdir())
-        if folder.is_dir()
-        for file in sorted(folder.iterdir())
-        if file.suffix.lower() in PICTURES
-    ]
-    classes = recipe.classes or tuple(sorted({name for _, name, _ in files}))
-    used = [each for each in files if each[1] in classes]
-    codes = np.array([classes.index(name) for _, name, _ in used], np.int64)
-    paths = tuple(file for file, _, _ in used)
-    source = PictureSource(path.name, paths, codes, recipe.tile_px)
-    groups = np.array([str(file.relative_to(path)) for file in paths], np.str_)
-    splits = np.array([split for *_, split in used], np.str_)
-    return [source], groups, splits, classes
-
-
-def _join(
-    recipe: TrainingRecipe,
-    found: tuple[Sequence[Source], NDArray[np.str_], NDArray[np.str_], tuple[str, ...]],
-    stack: ExitStack,
-) -> Examples:
+def _join(recipe: TrainingRecipe, found: Found, stack: ExitStack) -> Examples:
     """Return sources, groups, splits and classes as one table of examples."""
-    sources, group, said, classes = found
+    sources, group, said = found.sources, found.group, found.split
     sizes = [len(each.codes) for each in sources]
     codes = np.concatenate([np.empty(0, np.int64), *(each.codes for each in sources)])
     notes: list[str] = []
@@ -236,14 +122,18 @@ def _join(
         held = said == "validation"
     else:
         held, notes = hold_out(group, codes, recipe)
-    if isinstance(sources[0], PictureSource) and not (said != "").any() and held.any():
+    if (
+        not isinstance(sources[0], SlideSource)
+        and not (said != "").any()
+        and held.any()
+    ):
         notes.append(
             "Pictures of one slide may be on both sides of the split, which flatters:"
             " put them into the folders train and validation."
         )
     return Examples(
         sources=tuple(sources),
-        classes=classes,
+        classes=found.classes,
         source=np.repeat(np.arange(len(sources)), sizes),
         row=np.concatenate([np.empty(0, np.int64), *(np.arange(n) for n in sizes)]),
         codes=codes,
@@ -294,7 +184,7 @@ def _require_examples(examples: Examples, recipe: TrainingRecipe) -> None:
         message = f"'{recipe.labels}' labels no tile to learn from."
         remedy = "Label larger areas, or lower min_coverage or tile_px."
         raise TrainingError(message, remedy)
-    if recipe.task == "segmentation":
+    if recipe.task != "classification":
         return  # its classes are in its pixels
     for code, name in enumerate(examples.classes):
         if not (learnt == code).any():

@@ -1,7 +1,8 @@
 """The folder of a training: record, metrics, checkpoint, and the model at the end.
 
 training.json        recipe, examples, split, status and figures
-metrics.jsonl        one line for each step, and one for each epoch
+metrics.jsonl        one line for each step, with held-out figures at ends of epochs
+metrics.csv          the same as a table, written at the end of each epoch
 checkpoint.pt        state after the last saved step
 best.safetensors     weights of the best epoch so far
 card.json, weights.safetensors   the model, once the training has ended
@@ -9,6 +10,8 @@ card.json, weights.safetensors   the model, once the training has ended
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -25,12 +28,13 @@ if TYPE_CHECKING:
 FORMAT: Final = 1
 RECORD: Final = "training.json"
 METRICS: Final = "metrics.jsonl"
+TABLE: Final = "metrics.csv"
 CHECKPOINT: Final = "checkpoint.pt"
 BEST: Final = "best.safetensors"
 WEIGHTS: Final = "weights.safetensors"
 CARD: Final = "card.json"
 
-_FREE: Final = ("device", "threads", "checkpoint_steps")
+_FREE: Final = ("device", "threads", "checkpoint_steps", "tensorboard")
 """Options of which another value continues the same training."""
 
 
@@ -120,6 +124,16 @@ class TrainingFolder:
         ):
             file.write(f"{json.dumps(line)}\n")
 
+    def tabulate(self) -> None:
+        """Write the metrics as a table, whole."""
+        rows = [flat(line) for line in read_metrics(self.path)]
+        names = dict.fromkeys(name for row in rows for name in row)
+        file = io.StringIO()
+        table = csv.DictWriter(file, list(names), lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+        replace_file(self.path / TABLE, file.getvalue().encode())
+
     def save(self, name: str, content: bytes) -> None:
         """Write a file whole; an earlier one stays until then."""
         replace_file(self.path / name, content)
@@ -170,6 +184,16 @@ def total_steps(record: dict[str, Any]) -> int:
     tiles = sum(record["identity"]["examples"]["tiles"]["train"])
     steps: int = recipe["epochs"] * (tiles // max(1, min(recipe["batch_size"], tiles)))
     return steps
+
+
+def flat(line: dict[str, Any]) -> dict[str, Any]:
+    """Return a line of the metrics with the held-out figures beside the others.
+
+    Figures of single classes are left out.
+    """
+    held = line.get("held_out") or {}
+    rest = {name: value for name, value in line.items() if name != "held_out"}
+    return rest | {k: v for k, v in held.items() if not isinstance(v, dict)}
 
 
 def identity_of(recipe: dict[str, Any], examples: dict[str, Any]) -> dict[str, Any]:

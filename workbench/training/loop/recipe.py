@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from workbench.recipe import MethodChoice, Names, Options, Precision
 
-Task = Literal["classification", "segmentation"]
+Task = Literal["classification", "segmentation", "instances"]
+"""What a network learns.
+
+classification : one class for each tile
+segmentation   : a class for each pixel
+instances      : the outline of each object
+"""
+
+
+_USUAL: Final[dict[str, str]] = {
+    "classification": "small-cnn",
+    "segmentation": "unet",
+    "instances": "nucleus-net",
+}
 
 
 class TrainingRecipe(Options):
@@ -33,7 +46,8 @@ class TrainingRecipe(Options):
         str,
         Field(
             description="A CSV with columns slide, labels, and optionally patient and"
-            " split (train, validation); or a folder of tiles, one folder a class."
+            " split (train, validation); a folder of tiles, one folder a class; a"
+            " folder of images with masks beside them; or a COCO file."
         ),
     ] = ""
     classes: Annotated[
@@ -47,9 +61,11 @@ class TrainingRecipe(Options):
     architecture: Annotated[
         str,
         Field(
-            description="Network: workbench:small-cnn, workbench:unet, or a classifier"
-            " or segmentation of torchvision, such as torchvision:resnet18. Default:"
-            " small-cnn for a classification, unet for a segmentation."
+            description="Network: workbench:small-cnn, workbench:unet,"
+            " workbench:nucleus-net, or a classifier, segmentation or Mask R-CNN of"
+            " torchvision, such as torchvision:resnet18 or"
+            " torchvision:maskrcnn_resnet18_fpn. Default: small-cnn for a"
+            " classification, unet for a segmentation, nucleus-net for instances."
         ),
     ] = ""
     start: Annotated[
@@ -59,6 +75,30 @@ class TrainingRecipe(Options):
             " from; layers of another size begin at random. Default: at random."
         ),
     ] = ""
+    encoder: Annotated[
+        str,
+        Field(
+            description="Name or path of an encoder: a linear layer on its vectors is"
+            " the network of a classification. Give its mpp and tile_px."
+        ),
+    ] = ""
+    unfrozen: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=1000,
+            description="Last blocks of the encoder that learn too; 0: none.",
+        ),
+    ] = 0
+    lora: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=256,
+            description="Rank of the changes (LoRA) that the attention of the encoder"
+            " learns; 0: none.",
+        ),
+    ] = 0
     mpp: Annotated[
         float,
         Field(ge=0.05, le=100, description="Micrometres per pixel of the tiles."),
@@ -72,7 +112,8 @@ class TrainingRecipe(Options):
             ge=0.01,
             le=1,
             description="Share of a tile that its class must cover; of a segmentation,"
-            " that labels of any class must cover.",
+            " that labels of any class must cover; of instances, that the areas of"
+            " class Region must cover, if there are any.",
         ),
     ] = 0.5
     normalize: Annotated[
@@ -92,6 +133,24 @@ class TrainingRecipe(Options):
         ),
     ] = 0.1
     turns: Annotated[bool, Field(description="Turn and mirror tiles at random.")] = True
+    scale: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=4,
+            description="Largest factor by which tiles are enlarged or reduced at"
+            " random; 1: none. Beyond the edge of a tile is glass.",
+        ),
+    ] = 1.0
+    blur: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=10,
+            description="Largest standard deviation, in pixels, of the Gaussian by"
+            " which half of the tiles are blurred; 0: none.",
+        ),
+    ] = 0.0
     validation: Annotated[
         float,
         Field(
@@ -166,8 +225,12 @@ class TrainingRecipe(Options):
         int, Field(ge=1, le=64, description="Threads that read tiles.")
     ] = 2
 
+    tensorboard: Annotated[
+        bool,
+        Field(description="Write curves for TensorBoard too (extra `tensorboard`)."),
+    ] = False
+
     @property
     def network(self) -> str:
         """Architecture, given or that of the task."""
-        usual = {"classification": "small-cnn", "segmentation": "unet"}
-        return self.architecture or f"workbench:{usual[self.task]}"
+        return self.architecture or f"workbench:{_USUAL[self.task]}"

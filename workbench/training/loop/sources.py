@@ -1,9 +1,9 @@
-"""Where examples come from: slides with annotations or label images, and pictures."""
+"""Where examples come from: slides with annotations or label images."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from workbench.annotations.geojson import read_geojson
 from workbench.errors import StainError, TrainingError
 from workbench.stain.references import REFERENCES, load_reference
 from workbench.tiling.grid import Grid
+from workbench.training.loop.objects import NumberedObjects, OutlinedObjects
+from workbench.training.loop.rasters import read_raster, sampled
 from workbench.training.tile_labels import IGNORED, label_tiles
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 UNLABELLED: Final = 255
 """Value of pixels without a label, in masks and label images."""
 
-PICTURES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 STANDARD: Final = np.array(REFERENCES["he-standard"].stains)
 """Stain vectors of tiles whose slide has no fit, float64 (2, 3)."""
 
@@ -54,8 +55,14 @@ class Source(Protocol):
     def masks(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return the class of each pixel of tiles, uint8 (N, side, side)."""
 
+    def objects(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Return the objects of tiles, int32 (N, 2, side, side); see `objects.py`."""
+
     def where(self, row: int) -> tuple[float, ...] | str:
         """Return the box of a tile, or the path of a picture, for the record."""
+
+
+Labels: TypeAlias = "Outlines | LabelImage | OutlinedObjects | NumberedObjects"
 
 
 @dataclass(eq=False)
@@ -64,7 +71,7 @@ class SlideSource:
 
     slide: Slide
     side: int
-    labels: Outlines | LabelImage
+    labels: Labels
     boxes: list[Box] = field(default_factory=list)
     codes: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     normalizer: object | None = None
@@ -76,9 +83,7 @@ class SlideSource:
         return self.slide.name
 
     @classmethod
-    def of(
-        cls, slide: Slide, labels: Outlines | LabelImage, recipe: TrainingRecipe
-    ) -> SlideSource:
+    def of(cls, slide: Slide, labels: Labels, recipe: TrainingRecipe) -> SlideSource:
         """Return the tiles of a slide that its labels cover.
 
         Raises
@@ -92,6 +97,7 @@ class SlideSource:
         edges = np.array([(b.x0, b.y0, b.x1, b.y1) for b in every], np.float64)
         least = recipe.min_coverage
         if recipe.task == "segmentation":
+            assert isinstance(labels, Outlines | LabelImage)  # noqa: S101 - by its task
             codes = np.where(labels.covered(edges, grid) >= least, 0, -1)
         else:
             codes = labels.codes_of(edges, grid, least)
@@ -126,7 +132,15 @@ class SlideSource:
 
     def masks(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return the class of each pixel of tiles, uint8 (N, side, side)."""
-        found = [self.labels.mask(self.boxes[row], self.side) for row in rows.tolist()]
+        labels = self.labels
+        assert isinstance(labels, Outlines | LabelImage)  # noqa: S101 - by its task
+        return np.stack([labels.mask(self.boxes[i], self.side) for i in rows.tolist()])
+
+    def objects(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Return the objects of tiles, int32 (N, 2, side, side)."""
+        labels = self.labels
+        assert isinstance(labels, OutlinedObjects | NumberedObjects)  # noqa: S101
+        found = [labels.objects(self.boxes[i], self.side) for i in rows.tolist()]
         return np.stack(found)
 
     def where(self, row: int) -> tuple[float, ...]:
@@ -216,19 +230,7 @@ class LabelImage:
         TrainingError
             If it cannot be read, or names classes that there are not.
         """
-        try:
-            values = _read_raster(file)
-        except (OSError, ValueError) as error:
-            message = f"'{file}' cannot be read as a label image: {error}."
-            raise TrainingError(message, "Give .npy, PNG or TIFF.") from error
-        known = np.unique(values)
-        wrong = known[(known < 0) | ((known >= len(classes)) & (known != UNLABELLED))]
-        if values.ndim != 2 or len(wrong):  # noqa: PLR2004 - rows and columns
-            found = f"value {wrong[0]}" if len(wrong) else f"shape {values.shape}"
-            message = f"'{file}' is no label image of {len(classes)} classes: {found}."
-            remedy = "Values are indices of `classes`, 255 where there is no label."
-            raise TrainingError(message, remedy)
-        return cls(values.astype(np.uint8), slide.size)
+        return cls(read_codes(file, classes), slide.size)
 
     def codes_of(
         self, boxes: NDArray[np.float64], grid: Grid, least: float
@@ -251,74 +253,30 @@ class LabelImage:
 
     def mask(self, box: Box, side: int) -> NDArray[np.uint8]:
         """Return the class of each pixel of a box, uint8 (side, side)."""
-        rows, columns = self.values.shape
-        across = (box.x0 + (np.arange(side) + 0.5) * box.width / side) / self.size[0]
-        down = (box.y0 + (np.arange(side) + 0.5) * box.height / side) / self.size[1]
-        x = np.floor(across * columns).astype(int)
-        y = np.floor(down * rows).astype(int)
-        found = np.full((side, side), UNLABELLED, np.uint8)
-        inside = ((y >= 0) & (y < rows))[:, None] & ((x >= 0) & (x < columns))
-        at = self.values[np.clip(y, 0, rows - 1)[:, None], np.clip(x, 0, columns - 1)]
-        found[inside] = at[inside]
+        found: NDArray[np.uint8] = sampled(
+            self.values, self.size, box, side, outside=UNLABELLED
+        )
         return found
 
 
-def _read_raster(file: Path) -> NDArray[Any]:
-    """Return the whole numbers in a file: .npy, PNG or TIFF."""
-    values: NDArray[Any]
-    if file.suffix == ".npy":
-        values = np.load(file, allow_pickle=False)
-    else:
-        from PIL import Image  # noqa: PLC0415 - for this only
+def read_codes(file: Path, classes: tuple[str, ...]) -> NDArray[np.uint8]:
+    """Return a label image of indices of classes, uint8 (H, W); 255: no label.
 
-        with Image.open(file) as picture:
-            values = np.asarray(picture)
-    if values.dtype.kind not in "iu":
-        message = f"its values are {values.dtype}, not whole numbers"
-        raise ValueError(message)
-    return values
-
-
-@dataclass(frozen=True, eq=False)
-class PictureSource:
-    """Pictures of tiles in folders by class."""
-
-    name: str
-    files: tuple[Path, ...]
-    codes: NDArray[np.int64]
-    side: int
-    stains: NDArray[np.float64] = field(default_factory=STANDARD.copy)
-
-    def read(self, rows: NDArray[np.int64], threads: int) -> NDArray[np.uint8]:
-        """Return pictures, resized to the side of the tiles."""
-        from PIL import Image  # noqa: PLC0415 - for this only
-
-        del threads
-        pixels = np.empty((len(rows), self.side, self.side, 3), np.uint8)
-        for place, row in enumerate(rows.tolist()):
-            try:
-                with Image.open(self.files[row]) as picture:
-                    resized = picture.convert("RGB").resize((self.side, self.side))
-                    pixels[place] = np.asarray(resized)
-            except (OSError, ValueError) as error:
-                message = f"'{self.files[row]}' cannot be read: {error}."
-                raise TrainingError(message, "Bring it back, or remove it.") from error
-        return pixels
-
-    def masks(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Pictures have one class each.
-
-        Raises
-        ------
-        TrainingError
-            Always.
-        """
-        message = f"'{self.name}' has {len(rows)} pictures without classes of pixels."
-        raise TrainingError(message, "Train a classification, or give a CSV of slides.")
-
-    def where(self, row: int) -> str:
-        """Return the path of a picture."""
-        return str(self.files[row])
+    Raises
+    ------
+    TrainingError
+        If it cannot be read, or names classes that there are not.
+    """
+    values = read_raster(file)
+    known = np.unique(values)
+    wrong = known[(known >= len(classes)) & (known != UNLABELLED)]
+    if len(wrong):
+        message = (
+            f"'{file}' is no label image of {len(classes)} classes: value {wrong[0]}."
+        )
+        remedy = "Values are indices of `classes`, 255 where there is no label."
+        raise TrainingError(message, remedy)
+    return values.astype(np.uint8)
 
 
 def is_class(annotation: Annotation) -> bool:

@@ -12,11 +12,11 @@ from torch import nn
 
 from workbench.errors import TrainingError
 from workbench.models.architectures import build_network, with_tile_size
+from workbench.training.loop.starting import learn_norms, start_from
+from workbench.training.loop.tuning import tune
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from torch import Tensor
 
     from workbench.models.card import ModelCard
     from workbench.training.loop.recipe import TrainingRecipe
@@ -54,14 +54,18 @@ class State:
         with torch.random.fork_rng(devices=[]):
             seed_torch(recipe.seed)
             network = build_network(with_tile_size(card), trust=False)
+            if recipe.encoder:
+                tune(network, recipe)
         if recipe.start:
-            _start_from(network, recipe.start)
+            start_from(network, recipe.start)
+        else:
+            learn_norms(network)
         # As in inference; convolutions of channels last are faster on CPUs and GPUs.
         network.to(device).to(memory_format=torch.channels_last)
         self.network: nn.Module = network
         self.average = copy.deepcopy(self.network) if recipe.average else None
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(),
+            [each for each in self.network.parameters() if each.requires_grad],
             lr=recipe.learning_rate,
             weight_decay=recipe.weight_decay,
         )
@@ -164,28 +168,3 @@ def rate_at(step: int, total: int) -> float:
     if step < warm:
         return (step + 1) / warm
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
-
-
-def _start_from(network: nn.Module, name: str) -> None:
-    """Load the weights of a model that fit; others keep their random start.
-
-    Raises
-    ------
-    TrainingError
-        If none of them fit.
-    ModelError
-        If the model cannot be loaded.
-    """
-    from workbench.models.registry import find_model  # noqa: PLC0415 - slow
-
-    given: dict[str, Tensor] = find_model(name).network.state_dict()
-    own = network.state_dict()
-    fitting = {
-        key: tensor
-        for key, tensor in given.items()
-        if key in own and own[key].shape == tensor.shape
-    }
-    if not fitting:
-        message = f"No layer of '{name}' fits the network that is to be trained."
-        raise TrainingError(message, "Give a model of the same architecture: start=...")
-    network.load_state_dict({**own, **fitting})

@@ -2,58 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
 from scipy.stats import rankdata
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from workbench.errors import TrainingError
-from workbench.models.card import ModelCard
+from workbench.training.loop.instance_tasks import instance_task
 from workbench.training.loop.sources import UNLABELLED
+from workbench.training.loop.task import Task, TileLosses, card_of, drawn_of
+from workbench.training.loop.tuning import head_fields
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from workbench.models.card import ModelCard
     from workbench.training.loop.examples import Examples
     from workbench.training.loop.recipe import TrainingRecipe
-
-_MEAN: Final = (0.485, 0.456, 0.406)
-_STD: Final = (0.229, 0.224, 0.225)
-_COUNTED: Final = 500
-"""Most tiles whose pixels are counted for the weights of classes."""
 
 _MARGIN: Final = 8
 """Share of a tile's side, as 1 over this, that is context of a segmentation."""
 
 _CELL_PX: Final = 4
-
-
-class Task(Protocol):
-    """Loss and figures of a kind of model."""
-
-    figure: str
-    """Name of the figure by which the best epoch is chosen; higher is better."""
-
-    def card(self, name: str) -> ModelCard:
-        """Return the card of the network."""
-
-    def targets(self, numbers: NDArray[np.int64]) -> Tensor:
-        """Return what is to be learnt of some examples, with the tiles first."""
-
-    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of each tile, (N,)."""
-
-    def begin(self) -> Any:
-        """Return sums of figures of no tile."""
-
-    def add(self, sums: Any, logits: Tensor, targets: Tensor) -> Any:
-        """Return the sums with those of more tiles."""
-
-    def figures(self, sums: Any) -> dict[str, Any]:
-        """Return the figures, ready for JSON; NaN is None."""
 
 
 class Classification:
@@ -69,7 +42,12 @@ class Classification:
 
     def card(self, name: str) -> ModelCard:
         """Return the card of a classifier."""
-        return _card(name, self.examples, self.recipe)
+        fields = head_fields(self.recipe) if self.recipe.encoder else {}
+        return card_of(name, self.examples, self.recipe, **fields)
+
+    def learner(self, network: nn.Module) -> nn.Module:
+        """Return the network with its loss."""
+        return TileLosses(network, self.loss)
 
     def targets(self, numbers: NDArray[np.int64]) -> Tensor:
         """Return the class of each tile, int64 (N,)."""
@@ -119,10 +97,8 @@ class Segmentation:
 
     def __init__(self, examples: Examples, recipe: TrainingRecipe) -> None:
         self.examples, self.recipe = examples, recipe
-        learnt = np.flatnonzero(~examples.held)
-        some = np.random.default_rng(recipe.seed).permutation(learnt)[:_COUNTED]
         counts = np.zeros(256, np.int64)
-        for number in some:
+        for number in drawn_of(examples, recipe):
             mask = examples.masks(np.array([number]))
             counts += np.bincount(mask.ravel(), minlength=256)
         counts = counts[: len(examples.classes)]
@@ -138,9 +114,13 @@ class Segmentation:
         side = self.recipe.tile_px
         margin = side // _MARGIN
         core = side - 2 * margin
-        return _card(
+        return card_of(
             name, self.examples, self.recipe, margin_px=margin, cells=core // _CELL_PX
         )
+
+    def learner(self, network: nn.Module) -> nn.Module:
+        """Return the network with its loss."""
+        return TileLosses(network, self.loss)
 
     def targets(self, numbers: NDArray[np.int64]) -> Tensor:
         """Return the class of each pixel, uint8 (N, H, W); 255: none."""
@@ -187,16 +167,19 @@ class Segmentation:
         return {"pixels": sum(labelled), "dice": mean, "dice_of": dice}
 
 
-def task_of(
-    examples: Examples, recipe: TrainingRecipe
-) -> Classification | Segmentation:
+def task_of(examples: Examples, recipe: TrainingRecipe) -> Task:
     """Return loss and figures of a recipe's task.
 
     Raises
     ------
     TrainingError
-        If a class has no pixel to learn from.
+        If a class has nothing to learn from, or the network does not fit the task.
     """
+    if recipe.encoder and recipe.task != "classification":
+        message = f"encoder = '{recipe.encoder}' is for a classification."
+        raise TrainingError(message, f"Leave it out for task = '{recipe.task}'.")
+    if recipe.task == "instances":
+        return instance_task(examples, recipe)
     if recipe.task == "segmentation":
         return Segmentation(examples, recipe)
     return Classification(examples, recipe)
@@ -231,21 +214,3 @@ def _auc(scores: NDArray[np.float32], truth: NDArray[np.bool_]) -> float | None:
         return None
     ranks = rankdata(scores)[truth].sum() - positive * (positive + 1) / 2
     return float(ranks / (positive * negative))
-
-
-def _card(
-    name: str, examples: Examples, recipe: TrainingRecipe, **fields: Any
-) -> ModelCard:
-    return ModelCard(
-        name=name,
-        task=recipe.task,
-        classes=examples.classes,
-        mpp=recipe.mpp,
-        tile_px=recipe.tile_px,
-        border="mirror",
-        mean=_MEAN,
-        std=_STD,
-        activation="softmax",
-        architecture=recipe.network,
-        **fields,
-    )

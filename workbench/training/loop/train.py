@@ -25,6 +25,7 @@ from workbench.training.loop.folder import (
     CHECKPOINT,
     WEIGHTS,
     TrainingFolder,
+    flat,
     identity_of,
     read_metrics,
     read_record,
@@ -35,6 +36,7 @@ from workbench.training.loop.processes import Processes, joined
 from workbench.training.loop.recipe import TrainingRecipe
 from workbench.training.loop.state import State
 from workbench.training.loop.tasks import task_of
+from workbench.training.loop.tensorboard import event_files
 from workbench.training.loop.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -83,12 +85,7 @@ class Training:
         """
         import pandas as pd  # noqa: PLC0415 - slow
 
-        rows = []
-        for line in read_metrics(self.path):
-            held = line.pop("held_out", None) or {}
-            flat = {k: v for k, v in held.items() if not isinstance(v, dict)}
-            rows.append({**line, **flat})
-        return pd.DataFrame(rows)
+        return pd.DataFrame([flat(line) for line in read_metrics(self.path)])
 
     def worst_tiles(self, count: int = 12) -> list[Mistake]:
         """Return the tiles with the largest loss of the best epoch so far.
@@ -252,8 +249,10 @@ def _train(
     if processes.writes:
         folder.rewind(state.step)
     trainer = Trainer(state, examples, task, folder, processes)
+    stop, report = follow
     try:
-        ended = trainer.run(*follow)
+        with event_files(folder.path, recipe, state.step, processes) as note:
+            ended = trainer.run(stop, lambda line: (note(line), report(line))[1])
     except WorkbenchError as error:
         if processes.writes:
             with contextlib.suppress(WorkbenchError):  # the disk may be full

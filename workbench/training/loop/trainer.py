@@ -6,19 +6,21 @@ import math
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
+import torch.utils.deterministic
 
 from workbench.errors import TrainingError
 from workbench.models.preprocessing import InputChannels
 from workbench.models.tile_model import resolve_precision
-from workbench.training.loop.augmentation import Changes, turn, vary_stains
+from workbench.training.loop.augmentation import Changes, augment
 from workbench.training.loop.folder import BEST, CHECKPOINT
 from workbench.training.loop.state import seed_torch
+from workbench.training.loop.tuning import merged, set_learning
 
 if TYPE_CHECKING:
     import threading
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from workbench.training.loop.folder import TrainingFolder
     from workbench.training.loop.processes import Processes
     from workbench.training.loop.state import State
-    from workbench.training.loop.tasks import Task
+    from workbench.training.loop.task import Task
 
 _AHEAD: Final = 3
 """Parts of a step that are read while one is computed."""
@@ -93,8 +95,16 @@ class Trainer:
         """
         if self._waited_enough():
             return True  # killed after its last step
-        shared = self.processes.share(self.state.network, self.device)
-        shared.train()
+        with exact_sums(self.device):
+            return self._steps(cancel, report)
+
+    def _steps(
+        self, cancel: threading.Event, report: Callable[[dict[str, Any]], None]
+    ) -> bool:
+        """Do the steps that are left; return whether the training has ended."""
+        learner = self.task.learner(self.state.network)
+        shared = self.processes.share(learner, self.device)
+        set_learning(shared)
         parts = self._parts(self.state.step)
         loss = 0.0
         for part, pixels, targets in self._read(parts):
@@ -154,13 +164,9 @@ class Trainer:
         tiles = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2)
         targets = targets.to(self.device)
         changes = Changes.draw(self.recipe, part.step, self.batch).take(part.places)
-        if self.recipe.stain_augmentation:
-            stains = self.examples.stains(part.numbers)
-            tiles = vary_stains(tiles, stains, changes)
-        if self.recipe.turns:
-            tiles = turn(tiles, changes.turns)
-            if targets.ndim > 1:
-                targets = turn(targets[:, None], changes.turns)[:, 0]
+        varied = bool(self.recipe.stain_augmentation)
+        stains = self.examples.stains(part.numbers) if varied else None
+        tiles, targets = augment(tiles, targets, changes, stains)
         world = self.processes.world
         quiet = part.last or world == 1
         context: AbstractContextManager[Any]
@@ -169,8 +175,7 @@ class Trainer:
         with context, torch.random.fork_rng(devices=devices):
             seed_torch(self.recipe.seed, part.step, part.part, self.processes.rank)
             with self._autocast():
-                logits = shared(self.channels(tiles))
-            losses = self.task.loss(logits.float(), targets)
+                losses = shared(self.channels(tiles), targets)
             loss = losses.sum() / self.batch
             # Averaged over the processes, this is the gradient of the whole step.
             scaled: Any = self.state.scaler.scale(loss * world)
@@ -201,6 +206,8 @@ class Trainer:
             line |= self._judge()
         if self.processes.writes:
             self.folder.note(line)
+            if ended:
+                self.folder.tabulate()
         if ended or state.step % self.recipe.checkpoint_steps == 0:
             self._checkpoint()
         report(line)
@@ -246,7 +253,7 @@ class Trainer:
             with self._autocast():
                 logits = network(self.channels(tiles))
             sums = self.task.add(sums, logits, targets)
-        self.state.network.train()
+        set_learning(self.state.network)
         every = self.processes.gather(sums)
         total = every[0]
         for each in every[1:]:
@@ -263,11 +270,33 @@ class Trainer:
         return bool(patience and ended and self.state.waited >= patience)
 
 
+@contextmanager
+def exact_sums(device: torch.device) -> Iterator[None]:
+    """Let sums on a CPU have an order that does not depend on its threads.
+
+    Gradients of indexed tensors, as a detector has them, are otherwise added in any.
+    """
+    if device.type != "cpu":
+        yield
+        return
+    # Filling memory that is overwritten anyway takes a sixth of a step.
+    memory: Any = torch.utils.deterministic
+    known = torch.get_deterministic_debug_mode(), memory.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    memory.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(known[0])
+        memory.fill_uninitialized_memory = known[1]
+
+
 def weights_of(network: torch.nn.Module) -> bytes:
     """Return the weights of a network as the content of a safetensors file."""
     from safetensors.torch import save  # noqa: PLC0415 - for this only
 
-    state = network.state_dict()
+    whole = merged(network)
+    state = getattr(whole, "weighted", whole).state_dict()
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in state.items()}
     content: bytes = save(tensors)
     return content
