@@ -52,7 +52,7 @@ def curves(pairs, seeds):
         runs = []
         for pool, judged in pairs:
             classes = len(np.unique(pool[1]))
-            budgets = [classes * each for each in EACH]
+            budgets = [min(classes * each, len(pool[0])) for each in EACH]
             runs += [
                 training.curve(pool, judged, budgets, seed=seed, suggested=suggested)
                 for seed in range(seeds)
@@ -73,6 +73,7 @@ def report(name, pairs, seeds):
     for kind, row in (("random", random), ("suggested", suggested)):
         cells = " | ".join(f"{value:.4f}" for value in row)
         print(f"| {name}, {kind} | {cells} |", flush=True)
+    print(f"  tiles to click on: {', '.join(str(len(p[0])) for p, _ in pairs)}")
     said = ", ".join(
         f"{enough(random, suggested, EACH.index(each))} for {each}"
         for each in (10, 20, 50)

@@ -51,3 +51,20 @@ def test_patients_are_held_out_together_and_columns_are_needed(study):
     assert refused.exit_code == 2
     assert "row 1 of" in refused.output
     assert "has no 'person'" in refused.output
+
+
+def test_numbers_and_survival_are_fitted_from_columns(study, tmp_path):
+    table = tmp_path / "outcomes.csv"
+    lines = [f"{study / f'{i}.h5'},{i + 1},{i % 3 > 0:d}" for i in range(8)]
+    table.write_text("\n".join(["features,months,died", *lines]))
+    words = ["fit", table, "--by", "months", "--epochs", "1"]
+    said = call(*words, "--outcome", "number")
+    assert said.exit_code == 0, said.output
+    assert "R2 " in said.output
+    survival = ["--outcome", "survival", "--event", "died"]
+    said = call(*words, *survival, "--out", tmp_path / "s.safetensors")
+    assert "c-index" in said.output
+    said = call("apply", tmp_path / "s.safetensors", study / "3.h5", "--json")
+    assert set(json.loads(said.stdout)) == {"risk"}
+    wrong = call(*words, "--outcome", "survival")
+    assert "survival needs a column of events" in wrong.output

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from studies import write_study
+from studies import write_dots, write_study
 from torchvision.datasets import ImageFolder
 
 import workbench as wb
@@ -179,3 +179,21 @@ def test_the_command_writes_a_set(tmp_path, study):
     assert said.exit_code == 0, said.output
     assert (tmp_path / "set" / "tiles.h5").is_file()
     assert said.output.strip() == str(tmp_path / "set")
+
+
+def test_objects_are_written_as_coco_and_read_back(tmp_path):
+    study = write_dots(tmp_path / "study", 2)
+    options = {"task": "instances", "mpp": 0.5, "tile_px": 64, "validation": 0.5}
+    with pytest.raises(TrainingError, match="holds no outlines of objects"):
+        export_training_set(labels=str(study), out=tmp_path / "x", **options)
+    path = export_training_set(
+        labels=str(study), out=tmp_path / "tiles", layout="coco", **options
+    )
+    recipes = [TrainingRecipe(labels=str(p), **options) for p in (study, path)]
+    ours, theirs = (open_examples(recipe) for recipe in recipes)
+    assert (len(ours), ours.classes) == (len(theirs), theirs.classes)
+    assert ours.held.sum() == theirs.held.sum()
+    learnt = [np.flatnonzero(~each.held)[:4] for each in (ours, theirs)]
+    one, two = (e.objects(n) for e, n in zip((ours, theirs), learnt, strict=True))
+    assert np.array_equal(one[:, 1], two[:, 1])
+    ours.close()

@@ -59,13 +59,23 @@ class Changes:
         colours = _COLOUR * sd * random.normal(size=(count, 2, 3))
         factors = recipe.scale ** random.uniform(-1, 1, count)
         blurs = recipe.blur * np.maximum(0, random.uniform(-1, 1, count))
-        parts = (amounts, colours, factors, blurs)
-        return cls(turns, *(each.astype(np.float32) for each in parts))
+        return cls(
+            turns,
+            amounts.astype(np.float32),
+            colours.astype(np.float32),
+            factors.astype(np.float32),
+            blurs.astype(np.float32),
+        )
 
     def take(self, which: NDArray[np.int64]) -> Changes:
         """Return the changes of some tiles of the step."""
-        parts = (self.turns, self.amounts, self.colours, self.factors, self.blurs)
-        return Changes(*(each[which] for each in parts))
+        return Changes(
+            self.turns[which],
+            self.amounts[which],
+            self.colours[which],
+            self.factors[which],
+            self.blurs[which],
+        )
 
 
 def augment(

@@ -201,8 +201,6 @@ def _target(objects: NDArray[np.int32], device: torch.device) -> dict[str, Tenso
     dense = dense.reshape(numbers.shape) + (0 if present[0] == 0 else 1)
     boxes, labels, masks = [], [], []
     for number, part in enumerate(ndimage.find_objects(dense), 1):
-        if part is None:
-            continue
         rows, columns = part
         if min(rows.stop - rows.start, columns.stop - columns.start) < _LEAST_PX:
             continue

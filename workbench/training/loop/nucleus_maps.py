@@ -39,7 +39,7 @@ def maps_of(labels: NDArray[Any]) -> NDArray[np.uint8]:
         deepest; 255 where two nuclei touch.
     """
     labels = labels.astype(np.int32)
-    lowest = ndimage.grey_erosion(np.where(labels > 0, labels, _FAR), 3)
+    lowest = ndimage.grey_erosion(np.where(labels > 0, labels, _FAR), (3, 3))
     highest = cv2.dilate(labels.astype(np.float32), np.ones((3, 3), np.uint8))
     touching = (labels > 0) & ((lowest != labels) | (highest != labels))
     touching &= (lowest < _FAR) & (lowest != highest)

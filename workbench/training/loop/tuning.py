@@ -128,7 +128,7 @@ def _add_low_ranks(encoder: nn.Module, recipe: TrainingRecipe) -> None:
     for layer in layers:
         change = LowRank(layer.weight, recipe.lora)
         parametrize.register_parametrization(layer, "weight", change)
-        layer.parametrizations["weight"].original.requires_grad_(requires_grad=False)  # type: ignore[index,union-attr,operator]
+        layer.parametrizations["weight"].original.requires_grad_(requires_grad=False)  # type: ignore[index,union-attr]
 
 
 def merged(network: nn.Module) -> nn.Module:
