@@ -79,6 +79,9 @@ def worst_tiles(
         message = f"No epoch of '{folder.name}' has ended yet."
         raise TrainingError(message, "Wait for the first one.")
     chosen = recipe or recorded_recipe(record)
+    if chosen.task == "instances":
+        message = f"'{folder.name}' outlines objects: its tiles have no class."
+        raise TrainingError(message, "Run it on a slide, and look at the outlines.")
     examples = open_examples(chosen)
     try:
         return _worst(folder, examples, chosen, count)
@@ -96,10 +99,11 @@ def _worst(
 ) -> list[Mistake]:
     from safetensors.torch import load  # noqa: PLC0415 - for this only
 
-    task = task_of(examples, recipe)
+    task: Any = task_of(examples, recipe)
     card = task.card(folder.name)
     network = build_network(with_tile_size(card), trust=False)
-    network.load_state_dict(load((folder / BEST).read_bytes()))
+    holder = getattr(network, "weighted", network)
+    holder.load_state_dict(load((folder / BEST).read_bytes()))
     network.eval()
     channels = InputChannels(card)
     asked = np.flatnonzero(examples.held if examples.held.any() else ~examples.held)
