@@ -19,6 +19,7 @@ import stain
 import stain_fits
 import stain_peers
 import stain_truth
+import study
 import viewer as viewer_benchmark
 from made_instances import made_instances
 
@@ -165,11 +166,20 @@ def test_runs_are_measured_against_the_bare_model_and_the_decoder(
             "training_loop.py",
             "probe_curve.py",
         ),
+        "study.py",
     ],
 )
 def test_every_benchmark_is_told_of(repository, name):
     pages = (repository / "benchmarks").glob("*.md")
     assert any(name in page.read_text() for page in pages)
+
+
+def test_a_day_is_slower_with_fewer_gpus():
+    few, many = (study.simulate_day(200, 8.0, gpus, days=3) for gpus in (2, 4))
+    assert few["load"] == pytest.approx(2 * many["load"])
+    assert few["wait_p95_min"] > many["wait_p95_min"] > 0
+    assert many["answer_p95_min"] > many["wait_p95_min"]
+    assert 0 < many["longest_queue"] < few["longest_queue"] <= 200
 
 
 def test_overlays_are_built_opened_and_drawn_at_every_zoom():

@@ -17,6 +17,7 @@ main = LazyGroup(
         "export": "Export a run to the format of another tool.",
         "features": "Describe, convert and judge files of vectors or scores of tiles.",
         "former": "Assign work that an earlier version saved to a slide.",
+        "health": "Check the devices, libraries and versions of this machine.",
         "info": "Print the metadata of a slide file.",
         "instances": "Learn the classes of instances from corrected ones.",
         "models": "List the models that can be run by name.",

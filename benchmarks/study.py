@@ -1,0 +1,189 @@
+"""Studies: slides per hour beside single runs, and the queue of a hospital's day.
+
+    python benchmarks/study.py speed [--slides 8] [--size 4096] [--model tissue-classes]
+    python benchmarks/study.py day [--minutes 8] [--gpus 1 2 4 8] [--slides 1200]
+
+speed: the same slides in one process, in turn, as single runs (`wb.run`) and as a study
+(`Study.run`, this process works itself): slides per hour of the study over those of the
+single runs, of wall and of processor time; the cost of claiming and noting a slide;
+and, for the command, seconds from its start to the first tile of the first slide.
+day: from the minutes that a slide takes on one GPU, how long slides wait if a
+hospital's slides of a day arrive as its scanners send them (70 % from 10 to 18 h, the
+rest evenly), for each number of GPUs. Slides take a time that varies log-normally by
+half. A simulation: no model is run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+import workbench as wb
+from workbench.study.analysis import analysis_of
+
+DAY_S = 86_400.0
+PEAK_H = (10.0, 18.0)
+PEAK_SHARE = 0.7
+VARIATION = 0.5
+"""Standard deviation of the logarithm of the time of a slide."""
+
+
+def write_slides(folder, number, size):
+    """Write made slides; return their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{each}.tif" for each in range(number)]
+    for seed, path in enumerate(paths):
+        if not path.exists():
+            wb.synthetic.write_slide(path, size=(size, size), seed=seed)
+    return paths
+
+
+def timed(work):
+    """Return seconds of wall and of processor time that a call takes."""
+    began = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - began[0], time.process_time() - began[1]
+
+
+def single_runs(paths, recipe, out):
+    """Run each slide by itself."""
+    for path in paths:
+        with wb.open_slide(path) as slide:
+            wb.run(slide, recipe, out=out / path.stem)
+
+
+def compare_speed(paths, recipe, folder, rounds=3):
+    """Return the ratios of a study to single runs, by round, and the cost of claims."""
+    ratios = []
+    for number in range(rounds + 1):
+        out = folder / f"round-{number}"
+        alone = timed(lambda out=out: single_runs(paths, recipe, out / "single"))
+        study = wb.make_study(out / "study", paths)
+        whole = timed(lambda study=study: study.run(recipe, workers=0))
+        if number:  # the first round compiles and fills caches
+            ratios.append([a / b for a, b in zip(alone, whole, strict=True)])
+    claims, _ = timed(lambda: claim_all(study, recipe))
+    return ratios, claims / len(paths)
+
+
+def claim_all(study, recipe):
+    """Claim each slide of a new analysis, note an attempt and its end."""
+    analysis = analysis_of(study, recipe, "claims")
+    for row in study.rows:
+        claim = analysis.claim(row)
+        with claim.hold():
+            claim.state(ours=True)
+            claim.begin()
+            claim.end("cancelled")
+
+
+def first_tile(paths, recipe, folder):
+    """Return seconds from the start of the command to the first finished tile."""
+    study = wb.make_study(folder / "first", paths)
+    words = [sys.executable, "-m", "workbench.cli", "study", "run", str(study.path)]
+    words += ["--no-progress", "--model", recipe.model, "--batch-size", "16"]
+    began = time.perf_counter()
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL) as process:
+        while not any(
+            file.stat().st_size > 64 for file in study.path.glob("runs/*/*/journal")
+        ):
+            if process.poll() is not None:
+                break
+            time.sleep(0.01)
+        seconds = time.perf_counter() - began
+        process.terminate()
+    return seconds
+
+
+def arrivals(random, slides):
+    """Return when the slides of a day arrive, in seconds, ascending."""
+    low, high = (3600 * hour for hour in PEAK_H)
+    peak = random.random(slides) < PEAK_SHARE
+    times = np.where(
+        peak, random.uniform(low, high, slides), random.uniform(0, DAY_S, slides)
+    )
+    return np.sort(times)
+
+
+def simulate_day(slides, minutes, gpus, *, days=5, seed=0):
+    """Return waiting times and queue of the last of several days.
+
+    Each GPU draws the slide that has waited longest, as workers do that draw from a
+    folder to which slides are added.
+    """
+    random = np.random.default_rng(seed)
+    free = [0.0] * gpus
+    waits, ends, queue = [], [], []
+    for day in range(days):
+        came = arrivals(random, slides) + day * DAY_S
+        spread = random.normal(-(VARIATION**2) / 2, VARIATION, slides)
+        for at, cost in zip(came, 60 * minutes * np.exp(spread), strict=True):
+            began = max(at, heapq.heappop(free))
+            heapq.heappush(free, began + cost)
+            if day == days - 1:
+                waits.append(began - at)
+                ends.append(began + cost - at)
+                queue.append((at, began))
+    came, began = np.array(queue).T
+    longest = max(int((came <= at).sum() - (began <= at).sum()) for at in came)
+    return {
+        "gpus": gpus,
+        "load": slides * minutes * 60 / (gpus * DAY_S),
+        "wait_median_min": median(waits) / 60,
+        "wait_p95_min": float(np.percentile(waits, 95)) / 60,
+        "answer_p95_min": float(np.percentile(ends, 95)) / 60,
+        "longest_queue": longest,
+    }
+
+
+def speed(options):
+    """Measure and print the speed of a study."""
+    recipe = wb.Recipe(model=options.model, device=options.device)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        paths = write_slides(folder / "slides", options.slides, options.size)
+        ratios, claim = compare_speed(paths, recipe, folder)
+        wall, processor = (median(each) for each in zip(*ratios, strict=True))
+        first = first_tile(paths[:2], recipe, folder)
+    found = {"study_over_single_wall": wall, "study_over_single_processor": processor}
+    found |= {"claim_ms": 1000 * claim, "first_tile_s": first}
+    print(json.dumps({k: round(v, 3) for k, v in found.items()}, indent=2))
+
+
+def day(options):
+    """Simulate and print the days of a hospital."""
+    for gpus in options.gpus:
+        found = simulate_day(options.slides, options.minutes, gpus)
+        print(json.dumps({k: round(v, 2) for k, v in found.items()}))
+
+
+def main():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    verbs = parser.add_subparsers(required=True)
+    verb = verbs.add_parser("speed")
+    verb.add_argument("--slides", type=int, default=8)
+    verb.add_argument("--size", type=int, default=4096)
+    verb.add_argument("--model", default="tissue-classes")
+    verb.add_argument("--device", default="auto")
+    verb.set_defaults(work=speed)
+    verb = verbs.add_parser("day")
+    verb.add_argument("--slides", type=int, default=1200)
+    verb.add_argument("--minutes", type=float, default=8.0)
+    verb.add_argument("--gpus", type=int, nargs="+", default=[4, 7, 8, 10, 14])
+    verb.set_defaults(work=day)
+    options = parser.parse_args()
+    options.work(options)
+
+
+if __name__ == "__main__":
+    main()
