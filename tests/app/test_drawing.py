@@ -6,10 +6,12 @@ import pytest
 import shapely
 
 import workbench as wb
+from click_network import write_click_model
 from stained_slide import write_stained
 from workbench.annotations.annotation import Annotation
 from workbench.app.catalog.site import Site
 from workbench.app.session import Session
+from workbench.models.user_models import MODELS_VARIABLE, TRUST_VARIABLE
 
 KEY = "5f3c1f1e-5b2e-4b64-9a53-0c8f0f6f1c11"
 LEFT, RIGHT = shapely.box(0, 0, 100, 100), shapely.box(50, 0, 150, 100)
@@ -155,6 +157,45 @@ def test_the_wand_is_answered_with_an_outline(app):
     stage.annotation_wanted = {**asked, "number": 8, "points": [-5, 3], "tolerance": 8}
     assert stage.annotation_proposed == {"number": 8, "parts": []}
     assert "not on the slide" in said(app)
+
+
+def test_clicks_are_answered_where_a_model_for_them_is_offered(
+    app, tmp_path, monkeypatch
+):
+    stage = app.viewer.stage
+    clicks = {
+        "tool": "prompt",
+        "points": [400, 300],
+        "labels": [1],
+        "tolerance": 0,
+        "downsample": 1,
+    }
+    assert stage.annotation_unprompted == "No model for clicks is installed"
+    stage.annotation_wanted = {**clicks, "number": 1}
+    assert "No model for clicks" in said(app)
+    write_click_model(tmp_path / "by-colour")
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path))
+    app._show_slide()
+    app.runs.renew_models()
+    before = drawn(app)  # what other tests left, under other ids
+    stage = app.viewer.stage
+    assert stage.annotation_unprompted == ""
+    assert "segments objects by clicks" in app.runs.misfit_of("by-colour")
+    stage.annotation_wanted = {**clicks, "number": 2}
+    assert "was not loaded: it is a program" in said(app)
+    monkeypatch.setenv(TRUST_VARIABLE, "1")
+    stage.annotation_wanted = {**clicks, "number": 3}
+    found = stage.annotation_proposed
+    assert (found["number"], bool(found["parts"])) == (3, True)
+    assert drawn(app) == before, "nothing is saved before it is accepted"
+    more = {"points": [400, 300, 420, 310], "labels": [1, 0]}
+    stage.annotation_wanted = {**clicks, **more, "number": 4}
+    assert stage.annotation_proposed["parts"] != found["parts"]
+    parts = found["parts"]
+    tell(
+        app, do="paint", id="", key=KEY, points=[], radius=0, parts=parts, downsample=1
+    )
+    assert len(drawn(app)) == len(before) + 1
 
 
 def on_the_other(folder):

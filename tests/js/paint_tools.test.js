@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BrushSize, BrushTool, EraserTool, PromptTool, WandTool } from "#browser/paint_tools.js";
 import { Pencil } from "#browser/pencil.js";
+import { Proposals } from "#browser/proposals.js";
 
 const at = (x, y, more = {}) => ({ at: [4 * x, 4 * y], px: [x, y], downsample: 4, ...more });
 
@@ -101,4 +102,27 @@ test("clicks say where the object is, with Alt where it is not, and are taken ba
   assert.deepEqual([tool.clicks, tool.labels], [[40, 40], [1]]);
   pencil.end();
   assert.ok(tool.accepts);
+});
+
+test("an area that was proposed before the user accepts it is kept once", () => {
+  const kept = [];
+  const heard = {};
+  const { pencil } = pencilWith("prompt");
+  const model = { on: (name, hear) => { heard[name] = hear; }, annotation_proposed: {} };
+  const canvas = { pencil, downsample: 4, changed: () => {}, painter: { paintedParts: (parts) => kept.push(parts) } };
+  const proposals = new Proposals({ model }, canvas);
+  drag(pencil, at(10, 10));
+  proposals.ask();
+  const { number, tool, points, labels } = model.annotation_wanted;
+  assert.deepEqual([tool, points, labels], ["prompt", [40, 40], [1]]);
+  const parts = [[[0, 0, 9, 0, 9, 9, 0, 0]]];
+  model.annotation_proposed = { number, parts };
+  heard.annotation_proposed();
+  assert.deepEqual([proposals.parts, kept], [parts, []], "shown, not kept");
+  pencil.end();
+  proposals.ask();
+  assert.deepEqual([kept, proposals.parts], [[parts], []]);
+  assert.equal(pencil.tool.busy, false, "the next object may be clicked");
+  proposals.ask();
+  assert.equal(kept.length, 1);
 });

@@ -1,5 +1,6 @@
 from .annotation import Annotation
 from .classes import colour_of
+from .clicked import clicked_object
 from .collection import Annotations, open_annotations
 from .edits import Edit
 from .geojson import Imported, read_geojson, write_geojson
@@ -13,6 +14,7 @@ __all__ = [
     "Edit",
     "Imported",
     "Wand",
+    "clicked_object",
     "colour_of",
     "combined",
     "erased",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import cv2
 import numpy as np
 import shapely
 from skimage.measure import find_contours
@@ -17,6 +18,8 @@ _TOLERANCE_PX: Final = 0.3
 """Tolerance for simplifying an outline, in pixels of the mask."""
 
 _CORNERS: Final = 4
+_SPECK_PX: Final = 24
+"""Holes of fewer pixels are filled."""
 
 
 def outline_of(
@@ -57,3 +60,14 @@ def outline_of(
     # A contour is in indices of padded pixels, whose centres are half a pixel inside.
     shift = np.asarray(origin) + scale * np.array([left, top])
     return shapely.transform(area, lambda xy: shift + scale * (xy - _HALF))
+
+
+def without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return a mask whose holes of a few pixels are filled."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(
+        (~mask).astype(np.uint8), connectivity=4
+    )
+    small = stats[:, cv2.CC_STAT_AREA] < _SPECK_PX
+    small[0] = False
+    filled: NDArray[np.bool_] = mask | small[labels]
+    return filled

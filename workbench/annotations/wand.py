@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import shapely
 
-from workbench.annotations.raster_outline import outline_of
+from workbench.annotations.raster_outline import outline_of, without_specks
 from workbench.errors import OutOfBoundsError
 from workbench.geometry import Box
 
@@ -25,8 +25,6 @@ REACH_PX: Final = 512
 _COLOUR_SIGMA: Final = 1.5
 _TEXTURE_SIGMA: Final = 4.0
 _SEED_PX: Final = 2
-_SPECK_PX: Final = 24
-"""Holes of fewer pixels are filled."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -123,7 +121,7 @@ class Wand:
         if not alike[self.seed]:
             return None
         _, labels = cv2.connectedComponents(alike, connectivity=4)
-        mask = _without_specks(labels == labels[self.seed])
+        mask = without_specks(labels == labels[self.seed])
         found = outline_of(mask, origin=self.origin, scale=self.scale)
         return found and shapely.intersection(found, shapely.box(0, 0, *self.size))
 
@@ -146,14 +144,3 @@ def _difference(
     away = features - near.reshape(-1, features.shape[2]).mean(axis=0)
     difference: NDArray[np.float32] = np.sqrt((away * away).sum(axis=2))
     return difference.astype(np.float32)
-
-
-def _without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return a mask whose holes of a few pixels are filled."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(
-        (~mask).astype(np.uint8), connectivity=4
-    )
-    small = stats[:, cv2.CC_STAT_AREA] < _SPECK_PX
-    small[0] = False
-    filled: NDArray[np.bool_] = mask | small[labels]
-    return filled

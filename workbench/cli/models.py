@@ -53,7 +53,8 @@ def command(context: click.Context, *, as_json: bool) -> None:
         click.echo(json.dumps([c.model_dump(mode="json") for c in cards], indent=2))
         return
     for card in cards:
-        click.echo(f"{card.name}  ({card.task}, {card.mpp:g} µm per pixel)")
+        zoom = f"{card.mpp:g} µm per pixel" if card.mpp else "by clicks, at any zoom"
+        click.echo(f"{card.name}  ({card.task}, {zoom})")
         click.echo(f"    answers: {', '.join(card.classes)}")
         if card.intended_use:
             click.echo(f"    {card.intended_use}")

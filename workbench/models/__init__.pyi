@@ -5,7 +5,8 @@ from .export import export_model
 from .instance_decoders import Decoder
 from .live_model import Model
 from .preprocessing import InputChannels
-from .registry import find_model, identify_model
+from .prompted import PromptedModel
+from .registry import find_model, identify_model, load_prompted
 from .self_check import check_model
 from .stain_sensitivity import StainSensitivity
 from .text_tower import TextEncoder, load_text_encoder
@@ -16,6 +17,7 @@ __all__ = [
     "InputChannels",
     "Model",
     "ModelCard",
+    "PromptedModel",
     "StainSensitivity",
     "TextEncoder",
     "TileModel",
@@ -25,6 +27,7 @@ __all__ = [
     "find_model",
     "identify_model",
     "known_cards",
+    "load_prompted",
     "load_text_encoder",
     "model_names",
     "resolve_device",

@@ -61,6 +61,7 @@ _DENSITY: Final = {"unit": "1/mm²", "value_range": (0.0, 8000.0)}
 
 _PRESETS: Final[dict[Any, dict[str, Any]]] = {
     "maskrcnn": {"min_score": 0.7, "overlaps": "merge"},
+    "prompted": {"classes": ("object",), "mpp": 0.0},
 }
 """Default fields of each decoder. Those of Mask R-CNN are common in articles on whole
 slides: scores from 0.7, and masks that overlap are merged."""
@@ -72,6 +73,16 @@ _LATER: Final = (
 )
 """Fields that are written only if they are set, so that records of earlier runs stay
 equal to those of the same model now."""
+
+
+_UNPROMPTED: Final = {
+    "margin_px": 0,
+    "crop_px": 0,
+    "cells": 1,
+    "activation": "none",
+    "border": "background",
+}
+"""Fields that a model for clicks does not use, with their only value."""
 
 
 def _name_of_output(value: Any) -> Any:
@@ -121,8 +132,9 @@ class ModelCard(BaseModel):
     value_range: tuple[_Finite, _Finite] = (0.0, 1.0)
     """Initial range of the colour scale."""
 
-    mpp: Annotated[float, Field(gt=0, le=100)]
-    """Micrometres per pixel of the input tiles."""
+    mpp: Annotated[float, Field(ge=0, le=100)]
+    """Micrometres per pixel of the input tiles. With decoder "prompted" 0, which is
+    the default: the zoom of the view."""
 
     tile_px: Annotated[int, Field(ge=16, le=8192)]
     """Side of the input tiles, in pixels at `mpp`."""
@@ -166,8 +178,9 @@ class ModelCard(BaseModel):
     """Activation that is applied to the network's output."""
 
     decoder: Annotated[str, Field(max_length=100)] = ""
-    """Decoder of the network's output, for instances only: "labels", "maskrcnn" or
-    "nucleus-maps" (`workbench.models.instance_decoders`)."""
+    """Decoder of the network's output. For instances: "labels", "maskrcnn" or
+    "nucleus-maps" (`workbench.models.instance_decoders`). For a segmentation by clicks:
+    "prompted" (`workbench.models.prompted`)."""
 
     min_score: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Instances with a score below this are dropped."""
@@ -226,9 +239,10 @@ class ModelCard(BaseModel):
     @classmethod
     def _presets(cls, fields: Any) -> Any:
         """Fill in the defaults of the task and the decoder."""
-        if isinstance(fields, dict) and fields.get("task") == "instances":
-            return {**_DENSITY, **_PRESETS.get(fields.get("decoder"), {}), **fields}
-        return fields
+        if not isinstance(fields, dict):
+            return fields
+        common = _DENSITY if fields.get("task") == "instances" else {}
+        return {**common, **_PRESETS.get(fields.get("decoder"), {}), **fields}
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelCard:
@@ -262,6 +276,8 @@ class ModelCard(BaseModel):
 
     @model_validator(mode="after")
     def _finds_objects(self) -> ModelCard:
+        if self.prompted:
+            return self
         if (self.task == "instances") != bool(self.decoder):
             message = f"decoder = '{self.decoder}': task = '{self.task}' " + (
                 "needs none" if self.decoder else "needs one"
@@ -273,6 +289,25 @@ class ModelCard(BaseModel):
         if self.task != "instances" and self.border == "cut":
             message = "border = 'cut' is for a model that predicts instances"
             raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _takes_clicks(self) -> ModelCard:
+        if not self.prompted:
+            if not self.mpp:
+                message = "mpp = 0 (input should be greater than 0)"
+                raise ValueError(message)
+            return self
+        if self.task != "segmentation" or len(self.classes) != 1:
+            message = (
+                "decoder = 'prompted' needs task = 'segmentation' with one class, not"
+                f" '{self.task}' with {len(self.classes)}"
+            )
+            raise ValueError(message)
+        for name, usual in _UNPROMPTED.items():
+            if (value := getattr(self, name)) != usual:
+                message = f"{name} = {value!r} has no meaning with decoder = 'prompted'"
+                raise ValueError(message)
         return self
 
     @model_validator(mode="after")
@@ -309,6 +344,11 @@ class ModelCard(BaseModel):
             given = values if isinstance(values, Mapping) else {}
             reason = describe_invalid(error, cls.model_fields)
             raise InvalidCardError(given.get("name", "no name"), reason) from error
+
+    @property
+    def prompted(self) -> bool:
+        """Whether the model segments an object by clicks: it makes no runs."""
+        return self.decoder == "prompted"
 
     @property
     def exclusive(self) -> bool:

@@ -13,6 +13,7 @@ from workbench.models.formats.card_files import ModelSource, read_source, sha256
 from workbench.models.formats.weights import load_network
 from workbench.models.live_model import Model
 from workbench.models.networks.maskrcnn import is_maskrcnn, wrap_maskrcnn
+from workbench.models.prompted import PromptedModel, check_prompted
 from workbench.models.self_check import check_model
 from workbench.models.tile_model import TileModel
 from workbench.system.paths import is_file
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from workbench.models.card import ModelCard
 
-__all__ = ["find_card", "find_model", "identify_model", "model_names"]
+__all__ = ["find_card", "find_model", "identify_model", "load_prompted", "model_names"]
 
 
 def find_model(
@@ -69,8 +70,8 @@ def find_model(
         If loading it could run code and `trust` is False.
     ModelError
         If its weights are missing, damaged or not those of the card; if it fails the
-        check of `workbench.models.self_check`; or if `min_score` is given and it does
-        not predict instances.
+        check of `workbench.models.self_check`; if `min_score` is given and it does
+        not predict instances; or if it takes clicks (`load_prompted`).
 
     Examples
     --------
@@ -81,15 +82,41 @@ def find_model(
         return _load_live(name_or_path, min_score)
     source = _identify_source(name_or_path, weights, min_score)
     acting = source.card.with_min_score(min_score)
-    trust = trust or source.trusted
-    if source.weights is None:
-        network = _build_without_weights(acting, trust=trust)
-    else:
-        loaded = load_network(acting, source.weights, trust=trust)
-        network = wrap_maskrcnn(loaded, acting)
+    network = wrap_maskrcnn(_load(source, acting, trust=trust), acting)
     model = TileModel(source.card, network)
     if not source.checked:
         check_model(model)
+    return model
+
+
+def load_prompted(
+    name_or_path: str | os.PathLike[str], *, trust: bool = False
+) -> PromptedModel:
+    """Load a model that segments objects by clicks, on the CPU.
+
+    Parameters
+    ----------
+    name_or_path : str or PathLike
+        A name (`model_names()`), a file of weights with its card beside it, a card, or
+        a folder with either. The card has the decoder "prompted".
+    trust : bool
+        Load files that could run code, such as TorchScript.
+
+    Raises
+    ------
+    ModelNotFoundError, InvalidCardError, UntrustedModelError
+        As of `find_model`.
+    ModelError
+        If it takes no clicks; if its weights are missing, damaged or not those of the
+        card; or if it fails its check.
+    """
+    source = _source(name_or_path, None)
+    if not source.card.prompted:
+        message = f"'{source.card.name}' does not segment by clicks."
+        raise ModelError(message, "Choose a model with decoder = 'prompted'.")
+    source = _verified(source)
+    model = PromptedModel(source.card, _load(source, source.card, trust=trust))
+    check_prompted(model)
     return model
 
 
@@ -123,19 +150,41 @@ def _identify_source(
 ) -> ModelSource:
     """Return the source of a model, with the SHA-256 in its card."""
     source = _source(name_or_path, weights)
-    card = source.card
-    _require_scores(card, min_score)
-    if source.weights is not None:
-        card = _verify_sha256(card, _check_exists(source.weights))
+    _require_tiles(source.card)
+    _require_scores(source.card, min_score)
+    return _verified(source)
+
+
+def _verified(source: ModelSource) -> ModelSource:
+    """Return the source, whose weights are those of its card."""
+    if source.weights is None:
+        return source
+    card = _verify_sha256(source.card, _check_exists(source.weights))
     return replace(source, card=card)
 
 
+def _load(source: ModelSource, acting: ModelCard, *, trust: bool) -> nn.Module:
+    """Return the network of a source, for a card that it acts by."""
+    trust = trust or source.trusted
+    if source.weights is None:
+        return _build_without_weights(acting, trust=trust)
+    return load_network(acting, source.weights, trust=trust)
+
+
 def _load_live(model: Model, min_score: float | None) -> TileModel:
+    _require_tiles(model.card)
     _require_scores(model.card, min_score)
     acting = model.card.with_min_score(min_score)
     found = TileModel(model.card, wrap_maskrcnn(model.copy_network(), acting))
     check_model(found)
     return found
+
+
+def _require_tiles(card: ModelCard) -> None:
+    if card.prompted:
+        message = f"'{card.name}' segments objects by clicks and makes no runs."
+        remedy = "Choose another model; this one is a tool of the app (key K)."
+        raise ModelError(message, remedy)
 
 
 def _require_scores(card: ModelCard, min_score: float | None) -> None:

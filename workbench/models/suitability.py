@@ -32,6 +32,8 @@ def misfit(card: ModelCard, slide: Slide, staining: Staining | None = None) -> s
     >>> misfit(wb.known_cards()[0], wb.open_slide("slide.svs"))
     ''
     """
+    if card.prompted:
+        return "it segments objects by clicks and makes no runs"
     kind = "unclear" if staining is None else staining.kind
     if kind != "unclear" and card.stains and kind not in card.stains:
         return f"it is for {' and '.join(card.stains)}, the slide is {kind}"

@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: f1184e1d86b79600553c5129485b37fe664cf2410cda00737298d45fee27537b
+// Made by "make bundles"; change the modules instead. sha256 of them: 7803b7de4d196fd85f0a4a12f1ef53f18008e870a1894da9cd9d6e47f6d81ff0
 // workbench/app/viewer/browser/actions.js
 var GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page"];
 var SHOWN = {
@@ -39,8 +39,39 @@ var Actions = class {
   }
 };
 
+// workbench/app/viewer/browser/numbers.js
+var clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+var NICE = [1, 2, 5];
+function roundLength(longest) {
+  const power = 10 ** Math.floor(Math.log10(longest));
+  return Math.max(...NICE.map((digit) => digit * power).filter((length) => length <= longest * 1.0001));
+}
+var figures = (value) => value >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
+function lengthText(pixels, mpp) {
+  if (!mpp) return `${figures(pixels)} px`;
+  const um = pixels * mpp;
+  return um < 1e3 ? `${figures(um)} µm` : `${figures(um / 1e3)} mm`;
+}
+function areaText(pixels, mpp) {
+  if (!mpp) return `${figures(pixels)} px²`;
+  const um2 = pixels * mpp * mpp;
+  return um2 < 1e5 ? `${figures(um2)} µm²` : `${figures(um2 / 1e6)} mm²`;
+}
+
 // workbench/app/viewer/browser/drawing_tool.js
 var distance = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
+function ringArea(ring) {
+  let twice = 0;
+  for (let i = 0; i < ring.length; i += 2) {
+    const j = (i + 2) % ring.length;
+    twice += ring[i] * ring[j + 1] - ring[j] * ring[i + 1];
+  }
+  return Math.abs(twice) / 2;
+}
+function sizeText(kind, ring, mpp) {
+  if (kind === "line") return lengthText(Math.hypot(ring[2] - ring[0], ring[3] - ring[1]), mpp);
+  return kind === "area" ? areaText(ringArea(ring), mpp) : "";
+}
 var DrawingTool = class {
   /** @type {MarkKind} */
   kind = "area";
@@ -103,25 +134,6 @@ var DrawingTool = class {
     this.pixels = [];
   }
 };
-
-// workbench/app/viewer/browser/numbers.js
-var clamp = (value, low, high) => Math.min(high, Math.max(low, value));
-var NICE = [1, 2, 5];
-function roundLength(longest) {
-  const power = 10 ** Math.floor(Math.log10(longest));
-  return Math.max(...NICE.map((digit) => digit * power).filter((length) => length <= longest * 1.0001));
-}
-var figures = (value) => value >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
-function lengthText(pixels, mpp) {
-  if (!mpp) return `${figures(pixels)} px`;
-  const um = pixels * mpp;
-  return um < 1e3 ? `${figures(um)} µm` : `${figures(um / 1e3)} mm`;
-}
-function areaText(pixels, mpp) {
-  if (!mpp) return `${figures(pixels)} px²`;
-  const um2 = pixels * mpp * mpp;
-  return um2 < 1e5 ? `${figures(um2)} µm²` : `${figures(um2 / 1e6)} mm²`;
-}
 
 // workbench/app/viewer/browser/paint_tools.js
 var STEP = 0.15;
@@ -514,6 +526,10 @@ var Proposals = class {
     const { tool } = this.canvas.pencil;
     return tool instanceof ProposingTool ? tool : null;
   }
+  /** Whether the last question has no answer yet. */
+  get waiting() {
+    return Boolean(this.asked) && this.answered < this.number;
+  }
   /** Ask for what the tool means now; one question at a time. */
   ask() {
     const { tool } = this;
@@ -522,7 +538,11 @@ var Proposals = class {
       return;
     }
     const now = question(tool);
-    if (now === this.asked || this.answered < this.number) return;
+    if (now === this.asked) {
+      this.accept();
+      return;
+    }
+    if (this.answered < this.number) return;
     this.asked = now;
     this.number = Math.max(Date.now(), this.number + 1);
     this.stage.model.annotation_wanted = {
@@ -541,10 +561,9 @@ var Proposals = class {
     const { number = 0, parts = [] } = this.stage.model.annotation_proposed;
     if (number < this.number) return;
     this.answered = number;
-    this.parts = parts;
+    this.parts = this.asked ? parts : [];
     this.shown = this.asked;
     this.ask();
-    this.accept();
     this.canvas.changed();
   }
   /** Hand on what is proposed, if the user has accepted it and it is the last word. */
@@ -1255,6 +1274,7 @@ var Pencil = class {
   }
   end() {
     if (this.tool?.end()) this.finish(this.tool);
+    else this.changed();
   }
   back() {
     this.tool?.back();
@@ -1280,18 +1300,6 @@ var Pencil = class {
 var LABEL_PX = 60;
 var TOLD_MS = 1e3;
 var CHOSEN = "#ffd60a";
-function ringArea(ring) {
-  let twice = 0;
-  for (let i = 0; i < ring.length; i += 2) {
-    const j = (i + 2) % ring.length;
-    twice += ring[i] * ring[j + 1] - ring[j] * ring[i + 1];
-  }
-  return Math.abs(twice) / 2;
-}
-function sizeText(kind, ring, mpp) {
-  if (kind === "line") return lengthText(Math.hypot(ring[2] - ring[0], ring[3] - ring[1]), mpp);
-  return kind === "area" ? areaText(ringArea(ring), mpp) : "";
-}
 var MORE = "Shift+click or Shift+drag selects more.";
 var AnnotationCanvas = class {
   /**
@@ -1565,12 +1573,18 @@ var AnnotationCanvas = class {
     const first = this.pencil.name === "polygon" ? outline.slice(0, 2) : [];
     if (first.length) paintPoints(ctx, { parts: [[first]] }, downsample, 2);
   }
+  /** The size of what is being drawn or of the brush, or that an outline is computed. */
+  stateText() {
+    const { tool, brush } = this.pencil;
+    const { mpp } = this.stage.model;
+    if (tool instanceof BrushTool) return brushText(brush.px, this.downsample, mpp);
+    if (tool instanceof ProposingTool) return this.painter.proposals.waiting ? "Looking for the outline …" : "";
+    return tool?.busy ? sizeText(tool.kind, tool.outline, mpp) : "";
+  }
   /** Show what the tool in use does, and the size of what is being drawn. */
   say() {
     const { tool, hint } = this.pencil;
-    let size = tool?.busy ? sizeText(tool.kind, tool.outline, this.stage.model.mpp) : "";
-    if (tool instanceof BrushTool) size = brushText(this.pencil.brush.px, this.downsample, this.stage.model.mpp);
-    let text = [hint, size].filter(Boolean).join("  ");
+    let text = [hint, this.stateText()].filter(Boolean).join("  ");
     if (!tool && this.also.length) {
       text = `${this.also.length + 1} annotations are selected. U unites them, D takes the others from the first, I keeps what they share.`;
     } else if (!tool && this.handles && !this.handles.mark.locked) {

@@ -70,7 +70,10 @@ def add_uploaded(files: Mapping[str, bytes]) -> ModelCard:
         If these are not one file of weights and one card, they are too large, the name
         is taken, or the model cannot be loaded or fails its check.
     """
-    from workbench.models.registry import find_model  # noqa: PLC0415 - imports torch
+    from workbench.models.registry import (  # noqa: PLC0415 - imports torch
+        find_model,
+        load_prompted,
+    )
 
     weights_name, card_name = _sorted(files)
     folder = user_models_folder()
@@ -85,7 +88,8 @@ def add_uploaded(files: Mapping[str, bytes]) -> ModelCard:
         try:
             card = _named(here / CARD, weights.name)
             _require_one_file(weights)
-            card = find_model(here, trust=trusts_user_models()).card
+            load = load_prompted if card.prompted else find_model
+            card = load(here, trust=trusts_user_models()).card
         except ModelError as error:
             raise _of_uploaded(
                 error, {weights: weights_name, here / CARD: card_name, here: card_name}

@@ -238,7 +238,8 @@ class RunPanel(pn.viewable.Viewer):
 
     def _take_model(self, card: ModelCard) -> None:
         self.renew_models()
-        self.preset(model=card.name)
+        if not card.prompted:
+            self.preset(model=card.name)
 
     def preset(self, *, model: str = "", region: str = "") -> None:
         """Choose a model and a kind of region; unknown ones change nothing."""

@@ -33,12 +33,15 @@ _NUMPY: Final = {
     torch.float16: np.float16,
     torch.float64: np.float64,
 }
+_PROMPTS: Final = 3
 _CUDA: Final = "CUDAExecutionProvider"
 _TENSORRT: Final = "TensorrtExecutionProvider"
 
 
-def load_onnx(path: Path) -> nn.Module:
+def load_onnx(path: Path, *, prompted: bool = False) -> nn.Module:
     """Return the network of an ONNX file with one input of float32 (N, 3, h, w).
+
+    With `prompted` it has three: see `workbench.models.prompted`.
 
     Raises
     ------
@@ -48,6 +51,8 @@ def load_onnx(path: Path) -> nn.Module:
     if onnxruntime is None:
         message = f"'{path}' is an ONNX file, and onnxruntime is not installed."
         raise ModelError(message, "Run: pip install 'slide-workbench[onnx]'.")
+    if prompted:
+        return PromptedOnnx(path)
     network = OnnxNetwork(path)
     return FixedBatch(network, network.batch, has_threads=True)
 
@@ -95,6 +100,39 @@ class OnnxNetwork(nn.Module):
         except Exception as error:  # onnxruntime's classes have no public name
             raise RuntimeError(str(error)) from error
         return answers if len(answers) > 1 else next(iter(answers.values()))
+
+
+class PromptedOnnx(nn.Module):
+    """An onnxruntime session that takes an image, points and labels, in this order."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._session = open_session(path, torch.device("cpu"))
+        taken = self._session.get_inputs()
+        self._types = [_TYPES.get(each.type) for each in taken]
+        self._names = [each.name for each in taken]
+        if len(taken) != _PROMPTS or None in self._types:
+            said = ", ".join(f"'{t.name}' {t.type} {t.shape}" for t in taken)
+            message = f"'{path}' takes {said or 'nothing'}, not an image and clicks."
+            remedy = "Export it with three inputs of floats: image, points and labels."
+            raise ModelError(message, remedy)
+
+    def forward(self, *inputs: Tensor) -> Tensor | dict[str, Tensor]:
+        """Return the output; a dict if there are several."""
+        values = {
+            name: each.to("cpu", kind).contiguous().numpy()
+            for name, kind, each in zip(self._names, self._types, inputs, strict=True)
+        }
+        try:
+            answers = self._session.run(None, values)
+        except Exception as error:  # onnxruntime's classes have no public name
+            raise RuntimeError(str(error)) from error
+        names = [each.name for each in self._session.get_outputs()]
+        found = {
+            name: torch.from_numpy(each).to(inputs[0].device)
+            for name, each in zip(names, answers, strict=True)
+        }
+        return found if len(found) > 1 else found[names[0]]
 
 
 def run_bound(session: Any, values: Tensor, place: torch.device) -> dict[str, Tensor]:

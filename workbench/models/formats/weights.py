@@ -81,7 +81,7 @@ def load_network(card: ModelCard, weights: Path, *, trust: bool) -> nn.Module:
         raise UntrustedModelError(weights, _PROGRAMS[kind])
     try:
         if kind == "onnx":
-            return load_onnx(weights)
+            return load_onnx(weights, prompted=card.prompted)
         if kind == "tensorrt":
             return load_tensorrt(weights)
         if kind == "torchscript":

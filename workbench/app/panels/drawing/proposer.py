@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from workbench.annotations.clicked import clicked_object
 from workbench.annotations.wand import Wand
+from workbench.app.catalog.click_models import (
+    NO_CLICK_MODEL,
+    click_model,
+    load_click_model,
+)
 from workbench.app.panels.drawing.wire import parts_of
 from workbench.errors import OutOfBoundsError
 
@@ -21,10 +27,10 @@ _FARTHEST: Final = 1e6
 
 
 class Proposer:
-    """Answers the wand of the browser with outlines, which it shows and may accept.
+    """Answers the wand and clicks with outlines, which the browser shows and accepts.
 
-    The pixels are read and compared in a thread, once for each press; another
-    tolerance is quick.
+    Pixels are read, and compared or given to the model, in a thread. For the wand that
+    happens once for each press; another tolerance is quick.
 
     Parameters
     ----------
@@ -39,6 +45,7 @@ class Proposer:
         """Answer the tools of another viewer from now on."""
         self._wand = None
         slide, stage = viewer.slide, viewer.stage
+        stage.annotation_unprompted = "" if click_model() else NO_CLICK_MODEL
 
         def wanted(event: param.parameterized.Event) -> None:
             request, number = event.new, event.new["number"]
@@ -72,6 +79,11 @@ class Proposer:
         if not few or not 0 < downsample < _FARTHEST:
             message = f"An area cannot be found for {len(points)} numbers."
             raise OutOfBoundsError(message, "Click again.")
+        if request["tool"] == "prompt":
+            clicks = list(zip(points[::2], points[1::2], strict=True))
+            labels = [int(label) for label in request["labels"]]
+            model = load_click_model()
+            return clicked_object(slide, model, clicks, labels, downsample=downsample)
         x, y = points[:2]
         wand = self._wand_at(slide, (x, y), downsample)
         return wand.region(float(request["tolerance"]))

@@ -7,12 +7,12 @@
 import { AreaPainter } from "./area_painter.js";
 import { brushText } from "./brush_circle.js";
 import { contextOf } from "./dom.js";
+import { sizeText } from "./drawing_tool.js";
 import { Handles } from "./handles.js";
 import { Mark } from "./mark.js";
 import { paintLabel, paintMark, paintPoints } from "./mark_painter.js";
 import { MarkSheet } from "./mark_sheet.js";
-import { areaText, lengthText } from "./numbers.js";
-import { BrushTool } from "./paint_tools.js";
+import { BrushTool, ProposingTool } from "./paint_tools.js";
 import { Pencil } from "./pencil.js";
 import { newId, Unsaved } from "./unsaved.js";
 
@@ -35,29 +35,6 @@ import { newId, Unsaved } from "./unsaved.js";
 const LABEL_PX = 60; // what is smaller on screen has no label
 const TOLD_MS = 1000; // edits that follow each other faster are sent together
 const CHOSEN = "#ffd60a";
-
-/**
- * The area of a ring, in level-0 pixels.
- * @param {Ring} ring
- */
-function ringArea(ring) {
-  let twice = 0;
-  for (let i = 0; i < ring.length; i += 2) {
-    const j = (i + 2) % ring.length;
-    twice += ring[i] * ring[j + 1] - ring[j] * ring[i + 1];
-  }
-  return Math.abs(twice) / 2;
-}
-
-/**
- * @param {MarkKind} kind
- * @param {Ring} ring
- * @param {number | null} mpp
- */
-function sizeText(kind, ring, mpp) {
-  if (kind === "line") return lengthText(Math.hypot(ring[2] - ring[0], ring[3] - ring[1]), mpp);
-  return kind === "area" ? areaText(ringArea(ring), mpp) : "";
-}
 
 const MORE = "Shift+click or Shift+drag selects more.";
 
@@ -375,12 +352,19 @@ export class AnnotationCanvas {
     if (first.length) paintPoints(ctx, { parts: [[first]] }, downsample, 2);
   }
 
+  /** The size of what is being drawn or of the brush, or that an outline is computed. */
+  stateText() {
+    const { tool, brush } = this.pencil;
+    const { mpp } = this.stage.model;
+    if (tool instanceof BrushTool) return brushText(brush.px, this.downsample, mpp);
+    if (tool instanceof ProposingTool) return this.painter.proposals.waiting ? "Looking for the outline …" : "";
+    return tool?.busy ? sizeText(tool.kind, tool.outline, mpp) : "";
+  }
+
   /** Show what the tool in use does, and the size of what is being drawn. */
   say() {
     const { tool, hint } = this.pencil;
-    let size = tool?.busy ? sizeText(tool.kind, tool.outline, this.stage.model.mpp) : "";
-    if (tool instanceof BrushTool) size = brushText(this.pencil.brush.px, this.downsample, this.stage.model.mpp);
-    let text = [hint, size].filter(Boolean).join("  ");
+    let text = [hint, this.stateText()].filter(Boolean).join("  ");
     if (!tool && this.also.length) {
       text = `${this.also.length + 1} annotations are selected. U unites them, D takes the others from the first, I keeps what they share.`;
     } else if (!tool && this.handles && !this.handles.mark.locked) {

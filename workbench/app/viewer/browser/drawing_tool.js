@@ -1,5 +1,7 @@
 // What all tools have that draw: corners on the slide, and the press that is on.
 
+import { areaText, lengthText } from "./numbers.js";
+
 /** @import {MarkKind, Point, Ring} from "./messages.js" */
 
 /**
@@ -12,6 +14,29 @@
  * @param {Point} b
  */
 export const distance = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
+
+/**
+ * The area of a ring, in level-0 pixels.
+ * @param {Ring} ring
+ */
+function ringArea(ring) {
+  let twice = 0;
+  for (let i = 0; i < ring.length; i += 2) {
+    const j = (i + 2) % ring.length;
+    twice += ring[i] * ring[j + 1] - ring[j] * ring[i + 1];
+  }
+  return Math.abs(twice) / 2;
+}
+
+/**
+ * @param {MarkKind} kind
+ * @param {Ring} ring
+ * @param {number | null} mpp
+ */
+export function sizeText(kind, ring, mpp) {
+  if (kind === "line") return lengthText(Math.hypot(ring[2] - ring[0], ring[3] - ring[1]), mpp);
+  return kind === "area" ? areaText(ringArea(ring), mpp) : "";
+}
 
 /** What all tools have. */
 export class DrawingTool {

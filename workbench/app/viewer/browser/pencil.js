@@ -222,6 +222,7 @@ export class Pencil {
 
   end() {
     if (this.tool?.end()) this.finish(this.tool);
+    else this.changed();
   }
 
   back() {

@@ -45,6 +45,11 @@ export class Proposals {
     return tool instanceof ProposingTool ? tool : null;
   }
 
+  /** Whether the last question has no answer yet. */
+  get waiting() {
+    return Boolean(this.asked) && this.answered < this.number;
+  }
+
   /** Ask for what the tool means now; one question at a time. */
   ask() {
     const { tool } = this;
@@ -53,7 +58,11 @@ export class Proposals {
       return;
     }
     const now = question(tool);
-    if (now === this.asked || this.answered < this.number) return;
+    if (now === this.asked) {
+      this.accept(); // the answer may have come before the user accepted
+      return;
+    }
+    if (this.answered < this.number) return;
     this.asked = now;
     this.number = Math.max(Date.now(), this.number + 1);
     this.stage.model.annotation_wanted = {
@@ -70,10 +79,9 @@ export class Proposals {
     const { number = 0, parts = [] } = this.stage.model.annotation_proposed;
     if (number < this.number) return;
     this.answered = number;
-    this.parts = parts;
+    this.parts = this.asked ? parts : []; // none if the tool was put down meanwhile
     this.shown = this.asked;
     this.ask(); // the pointer may have gone on
-    this.accept();
     this.canvas.changed();
   }
 
