@@ -17,7 +17,7 @@ from PIL import Image
 
 from stained_slide import write_stained
 from workbench.annotations import collection
-from workbench.cli import export, main
+from workbench.cli import attention, export, main
 from workbench.cli.annotations import FOLDER
 from workbench.cli.stain import command as stain
 from workbench.cli.stain import quantify
@@ -28,6 +28,7 @@ from workbench.results.run import open_run
 from workbench.stain.deconvolution import STAIN_SETS
 from workbench.stain.quantify import THRESHOLDS
 from workbench.stain.registry import METHODS
+from workbench.training.outcomes import Outcome
 
 MODEL = "stain-concentration"
 
@@ -97,6 +98,7 @@ def test_flags_name_what_their_modules_have():
     assert quantify.THRESHOLDS == THRESHOLDS
     assert list(quantify.STAIN_SETS) == list(STAIN_SETS)
     assert list(METHODS) == list(get_args(StainMethod))
+    assert get_args(Outcome) == attention.OUTCOMES
 
 
 @pytest.mark.parametrize("verb", sorted(main.verbs))

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final
 
 import click
 
 from workbench.cli.options import json_flag
 from workbench.cli.tables import read_columns
-from workbench.training.outcomes import Outcome
+
+OUTCOMES: Final = ("class", "number", "survival")
+"""Those of `workbench.training.outcomes`, without its imports."""
 
 
 @click.group("attention")
 def command() -> None:
-    """Classes, numbers or survival of slides by attention over their tiles."""
+    """Predict classes, numbers or survival of slides by attention over their tiles."""
 
 
 @command.command("fit")
@@ -24,7 +26,7 @@ def command() -> None:
 @click.option("--by", required=True, help="Column of the classes, numbers or times.")
 @click.option(
     "--outcome",
-    type=click.Choice(get_args(Outcome)),
+    type=click.Choice(OUTCOMES),
     default="class",
     show_default=True,
     help="What the column holds; survival needs --event too.",
