@@ -247,7 +247,9 @@ def test_the_usual_loop_reads_the_same_tiles(tmp_path):
     for index, expected in enumerate(ours):
         pixels, code = tiles[index]
         assert code == examples.codes[[0, 3][index]]
-        assert np.abs(pixels.astype(int) - expected).mean() < 4
+        # Pillow shrinks by a sharper kernel: near ours, far from the other tile.
+        off, other = (np.abs(pixels - of).mean() for of in (expected, ours[1 - index]))
+        assert off < other / 4
     examples.close()
 
 

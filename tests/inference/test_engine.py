@@ -129,7 +129,7 @@ def test_progress_is_told_with_the_total_known_early(slide, tmp_path):
 
 def test_a_bar_can_be_asked_for(slide, tmp_path, capsys):
     engine.run(slide, WHOLE, out=tmp_path / "run", progress=True)
-    assert "176/176" in capsys.readouterr().err
+    assert "176 of 176 tiles" in capsys.readouterr().err
 
 
 def test_cancelled_and_resumed_gives_the_same_scores(network, slide, tmp_path):
