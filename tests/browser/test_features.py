@@ -262,7 +262,16 @@ TITLES = {"attention": "attention", "h5_table": "stroma"}
 """First score; HDF5 has its names in the order of the alphabet."""
 
 
-@pytest.mark.parametrize("write", SCORES, ids=lambda each: each.__name__)
+def each_of(writers, *, few):
+    """Try each format; `make test` a few, as all are drawn in tests/layers too."""
+    cases = [
+        pytest.param(write, marks=() if write.__name__ in few else pytest.mark.thorough)
+        for write in writers
+    ]
+    return pytest.mark.parametrize("write", cases, ids=lambda each: each.__name__)
+
+
+@each_of(SCORES, few=("attention", "csv"))
 def test_foreign_scores_lie_where_the_tool_meant_them(watched, url, write):
     name = write.__name__
     app = Page.of(watched, url, f"{name}.tif")
@@ -283,7 +292,7 @@ def test_foreign_scores_lie_where_the_tool_meant_them(watched, url, write):
     app.is_clean()
 
 
-@pytest.mark.parametrize("write", VECTOR_FILES, ids=lambda each: each.__name__)
+@each_of(VECTOR_FILES, few=("stamp", "atlaspatch"))
 def test_likeness_of_foreign_vectors_lies_in_the_tiles_of_the_tool(watched, url, write):
     name = write.__name__
     app = Page.of(watched, url, f"{name}.tif")
