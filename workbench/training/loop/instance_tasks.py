@@ -43,6 +43,7 @@ class _Instances:
     """What both networks share: objects as targets, and the figures."""
 
     figure = "f1"
+    sums_vary = False
 
     def __init__(self, examples: Examples, recipe: TrainingRecipe) -> None:
         self.examples, self.recipe = examples, recipe
@@ -137,6 +138,8 @@ class NucleusMaps(_Instances):
 
 class Detections(_Instances):
     """Mask R-CNN with the losses of its paper, as torchvision computes them."""
+
+    sums_vary = True
 
     def card(self, name: str) -> ModelCard:
         """Return the card; a tile's border is context."""

@@ -30,6 +30,9 @@ class Task(Protocol):
     figure: str
     """Name of the figure by which the best epoch is chosen; higher is better."""
 
+    sums_vary: bool
+    """Whether gradients depend, in their last bits, on the threads of a CPU."""
+
     def card(self, name: str) -> ModelCard:
         """Return the card of the network."""
 

@@ -33,6 +33,7 @@ class Classification:
     """One class for each tile; classes weigh the same however many tiles they have."""
 
     figure = "balanced_accuracy"
+    sums_vary = False
 
     def __init__(self, examples: Examples, recipe: TrainingRecipe) -> None:
         self.examples, self.recipe = examples, recipe
@@ -94,6 +95,7 @@ class Segmentation:
     """A class for each pixel; pixels without a label count for nothing."""
 
     figure = "dice"
+    sums_vary = False
 
     def __init__(self, examples: Examples, recipe: TrainingRecipe) -> None:
         self.examples, self.recipe = examples, recipe

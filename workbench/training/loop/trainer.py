@@ -95,7 +95,7 @@ class Trainer:
         """
         if self._waited_enough():
             return True  # killed after its last step
-        with exact_sums(self.device):
+        with exact_sums(self.device, one_thread=self.task.sums_vary):
             return self._steps(cancel, report)
 
     def _steps(
@@ -271,10 +271,11 @@ class Trainer:
 
 
 @contextmanager
-def exact_sums(device: torch.device) -> Iterator[None]:
+def exact_sums(device: torch.device, *, one_thread: bool) -> Iterator[None]:
     """Let sums on a CPU have an order that does not depend on its threads.
 
-    Gradients of indexed tensors, as a detector has them, are otherwise added in any.
+    Gradients of indexed tensors are otherwise added in any; those of a detector differ
+    even so in their last bits between two trainings, except in one thread.
     """
     if device.type != "cpu":
         yield
@@ -282,11 +283,15 @@ def exact_sums(device: torch.device) -> Iterator[None]:
     # Filling memory that is overwritten anyway takes a sixth of a step.
     memory: Any = torch.utils.deterministic
     known = torch.get_deterministic_debug_mode(), memory.fill_uninitialized_memory
+    threads = torch.get_num_threads()
     torch.use_deterministic_algorithms(mode=True, warn_only=True)
     memory.fill_uninitialized_memory = False
+    if one_thread:
+        torch.set_num_threads(1)
     try:
         yield
     finally:
+        torch.set_num_threads(threads)
         torch.set_deterministic_debug_mode(known[0])
         memory.fill_uninitialized_memory = known[1]
 
