@@ -79,7 +79,8 @@ def _devices() -> list[dict[str, Any]]:
     """Return each device with the speed of a matrix product, which is checked."""
     import torch  # noqa: PLC0415 - see LazyGroup
 
-    names = ["cpu", *(f"cuda:{each}" for each in range(torch.cuda.device_count()))]
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    names = ["cpu", *(f"cuda:{each}" for each in range(there))]
     found = []
     for name in names:
         facts: dict[str, Any] = {"name": name}
