@@ -139,7 +139,8 @@ def _devices(names: str) -> list[str]:
         return names.split(",")
     import torch  # noqa: PLC0415 - slow to import
 
-    found = [f"cuda:{each}" for each in range(torch.cuda.device_count())]
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    found = [f"cuda:{each}" for each in range(there)]
     return found or [names]
 
 
