@@ -55,17 +55,18 @@ def losses(path):
 
 @pytest.mark.kill
 @pytest.mark.slow
-def test_kills_change_no_bit_of_the_weights(tmp_path, study):
+def test_kills_change_no_bit_of_the_weights(tmp_path, study, pytestconfig):
     whole = tmp_path / "mine"
     words = (0, 0, json.dumps(OPTIONS))
     assert run("killable_training.py", study, whole, *words) == "0\n"
     expected = (whole / "weights.safetensors").read_bytes()
-    for seed in (1, 2):
+    kills = pytestconfig.getoption("--kills")
+    for seed, number in ((1, kills // 2), (2, kills // 2)) if kills else ((1, 6),):
         path = tmp_path / str(seed) / "mine"
         path.parent.mkdir()
-        words = (seed, 10, json.dumps(OPTIONS))
+        words = (seed, number, json.dumps(OPTIONS))
         killed = run("killable_training.py", study, path, *words)
-        assert int(killed) == 10  # 20 kills in all
+        assert int(killed) == number
         assert (path / "weights.safetensors").read_bytes() == expected
         assert losses(path) == losses(whole)
         card = json.loads((path / "card.json").read_text())
@@ -101,7 +102,7 @@ def test_a_cancelled_training_goes_on_and_is_then_finished(tmp_path, study):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("parts", [2, 4])
+@pytest.mark.parametrize("parts", [2, pytest.param(4, marks=pytest.mark.thorough)])
 def test_parts_of_a_step_give_the_gradients_of_the_whole(tmp_path, study, parts):
     assert_same_gradients(tmp_path, study, {"accumulate": parts}, ())
 
