@@ -130,6 +130,7 @@ def test_components_are_colours_of_0_to_1(tmp_path):
     assert (np.delete(found.values[:, 2], 5) == 0.5).all()
 
 
+@pytest.mark.slow
 def test_umap_keeps_what_is_alike_together(tmp_path):
     pytest.importorskip("umap")
     rng = np.random.default_rng(1)
