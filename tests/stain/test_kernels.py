@@ -73,7 +73,7 @@ def test_stitched_tiles_are_the_whole_to_the_bit(method, monkeypatch):
     picture = tissue(shape=(300, 421), seed=3)
     normalizer = fit_normalizer(picture, "he-rose", method=method)
     monkeypatch.setattr(pixel_pass, "_THREAD_PX", 4096)
-    monkeypatch.setattr(pixel_pass, "_cores", lambda: 3)
+    monkeypatch.setattr(pixel_pass, "available_cores", lambda: 3)
     whole = normalizer(picture)
     for side in (1, 32, 100, 256):
         stitched = np.empty_like(picture)

@@ -80,10 +80,20 @@ def test_processes_work_and_are_seen(study):
     assert (seen[0].slides, seen[0].left, seen[0].fraction) == (4, 4, 0.0)
     assert (seen[-1].left, seen[-1].fraction) == (0, 1.0)
     assert str(seen[-1]) == "3 of 4 slides, 1 refused"
-    assert any(progress.running for progress in seen)
     said = CliRunner().invoke(main, ["study", "status", str(study.path)])
     assert "tissue-classes: 3 of 4 slides, 1 refused" in said.output
     assert "no-mpp: The pixel size" in said.output
+
+
+def test_a_slide_in_work_is_seen(study):
+    analysis = analysis_of(study, RECIPE)
+    watch = StudyWatch(analysis)
+    claim = analysis.claim(study.rows[0])
+    with claim.hold():
+        claim.begin()
+        assert watch.look().running == 1
+        claim.end("cancelled")
+    assert watch.look().running == 0
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from workbench.cli.options import json_flag
+from workbench.system.thread_pool import available_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,12 +50,11 @@ def command(*, gpu: bool, as_json: bool) -> None:
 
 
 def _machine() -> dict[str, Any]:
-    affinity = getattr(os, "sched_getaffinity", None)
     return {
         "system": platform.platform(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
-        "cores": len(affinity(0)) if affinity else os.cpu_count(),
+        "cores": available_cores(),
         "memory_gb": _memory_gb(),
     }
 
@@ -79,13 +79,13 @@ def _devices() -> list[dict[str, Any]]:
     """Return each device with the speed of a matrix product, which is checked."""
     import torch  # noqa: PLC0415 - see LazyGroup
 
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    names = ["cpu", *(f"cuda:{each}" for each in range(there))]
+    from workbench.models.devices import gpu_names  # noqa: PLC0415 - see LazyGroup
+
     found = []
-    for name in names:
+    for name in ("cpu", *gpu_names()):
         facts: dict[str, Any] = {"name": name}
         try:
-            if name != "cpu":
+            if torch.device(name).type == "cuda":
                 properties = torch.cuda.get_device_properties(name)
                 facts["model"] = properties.name
                 facts["memory_gb"] = round(properties.total_memory / 1e9, 1)

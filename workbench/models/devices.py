@@ -49,6 +49,12 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
+def gpu_names() -> list[str]:
+    """Return the names of the CUDA (or ROCm) devices of this machine."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return [f"cuda:{each}" for each in range(count)]
+
+
 def resolve_devices(names: str) -> tuple[torch.device, ...]:
     """Return the devices of a recipe, such as "cuda:0,cuda:1".
 

@@ -5,16 +5,17 @@ The folder is the queue, so this process may itself be killed: the same call goe
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench.errors import StudyError
+from workbench.models.devices import gpu_names
 from workbench.study.local_workers import LocalWorkers
 from workbench.study.study_progress import StudyBar, StudyWatch
 from workbench.study.worker import WorkerOptions, shard_of, work
+from workbench.system.thread_pool import available_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -126,7 +127,9 @@ def divided(
     if number < 1:
         message = f"{number} processes cannot work."
         raise StudyError(message, "Give 1 or more, or 0 to work in this process.")
-    threads = options.threads or (max(1, _cores() // number) if number > 1 else 0)
+    threads = options.threads or (
+        max(1, available_cores() // number) if number > 1 else 0
+    )
     return [
         replace(options, device=devices[each % len(devices)], threads=threads)
         for each in range(number)
@@ -137,14 +140,4 @@ def _devices(names: str) -> list[str]:
     """Return the devices among which processes are divided, one each."""
     if names not in ("auto", "cuda"):
         return names.split(",")
-    import torch  # noqa: PLC0415 - slow to import
-
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    found = [f"cuda:{each}" for each in range(there)]
-    return found or [names]
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return gpu_names() or [names]

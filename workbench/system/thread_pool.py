@@ -7,6 +7,7 @@ import sys
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -19,6 +20,14 @@ _lock = threading.Lock()
 _pools: dict[int, ThreadPoolExecutor] = {}
 """Pools by thread priority: a new thread inherits the priority of its creator, so
 threads of different priorities must not be mixed."""
+
+
+@cache
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def run_parallel(

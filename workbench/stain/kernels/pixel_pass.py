@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
 from abc import ABC, abstractmethod
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import torch
 
-from workbench.system.thread_pool import run_parallel
+from workbench.system.thread_pool import available_cores, run_parallel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -90,7 +89,7 @@ def _job(kernel: Callable[..., None], source: NDArray[Any], out: NDArray[Any]) -
 
 
 def _threads(count: int) -> int:
-    return max(1, min(_cores(), count // _THREAD_PX))
+    return max(1, min(available_cores(), count // _THREAD_PX))
 
 
 def _parts(count: int, parts: int) -> list[tuple[int, int]]:
@@ -106,13 +105,4 @@ def _run(jobs: Iterable[_Job]) -> None:
         for _, job in ready:
             job()
         return
-    run_parallel((job for _, job in ready), _cores())
-
-
-@cache
-def _cores() -> int:
-    return (
-        len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else (os.cpu_count() or 1)
-    )
+    run_parallel((job for _, job in ready), available_cores())
