@@ -14,7 +14,7 @@ main = LazyGroup(
         "attention": "Predict classes, numbers or survival by attention over tiles.",
         "dataset": "Write the labelled tiles of a training for other programs.",
         "demo": "Make demo slides, run a model on one, and open the app on it.",
-        "export": "Export a run to the format of another tool.",
+        "export": "Export a run, or a slide, to the format of another tool.",
         "features": "Describe, convert and judge files of vectors or scores of tiles.",
         "former": "Assign work that an earlier version saved to a slide.",
         "health": "Check this machine: devices, libraries and versions.",

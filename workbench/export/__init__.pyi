@@ -1,4 +1,5 @@
 from .cells import Cells
+from .dicom.slide import write_dicom_slide
 from .dispatch import EXPORTS, OBJECT_EXPORTS, VECTOR_EXPORTS, export_run
 from .features import FEATURE_EXPORTS, export_features, write_tile_table
 from .geojson import write_geojson
@@ -20,6 +21,7 @@ __all__ = [
     "write_coco",
     "write_csv",
     "write_detections",
+    "write_dicom_slide",
     "write_geojson",
     "write_geoparquet",
     "write_ometiff",

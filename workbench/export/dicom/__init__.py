@@ -1,0 +1,1 @@
+"""DICOM objects: slides, and results that refer to them."""
