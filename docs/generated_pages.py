@@ -21,6 +21,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import workbench
 from workbench.cli import main
+from workbench.export.formats import FORMATS
 from workbench.models.card import ModelCard
 from workbench.recipe import options
 
@@ -300,8 +301,35 @@ def _replace(folder: Path, texts: Mapping[str, str]) -> None:
             file.write_text(text, encoding="utf-8")
 
 
+def export_formats() -> str:
+    """Return a row for each format that runs are exported to."""
+    rows = []
+    for each in FORMATS:
+        suffixes = ", ".join(f"`{suffix}`" for suffix in each.suffixes) or "folder"
+        holds = "; ".join(f"*{kind}*: {what}" for kind, what in each.holds.items())
+        read_by = f"`{each.read_by}`" if each.read_by else ""
+        rows.append(
+            (f"`{each.name}`", suffixes, holds, each.receiver, each.tested, read_by)
+        )
+    head = ("`--to`", "files", "what it holds", "for", "tested with", "read back by")
+    return table(head, rows)
+
+
+def feature_formats() -> str:
+    """Return a row for each layout of feature files that is read."""
+    rows = []
+    for path in sorted((PACKAGE / "features" / "formats").glob("*.py")):
+        module = importlib.import_module(f"workbench.features.formats.{path.stem}")
+        if name := getattr(module, "FORMAT", None):
+            first = (module.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
+            rows.append((name, first.partition(": ")[2] or first))
+    return table(("format", "what is read"), rows)
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "card-fields": card_fields,
+    "export-formats": export_formats,
+    "feature-formats": feature_formats,
     "environment-variables": environment_table,
     "modules": all_modules,
     "recipe-fields": recipe_fields,

@@ -17,12 +17,11 @@ from PIL import Image
 
 from stained_slide import write_stained
 from workbench.annotations import collection
-from workbench.cli import attention, export, main
+from workbench.cli import attention, main
 from workbench.cli.annotations import FOLDER
 from workbench.cli.stain import command as stain
 from workbench.cli.stain import quantify
 from workbench.errors import EXIT_CODES, MissingMppError, SlideError
-from workbench.export.dispatch import EXPORTS, OBJECT_EXPORTS, VECTOR_EXPORTS
 from workbench.recipe import Recipe, StainMethod, options
 from workbench.results.run import open_run
 from workbench.stain.deconvolution import STAIN_SETS
@@ -92,8 +91,6 @@ def test_help_imports_nothing_that_is_slow(words):
 
 
 def test_flags_name_what_their_modules_have():
-    suffixes = {**EXPORTS, **OBJECT_EXPORTS, **VECTOR_EXPORTS}
-    assert set(export.SUFFIXES) == set(suffixes)
     assert FOLDER == collection.FOLDER
     assert quantify.THRESHOLDS == THRESHOLDS
     assert list(quantify.STAIN_SETS) == list(STAIN_SETS)

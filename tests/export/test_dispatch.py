@@ -13,7 +13,7 @@ import tifffile
 
 from fakes import fake_card
 from workbench.errors import RunError
-from workbench.export import EXPORTS, export_run
+from workbench.export import FORMATS, export_run, formats_of
 from workbench.results.run import open_run
 from workbench.results.run_writer import RunWriter
 from workbench.results.tile_results import TileResults
@@ -184,8 +184,43 @@ def test_an_unknown_suffix_is_refused_with_those_there_are(run, tmp_path):
         export_run(run, tmp_path / "a.docx")
 
 
-@pytest.mark.parametrize("suffix", EXPORTS)
-def test_an_export_that_fails_leaves_nothing(run, tmp_path, suffix):
+OF_SCORES = [each for each in FORMATS if "scores" in each.writers]
+
+
+@pytest.mark.parametrize("to", [f for f in OF_SCORES if not f.reads_slide])
+def test_an_export_that_fails_leaves_nothing(run, tmp_path, to):
     with pytest.raises(RunError, match="cannot be written"):
-        export_run(run, tmp_path / "no" / "folder" / f"a{suffix}")
+        export_run(run, tmp_path / "no" / "folder" / f"a{suffix_of(to)}", to=to.name)
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+def suffix_of(to):
+    return to.suffixes[0] if to.suffixes else ""
+
+
+def test_a_name_selects_the_format_and_the_suffix_must_fit(run, tmp_path):
+    path = export_run(run, tmp_path / "a.csv", to="csv")
+    assert path.read_text() == export_run(run, tmp_path / "b.csv").read_text()
+    with pytest.raises(RunError, match=r"end in \.geojson\.gz or \.geojson"):
+        export_run(run, tmp_path / "a.json", to="geojson")
+    with pytest.raises(RunError, match="no export format 'docx'"):
+        export_run(run, tmp_path / "a.docx", to="docx")
+    with pytest.raises(RunError, match="cannot hold the results"):
+        export_run(run, tmp_path / "a.coco.json", to="coco")
+
+
+def test_every_format_says_what_it_holds_and_has_a_writer_for_it():
+    assert len({each.name for each in FORMATS}) == len(FORMATS)
+    for each in FORMATS:
+        assert set(each.holds) == set(each.writers), each.name
+        assert each.receiver, each.name
+        assert each.tested, each.name
+        for task in ("classification", "instances", "embedding"):
+            if each.takes(task):
+                assert callable(each.writer(task))
+
+
+@pytest.mark.parametrize("task", ["classification", "instances", "embedding"])
+def test_a_suffix_names_one_format_of_a_task(task):
+    own = [s for each in formats_of(task) if each.takes(task) for s in each.suffixes]
+    assert len(own) == len(set(own))

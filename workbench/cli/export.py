@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Final, get_args
 import click
 
 from workbench.cli.options import mpp_flag, reference_flag
+from workbench.export.formats import FORMATS
 from workbench.recipe import StainMethod, options
 
 if TYPE_CHECKING:
     from workbench.slide.pixel_size import Mpp
 
-SUFFIXES: Final = (
-    *(".csv", ".geojson", ".geojson.gz", ".ome.tiff", ".ome.tif"),
-    *(".coco.json", ".parquet", ".h5", ".zarr"),
-)
-"""Those that `export_run` writes, known without its writers."""
+_NAMES: Final = [each.name for each in FORMATS]
 
 SLIDE_SUFFIX: Final = ".dicom"
 """Suffix of the folder to which a slide is converted."""
@@ -25,9 +22,30 @@ SLIDE_SUFFIX: Final = ".dicom"
 _HELP: Final = {option.name: option.help for option in options()}
 
 
-@click.command("export", epilog=f"FILE ends in one of: {', '.join(SUFFIXES)}.")
+def _listed() -> str:
+    """Return the table of formats as text for the help."""
+    lines = []
+    for each in FORMATS:
+        suffixes = ", ".join(each.suffixes) or "a folder"
+        lines.append(f"  {each.name}: {suffixes}; for {each.receiver}")
+    return "\b\nFormats:\n" + "\n".join(lines)
+
+
+@click.command("export", epilog=_listed())
 @click.argument("run", type=click.Path(path_type=Path))
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    type=click.Choice(_NAMES),
+    metavar="NAME",
+    help="Name of the format. Default: that of the suffix of OUT.",
+)
+@click.option(
+    "--slide",
+    type=click.Path(path_type=Path),
+    help="Slide of the run, for formats that hold its pixels. Default: the path in the"
+    " record of the run.",
+)
 @click.option(
     "--normalize",
     type=click.Choice(get_args(StainMethod)),
@@ -37,18 +55,18 @@ _HELP: Final = {option.name: option.help for option in options()}
 @mpp_flag
 def command(
     run: Path,
-    file: Path,
+    out: Path,
     *,
+    to: str | None,
+    slide: Path | None,
     normalize: StainMethod | None,
     reference: str,
     mpp: Mpp | None,
 ) -> None:
     """Export a run, or a slide, to the format of another tool.
 
-    Tile scores: .geojson and .geojson.gz (QuPath), .csv (columns of WSInfer),
-    .ome.tiff (raster with its pixel size). Instances: .geojson (QuPath detections),
-    .coco.json, .parquet (GeoParquet), .csv. Embeddings: .parquet (one vector per
-    tile), .h5 (TRIDENT), .zarr (SpatialData).
+    OUT is a file or, for some formats, a folder. It is written completely or not at
+    all.
 
     A slide in place of RUN is converted to DICOM, into a folder that ends in .dicom:
     stored JPEG tiles are copied unchanged; with --normalize they are encoded again.
@@ -58,11 +76,11 @@ def command(
     from workbench.results.run_record import RECORD  # noqa: PLC0415
     from workbench.system.paths import is_file  # noqa: PLC0415
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if file.name.lower().endswith(SLIDE_SUFFIX) and not is_file(run / RECORD):
-        click.echo(_convert(run, file, normalize, reference, mpp))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.name.lower().endswith(SLIDE_SUFFIX) and not is_file(run / RECORD):
+        click.echo(_convert(run, out, normalize, reference, mpp))
         return
-    click.echo(export_run(open_run(run), file))
+    click.echo(export_run(open_run(run), out, to=to, slide=slide))
 
 
 def _convert(

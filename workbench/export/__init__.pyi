@@ -1,7 +1,8 @@
 from .cells import Cells
 from .dicom.slide import write_dicom_slide
-from .dispatch import EXPORTS, OBJECT_EXPORTS, VECTOR_EXPORTS, export_run
+from .dispatch import export_run
 from .features import FEATURE_EXPORTS, export_features, write_tile_table
+from .formats import FORMATS, ExportFormat, formats_of
 from .geojson import write_geojson
 from .instances import write_coco, write_detections, write_geoparquet, write_rows
 from .ometiff import write_ometiff
@@ -11,13 +12,13 @@ from .vectors import write_parquet
 from .wsinfer_csv import write_csv
 
 __all__ = [
-    "EXPORTS",
     "FEATURE_EXPORTS",
-    "OBJECT_EXPORTS",
-    "VECTOR_EXPORTS",
+    "FORMATS",
     "Cells",
+    "ExportFormat",
     "export_features",
     "export_run",
+    "formats_of",
     "write_coco",
     "write_csv",
     "write_detections",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +15,7 @@ from workbench.app.widgets.controls import STYLE
 from workbench.app.widgets.download import Download
 from workbench.errors import RunError
 from workbench.export.dispatch import export_run
+from workbench.export.formats import formats_of as export_formats
 
 if TYPE_CHECKING:
     from workbench.app.widgets.background import Background
@@ -23,27 +25,23 @@ if TYPE_CHECKING:
 _MAX_BYTES: Final = 200_000_000
 """Largest file that is sent through the page's connection."""
 
-_RASTER: Final = {"Raster (.ome.tiff)": ".ome.tiff"}
-_TILES: Final = {
-    "Table (.csv)": ".csv",
-    "Tiles for QuPath (.geojson.gz)": ".geojson.gz",
-    **_RASTER,
-}
-_INSTANCES: Final = {
-    "Table (.csv)": ".csv",
-    "Detections for QuPath (.geojson.gz)": ".geojson.gz",
-    "GeoParquet (.parquet)": ".parquet",
-    "COCO (.coco.json)": ".coco.json",
-    **{f"Density: {label}": suffix for label, suffix in _RASTER.items()},
-}
-_VECTORS: Final = {"Vectors (.parquet)": ".parquet"}
+_AS_SCORES: Final = {"instances": "Density", "embedding": "Length of the vector"}
+"""What is written of a task where a format has no place for its own results."""
 
 
-def formats_of(task: Task) -> dict[str, str]:
-    """Return what runs of a task can be exported to: label and suffix."""
-    if task == "instances":
-        return _INSTANCES
-    return {**_VECTORS, **_TILES} if task == "embedding" else _TILES
+def formats_of(task: Task) -> dict[str, tuple[str, str]]:
+    """Return what runs of a task can be exported to: label, name of format, suffix.
+
+    A folder is sent as a ZIP file.
+    """
+    menu = {}
+    for each in export_formats(task):
+        suffix = each.suffixes[0] if each.suffixes else ""
+        label = f"{each.label} ({suffix or 'folder'})"
+        if not each.takes(task):
+            label = f"{_AS_SCORES.get(task, 'Scores')}: {label}"
+        menu[label] = (each.name, suffix)
+    return menu
 
 
 class ExportMenu(pn.viewable.Viewer):
@@ -58,7 +56,7 @@ class ExportMenu(pn.viewable.Viewer):
         super().__init__()
         self._background = background
         self._run: Run | None = None
-        self._formats: dict[str, str] = {}
+        self._formats: dict[str, tuple[str, str]] = {}
         self.download = Download(**NOWHERE)
         self._menu = pmui.MenuButton(
             label="Export",
@@ -66,7 +64,7 @@ class ExportMenu(pn.viewable.Viewer):
             items=[],
             **{**STYLE, "variant": "outlined"},
         )
-        self._menu.on_click(lambda item: self.export(self._formats[item["label"]]))
+        self._menu.on_click(lambda item: self.export(*self._formats[item["label"]]))
 
     def __panel__(self) -> Any:
         """Return what Panel shows."""
@@ -81,26 +79,31 @@ class ExportMenu(pn.viewable.Viewer):
         self._menu.items = [{"label": label} for label in self._formats]
         self._menu.disabled = run is None
 
-    def export(self, suffix: str) -> None:
-        """Write the run to a file in a thread, then send it to the browser."""
+    def export(self, to: str, suffix: str = "") -> None:
+        """Write the run in a format in a thread, then send it to the browser."""
         run = self._run
         if run is None:
             return
-        name = f"{Path(run.record['slide']['name']).stem}-{run.card.name}{suffix}"
+        stem = f"{Path(run.record['slide']['name']).stem}-{run.card.name}"
         self._menu.loading = True
 
         def done() -> None:
             self._menu.loading = False
 
-        def send(content: bytes) -> None:
+        def send(written: tuple[str, bytes]) -> None:
             done()
+            name, content = written
             self.download.file = {"name": name, "data": content}
 
-        self._background.do(lambda: content_of(run, suffix), send, otherwise=done)
+        self._background.do(
+            lambda: content_of(run, to, f"{stem}{suffix}"), send, otherwise=done
+        )
 
 
-def content_of(run: Run, suffix: str) -> bytes:
-    """Return the content of the file that a run is exported to.
+def content_of(run: Run, to: str, name: str) -> tuple[str, bytes]:
+    """Return name and content of the file that a run is exported to.
+
+    A folder becomes a ZIP file.
 
     Raises
     ------
@@ -108,9 +111,11 @@ def content_of(run: Run, suffix: str) -> bytes:
         If the run cannot be exported, or the file is too large to be sent.
     """
     with tempfile.TemporaryDirectory(prefix="workbench-export-") as folder:
-        path = export_run(run, Path(folder) / f"run{suffix}")
+        path = export_run(run, Path(folder) / name, to=to)
+        if path.is_dir():
+            path = Path(shutil.make_archive(str(path), "zip", folder, path.name))
         size = path.stat().st_size
         if size > _MAX_BYTES:
             message = f"The file has {size / 1e6:,.0f} MB, too much for this page."
             raise RunError(message, "Use `workbench export` on the server.")
-        return path.read_bytes()
+        return path.name, path.read_bytes()

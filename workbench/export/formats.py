@@ -1,0 +1,225 @@
+"""Formats that runs are exported to: names, suffixes, content and receivers.
+
+The one list of them: the command line, `export_run`, the cards of the app and the table
+in the documentation are made from it. Writers are imported when they are used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from workbench.errors import RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Content = Literal["scores", "instances", "vectors"]
+"""What a run holds: values on a raster, instances, or vectors of tiles."""
+
+_OF_TASK: Final[Mapping[str, Content]] = {
+    "instances": "instances",
+    "embedding": "vectors",
+}
+"""Content of the runs of a task; of any other task: scores."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportFormat:
+    """A format that runs are exported to."""
+
+    name: str
+    """Name for `--to`."""
+
+    label: str
+    """Name in menus."""
+
+    suffixes: tuple[str, ...] = ()
+    """Suffixes of its files, the usual one first; a folder has none."""
+
+    writers: Mapping[Content, str] = field(default_factory=dict)
+    """Module and function that write each content; a run of instances or of vectors
+    without a writer of its own is written as its scores."""
+
+    holds: Mapping[Content, str] = field(default_factory=dict)
+    """What the file holds, for each content."""
+
+    receiver: str = ""
+    """Programs that read the format."""
+
+    tested: str = ""
+    """Programs and versions that the tests read the files with."""
+
+    read_by: str = ""
+    """What reads it back here; empty: nothing."""
+
+    reads_slide: bool = False
+    """Whether the pixels of the slide are read."""
+
+    def takes(self, task: str) -> bool:
+        """Return whether runs of a task have content of their own for this format."""
+        return content_of_task(task) in self.writers
+
+    def writer(self, task: str) -> Callable[..., Any]:
+        """Return the writer of runs of a task: called with run and path.
+
+        Raises
+        ------
+        RunError
+            If the format cannot hold the results of the task.
+        """
+        place = self.writers.get(content_of_task(task)) or self.writers.get("scores")
+        if place is None:
+            message = f"'{self.name}' cannot hold the results of a run of {task}."
+            names = ", ".join(each.name for each in formats_of(task))
+            raise RunError(message, f"Use one of: {names}.")
+        module, name = place.split(":")
+        write: Callable[..., Any] = getattr(
+            importlib.import_module(f"workbench.export.{module}"), name
+        )
+        return write
+
+
+def content_of_task(task: str) -> Content:
+    """Return what runs of a task hold."""
+    return _OF_TASK.get(task, "scores")
+
+
+FORMATS: Final = (
+    ExportFormat(
+        name="geojson",
+        label="QuPath",
+        suffixes=(".geojson.gz", ".geojson"),
+        writers={
+            "scores": "geojson:write_geojson",
+            "instances": "instances:write_detections",
+        },
+        holds={
+            "scores": "tile objects with measurements",
+            "instances": "detections with classes and measurements",
+        },
+        receiver="QuPath",
+        tested="rules of the parser of QuPath 0.6",
+        read_by="annotations import",
+    ),
+    ExportFormat(
+        name="csv",
+        label="Table",
+        suffixes=(".csv",),
+        writers={
+            "scores": "wsinfer_csv:write_csv",
+            "instances": "instances:write_rows",
+        },
+        holds={
+            "scores": "a row for each cell, in the columns of WSInfer",
+            "instances": "a row for each instance: position, class, score, measures",
+        },
+        receiver="WSInfer, R, pandas",
+        tested="pandas 2",
+        read_by="open_features",
+    ),
+    ExportFormat(
+        name="ome-tiff",
+        label="Raster",
+        suffixes=(".ome.tiff", ".ome.tif"),
+        writers={"scores": "ometiff:write_ometiff"},
+        holds={"scores": "float32 values, a channel for each class, NaN where none"},
+        receiver="QuPath, Fiji, napari",
+        tested="tifffile",
+    ),
+    ExportFormat(
+        name="coco",
+        label="COCO",
+        suffixes=(".coco.json",),
+        writers={"instances": "instances:write_coco"},
+        holds={"instances": "polygons of one image, the slide"},
+        receiver="COCO tools",
+        tested="pycocotools",
+    ),
+    ExportFormat(
+        name="parquet",
+        label="Parquet",
+        suffixes=(".parquet",),
+        writers={
+            "instances": "instances:write_geoparquet",
+            "vectors": "vectors:write_parquet",
+        },
+        holds={
+            "instances": "GeoParquet 1.1: outline, class, score, measures",
+            "vectors": "a row for each tile, with its vector",
+        },
+        receiver="geopandas, DuckDB, QGIS",
+        tested="pyarrow",
+        read_by="open_features (vectors)",
+    ),
+    ExportFormat(
+        name="trident",
+        label="TRIDENT",
+        suffixes=(".h5",),
+        writers={"vectors": "dispatch:write_run_trident"},
+        holds={"vectors": "features and coordinates of tiles"},
+        receiver="TRIDENT, CLAM, Patho-Bench",
+        tested="layout of TRIDENT",
+        read_by="open_features",
+    ),
+    ExportFormat(
+        name="spatialdata",
+        label="SpatialData",
+        suffixes=(".zarr",),
+        writers={"vectors": "dispatch:write_run_spatialdata"},
+        holds={"vectors": "tiles as shapes, vectors as an AnnData table"},
+        receiver="spatialdata, wsidata, LazySlide",
+        tested="layout of wsidata",
+        read_by="open_features",
+    ),
+)
+"""All formats of `workbench export`, those of scores first."""
+
+
+def formats_of(task: str) -> tuple[ExportFormat, ...]:
+    """Return the formats that have a place for the results of a task."""
+    return tuple(
+        each for each in FORMATS if each.takes(task) or "scores" in each.writers
+    )
+
+
+def find_format(to: str | None, name: str, task: str) -> ExportFormat:
+    """Return the format of a name, or that of the suffix of a file.
+
+    Parameters
+    ----------
+    to : str or None
+        Name of the format; None: by suffix.
+    name : str
+        Name of the file or folder to write.
+    task : str
+        Task of the run.
+
+    Raises
+    ------
+    RunError
+        If there is no such format, or the file has no suffix of it.
+    """
+    if to is not None:
+        chosen = next((each for each in FORMATS if each.name == to), None)
+        if chosen is None:
+            message = f"There is no export format '{to}'."
+            names = ", ".join(each.name for each in FORMATS)
+            raise RunError(message, f"Use one of: {names}.")
+        if chosen.suffixes and not name.lower().endswith(chosen.suffixes):
+            message = f"'{name}' is no name of a file of the format '{to}'."
+            raise RunError(message, f"Let it end in {' or '.join(chosen.suffixes)}.")
+        return chosen
+    named = [
+        (suffix, each)
+        for each in formats_of(task)
+        for suffix in each.suffixes
+        if name.lower().endswith(suffix)
+    ]
+    if not named:
+        message = f"'{name}' has no suffix of an export format."
+        usual = ", ".join(s for each in formats_of(task) for s in each.suffixes)
+        remedy = f"Use one of: {usual}; or name a format with --to."
+        raise RunError(message, remedy)
+    return max(named, key=lambda found: len(found[0]))[1]
