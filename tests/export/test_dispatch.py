@@ -187,11 +187,14 @@ def test_an_unknown_suffix_is_refused_with_those_there_are(run, tmp_path):
 OF_SCORES = [each for each in FORMATS if "scores" in each.writers]
 
 
-@pytest.mark.parametrize("to", [f for f in OF_SCORES if not f.reads_slide])
+@pytest.mark.parametrize(
+    "to", [f for f in OF_SCORES if not f.reads_slide], ids=lambda f: f.name
+)
 def test_an_export_that_fails_leaves_nothing(run, tmp_path, to):
+    (tmp_path / "file").touch()
     with pytest.raises(RunError, match="cannot be written"):
-        export_run(run, tmp_path / "no" / "folder" / f"a{suffix_of(to)}", to=to.name)
-    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+        export_run(run, tmp_path / "file" / f"a{suffix_of(to)}", to=to.name)
+    assert {p.name for p in tmp_path.iterdir()} == {"run", "file"}
 
 
 def suffix_of(to):

@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from workbench.annotations.coco import features_of_coco, is_coco
 from workbench.annotations.geojson_feature import (
     annotation_of,
     annotations_of,
@@ -19,7 +20,7 @@ from workbench.annotations.geojson_feature import (
 )
 from workbench.annotations.geojson_file import features_in, json_of
 from workbench.errors import AnnotationError
-from workbench.geometry import SLIDE_FRAME
+from workbench.geometry import SLIDE_FRAME, FileFrame
 from workbench.system.atomic_files import replace_file
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.annotations.annotation import Annotation
-    from workbench.geometry import FileFrame
 
 __all__ = [
     "MAX_BYTES",
@@ -201,7 +201,8 @@ def read_geojson(
     """Read annotations from a GeoJSON file of QuPath or any other program.
 
     The file holds a FeatureCollection, a list of features, one feature or one
-    geometry, or one of these per line; plain, in gzip or in a zip. Equal features are
+    geometry, or one of these per line; plain, in gzip or in a zip. Annotations in
+    COCO's format, of the slide or of its tiles, are read too. Equal features are
     imported once; different features with the same id are both imported. Outlines are
     repaired if there is one way to do it (see
     `workbench.annotations.geojson_geometry`).
@@ -228,7 +229,12 @@ def read_geojson(
         names the file and the feature.
     """
     label = name or (source if not isinstance(source, bytes) else "the file")
-    listed = features_in(json_of(source, label, most=MAX_BYTES))
+    content = json_of(source, label, most=MAX_BYTES)
+    if is_coco(content):
+        listed: list[Any] | None = features_of_coco(content, label)
+        frame = FileFrame(frame.scale)  # the origin of COCO is the file's own
+    else:
+        listed = features_in(content)
     if listed is None:
         raise AnnotationError(label, "it has no list of features")
     features = _Features(label)

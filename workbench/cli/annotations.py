@@ -74,7 +74,7 @@ def write(
     help="Author of the annotations. Default: your user name.",
 )
 def read(slide: str, file: Path, folder: Path, author: str) -> None:
-    """Import the annotations of a GeoJSON file.
+    """Import the annotations of a GeoJSON or COCO file.
 
     Annotations with the same id are replaced. Features that are left out or changed
     are listed on standard error.

@@ -4,9 +4,10 @@ from .dispatch import export_run
 from .features import FEATURE_EXPORTS, export_features, write_tile_table
 from .formats import FORMATS, ExportFormat, formats_of
 from .geojson import write_geojson
-from .instances import write_coco, write_detections, write_geoparquet, write_rows
+from .instances import write_detections, write_geoparquet, write_rows
 from .ometiff import write_ometiff
 from .spatialdata import write_spatialdata
+from .stores.coco import write_coco
 from .trident import write_trident
 from .vectors import write_parquet
 from .wsinfer_csv import write_csv

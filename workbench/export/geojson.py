@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from workbench.models.card import ModelCard
     from workbench.results.run import Run
 
 NAMES: Final = uuid.UUID("5a1f2ad4-94ad-4c0a-8f2c-3d4ce1f0b7a1")
@@ -66,13 +67,18 @@ def _features(run: Run) -> Iterator[dict[str, Any]]:
         }
 
 
-def _list_classifications(run: Run) -> list[dict[str, Any]]:
-    """Return QuPath's classification of each class; none if there is no top class.
+def has_top_class(card: ModelCard) -> bool:
+    """Return whether the class with the highest value means something.
 
     Measurements are no classes, and a single class would be the highest everywhere.
     """
+    return card.task != "measurement" and len(card.classes) > 1
+
+
+def _list_classifications(run: Run) -> list[dict[str, Any]]:
+    """Return QuPath's classification of each class; none if there is no top class."""
     card = run.card
-    if card.task == "measurement" or len(card.classes) == 1:
+    if not has_top_class(card):
         return []
     return [
         {"name": name, "color": list(colour)}

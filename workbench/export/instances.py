@@ -7,7 +7,6 @@ Coordinates are stored pixels; for QuPath their origin is the scanned part of th
 from __future__ import annotations
 
 import json
-import math
 import uuid
 from typing import TYPE_CHECKING, Final
 
@@ -45,10 +44,14 @@ def write_detections(run: Run, path: Path) -> None:
     with opened(path) as file:
         file.write('{"type":"FeatureCollection","features":[')
         before = ""
-        for ids, found in _blocks(store):
+        for ids, found in blocks_of(store):
             facts = _measurements(found)
             for number, ring, kind, fact in zip(
-                ids.tolist(), _rings(found), found.classes.tolist(), facts, strict=True
+                ids.tolist(),
+                rings_of(found),
+                found.classes.tolist(),
+                facts,
+                strict=True,
             ):
                 points = frame.of_slide(ring).tolist()
                 feature = {
@@ -67,50 +70,6 @@ def write_detections(run: Run, path: Path) -> None:
                 file.write(f"{before}\n")
                 before = ","
                 json.dump(feature, file, separators=(",", ":"), ensure_ascii=False)
-        file.write("\n]}\n")
-
-
-def write_coco(run: Run, path: Path) -> None:
-    """Write annotations in COCO's format, in stored pixels."""
-    store, slide, frame = run.final_instances, run.record["slide"], stored_frame(run)
-    width, height = np.rint(np.divide(slide["size"], frame.scale)).astype(int).tolist()
-    head = {
-        "info": {"description": f"{run.card.name} on {slide['name']}"},
-        "images": [
-            {
-                "id": 1,
-                "file_name": slide["name"],
-                "width": width,
-                "height": height,
-            }
-        ],
-        "categories": [
-            {"id": number, "name": name} for number, name in enumerate(store.classes, 1)
-        ],
-    }
-    with opened(path) as file:
-        file.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "annotations": [')
-        before = ""
-        for ids, found in _blocks(store):
-            areas = shapely.area(found.polygons) / math.prod(frame.scale)
-            boxes = frame.of_slide(found.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
-            for i, (number, ring) in enumerate(
-                zip(ids.tolist(), _rings(found), strict=True)
-            ):
-                x0, y0, x1, y1 = boxes[i].tolist()
-                annotation = {
-                    "id": number + 1,
-                    "image_id": 1,
-                    "category_id": int(found.classes[i]) + 1,
-                    "segmentation": [frame.of_slide(ring).ravel().tolist()],
-                    "bbox": [x0, y0, x1 - x0, y1 - y0],
-                    "area": float(areas[i]),
-                    "iscrowd": 0,
-                    "score": round(float(found.scores[i]), _DECIMALS),
-                }
-                file.write(f"{before}\n")
-                before = ","
-                json.dump(annotation, file, separators=(",", ":"))
         file.write("\n]}\n")
 
 
@@ -135,7 +94,7 @@ def write_geoparquet(run: Run, path: Path) -> None:
         metadata={"geo": json.dumps(geo)},
     )
     with pq.ParquetWriter(path, schema, compression="zstd") as file:
-        for ids, found in _blocks(store):
+        for ids, found in blocks_of(store):
             table = {
                 "id": ids,
                 "class": names[found.classes],
@@ -153,21 +112,23 @@ def write_rows(run: Run, path: Path) -> None:
     store, frame = run.final_instances, stored_frame(run)
     with path.open("w", newline="", encoding="utf-8") as file:
         store.rows([]).to_csv(file)
-        for ids, _ in _blocks(store):
+        for ids, _ in blocks_of(store):
             rows = store.rows(ids)
             if frame.scaled:
                 rows[["x", "y"]] = frame.of_slide(rows[["x", "y"]].to_numpy())
             rows.to_csv(file, header=False)
 
 
-def _blocks(store: InstanceStore) -> Iterator[tuple[NDArray[np.int64], Instances]]:
+def blocks_of(store: InstanceStore) -> Iterator[tuple[NDArray[np.int64], Instances]]:
+    """Return ids and instances of a store, in blocks of bounded size."""
     there = np.setdiff1d(np.arange(len(store)), store.gone)
     for start in range(0, len(there), _BLOCK):
         ids = there[start : start + _BLOCK]
         yield ids, store.take(ids)
 
 
-def _rings(found: Instances) -> list[NDArray[np.float32]]:
+def rings_of(found: Instances) -> list[NDArray[np.float32]]:
+    """Return the outline of each instance, float32 (P, 2), not closed."""
     return np.split(found.points, found.ends[:-1])
 
 

@@ -33,11 +33,6 @@ _IDENTITY: Final = {
     "input": {"name": "xy", "axes": _AXES},
     "output": {"name": "global", "axes": _AXES},
 }
-_REGION: Final = {
-    "region": _TILES,
-    "region_key": "library_id",
-    "instance_key": "tile_id",
-}
 
 
 def write_spatialdata(features: Features, path: Path) -> None:
@@ -46,27 +41,25 @@ def write_spatialdata(features: Features, path: Path) -> None:
     The table of vectors is called after the encoder, that of scores `scores_tiles`
     with a variable for each score.
     """
-    root = zarr.open_group(path, mode="w", zarr_format=3)
-    attributes = {"version": "0.2", "spatialdata_software_version": "0.7.3"}
-    root.attrs.update({"spatialdata_attrs": attributes, **_slide_facts(features)})
+    root = start_store(path, slide_facts(features))
     boxes = features.stored_boxes()
     _write_shapes(root.create_group("shapes"), path / "shapes", boxes)
     tables = root.create_group("tables")
     if features.dimensions:
         name = f"{(features.encoder or 'features').replace('/', '-')}_{_TILES}"
         names = [str(number) for number in range(features.dimensions)]
-        table = _start_table(tables, name, len(features), names)
-        data = _matrix(table, features.vectors.shape, features.vectors.dtype)
+        table = start_table(tables, name, len(features), names)
+        data = matrix_of(table, features.vectors.shape, features.vectors.dtype)
         for start, group in groups_of(features.vectors):
             data[start : start + len(group)] = group
     if features.scores is not None:
         values = features.scores.values
         name = f"scores_{_TILES}"
-        table = _start_table(tables, name, len(features), features.scores.names)
-        _matrix(table, values.shape, values.dtype)[:] = values
+        table = start_table(tables, name, len(features), features.scores.names)
+        matrix_of(table, values.shape, values.dtype)[:] = values
 
 
-def _slide_facts(features: Features) -> dict[str, Any]:
+def slide_facts(features: Features) -> dict[str, Any]:
     """Return wsidata's properties of the slide and its specification of the tiles."""
     facts: dict[str, Any] = {}
     if features.slide_size is not None:
@@ -106,8 +99,9 @@ def _tile_spec(features: Features, side: float) -> dict[str, Any]:
     }
 
 
-def _write_shapes(group: zarr.Group, folder: Path, boxes: NDArray[np.float64]) -> None:
-    shapes = group.create_group(_TILES)
+def start_shapes(group: zarr.Group, name: str) -> None:
+    """Add a group of shapes; their Parquet file is written by the caller."""
+    shapes = group.create_group(name)
     shapes.attrs.update(
         {
             "encoding-type": "ngff:shapes",
@@ -116,6 +110,29 @@ def _write_shapes(group: zarr.Group, folder: Path, boxes: NDArray[np.float64]) -
             "spatialdata_attrs": {"version": "0.3"},
         }
     )
+
+
+def start_store(path: Path, facts: dict[str, Any]) -> zarr.Group:
+    """Return the root of a new store with its attributes."""
+    root = zarr.open_group(path, mode="w", zarr_format=3)
+    attributes = {"version": "0.2", "spatialdata_software_version": "0.7.3"}
+    root.attrs.update({"spatialdata_attrs": attributes, **facts})
+    return root
+
+
+def geo_metadata() -> dict[str, str]:
+    """Return the metadata of a Parquet file with polygons as WKB in `geometry`."""
+    column = {"encoding": "WKB", "crs": None, "geometry_types": ["Polygon"]}
+    about = {
+        "version": "1.1.0",
+        "primary_column": "geometry",
+        "columns": {"geometry": column},
+    }
+    return {"geo": json.dumps(about)}
+
+
+def _write_shapes(group: zarr.Group, folder: Path, boxes: NDArray[np.float64]) -> None:
+    start_shapes(group, _TILES)
     columns = {
         "tile_id": np.arange(len(boxes)),
         "x": boxes[:, 0],
@@ -123,48 +140,71 @@ def _write_shapes(group: zarr.Group, folder: Path, boxes: NDArray[np.float64]) -
         "tissue_id": np.zeros(len(boxes), np.int64),
         "geometry": pa.array(shapely.to_wkb(shapely.box(*boxes.T)), pa.binary()),
     }
-    column = {"encoding": "WKB", "crs": None, "geometry_types": ["Polygon"]}
-    about = {
-        "version": "1.1.0",
-        "primary_column": "geometry",
-        "columns": {"geometry": column},
-    }
-    table = pa.table(columns).replace_schema_metadata({"geo": json.dumps(about)})
+    table = pa.table(columns).replace_schema_metadata(geo_metadata())
     pq.write_table(table, folder / _TILES / "shapes.parquet", compression="zstd")
 
 
-def _start_table(
-    tables: zarr.Group, name: str, rows: int, variables: Sequence[str]
+def start_table(
+    tables: zarr.Group,
+    name: str,
+    rows: int,
+    variables: Sequence[str],
+    *,
+    region: str = _TILES,
+    key: str = "tile_id",
 ) -> zarr.Group:
-    """Write an AnnData table without its `X`: a row for each tile."""
+    """Write an AnnData table without its `X`: a row for each shape of a region.
+
+    Parameters
+    ----------
+    tables : zarr.Group
+    name : str
+        Name of the table.
+    rows : int
+        Number of rows.
+    variables : sequence of str
+        Names of the columns of `X`.
+    region : str
+        Name of the shapes.
+    key : str
+        Column of `obs` with the number of each shape.
+    """
+    where = {"region": region, "region_key": "library_id", "instance_key": key}
     table = tables.create_group(name)
     table.attrs.update(
         {
-            **_encoding("anndata", "0.1.0"),
+            **encoding_of("anndata", "0.1.0"),
             "spatialdata-encoding-type": "ngff:regions_table",
             "version": "0.2",
-            **_REGION,
+            **where,
         }
     )
     numbers = np.arange(rows)
-    columns = ["tile_id", "library_id"]
+    columns = [key, "library_id"]
     obs = _frame(table, "obs", [str(number) for number in numbers], columns)
-    obs.create_array("tile_id", data=numbers).attrs.update(_encoding("array", "0.2.0"))
-    library = obs.create_group("library_id")
-    library.attrs.update({**_encoding("categorical", "0.2.0"), "ordered": False})
-    codes = library.create_array("codes", data=np.zeros(rows, np.int8))
-    codes.attrs.update(_encoding("array", "0.2.0"))
-    _strings(library, "categories", [_TILES])
+    obs.create_array(key, data=numbers).attrs.update(encoding_of("array", "0.2.0"))
+    write_categories(obs, "library_id", np.zeros(rows, np.int8), [region])
     _frame(table, "var", variables, [])
     for part in ("layers", "obsm", "obsp", "varm", "varp", "uns"):
-        table.create_group(part).attrs.update(_encoding("dict", "0.1.0"))
-    region = table["uns"].create_group("spatialdata_attrs")
-    region.attrs.update(_encoding("dict", "0.1.0"))
-    for key, value in _REGION.items():
-        text = region.create_array(key, shape=(), dtype="string")
+        table.create_group(part).attrs.update(encoding_of("dict", "0.1.0"))
+    attributes = table["uns"].create_group("spatialdata_attrs")
+    attributes.attrs.update(encoding_of("dict", "0.1.0"))
+    for field, value in where.items():
+        text = attributes.create_array(field, shape=(), dtype="string")
         text[...] = value
-        text.attrs.update(_encoding("string", "0.2.0"))
+        text.attrs.update(encoding_of("string", "0.2.0"))
     return table
+
+
+def write_categories(
+    group: zarr.Group, name: str, codes: NDArray[Any], categories: Sequence[str]
+) -> None:
+    """Write a column of categories, given by their numbers."""
+    column = group.create_group(name)
+    column.attrs.update({**encoding_of("categorical", "0.2.0"), "ordered": False})
+    written = column.create_array("codes", data=codes)
+    written.attrs.update(encoding_of("array", "0.2.0"))
+    write_strings(column, "categories", categories)
 
 
 def _frame(
@@ -172,25 +212,28 @@ def _frame(
 ) -> zarr.Group:
     frame = table.create_group(name)
     order = {"column-order": columns, "_index": "_index"}
-    frame.attrs.update({**_encoding("dataframe", "0.2.0"), **order})
-    _strings(frame, "_index", index)
+    frame.attrs.update({**encoding_of("dataframe", "0.2.0"), **order})
+    write_strings(frame, "_index", index)
     return frame
 
 
-def _strings(group: zarr.Group, name: str, values: Sequence[str]) -> None:
+def write_strings(group: zarr.Group, name: str, values: Sequence[str]) -> None:
+    """Write a column of text."""
     array = group.create_array(name, shape=(len(values),), dtype="string")
     array[:] = np.array(values, object)
-    array.attrs.update(_encoding("string-array", "0.2.0"))
+    array.attrs.update(encoding_of("string-array", "0.2.0"))
 
 
-def _matrix(
+def matrix_of(
     table: zarr.Group, shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> zarr.Array:
+    """Return the empty `X` of a table, whose rows the caller writes."""
     chunks = (max(1, min(_CHUNK_ROWS, shape[0])), max(1, shape[1]))
     array = table.create_array("X", shape=shape, dtype=dtype, chunks=chunks)
-    array.attrs.update(_encoding("array", "0.2.0"))
+    array.attrs.update(encoding_of("array", "0.2.0"))
     return array
 
 
-def _encoding(kind: str, version: str) -> dict[str, str]:
+def encoding_of(kind: str, version: str) -> dict[str, str]:
+    """Return AnnData's attributes of an element."""
     return {"encoding-type": kind, "encoding-version": version}

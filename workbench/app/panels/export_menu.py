@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _MAX_BYTES: Final = 200_000_000
 """Largest file that is sent through the page's connection."""
 
+_RASTER: Final = "ome-tiff"
+"""The only format of scores that is offered for runs with results of another kind."""
+
 _AS_SCORES: Final = {"instances": "Density", "embedding": "Length of the vector"}
 """What is written of a task where a format has no place for its own results."""
 
@@ -32,10 +35,13 @@ _AS_SCORES: Final = {"instances": "Density", "embedding": "Length of the vector"
 def formats_of(task: Task) -> dict[str, tuple[str, str]]:
     """Return what runs of a task can be exported to: label, name of format, suffix.
 
-    A folder is sent as a ZIP file.
+    A folder is sent as a ZIP file. Formats that hold pixels of the slide are left to
+    the command line.
     """
     menu = {}
     for each in export_formats(task):
+        if each.reads_slide or not (each.takes(task) or each.name == _RASTER):
+            continue
         suffix = each.suffixes[0] if each.suffixes else ""
         label = f"{each.label} ({suffix or 'folder'})"
         if not each.takes(task):

@@ -1,0 +1,1 @@
+"""Databases, folders and sessions that other tools open, one module each."""
