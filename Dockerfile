@@ -15,8 +15,8 @@ RUN command -v python3 >/dev/null && python3 -c 'import venv, ensurepip' 2>/dev/
     || { apt-get update && apt-get install -y --no-install-recommends python3 python3-venv \
     && rm -rf /var/lib/apt/lists/*; }
 
-RUN useradd --create-home workbench && mkdir /slides /runs /opt/workbench \
-    && chown workbench /slides /runs /opt/workbench
+RUN useradd --create-home --uid 1000 workbench && mkdir /slides /runs /keys /opt/workbench \
+    && chown workbench /slides /runs /keys /opt/workbench
 USER workbench
 WORKDIR /opt/workbench
 COPY --chown=workbench pyproject.toml constraints.txt README.md LICENSE ./

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
 
 import numpy as np
@@ -18,7 +19,9 @@ from workbench.cli import main
 from workbench.cli.study.run import shard_of_job
 from workbench.errors import RecipeError, StudyError
 from workbench.inference import plan
+from workbench.study import local_workers
 from workbench.study.analysis import analysis_of
+from workbench.study.local_workers import LocalWorkers
 from workbench.study.running import divided, run_analysis
 from workbench.study.staging import Staging
 from workbench.study.study_progress import StudyWatch
@@ -195,3 +198,32 @@ def test_the_time_left_follows_the_area(study):
 
 def invoke(*words):
     return CliRunner().invoke(main, ["study", *map(str, words)])
+
+
+def test_processes_start_while_there_is_memory_for_them(study, monkeypatch):
+    analysis = analysis_of(study, RECIPE)
+    workers = LocalWorkers(analysis, [WorkerOptions()] * 4)
+    started = []
+    monkeypatch.setattr(workers, "_start", lambda n: started.append(n) or Sleeping(n))
+    monkeypatch.setattr(local_workers, "available_memory", lambda: 0)
+    workers.tend(4)
+    assert started == [0]  # the first always
+    room = 2 * local_workers.PROCESS_BYTES  # one is still loading its model
+    monkeypatch.setattr(local_workers, "available_memory", lambda: room)
+    workers.tend(4)
+    assert started == [0, 1]
+    for number in (0, 1):  # they say what they do, so they have loaded it
+        name = f"{socket.gethostname()}-{number}.json"
+        (analysis.path / "workers" / name).write_text("{}")
+    workers.tend(4)
+    assert started == [0, 1, 2, 3]
+
+
+class Sleeping:
+    """A process that goes on."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def poll(self):
+        return None

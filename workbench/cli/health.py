@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import time
+import urllib.request
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from workbench.cli.options import json_flag
+from workbench.errors import StudyError
 from workbench.system.thread_pool import available_cores
 
 if TYPE_CHECKING:
@@ -25,19 +27,36 @@ _SIDE: Final = 1024
 _TILE_PX: Final = 512
 _ROUNDS: Final = 5
 _CLOSE: Final = 1e-2
+_ANSWER_S: Final = 10.0
 
 
 @click.command("health")
 @click.option("--gpu", is_flag=True, help="Fail if there is no GPU that computes.")
+@click.option(
+    "--url", help="Check only that this address answers, such as /health of the app."
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Check only that this Dask scheduler answers, with the keys of $DASK_CONFIG.",
+)
 @json_flag
-def command(*, gpu: bool, as_json: bool) -> None:
+def command(
+    *, gpu: bool, url: str | None, scheduler: str | None, as_json: bool
+) -> None:
     """Check this machine: devices, arithmetic, decoding, libraries and versions.
 
     Ends with status 1 if a check fails, so that it serves as the health check of a
-    container. It takes a few seconds.
+    container. It takes a few seconds. With --url or --scheduler only these are checked,
+    which takes less.
     """
-    facts = {**_machine(), "devices": _devices(), "codecs": _codecs(), **_decoding()}
-    problems = _problems(facts, gpu=gpu)
+    if url or scheduler:
+        facts = _services(url, scheduler)
+        problems = [error for name, error in facts.items() if name.endswith("error")]
+    else:
+        facts = {**_machine(), "devices": _devices(), "codecs": _codecs()}
+        facts |= _decoding()
+        problems = _problems(facts, gpu=gpu)
     if as_json:
         facts = {**facts, "problems": problems, "healthy": not problems}
         click.echo(json.dumps(facts, indent=2))
@@ -47,6 +66,25 @@ def command(*, gpu: bool, as_json: bool) -> None:
             click.echo(f"Problem: {problem}", err=True)
     if problems:
         raise click.exceptions.Exit(1)
+
+
+def _services(url: str | None, scheduler: str | None) -> dict[str, Any]:
+    """Return what servers answer; keys that end in `error` say why one does not."""
+    facts: dict[str, Any] = {}
+    if url:
+        try:
+            with urllib.request.urlopen(url, timeout=_ANSWER_S) as answer:  # noqa: S310 - the user's own
+                facts["url"] = answer.status
+        except (OSError, ValueError) as error:
+            facts["url_error"] = f"'{url}' does not answer: {error}."
+    if scheduler:
+        from workbench.study.dask_client import workers_of  # noqa: PLC0415 - an extra
+
+        try:
+            facts["dask_workers"] = workers_of(scheduler)
+        except StudyError as error:
+            facts["scheduler_error"] = str(error)
+    return facts
 
 
 def _machine() -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from workbench.errors import StudyError
 from workbench.study.analysis import WORKERS
 from workbench.study.worker import STOPPED
+from workbench.system.memory import available_memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from workbench.study.analysis import Analysis
     from workbench.study.worker import WorkerOptions
+
+PROCESS_BYTES: Final = 2_000_000_000
+"""Memory that must be available for one more process; see benchmarks/studies.md."""
 
 _MOST_STILLBORN: Final = 3
 """Processes in a row that may end before they have loaded the model."""
@@ -30,7 +34,7 @@ _MODULE: Final = "workbench.study.worker"
 
 
 class LocalWorkers:
-    """Processes of this machine.
+    """Processes of this machine, as many as its memory holds.
 
     Parameters
     ----------
@@ -63,8 +67,27 @@ class LocalWorkers:
                 self._judge(number, process, code)
         missing = [n for n in range(len(self._options)) if n not in self._processes]
         for number in missing[: max(0, left)]:
+            if not self._has_room():
+                break
             self._processes[number] = self._start(number)
         return bool(self._processes)
+
+    def _has_room(self) -> bool:
+        """Return whether the memory holds one more process; the first always starts.
+
+        Processes that have not loaded their model yet will take more than they have.
+        """
+        room = available_memory()
+        if room is None or not self._processes:
+            return True
+        working = {file.stem for file in (self._analysis.path / WORKERS).glob("*.json")}
+        here = socket.gethostname()
+        loading = [
+            each
+            for each in self._processes.values()
+            if f"{here}-{each.pid}" not in working
+        ]
+        return room >= PROCESS_BYTES * (len(loading) + 1)
 
     def stop(self) -> None:
         """Let all end after their current chunk, and wait for them."""

@@ -11,10 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench.errors import StudyError
-from workbench.models.devices import gpu_names
 from workbench.study.local_workers import LocalWorkers
 from workbench.study.study_progress import StudyBar, StudyWatch
-from workbench.study.worker import WorkerOptions, shard_of, work
+from workbench.study.worker import WorkerOptions, devices_of, shard_of, work
 from workbench.system.thread_pool import available_cores
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ def divided(
     StudyError
         If the number is negative.
     """
-    devices = _devices(options.device or analysis.recipe.device)
+    devices = devices_of(options.device or analysis.recipe.device)
     number = len(devices) if number is None else number
     if number < 1:
         message = f"{number} processes cannot work."
@@ -134,10 +133,3 @@ def divided(
         replace(options, device=devices[each % len(devices)], threads=threads)
         for each in range(number)
     ]
-
-
-def _devices(names: str) -> list[str]:
-    """Return the devices among which processes are divided, one each."""
-    if names not in ("auto", "cuda"):
-        return names.split(",")
-    return gpu_names() or [names]

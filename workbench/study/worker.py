@@ -37,7 +37,7 @@ from workbench.errors import (
 from workbench.inference.engine import run
 from workbench.inference.kept_models import keep_models
 from workbench.inference.plan import model_of
-from workbench.models.devices import resolve_devices
+from workbench.models.devices import gpu_names, resolve_devices
 from workbench.slide.pixel_size import parse_mpp
 from workbench.slide.slide import open_slide
 from workbench.study.analysis import WORKERS, Analysis, find_analysis
@@ -249,6 +249,13 @@ def shard_of(rows: list[SlideRow], shard: tuple[int, int]) -> list[SlideRow]:
     """Return a share of the slides, about equal in work, the long ones first."""
     number, shards = shard
     return sorted(rows, key=lambda row: -row.size)[number::shards]
+
+
+def devices_of(names: str) -> list[str]:
+    """Return the devices among which processes are divided, one each."""
+    if names not in ("auto", "cuda"):
+        return names.split(",")
+    return gpu_names() or [names]
 
 
 def _may_help(error: Exception) -> bool:

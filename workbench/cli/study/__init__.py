@@ -9,7 +9,9 @@ command = LazyGroup(
     help="Run a model on many slides; collect and compare what it finds.",
     package=__name__,
     verbs={
+        "keys": "Write the keys of a Dask cluster into a new folder.",
         "make": "Make a study from a folder or a table of slides; update it.",
+        "queue": "Serve the number of slides that are left, for autoscalers.",
         "run": "Run a model on all slides; continue what is left.",
         "slides": "Print the table of slides, or write it as CSV to edit it.",
         "status": "Print how far the analyses are; pause, resume or cancel them.",
