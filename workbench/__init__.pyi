@@ -9,6 +9,7 @@ from . import (
     instances,
     layers,
     models,
+    provenance,
     report,
     results,
     slide,
@@ -40,6 +41,8 @@ from .models.card import ModelCard
 from .models.live_model import Model
 from .models.registry import find_model, model_names
 from .progress import Progress
+from .provenance.provenance import Provenance
+from .provenance.reading import read_provenance
 from .recipe import Recipe
 from .report.writing import write_report
 from .results.heatmap import Heatmap
@@ -69,6 +72,7 @@ __all__ = [
     "ModelCard",
     "Normalizer",
     "Progress",
+    "Provenance",
     "Recipe",
     "Reference",
     "Region",
@@ -104,6 +108,8 @@ __all__ = [
     "open_run",
     "open_slide",
     "open_study",
+    "provenance",
+    "read_provenance",
     "report",
     "results",
     "run",

@@ -29,6 +29,7 @@ WorkbenchError
 │   ├── NoTissueError       no tissue in the region of a run
 │   ├── RecipeMismatchError the folder holds a different run
 │   └── RunFolderError      an I/O error, such as a full disk
+├── ProvenanceError         a file does not say what made it
 ├── MissingPackageError     an optional package is not installed
 └── AccessError             a path outside the served folders
 
@@ -115,10 +116,8 @@ class BrokenSlideError(SlideError):
     """The file has a known format but its content is damaged."""
 
     def __init__(self, path: object, reason: str) -> None:
-        super().__init__(
-            f"'{path}' is damaged: {reason}.",
-            "Copy the file again from its source and compare the checksums.",
-        )
+        remedy = "Copy the file again from its source and compare the checksums."
+        super().__init__(f"'{path}' is damaged: {reason}.", remedy)
 
 
 class SeveralSlidesError(SlideError):
@@ -217,10 +216,9 @@ class InvalidCardError(ModelError):
     """The field, its value and what is wrong with it."""
 
     def __init__(self, path: object, reason: str) -> None:
-        super().__init__(
-            f"The model card of '{path}' cannot be used: {reason}.",
-            "Correct the card; the reference of model cards lists its fields.",
-        )
+        message = f"The model card of '{path}' cannot be used: {reason}."
+        remedy = "Correct the card; the reference of model cards lists its fields."
+        super().__init__(message, remedy)
         self.reason = reason
 
 
@@ -342,6 +340,14 @@ class RunFolderError(RunError):
         )
 
 
+class ProvenanceError(WorkbenchError):
+    """A file does not say what made it, or says it in a damaged way."""
+
+    def __init__(self, path: object, reason: str, remedy: str = "") -> None:
+        remedy = remedy or "Give a run folder, or a file that this program exported."
+        super().__init__(f"What made '{path}' is not known: {reason}.", remedy)
+
+
 class MissingPackageError(WorkbenchError):
     """An optional package is not installed."""
 
@@ -358,38 +364,30 @@ class AccessError(WorkbenchError):
         super().__init__(f"'{name}' is not in the served folders.", remedy)
 
 
-EXIT_CODES: Final[dict[type[WorkbenchError], int]] = {
-    WorkbenchError: 1,
-    SlideError: 3,
-    MissingMppError: 4,
-    OutOfBoundsError: 2,
-    StainError: 5,
-    ModelError: 6,
-    AnnotationError: 9,
-    FeaturesError: 10,
-    RecipeError: 2,
-    TrainingError: 11,
-    StudyError: 12,
-    RunError: 7,
-    AccessError: 8,
+_CODES: Final[dict[type[WorkbenchError], tuple[int, int]]] = {
+    WorkbenchError: (1, 400),
+    SlideError: (3, 422),
+    SlideNotFoundError: (3, 404),
+    SlideChangedError: (3, 409),
+    MissingMppError: (4, 422),
+    OutOfBoundsError: (2, 404),
+    StainError: (5, 422),
+    ModelError: (6, 422),
+    ModelNotFoundError: (6, 404),
+    AnnotationError: (9, 422),
+    FeaturesError: (10, 422),
+    RecipeError: (2, 400),
+    TrainingError: (11, 400),
+    StudyError: (12, 400),
+    RunError: (7, 409),
+    ProvenanceError: (13, 422),
+    AccessError: (8, 403),
 }
+
+EXIT_CODES: Final = {kind: codes[0] for kind, codes in _CODES.items()}
 """Exit status of the command line; a class without an entry uses its parent's."""
 
-HTTP_CODES: Final[dict[type[WorkbenchError], int]] = {
-    WorkbenchError: 400,
-    SlideNotFoundError: 404,
-    SlideChangedError: 409,
-    SlideError: 422,
-    MissingMppError: 422,
-    OutOfBoundsError: 404,
-    StainError: 422,
-    ModelNotFoundError: 404,
-    ModelError: 422,
-    AnnotationError: 422,
-    FeaturesError: 422,
-    RunError: 409,
-    AccessError: 403,
-}
+HTTP_CODES: Final = {kind: codes[1] for kind, codes in _CODES.items()}
 """HTTP status of the servers; a class without an entry uses its parent's."""
 
 

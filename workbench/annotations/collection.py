@@ -18,14 +18,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from workbench.annotations.annotation import Annotation
 from workbench.annotations.geojson import Imported, read_geojson, write_geojson
 from workbench.annotations.geojson_feature import annotations_of, feature_of
+from workbench.annotations.journal_lines import lines_of
 from workbench.area import Area
 from workbench.errors import AnnotationError, SharedIdError
+from workbench.provenance.provenance import Provenance
 from workbench.slide.migration import FormerWork
 from workbench.system.line_log import LineLog, read_lines
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import pandas as pd
 
@@ -273,10 +275,30 @@ class Annotations(Collection[Annotation]):
     def write(
         self, path: Path, *, classification: str | None = None
     ) -> list[Annotation]:
-        """Write all annotations, or those of a class, as GeoJSON for QuPath."""
+        """Write all annotations, or those of a class, as GeoJSON for QuPath.
+
+        The file names the slide and the lines of the journal; see
+        `wb.read_provenance`.
+        """
         written = self.select(classification=classification)
-        write_geojson(written, path, frame=self.slide.scanned_frame, mpp=self.slide.mpp)
+        write_geojson(
+            written,
+            path,
+            frame=self.slide.scanned_frame,
+            mpp=self.slide.mpp,
+            made=self.provenance(written),
+        )
         return written
+
+    def provenance(self, chosen: Iterable[Annotation]) -> Provenance:
+        """Return what made a file of some of the annotations, written now."""
+        slide = self.slide
+        facts = {"id": slide.id, "name": slide.name, "size": list(slide.size)}
+        return Provenance.new(
+            "annotations",
+            slide={**facts, "mpp": slide.mpp, "reader": slide.reader_name},
+            annotations=tuple(lines_of(self.path, {each.id for each in chosen})),
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with one row per annotation, with its measures.

@@ -21,6 +21,7 @@ from workbench.annotations.geojson_feature import (
 from workbench.annotations.geojson_file import features_in, json_of
 from workbench.errors import AnnotationError
 from workbench.geometry import SLIDE_FRAME, FileFrame
+from workbench.provenance.provenance import KEY
 from workbench.system.atomic_files import replace_file
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.annotations.annotation import Annotation
+    from workbench.provenance.provenance import Provenance
 
 __all__ = [
     "MAX_BYTES",
@@ -301,9 +303,10 @@ def write_geojson(
     *,
     frame: FileFrame = SLIDE_FRAME,
     mpp: float | None = None,
+    made: Provenance | None = None,
 ) -> None:
     """Write a FeatureCollection, one feature per line; gzip if the name ends in .gz."""
-    data = to_geojson(annotations, frame=frame, mpp=mpp)
+    data = to_geojson(annotations, frame=frame, mpp=mpp, made=made)
     replace_file(path, gzip.compress(data) if path.suffix.lower() == ".gz" else data)
 
 
@@ -312,13 +315,16 @@ def to_geojson(
     *,
     frame: FileFrame = SLIDE_FRAME,
     mpp: float | None = None,
+    made: Provenance | None = None,
 ) -> bytes:
-    """Return a FeatureCollection, one feature per line."""
+    """Return a FeatureCollection, one feature per line, with what made it."""
+    said = b"" if made is None else f'"{KEY}":{made.text},'.encode()
     lines = b",\n".join(
         json_line(feature_of(annotation, frame=frame, mpp=mpp))
         for annotation in annotations
     )
-    return b'{"type":"FeatureCollection","features":[\n' + lines + b"\n]}\n"
+    head = b'{"type":"FeatureCollection",' + said + b'"features":[\n'
+    return head + lines + b"\n]}\n"
 
 
 def json_line(content: Any) -> bytes:

@@ -44,14 +44,22 @@ class LazyGroup(click.Group):
         Package of the modules.
     verbs : mapping of str to str
         Help of each verb in one line, so that listing the verbs imports none.
+    folders : mapping of str to str
+        Folder in the package of each verb whose module is not in the package itself.
     """
 
     def __init__(
-        self, *, package: str, verbs: Mapping[str, str], **attributes: Any
+        self,
+        *,
+        package: str,
+        verbs: Mapping[str, str],
+        folders: Mapping[str, str] | None = None,
+        **attributes: Any,
     ) -> None:
         super().__init__(**attributes)
         self.package = package
         self.verbs = verbs
+        self.folders = folders or {}
         click.version_option(__version__, prog_name="workbench")(self)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -64,7 +72,9 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in self.verbs:
             return None
-        module = importlib.import_module(f"{self.package}.{cmd_name}")
+        folder = self.folders.get(cmd_name)
+        package = f"{self.package}.{folder}" if folder else self.package
+        module = importlib.import_module(f"{package}.{cmd_name}")
         command: click.Command = module.command
         command.help = command.help or self.verbs[cmd_name]
         return command

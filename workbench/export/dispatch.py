@@ -12,6 +12,8 @@ from workbench.export.formats import find_format
 from workbench.export.spatialdata import write_spatialdata
 from workbench.export.trident import write_trident
 from workbench.features.formats.run import features_of
+from workbench.provenance.embedding import attach, keep_inside
+from workbench.provenance.runs import provenance_of
 from workbench.slide.slide import Slide, open_slide
 
 if TYPE_CHECKING:
@@ -29,7 +31,9 @@ def export_run(
 ) -> Path:
     """Export a run to a file or folder for another tool.
 
-    Of an unfinished run, the finished part is written.
+    Of an unfinished run, the finished part is written. Each file says what made it (see
+    `wb.read_provenance`); CSV, which has no place for it, has `<path>.provenance.json`
+    beside it.
 
     Parameters
     ----------
@@ -66,12 +70,15 @@ def export_run(
     chosen = find_format(to, path.name, task)
     write = chosen.writer(task)
     try:
+        made = provenance_of(run).derive("export")
         with ExitStack() as stack:
             more = {}
             if chosen.reads_slide:
                 more["slide"] = _slide_of(run, slide, stack)
             part = stack.enter_context(complete_or_absent(path))
             write(run, part, **more)
+            keep_inside(part, made)
+        attach(path, made)
     except OSError as error:
         message = f"'{path}' cannot be written: {error.strerror or error}."
         raise RunError(message, "Choose another place, or make room.") from error

@@ -12,10 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from workbench.errors import FeaturesError
+from workbench.errors import FeaturesError, ProvenanceError, RunError
 from workbench.export.spatialdata import write_spatialdata
 from workbench.export.trident import write_trident
 from workbench.features.rows import GROUP
+from workbench.provenance.embedding import attach, keep_inside
+from workbench.provenance.provenance import KEY, Provenance
+from workbench.provenance.reading import read_provenance
 from workbench.system.atomic_files import replace_folder
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ def write_tile_table(features: Features, path: Path) -> None:
     """Write a Parquet table: minx, miny, width, height, each score, and `vector`.
 
     Places are in stored pixels of the slide. The metadata name the encoder and the
-    resolution, under "workbench".
+    resolution, under "workbench", with what made them.
     """
     boxes = features.stored_boxes()
     places = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
@@ -45,8 +48,9 @@ def write_tile_table(features: Features, path: Path) -> None:
     if features.dimensions:
         kind = pa.from_numpy_dtype(features.vectors.dtype)
         fields.append(pa.field("vector", pa.list_(kind, features.dimensions)))
-    about = {"model": features.encoder, "mpp": features.mpp}
-    schema = pa.schema(fields, {"workbench": json.dumps(about)})
+    made = features_provenance(features).block
+    about = {"model": features.encoder, "mpp": features.mpp, **made}
+    schema = pa.schema(fields, {KEY: json.dumps(about)})
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for start in range(0, max(1, len(features)), GROUP):
             rows = slice(start, start + GROUP)
@@ -104,14 +108,32 @@ def export_features(features: Features, path: str | os.PathLike[str]) -> Path:
         reason = f"'{path.name}' has no suffix of a format to write"
         remedy = f"Use one of: {', '.join(FEATURE_EXPORTS)}."
         raise FeaturesError(features.path, reason, remedy)
+    made = features_provenance(features)
     try:
         with complete_or_absent(path) as part:
             write(features, part)
+            keep_inside(part, made)
+        attach(path, made)
     except OSError as error:
         reason = f"'{path}' cannot be written ({error.strerror or error})"
         remedy = "Choose another place, or make room."
         raise FeaturesError(features.path, reason, remedy) from error
     return path
+
+
+def features_provenance(features: Features) -> Provenance:
+    """Return what made a file of features: what it says itself, else what is known."""
+    try:
+        return read_provenance(features.path).derive("features")
+    except (ProvenanceError, RunError):  # of another tool, or vectors in memory
+        slide = {"size": features.slide_size, "mpp": features.slide_mpp}
+        parent = {"kind": features.format, "name": features.path.name}
+        return Provenance.new(
+            "features",
+            slide={name: value for name, value in slide.items() if value},
+            model={"name": features.encoder, "mpp": features.mpp},
+            parents=(parent,),
+        )
 
 
 @contextmanager

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from workbench.export.cells import Cells
 from workbench.export.file_frame import boxes_in, scanned_frame
+from workbench.provenance.provenance import KEY
+from workbench.provenance.runs import provenance_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,11 +32,21 @@ NAMES: Final = uuid.UUID("5a1f2ad4-94ad-4c0a-8f2c-3d4ce1f0b7a1")
 def write_geojson(run: Run, path: Path) -> None:
     """Write a FeatureCollection, one feature a line; compressed for a .gz path."""
     with opened(path) as file:
-        file.write('{"type":"FeatureCollection","features":[')
+        file.write(collection_head(run))
         for number, feature in enumerate(_features(run)):
             file.write(",\n" if number else "\n")
             json.dump(feature, file, separators=(",", ":"), ensure_ascii=False)
         file.write("\n]}\n")
+
+
+def collection_head(run: Run) -> str:
+    """Return the start of a FeatureCollection that says what made it.
+
+    The foreign member (RFC 7946, 6.1) stands first, so that it is found without
+    reading the features.
+    """
+    made = provenance_of(run).derive("export").text
+    return f'{{"type":"FeatureCollection","{KEY}":{made},"features":['
 
 
 def opened(path: Path) -> TextIO:

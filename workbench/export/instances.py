@@ -16,7 +16,9 @@ import pyarrow.parquet as pq
 import shapely
 
 from workbench.export.file_frame import scanned_frame, stored_frame
-from workbench.export.geojson import NAMES, opened
+from workbench.export.geojson import NAMES, collection_head, opened
+from workbench.provenance.provenance import KEY
+from workbench.provenance.runs import provenance_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +44,7 @@ def write_detections(run: Run, path: Path) -> None:
         for name, colour in zip(store.classes, store.palette, strict=True)
     ]
     with opened(path) as file:
-        file.write('{"type":"FeatureCollection","features":[')
+        file.write(collection_head(run))
         before = ""
         for ids, found in blocks_of(store):
             facts = _measurements(found)
@@ -77,6 +79,7 @@ def write_geoparquet(run: Run, path: Path) -> None:
     """Write GeoParquet 1.1: class, score, measures, and the outline as `geometry`."""
     store, frame = run.final_instances, stored_frame(run)
     names = np.array(store.classes, object)
+    made = provenance_of(run).derive("export")
     columns = {"encoding": "WKB", "geometry_types": ["Polygon"], "crs": None}
     geo = {
         "version": "1.1.0",
@@ -91,7 +94,7 @@ def write_geoparquet(run: Run, path: Path) -> None:
             *((name, pa.float32()) for name in store.measures),
             ("geometry", pa.binary()),
         ],
-        metadata={"geo": json.dumps(geo)},
+        metadata={"geo": json.dumps(geo), KEY: made.text},
     )
     with pq.ParquetWriter(path, schema, compression="zstd") as file:
         for ids, found in blocks_of(store):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 import tifffile
 
 from workbench.export.cells import measures_of
+from workbench.provenance.reading import NAMESPACE
+from workbench.provenance.runs import provenance_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,10 +22,11 @@ def write_ometiff(run: Run, path: Path) -> None:
     """Write float32 (classes, rows, columns), NaN where there is no value.
 
     The physical size of a pixel is that of a cell, so that the raster aligns with the
-    slide when both have the same origin.
+    slide when both have the same origin. What made it is a comment annotation.
     """
     heatmap = run.heatmap
     cell_um = heatmap.cell * run.record["slide"]["mpp"]
+    made = provenance_of(run).derive("export")
     metadata = {
         "axes": "CYX",
         "Name": f"{run.card.name} on {run.record['slide']['name']}",
@@ -32,6 +35,7 @@ def write_ometiff(run: Run, path: Path) -> None:
         "PhysicalSizeY": cell_um,
         "PhysicalSizeYUnit": "µm",
         "Channel": {"Name": list(measures_of(run))},
+        "CommentAnnotation": {"Namespace": NAMESPACE, "Value": made.text},
     }
     tifffile.imwrite(
         path,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from workbench.annotations.journal_lines import lines_used
 from workbench.errors import (
     ModelError,
     NoTissueError,
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     from workbench.slide.slide import Slide
     from workbench.tiling.grid import Grid
     from workbench.tiling.prefetch import Batch
+
+ANNOTATIONS: Final = "annotations"
+"""Folder of the annotations beside the runs, as of the app and `open_annotations`."""
 
 _NOT_FINITE: Final = "the model's answer is not a finite number"
 
@@ -163,10 +167,13 @@ def _begin(
             normalizer = plan.normalizer() if len(tiles) else None
         with reporter.part("preparing"):
             batch_size = plan.inference.batch_size()
-        decided = {
+        decided: dict[str, Any] = {
             "normalizer": normalizer.to_dict() if normalizer else None,
             "batch_size": batch_size,
         }
+        journal = writer.path.parent / ANNOTATIONS / f"{plan.slide.id}.jsonl"
+        if lines := lines_used(plan.recipe, journal, plan.slide.frame):
+            decided["annotations"] = lines
         writer.create({**plan.record, **decided}, tiles, plan.session)
     if record := writer.record["normalizer"]:
         # Read back in a new run too, so that all sessions use the same rounded values.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -22,6 +21,7 @@ from workbench.models.architectures import assumed
 from workbench.models.devices import resolve_devices
 from workbench.models.registry import find_model
 from workbench.models.stain_sensitivity import StainSensitivity
+from workbench.provenance.software import versions
 from workbench.stain.multi_reference import MultiReferenceNormalizer
 from workbench.stain.references import load_reference
 from workbench.stain.slide_fit import slide_normalizer
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from workbench.tissue import Tissue
 
 _FOLDER: Final = "runs"
-_PACKAGES: Final = ("slide-workbench", "torch", "numpy", "opencv-python-headless")
 _ENLARGED: Final = 1.1
 """Enlargement of tiles above which the run has a warning."""
 
@@ -127,7 +126,8 @@ class RunPlan:
             "threads": torch.get_num_threads(),
             "system": platform.platform(),
             "python": platform.python_version(),
-            "packages": _versions(),
+            "instructions": torch.backends.cpu.get_cpu_capability(),
+            "packages": dict(versions()),
         }
 
     @cached_property
@@ -229,13 +229,3 @@ def _hardware(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return platform.processor() or platform.machine()
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:  # a source checkout that is not installed
-            found[package] = "unknown"
-    return found

@@ -14,6 +14,8 @@ from workbench.layers.figure import snapshot
 from workbench.layers.heatmap import HeatmapLayer
 from workbench.layers.slide import SlideLayer
 from workbench.markup import render
+from workbench.provenance.runs import provenance_of
+from workbench.provenance.software import PACKAGE
 from workbench.report import parts
 from workbench.slide.slide import open_slide
 from workbench.study.slide_results import slide_results
@@ -33,6 +35,7 @@ _TILES: Final = 7
 _TILE_PX: Final = 112
 _MOST_CLASSES: Final = 6
 _LISTED_FAILURES: Final = 20
+_NAMED_PACKAGES: Final = (PACKAGE, "torch", "numpy", "opencv-python-headless")
 _STAGES: Final = ("preparing", "finding tissue", "fitting stains", "tiles")
 _STEPS: Final = ("reading", "transfer", "normalizing", "model", "post-processing")
 
@@ -65,13 +68,15 @@ def run_report(run: Run, slide: Slide | None = None) -> Markup:
         subtitle=f"Run of {record['created'][:10]}, {run.status}",
         sections=sections,
         footer=footer(record),
+        provenance=provenance_of(run).derive("report").text,
     )
 
 
 def footer(record: dict[str, Any]) -> str:
     """Return what made a record."""
     packages = record["sessions"][-1]["packages"]
-    versions = ", ".join(f"{name} {number}" for name, number in packages.items())
+    shown = [name for name in _NAMED_PACKAGES if name in packages]
+    versions = ", ".join(f"{name} {packages[name]}" for name in shown)
     return f"Made with {versions}."
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workbench.errors import WorkbenchError
 from workbench.markup import render
+from workbench.provenance.runs import provenance_of
 from workbench.report import parts
 from workbench.report.run_report import footer, provenance
 from workbench.study.comparison import compare
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from markupsafe import Markup
 
+    from workbench.provenance.provenance import Provenance
     from workbench.study.analysis import Analysis
     from workbench.study.comparison import Comparison
 
@@ -49,16 +51,32 @@ def study_report(analysis: Analysis, *, by: str = "") -> Markup:
     sections.append(("Slide by slide", _slides(analysis, table)))
     if refused := _refused(table):
         sections.append(("Refused slides", refused))
-    made = "Nothing was run yet."
+    made, said = "Nothing was run yet.", ""
     if first is not None:
         sections.append(("How it was made", provenance(first, analysis.path)))
         made = footer(first.record)
+        said = _provenance(analysis).text
     return render(
         "report_page",
         title=f"{study.name}: {analysis.name}",
         subtitle=f"Study of {len(table):,} slides",
         sections=sections,
         footer=made,
+        provenance=said,
+    )
+
+
+def _provenance(analysis: Analysis) -> Provenance:
+    """Return what made the report: each run by its digest."""
+    made = [provenance_of(run) for _, run in analysis.runs()]
+    return made[0].derive(
+        "report",
+        slide={},
+        normalizer={},
+        run={},
+        parents=tuple(
+            {"kind": "run", "name": each.name, "digest": each.digest} for each in made
+        ),
     )
 
 

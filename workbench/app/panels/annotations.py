@@ -374,7 +374,12 @@ class AnnotationPanel(pn.viewable.Viewer):
             return io.BytesIO()
         found = editor.edits.annotations
         self._download.filename = f"{Path(found.slide.name).stem}.geojson"
-        data = to_geojson(found, frame=found.slide.scanned_frame, mpp=found.slide.mpp)
+        data = to_geojson(
+            found,
+            frame=found.slide.scanned_frame,
+            mpp=found.slide.mpp,
+            made=found.provenance(found),
+        )
         return io.BytesIO(data)
 
     def _uploaded(self) -> None:

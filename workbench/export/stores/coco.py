@@ -17,6 +17,8 @@ from workbench.export.file_frame import stored_frame
 from workbench.export.geojson import opened
 from workbench.export.instances import blocks_of, rings_of
 from workbench.export.polygon_fill import run_lengths
+from workbench.provenance.provenance import KEY
+from workbench.provenance.runs import provenance_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,16 +96,21 @@ def _write(
     """Write the file, with the masks that a function makes of some instances."""
     store, name = run.final_instances, run.record["slide"]["name"]
     width, height = image_size(run, frame)
+    made = provenance_of(run).derive("export")
     image = {"id": 1, "file_name": name, "width": width, "height": height}
     head = {
-        "info": {"description": f"{run.card.name} on {name}"},
+        "info": {
+            "description": f"{run.card.name} on {name}",
+            "date_created": made.written,
+            KEY: made.block,
+        },
         "images": [image],
         "categories": [
             {"id": number, "name": name} for number, name in enumerate(store.classes, 1)
         ],
     }
     with opened(path) as file:
-        file.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "annotations": [')
+        file.write(json.dumps(head)[:-1] + ', "annotations": [')
         before = ""
         for ids, found in blocks_of(store):
             boxes = frame.of_slide(found.boxes.reshape(-1, 2, 2)).reshape(-1, 4)

@@ -1,0 +1,1 @@
+"""Verbs of the group `workbench` about files that are exchanged."""
