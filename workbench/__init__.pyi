@@ -11,6 +11,7 @@ from . import (
     models,
     provenance,
     report,
+    reproduction,
     results,
     slide,
     stain,
@@ -45,6 +46,7 @@ from .provenance.provenance import Provenance
 from .provenance.reading import read_provenance
 from .recipe import Recipe
 from .report.writing import write_report
+from .reproduction.replay import replay
 from .results.heatmap import Heatmap
 from .results.run import Run, open_run
 from .slide.region import Region
@@ -110,7 +112,9 @@ __all__ = [
     "open_study",
     "provenance",
     "read_provenance",
+    "replay",
     "report",
+    "reproduction",
     "results",
     "run",
     "slide",

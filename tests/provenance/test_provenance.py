@@ -21,7 +21,7 @@ from fakes import FakeSlide, fake_model
 from labelled_slides import blobs, reading_model, slide_of
 from workbench.cli import main
 from workbench.errors import ProvenanceError
-from workbench.export.dispatch import EXPORTS, OBJECT_EXPORTS, VECTOR_EXPORTS
+from workbench.export.formats import FORMATS
 from workbench.inference import engine, plan
 from workbench.provenance import KEY, attach, keep_inside, provenance_of
 from workbench.provenance.runs import shared_name
@@ -31,12 +31,17 @@ MODELS = {
     "instances": reading_model,
     "vectors": lambda: fake_model(task="embedding", classes=("norm",), dimensions=2),
 }
-SUFFIXES = {
-    "scores": EXPORTS,
-    "instances": {**EXPORTS, **OBJECT_EXPORTS},
-    "vectors": {**EXPORTS, **VECTOR_EXPORTS},
-}
-EXPORTED = [(kind, suffix) for kind, each in SUFFIXES.items() for suffix in each]
+BESIDE = (".csv", ".histomicsui.json")
+"""Suffixes of formats without a place for it."""
+
+TASKS = {"scores": "scores", "instances": "instances", "vectors": "embedding"}
+EXPORTED = [
+    (kind, each.name, suffix)
+    for kind, task in TASKS.items()
+    for each in FORMATS
+    if not each.reads_slide and (each.takes(task) or "scores" in each.writers)
+    for suffix in each.suffixes or ("",)
+]
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +67,10 @@ def runs(tmp_path_factory):
     return made
 
 
-@pytest.mark.parametrize(("kind", "suffix"), EXPORTED)
-def test_every_export_says_what_made_it(runs, tmp_path, kind, suffix):
+@pytest.mark.parametrize(("kind", "name", "suffix"), EXPORTED)
+def test_every_export_says_what_made_it(runs, tmp_path, kind, name, suffix):
     run = runs[kind]
-    path = wb.export_run(run, tmp_path / f"out{suffix}")
+    path = wb.export_run(run, tmp_path / f"out{suffix}", to=name)
     made, of_run = wb.read_provenance(path), provenance_of(run)
     assert made.kind == "export"
     assert made.slide == {n: v for n, v in run.record["slide"].items() if n != "path"}
@@ -76,7 +81,8 @@ def test_every_export_says_what_made_it(runs, tmp_path, kind, suffix):
     (parent,) = made.parents
     assert parent == {"kind": "run", "name": kind, "digest": of_run.digest}
     beside = [each.name for each in tmp_path.iterdir() if each != path]
-    assert beside == (["out.csv.provenance.json"] if suffix == ".csv" else [])
+    outside = suffix in BESIDE
+    assert beside == ([f"out{suffix}.provenance.json"] if outside else [])
 
 
 def test_no_folder_of_the_machine_leaves_it(runs, tmp_path):

@@ -9,7 +9,7 @@ main = LazyGroup(
     help="View, normalize and analyse whole-slide images.\n\n"
     "For research use only, not for diagnosis.",
     package=__name__,
-    folders={"provenance": "exchange"},
+    folders={"provenance": "exchange", "replay": "exchange"},
     verbs={
         "annotations": "Export and import the annotations of a slide as GeoJSON.",
         "attention": "Predict classes, numbers or survival by attention over tiles.",
@@ -25,6 +25,7 @@ main = LazyGroup(
         "normalize": "Write a stain-normalized image of a slide.",
         "probe": "Fit a classifier of tiles to annotations, on vectors of runs.",
         "provenance": "Print what made a file or run: slide, model, options, versions.",
+        "replay": "Compute a run or an exported file again, and say what differs.",
         "report": "Write the report of a run or a study as one HTML file.",
         "run": "Run a model on a slide; continue an unfinished run.",
         "serve": "Serve the app for folders of slides.",

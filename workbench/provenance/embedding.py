@@ -135,7 +135,10 @@ def _edit(
     file: Path, attributes_of: Callable[[dict[str, Any]], Any], provenance: Provenance
 ) -> None:
     content = json.loads(file.read_text(encoding="utf-8"))
-    attributes_of(content)[KEY] = provenance.block
+    attributes = attributes_of(content)
+    kept = attributes.get(KEY)
+    kept = kept if isinstance(kept, dict) else {}
+    attributes[KEY] = {**kept, **provenance.block}
     replace_file(file, json.dumps(content, indent=2).encode())
 
 

@@ -147,7 +147,8 @@ def test_spatialdata_of_instances_has_shapes_and_measures(instances, tmp_path):
     assert np.array_equal(values[:, 1], found.measures["area_um2"])
     codes = root[f"tables/{name}/obs/class/codes"][:]
     assert np.array_equal(codes, found.classes)
-    assert root.attrs["workbench"] == {"slide": "s.tiff", "slide_id": "abc"}
+    facts = root.attrs["workbench"]
+    assert (facts["slide"], facts["slide_id"]) == ("s.tiff", "abc")
 
 
 def test_spatialdata_of_scores_has_a_variable_for_each_class(scores, tmp_path):
