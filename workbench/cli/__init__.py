@@ -9,13 +9,14 @@ main = LazyGroup(
     help="View, normalize and analyse whole-slide images.\n\n"
     "For research use only, not for diagnosis.",
     package=__name__,
-    folders={"provenance": "exchange", "replay": "exchange"},
+    folders=dict.fromkeys(("convert", "provenance", "replay"), "exchange"),
     verbs={
         "annotations": "Export and import the annotations of a slide as GeoJSON.",
         "attention": "Predict classes, numbers or survival by attention over tiles.",
+        "convert": "Convert a slide, or a part of it, to a pyramid in another format.",
         "dataset": "Write the labelled tiles of a training for other programs.",
         "demo": "Make demo slides, run a model on one, and open the app on it.",
-        "export": "Export a run, or a slide, to the format of another tool.",
+        "export": "Export a run to the format of another tool.",
         "features": "Describe, convert and judge files of vectors or scores of tiles.",
         "former": "Assign work that an earlier version saved to a slide.",
         "health": "Check this machine: devices, libraries and versions.",

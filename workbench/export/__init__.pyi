@@ -6,6 +6,7 @@ from .formats import FORMATS, ExportFormat, formats_of
 from .geojson import write_geojson
 from .instances import write_detections, write_geoparquet, write_rows
 from .ometiff import write_ometiff
+from .slides.convert import SLIDE_FORMATS, convert_slide
 from .spatialdata import write_spatialdata
 from .stores.coco import write_coco
 from .trident import write_trident
@@ -15,8 +16,10 @@ from .wsinfer_csv import write_csv
 __all__ = [
     "FEATURE_EXPORTS",
     "FORMATS",
+    "SLIDE_FORMATS",
     "Cells",
     "ExportFormat",
+    "convert_slide",
     "export_features",
     "export_run",
     "formats_of",

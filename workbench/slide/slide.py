@@ -118,7 +118,7 @@ class Slide:
         self._source = source
         self._reader = reader
         self._given_mpp = mpp
-        self._icc = icc
+        self.icc = icc
         self._exact = exact
         self._scales = scales(reader.levels)
         self._profile = to_srgb(reader.icc_profile, path) if icc else None
@@ -137,7 +137,7 @@ class Slide:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the path and options; unpickling opens the file again."""
-        options = (self._given_mpp, self._icc, self._exact, self._square, self.image)
+        options = (self._given_mpp, self.icc, self._exact, self._square, self.image)
         return (_reopen, (self.path, self.id, *options))
 
     def __enter__(self) -> Self:
@@ -201,7 +201,7 @@ class Slide:
     def pixels_id(self) -> str:
         """Identifier of content and read options: equal ids give equal pixels."""
         shape = "-{:.6g}x{:.6g}".format(*self.frame.scale) if self.frame.scaled else ""
-        return f"{self.id}{'-icc' * self._icc}{'-exact' * self._exact}{shape}"
+        return f"{self.id}{'-icc' * self.icc}{'-exact' * self._exact}{shape}"
 
     @property
     def frame(self) -> FileFrame:
@@ -242,7 +242,7 @@ class Slide:
 
     def with_mpp(self, mpp: Mpp) -> Slide:
         """Return the same slide with another pixel size; shares the open file."""
-        options = {"icc": self._icc, "exact": self._exact, "square": self._square}
+        options = {"icc": self.icc, "exact": self._exact, "square": self._square}
         return Slide(self._source, self._stored, mpp=mpp, **options)
 
     def read(

@@ -10,6 +10,7 @@ from .quantify import Question, h_score, quantify, quantify_pixels
 from .reference_preview import render_reference
 from .references import Reference, load_reference, reference_within
 from .self_check import check_consistency
+from .single_stain import SingleStain
 from .tissue_sample import TissueSample, sample_tiles, sample_tissue
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Normalizer",
     "Question",
     "Reference",
+    "SingleStain",
     "SlideStains",
     "StainSet",
     "Staining",

@@ -172,7 +172,7 @@ def test_without_the_libraries_the_extra_is_named(slide, tmp_path, monkeypatch):
 def test_the_command_line_converts_a_slide(tmp_path):
     path = jpeg_ycbcr(tmp_path)
     folder = tmp_path / "new" / "slide.dicom"
-    said = CliRunner().invoke(main, ["export", path, str(folder)])
+    said = CliRunner().invoke(main, ["convert", path, str(folder)])
     assert said.exit_code == 0, said.output
     assert said.output.strip() == str(folder)
     info = CliRunner().invoke(main, ["info", str(folder), "--json"])

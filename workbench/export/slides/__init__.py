@@ -1,0 +1,1 @@
+"""Conversion of whole slides: pyramids of their pixels, changed or not."""

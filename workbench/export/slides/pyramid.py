@@ -1,0 +1,190 @@
+"""Makes the tiles of a pyramid, strip by strip, in memory that does not grow.
+
+A block of the finest level gives whole tiles of the next levels too; the coarser levels
+are halved from these, strip by strip. Tiles come in a fixed order, so an interrupted
+conversion that is continued gives the same file.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from workbench.export.slides.plan import Block, ConversionPlan
+    from workbench.export.slides.sink import FileSink
+    from workbench.slide.slide import Slide
+
+    Pixels = NDArray[np.uint8]
+
+
+class PyramidBuilder:
+    """Reads a slide block by block and gives the tiles of all levels to a sink.
+
+    Parameters
+    ----------
+    slide : Slide
+    plan : ConversionPlan
+    sink : FileSink
+    transform : callable
+        Changes the pixels of a block, uint8 (H, W, 3); thread-safe.
+    threads : int
+        Number of threads that read, change and encode.
+    """
+
+    def __init__(
+        self,
+        slide: Slide,
+        plan: ConversionPlan,
+        sink: FileSink,
+        transform: Callable[[Pixels, Block], Pixels],
+        threads: int,
+    ) -> None:
+        self._slide, self._plan, self._sink = slide, plan, sink
+        self._transform, self._threads = transform, threads
+        self._first = plan.block_levels
+        """First level that is not made within a block."""
+        self._waiting: dict[int, Pixels] = {}
+        self._rows = dict.fromkeys(range(self._first, len(plan.sizes)), 0)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return what is needed to continue after the strips that are done."""
+        rows = np.array([self._rows[level] for level in self._rows], np.int64)
+        return {"rows": rows} | {f"wait{n}": part for n, part in self._waiting.items()}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Continue from a state."""
+        self._rows = dict(zip(self._rows, state["rows"].tolist(), strict=True))
+        self._waiting = {
+            int(name[4:]): part
+            for name, part in state.items()
+            if name.startswith("wait")
+        }
+
+    def strips(self, start: int) -> Iterator[int]:
+        """Write the strips from a number on; yield the number of each that is done."""
+        plan = self._plan
+        work = ((s, b) for s in range(start, plan.strips) for b in plan.blocks(s))
+        ahead: deque[tuple[int, Block, Future[Any]]] = deque()
+        with ThreadPoolExecutor(self._threads, "convert") as pool:
+            try:
+                self._refill(pool, work, ahead)
+                strip = start
+                edge: list[Pixels] = []
+                while ahead:
+                    number, block, future = ahead.popleft()
+                    if number != strip:
+                        self._end_strip(edge)
+                        yield strip
+                        strip, edge = number, []
+                    tiles, coarse = future.result()
+                    self._refill(pool, work, ahead)
+                    self._put(block, tiles)
+                    edge.append(coarse)
+                self._end_strip(edge)
+                self._flush()
+                yield strip
+            finally:
+                for *_, future in ahead:
+                    future.cancel()
+
+    def _refill(
+        self,
+        pool: ThreadPoolExecutor,
+        work: Iterator[tuple[int, Block]],
+        ahead: deque[tuple[int, Block, Future[Any]]],
+    ) -> None:
+        free = self._threads + 2 - len(ahead)
+        for strip, block in itertools.islice(work, max(0, free)):
+            ahead.append((strip, block, pool.submit(self._make, block)))
+
+    def _make(self, block: Block) -> tuple[list[list[list[bytes]]], Pixels]:
+        """Return the tiles of a block by level, row and column, and its last level."""
+        size = block.width, block.height
+        pixels = self._transform(self._slide.read_tiles([block.box], size)[0], block)
+        tiles = []
+        for level in range(self._plan.block_levels):
+            if level:
+                pixels = _halved(pixels)
+            pixels = _padded(pixels, self._plan.tile_px)
+            tiles.append(self._encode(pixels))
+        return tiles, pixels
+
+    def _encode(self, pixels: Pixels) -> list[list[bytes]]:
+        side = self._plan.tile_px
+        rows, columns = pixels.shape[0] // side, pixels.shape[1] // side
+        return [
+            [
+                self._sink.encode(pixels[r * side :][:side, c * side :][:, :side])
+                for c in range(columns)
+            ]
+            for r in range(rows)
+        ]
+
+    def _put(self, block: Block, tiles: list[list[list[bytes]]]) -> None:
+        for level, rows in enumerate(tiles):
+            side = self._plan.tile_px << level
+            for (r, row), c in itertools.product(enumerate(rows), range(len(rows[0]))):
+                column, line = block.x // side + c, block.y // side + r
+                self._sink.put(level, column, line, row[c])
+
+    def _end_strip(self, edge: list[Pixels]) -> None:
+        """Give the coarsest level of a strip's blocks to the coarser levels."""
+        if self._first < len(self._plan.sizes):
+            strip = np.concatenate(edge, axis=1)
+            self._add(self._first, _halved(strip))
+
+    def _add(self, level: int, pixels: Pixels) -> None:
+        """Add rows to a level; write a row of tiles when it is full."""
+        if level >= len(self._plan.sizes):
+            return
+        before = self._waiting.pop(level, None)
+        rows = pixels if before is None else np.concatenate([before, pixels])
+        if len(rows) < self._plan.tile_px:
+            self._waiting[level] = rows
+        else:
+            self._write_row(level, rows)
+
+    def _write_row(self, level: int, rows: Pixels) -> None:
+        columns, _ = self._plan.tiles(level)
+        side = self._plan.tile_px
+        padded = _padded(rows, side)[:, : columns * side]
+        for column, data in enumerate(self._encode(padded)[0]):
+            self._sink.put(level, column, self._rows[level], data)
+        self._rows[level] += 1
+        self._add(level + 1, _halved(padded))
+
+    def _flush(self) -> None:
+        """Write the rows of tiles that are not full, at the end."""
+        for level in range(self._first, len(self._plan.sizes)):
+            rows = self._waiting.pop(level, None)
+            if rows is not None and self._rows[level] < self._plan.tiles(level)[1]:
+                self._write_row(level, rows)
+
+
+def _halved(pixels: Pixels) -> Pixels:
+    """Return means of 2 x 2 pixels; the last row or column is repeated if odd."""
+    height, width = pixels.shape[:2]
+    if height % 2 or width % 2:
+        pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), "edge")
+        height, width = pixels.shape[:2]
+    size = width // 2, height // 2
+    half: Pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return half
+
+
+def _padded(pixels: Pixels, side: int) -> Pixels:
+    """Return pixels with sides that are multiples of a number, the edge repeated."""
+    below, right = (-length % side for length in pixels.shape[:2])
+    if not below and not right:
+        return pixels
+    return np.pad(pixels, ((0, below), (0, right), (0, 0)), "edge")

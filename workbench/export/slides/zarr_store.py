@@ -1,0 +1,132 @@
+"""OME-Zarr 0.4 and 0.5 that is written chunk by chunk and can be continued."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import imagecodecs
+import numcodecs
+import numpy as np
+import zarr
+from zarr.codecs import ZstdCodec
+
+from workbench.export.slides.sink import FileSink
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from workbench.export.slides.plan import ConversionPlan
+
+Version = Literal["0.4", "0.5"]
+
+_ZSTD_LEVEL: Final = 1
+_CHANNELS: Final = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"))
+
+
+class ZarrStore(FileSink):
+    """A pyramid of chunks (3, tile, tile), compressed without loss.
+
+    Parameters
+    ----------
+    path : Path
+        The store.
+    plan : ConversionPlan
+    version : {"0.4", "0.5"}
+        0.4 is Zarr 2, 0.5 is Zarr 3.
+    new : bool
+        Begin anew.
+    """
+
+    def __init__(
+        self, path: Path, plan: ConversionPlan, version: Version, *, new: bool = True
+    ) -> None:
+        self._path, self._plan, self._version = path, plan, version
+        kind = 2 if version == "0.4" else 3
+        root = zarr.open_group(path, mode="w" if new else "r+", zarr_format=kind)
+        self._root = root
+        for level, (width, height) in enumerate(plan.sizes if new else ()):
+            codec: Any = (
+                numcodecs.Zstd(level=_ZSTD_LEVEL)
+                if version == "0.4"
+                else ZstdCodec(level=_ZSTD_LEVEL)
+            )
+            keys = "v2" if version == "0.4" else "default"
+            root.create_array(
+                str(level),
+                shape=(3, height, width),
+                dtype=np.uint8,
+                chunks=(3, plan.tile_px, plan.tile_px),
+                compressors=codec,
+                fill_value=255,
+                chunk_key_encoding={"name": keys, "separator": "/"},
+            )
+
+    def encode(self, pixels: NDArray[np.uint8]) -> bytes:
+        """Return a chunk, compressed."""
+        planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        return bytes(imagecodecs.zstd_encode(planes.data, level=_ZSTD_LEVEL))
+
+    def put(self, level: int, column: int, row: int, data: bytes) -> None:
+        """Write a chunk."""
+        place = self._path / str(level)
+        if self._version == "0.5":
+            place /= "c"
+        folder = place / "0" / str(row)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / str(column)).write_bytes(data)
+
+    def finish(
+        self, name: str, facts: dict[str, Any], profile: bytes | None = None
+    ) -> None:
+        """Write the metadata of the image.
+
+        Parameters
+        ----------
+        name : str
+            Name of the image.
+        facts : dict
+            How it was made, for the attribute "workbench".
+        profile : bytes, optional
+            ICC profile of the pixels, for which the format has no place: it goes into
+            "workbench" too, as base64.
+        """
+        if profile is not None:
+            facts = {**facts, "icc_profile": base64.b64encode(profile).decode()}
+        multiscales: dict[str, Any] = {
+            "name": name,
+            "axes": [{"name": "c", "type": "channel"}, *self._axes()],
+            "datasets": [
+                self._dataset(level) for level in range(len(self._plan.sizes))
+            ],
+        }
+        channels = [
+            {
+                "label": label,
+                "color": colour,
+                "active": True,
+                "window": {"min": 0, "max": 255, "start": 0, "end": 255},
+            }
+            for label, colour in _CHANNELS
+        ]
+        omero = {"channels": channels, "rdefs": {"model": "color"}}
+        if self._version == "0.4":
+            multiscales["version"] = "0.4"
+            content: dict[str, Any] = {"multiscales": [multiscales], "omero": omero}
+        else:
+            inner = {"version": "0.5", "multiscales": [multiscales], "omero": omero}
+            content = {"ome": inner}
+        self._root.attrs.update({**content, "workbench": facts})
+
+    def _axes(self) -> list[dict[str, str]]:
+        axes = [{"name": name, "type": "space"} for name in "yx"]
+        if self._plan.mpp:
+            axes = [{**axis, "unit": "micrometer"} for axis in axes]
+        return axes
+
+    def _dataset(self, level: int) -> dict[str, Any]:
+        scale = (self._plan.mpp or 1.0) * 2**level
+        transform = {"type": "scale", "scale": [1.0, scale, scale]}
+        return {"path": str(level), "coordinateTransformations": [transform]}
