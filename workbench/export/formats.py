@@ -285,6 +285,23 @@ FORMATS: Final = (
         tested="tifffile, OpenSlide",
     ),
     ExportFormat(
+        name="ro-crate",
+        label="RO-Crate",
+        writers={
+            "scores": "stores.ro_crate:write_ro_crate",
+            "instances": "stores.ro_crate:write_ro_crate",
+            "vectors": "stores.ro_crate:write_ro_crate",
+        },
+        holds={
+            "scores": "the run folder, described as Process Run Crate 0.5",
+            "instances": "the run folder, described as Process Run Crate 0.5",
+            "vectors": "the run folder, described as Process Run Crate 0.5",
+        },
+        receiver="Workflow Run Crate: WorkflowHub, Zenodo",
+        tested="roc-validator 0.13, rocrate 0.16",
+        read_by="replay, open_run (its folder `run`)",
+    ),
+    ExportFormat(
         name="cvat",
         label="Tiles for CVAT",
         writers={"instances": "stores.cvat:write_cvat"},

@@ -13,16 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 from workbench.errors import ProvenanceError
 from workbench.provenance.magic import kind_of
 from workbench.provenance.provenance import KEY, Provenance
-from workbench.provenance.reading import TABLE, embedded
+from workbench.provenance.reading import FOLDER_FILE, TABLE, embedded
 from workbench.provenance.sidecar import sidecar_of, write_sidecar
 from workbench.system.atomic_files import disk_errors, replace_file
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
-
-FOLDER_FILE: Final = "provenance.json"
-"""File with the provenance of a folder that is no Zarr store."""
 
 _PNG_END: Final = 12
 """Bytes of the last chunk of a PNG."""

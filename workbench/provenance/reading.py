@@ -36,8 +36,10 @@ META: Final = "workbench-provenance"
 NAMESPACE: Final = "slide-workbench/provenance"
 """Namespace of the annotation in OME-XML."""
 
+FOLDER_FILE: Final = "provenance.json"
+"""File with the provenance of a folder that is no Zarr store."""
+
 _HTML_HEAD: Final = 1 << 20
-_JSON_FILES: Final = ("provenance.json", "ro-crate-metadata.json")
 
 
 def read_provenance(path: str | os.PathLike[str]) -> Provenance:
@@ -108,8 +110,8 @@ def _of_zarr(path: Path) -> Provenance | None:
 
 
 def _of_folder(path: Path) -> Provenance | None:
-    files = (path / name for name in _JSON_FILES)
-    return next((_of_json(file) for file in files if file.is_file()), None)
+    file = path / FOLDER_FILE
+    return _of_json(file) if file.is_file() else None
 
 
 def _of_parquet(path: Path) -> Provenance | None:
