@@ -39,7 +39,7 @@ EXPORTED = [
     (kind, each.name, suffix)
     for kind, task in TASKS.items()
     for each in FORMATS
-    if not each.reads_slide and (each.takes(task) or "scores" in each.writers)
+    if not each.reads_slide and each.accepts(task)
     for suffix in each.suffixes or ("",)
 ]
 

@@ -11,7 +11,7 @@ main = LazyGroup(
     package=__name__,
     folders=dict.fromkeys(("convert", "provenance", "replay"), "exchange"),
     verbs={
-        "annotations": "Export and import the annotations of a slide as GeoJSON.",
+        "annotations": "Export and import the annotations of a slide.",
         "attention": "Predict classes, numbers or survival by attention over tiles.",
         "convert": "Convert a slide, or a part of it, to a pyramid in another format.",
         "dataset": "Write the labelled tiles of a training for other programs.",

@@ -38,7 +38,7 @@ def _slide_arguments(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group("annotations")
 def command() -> None:
-    """Export and import the annotations of a slide as GeoJSON."""
+    """Export and import the annotations of a slide."""
 
 
 @command.command("export")
@@ -48,12 +48,25 @@ def command() -> None:
     "--class", "classification", help="Export only annotations of this class."
 )
 @mpp_flag
+@click.option(
+    "--source",
+    type=click.Path(exists=True, path_type=Path),
+    help="DICOM slide that DICOM objects refer to. Default: the slide, or what"
+    " converting it gives.",
+)
 def write(
-    slide: str, file: Path, folder: Path, classification: str | None, mpp: Mpp | None
+    slide: str,
+    file: Path,
+    folder: Path,
+    *,
+    classification: str | None,
+    mpp: Mpp | None,
+    source: Path | None,
 ) -> None:
-    """Write the annotations of a slide as GeoJSON that QuPath opens.
+    """Write the annotations of a slide as GeoJSON that QuPath opens, or as DICOM.
 
-    The file is compressed if FILE ends in .gz.
+    The file is compressed if FILE ends in .gz. DICOM: .ann.dcm (bulk annotations),
+    .seg.dcm (areas as a segmentation), .sr.dcm (structured report).
     """
     from workbench.annotations.collection import open_annotations  # noqa: PLC0415 - see LazyGroup
     from workbench.slide.slide import open_slide  # noqa: PLC0415
@@ -61,6 +74,13 @@ def write(
     with open_slide(slide, mpp=mpp) as opened:
         annotations = open_annotations(opened, folder=folder)
         file.parent.mkdir(parents=True, exist_ok=True)
+        if file.suffix.lower() == ".dcm":
+            from workbench.export.dicom.marked import export_annotations  # noqa: PLC0415
+
+            written = annotations.select(classification=classification)
+            export_annotations(opened, written, file, source=source)
+            click.echo(f"{len(written)} annotations written to {file}")
+            return
         written = annotations.write(file, classification=classification)
     click.echo(f"{len(written)} annotations written to {file}")
 

@@ -36,7 +36,15 @@ def _listed() -> str:
     help="Slide of the run, for formats that hold its pixels. Default: the path in the"
     " record of the run.",
 )
-def command(run: Path, out: Path, to: str | None, slide: Path | None) -> None:
+@click.option(
+    "--source",
+    type=click.Path(exists=True, path_type=Path),
+    help="DICOM slide that DICOM objects refer to. Default: the slide of the run, or"
+    " what converting it gives.",
+)
+def command(
+    run: Path, out: Path, to: str | None, slide: Path | None, source: Path | None
+) -> None:
     """Export a run to the format of another tool.
 
     OUT is a file or, for some formats, a folder. It is written completely or not at
@@ -46,4 +54,4 @@ def command(run: Path, out: Path, to: str | None, slide: Path | None) -> None:
     from workbench.results.run import open_run  # noqa: PLC0415
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    click.echo(export_run(open_run(run), out, to=to, slide=slide))
+    click.echo(export_run(open_run(run), out, to=to, slide=slide, source=source))

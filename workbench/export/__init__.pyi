@@ -1,4 +1,5 @@
 from .cells import Cells
+from .dicom.marked import ANNOTATION_EXPORTS, export_annotations
 from .dicom.slide import write_dicom_slide
 from .dispatch import export_run
 from .features import FEATURE_EXPORTS, export_features, write_tile_table
@@ -14,12 +15,14 @@ from .vectors import write_parquet
 from .wsinfer_csv import write_csv
 
 __all__ = [
+    "ANNOTATION_EXPORTS",
     "FEATURE_EXPORTS",
     "FORMATS",
     "SLIDE_FORMATS",
     "Cells",
     "ExportFormat",
     "convert_slide",
+    "export_annotations",
     "export_features",
     "export_run",
     "formats_of",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import RunError
 from workbench.export.features import complete_or_absent
@@ -28,6 +28,7 @@ def export_run(
     *,
     to: str | None = None,
     slide: Slide | str | os.PathLike[str] | None = None,
+    source: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Export a run to a file or folder for another tool.
 
@@ -46,6 +47,9 @@ def export_run(
     slide : Slide or path, optional
         The slide of the run, for formats that hold its pixels. Default: the path in
         the record of the run.
+    source : path, optional
+        DICOM slide that DICOM objects refer to. Default: the slide of the run if it is
+        DICOM, else the one that `wb.export.write_dicom_slide` makes of it.
 
     Returns
     -------
@@ -57,6 +61,8 @@ def export_run(
     RunError
         If there is no such format, it cannot hold the results of the run, the file
         cannot be written, or the slide is another one.
+    MissingPackageError
+        If the format needs an extra that is not installed.
 
     Examples
     --------
@@ -68,11 +74,16 @@ def export_run(
     path = Path(path)
     task = run.card.task
     chosen = find_format(to, path.name, task)
+    if source is not None and not chosen.refers_to_slide:
+        message = f"The format '{chosen.name}' refers to no DICOM slide."
+        raise RunError(message, "Leave out the source.")
     write = chosen.writer(task)
     try:
         made = provenance_of(run).derive("export")
         with ExitStack() as stack:
-            more = {}
+            more: dict[str, Any] = {}
+            if source is not None:
+                more["source"] = Path(source)
             if chosen.reads_slide:
                 more["slide"] = _slide_of(run, slide, stack)
             part = stack.enter_context(complete_or_absent(path))

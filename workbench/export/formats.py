@@ -10,7 +10,8 @@ import importlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from workbench.errors import RunError
+from workbench.errors import MissingPackageError, RunError
+from workbench.export.dicom.formats import DICOM_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,9 +58,23 @@ class ExportFormat:
     reads_slide: bool = False
     """Whether the pixels of the slide are read."""
 
+    refers_to_slide: bool = False
+    """Whether the file refers to a DICOM slide, which may be given."""
+
+    not_for: tuple[str, ...] = ()
+    """Tasks whose results have no place in the format, not even as scores."""
+
+    extra: str = ""
+    """Extra of this package that the writers need; empty: none."""
+
     def takes(self, task: str) -> bool:
         """Return whether runs of a task have content of their own for this format."""
-        return content_of_task(task) in self.writers
+        return task not in self.not_for and content_of_task(task) in self.writers
+
+    def accepts(self, task: str) -> bool:
+        """Return whether runs of a task can be written, if only as their scores."""
+        own = content_of_task(task) in self.writers
+        return task not in self.not_for and (own or "scores" in self.writers)
 
     def writer(self, task: str) -> Callable[..., Any]:
         """Return the writer of runs of a task: called with run and path.
@@ -68,16 +83,22 @@ class ExportFormat:
         ------
         RunError
             If the format cannot hold the results of the task.
+        MissingPackageError
+            If the extra of the format is not installed.
         """
         place = self.writers.get(content_of_task(task)) or self.writers.get("scores")
-        if place is None:
+        if place is None or not self.accepts(task):
             message = f"'{self.name}' cannot hold the results of a run of {task}."
             names = ", ".join(each.name for each in formats_of(task))
             raise RunError(message, f"Use one of: {names}.")
         module, name = place.split(":")
-        write: Callable[..., Any] = getattr(
-            importlib.import_module(f"workbench.export.{module}"), name
-        )
+        try:
+            found = importlib.import_module(f"workbench.export.{module}")
+        except ImportError as error:
+            if not self.extra:
+                raise
+            raise MissingPackageError(self.extra) from error
+        write: Callable[..., Any] = getattr(found, name)
         return write
 
 
@@ -311,15 +332,14 @@ FORMATS: Final = (
         read_by="annotations import",
         reads_slide=True,
     ),
+    *(ExportFormat(**fields) for fields in DICOM_FORMATS),
 )
 """All formats of `workbench export`, those of scores first."""
 
 
 def formats_of(task: str) -> tuple[ExportFormat, ...]:
     """Return the formats that have a place for the results of a task."""
-    return tuple(
-        each for each in FORMATS if each.takes(task) or "scores" in each.writers
-    )
+    return tuple(each for each in FORMATS if each.accepts(task))
 
 
 def find_format(to: str | None, name: str, task: str) -> ExportFormat:

@@ -156,14 +156,14 @@ def facts_of(
         If the pixel size is not known.
     """
     ids, words = [], []
-    if slide.pixels_id != slide.id:
-        ids.append(slide.pixels_id)
+    converted = slide.pixels_id.removeprefix(slide.id).startswith("-icc")
+    if converted:
+        ids.append("icc")
     if normalizer is not None:
         ids.append(normalizer.fingerprint)
         words.append(f"Stain normalization: {normalizer.method or 'none'}")
     if quality != QUALITY:
         ids.append(f"quality {quality}")
-    converted = slide.pixels_id.startswith(f"{slide.id}-icc")
     plain = normalizer is None and not converted
     return SlideFacts(
         id=slide.id,
