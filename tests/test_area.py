@@ -39,6 +39,7 @@ def test_the_area_of_a_box_holds_what_the_box_holds(box):
 
 
 @given(outlines)
+@pytest.mark.slow
 def test_away_from_the_outline_shapely_agrees(points):
     area = area_or_none(points)
     if area is None:

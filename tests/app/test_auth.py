@@ -121,6 +121,7 @@ def test_a_login_leads_where_the_user_wanted_to_go(wanted):
 
 
 @given(st.text(max_size=30))
+@pytest.mark.slow
 def test_whatever_is_asked_for_a_login_stays_on_the_site(text):
     from urllib.parse import urljoin, urlsplit  # noqa: PLC0415
 

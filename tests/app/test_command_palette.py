@@ -45,6 +45,7 @@ def app(tmp_path):
     session.close()
 
 
+@pytest.mark.slow
 def test_a_session_offers_what_its_panels_can_do(app):
     offered = choose(app.palette, "Normalize with macenko")
     assert (offered["group"], offered["reason"]) == ("Stain", "")

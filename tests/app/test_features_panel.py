@@ -226,6 +226,7 @@ def test_a_listed_file_opens_with_each_tile_in_its_place(begin, folder, write):
             assert shown.handle.layer.value_at(*centre) == pytest.approx(value)
 
 
+@pytest.mark.slow
 def test_what_a_file_leaves_open_is_asked_for_one_after_the_other(begin, folder):
     write_table(folder / "slide.csv", CORNERS, VALUES, names=("x", "y"))
     app = begin()
@@ -295,6 +296,7 @@ def test_coordinates_beside_the_served_folder_are_not_read(begin, folder):
     assert len(app.overlays.overlays) == 1
 
 
+@pytest.mark.slow
 def test_an_answer_that_names_no_listed_file_is_refused(begin, folder, tmp_path):
     torch.save(torch.from_numpy(VECTORS), folder / "slide.pt")
     secret = write_trident(tmp_path / "secret.h5", CORNERS)
@@ -444,6 +446,7 @@ def vectors_shown(begin, folder, write=trident):
     return shown, app
 
 
+@pytest.mark.slow
 def test_groups_are_a_class_overlay_with_typical_tiles(begin, folder):
     shown, _ = vectors_shown(begin, folder)
     layer = shown.handle.layer
@@ -549,6 +552,7 @@ def test_an_overlay_is_shown_beside_in_place_of_here_and_comes_back(begin, folde
 # -- in the address
 
 
+@pytest.mark.slow
 def test_a_link_shows_the_files_again_as_they_were(begin, folder):
     write_table(folder / "slide.csv", CORNERS, VALUES, names=("x", "y"))
     write_trident(folder / "slide.h5", CORNERS, VECTORS)
@@ -575,6 +579,7 @@ def test_a_link_shows_the_files_again_as_they_were(begin, folder):
     assert app.url_sync.address.query == query
 
 
+@pytest.mark.slow
 def test_a_link_opens_no_file_that_is_not_listed(begin, folder, tmp_path):
     secret = write_trident(tmp_path / "slide_secret.h5", CORNERS, VECTORS)
     write_trident(folder / "slide.h5", CORNERS, VECTORS)
@@ -616,6 +621,7 @@ def others_shown(begin):
 
 
 @pytest.mark.usefixtures("study")
+@pytest.mark.slow
 def test_an_index_is_made_and_other_slides_are_searched(begin):
     app, shown = others_shown(begin)
     others = shown.others
@@ -645,6 +651,7 @@ def test_an_index_is_made_and_other_slides_are_searched(begin):
     assert {each.slide for each in found.others.hits} == {"other.tif", "third.tif"}
 
 
+@pytest.mark.slow
 def test_an_index_beside_the_slides_is_taken_and_none_from_elsewhere(
     begin, study, tmp_path
 ):
@@ -716,6 +723,7 @@ def test_without_a_text_tower_there_are_no_prompts(begin, folder, monkeypatch):
     assert shown.prompts not in shown._folds()
 
 
+@pytest.mark.slow
 def test_the_map_is_one_of_components_or_umap(begin, folder):
     shown, _ = vectors_shown(begin, folder)
     shown.map._fold.active = [0]

@@ -53,6 +53,7 @@ def panel(saved):
     assert len(made.registry) == 0
 
 
+@pytest.mark.slow
 def test_the_objects_of_a_run_are_shown(panel):
     shown = panel.shown
     assert shown.shown.sum() == 600

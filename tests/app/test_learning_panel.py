@@ -57,6 +57,7 @@ def said(app):
     return str(app.message.object) if app.message.visible else ""
 
 
+@pytest.mark.slow
 def test_without_vectors_it_says_what_is_needed(app, folder):
     panel = app.learning
     assert panel.active.disabled
@@ -83,6 +84,7 @@ def test_annotations_are_learnt_and_shown_at_once(ready):
     assert isinstance(overlay.handle.layer, TileScoresLayer)
 
 
+@pytest.mark.slow
 def test_colours_are_those_of_the_annotation_classes(ready):
     label(ready, 0, name="Tumour")
     label(ready, 40, name="Stroma")
@@ -175,6 +177,7 @@ def test_tiles_are_suggested_and_answered_by_digits(ready):
     assert rows[0] not in [int(item["key"]) for item in panel.strip.items]
 
 
+@pytest.mark.slow
 def test_what_was_learnt_is_a_model_of_runs(ready, folder, tmp_path):
     label(ready, *range(8), name="Tumour")
     label(ready, *range(60, 68), name="Stroma")

@@ -96,6 +96,7 @@ def seen(app, x, y, downsample=2.0):
 
 
 @pytest.mark.parametrize("early", [True, False])
+@pytest.mark.slow
 def test_calls_follow_view_and_tap_until_they_are_ended(app, early):
     views, taps = [], []
     if not early:
@@ -130,6 +131,7 @@ def test_an_error_of_a_call_is_printed_and_ends_nothing(app, capsys):
     assert "TypeError" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_only_the_slide_and_view_of_the_last_frame_are_reported(app):
     slides = []
     first = load(app)
@@ -171,6 +173,7 @@ def test_a_late_report_of_a_view_that_was_set_moves_nothing_back(app):
     assert app.view == View(1, 2, 3)
 
 
+@pytest.mark.slow
 def test_the_view_is_linked_with_that_of_a_widget(app):
     widget = ViewerWidget(app.slide)
     link = traitlets.link((app, "view"), (widget, "view"))
@@ -284,6 +287,7 @@ def test_a_table_of_shapes_is_shown_before_and_after_the_frame_has_loaded(app):
     assert not {"grade", "glands"} & {each.name for each in app.viewer.layers}
 
 
+@pytest.mark.slow
 def test_shapes_without_their_column_are_refused_at_once(app):
     table = pd.DataFrame({"geometry": [shapely.box(0, 0, 1, 1)]})
     with pytest.raises(AnnotationError, match="no column 'grade'"):
@@ -457,6 +461,7 @@ def test_without_a_slide_there_is_no_picture(tmp_path):
     assert "<img" not in bundle["text/html"]
 
 
+@pytest.mark.slow
 def test_features_are_shown_in_the_frame_and_in_later_ones(app, tmp_path):
     corners, vectors = tiles(5, 4)
     path = write_table(tmp_path / "first.csv", corners % 500, vectors[:, 0])

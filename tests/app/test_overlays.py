@@ -198,6 +198,7 @@ def test_classes_that_exclude_each_other_have_a_map_of_the_most_likely(overlay):
     assert shares[0] == round(100 * won[0] / won.sum())
 
 
+@pytest.mark.slow
 def test_the_most_likely_class_is_shown_first_with_its_legend(overlay):
     shown, app = overlay(MeanColour(), activation="softmax")
     assert shown.channel.value == MOST_LIKELY

@@ -178,6 +178,7 @@ def test_every_option_has_a_widget_with_its_default_and_bounds():
         assert widget.description == option.help
 
 
+@pytest.mark.slow
 def test_only_models_that_find_objects_are_asked_how_sure_they_are(app):
     widget = app.runs._advanced["min_score"]
     app.runs.preset(model="nuclei")
@@ -398,6 +399,7 @@ def test_a_region_that_was_not_drawn_is_refused_in_a_sentence(app):
     assert app.runs.job is None
 
 
+@pytest.mark.slow
 def test_a_slide_of_unknown_pixel_size_is_looked_at_but_not_run(tmp_path):
     write_stained(tmp_path / "vague.tif", mpp=300, width=640, height=512)
     app = Session(Site.of([tmp_path], tmp_path / "runs"))

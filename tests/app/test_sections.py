@@ -135,6 +135,7 @@ def test_table_and_slide_select_the_same_annotation(app):
     assert table.value == ""
 
 
+@pytest.mark.slow
 def test_only_the_newest_of_very_many_annotations_are_listed(app, monkeypatch):
     monkeypatch.setattr("workbench.app.panels.annotations_table._ROWS", 3)
     panel = app.annotations

@@ -83,6 +83,7 @@ def test_without_an_area_that_is_chosen_that_is_said(app, chosen):
         app.tissue.mark(tissue=True)
 
 
+@pytest.mark.slow
 def test_a_run_over_nothing_says_so_and_leaves_no_run(tmp_path):
     blank = np.full((1024, 1024, 3), 243, np.uint8)
     write_pyramid(tmp_path / "blank.tif", blank, mpp=0.5)

@@ -66,6 +66,7 @@ def ends(app):
     app.training.poll()
 
 
+@pytest.mark.slow
 def test_a_model_is_trained_followed_and_offered_for_runs(app):
     begin(app)
     panel = app.training

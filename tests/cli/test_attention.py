@@ -29,6 +29,7 @@ def call(*words):
     return CliRunner().invoke(main, ["attention", *map(str, words)])
 
 
+@pytest.mark.slow
 def test_a_table_becomes_a_model_that_gives_attention(study, tmp_path):
     words = ["fit", study / "study.csv", "--by", "diagnosis", "--epochs", 40]
     said = call(*words, "--out", tmp_path / "model.safetensors")

@@ -40,6 +40,7 @@ def sizes(run):
     return np.where(areas > np.median(areas), "large", "small")
 
 
+@pytest.mark.slow
 def test_classes_are_learnt_from_edits_and_given_to_another_run(runs, tmp_path):
     one, two = runs
     edits = InstanceEdits(one.final_instances)

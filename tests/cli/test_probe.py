@@ -44,6 +44,7 @@ def call(folder, monkeypatch):
     return call
 
 
+@pytest.mark.slow
 def test_a_probe_becomes_a_model_that_runs(call, folder):
     said = call("probe", "run3", "run4", "--annotations", "notes", "--out", "mine")
     assert said.exit_code == 0, said.output
@@ -82,6 +83,7 @@ def test_what_is_wrong_is_said(call):
     assert "1 files for 2 runs" in files.output
 
 
+@pytest.mark.slow
 def test_another_slide_at_the_path_of_a_run_is_refused(tmp_path):
     path = tmp_path / "a.tif"
     wb.synthetic.write_slide(path, size=(512, 512), seed=3)

@@ -107,6 +107,7 @@ def test_each_verb_is_listed_as_it_describes_itself(verb):
 
 
 @pytest.mark.parametrize("verb", ["info", "models"])
+@pytest.mark.slow
 def test_looking_needs_neither_torch_nor_panel(verb, slide):
     words = [verb] if verb == "models" else [verb, str(slide)]
     code = (

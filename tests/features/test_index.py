@@ -44,6 +44,7 @@ def nearest(slides, vector, count):
     return np.argsort(-(units @ vector / np.linalg.norm(vector)))[:count]
 
 
+@pytest.mark.slow
 def test_the_nearest_of_all_slides_are_found_by_codes(slides, index):
     assert index.codes is not None
     recall = []

@@ -199,6 +199,7 @@ def overlaps(found):
 @pytest.mark.parametrize(
     ("tile", "margin", "mpp"), [(96, 32, 0.5), (80, 20, 0.5), (120, 44, 0.37)]
 )
+@pytest.mark.slow
 def test_no_two_objects_overlap_at_seams(run_on, monkeypatch, tile, margin, mpp):
     labels = blobs((500, 400), 900, (4, 9), seed=tile)
     Swelling.random = np.random.default_rng(margin)
@@ -497,6 +498,7 @@ def painted(layer):
         return np.asarray(image.convert("RGBA"))[: SIZE[1], : SIZE[0], 3]
 
 
+@pytest.mark.slow
 def test_what_is_found_so_far_is_drawn_until_the_run_has_ended(run_on, tmp_path):
     slide, overlays = slide_of(LABELS), []
     pyramid, viewer = Pyramid(slide.size, 512), Viewer(slide)

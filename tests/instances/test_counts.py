@@ -128,6 +128,7 @@ def test_positivity_is_that_of_the_objects(store):
         positivity(store, whole, densities[:5])
 
 
+@pytest.mark.slow
 def test_stains_are_measured_in_each_object(tmp_path):
     made = made_store(tmp_path, 60, size=(1500, 1500))
     stains = find_stains("H-DAB")

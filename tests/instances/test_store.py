@@ -245,6 +245,7 @@ def test_what_does_not_belong_is_refused(tmp_path):
         open_instances(tmp_path / "c.parquet")
 
 
+@pytest.mark.slow
 def test_real_polygons_take_little_room(shared_data, tmp_path):
     file = pq.ParquetFile(shared_data / "wsi_polygons" / "hgsc_nuclei_wsi.parquet")
     table = next(file.iter_batches(40_000)).to_pydict()

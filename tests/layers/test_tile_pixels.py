@@ -35,6 +35,7 @@ def places(pyramid, z):
 
 
 @pytest.mark.parametrize("z", range(8))
+@pytest.mark.slow
 def test_a_tile_is_what_the_slide_has_there(slide, pixels, z):
     pyramid = Pyramid(slide.size, SIDE)
     for place in places(pyramid, z)[:40]:

@@ -158,6 +158,7 @@ def overlapping():
 
 
 @pytest.mark.parametrize(("summary", "expected"), [("mean", 0.3), ("highest", 0.6)])
+@pytest.mark.slow
 def test_tiles_that_overlap_are_summarized(summary, expected):
     style = HeatmapStyle(summary=summary)
     layer = TileScoresLayer(overlapping(), overlay_pyramid((1024, 1024)), style=style)

@@ -70,6 +70,7 @@ def test_its_stages_are_those_of_the_public_network(shared_data):
     assert torch.allclose(found[:, 32:], torch.cat(means, 1), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_tissue_is_recognized_in_another_stain_and_focus(shared_data):
     tiles = []
     for name in ("tiatoolbox_target_image.png", "torchstain_source.png"):

@@ -48,6 +48,7 @@ def test_an_unknown_name_is_an_attribute_error():
         ("import workbench.app.server.serve", ["torch", "holoviews", "pandas"]),
     ],
 )
+@pytest.mark.slow
 def test_imports_bring_no_more_than_they_need(statement, absent):
     code = f"{statement}\nimport sys\nprint([n for n in {absent} if n in sys.modules])"
     said = subprocess.run(
@@ -147,6 +148,7 @@ def strings(tree):
     ]
 
 
+@pytest.mark.slow
 def test_html_is_made_by_templates_alone(repository):
     """No other string in Python holds a tag, so nothing can be put into one."""
     found = [

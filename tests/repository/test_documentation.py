@@ -132,6 +132,7 @@ def variables_read():
     return names
 
 
+@pytest.mark.slow
 def test_every_environment_variable_is_documented():
     known = generated_pages.environment_variables()
     assert all(known.values()), known

@@ -52,6 +52,7 @@ def run(folder, slide):
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in WITHOUT])
+@pytest.mark.slow
 def test_an_example_gives_what_it_says(name, folder, slide, run, monkeypatch):
     monkeypatch.chdir(folder)
     text = inspect.getdoc(getattr(wb, name))

@@ -153,6 +153,7 @@ def test_scores_that_are_gone_or_of_another_run_are_a_sentence(whole, tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(60))
+@pytest.mark.slow
 def test_damaged_instances_are_a_sentence(tmp_path, seed):
     store = made_store(tmp_path, 200)
     rng = np.random.default_rng(seed)

@@ -215,6 +215,7 @@ def test_instances_have_the_size_that_they_have_on_square_pixels(measured, tmp_p
     assert rows["eccentricity"].median() < 0.3  # an axis at most 5 % longer
 
 
+@pytest.mark.slow
 def test_exports_are_in_stored_pixels(measured, tmp_path):
     run, wanted = measured, np.array(CENTRES) / (X, Y)
     export_run(run, tmp_path / "found.csv")

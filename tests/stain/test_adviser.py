@@ -82,6 +82,7 @@ def test_the_medoid_is_nearest_to_all(advice):
     assert min(far, key=far.get) == advice.medoid.name
 
 
+@pytest.mark.slow
 def test_normalizing_to_the_medoid_needs_no_more_than_its_reference(folder, advice):
     with open_slide(folder / "aurora.tif") as slide:
         normalizer = fit_normalizer(slide, advice.medoid.reference)

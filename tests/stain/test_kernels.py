@@ -114,6 +114,7 @@ def test_a_table_answers_every_layout_alike(normalizer, table, shape):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.slow
 def test_a_model_gets_its_own_type(normalizer, dtype):
     tiles = torch.from_numpy(tissue()).permute(2, 0, 1)[None]
     levels = normalizer(tiles, dtype)
@@ -318,6 +319,7 @@ def test_each_picture_has_a_fit_of_its_own_and_leaves_its_neighbours_alone(metho
         assert np.abs(alone.astype(int) - made).max() <= 1
 
 
+@pytest.mark.slow
 def test_the_quick_fit_of_a_picture_is_macenkos():
     for reference in ("he-rose", "he-deep"):
         picture = tissue(reference)

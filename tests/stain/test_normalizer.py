@@ -68,6 +68,7 @@ def test_all_colours_go_through_the_same_code(normalizer):
     shape=st.lists(st.integers(0, 9), min_size=0, max_size=4),
     seed=st.integers(0, 2**32 - 1),
 )
+@pytest.mark.slow
 def test_any_leading_shape_keeps_its_shape(normalizer, shape, seed):
     pixels = np.random.default_rng(seed).integers(0, 256, (*shape, 3), np.uint8)
     mapped = normalizer(pixels)

@@ -76,6 +76,7 @@ def test_a_study_is_run_once_and_what_is_left_later(study, monkeypatch, slides):
     assert [state.attempts for state in again.states().values()] == [1, 1, 1, 2]
 
 
+@pytest.mark.slow
 def test_processes_work_and_are_seen(study):
     seen = []
     analysis = study.run(RECIPE, workers=1, progress=seen.append)

@@ -32,6 +32,7 @@ def study(tmp_path_factory):
     return study
 
 
+@pytest.mark.slow
 def test_classes_have_shares_and_areas(study):
     table = study.table("tissue-classes").set_index("slide")
     assert table["status"].tolist() == ["finished"] * 3

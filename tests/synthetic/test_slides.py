@@ -62,6 +62,7 @@ def test_it_opens_everywhere_with_the_right_resolution(slides):
     )
 
 
+@pytest.mark.slow
 def test_levels_show_the_same_picture(slides):
     slide = slides["aurora"]
     whole = slide.read(slide.box).pixels.astype(float)

@@ -342,6 +342,7 @@ def test_what_is_not_there_is_not_found(served, insider):
 @pytest.mark.parametrize(
     "place", ["0/7/7", "99/0/0", "2/9999999/0", "123/0/0", "2/-1/0", "2/1e3/0"]
 )
+@pytest.mark.slow
 def test_a_tile_beside_the_slide_is_not_found(served, insider, place):
     assert code_of(insider, f"{served.tiles}/{place}") == 404
 

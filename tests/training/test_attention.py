@@ -48,6 +48,7 @@ def model(slides):
     return fit_attention(slides, LABELS)
 
 
+@pytest.mark.slow
 def test_slides_never_seen_are_told_apart(slides):
     found = attention_accuracy(slides, LABELS)
     assert found.share >= 0.9
@@ -56,11 +57,13 @@ def test_slides_never_seen_are_told_apart(slides):
     assert "16 patients" in str(found)
 
 
+@pytest.mark.slow
 def test_labels_that_mean_nothing_are_not_told_apart(slides):
     found = attention_accuracy(slides[::2], ["a", "b"] * 4)
     assert found.share < 0.9
 
 
+@pytest.mark.slow
 def test_attention_lies_on_the_tiles_that_tell(slides, model):
     scores = model.attention(slides[1])
     shares = scores.column("attention")
@@ -89,6 +92,7 @@ def test_the_same_seed_gives_the_same_model(slides):
     assert not np.array_equal(first.arrays["head.weight"], other.arrays["head.weight"])
 
 
+@pytest.mark.slow
 def test_slides_of_a_patient_are_held_out_together(slides):
     # Slides of a patient are the same: seen once, they would be known.
     twins = [each for each in slides[::2][:4] for _ in range(2)]
@@ -166,6 +170,7 @@ def shifted(slides):
     return found, amounts
 
 
+@pytest.mark.slow
 def test_numbers_of_slides_are_learnt(slides, tmp_path):
     given, amounts = shifted(slides[::2] * 2)
     numbers = (10 * amounts + 100).tolist()
@@ -179,6 +184,7 @@ def test_numbers_of_slides_are_learnt(slides, tmp_path):
     assert again.attention(given[0]).names == ("attention",)
 
 
+@pytest.mark.slow
 def test_survival_is_learnt_from_events_and_censored_times(slides):
     given, amounts = shifted(slides[::2] * 2)
     random = np.random.default_rng(3)

@@ -51,6 +51,7 @@ def saved(folder, probe):
     )
 
 
+@pytest.mark.slow
 def test_a_run_of_the_model_gives_the_scores_of_the_probe(
     folder, slide, tiles, probe, saved
 ):
@@ -92,6 +93,7 @@ def test_accuracy_is_saved_with_the_model(tmp_path, tiles, probe):
     assert known["notes"]
 
 
+@pytest.mark.slow
 def test_the_model_is_exported_like_any_other(tmp_path, saved):
     exported = wb.models.export_model(saved, tmp_path / "probe.pt")
     assert exported.is_file()

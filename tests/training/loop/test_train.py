@@ -305,6 +305,7 @@ def test_a_model_to_start_from_gives_its_layers(tmp_path, study):
         wb.train(recipe_of(study), start="nuclei", out=tmp_path / "three")
 
 
+@pytest.mark.slow
 def test_normalized_tiles_are_learnt_from(tmp_path):
     folder = tmp_path / "study"
     folder.mkdir()
