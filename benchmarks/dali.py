@@ -67,6 +67,7 @@ class OurTiles:
         import torch
 
         import workbench as wb
+        from workbench.models.preprocessing import InputChannels
 
         self.slide = wb.open_slide(path)
         self.device = torch.device(device)
@@ -76,9 +77,9 @@ class OurTiles:
             for y in range(height)
             for x in range(width)
         ]
-        shape = (1, 3, 1, 1)
-        self.mean = torch.tensor(MEAN, device=self.device).reshape(shape) * 255
-        self.sd = torch.tensor(SD, device=self.device).reshape(shape) * 255
+        card = wb.find_model("tissue-features").card
+        card = card.model_copy(update={"mean": MEAN, "std": SD})
+        self.channels = InputChannels(card).to(self.device)
 
     def write_files(self, folder: Path) -> None:
         """Write each stored tile as a JPEG file, as it is."""
@@ -100,8 +101,8 @@ class OurTiles:
             boxes = [self.boxes[i] for i in chosen]
             pixels = self.slide.read_tiles(boxes, (SIDE, SIDE), threads=THREADS)
             tiles = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2)
-            tiles = turn(tiles, random.integers(0, 8, BATCH))
-            (tiles.float() - self.mean).div_(self.sd).sum().item()
+            inputs = self.channels(turn(tiles, random.integers(0, 8, BATCH)))
+        inputs[-1, 0, 0, 0].item()  # waits for a device
         wall, busy = time.perf_counter() - start[0], time.process_time() - start[1]
         return BATCH * BATCHES / wall, BATCH * BATCHES / busy
 

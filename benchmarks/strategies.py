@@ -3,11 +3,10 @@
     python benchmarks/strategies.py [--device auto] [--side 1536] [--rounds 3]
 
 The bundled nucleus model runs over a made slide whose nuclei are known: float32, mixed
-precision, compiled, exported (ONNX Runtime, OpenVINO, TensorRT), with 8 bits, and with
-tiles decoded on the device. Every round runs each strategy in turn from the slide to
-the file of instances; its rate is that of the tiles, as a multiple of float32's of the
-same round. A strategy that cannot run here is "not measured", with the reason. Figures
-of a CPU: benchmarks/gpu.md.
+precision, compiled, exported (ONNX Runtime, OpenVINO, TensorRT), and with 8 bits. Every
+round runs each strategy in turn from the slide to the file of instances; its rate is
+that of the tiles, as a multiple of float32's of the same round. A strategy that cannot
+run here is "not measured", with the reason. Figures of a CPU: benchmarks/gpu.md.
 """
 
 from __future__ import annotations
