@@ -15,6 +15,8 @@ pytest_plugins = ["reruns"]
 # Before torch is loaded, and for all that is started from here: threads that wait for
 # each other by spinning take the processor from the tests and servers beside them.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many workers as processors
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # How long an example takes says more of the machine than of the code.
 # The same examples each time, so that a change alone makes a test fail;

@@ -113,6 +113,7 @@ def test_peers_that_are_not_there_are_named(capsys, monkeypatch):
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_the_viewer_is_measured_in_a_browser(tmp_path, chromium):
     side = viewer_benchmark.SMALL_SIDE
     with viewer_benchmark.shown(tmp_path, side, chromium) as page:
@@ -123,6 +124,7 @@ def test_the_viewer_is_measured_in_a_browser(tmp_path, chromium):
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_filter_is_timed_until_the_view_is_repainted(monkeypatch, chromium):
     monkeypatch.setattr(repaint, "DOWNSAMPLES", (2,))
     objects = made_instances(2000, (3000, 3000))

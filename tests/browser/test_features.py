@@ -271,7 +271,7 @@ def each_of(writers, *, few):
     return pytest.mark.parametrize("write", cases, ids=lambda each: each.__name__)
 
 
-@each_of(SCORES, few=("attention", "csv"))
+@each_of(SCORES, few=("attention",))
 def test_foreign_scores_lie_where_the_tool_meant_them(watched, url, write):
     name = write.__name__
     app = Page.of(watched, url, f"{name}.tif")
@@ -292,7 +292,7 @@ def test_foreign_scores_lie_where_the_tool_meant_them(watched, url, write):
     app.is_clean()
 
 
-@each_of(VECTOR_FILES, few=("stamp", "atlaspatch"))
+@each_of(VECTOR_FILES, few=("atlaspatch",))
 def test_likeness_of_foreign_vectors_lies_in_the_tiles_of_the_tool(watched, url, write):
     name = write.__name__
     app = Page.of(watched, url, f"{name}.tif")

@@ -8,16 +8,16 @@ import fuzz_driver
 from fuzz_seeds import SEEDS
 
 CASES = {
-    "dicom": 150,
-    "features": 300,
-    "geojson": 500,
-    "image": 500,
-    "journal": 150,
-    "model": 125,
-    "reference": 500,
-    "run": 100,
-    "tiff": 750,
-    "zarr": 150,
+    "dicom": 75,
+    "features": 150,
+    "geojson": 300,
+    "image": 300,
+    "journal": 100,
+    "model": 50,
+    "reference": 300,
+    "run": 50,
+    "tiff": 400,
+    "zarr": 75,
 }
 """How many new cases of each kind; `make fuzz` tries as many as an hour allows."""
 

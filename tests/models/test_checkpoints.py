@@ -550,6 +550,9 @@ FAMILIES = {
 }
 """One network of each family, with the side of a small tile that it takes."""
 
+USUAL = ("resnet18", "densenet121", "efficientnet_b0", "vit_b_32", "googlenet")
+"""Families that `make test` tries; the others are thorough."""
+
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 
 
@@ -595,7 +598,13 @@ def finetuned(name, side):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in USUAL else pytest.mark.thorough)
+        for name in FAMILIES
+    ],
+)
 def test_each_family_of_torchvision_answers_as_it_does_there(tmp_path, name):
     side = FAMILIES[name]
     network = finetuned(name, side)
