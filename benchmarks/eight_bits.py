@@ -15,9 +15,9 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from strategies import scores
 
 import workbench as wb
+from strategies import scores
 from workbench.models.quantization import calibration_tiles, quantize_model
 from workbench.synthetic import load_truth, write_slide
 
@@ -29,7 +29,7 @@ def dice_of_classes(path: Path, run) -> float:
     """Return the mean Dice of the drawn classes that the slide shows."""
     truth = load_truth(path)
     heatmap, drawn = run.heatmap, np.asarray(truth.class_map)
-    values = np.stack([heatmap.channel(name) for name in heatmap.channels])
+    values = np.stack([heatmap.channel(name) for name in heatmap.classes])
     rows, columns = values.shape[1:]
     y = ((np.arange(rows) + 0.5) / rows * drawn.shape[0]).astype(int)
     x = ((np.arange(columns) + 0.5) / columns * drawn.shape[1]).astype(int)
@@ -37,7 +37,7 @@ def dice_of_classes(path: Path, run) -> float:
     said = np.argmax(np.nan_to_num(values), axis=0)[known]
     right = drawn[np.ix_(y, x)][known]
     found = []
-    for number, name in enumerate(heatmap.channels):
+    for number, name in enumerate(heatmap.classes):
         if name not in truth.classes:
             continue
         one, two = said == number, right == truth.classes.index(name)

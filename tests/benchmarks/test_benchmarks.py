@@ -168,7 +168,7 @@ def test_runs_are_measured_against_the_bare_model_and_the_decoder(
             "training_loop.py",
             "probe_curve.py",
         ),
-        "study.py",
+        *("study.py", "gpu.py", "strategies.py", "eight_bits.py", "dali.py"),
     ],
 )
 def test_every_benchmark_is_told_of(repository, name):
