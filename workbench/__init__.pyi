@@ -10,6 +10,7 @@ from . import (
     layers,
     models,
     provenance,
+    quality,
     report,
     reproduction,
     results,
@@ -55,7 +56,8 @@ from .stain.adviser import advise
 from .stain.normalizer import Normalizer, fit_normalizer
 from .stain.per_image import normalize_images
 from .stain.references import Reference, load_reference
-from .study.study import Study, make_study, open_study
+from .study.study import Study, open_study
+from .study.study_making import make_study
 from .tissue.detection import find_tissue
 from .training.loop.train import train
 
@@ -111,6 +113,7 @@ __all__ = [
     "open_slide",
     "open_study",
     "provenance",
+    "quality",
     "read_provenance",
     "replay",
     "report",

@@ -32,6 +32,7 @@ ENDED: Final[frozenset[Status]] = frozenset(
 Stage = Literal[
     "preparing",
     "fitting stains",
+    "measuring quality",
     "finding tissue",
     "opening slides",
     "indexing",

@@ -10,6 +10,7 @@ import reprlib
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import (
     TYPE_CHECKING,
     Annotated,
@@ -23,6 +24,7 @@ from typing import (
 )
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -36,6 +38,7 @@ from pydantic import (
 from workbench.errors import OutOfBoundsError, RecipeError
 from workbench.geometry import Box, Polygons
 from workbench.system.invalid_fields import unknown_field
+from workbench.system.option_names import check_names, parse_names, parse_reference
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -76,22 +79,6 @@ def _parse_region(region: object) -> object:
         raise ValueError(error.message) from error
 
 
-def _parse_reference(reference: object) -> object:
-    """Return the text of a `Reference`; anything else unchanged."""
-    return getattr(reference, "text", reference)
-
-
-def _parse_names(names: object) -> object:
-    """Return unique names as a tuple; a text is split at semicolons."""
-    given = names.split(";") if isinstance(names, str) else names
-    if not isinstance(given, list | tuple):
-        return names
-    parts: list[Any] = [_parse_reference(part) for part in given]
-    if not all(isinstance(part, str) for part in parts):
-        return names
-    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
-
-
 MethodChoice = Annotated[
     StainMethod | None,
     BeforeValidator(lambda method: None if method == NO_METHOD else method),
@@ -99,9 +86,13 @@ MethodChoice = Annotated[
 ]
 """A method of stain normalization; None, or "none" in a text: no method."""
 
+ARTEFACTS: Final = ("blur", "fold", "pen", "air")
+"""What a run can leave out; see `workbench.quality`."""
+
+
 Names = Annotated[
     tuple[str, ...],
-    BeforeValidator(_parse_names),
+    BeforeValidator(parse_names),
     PlainSerializer(";".join, when_used="json"),
 ]
 """Unique names; in a text they are separated by semicolons."""
@@ -188,7 +179,7 @@ class Recipe(Options):
     ] = None
     reference: Annotated[
         str,
-        BeforeValidator(_parse_reference),
+        BeforeValidator(parse_reference),
         Field(
             description="Normalization reference: a built-in name, an image file, a"
             " saved reference, or SLIDE@x0,y0,x1,y1 (level-0 pixels of a slide)."
@@ -254,6 +245,15 @@ class Recipe(Options):
             " as above. Overrides tissue_in."
         ),
     ] = None
+    leave_out: Annotated[
+        Names,
+        AfterValidator(partial(check_names, ARTEFACTS)),
+        Field(
+            description="Artefacts that count as no tissue, separated by semicolons:"
+            " blur (out of focus), fold, pen, air (bubbles). They are found on the"
+            " slide before the run."
+        ),
+    ] = ()
     min_score: Annotated[
         float | None,
         Field(

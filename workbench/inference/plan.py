@@ -22,6 +22,7 @@ from workbench.models.devices import resolve_devices
 from workbench.models.registry import find_model
 from workbench.models.stain_sensitivity import StainSensitivity
 from workbench.provenance.software import versions
+from workbench.quality import find_artefacts
 from workbench.stain.multi_reference import MultiReferenceNormalizer
 from workbench.stain.references import load_reference
 from workbench.stain.slide_fit import slide_normalizer
@@ -133,7 +134,11 @@ class RunPlan:
     @cached_property
     def tissue(self) -> Tissue:
         """Tissue mask of the slide, found once and shared by all steps."""
-        return find_tissue(self.slide, choice=TissueChoice.of(self.recipe))
+        tissue = find_tissue(self.slide, choice=TissueChoice.of(self.recipe))
+        if not self.recipe.leave_out:
+            return tissue
+        artefacts = find_artefacts(self.slide, tissue)
+        return artefacts.without(self.recipe.leave_out)
 
     @property
     def folder(self) -> Path:

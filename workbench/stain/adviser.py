@@ -28,7 +28,7 @@ from workbench.stain.tissue_sample import sample_tissue
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -247,9 +247,7 @@ def _compare(slides: tuple[SlideStains, ...]) -> Advice:
     assessed = [
         each
         if each.fit is None
-        else _add_findings(
-            each, _strength_findings(each, np.array(strengths).reshape(-1, 2))
-        )
+        else _add_findings(each, strength_findings(_strength(each), strengths))
         for each in slides
     ]
     usual = [each for each in assessed if each.fit is not None and not each.findings]
@@ -274,20 +272,28 @@ def _add_findings(slide: SlideStains, findings: list[Finding]) -> SlideStains:
     return replace(slide, findings=(*slide.findings, *new))
 
 
-def _strength_findings(
-    slide: SlideStains, strengths: NDArray[np.float64]
+def strength_findings(
+    strength: Sequence[float], usual: Sequence[Sequence[float]]
 ) -> list[Finding]:
-    """Compare the strength of a slide with the median of the others (N, 2)."""
-    if len(strengths) < _MIN_SLIDES:
+    """Compare the strength of the stains of a slide with the median of others.
+
+    Parameters
+    ----------
+    strength : sequence of float
+        Maximal concentrations of hematoxylin and eosin.
+    usual : sequence of sequence of float
+        Those of slides without findings; fewer than three tell nothing.
+    """
+    if len(usual) < _MIN_SLIDES:
         return []
     found = []
-    median = np.median(strengths, axis=0)
+    median = np.median(np.array(usual), axis=0)
     names = ("hematoxylin", "eosin")
-    for name, most, usual in zip(names, _strength(slide), median, strict=True):
-        numbers = f"{name} reaches {most:.2f}, half of the slides {usual:.2f}"
-        if most < _PALE_RATIO * usual:
+    for name, most, half in zip(names, strength, median, strict=True):
+        numbers = f"{name} reaches {most:.2f}, half of the slides {half:.2f}"
+        if most < _PALE_RATIO * half:
             found.append(Finding("pale", numbers))
-        if most > usual / _PALE_RATIO:
+        if most > half / _PALE_RATIO:
             found.append(Finding("overstained", numbers))
     return found
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from workbench.errors import StudyError
 from workbench.export.dispatch import export_run
 from workbench.results.instances import INSTANCES
+from workbench.study.slide_quality import FOLDER, quality_table
 from workbench.study.slide_results import results_of
 from workbench.study.slide_table import FOUND, same_content
 
@@ -26,7 +27,7 @@ def table_of(analysis: Analysis) -> pd.DataFrame:
     """Return a row per slide: the user's columns, the status, and the results.
 
     Columns of the results are those of `slide_results`; `reason` says why a slide was
-    refused, `flags` what is unusual.
+    refused, `flags` what is unusual. The quality follows where it was measured.
     """
     import pandas as pd  # noqa: PLC0415 - slow to import
 
@@ -47,7 +48,10 @@ def table_of(analysis: Analysis) -> pd.DataFrame:
         facts |= {"attempts": state.attempts, **found, "flags": flags}
         facts.pop("ended", None)
         rows.append({**{str(key): value for key, value in row.items()}, **facts})
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    if not (analysis.study.path / FOLDER).is_dir():
+        return table
+    return table.merge(quality_table(analysis.study), how="left", on="slide")
 
 
 def instances_of(analysis: Analysis) -> pyarrow.dataset.Dataset:

@@ -11,6 +11,7 @@ command = LazyGroup(
     verbs={
         "keys": "Write the keys of a Dask cluster into a new folder.",
         "make": "Make a study from a folder or a table of slides; update it.",
+        "quality": "Measure the quality of all slides; print those that are flagged.",
         "queue": "Serve the number of slides that are left, for autoscalers.",
         "run": "Run a model on all slides; continue what is left.",
         "slides": "Print the table of slides, or write it as CSV to edit it.",

@@ -32,7 +32,7 @@ def command(slides: Path, out: Path, within: Path | None) -> None:
     from workbench.inference.progress_reporter import ProgressBar  # noqa: PLC0415 - see LazyGroup
     from workbench.progress import Counter  # noqa: PLC0415
     from workbench.study.slide_table import same_content  # noqa: PLC0415
-    from workbench.study.study import make_study  # noqa: PLC0415
+    from workbench.study.study_making import make_study  # noqa: PLC0415
 
     with ProgressBar() as bar:
         report = Counter(bar, "opening slides", "slides")
