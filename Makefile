@@ -6,7 +6,7 @@ DOCS := $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs . bui
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 QUICK := not (browser or notebook or kill or slow or thorough)
 
-.PHONY: demo test quick thorough coverage check style types modules docs bench gpu bundles lab serve format fuzz images clean help
+.PHONY: demo test quick thorough coverage check style types modules docs bench gpu bundles lab serve conformance format fuzz images clean help
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -89,6 +89,9 @@ bench: .venv/.dev  ## the benchmarks; peers are measured where they are installe
 	$(BIN)/python benchmarks/stain.py
 	$(BIN)/python benchmarks/classifier.py
 	$(BIN)/python benchmarks/nuclei.py
+
+conformance: .venv/.dev  ## read exports with the programs they are for; writes docs/conformance.md
+	$(BIN)/python scripts/conformance.py $(CONFORMANCE)
 
 gpu: .venv/.dev  ## check and measure everything on a GPU; GPU="--dry-run" on the CPU
 	$(BIN)/python benchmarks/gpu.py $(GPU)

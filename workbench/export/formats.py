@@ -147,7 +147,7 @@ FORMATS: Final = (
         writers={"scores": "ometiff:write_ometiff"},
         holds={"scores": "float32 values, a channel for each class, NaN where none"},
         receiver="QuPath, Fiji, napari",
-        tested="tifffile",
+        tested="tifffile, ome-types 0.7.0",
     ),
     ExportFormat(
         name="coco",
@@ -182,7 +182,7 @@ FORMATS: Final = (
             "vectors": "a row for each tile, with its vector",
         },
         receiver="geopandas, DuckDB, QGIS",
-        tested="pyarrow",
+        tested="geopandas 1.2.0, geoparquet-validator 0.2.0",
         read_by="open_features (vectors)",
     ),
     ExportFormat(
@@ -226,7 +226,7 @@ FORMATS: Final = (
             "instances": "density as an image, a pyramid of labels at full resolution",
         },
         receiver="napari, Vizarr, QuPath",
-        tested="ome-zarr-models 1.6, ome-zarr",
+        tested="ome-zarr-models 1.7",
     ),
     ExportFormat(
         name="tiatoolbox",
@@ -256,7 +256,7 @@ FORMATS: Final = (
             "instances": "outlines with class, score and measures, indexed by place",
         },
         receiver="QGIS, geopandas, GDAL",
-        tested="pyogrio 0.13 (GDAL)",
+        tested="GDAL by pyogrio 0.13.0",
     ),
     ExportFormat(
         name="histomicsui",
@@ -271,7 +271,7 @@ FORMATS: Final = (
             "instances": "closed polylines by class, measures as user data",
         },
         receiver="HistomicsUI, Digital Slide Archive",
-        tested="schema of girder-large-image-annotation 1.35",
+        tested="schema of girder-large-image-annotation 1.35.6",
     ),
     ExportFormat(
         name="wsinfer",
@@ -303,7 +303,7 @@ FORMATS: Final = (
         writers={"scores": "stores.xopat:write_xopat"},
         holds={"scores": "session and a grey pyramid for each class"},
         receiver="xOpat",
-        tested="tifffile, OpenSlide",
+        tested="tifffile",
     ),
     ExportFormat(
         name="ro-crate",

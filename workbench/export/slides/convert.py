@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import cv2
 import filelock
 import numpy as np
 import simplejpeg
@@ -18,7 +19,7 @@ import simplejpeg
 from workbench.errors import OutOfBoundsError, RunError
 from workbench.export.slides import descriptions
 from workbench.export.slides.plan import ConversionPlan
-from workbench.export.slides.pyramid import PyramidBuilder
+from workbench.export.slides.pyramid import PyramidBuilder, in_tiles
 from workbench.export.slides.tiff_file import TiffFile, bytes_tag, text_tag
 from workbench.export.slides.zarr_store import ZarrStore
 from workbench.system.atomic_files import disk_errors, move_file, replace_folder
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     from workbench.slide.slide import Slide
 
 PixelMap = Callable[[Any], Any]
-"""Changes the colours of uint8 (H, W, 3); thread-safe, such as a `Normalizer`."""
+"""Changes the colours of uint8 (N, H, W, 3) or (H, W, 3), pixel by pixel; thread-safe,
+such as a `Normalizer`."""
 
 SLIDE_FORMATS: Final[dict[str, tuple[str, ...]]] = {
     "ome-tiff": (".ome.tiff", ".ome.tif"),
@@ -97,15 +99,17 @@ class _Task:
         plan = [self.plan.tile_px, *self.plan.sizes, self.to, self.quality]
         return json.dumps([self.facts, plan, self.slide.pixels_id, colour_id])
 
-    def change(self, pixels: NDArray[np.uint8], block: Block) -> NDArray[np.uint8]:
-        """Return the pixels of a block as they are written."""
+    def change(self, tiles: NDArray[np.uint8], block: Block) -> NDArray[np.uint8]:
+        """Return the tiles of a block as they are written."""
         if self.pixel_map is not None:
-            pixels = np.asarray(self.pixel_map(pixels))
+            flat = tiles.reshape(-1, *tiles.shape[2:])
+            tiles = np.asarray(self.pixel_map(flat)).reshape(tiles.shape)
         if self.area is not None:
             inside = self.area.mask(block.box, (block.width, block.height))
             white = np.array(self.slide.background, np.uint8)
-            pixels = np.where(inside[..., None], pixels, white)
-        return pixels
+            kept = in_tiles(inside, self.plan.tile_px)
+            tiles = np.where(kept[..., None], tiles, white)
+        return tiles
 
 
 def convert_slide(  # noqa: PLR0913 - options that have nothing to do with each other
@@ -137,7 +141,7 @@ def convert_slide(  # noqa: PLR0913 - options that have nothing to do with each 
         with a description in the form of Aperio), "ome-zarr" (version 0.4, without
         loss) or "ome-zarr-0.5". Default: by the suffix.
     pixel_map : callable, optional
-        Changes the colours of uint8 (H, W, 3), pixel by pixel, such as a `Normalizer`.
+        Changes the colours of uint8 (..., 3), pixel by pixel, such as a `Normalizer`.
         Default: they stay, and so does the colour profile of the file.
     box : Box or (x0, y0, x1, y1), optional
         Part to convert, in level-0 pixels. Default: the whole slide.
@@ -280,20 +284,22 @@ def _finish(task: _Task, sink: FileSink) -> None:
         return
     line = descriptions.aperio_line(task.plan, task.quality, facts)
     tags[270] = text_tag(line)
-    sink.finish(tags, nested=False, thumbnail=_thumbnail(task))
+    sink.finish(tags, nested=False, thumbnail=_thumbnail(task, sink))
 
 
-def _thumbnail(task: _Task) -> tuple[bytes, str]:
-    """Return a JPEG of the part that is converted, and its description."""
+def _thumbnail(task: _Task, file: TiffFile) -> tuple[bytes, str]:
+    """Return a JPEG of the whole result, and its description."""
     plan = task.plan
-    ratio = min(1.0, _THUMBNAIL_PX / max(plan.sizes[0]))
-    width, height = (max(1, round(side * ratio)) for side in plan.sizes[0])
-    pixels = task.slide.read_tiles([plan.box], (width, height))[0]
-    if task.pixel_map is not None:
-        pixels = np.asarray(task.pixel_map(pixels))
-    data = simplejpeg.encode_jpeg(
-        np.ascontiguousarray(pixels), task.quality, "RGB", "444"
+    # Of the result, because the slide may have no coarse level to read it from.
+    level = next(
+        (n for n, size in enumerate(plan.sizes) if max(size) <= 2 * _THUMBNAIL_PX),
+        len(plan.sizes) - 1,
     )
+    pixels = file.read_level(level)
+    ratio = min(1.0, _THUMBNAIL_PX / max(plan.sizes[level]))
+    width, height = (max(1, round(side * ratio)) for side in plan.sizes[level])
+    small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+    data = simplejpeg.encode_jpeg(small, task.quality, "RGB", "444")
     return data, descriptions.aperio_thumbnail_line(plan, width, height)
 
 

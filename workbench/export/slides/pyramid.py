@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from workbench.geometry import Box
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -36,7 +38,8 @@ class PyramidBuilder:
     plan : ConversionPlan
     sink : FileSink
     transform : callable
-        Changes the pixels of a block, uint8 (H, W, 3); thread-safe.
+        Changes the tiles of a block, uint8 (rows, columns, tile, tile, 3);
+        thread-safe.
     threads : int
         Number of threads that read, change and encode.
     """
@@ -108,16 +111,30 @@ class PyramidBuilder:
             ahead.append((strip, block, pool.submit(self._make, block)))
 
     def _make(self, block: Block) -> tuple[list[list[list[bytes]]], Pixels]:
-        """Return the tiles of a block by level, row and column, and its last level."""
-        size = block.width, block.height
-        pixels = self._transform(self._slide.read_tiles([block.box], size)[0], block)
-        tiles = []
-        for level in range(self._plan.block_levels):
-            if level:
-                pixels = _halved(pixels)
+        """Return the tiles of a block by level, row and column, and the next level."""
+        finest = self._transform(self._read(block), block)
+        tiles = [[[self._sink.encode(tile) for tile in row] for row in finest]]
+        pixels = _halved_tiles(finest)
+        for _ in range(1, self._plan.block_levels):
             pixels = _padded(pixels, self._plan.tile_px)
             tiles.append(self._encode(pixels))
+            pixels = _halved(pixels)
         return tiles, pixels
+
+    def _read(self, block: Block) -> Pixels:
+        """Return the tiles of a block, uint8 (rows, columns, tile, tile, 3)."""
+        side = self._plan.tile_px
+        rows, columns = block.height // side, block.width // side
+        if self._plan.step == 1:
+            corners = itertools.product(range(rows), range(columns))
+            boxes = [
+                Box.at(block.box.x0 + c * side, block.box.y0 + r * side, side, side)
+                for r, c in corners
+            ]
+            tiles = self._slide.read_tiles(boxes, (side, side))
+            return tiles.reshape(rows, columns, side, side, 3)
+        pixels = self._slide.read_tiles([block.box], (block.width, block.height))[0]
+        return in_tiles(pixels, side)
 
     def _encode(self, pixels: Pixels) -> list[list[bytes]]:
         side = self._plan.tile_px
@@ -138,10 +155,9 @@ class PyramidBuilder:
                 self._sink.put(level, column, line, row[c])
 
     def _end_strip(self, edge: list[Pixels]) -> None:
-        """Give the coarsest level of a strip's blocks to the coarser levels."""
+        """Give what a strip's blocks leave to the coarser levels."""
         if self._first < len(self._plan.sizes):
-            strip = np.concatenate(edge, axis=1)
-            self._add(self._first, _halved(strip))
+            self._add(self._first, np.concatenate(edge, axis=1))
 
     def _add(self, level: int, pixels: Pixels) -> None:
         """Add rows to a level; write a row of tiles when it is full."""
@@ -169,6 +185,24 @@ class PyramidBuilder:
             rows = self._waiting.pop(level, None)
             if rows is not None and self._rows[level] < self._plan.tiles(level)[1]:
                 self._write_row(level, rows)
+
+
+def in_tiles(pixels: NDArray[Any], side: int) -> NDArray[Any]:
+    """Return an image (H, W, ...) as tiles (rows, columns, side, side, ...)."""
+    rows, columns = pixels.shape[0] // side, pixels.shape[1] // side
+    parts = pixels.reshape(rows, side, columns, side, *pixels.shape[2:])
+    return np.ascontiguousarray(parts.swapaxes(1, 2))
+
+
+def _halved_tiles(tiles: Pixels) -> Pixels:
+    """Return tiles (rows, columns, tile, tile, 3) as an image of half the size."""
+    rows, columns, side = tiles.shape[:3]
+    half = side // 2
+    pixels = np.empty((rows * half, columns * half, 3), np.uint8)
+    for r, c in itertools.product(range(rows), range(columns)):
+        place = np.s_[r * half : (r + 1) * half, c * half : (c + 1) * half]
+        pixels[place] = _halved(tiles[r, c])
+    return pixels
 
 
 def _halved(pixels: Pixels) -> Pixels:

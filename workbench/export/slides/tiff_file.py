@@ -94,6 +94,22 @@ class TiffFile(FileSink):
         self._file.seek(int(state["end"]))
         self._file.truncate()
 
+    def read_level(self, level: int) -> NDArray[np.uint8]:
+        """Return the pixels of a level that is written, uint8 (height, width, 3)."""
+        columns, rows = self._plan.tiles(level)
+        side, end = self._plan.tile_px, self._file.tell()
+        pixels = np.empty((rows * side, columns * side, 3), np.uint8)
+        for number, (place, length) in enumerate(
+            zip(self._places[level], self._lengths[level], strict=True)
+        ):
+            y, x = (part * side for part in divmod(number, columns))
+            self._file.seek(int(place))
+            data = self._file.read(int(length))
+            pixels[y : y + side, x : x + side] = simplejpeg.decode_jpeg(data)
+        self._file.seek(end)
+        width, height = self._plan.sizes[level]
+        return pixels[:height, :width]
+
     def finish(
         self, first: Tags, *, nested: bool, thumbnail: tuple[bytes, str] | None = None
     ) -> None:

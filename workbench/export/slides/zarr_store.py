@@ -53,7 +53,7 @@ class ZarrStore(FileSink):
                 if version == "0.4"
                 else ZstdCodec(level=_ZSTD_LEVEL)
             )
-            keys = "v2" if version == "0.4" else "default"
+            old = version == "0.4"
             root.create_array(
                 str(level),
                 shape=(3, height, width),
@@ -61,7 +61,11 @@ class ZarrStore(FileSink):
                 chunks=(3, plan.tile_px, plan.tile_px),
                 compressors=codec,
                 fill_value=255,
-                chunk_key_encoding={"name": keys, "separator": "/"},
+                chunk_key_encoding={
+                    "name": "v2" if old else "default",
+                    "separator": "/",
+                },
+                dimension_names=None if old else ("c", "y", "x"),
             )
 
     def encode(self, pixels: NDArray[np.uint8]) -> bytes:
