@@ -14,7 +14,7 @@ from workbench.results.scores_zarr import part_of
 from workbench.system.atomic_files import disk_errors, replace_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -60,7 +60,10 @@ def write_vectors(
     tiles = np.sort(tiles)
     shape = (len(tiles), int(attributes["dimensions"]))
     with disk_errors(part), tempfile.TemporaryFile(dir=path.parent) as space:
-        vectors = _in_file_order(space, results, tiles, shape)
+        rows = _RowFile(space, shape)
+        for each in results:
+            if each.vectors is not None:
+                rows.write(np.searchsorted(tiles, each.tiles), each.vectors)
         shutil.rmtree(part, ignore_errors=True)
         group = zarr.create_group(store=part, attributes=dict(attributes))
         array = group.create_array(
@@ -71,12 +74,11 @@ def write_vectors(
             fill_value=np.nan,
             dimension_names=("tile", "dimension"),
         )
-        for start in range(0, shape[0], _ROWS):
-            array[start : start + _ROWS] = vectors[start : start + _ROWS]
+        for start, vectors in rows.blocks():
+            array[start : start + len(vectors)] = vectors
         boxes = Embeddings(tiles, np.empty(shape, np.float32), grid).boxes
         for name, values in (("tiles", tiles), ("boxes", boxes)):
             group.create_array(name, data=values)
-        del vectors
     replace_folder(part, path)
 
 
@@ -113,22 +115,36 @@ def gather_vectors(
     return Embeddings(numbers, stacked, grid, version)
 
 
-def _in_file_order(
-    space: Any,
-    results: Iterable[TileResults],
-    tiles: NDArray[np.int64],
-    shape: tuple[int, int],
-) -> NDArray[np.float32]:
-    """Return the vectors in the order of `tiles`, in a file rather than in memory."""
-    if not shape[0]:
-        return np.empty(shape, np.float32)
-    # Written first: writing to a mapped page kills the process if the disk is full.
-    for start in range(0, shape[0], _ROWS):
-        rows = min(_ROWS, shape[0] - start)
-        space.write(np.full((rows, shape[1]), np.nan, np.float32))
-    space.flush()
-    vectors: NDArray[np.float32] = np.memmap(space, np.float32, "r+", shape=shape)
-    for each in results:
-        if each.vectors is not None:
-            vectors[np.searchsorted(tiles, each.tiles)] = each.vectors
-    return vectors
+class _RowFile:
+    """Vectors in a temporary file, by row; NaN where none was written.
+
+    Read and written by blocks. As a memory map, all of its pages would count as memory
+    of the process, and writing to one would kill it if the disk is full.
+    """
+
+    def __init__(self, file: Any, shape: tuple[int, int]) -> None:
+        self._file, self.shape = file, shape
+        self._width = 4 * shape[1]
+        for start in range(0, shape[0], _ROWS):
+            rows = min(_ROWS, shape[0] - start)
+            file.write(np.full((rows, shape[1]), np.nan, np.float32))
+
+    def write(self, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+        """Write vectors, float32 (N, dimensions), at rows in any order."""
+        order = np.argsort(rows, kind="stable")
+        rows, vectors = rows[order], vectors[order]
+        ends = [*(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
+        start = 0
+        for end in ends:  # rows without a gap
+            if end > start:
+                self._file.seek(int(rows[start]) * self._width)
+                self._file.write(np.ascontiguousarray(vectors[start:end], np.float32))
+            start = end
+
+    def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield the first row and the vectors of each block."""
+        for start in range(0, self.shape[0], _ROWS):
+            rows = min(_ROWS, self.shape[0] - start)
+            self._file.seek(start * self._width)
+            stored = self._file.read(rows * self._width)
+            yield start, np.frombuffer(stored, np.float32).reshape(rows, -1)
