@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from workbench.annotations.annotation import Annotation
-from workbench.annotations.geojson import Imported, read_geojson, write_geojson
+from workbench.annotations.geojson import Imported, write_geojson
 from workbench.annotations.geojson_feature import annotations_of, feature_of
+from workbench.annotations.importing import read_annotations
 from workbench.annotations.journal_lines import lines_of
 from workbench.area import Area
 from workbench.errors import AnnotationError, SharedIdError
@@ -256,7 +257,7 @@ class Annotations(Collection[Annotation]):
         return len(self.take_in(source, by=by, name=name))
 
     def take_in(self, source: Path | bytes, *, by: str, name: str = "") -> Imported:
-        """Import a GeoJSON file; annotations with the same ids are replaced.
+        """Import a GeoJSON, COCO or DICOM file; equal ids are replaced.
 
         Returns
         -------
@@ -268,7 +269,7 @@ class Annotations(Collection[Annotation]):
         AnnotationError
             If the file cannot be used; then nothing is imported.
         """
-        imported = read_geojson(source, frame=self.slide.scanned_frame, name=name)
+        imported = read_annotations(source, self.slide, name=name)
         self.put(*imported, by=by)
         return imported
 

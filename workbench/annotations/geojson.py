@@ -239,6 +239,19 @@ def read_geojson(
         listed = features_in(content)
     if listed is None:
         raise AnnotationError(label, "it has no list of features")
+    return import_features(listed, label, frame)
+
+
+def import_features(
+    listed: list[Any], label: object, frame: FileFrame = SLIDE_FRAME
+) -> Imported:
+    """Return GeoJSON features as annotations.
+
+    Raises
+    ------
+    AnnotationError
+        If there are too many, or none can be used.
+    """
     features = _Features(label)
     for number, feature in enumerate(listed, 1):
         features.add(feature, f"feature {number}")

@@ -94,9 +94,11 @@ def write(
     help="Author of the annotations. Default: your user name.",
 )
 def read(slide: str, file: Path, folder: Path, author: str) -> None:
-    """Import the annotations of a GeoJSON or COCO file.
+    """Import the annotations of a GeoJSON, COCO or DICOM file.
 
-    Annotations with the same id are replaced. Features that are left out or changed
+    DICOM: bulk annotations, regions of a structured report, and segmentations, of
+    which each segment becomes an area. Annotations with the same id are replaced.
+    Features that are left out or changed
     are listed on standard error.
     """
     from workbench.annotations.collection import open_annotations  # noqa: PLC0415 - see LazyGroup

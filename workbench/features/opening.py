@@ -5,8 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from workbench.errors import FeaturesError
-from workbench.features.formats import h5, pt, run, slide2vec, spatialdata, table
+from workbench.errors import FeaturesError, UnplacedTilesError
+from workbench.features.formats import (
+    dicom,
+    h5,
+    pt,
+    run,
+    slide2vec,
+    spatialdata,
+    table,
+)
 from workbench.features.placement import place
 from workbench.features.stored import Request
 from workbench.results.run_record import RECORD
@@ -19,7 +27,7 @@ if TYPE_CHECKING:
     from workbench.features.stored import StoredFeatures, Unit
     from workbench.slide.slide import Slide
 
-SUFFIXES: Final = (".h5", ".hdf5", ".pt", ".npz", ".csv", ".parquet", ".zarr")
+SUFFIXES: Final = (".h5", ".hdf5", ".pt", ".npz", ".csv", ".parquet", ".dcm", ".zarr")
 """Suffixes of files of features; a run folder has none."""
 
 
@@ -36,8 +44,9 @@ def open_features(
     """Open vectors or scores of tiles that another tool or a run of ours has made.
 
     The layout is recognized: TRIDENT, CLAM, STAMP, AtlasPatch, slide2vec, SpatialData
-    (LazySlide, wsidata), a run folder, or a table of x, y, width, height and scores
-    in HDF5, CSV or Parquet. Vectors are read when they are used.
+    (LazySlide, wsidata), a run folder, a table of x, y, width, height and scores
+    in HDF5, CSV or Parquet, or a DICOM segmentation or parametric map, whose cells are
+    the tiles. Vectors are read when they are used.
 
     Parameters
     ----------
@@ -73,6 +82,8 @@ def open_features(
         If the file is damaged, holds no numbers, or has no known layout.
     MissingMppError
         If coordinates in micrometres meet a slide without a pixel size.
+    MissingPackageError
+        If a DICOM file is opened and the extra `dicom` is not installed.
 
     Examples
     --------
@@ -84,6 +95,8 @@ def open_features(
     """
     beside = None if coordinates is None else Path(coordinates)
     limit = None if within is None else Path(within)
+    if Path(path).suffix.lower() == dicom.SUFFIX and is_file(Path(path)):
+        return dicom.open_result(Path(path), slide)
     stored = read_features(Path(path), Request(encoder, beside, limit))
     return place(stored, slide, tile_size_level0=tile_size_level0, unit=unit)
 
@@ -114,6 +127,9 @@ def read_features(path: Path, request: Request) -> StoredFeatures:
             return pt.read(path, request)
         case ".h5" | ".hdf5":
             return h5.read_h5(path, request)
+        case dicom.SUFFIX:
+            missing = "its places are in mm on the glass, so the slide is needed"
+            raise UnplacedTilesError(path, missing, "Give the slide: --slide SLIDE.")
         case suffix:
             what = f"'{suffix}' is no suffix of a file of features"
             raise FeaturesError(path, what, f"Give a file: {', '.join(SUFFIXES)}.")

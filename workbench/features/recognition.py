@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from workbench.errors import FeaturesError
-from workbench.features.formats import h5, slide2vec, spatialdata
+from workbench.features.formats import dicom, h5, slide2vec, spatialdata
 from workbench.features.h5_file import open_h5
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def recognize(path: Path) -> str:
             return slide2vec.FORMAT if described else "vectors"
         case ".csv" | ".parquet":
             return "table"
+        case dicom.SUFFIX:
+            return dicom.layout_of(path)
         case _:
             return ""
 

@@ -163,7 +163,7 @@ def test_a_slide_without_a_pixel_size_and_a_wrong_quality_are_refused(tmp_path):
 
 
 def test_without_the_libraries_the_extra_is_named(slide, tmp_path, monkeypatch):
-    module = "workbench.export.dicom.slide_header"
+    module = "workbench.dicom.slide_header"
     monkeypatch.setitem(__import__("sys").modules, module, None)
     with pytest.raises(MissingPackageError, match=r"slide-workbench\[dicom\]"):
         write_dicom_slide(slide, tmp_path / "a.dicom")

@@ -142,8 +142,8 @@ class AnnotationPanel(pn.viewable.Viewer):
             **STYLE,
         )
         self._upload = Upload(
-            label="Import GeoJSON",
-            accept=".geojson,.json,.gz,.zip",
+            label="Import GeoJSON, DICOM",
+            accept=".geojson,.json,.gz,.zip,.dcm",
             max_file_size=_UPLOAD_BYTES,
             variant="outlined",
             **STYLE,

@@ -12,13 +12,13 @@ import numpy as np
 import shapely
 
 from workbench.annotations.classes import colour_of
+from workbench.dicom.identifiers import derived_uid
+from workbench.dicom.source import SourceImage
 from workbench.errors import AnnotationError
 from workbench.export.dicom.codes import property_of
-from workbench.export.dicom.identifiers import derived_uid
 from workbench.export.dicom.objects import Origin, lab_colour
 from workbench.export.dicom.rasters import binary_segmentation, segments_of
 from workbench.export.dicom.report import write_annotation_report
-from workbench.export.dicom.source import SourceImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

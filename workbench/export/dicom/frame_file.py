@@ -11,7 +11,7 @@ from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID, JPEGBaseline8Bit
 
 from workbench import __version__
-from workbench.export.dicom.identifiers import derived_uid
+from workbench.dicom.identifiers import derived_uid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import highdicom as hd
 import numpy as np
 
+from workbench.dicom.identifiers import derived_uid
 from workbench.errors import RunError
 from workbench.export.dicom.bulk_file import MAX_BYTES, PointSpool, write_bulk
 from workbench.export.dicom.codes import measure_of, property_of
-from workbench.export.dicom.identifiers import derived_uid
 from workbench.export.dicom.objects import Origin, lab_colour
 from workbench.export.instances import blocks_of
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from workbench.dicom.identifiers import import_dicom
 from workbench.errors import AnnotationError
-from workbench.export.dicom.identifiers import import_dicom
 from workbench.export.features import complete_or_absent
 
 if TYPE_CHECKING:

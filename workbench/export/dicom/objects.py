@@ -11,9 +11,12 @@ from highdicom.color import CIELabColor
 from pydicom.sr.codedict import codes
 
 from workbench import __version__
-from workbench.export.dicom.identifiers import MANUFACTURER, MODEL_NAME, derived_uid
-from workbench.export.dicom.slide_header import UNKNOWN_TIME
-from workbench.export.dicom.source import SourceImage
+from workbench.dicom.facts import SlideFacts
+from workbench.dicom.identifiers import MANUFACTURER, MODEL_NAME, derived_uid
+from workbench.dicom.slide_header import UNKNOWN_TIME
+from workbench.dicom.source import SourceImage, dicom_path
+from workbench.errors import RunError
+from workbench.export.file_frame import stored_frame
 from workbench.provenance.dicom_tag import tag_dataset
 from workbench.provenance.runs import provenance_of
 
@@ -70,7 +73,7 @@ class Origin:
             "weights": card.sha256 or "none",
         }
         return cls(
-            source=SourceImage.of_run(run, given),
+            source=source_of_run(run, given),
             whose=f"{record['slide']['id']} {record.get('created', '')} {card.name}",
             algorithm=card.name,
             version=(card.sha256 or __version__)[:_MAX_SHORT],
@@ -144,6 +147,28 @@ class Origin:
         made.InstanceCreationDate = f"{self.time:%Y%m%d}"
         made.InstanceCreationTime = f"{self.time:%H%M%S}"
         return made
+
+
+def source_of_run(run: Run, given: Path | None = None) -> SourceImage:
+    """Return the DICOM slide that results of a run refer to.
+
+    It is the given one; else the slide of the run if that is DICOM; else the one that
+    converting the slide gives, with the same identifiers.
+
+    Raises
+    ------
+    RunError
+        If the DICOM slide cannot be read, or has another size than that of the run.
+    """
+    slide, size = run.record["slide"], run.grid.slide_size
+    path = given or dicom_path(slide.get("path", ""))
+    if path is not None:
+        return SourceImage.of_file(path, size, stored_frame(run))
+    if str(slide.get("reader", "")).startswith("wsidicom"):
+        message = f"The DICOM slide of '{run.path}' is not at '{slide.get('path')}'."
+        raise RunError(message, "Give the DICOM slide: --source FOLDER, or source=.")
+    facts = SlideFacts(id=slide["id"], size=size, mpp=slide["mpp"])
+    return SourceImage.of_facts(facts)
 
 
 def lab_colour(colour: Sequence[int]) -> CIELabColor:

@@ -14,10 +14,10 @@ from highdicom.content import (
 from pydicom.sr.codedict import codes
 from pydicom.uid import RLELossless
 
+from workbench.dicom.slide_header import SLICE_MM
 from workbench.errors import RunError
 from workbench.export.dicom.codes import private_code, property_of, unit_of
 from workbench.export.dicom.objects import Origin, lab_colour
-from workbench.export.dicom.slide_header import SLICE_MM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

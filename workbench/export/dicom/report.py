@@ -11,13 +11,13 @@ import shapely
 from pydicom.sr.codedict import codes
 
 from workbench.area import Area
+from workbench.dicom.identifiers import MANUFACTURER, MODEL_NAME, derived_uid
 from workbench.export.dicom.codes import (
     concept,
     measure_of,
     private_code,
     property_of,
 )
-from workbench.export.dicom.identifiers import MANUFACTURER, MODEL_NAME, derived_uid
 from workbench.export.dicom.objects import Origin
 from workbench.geometry import Box
 from workbench.instances.counts import count

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import imagecodecs
 import numpy as np
 
+from workbench.dicom.facts import FrameLayout, SlideFacts
+from workbench.dicom.identifiers import import_dicom
 from workbench.errors import OutOfBoundsError, RunError
-from workbench.export.dicom.facts import FrameLayout, SlideFacts
-from workbench.export.dicom.identifiers import import_dicom
 from workbench.export.features import complete_or_absent
 from workbench.geometry import Box
 from workbench.progress import Progress
@@ -121,7 +121,7 @@ def write_dicom_slide(
         message = f"{quality} is no quality of a JPEG."
         raise OutOfBoundsError(message, "Give a quality of 1 to 100.")
     folder = Path(folder)
-    header = import_dicom("workbench.export.dicom.slide_header")
+    header = import_dicom("workbench.dicom.slide_header")
     files = import_dicom("workbench.export.dicom.frame_file")
     facts = facts_of(slide, normalizer, quality)
     layouts = _choose_levels(slide, stored=normalizer is None)

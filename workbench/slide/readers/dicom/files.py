@@ -156,6 +156,12 @@ def first_files(files: Iterable[Path]) -> list[Path]:
     return sorted([*firsts, *damaged])
 
 
+def sop_class_of(path: Path) -> str:
+    """Return the SOP class UID of a file; empty if it is no readable DICOM."""
+    instance = _read_instance(path)
+    return "" if instance is None else instance.sop_class
+
+
 def are_one_slide(folders: Sequence[Path]) -> bool:
     """Return whether each folder holds one file, all of one slide."""
     series = set()

@@ -12,10 +12,10 @@ from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import VLWholeSlideMicroscopyImageStorage
 
 from workbench import __version__
-from workbench.export.dicom.identifiers import MANUFACTURER, MODEL_NAME, derived_uid
+from workbench.dicom.identifiers import MANUFACTURER, MODEL_NAME, derived_uid
 
 if TYPE_CHECKING:
-    from workbench.export.dicom.facts import FrameLayout, SlideFacts
+    from workbench.dicom.facts import FrameLayout, SlideFacts
 
 ORIENTATION: Final = (0.0, 1.0, 0.0, 1.0, 0.0, 0.0)
 """Direction of rows and columns in the frame of the glass: x of the image runs along

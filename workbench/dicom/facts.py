@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.export.dicom.identifiers import derived_uid
+from workbench.dicom.identifiers import derived_uid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

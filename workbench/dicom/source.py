@@ -10,18 +10,18 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 
+from workbench.dicom.facts import FrameLayout, SlideFacts
+from workbench.dicom.slide_header import level_header
 from workbench.errors import RunError
-from workbench.export.dicom.facts import FrameLayout, SlideFacts
-from workbench.export.dicom.slide_header import level_header
-from workbench.export.file_frame import stored_frame
 from workbench.geometry import SLIDE_FRAME, FileFrame
 from workbench.slide.readers.dicom.files import slide_at
 from workbench.system.paths import exists
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from numpy.typing import NDArray
 
-    from workbench.results.run import Run
     from workbench.slide.slide import Slide
 
 _EMPTY: Final = (
@@ -50,33 +50,15 @@ class SourceImage:
     frame: FileFrame
     """Map between stored pixels and the level-0 pixels of results."""
 
-    @classmethod
-    def of_run(cls, run: Run, given: Path | None = None) -> Self:
-        """Return the source of a run.
-
-        It is the given DICOM slide; else the slide of the run if that is DICOM; else
-        the one that converting the slide gives, with the same identifiers.
-
-        Raises
-        ------
-        RunError
-            If the DICOM slide cannot be read, or has another size than that of the run.
-        """
-        slide, size = run.record["slide"], run.grid.slide_size
-        path = given or _dicom_path(slide.get("path", ""))
-        if path is not None:
-            return cls.of_file(path, size, stored_frame(run))
-        if str(slide.get("reader", "")).startswith("wsidicom"):
-            message = (
-                f"The DICOM slide of '{run.path}' is not at '{slide.get('path')}'."
-            )
-            raise RunError(message, _REMEDY)
-        facts = SlideFacts(id=slide["id"], size=size, mpp=slide["mpp"])
-        return cls(level_header(facts, FrameLayout(facts.size)), SLIDE_FRAME)
+    levels: Mapping[str, tuple[int, int]]
+    """Width and height of each level of the slide, by its SOP Instance UID."""
 
     @classmethod
     def of_slide(cls, slide: Slide, given: Path | None = None) -> Self:
-        """Return the source of a slide; see `of_run`.
+        """Return the source of a slide.
+
+        It is the given DICOM slide; else the slide if that is DICOM; else the one that
+        converting it gives, with the same identifiers.
 
         Raises
         ------
@@ -85,7 +67,7 @@ class SourceImage:
         MissingMppError
             If the pixel size is not known.
         """
-        path = given or _dicom_path(slide.path)
+        path = given or dicom_path(slide.path)
         if path is not None:
             return cls.of_file(path, slide.size, slide.frame)
         facts = SlideFacts(
@@ -94,7 +76,23 @@ class SourceImage:
             mpp=slide.require_mpp(),
             properties=slide.properties,
         )
-        return cls(level_header(facts, FrameLayout(facts.size)), SLIDE_FRAME)
+        sizes = {level.size for level in slide.levels}
+        return cls.of_facts(facts, sizes)
+
+    @classmethod
+    def of_facts(cls, facts: SlideFacts, sizes: Iterable[tuple[int, int]] = ()) -> Self:
+        """Return the source that converting a slide gives.
+
+        Parameters
+        ----------
+        facts : SlideFacts
+        sizes : iterable of (int, int)
+            Width and height of levels besides the finest.
+        """
+        header = level_header(facts, FrameLayout(facts.size))
+        levels = {facts.uid("instance", *size): size for size in sizes}
+        levels[str(header.SOPInstanceUID)] = facts.size
+        return cls(header, SLIDE_FRAME, levels)
 
     @classmethod
     def of_file(cls, path: Path, size: tuple[int, int], frame: FileFrame) -> Self:
@@ -135,7 +133,14 @@ class SourceImage:
             if name not in header:
                 setattr(header, name, "")
         _set_origin(header)
-        return cls(header, frame)
+        levels = {
+            str(each.SOPInstanceUID): (
+                int(each.TotalPixelMatrixColumns),
+                int(each.TotalPixelMatrixRows),
+            )
+            for each in headers
+        }
+        return cls(header, frame, levels)
 
     @property
     def spacing(self) -> tuple[float, float]:
@@ -144,20 +149,31 @@ class SourceImage:
         down, across = groups.PixelMeasuresSequence[0].PixelSpacing
         return float(across), float(down)
 
+    @property
+    def _first(self) -> NDArray[np.float64]:
+        """Centre of the first pixel, in mm on the glass."""
+        origin = self.header.TotalPixelMatrixOriginSequence[0]
+        x = float(origin.XOffsetInSlideCoordinateSystem)
+        y = float(origin.YOffsetInSlideCoordinateSystem)
+        return np.array([x, y, 0.0])
+
     def to_mm(self, points: NDArray[Any]) -> NDArray[np.float64]:
         """Return points (N, 2) in level-0 pixels as (N, 3) in mm on the glass."""
         stored = self.frame.of_slide(points)
         # The origin is the centre of the first pixel, whose corner is (0, 0).
         offsets = (stored - 0.5) * self.spacing
         directions = np.array(self.header.ImageOrientationSlide, float).reshape(2, 3)
-        origin = self.header.TotalPixelMatrixOriginSequence[0]
-        first = [
-            float(origin.XOffsetInSlideCoordinateSystem),
-            float(origin.YOffsetInSlideCoordinateSystem),
-            0.0,
-        ]
-        places: NDArray[np.float64] = offsets @ directions + first
+        places: NDArray[np.float64] = offsets @ directions + self._first
         return places
+
+    def to_pixels(self, places: NDArray[Any]) -> NDArray[np.float64]:
+        """Return places (N, 3) in mm on the glass as points (N, 2) in level-0 pixels.
+
+        The depth is left out.
+        """
+        directions = np.array(self.header.ImageOrientationSlide, float).reshape(2, 3)
+        offsets = (np.asarray(places, float) - self._first) @ directions.T
+        return self.frame.to_slide(offsets / self.spacing + 0.5)
 
     def cell_spacing(self, cell: float) -> tuple[float, float]:
         """Return the width and height in mm of a cell with a side in level-0 pixels."""
@@ -178,7 +194,7 @@ def _set_origin(header: Dataset) -> None:
     header.TotalPixelMatrixOriginSequence = origins
 
 
-def _dicom_path(text: str) -> Path | None:
+def dicom_path(text: str) -> Path | None:
     """Return a path if there is a DICOM file or a folder that may hold some."""
     path = Path(text)
     if not text or not exists(path):

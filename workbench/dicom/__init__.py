@@ -1,0 +1,1 @@
+"""DICOM slides as results refer to them, and results read from DICOM objects."""
