@@ -3,6 +3,9 @@
     python benchmarks/study.py speed [--slides 8] [--size 4096] [--model tissue-classes]
     python benchmarks/study.py day [--minutes 8] [--gpus 1 2 4 8] [--slides 1200]
 
+    python benchmarks/study.py memory [--slides 60 2000]
+    python benchmarks/study.py instances [--slides 200]
+
 speed: the same slides in one process, in turn, as single runs (`wb.run`) and as a study
 (`Study.run`, this process works itself): slides per hour of the study over those of the
 single runs, of wall and of processor time; the cost of claiming and noting a slide;
@@ -11,6 +14,10 @@ day: from the minutes that a slide takes on one GPU, how long slides wait if a
 hospital's slides of a day arrive as its scanners send them (70 % from 10 to 18 h, the
 rest evenly), for each number of GPUs. Slides take a time that varies log-normally by
 half. A simulation: no model is run.
+memory: peak memory of a process that works on so many tiny slides, and of one that
+follows them, with the seconds of processor time of each slide.
+instances: seconds and peak memory to open and to aggregate the instances of a study
+of so many slides with about 10^5 nuclei each, made of those of a real run.
 """
 
 from __future__ import annotations
@@ -18,6 +25,8 @@ from __future__ import annotations
 import argparse
 import heapq
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,9 +35,17 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
 import workbench as wb
+from workbench.instances.writer import KEY
+from workbench.study.aggregation import aggregate
 from workbench.study.analysis import analysis_of
+from workbench.study.study_progress import StudyWatch
 
 DAY_S = 86_400.0
 PEAK_H = (10.0, 18.0)
@@ -145,6 +162,111 @@ def simulate_day(slides, minutes, gpus, *, days=5, seed=0):
     }
 
 
+def peak_mb():
+    """Return the peak memory of this process; its rusage would have its parent's."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(x for x in lines if x.startswith("VmHWM")).split()[1]) / 1024
+
+
+def work_on(folder):
+    """Work on a study in this process, and print peak memory and processor time."""
+    study = wb.open_study(folder)
+    began = time.process_time()
+    study.run(wb.Recipe(device="cpu", tissue_only=False), workers=0)
+    worked = time.process_time() - began
+    found = {"slides": len(study), "worker_mb": peak_mb()}
+    began = time.process_time()
+    watch = StudyWatch(study.analysis())
+    watch.look()
+    found |= {"slide_ms": 1000 * worked / len(study)}
+    found |= {"look_ms": 1000 * (time.process_time() - began)}
+    began = time.process_time()
+    study.table()
+    found |= {"table_s": time.process_time() - began}
+    print(json.dumps({k: round(v, 1) for k, v in found.items()}), flush=True)
+
+
+def memory(options):
+    """Measure a worker on few and on many tiny slides, each in a new process."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (slide,) = write_slides(folder / "made", 1, 256)
+        for number in options.slides:
+            slides = folder / f"slides-{number}"
+            slides.mkdir()
+            for each in range(number):
+                os.link(slide, slides / f"{each:05}.tif")
+            study = wb.make_study(folder / f"study-{number}", slides)
+            subprocess.run(
+                [sys.executable, __file__, "work", str(study.path)], check=True
+            )
+
+
+def instances(options):
+    """Measure the instances of a study with many slides."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (slide,) = write_slides(folder / "made", 1, 2048)
+        table = pd.DataFrame({"path": [str(slide)]})
+        analysis = wb.make_study(folder / "one", table).run(model="nuclei", workers=0)
+        (row,) = analysis.study.rows
+        file = analysis.run_folder(row) / "instances.parquet"
+        rows = pq.read_table(file)
+        facts = {KEY.encode(): pq.read_metadata(file).metadata[KEY.encode()]}
+        enlarged = varied(rows).replace_schema_metadata(facts)
+        pq.write_table(enlarged, file, row_group_size=1 << 16)
+        for each in range(options.slides):
+            place = folder / "runs" / f"{each}"
+            place.mkdir(parents=True)
+            shutil.copy(file, place)
+        words = [sys.executable, __file__, "ask", str(folder / "runs")]
+        subprocess.run(words, check=True)
+
+
+def varied(rows, times=24):
+    """Return rows repeated, with other numbers, which do not compress as copies do."""
+    random = np.random.default_rng(0)
+    parts = []
+    for _ in range(times):
+        part = rows
+        for place, field in enumerate(rows.schema):
+            if pa.types.is_float32(field.type):
+                values = rows.column(field.name).to_numpy()
+                values = values * random.uniform(0.95, 1.0, len(values))
+                column = pa.array(values.astype(np.float32))
+                part = part.set_column(place, field, column)
+        parts.append(part)
+    return pa.concat_tables(parts)
+
+
+def ask(base):
+    """Print seconds and memory of questions about all instances below a folder."""
+    files = sorted(str(file) for file in base.glob("*/instances.parquet"))
+    slide = ds.DirectoryPartitioning(pa.schema([("slide", pa.string())]))
+    before = peak_mb()
+    found = {"gb": sum(map(os.path.getsize, files)) / 1e9}
+    began = time.perf_counter()
+    data = ds.dataset(
+        files, format="parquet", partitioning=slide, partition_base_dir=str(base)
+    )
+    found |= {"open_s": time.perf_counter() - began, "rows": data.count_rows()}
+    questions = {
+        "count": lambda: aggregate(data, ["slide", "class"], [], None),
+        "areas": lambda: aggregate(data, ["class"], ["area_um2"], None),
+        "filtered": lambda: aggregate(
+            data, ["slide"], ["hematoxylin_od"], pc.field("score") > 0.8
+        ),
+        "one_slide": lambda: data.to_table(
+            columns=["x", "y"], filter=pc.field("slide") == "7"
+        ),
+    }
+    for name, question in questions.items():
+        wall, processor = timed(question)
+        found |= {f"{name}_s": wall, f"{name}_processor_s": processor}
+    found["more_mb"] = peak_mb() - before
+    print(json.dumps({k: round(v, 2) for k, v in found.items()}))
+
+
 def speed(options):
     """Measure and print the speed of a study."""
     recipe = wb.Recipe(model=options.model, device=options.device)
@@ -181,6 +303,18 @@ def main():
     verb.add_argument("--minutes", type=float, default=8.0)
     verb.add_argument("--gpus", type=int, nargs="+", default=[4, 7, 8, 10, 14])
     verb.set_defaults(work=day)
+    verb = verbs.add_parser("memory")
+    verb.add_argument("--slides", type=int, nargs="+", default=[60, 2000])
+    verb.set_defaults(work=memory)
+    verb = verbs.add_parser("work")
+    verb.add_argument("folder")
+    verb.set_defaults(work=lambda options: work_on(options.folder))
+    verb = verbs.add_parser("ask")
+    verb.add_argument("folder", type=Path)
+    verb.set_defaults(work=lambda options: ask(options.folder))
+    verb = verbs.add_parser("instances")
+    verb.add_argument("--slides", type=int, default=200)
+    verb.set_defaults(work=instances)
     options = parser.parse_args()
     options.work(options)
 

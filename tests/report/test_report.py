@@ -97,3 +97,32 @@ def test_what_cannot_be_reported_is_said(study, tmp_path):
         wb.write_report(study, tmp_path / "r.html", analysis="classes", by="age")
     with pytest.raises(wb.WorkbenchError, match="There is no run"):
         wb.write_report(tmp_path, tmp_path / "report.html")
+
+
+@pytest.mark.browser
+def test_a_report_prints_without_a_network(study, tmp_path, chromium):
+    run = study.analysis("classes").open_run("0")
+    file = wb.write_report(run, tmp_path / "run.html")
+    context = chromium.new_context(offline=True)
+    page = context.new_page()
+    asked, complaints = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.goto(file.as_uri())
+    page.emulate_media(media="print")
+    tops = "all => all.map(each => Math.round(each.getBoundingClientRect().top))"
+    figures = page.eval_on_selector_all(".figures figure", tops)
+    assert figures[0] == figures[1]  # side by side on paper
+    tiles = page.eval_on_selector_all(".tiles:first-of-type figure", tops)
+    assert len(tiles) >= 2
+    assert len(set(tiles[:7])) == 1
+    assert page.pdf(format="A4").startswith(b"%PDF")
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert complaints == []
+    context.close()
+
+
+def test_flags_of_the_quality_are_listed(study, tmp_path):
+    study.quality()
+    file = wb.write_report(study, tmp_path / "study.html", analysis="classes")
+    assert "unreadable: " in read(file)

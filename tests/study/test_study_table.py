@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pytest
 from click.testing import CliRunner
 from scipy.stats import chi2
 from studies import two_coloured
 
 import workbench as wb
+from made_instances import CLASSES, made_store
 from made_slides import write_tiff
 from workbench.cli import main
 from workbench.errors import StudyError
+from workbench.study.aggregation import aggregate
 from workbench.study.comparison import compare
 
 
@@ -62,6 +67,42 @@ def test_instances_have_densities_with_intervals(study):
     assert table.loc["0", "per_mm2_all"] == pytest.approx(count / area)
     high = chi2.ppf(0.975, 2 * count + 2) / 2 / area
     assert table.loc["0", "per_mm2_all_high"] == pytest.approx(high)
+
+
+def test_instances_are_aggregated_as_pandas_does(tmp_path):
+    for name, number in (("a", 3000), ("b", 2000)):
+        (tmp_path / name).mkdir()
+        made_store(tmp_path / name, number, seed=number)
+    data = ds.dataset(
+        [str(tmp_path / name / "instances.parquet") for name in "ab"],
+        format="parquet",
+        partitioning=ds.DirectoryPartitioning(pa.schema([("slide", pa.string())])),
+        partition_base_dir=str(tmp_path),
+    )
+    rows = data.to_table().to_pandas()
+    where = pc.field("score") > 0.5
+    found = aggregate(data, ["slide", "class"], ["area_um2"], where)
+    kept = rows[rows["score"] > 0.5]
+    kept = kept.assign(**{"class": [CLASSES[number] for number in kept["class"]]})
+    expected = kept.groupby(["slide", "class"])["area_um2"]
+    expected = expected.agg(["size", "mean", "min", "max"]).reset_index()
+    assert found[["slide", "class"]].equals(expected[["slide", "class"]])
+    assert found["count"].tolist() == expected["size"].tolist()
+    for name in ("mean", "min", "max"):
+        values = expected[name].to_numpy()
+        assert found[f"area_um2_{name}"].to_numpy() == pytest.approx(values, rel=1e-5)
+    whole = aggregate(data, [], ["score"], None)
+    assert whole.loc[0, "count"] == 5000
+    spread = rows["score"].std(ddof=0)
+    assert whole.loc[0, "score_sd"] == pytest.approx(spread, rel=1e-4)
+    with pytest.raises(StudyError, match="no column 'age'"):
+        aggregate(data, ["age"], [], None)
+
+
+def test_a_study_aggregates_its_instances(study):
+    assert study.aggregate(analysis="nuclei")["count"].sum() == (
+        study.instances("nuclei").count_rows()
+    )
 
 
 def test_vectors_of_all_slides_are_one_data_set(study):

@@ -13,6 +13,8 @@ from workbench.study.comparison import compare
 from workbench.study.study_table import table_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
     from markupsafe import Markup
 
@@ -161,7 +163,7 @@ def _slides(analysis: Analysis, table: pd.DataFrame) -> Markup:
     rows = []
     for row in table.head(_MOST_ROWS).to_dict("records"):
         numbers = [_float(row.get(name)) for name in ("area_mm2", *shown, "run_s")]
-        status, flags = row["status"], row["flags"] or ""
+        status, flags = row["status"], _flags(row)
         name = str(row["slide"])
         rows.append(
             [pictures.get(name, ""), name, row["case"], status, *numbers, flags]
@@ -173,6 +175,12 @@ def _slides(analysis: Analysis, table: pd.DataFrame) -> Markup:
         left = len(table) - _MOST_ROWS
         found.append(parts.text(f"{left:,} more slides are in the table of results."))
     return parts.joined(found)
+
+
+def _flags(row: Mapping[Any, Any]) -> str:
+    """Return what is unusual in the run and in the quality of a slide."""
+    given = (row.get("flags"), row.get("qc_flags"))
+    return "; ".join(each for each in given if isinstance(each, str) and each)
 
 
 def _float(value: Any) -> float:

@@ -28,9 +28,10 @@ from workbench.system.paths import is_file
 if TYPE_CHECKING:
     import os
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
+    import pyarrow.compute
     import pyarrow.dataset
 
     from workbench.recipe import Recipe
@@ -238,6 +239,44 @@ class Study:
         from workbench.study.study_table import instances_of  # noqa: PLC0415 - as above
 
         return instances_of(self.analysis(analysis))
+
+    def aggregate(
+        self,
+        by: Sequence[str] = ("slide", "class"),
+        values: Sequence[str] = (),
+        *,
+        where: pyarrow.compute.Expression | None = None,
+        analysis: str = "",
+    ) -> pd.DataFrame:
+        """Return counts and statistics of the instances of all slides.
+
+        They are streamed by all cores, so memory does not grow with their number.
+
+        Parameters
+        ----------
+        by : sequence of str
+            Columns of the groups, such as `slide` and `class`; none: all instances.
+        values : sequence of str
+            Columns of which mean, standard deviation, least and most are wanted.
+        where : Expression, optional
+            Filter, such as `pyarrow.compute.field("score") > 0.8`.
+        analysis : str
+            Name of the analysis; may be left out if there is one.
+
+        Returns
+        -------
+        DataFrame
+            A row per group: its columns, `count`, and `V_mean`, `V_sd`, `V_min`,
+            `V_max` of each value V.
+
+        Raises
+        ------
+        StudyError
+            If there is no such analysis or column, or it has no instances.
+        """
+        from workbench.study.aggregation import aggregate  # noqa: PLC0415 - as above
+
+        return aggregate(self.instances(analysis), by, values, where)
 
     def vectors(self, analysis: str = "") -> pyarrow.dataset.Dataset:
         """Return the vectors of all tiles of all slides, read when asked for.
