@@ -29,6 +29,7 @@ MADE = [
     errors.RecipeMismatchError("runs/a", "another model"),
     errors.MissingPackageError("xarray"),
     errors.AccessError("secret.svs"),
+    errors.ArchiveError("The archive refuses access (401).", "Ask who runs it."),
 ]
 
 

@@ -30,6 +30,7 @@ WorkbenchError
 │   ├── RecipeMismatchError the folder holds a different run
 │   └── RunFolderError      an I/O error, such as a full disk
 ├── ProvenanceError         a file does not say what made it
+├── ArchiveError            a DICOMweb server cannot be used
 ├── MissingPackageError     an optional package is not installed
 └── AccessError             a path outside the served folders
 
@@ -104,12 +105,9 @@ class UnsupportedSlideError(SlideError):
     """No reader supports the format of the file."""
 
     def __init__(self, path: object, reason: str, remedy: str = "") -> None:
-        super().__init__(
-            f"'{path}' is not a slide that can be opened: {reason}.",
-            remedy
-            or "Convert it to a pyramidal TIFF or OME-TIFF (with bfconvert or"
-            " vips) and open that.",
-        )
+        usual = "Convert it to a pyramidal TIFF or OME-TIFF (with bfconvert or vips)"
+        message = f"'{path}' is not a slide that can be opened: {reason}."
+        super().__init__(message, remedy or f"{usual} and open that.")
 
 
 class BrokenSlideError(SlideError):
@@ -135,10 +133,8 @@ class SeveralSlidesError(SlideError):
 
     def __init__(self, path: object, choices: Mapping[str, str]) -> None:
         lines = "".join(f"\n  {choice}: {text}" for choice, text in choices.items())
-        super().__init__(
-            f"'{path}' holds {len(choices)} slides.",
-            f"Open one of them by one of its files:{lines}",
-        )
+        remedy = f"Open one of them by one of its files:{lines}"
+        super().__init__(f"'{path}' holds {len(choices)} slides.", remedy)
         self.choices = dict(choices)
 
 
@@ -348,6 +344,10 @@ class ProvenanceError(WorkbenchError):
         super().__init__(f"What made '{path}' is not known: {reason}.", remedy)
 
 
+class ArchiveError(WorkbenchError):
+    """A DICOMweb server cannot be reached, refuses, or answers with something else."""
+
+
 class MissingPackageError(WorkbenchError):
     """An optional package is not installed."""
 
@@ -382,6 +382,7 @@ _CODES: Final[dict[type[WorkbenchError], tuple[int, int]]] = {
     RunError: (7, 409),
     ProvenanceError: (13, 422),
     AccessError: (8, 403),
+    ArchiveError: (14, 422),
 }
 
 EXIT_CODES: Final = {kind: codes[0] for kind, codes in _CODES.items()}

@@ -9,9 +9,10 @@ main = LazyGroup(
     help="View, normalize and analyse whole-slide images.\n\n"
     "For research use only, not for diagnosis.",
     package=__name__,
-    folders=dict.fromkeys(("convert", "provenance", "replay"), "exchange"),
+    folders=dict.fromkeys(("archive", "convert", "provenance", "replay"), "exchange"),
     verbs={
         "annotations": "Export and import the annotations of a slide.",
+        "archive": "List, fetch and store slides and results of a DICOMweb server.",
         "attention": "Predict classes, numbers or survival by attention over tiles.",
         "convert": "Convert a slide, or a part of it, to a pyramid in another format.",
         "dataset": "Write the labelled tiles of a training for other programs.",
