@@ -71,7 +71,9 @@ def write_detections(run: Run, path: Path) -> None:
                 }
                 file.write(f"{before}\n")
                 before = ","
-                json.dump(feature, file, separators=(",", ":"), ensure_ascii=False)
+                file.write(
+                    json.dumps(feature, separators=(",", ":"), ensure_ascii=False)
+                )
         file.write("\n]}\n")
 
 

@@ -128,5 +128,5 @@ def _write(
                 }
                 file.write(f"{before}\n")
                 before = ","
-                json.dump(annotation, file, separators=(",", ":"))
+                file.write(json.dumps(annotation, separators=(",", ":")))
         file.write("\n]}\n")

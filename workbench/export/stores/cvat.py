@@ -75,7 +75,7 @@ def write_cvat(run: Run, path: Path, slide: Slide) -> None:
                 annotation["image_id"] = len(images)
                 out.write(f"{before}\n")
                 before = ","
-                json.dump(annotation, out, separators=(",", ":"))
+                out.write(json.dumps(annotation, separators=(",", ":")))
         out.write('\n], "images": ' + json.dumps(images) + "}\n")
     _write_offsets(path / "offsets.csv", images)
 

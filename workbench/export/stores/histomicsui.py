@@ -53,7 +53,7 @@ def write_histomicsui(run: Run, path: Path) -> None:
 def _write_list(file: TextIO, items: Iterator[dict[str, Any]]) -> None:
     for number, item in enumerate(items):
         file.write(",\n" if number else "\n")
-        json.dump(item, file, separators=(",", ":"), ensure_ascii=False)
+        file.write(json.dumps(item, separators=(",", ":"), ensure_ascii=False))
 
 
 def _polylines(run: Run) -> Iterator[dict[str, Any]]:

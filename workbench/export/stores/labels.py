@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any, Final
 
+import numcodecs
 import numpy as np
 import zarr
 
@@ -109,6 +110,7 @@ def _new_pyramid(
                 dtype=np.int32,
                 chunks=(min(_CHUNK, height), min(_CHUNK, width)),
                 fill_value=0,
+                compressors=numcodecs.Blosc("zstd", clevel=3, shuffle=1),
                 chunk_key_encoding={"name": "v2", "separator": "/"},
             )
         )
