@@ -48,6 +48,7 @@ def compared(artefacts, name, truth):
     return recall, (found & truth).sum() / max(1, found.sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DRAWN)
 def test_a_drawn_artefact_is_found_where_it_is(name, pixels, tmp_path):
     damaged = pixels.copy()
@@ -62,6 +63,7 @@ def test_a_drawn_artefact_is_found_where_it_is(name, pixels, tmp_path):
     assert not (left.mask & found.masks[name]).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scanner", wb.synthetic.SCANNERS)
 def test_a_made_slide_is_in_focus_at_its_pixel_size_alone(scanner, tmp_path):
     path = tmp_path / "slide.tif"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 
 import workbench as wb
 from workbench.quality.likeness import ALIKE, alike, overview_hash
@@ -19,6 +20,7 @@ def overview(tmp_path, seed):
     return pixels, cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 0
 
 
+@pytest.mark.slow
 def test_copies_are_alike_and_other_slides_are_not(tmp_path):
     made = {str(seed): overview(tmp_path, seed) for seed in range(4)}
     hashes = {name: overview_hash(*each) for name, each in made.items()}

@@ -34,6 +34,7 @@ def study(tmp_path_factory):
     return wb.make_study(folder / "study", slides)
 
 
+@pytest.mark.slow
 def test_flags_are_columns_of_the_table(study, monkeypatch):
     said = CliRunner().invoke(main, ["study", "quality", str(study.path)])
     assert said.exit_code == 0, said.output
@@ -48,6 +49,7 @@ def test_flags_are_columns_of_the_table(study, monkeypatch):
     assert np.isnan(table.loc["broken", "qc_blur"])
 
 
+@pytest.mark.slow
 def test_a_run_leaves_artefacts_out(study):
     study.quality()
     options = {"device": "cpu", "workers": 0, "normalize": None}
