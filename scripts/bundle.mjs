@@ -20,6 +20,7 @@ const BUNDLES = {
   stage: { entry: `${APP}/viewer/browser/stage.js`, format: "esm" }, // of the component TileStage
   palette: { entry: `${APP}/viewer/browser/palette.js`, format: "esm" }, // of the component CommandPalette
   class_palette: { entry: `${APP}/widgets/class_palette.js`, format: "esm" }, // of ClassPalette
+  gallery: { entry: `${APP}/gallery/browser/study_page.js`, format: "esm" }, // of the page of a study
   tunnel: { entry: `${APP}/jupyter/tunnel.js`, format: "esm" }, // of a widget in a notebook
   cell: { entry: `${APP}/jupyter/cell.js`, format: "iife", globalName: "workbenchCell" }, // in a page
 };

@@ -31,7 +31,7 @@ def site(tmp_path_factory):
 def page(site, *, path="/workbench", **arguments):
     given = {name: [value.encode()] for name, value in arguments.items()}
     request = SimpleNamespace(arguments=given, path=path)
-    return run_coroutine(Shell(site).page(request))
+    return run_coroutine(Shell(lambda _: site).page(request))
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_name_is_text(site):
 
 
 def test_scripts_of_the_last_page_of_a_path_are_loaded_ahead(site):
-    shell = Shell(site)
+    shell = Shell(lambda _: site)
     shell.note_scripts(
         "/workbench", '<script nonce="x" src="static/a.js?v=1"></script>'
     )

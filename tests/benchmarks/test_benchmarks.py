@@ -12,6 +12,7 @@ import repaint
 import training
 import training_loop
 
+import gallery
 import infer
 import overlay
 import read
@@ -259,3 +260,11 @@ def test_suggested_clicks_that_are_enough_are_counted():
     random = np.linspace(0.8, 0.9, len(probe_curve.EACH))
     assert probe_curve.enough(random, random + 0.02, 1) == str(probe_curve.EACH[0])
     assert probe_curve.enough(random, random - 1, 2) == "more than 50"
+
+
+@pytest.mark.browser
+def test_the_gallery_is_measured_in_a_browser(tmp_path, monkeypatch):
+    monkeypatch.setattr(gallery, "FILES", 2)
+    found = gallery.measure(tmp_path, 300, 1)
+    assert found["first paint, ms"][0] > 0
+    assert found["scroll with thumbnails, frames/s"][0] > 0

@@ -206,6 +206,20 @@ def app_served(
 
 
 @contextlib.contextmanager
+def study_served(
+    study: Path, log: Path, *options: str, port: int | None = None
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Serve a study with `workbench serve`; yields the gallery's URL and the server."""
+    port = port or free_port()
+    command = [sys.executable, "-m", "workbench.cli", "serve", "--study", str(study)]
+    root = f"http://127.0.0.1:{port}"
+    env = {"OMP_NUM_THREADS": "1"}
+    command += ["--port", str(port), *options]
+    with running(command, f"{root}/health", log, env=env) as server:
+        yield f"{root}/study", server
+
+
+@contextlib.contextmanager
 def launched() -> Iterator[Browser]:
     """Start a browser, and end it."""
     with sync_playwright() as playwright:

@@ -19,6 +19,9 @@ from workbench.app.widgets.text import Text
 from workbench.app.widgets.theme import ICON, THEMES, TITLE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from workbench.app.catalog.access import Access
     from workbench.app.session import Session
 
 _DRAWER_PX: Final = 340
@@ -58,7 +61,19 @@ class Preference(JSComponent):
     _esm: ClassVar[Path] = Path(__file__).parent / "theme_preference.js"
 
 
-def full_page(app: Session, *, login: bool = False, in_notebook: bool = False) -> Any:
+_FRAMED: Final = {
+    "& .MuiAppBar-root, & .MuiToolbar-root": {"display": "none !important"}
+}
+"""Style of a page in a frame of the app's own, which has the bar."""
+
+
+def full_page(
+    app: Session,
+    *,
+    login: bool = False,
+    in_notebook: bool = False,
+    framed: bool = False,
+) -> Any:
     """Return the app as a page: a drawer beside the slide, light or dark.
 
     Initially as the user's system; a button switches between them.
@@ -71,6 +86,9 @@ def full_page(app: Session, *, login: bool = False, in_notebook: bool = False) -
     in_notebook : bool
         Whether a cell of a notebook shows the page: its drawer stays beside the slide,
         however narrow the cell is.
+    framed : bool
+        Whether another page of the app frames it, which has the bar, opens slides, and
+        opens the drawer, which is closed at first.
     """
     page = pmui.Page(
         title=TITLE,
@@ -80,9 +98,10 @@ def full_page(app: Session, *, login: bool = False, in_notebook: bool = False) -
         sidebar_width=_DRAWER_PX,
         sidebar_resizable=False,  # its handle has no role that screen readers know
         sidebar_variant="persistent" if in_notebook else "auto",
+        sidebar_open=not framed,
         main=[main_area(app), Preference(width=0, height=0, margin=0)],
         theme_config=THEMES,
-        sx=_SLIM,
+        sx=_SLIM | (_FRAMED if framed else {}),
         busy_indicator=None,
     )
     # By default `busy` follows Panel's state, which would keep the page in memory until
@@ -91,6 +110,12 @@ def full_page(app: Session, *, login: bool = False, in_notebook: bool = False) -
     with edit_readonly(page):
         page.busy = page.param.loading
     app.palette.add(lambda: page_commands(page))
+
+    def told(event: Any) -> None:
+        if event.new.get("drawer"):
+            page.sidebar_open = not page.sidebar_open
+
+    app.outer_page.param.watch(told, "told")
     return page
 
 
@@ -140,32 +165,20 @@ def _user() -> tuple[Any, Any]:
 
 def sections(app: Session) -> Any:
     """Return the panels as tabs of the drawer, in the order of the work."""
-    panels = (
-        app.slides,
-        stack(app.stain, app.advice),
-        stack(app.runs, app.tissue),
-        stack(app.overlays, app.instances, app.table.switch, app.features),
-        stack(
-            app.annotations,
-            Fold("Copy to another slide", app.copies),
-            Fold("Learn classes of tiles", app.learning),
-            Fold("Train a model", app.training),
-        ),
-        stack(app.compare, app.bookmarks, app.snapshots, sx=_SPACED),
-    )
+    access, names = app.site.access, app.sections
     tabs = LazyTabs(
-        *zip(SECTIONS, panels, strict=True),
-        disabled=[] if app.begun else list(range(len(SECTIONS))),
+        *[each for each in _panels(app, access) if each[0] in names],
+        disabled=[] if app.begun else list(range(len(names))),
         sx=_NARROW_TABS,
         sizing_mode="stretch_width",
         margin=0,
     )
 
     def open_tab(*_: object) -> None:
-        tabs.active = SECTIONS.index(app.section)
+        tabs.active = names.index(app.section)
 
     def note_tab(*_: object) -> None:
-        app.section = SECTIONS[tabs.active]
+        app.section = names[tabs.active]
 
     def enable(*_: object) -> None:
         # Not before: Panel loses the models of a tab that is opened earlier, and with
@@ -177,6 +190,30 @@ def sections(app: Session) -> Any:
     tabs.param.watch(note_tab, "active")
     open_tab()
     return tabs
+
+
+def _panels(app: Session, access: Access) -> Iterable[tuple[str, Any]]:
+    """Return the panels of each tab; those of a user who does not lead are fewer."""
+    leads = access.leads
+    learnt = (
+        Fold("Learn classes of tiles", app.learning),
+        Fold("Train a model", app.training),
+    )
+    results = (app.instances, app.table.switch, app.features) if leads else ()
+    advice = (app.advice,) if access.labels else ()
+    panels = (
+        app.slides,
+        stack(app.stain, *advice),
+        stack(app.runs, app.tissue),
+        stack(app.overlays, *results),
+        stack(
+            app.annotations,
+            Fold("Copy to another slide", app.copies),
+            *(learnt if leads else ()),
+        ),
+        stack(app.compare, app.bookmarks, app.snapshots, sx=_SPACED),
+    )
+    return zip(SECTIONS, panels, strict=True)
 
 
 def viewers(app: Session) -> Any:
@@ -195,23 +232,25 @@ def viewers(app: Session) -> Any:
 
 def main_area(app: Session) -> Any:
     """Return the slide, with floating controls over it and messages above it."""
+    access = app.site.access
     return pmui.Column(
         app.message,
         app.slide_notices,
         pn.Column(
             viewers(app),
-            app.overlays.offered,
-            app.runs.progress_card,
+            *((app.overlays.offered,) if access.results else ()),
+            *((app.runs.progress_card,) if access.leads else ()),
             app.slides.opening,
             app.url_sync.bar,
             app.url_sync.connection,
             app.palette,
+            app.outer_page,
             app.snapshots.download,
             app.annotations.palette,
             sizing_mode="stretch_both",
             styles={"position": "relative"},
         ),
-        app.table,
+        *((app.table,) if access.leads else ()),
         sizing_mode="stretch_both",
         margin=0,
     )

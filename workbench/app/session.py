@@ -46,6 +46,7 @@ from workbench.app.viewer.viewer import Viewer
 from workbench.app.widgets.background import Background, explain
 from workbench.app.widgets.command_palette import CommandPalette
 from workbench.app.widgets.connection import NOWHERE
+from workbench.app.widgets.outer_page import OuterPage
 from workbench.app.widgets.text import Notice
 from workbench.errors import NoTissueError
 
@@ -109,10 +110,16 @@ class Session(pn.viewable.Viewer):
         self._make_annotation_panels()
         self._connect()
         self.palette = CommandPalette(self._commands, **NOWHERE)
+        self.outer_page = OuterPage(**NOWHERE)
+        self.outer_page.param.watch(lambda event: self._told(event.new), "told")
+        self._following, self._asked = Address(), ""
 
     def _make_slide_panels(self) -> None:
         site, background = self.site, self.background
-        self.slides = SlidePanel(site.library, background, labels=site.labels)
+        details = site.access.labels
+        self.slides = SlidePanel(
+            site.library, background, labels=site.labels, details=details
+        )
         self.stain = StainPanel(background, site.run_library.folder / _UPLOADS)
         self.advice = AdvicePanel(site.library, background, self.stain.take_reference)
         self.compare = ComparePanel(site.library, background)
@@ -191,13 +198,15 @@ class Session(pn.viewable.Viewer):
     def _connect(self) -> None:
         """Connect the panels with each other and with the URL."""
         self.slides.param.watch(lambda _: self._show_slide(), "slide")
-        view = ViewAddress()
+        view, access = ViewAddress(), self.site.access
         self.url_sync = UrlSync(
             self.background,
             self.slides,
-            at_once=(self.runs, self.stain),
+            at_once=(self.runs, self.stain) if access.leads else (self.stain,),
             on_slide=(view, self.compare),
-            on_runs=(self.overlays, self.features, self.instances),
+            on_runs=(self.overlays, self.features, self.instances)
+            if access.leads
+            else (self.overlays,) * access.results,
         )
         self.bookmarks = BookmarkPanel(
             Bookmarks(self.site.run_library.folder / _BOOKMARKS),
@@ -217,13 +226,14 @@ class Session(pn.viewable.Viewer):
             DrawnBoxes(self.stain, self.compare),
             selection,
             *(self.compare, self.snapshots, self.bookmarks, self.slide_notices),
-            *(self.overlays, self.features, self.instances, self.tissue),
-            *(self.runs, self.stain),
+            self.overlays,
+            *((self.features, self.instances) if access.leads else ()),
+            self.tissue,
+            *((self.runs, self.stain) if access.leads else (self.stain,)),
             self.annotations,
             Proposer(self.background),
             self.copies,
-            self.learning,
-            self.training,
+            *((self.learning, self.training) if access.leads else ()),
             view,
         )
         self.stain.param.watch(self.runs.show_colours, "requested")
@@ -233,6 +243,13 @@ class Session(pn.viewable.Viewer):
         """Show a message until the user closes it."""
         text = self.site.without_folders(sentence)
         self.message.param.update(object=text, closed=False, visible=True)
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """Tabs of the sidebar that the user has."""
+        access = self.site.access
+        left_out = {"Run": not access.leads, RESULTS: not access.results}
+        return tuple(name for name in SECTIONS if not left_out.get(name))
 
     @property
     def slide(self) -> Slide | None:
@@ -253,7 +270,8 @@ class Session(pn.viewable.Viewer):
         self.begun = True
         self.compare.offer(self.slides.names)
         first = next(iter(self.slides.names), "")
-        self.url_sync.go(address.model_copy(update={"slide": address.slide or first}))
+        slide = self._asked or address.slide or first
+        self.url_sync.go(address.model_copy(update={"slide": slide}))
         self.slides.load_thumbnails()
 
     def close(self) -> None:
@@ -272,9 +290,10 @@ class Session(pn.viewable.Viewer):
 
     def _commands(self) -> Iterator[Command]:
         """Yield what can be done now, as the command palette lists it."""
-        yield from section_commands(SECTIONS, self.section, self.open_section)
+        yield from section_commands(self.sections, self.section, self.open_section)
         yield from stain_commands(self.stain)
-        yield from run_commands(self.runs, self.background.guard)
+        if self.site.access.leads:
+            yield from run_commands(self.runs, self.background.guard)
         yield from layer_commands(self.overlays, self.instances, self.annotations)
         yield from view_commands(self.bookmarks, self.snapshots)
         yield from slide_commands(self.slides)
@@ -293,6 +312,7 @@ class Session(pn.viewable.Viewer):
             }
             viewer.param.update(view=old.view, **old_look)
         self.url_sync.happened(SLIDE_SHOWN)
+        self.outer_page.shown = self.slides.chosen
         self._list_runs()
         if old is not None:
             old.clear()
@@ -309,7 +329,8 @@ class Session(pn.viewable.Viewer):
 
         def offer(saved: list[SavedRun]) -> None:
             self.overlays.offer(saved)
-            self.instances.offer(saved)
+            if self.site.access.leads:
+                self.instances.offer(saved)
             self.url_sync.happened(RUNS_LISTED)
 
         self.background.do(
@@ -331,9 +352,26 @@ class Session(pn.viewable.Viewer):
         new |= {"image": None, "objects": None, "beside": ()}
         self.url_sync.go(self.url_sync.address.model_copy(update=new))
 
+    def show_next(self, name: str) -> None:
+        """Open another slide at the same place, with the same layers."""
+        if name == self.slides.chosen and self.url_sync.settled:
+            return
+        # While a slide is being opened, its layers are those of the one before it.
+        shown = self.url_sync.address if self.url_sync.settled else self._following
+        new: dict[str, Any] = {"slide": name, "image": None, "beside": ()}
+        self._following = shown.model_copy(update=new)
+        self.url_sync.go(self._following)
+
+    def _told(self, message: dict[str, Any]) -> None:
+        slide = message.get("slide")
+        if isinstance(slide, str) and slide:
+            self._asked = slide
+            if self.begun:
+                self.show_next(slide)
+
     def _search_features(self) -> None:
         """Look for files of features once the tab that lists them is open."""
-        if self.section == RESULTS:
+        if self.section == RESULTS and self.site.access.leads:
             self.features.search(self.slides.chosen)
 
     def open_section(self, name: str) -> None:

@@ -127,6 +127,11 @@ class UrlSync:
             fields |= part.address()
         return Address(**fields)
 
+    @property
+    def settled(self) -> bool:
+        """Whether all of the last address is restored."""
+        return not self._awaited
+
     def go(self, address: Address) -> None:
         """Show what an address describes; open its slide if that is not open."""
         self._restoring = self._restore(address)

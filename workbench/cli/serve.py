@@ -30,6 +30,12 @@ _SECRETS: Final = ("PANEL_OAUTH_KEY", "PANEL_OAUTH_SECRET")
     f" [default: ${SLIDES_VARIABLE}, else the current folder]",
 )
 @click.option(
+    "--study",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Serve a study: the gallery of its slides at /study, with runs and readings."
+    " Instead of --slides and --runs.",
+)
+@click.option(
     "--runs",
     type=click.Path(file_okay=False, path_type=Path),
     envvar=RUNS_VARIABLE,
@@ -85,6 +91,13 @@ _SECRETS: Final = ("PANEL_OAUTH_KEY", "PANEL_OAUTH_SECRET")
     " $WORKBENCH_BASIC_AUTH instead to keep it out of the process list.",
 )
 @click.option(
+    "--roles",
+    default="",
+    metavar="FILE",
+    help="JSON file with the role of each user in a study: lead, reader (the default)"
+    " or guest. The file of --basic-auth may have them, too.",
+)
+@click.option(
     "--oauth-provider",
     default="",
     metavar="NAME",
@@ -131,17 +144,21 @@ def command(
     slides: tuple[Path, ...],
     runs: Path,
     *,
+    study: Path | None,
     models: Path | None,
     trust_models: bool,
     no_label: bool,
     log_requests: bool,
     **options: Any,
 ) -> None:
-    """Serve the app for folders of slides.
+    """Serve the app for folders of slides, or for a study.
 
     By default only this machine can reach the app. With another --address, require a
     login (--basic-auth, --oauth-provider, or an authenticating proxy).
     """
+    if study is not None and slides:
+        message = "--study has its own slides: leave out --slides"
+        raise click.UsageError(message)
     if models is not None:
         os.environ[MODELS_VARIABLE] = str(models.resolve())
     if trust_models:
@@ -158,8 +175,15 @@ def command(
             " a login.",
             err=True,
         )
-    site = Site.of(slides or slides_from_environment(), runs, labels=not no_label)
-    serve(site, config, started=_announce)
+    if study is None:
+        site = Site.of(slides or slides_from_environment(), runs, labels=not no_label)
+        serve(site, config, started=_announce)
+        return
+    from workbench.study.study import open_study  # noqa: PLC0415 - as above
+
+    opened = open_study(study)
+    site = Site.of_study(opened, labels=not no_label)
+    serve(site, config, study=opened, started=_announce)
 
 
 def _config(options: dict[str, Any], log_level: str) -> ServerConfig:
@@ -186,6 +210,7 @@ def _config(options: dict[str, Any], log_level: str) -> ServerConfig:
         prefix=options["prefix"],
         origins=options["origins"],
         basic_auth=options["basic_auth"],
+        roles=options["roles"],
         oauth=oauth if provider else None,
         limits=Limits(
             sessions=options["max_sessions"],

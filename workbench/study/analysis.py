@@ -57,7 +57,7 @@ class Analysis:
         file = path / RECORD
         try:
             record = json.loads(file.read_text(encoding="utf-8"))
-            self.recipe = Recipe.of(**record["recipe"])
+            self.recipe = _moved(Recipe.of(**record["recipe"]), study)
         except (OSError, ValueError, KeyError, TypeError, RecipeError) as error:
             message = f"'{file}' cannot be read as an analysis: {error}."
             raise StudyError(message, "Run the study again with its recipe.") from error
@@ -155,6 +155,7 @@ def analysis_of(study: Study, recipe: Recipe, name: str = "") -> Analysis:
     ----------
     study : Study
     recipe : Recipe
+        Without a reference, it gets that of the study.
     name : str
         Default: the names of the model and of the normalization.
 
@@ -166,6 +167,8 @@ def analysis_of(study: Study, recipe: Recipe, name: str = "") -> Analysis:
     if given := next((n for n in _OF_ONE_SLIDE if getattr(recipe, n) is not None), ""):
         message = f"{given} is of one slide, not of a study."
         raise RecipeError(message, "Leave it out, or run that slide by itself.")
+    if recipe.normalize and recipe.reference == Recipe().reference:
+        recipe = recipe.replace(reference=study.reference or recipe.reference)
     method = f"-{recipe.normalize}" if recipe.normalize else ""
     name = safe_name(name or f"{Path(recipe.model).name}{method}")
     folder = study.path / "runs" / name
@@ -186,6 +189,13 @@ def analysis_of(study: Study, recipe: Recipe, name: str = "") -> Analysis:
     record = {"recipe": text, **written_now()}
     replace_file(folder / RECORD, json.dumps(record, indent=2).encode())
     return Analysis(study, folder)
+
+
+def _moved(recipe: Recipe, study: Study) -> Recipe:
+    """Return the recipe with the study's reference where the study is now."""
+    last = study.reference
+    moved = last and Path(last).name == Path(recipe.reference).name
+    return recipe.replace(reference=last) if moved else recipe
 
 
 def analyses(study: Study) -> dict[str, Analysis]:

@@ -18,11 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 from workbench.errors import StudyError
 from workbench.slide.pixel_size import parse_mpp
 from workbench.slide.slide import open_slide
-from workbench.study.slide_table import (
-    FOUND,
-    SlideRow,
-    slide_rows,
-)
+from workbench.study.slide_table import FOUND, SlideRow, slide_rows
+from workbench.study.study_reference import reference_in, saved_reference
+from workbench.system.atomic_files import disk_errors, replace_file
 from workbench.system.paths import is_file
 
 if TYPE_CHECKING:
@@ -34,8 +32,10 @@ if TYPE_CHECKING:
     import pyarrow.compute
     import pyarrow.dataset
 
+    from workbench.reading.readings import Readings
     from workbench.recipe import Recipe
     from workbench.slide.slide import Slide
+    from workbench.stain.references import Reference
     from workbench.study.analysis import Analysis
     from workbench.study.study_progress import StudyProgress
 
@@ -66,6 +66,12 @@ class Study:
     def name(self) -> str:
         """Name of the study; that of its folder when it was made."""
         return str(_read_record(self.path)["name"])
+
+    @property
+    def stamp(self) -> int:
+        """Number that changes when the table of slides is written."""
+        with disk_errors(self.path):
+            return (self.path / SLIDES).stat().st_mtime_ns
 
     @property
     def slides(self) -> pd.DataFrame:
@@ -142,6 +148,34 @@ class Study:
         from workbench.study.analysis import find_analysis  # noqa: PLC0415 - imports this
 
         return find_analysis(self, name)
+
+    @property
+    def reference(self) -> str:
+        """Normalization reference of the study, as `Recipe.reference`; empty: none.
+
+        Analyses whose recipe names none are made with it.
+        """
+        return reference_in(self.path, _read_record(self.path))
+
+    def set_reference(self, reference: Reference | str) -> None:
+        """Set the normalization reference of the study.
+
+        Parameters
+        ----------
+        reference : Reference or str
+            Colours, such as the `medoid` of `wb.stain.advise`, which are saved in the
+            study; or a text as of `Recipe.reference`; empty: none.
+        """
+        text = saved_reference(self.path, reference)
+        record = {**_read_record(self.path), "reference": text}
+        replace_file(self.path / RECORD, json.dumps(record, indent=2).encode())
+
+    def readings(self) -> Readings:
+        """Return the worklists of the study, and what readers have answered."""
+        from workbench.reading.readings import Readings  # noqa: PLC0415 - loads numpy
+
+        cases = {row.name: row.case for row in self.rows}
+        return Readings(self.path, cases, self.open_slide)
 
     def run(
         self,

@@ -7,20 +7,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from workbench.errors import WorkbenchError
+from workbench.errors import RunError, WorkbenchError
 from workbench.results.run import open_run
 from workbench.results.run_record import RECORD
 from workbench.slide.migration import FormerWork
+from workbench.study.analysis import RECORD as ANALYSIS
+from workbench.system.paths import is_file
 
 if TYPE_CHECKING:
     import os
 
+    from workbench.app.catalog.access import Access
     from workbench.inference.jobs import Job
     from workbench.recipe import Recipe
     from workbench.results.run import Run
     from workbench.slide.slide import Slide
+    from workbench.study.study import Study
 
 _MAX_LISTED: Final = 50
+_SINGLE: Final = "single-runs"
+_ENDING: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class SavedRun:
         parts.append("whole slide" if recipe.region is None else "region")
         if status != "finished":
             parts.append(f"{run.tiles_done / max(1, run.tiles_total):.0%}, {status}")
-        line = f"{', '.join(parts)} ({run.path.name[-4:]})"
+        line = f"{', '.join(parts)} ({key_of(run)[-_ENDING:]})"
         return cls(run, line, unfinished=status not in ("finished", "running"))
 
 
@@ -83,7 +89,7 @@ class RunLibrary:
         """Return the runs of a slide, newest first; at most 50."""
         found: list[SavedRun] = []
         former = FormerWork(self.folder, slide)
-        for record in sorted(self.folder.glob(f"*/{RECORD}"), key=_age):
+        for record in sorted(self._records(slide), key=_age):
             try:
                 run = open_run(record.parent)
                 if former.owns_run(run.record):
@@ -93,6 +99,11 @@ class RunLibrary:
             if len(found) == _MAX_LISTED:
                 break
         return found
+
+    def _records(self, slide: Slide) -> list[Path]:
+        """Return the records of runs that may be of a slide."""
+        del slide
+        return list(self.folder.glob(f"*/{RECORD}"))
 
     def start(
         self,
@@ -143,6 +154,76 @@ class RunLibrary:
             job.cancel()
         for job in jobs:
             job.wait(10)
+
+
+class StudyRunLibrary(RunLibrary):
+    """The runs of a study: its analyses, and runs of single slides.
+
+    Parameters
+    ----------
+    study : Study
+    """
+
+    def __init__(self, study: Study) -> None:
+        super().__init__(study.path)
+        self._study = study
+
+    def place(self, slide: Slide, recipe: Recipe) -> Path:
+        """Return the folder of a run of one slide, apart from the analyses."""
+        from workbench.inference.run_identity import RunIdentity  # noqa: PLC0415 - slow
+
+        return RunIdentity.of(slide, recipe).folder(self.folder / _SINGLE)
+
+    def _records(self, slide: Slide) -> list[Path]:
+        names = [row.name for row in self._study.rows if row.id == slide.id]
+        single = list((self.folder / _SINGLE).glob(f"*/{RECORD}"))
+        places = (
+            analysis.path / name / RECORD
+            for analysis in self._study.analyses.values()
+            for name in names
+        )
+        return [*single, *(place for place in places if place.is_file())]
+
+
+class ReaderRunLibrary(StudyRunLibrary):
+    """What users other than leads see of the runs of a study: they start none.
+
+    Parameters
+    ----------
+    study : Study
+    access : Access
+    """
+
+    def __init__(self, study: Study, access: Access) -> None:
+        super().__init__(study)
+        self._access = access
+        self.folder = access.own_folder(study.path)
+
+    def saved(self, slide: Slide) -> list[SavedRun]:
+        """Return the runs of a slide, if the user is not blind to them."""
+        return super().saved(slide) if self._access.results else []
+
+    def start(self, *_: object, **__: object) -> Job:
+        """Refuse.
+
+        Raises
+        ------
+        RunError
+            Always.
+        """
+        message = "Only leads of the study run models."
+        raise RunError(message, "Ask one of them.")
+
+
+def key_of(run: Run) -> str:
+    """Return the name of a run among those of its slide.
+
+    That of its folder; of an analysis of a study, the name of the analysis, which is
+    the same for all slides.
+    """
+    folder = run.path
+    is_analysis = is_file(folder.parent / ANALYSIS)
+    return folder.parent.name if is_analysis else folder.name
 
 
 def _age(path: Path) -> float:

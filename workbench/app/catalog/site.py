@@ -7,16 +7,24 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
+from workbench.app.catalog.access import EVERYTHING, Access
 from workbench.app.catalog.environment import (
     runs_from_environment,
     slides_from_environment,
 )
-from workbench.app.catalog.runs import RunLibrary
+from workbench.app.catalog.runs import (
+    ReaderRunLibrary,
+    RunLibrary,
+    StudyRunLibrary,
+)
 from workbench.app.catalog.slides import SlideLibrary
+from workbench.app.catalog.study_slides import StudyLibrary
 from workbench.app.catalog.trainings import TrainingLibrary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from workbench.study.study import Study
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,29 @@ class Site:
         """Return a site for some folders."""
         return cls(SlideLibrary(slides), RunLibrary(runs), labels)
 
+    access: Access = EVERYTHING
+    """What its users may see and do."""
+
+    @classmethod
+    def of_study(
+        cls, study: Study, access: Access = EVERYTHING, *, labels: bool = True
+    ) -> Site:
+        """Return a site for a study: its slides, annotations, and analyses.
+
+        Parameters
+        ----------
+        study : Study
+        access : Access
+            What the users of the site may see and do.
+        labels : bool
+            Whether label and macro images are shown, to those not blind to them.
+        """
+        library = StudyLibrary(study, access.names)
+        runs = (
+            StudyRunLibrary(study) if access.leads else ReaderRunLibrary(study, access)
+        )
+        return cls(library, runs, labels and access.labels, access=access)
+
     def close(self) -> None:
         """Stop runs and trainings, and wait until their results are saved."""
         self.run_library.close()
@@ -53,7 +84,7 @@ class Site:
         for root in (*self.library.roots, self.run_library.folder):
             folder = root.parent if root.is_file() else root
             text = text.replace(f"{folder}{os.sep}", "")
-        return text
+        return self.library.without_paths(text)
 
 
 @cache

@@ -122,6 +122,10 @@ class SlideLibrary:
             raise AccessError(name)
         raise SlideNotFoundError(name)
 
+    def without_paths(self, text: str) -> str:
+        """Return a text without paths of slides that lie outside of the roots."""
+        return text
+
     def open(
         self, name: str, *, mpp: Mpp | None = None, image: int | None = None
     ) -> Slide:
@@ -133,8 +137,8 @@ class SlideLibrary:
         if name in self._given:
             given = self._given[name]
             return given if mpp is None else given.with_mpp(mpp)
-        path = self.path(name)
-        key = (str(path), mpp, image)
+        path, mpp = self._located(name, mpp)
+        key = (path, mpp, image)
         with self._lock:
             first = key not in self._open
             opened = self._open.setdefault(key, Future())
@@ -150,6 +154,10 @@ class SlideLibrary:
                     del self._open[key]
             return self.open(name, mpp=mpp, image=image)
         return slide
+
+    def _located(self, name: str, mpp: Mpp | None) -> tuple[str, Mpp | None]:
+        """Return the path or URL of a slide, and the pixel size to open it with."""
+        return str(self.path(name)), mpp
 
     def _begin(self, key: _Key, opened: Future[Slide]) -> None:
         """Open a slide for all waiting threads; a failure is not cached."""

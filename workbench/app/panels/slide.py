@@ -69,6 +69,7 @@ class SlidePanel(pn.viewable.Viewer):
         background: Background,
         *,
         labels: bool = True,
+        details: bool = True,
         **params: Any,
     ) -> None:
         super().__init__(**params)
@@ -99,7 +100,7 @@ class SlidePanel(pn.viewable.Viewer):
         self._mpp_alert = Notice(severity="warning", **_ALERT)
         self._ask = stack(self._mpp_alert, self._mpp, visible=False)
         self._more_body = stack()
-        self.labels = labels
+        self.labels, self._details = labels, details
         named = "Properties and label" if labels else "Properties"
         self._more = button(named, icon="info", variant="text")
         self._dialog = pmui.Dialog(
@@ -130,8 +131,7 @@ class SlidePanel(pn.viewable.Viewer):
             self._facts,
             self._remarks,
             self._ask,
-            self._more,
-            self._dialog,
+            *((self._more, self._dialog) if self._details else ()),
         )
 
     def choose(self, name: str, *, image: int | None = None) -> None:
@@ -280,7 +280,7 @@ class SlidePanel(pn.viewable.Viewer):
             facts += f"; stored pixels of {slide.pixel_size} shown as squares"
         self._facts.object = facts
         self._remarks.object = remarks_of(slide.notes)
-        self._remarks.visible = bool(slide.notes)
+        self._remarks.visible = bool(slide.notes) and self._details
         self._show_images(slide)
         given = self._mpp_given.get(self._list.value)
         self._ask.visible = slide.mpp is None or given is not None
@@ -302,7 +302,7 @@ class SlidePanel(pn.viewable.Viewer):
         self._image.param.update(
             options=dict(zip(names, range(len(names)), strict=True)),
             value=slide.image_number if names else None,
-            visible=len(names) > 1,
+            visible=len(names) > 1 and self._details,
         )
 
     def _image_changed(self, event: param.parameterized.Event) -> None:

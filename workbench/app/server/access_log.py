@@ -32,7 +32,16 @@ _FORM: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _LEFT_OUT: Final = "<path>"
 _TILE: Final = re.compile(r"/tiles/([\w-]{6})[\w-]*(/\d+(?:/\d+/\d+)?)$")
 _PLACES: Final = frozenset(
-    ["workbench", "health", "liveness", "login", "logout", "static", "components"]
+    [
+        "workbench",
+        "study",
+        "health",
+        "liveness",
+        "login",
+        "logout",
+        "static",
+        "components",
+    ]
 )
 _CODE_PARTS: Final = 3
 """Parts of the path of a code file that are logged: enough to find it, without the

@@ -25,6 +25,7 @@ from argon2.exceptions import VerificationError
 from panel.auth import BasicAuthProvider, BasicLoginHandler
 from panel.io.state import state
 
+from workbench.app.server.roles import password_of
 from workbench.tileserver import RateLimit
 
 _ARGON2: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -135,7 +136,8 @@ class Passwords:
     ----------
     given : str
         One password for all users; or the path of a JSON file of users and passwords,
-        which is read at each login. A password is plain or made by `hash_password`.
+        which is read at each login. A user's entry may also be an object with
+        `password` and `role`. A password is plain or made by `hash_password`.
     """
 
     def __init__(self, given: str) -> None:
@@ -146,7 +148,8 @@ class Passwords:
         path = Path(self._given)
         if not path.is_file():
             return is_password(password, self._given)
-        users = json.loads(path.read_text(encoding="utf-8"))
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        users = {name: password_of(entry) for name, entry in entries.items()}
         # An unknown name takes as long as a known one if all passwords are stored
         # alike, so that the time does not reveal names.
         stand_in = next(filter(None, users.values()), None) or _nobody()

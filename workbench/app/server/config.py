@@ -90,6 +90,9 @@ class ServerConfig:
     basic_auth: str = ""
     """Password, or JSON file of users and passwords (`Passwords`); empty: no login."""
 
+    roles: str = ""
+    """JSON file with the role of users in a study: "lead", "reader" or "guest"."""
+
     oauth: OAuth | None = None
     """Identity provider, instead of `basic_auth`."""
 
@@ -116,11 +119,19 @@ class ServerConfig:
     @property
     def url(self) -> str:
         """URL of the app for a browser on this machine."""
+        return self._url(APP)
+
+    @property
+    def study_url(self) -> str:
+        """URL of the gallery of a study for a browser on this machine."""
+        return self._url("study")
+
+    def _url(self, path: str) -> str:
         if self.unix_socket:
             return self.address
         host = self.address if self.is_local else "127.0.0.1"
         prefix = f"/{self.prefix}" if self.prefix else ""
-        return f"http://{host}:{self.port}{prefix}/{APP}"
+        return f"http://{host}:{self.port}{prefix}/{path}"
 
     @property
     def websocket_origins(self) -> list[str]:

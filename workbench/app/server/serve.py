@@ -17,11 +17,14 @@ import panel as pn
 from panel.io.application import build_applications
 
 from workbench.app.catalog.site import site_from_environment
+from workbench.app.gallery.routes import study_routes
+from workbench.app.gallery.study_site import StudySite
 from workbench.app.layout import full_page
 from workbench.app.server.access_log import log_discreetly
 from workbench.app.server.closed_pages import begin_upkeep, forget
 from workbench.app.server.config import APP, server_options
 from workbench.app.server.engine_import import EngineImport
+from workbench.app.server.roles import Roles
 from workbench.app.server.session_limit import HealthHandler, SessionLimit
 from workbench.app.server.shell import Shell, ShellHandler
 from workbench.app.session import Session
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
     from workbench.app.catalog.site import Site
     from workbench.app.server.config import ServerConfig
+    from workbench.study.study import Study
 
 
 def session(site: Site, *, first: str = "") -> Session:
@@ -72,13 +76,19 @@ def _report(failed: Callable[[Exception], None] | None, error: Exception) -> Non
         failed(error)
 
 
-def _page(site: Site, *, login: bool = False) -> Any:
+def _page(site_of: Callable[[str], Site], *, login: bool = False) -> Any:
+    site = site_of(str(pn.state.user or ""))
     set_page_policy(pn.state.curdoc, lambda: SELF)
-    return full_page(session(site), login=login)
+    framed = b"1" in pn.state.session_args.get("framed", [])
+    return full_page(session(site), login=login, framed=framed)
 
 
 def serve(
-    site: Site, config: ServerConfig, *, started: Callable[[str], None] | None = None
+    site: Site,
+    config: ServerConfig,
+    *,
+    study: Study | None = None,
+    started: Callable[[str], None] | None = None,
 ) -> None:
     """Serve the app until SIGTERM or SIGINT; then save active runs.
 
@@ -86,6 +96,8 @@ def serve(
     ----------
     site : Site
     config : ServerConfig
+    study : Study, optional
+        Study of the site, whose gallery is served, too.
     started : callable, optional
         Called with the app's URL once the server listens.
 
@@ -95,23 +107,29 @@ def serve(
         If the port is in use.
     """
     session_limit = SessionLimit(config.limits)
+    gallery = None if study is None else StudySite(study, site, Roles(config).of)
+    site_of = partial(_site_of, gallery, site)
     apps = build_applications(
-        {APP: lambda: _page(site, login=config.has_login)}, title=TITLE
+        {APP: lambda: _page(site_of, login=config.has_login)}, title=TITLE
     )
     for app in apps.values():
         app.add(session_limit)
         app.add(EngineImport())
-        app.add(Shell(site))
+        app.add(Shell(site_of))
     options = server_options(config)
     install_page_handler(ShellHandler)
     folders = [*site.library.roots, site.run_library.folder]
     log_discreetly(folders, level=config.log_level)
     health = {"health": partial(session_limit.health, site.run_library)}
     options["extra_patterns"].append(("/(?:health|liveness)", HealthHandler, health))
+    if gallery is not None:
+        options["extra_patterns"] += study_routes(gallery)
+        gallery.begin()
     server = pn.serve(apps, start=False, **options)
     server.start()
     if started is not None:
-        server.io_loop.add_callback(started, config.url)
+        url = config.url if gallery is None else config.study_url
+        server.io_loop.add_callback(started, url)
     loop = server.io_loop
     for kind in (signal.SIGTERM, signal.SIGINT):
         # Bokeh's own handler prints first, and hangs if standard output is closed.
@@ -120,11 +138,17 @@ def serve(
         loop.start()
     finally:
         server.stop()
+        if gallery is not None:
+            gallery.close()
         site.close()
+
+
+def _site_of(gallery: StudySite | None, site: Site, user: str) -> Site:
+    return site if gallery is None else gallery.site_of(gallery.access(user))
 
 
 if pn.state.served:  # true in the module that `panel serve` runs, not in an import
     # Panel executes this file for each session of `panel serve`.
     _site = site_from_environment()
     log_discreetly([*_site.library.roots, _site.run_library.folder])
-    _page(_site).servable()
+    _page(lambda _: _site).servable()

@@ -32,6 +32,8 @@ from workbench.tileserver.security_headers import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tornado.httputil import HTTPServerRequest
 
     from workbench.app.catalog.site import Site
@@ -54,12 +56,13 @@ class Shell(Handler):
 
     Parameters
     ----------
-    site : Site
+    site_of : callable
+        Returns the site of a user by name; empty: without a login.
     """
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site_of: Callable[[str], Site]) -> None:
         super().__init__()
-        self._site = site
+        self._site_of = site_of
         self._pictures: LRUCache[str, str] = LRUCache(_MAX_PICTURES)
         self._lock = threading.Lock()
         self._scripts: dict[str, tuple[str, ...]] = {}
@@ -71,19 +74,19 @@ class Shell(Handler):
     def on_server_loaded(self, server_context: Any) -> None:
         """Open the slide that is shown first, so that its picture is there."""
         del server_context
-        threading.Thread(target=self._draw, args=(Address(),), daemon=True).start()
+        threading.Thread(target=self._draw, args=(Address(), ""), daemon=True).start()
 
     def note_scripts(self, path: str, page: str) -> None:
         """Note the scripts of a page: browsers can load them with the next shell."""
         self._scripts[path] = tuple(_SOURCE.findall(page))
 
-    async def page(self, request: HTTPServerRequest) -> str:
+    async def page(self, request: HTTPServerRequest, user: str = "") -> str:
         """Return the shell that answers a request, with the thumbnail if it is quick.
 
         It ends within the body; the page follows.
         """
         address = Address.parse(request.arguments)
-        drawing = asyncio.ensure_future(asyncio.to_thread(self._draw, address))
+        drawing = asyncio.ensure_future(asyncio.to_thread(self._draw, address, user))
         await asyncio.wait([drawing], timeout=_WAIT_S)
         name, picture = drawing.result() if drawing.done() else (address.slide, "")
         return str(
@@ -97,12 +100,12 @@ class Shell(Handler):
             )
         )
 
-    def _draw(self, address: Address) -> tuple[str, str]:
+    def _draw(self, address: Address, user: str) -> tuple[str, str]:
         """Return the name of the slide that will be shown, and its picture as a URL.
 
         The picture is empty if the address shows a part of the slide, or changed.
         """
-        library, name = self._site.library, address.slide
+        library, name = self._site_of(user).library, address.slide
         try:
             if not name:
                 entries = library.entries(max_age_s=_LIST_AGE_S)
@@ -151,7 +154,7 @@ class ShellHandler(PageHandler):
         return named or _SESSION_HEADER in self.request.headers
 
     async def _send(self, shell: Shell) -> None:
-        page = await shell.page(self.request)
+        page = await shell.page(self.request, str(self.current_user or ""))
         self._frames = lambda: SELF
         self.set_header("Cache-Control", "no-store")
         self.set_header("Content-Type", "text/html; charset=utf-8")

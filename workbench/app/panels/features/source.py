@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
+from workbench.app.catalog.runs import key_of
 from workbench.errors import FeaturesError
 from workbench.features.formats.run import features_of
 from workbench.features.scores import TileScores
@@ -121,7 +122,7 @@ class RunSource:
     @property
     def key(self) -> str:
         """Name of the run's folder."""
-        return self.run.path.name
+        return key_of(self.run)
 
     @property
     def scores(self) -> tuple[str, ...]:

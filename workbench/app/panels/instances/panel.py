@@ -8,6 +8,7 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from workbench.app.catalog.runs import key_of
 from workbench.app.panels.edit_history import EditHistory
 from workbench.app.panels.export_menu import ExportMenu
 from workbench.app.panels.instances.counts import CountCard
@@ -143,7 +144,7 @@ class InstancePanel(pn.viewable.Viewer):
         if look is None:
             return
         lines = [
-            line for line, each in self._runs.items() if each.run.path.name == look.run
+            line for line, each in self._runs.items() if key_of(each.run) == look.run
         ]
         if lines and lines[0] != self._choice.value:
             self._choice.value = lines[0]  # which opens it
@@ -202,7 +203,7 @@ class InstancePanel(pn.viewable.Viewer):
         """Show instances as the address said that is being restored, if any."""
         look, self._awaited = self._awaited, None
         run = self.run
-        if look is not None and run is not None and run.path.name == look.run:
+        if look is not None and run is not None and key_of(run) == look.run:
             self.display.restore(look)
             self.filter.restore(look)
 
@@ -214,7 +215,7 @@ class InstancePanel(pn.viewable.Viewer):
             return
         style = shown.style
         look = InstancesLook(
-            run=run.path.name,
+            run=key_of(run),
             by=style.by,
             colours=style.colormap,
             opacity=self.display.opacity.value,
@@ -223,7 +224,7 @@ class InstancePanel(pn.viewable.Viewer):
             limits=tuple((each.name, each.low, each.high) for each in style.limits),
         )
         newest = next(iter(self._runs.values()))
-        default = InstancesLook(run=newest.run.path.name, opacity=OPACITY)
+        default = InstancesLook(run=key_of(newest.run), opacity=OPACITY)
         self.look = None if look == default else look
 
     def _describe_soon(self) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import panel_material_ui as pmui
 
 from workbench.annotations.summary import summarize
+from workbench.app.catalog.runs import key_of
 from workbench.app.panels.export_menu import ExportMenu
 from workbench.app.panels.overlays.card import OverlayCard
 from workbench.app.panels.overlays.contours import Contours
@@ -84,7 +85,7 @@ class Overlay(OverlayCard):
         super().__init__(
             *(background, viewer, pyramid),
             title=run.card.name,
-            key=run.path.name,
+            key=key_of(run),
             value_range=run.heatmap.value_range,
             remove=remove,
         )

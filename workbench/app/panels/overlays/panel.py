@@ -9,6 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from workbench.app.catalog.runs import key_of
 from workbench.app.panels.features.overlay import FeaturesOverlay
 from workbench.app.panels.features.source import RunSource
 from workbench.app.panels.learning.overlay import KEY, LearntOverlay
@@ -105,7 +106,7 @@ class OverlayPanel(pn.viewable.Viewer):
         if run.card.dimensions:
             return self.show_features(RunSource(run))
         kind = LiveOverlay if run.card.task == "instances" else Overlay
-        return self._add(run.path.name, partial(kind, self._background, run), channel)
+        return self._add(key_of(run), partial(kind, self._background, run), channel)
 
     def show_features(
         self, source: TileSource, channel: str = ""
@@ -152,7 +153,7 @@ class OverlayPanel(pn.viewable.Viewer):
 
     def restore(self, address: Address) -> None:
         """Show the saved runs of an address as overlays, as they were shown."""
-        saved = {each.run.path.name: each.run for each in self._saved.values()}
+        saved = {key_of(each.run): each.run for each in self._saved.values()}
         for look in address.overlays:
             overlay = self.show(saved[look.run]) if look.run in saved else None
             if overlay is not None:

@@ -1,0 +1,68 @@
+"""Roles of users: in the file of passwords, or in one of their own."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from workbench.app.catalog.access import Role
+
+if TYPE_CHECKING:
+    from workbench.app.server.config import ServerConfig
+
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+_DEFAULT: Final[Role] = "reader"
+
+
+class Roles:
+    """Roles of the users of a server; read again when their file changes.
+
+    Without a login the only user leads. With one, a user without a role is a reader.
+
+    Parameters
+    ----------
+    config : ServerConfig
+        `basic_auth` may name a file of users: a user's entry is a password, or an
+        object with `password` and `role`. `roles` names a file of roles by user.
+    """
+
+    def __init__(self, config: ServerConfig) -> None:
+        self._login = config.has_login
+        self._files = [Path(text) for text in (config.basic_auth, config.roles) if text]
+        self._lock = threading.Lock()
+        self._stamp: tuple[int, ...] = ()
+        self._roles: dict[str, Role] = {}
+
+    def of(self, user: str) -> Role:
+        """Return the role of a user."""
+        if not self._login:
+            return "lead"
+        with self._lock:
+            files = [file for file in self._files if file.is_file()]
+            stamp = tuple(file.stat().st_mtime_ns for file in files)
+            if stamp != self._stamp:
+                self._roles = {}
+                for file in files:
+                    self._roles |= _roles_in(file)
+                self._stamp = stamp
+            return self._roles.get(user, _DEFAULT)
+
+
+def _roles_in(file: Path) -> dict[str, Role]:
+    entries = json.loads(file.read_text(encoding="utf-8"))
+    roles = {user: _role_of(entry) for user, entry in entries.items()}
+    return {user: role for user, role in roles.items() if role}
+
+
+def _role_of(entry: Any) -> Role | None:
+    text = entry.get("role") if isinstance(entry, dict) else entry
+    return next((role for role in ROLES if role == text), None)
+
+
+def password_of(entry: Any) -> str:
+    """Return the password of an entry of the file of users; empty: none."""
+    if isinstance(entry, dict):
+        entry = entry.get("password", "")
+    return entry if isinstance(entry, str) else ""
