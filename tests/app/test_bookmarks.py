@@ -29,18 +29,18 @@ def begun(folder):
 def test_a_view_comes_back_in_another_session(folder):
     app = begun(folder)
     app.viewer.view = View(300, 400, 0.5)
-    app.viewer.param.update(turn=3, mirrored=True)
+    app.viewer.param.update(angle=285, mirrored=True)
     app.stain.preset(method="reinhard")
     app.bookmarks.add("mitosis?")
     app.viewer.view = View(900, 100, 2.0)
-    app.viewer.param.update(turn=0, mirrored=False)
+    app.viewer.param.update(angle=0, mirrored=False)
     app.bookmarks.add("")
 
     again = begun(folder)
     assert again.bookmarks.names == ["mitosis?", "View 2"]
     again.bookmarks.go("mitosis?")
     assert again.viewer.view == View(300, 400, 0.5)
-    assert (again.viewer.turn, again.viewer.mirrored) == (3, True)
+    assert (again.viewer.angle, again.viewer.mirrored) == (285, True)
     assert again.stain.options["normalize"] == "reinhard"
     again.bookmarks.delete("mitosis?")
     assert begun(folder).bookmarks.names == ["View 2"]

@@ -11,13 +11,16 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import shapely
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support" / "apps"))
 
 from fake_slide import FakeSlide
 
+from workbench.annotations.annotation import Annotation
 from workbench.app.panels.snapshots import SnapshotPanel, ViewerPicture
+from workbench.app.viewer.view import View
 from workbench.app.viewer.viewer import Viewer
 from workbench.app.widgets.background import Background
 from workbench.errors import OutOfBoundsError, SlideReadError
@@ -81,7 +84,7 @@ def test_a_figure_has_a_scale_bar_and_the_legends_of_what_is_visible(covered, vi
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_a_picture_is_divided_where_the_screen_is(covered, viewer, turn, mirrored):
     handle = viewer.layers[-1]
-    viewer.turn, viewer.mirrored = turn, mirrored
+    viewer.angle, viewer.mirrored = 90 * turn, mirrored
     with_heatmap = ViewerPicture(covered).picture()
     handle.visible = False
     without = ViewerPicture(viewer).picture()
@@ -93,6 +96,40 @@ def test_a_picture_is_divided_where_the_screen_is(covered, viewer, turn, mirrore
     assert differs(divided, with_heatmap) == (1, 0)
     middle = divided.shape[1] // 2
     assert (divided[:, middle - 1 : middle + 1] == 255).all()
+
+
+@pytest.mark.parametrize("angle", [30.0, 135.0, 301.5])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_picture_at_any_angle_is_what_the_screen_shows(viewer, angle, mirrored):
+    stage = (200, 150)
+    viewer.angle, viewer.mirrored = angle, mirrored
+    corners = View(300.0, 200.0, 2.0).corners(stage, angle, mirrored=mirrored)
+    (x0, y0), (x1, y1) = corners.min(0), corners.max(0)
+    box = [round(edge) for edge in (x0, y0, x1, y1)]
+    seen = {"x": 300.0, "y": 200.0, "downsample": 2.0, "box": box, "stage": stage}
+    viewer._stage.seen = seen
+    np.testing.assert_allclose(viewer.seen_corners, corners)
+    viewer.slide.pixels[164:176, 324:336] = (255, 0, 0)
+    line = shapely.LineString([(258, 180), (302, 180)])
+    mark = Annotation(geometry=line, colour=(0, 0, 255))
+    picture = ViewerPicture(viewer, [mark]).picture().astype(int)
+    assert picture.shape == (300, 400, 3)
+    right, down = (corners[1] - corners[0]) / 400, (corners[3] - corners[0]) / 300
+
+    def centroid(colour):
+        rows, columns = np.nonzero(np.abs(picture - colour).max(2) < 60)
+        return corners[0] + (columns.mean() + 0.5) * right + (rows.mean() + 0.5) * down
+
+    np.testing.assert_allclose(centroid((255, 0, 0)), (330, 170), atol=1)
+    np.testing.assert_allclose(centroid((0, 0, 255)), (280, 180), atol=1)
+    # The colours of the slide reach into every corner of the picture.
+    for row, column in [(2, 2), (2, 397), (297, 2), (297, 397)]:
+        x, y = corners[0] + column * right + row * down
+        if 0 <= x < 600 and 0 <= y < 400:
+            near = viewer.slide.pixels[int(y), int(x)].astype(int)
+            assert np.abs(picture[row, column] - near).max() < 8
+        else:
+            assert (picture[row, column] > 245).all()
 
 
 def test_nothing_in_view_is_an_error(slide):

@@ -64,7 +64,7 @@ addresses = st.builds(
     slide=words,
     image=st.none() | st.integers(0, 99),
     view=st.none() | views,
-    turn=st.integers(0, 3),
+    angle=st.integers(0, 35999).map(lambda hundredths: hundredths / 100),
     mirrored=st.booleans(),
     tones=st.builds(
         Tones,
@@ -111,10 +111,12 @@ def test_what_is_not_said_is_not_in_the_query():
     assert Address().query == ""
 
 
-@pytest.mark.parametrize("text", ["", "4", "-1", "mm", "1 m", "left", "1,m"])
+@pytest.mark.parametrize(
+    "text", ["", "4", "-1", "mm", "1 m", "left", "1,m", "360deg", "1deg1", "-3deg"]
+)
 def test_a_turn_that_is_none_is_no_turn(text):
     address = Address.parse(f"slide=a.svs&turn={text}")
-    assert (address.turn, address.mirrored) == (0, False)
+    assert (address.angle, address.mirrored) == (0, False)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +159,7 @@ def test_addresses_are_short_and_readable():
     )
     limits = (("area_um2", 20, math.inf), ("a, b", 0, 1))
     objects = InstancesLook(run="a", hidden=("x~y", "z"), limits=limits)
-    address = Address(slide="a.svs", view=View(1, 2, 3), turn=1, overlays=(overlay,))
+    address = Address(slide="a.svs", view=View(1, 2, 3), angle=90, overlays=(overlay,))
     address = address.model_copy(update={"objects": objects, "mirrored": True})
     assert address.query == (
         "slide=a.svs&at=1.0,2.0,3&turn=1m"

@@ -198,10 +198,10 @@ def test_the_legend_of_the_present_layer_is_sent(slide):
 
 
 def test_turning_is_shared_with_the_browser(viewer):
-    viewer.turn, viewer.mirrored = 3, True
-    assert (viewer._stage.turn, viewer._stage.mirrored) == (3, True)
-    viewer._stage.turn = 1
-    assert viewer.turn == 1
+    viewer.angle, viewer.mirrored = 270, True
+    assert (viewer._stage.angle, viewer._stage.mirrored) == (270, True)
+    viewer._stage.angle = 22.5
+    assert viewer.angle == 22.5
 
 
 def test_an_array_is_a_layer_over_the_whole_slide(viewer):

@@ -155,6 +155,61 @@ def near(geometry, corners, by=8):
     return geometry.hausdorff_distance(shapely.Polygon(corners)) < by
 
 
+def test_what_is_drawn_on_a_turned_slide_lies_on_the_slide(watched, url, saved):
+    app = Marker(watched, url, saved)
+    app.page.locator(".stage").focus()
+    for key in ".,..":
+        app.page.keyboard.press(key)
+    app.page.get_by_role("button", name="Turned by 30°").wait_for()
+    box = app.page.locator(".stage").bounding_box()
+    x0, x1, y1, y0, across = app.page.evaluate(
+        """() => {
+          const { x_range: x, y_range: y } = probe.figure().model;
+          return [x.start, x.end, y.start, y.end, probe.figure().frame.bbox.width];
+        }"""
+    )
+    zoom = (x1 - x0) / across
+    cos, sin = np.cos(np.pi / 6), 0.5
+
+    def at(x, y):
+        right, down = (x - (x0 + x1) / 2) / zoom, (y - (y0 + y1) / 2) / zoom
+        left = box["x"] + box["width"] / 2 + cos * right - sin * down
+        return left, box["y"] + box["height"] / 2 + sin * right + cos * down
+
+    app.press("Mark a polygon")
+    for corner in CORNERS:
+        app.page.mouse.click(*at(*corner))
+        app.page.wait_for_timeout(50)
+    app.page.keyboard.press("Enter")
+    [one] = app.wait_for(1)
+    assert near(one.geometry, CORNERS, by=1.5 * zoom)
+    app.wait_for_handles()
+    moved = [*CORNERS[:2], (2700, 2100), CORNERS[3]]
+    app.page.mouse.move(*at(*CORNERS[2]))
+    app.page.mouse.down()
+    app.page.mouse.move(*at(*moved[2]), steps=6)
+    app.page.mouse.up()
+    app.wait_until(lambda found: near(found[0].geometry, moved, by=1.5 * zoom))
+    # What is painted of it lies there too: its inside, and none beside it.
+    outline = shapely.Polygon(moved)
+    inside = outline.representative_point()
+    beside = outline.buffer(40 * zoom).exterior.interpolate(0.4, normalized=True)
+    colours = app.page.evaluate(
+        """(points) => {
+          const canvas = probe.stage().querySelector("canvas.annotations");
+          const { left, top } = canvas.getBoundingClientRect();
+          const context = canvas.getContext("2d");
+          return points.map(([x, y]) =>
+            context.getImageData(x - left, y - top, 1, 1).data[3]);
+        }""",
+        [at(inside.x, inside.y), at(beside.x, beside.y)],
+    )
+    assert colours[0] > 0
+    assert colours[1] == 0
+    assert "turn=30deg" in app.page.url
+    app.is_clean()
+
+
 def test_a_polygon_is_drawn_changed_and_undone(watched, url, saved):
     app = Marker(watched, url, saved)
     app.polygon()

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from browser import IN_A_PAGE
-from viewer_page import GREEN, RED, opened, shared_page, url, viewer
+from viewer_page import BLUE, GREEN, RED, opened, shared_page, url, viewer
 
 pytestmark = IN_A_PAGE
 
@@ -165,10 +165,10 @@ def test_the_minimap_turns_with_the_slide(opened):
     viewer.page.locator(".stage").focus()
     for key in "fr":  # what was at the left is now at the bottom
         viewer.page.keyboard.press(key)
-    viewer.wait_for(lambda s: (s["turn"], s["mirrored"]) == (1, True))
+    viewer.wait_for(lambda s: (s["angle"], s["mirrored"]) == (90, True))
     sheet = viewer.page.locator(".minimap canvas").bounding_box()
     assert sheet["width"] / sheet["height"] == pytest.approx(4200 / 6000, rel=0.03)
-    frame = viewer.page.locator(".minimap section div").bounding_box()
+    frame = viewer.page.locator(".minimap div").bounding_box()
     scale = sheet["height"] / 6000
     middle = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
     # Mirrored, x runs to the left; turned, what ran left runs up, and down runs left.
@@ -178,7 +178,7 @@ def test_the_minimap_turns_with_the_slide(opened):
     viewer.page.mouse.click(*point)
     state = viewer.wait_for(lambda s: abs(s["view"]["x"] - 4500) < 60)
     assert abs(state["view"]["y"] - 3000) < 60
-    viewer.page.locator(".minimap section div").press("ArrowLeft")  # on the screen
+    viewer.page.locator(".minimap div").press("ArrowLeft")  # on the screen
     viewer.wait_for(lambda s: abs(s["view"]["y"] - 3300) < 60)
     viewer.assert_clean()
 
@@ -255,7 +255,7 @@ def test_what_is_seen_can_be_turned_and_flipped(opened):
         wanted = pytest.approx(expected, abs=1.5)
         viewer.watched.eventually(partial(is_at, wanted))
     assert viewer.state()["view"]["downsample"] == 2.0
-    assert (viewer.state()["turn"], viewer.state()["mirrored"]) == (1, False)
+    assert (viewer.state()["angle"], viewer.state()["mirrored"]) == (90, False)
     # The mouse finds and moves what it points at, turned as it is.
     left, top = centre(viewer)
     mouse = viewer.page.mouse
@@ -273,6 +273,100 @@ def test_what_is_seen_can_be_turned_and_flipped(opened):
     mouse.wheel(0, -300)
     viewer.wait_for(lambda s: s["view"]["downsample"] < 2)
     assert seen(viewer, RED) == pytest.approx(moved, abs=3)
+    viewer.assert_clean()
+
+
+def turned_at(viewer, x, y, zoom=2.0, degrees=30):
+    """Return where a level-0 point is on the screen, of a view of (3050, 2090)."""
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    x, y = (x - 3050) / zoom, (y - 2090) / zoom
+    return np.add(centre(viewer), (cos * x - sin * y, sin * x + cos * y))
+
+
+def is_seen_at(viewer, colour, place):
+    wanted = np.subtract(place, centre(viewer))
+    check = partial(np.testing.assert_allclose, desired=wanted, atol=2)
+    viewer.watched.eventually(lambda: check(seen(viewer, colour)))
+
+
+def test_at_any_angle_all_that_is_drawn_lies_where_it_should(opened):
+    viewer = opened()
+    mouse, page = viewer.page.mouse, viewer.page
+    at = partial(turned_at, viewer)
+    viewer.go(3050.0, 2090.0, 2.0)
+    page.get_by_text("Legend").click()  # it has the colour of the heatmap
+    assert page.get_by_role("button", name="Turned by").count() == 0
+    mouse.move(*at(3050, 2090))
+    page.keyboard.down("Shift")
+    mouse.wheel(0, 100)
+    page.keyboard.up("Shift")
+    viewer.wait_for(lambda s: s["angle"] == 15)
+    page.locator(".stage").focus()
+    page.keyboard.press(".")
+    viewer.wait_for(lambda s: s["angle"] == 30)
+    assert viewer.state()["view"] == {"x": 3050, "y": 2090, "downsample": 2.0}
+    is_seen_at(viewer, RED, at(3032, 2032))  # of the slide
+    is_seen_at(viewer, GREEN, at(3149, 2161))  # of the heatmap
+    is_seen_at(viewer, BLUE, at(2968, 2032))  # of Bokeh
+    # A click and a drawn box are read at the places of the slide that they are on.
+    mouse.click(*at(3032, 2032))
+    state = viewer.wait_for(lambda s: s["tap"])
+    assert state["tap"] == pytest.approx([3032, 2032], abs=3)
+    viewer.order("mode", "select")
+    mouse.move(*at(2900, 1950))
+    mouse.down()
+    mouse.move(*at(3200, 2150), steps=4)
+    mouse.up()
+    state = viewer.wait_for(lambda s: s["selection"])
+    corners = [state["selection"][edge] for edge in ("x0", "y0", "x1", "y1")]
+    assert corners == pytest.approx([2900, 1950, 3200, 2150], abs=5)
+    viewer.assert_clean()
+
+
+def test_at_any_angle_the_view_moves_as_the_screen_says(opened):
+    viewer = opened()
+    mouse, page = viewer.page.mouse, viewer.page
+    at = partial(turned_at, viewer)
+    viewer.go(3050.0, 2090.0, 2.0)
+    viewer.order("angle", 30)
+    # What is in view for Python is the box around it.
+    stage = page.locator(".stage").bounding_box()
+    wide, high = stage["width"], stage["height"]
+    cos, sin = np.cos(np.pi / 6), 0.5
+    around = (2 * (cos * wide + sin * high), 2 * (sin * wide + cos * high))
+
+    def extent(box):
+        return box["x1"] - box["x0"], box["y1"] - box["y0"]
+
+    wanted = pytest.approx(around, abs=6)
+    viewer.wait_for(lambda s: extent(s["viewport"]) == wanted)
+    # The wheel zooms at the pointer, and a drag takes along what is under it.
+    place = at(3032, 2032)
+    mouse.move(*place)
+    mouse.wheel(0, -300)
+    viewer.wait_for(lambda s: s["view"]["downsample"] < 2)
+    is_seen_at(viewer, RED, place)
+    mouse.down()
+    mouse.move(*np.add(place, (80, 40)), steps=4)
+    mouse.up()
+    is_seen_at(viewer, RED, np.add(place, (80, 40)))
+    # The whole slide fits, and the minimap's frame is upright around the middle.
+    page.locator(".stage").focus()
+    page.keyboard.press("0")
+    state = viewer.wait_for(lambda s: s["view"]["x"] == 3000)
+    fit = max((cos * 6000 + sin * 4200) / wide, (sin * 6000 + cos * 4200) / high)
+    assert state["view"]["downsample"] == pytest.approx(1.04 * fit, rel=0.01)
+    viewer.go(3000.0, 2100.0, 2.0)
+    sheet = page.locator(".minimap").bounding_box()
+    frame = page.locator(".minimap div").bounding_box()
+    scale = page.locator(".minimap canvas").evaluate("c => c.clientWidth") / 6000
+    assert frame["width"] == pytest.approx(2 * wide * scale, abs=1)
+    middle = sheet["x"] + sheet["width"] / 2
+    assert frame["x"] + frame["width"] / 2 == pytest.approx(middle, abs=1)
+    page.get_by_role("button", name="Turned by 30°").click()
+    viewer.wait_for(lambda s: s["angle"] == 0)
+    viewer.go(3050.0, 2090.0, 2.0)
+    viewer.assert_in_place(2.0)
     viewer.assert_clean()
 
 

@@ -307,9 +307,8 @@ class Session(pn.viewable.Viewer):
             part.attach(viewer)
         self.viewer = viewer
         if old is not None and old.slide.id == slide.id:  # its pixel size was given
-            old_look = {
-                name: getattr(old, name) for name in ("turn", "mirrored", "tones")
-            }
+            kept = ("angle", "mirrored", "tones")
+            old_look = {name: getattr(old, name) for name in kept}
             viewer.param.update(view=old.view, **old_look)
         self.url_sync.happened(SLIDE_SHOWN)
         self.outer_page.shown = self.slides.chosen

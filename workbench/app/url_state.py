@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 _TEXT: Final = "text"
 """Validation context of values that come from a URL."""
 
-_TURN: Final = re.compile("([0-3]?)(m?)")
+_QUARTER: Final = 90.0
+_TURN: Final = re.compile(r"(?:([0-3])|(\d{1,3}(?:\.\d{1,2})?)deg)?(m?)")
+"""Whole quarters, or degrees; and whether it is mirrored."""
+
 _PLACES: Final = 5
 """Significant digits of a downsample; the error is below a pixel of any screen."""
 
@@ -213,8 +216,8 @@ class Address(BaseModel):
     """Number of the image in the file; None: the scan."""
 
     view: Annotated[View | None, BeforeValidator(_view)] = None
-    turn: Annotated[int, Field(ge=0, le=3)] = 0
-    """Clockwise rotation in quarters, after mirroring."""
+    angle: Annotated[float, Field(ge=0, lt=360)] = 0.0
+    """Clockwise rotation in degrees, after mirroring."""
 
     mirrored: bool = False
     tones: Tones = Tones()
@@ -269,8 +272,8 @@ class Address(BaseModel):
         look = one.get("look") or ("as scanned" if one.get("raw") == "1" else "")
         fields = one | {
             "view": one.get("at"),
-            "turn": turned[1] or 0 if turned else 0,
-            "mirrored": bool(turned and turned[2]),
+            "angle": _angle(turned) if turned else 0.0,
+            "mirrored": bool(turned and turned[3]),
             "tones": Tones.parse(one.get("tones", "")) or Tones(),
             "look": look,
             "overlays": tuple(filter(None, looks)),
@@ -289,7 +292,7 @@ class Address(BaseModel):
             ("slide", self.slide),
             ("image", "" if self.image is None else str(self.image)),
             ("at", "" if self.view is None else _view_text(self.view)),
-            ("turn", _turn_text(self.turn, mirrored=self.mirrored)),
+            ("turn", _turn_text(self.angle, mirrored=self.mirrored)),
             ("tones", str(self.tones)),
             ("normalize", self.normalize),
             ("reference", self.reference),
@@ -343,8 +346,17 @@ def _text(value: str | bytes) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
-def _turn_text(turn: int, *, mirrored: bool) -> str:
-    return f"{turn or ''}{'m' if mirrored else ''}"
+def _angle(turned: re.Match[str]) -> float:
+    return float(turned[2]) if turned[2] else _QUARTER * int(turned[1] or 0)
+
+
+def _turn_text(angle: float, *, mirrored: bool) -> str:
+    """Return an angle as `_TURN` parses it: whole quarters as earlier versions did."""
+    quarters, rest = divmod(round(angle, 2), _QUARTER)
+    text = (
+        f"{round(angle, 2):.7g}deg" if rest else f"{quarters:.0f}" if quarters else ""
+    )
+    return f"{text}{'m' if mirrored else ''}"
 
 
 def _view_text(view: View) -> str:

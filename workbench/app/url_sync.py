@@ -36,8 +36,11 @@ class AddressBar(JSComponent):
     _esm: ClassVar[Path] = Path(__file__).parent / "address_bar.js"
 
 
+_LOOK: Final = ("angle", "mirrored", "tones")
+
+
 class ViewAddress:
-    """The part of an address that the viewer decides: view, turn, mirroring, tones."""
+    """The part of an address that the viewer decides: view, angle, mirroring, tones."""
 
     def __init__(self) -> None:
         self._viewer: Viewer | None = None
@@ -46,23 +49,22 @@ class ViewAddress:
     def attach(self, viewer: Viewer) -> None:
         """Describe another viewer from now on."""
         self._viewer = viewer
-        viewer.param.watch(self._report, ["view", "turn", "mirrored", "tones"])
+        viewer.param.watch(self._report, ["view", *_LOOK])
 
     def address(self) -> dict[str, Any]:
-        """Return view, turn, mirroring and tones; nothing before a slide is open."""
+        """Return view, angle, mirroring and tones; nothing before a slide is open."""
         viewer = self._viewer
         if viewer is None:
             return {}
-        look = {"turn": viewer.turn, "mirrored": viewer.mirrored, "tones": viewer.tones}
+        look = {name: getattr(viewer, name) for name in _LOOK}
         return {"view": viewer.view, **look}
 
     def restore(self, address: Address) -> None:
         """Turn and tone the viewer, and move it where the address has a view."""
         if self._viewer is None:
             return
-        self._viewer.param.update(
-            turn=address.turn, mirrored=address.mirrored, tones=address.tones
-        )
+        look = {name: getattr(address, name) for name in _LOOK}
+        self._viewer.param.update(**look)
         if address.view is not None:
             self._viewer.view = address.view
 

@@ -12,7 +12,7 @@ from workbench.annotations.classes import colour_of
 from workbench.layers.text import Lettering
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
@@ -34,6 +34,7 @@ def draw_annotations(
     *,
     turn: int = 0,
     mirrored: bool = False,
+    place: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
 ) -> NDArray[np.uint8]:
     """Return an image with annotations drawn on it.
 
@@ -48,6 +49,9 @@ def draw_annotations(
         Quarter turns of the image, clockwise.
     mirrored : bool
         Whether left and right are swapped, before the turn.
+    place : callable, optional
+        Returns pixels of the image, (N, 2), of level-0 points, (N, 2), in place of what
+        `turn` and `mirrored` say. `box` is then a box around what the image shows.
 
     Returns
     -------
@@ -68,9 +72,12 @@ def draw_annotations(
             if part.geom_type == "Polygon":
                 lines = [part.exterior, *part.interiors]
             for ring in map(shapely.get_coordinates, lines):
-                place = _on_picture(ring, box, pixels.shape[:2], turn, mirrored)
-                corners.append(place)
-                points = [(float(x), float(y)) for x, y in place]
+                if place is not None:
+                    placed = place(ring)
+                else:
+                    placed = _on_picture(ring, box, pixels.shape[:2], turn, mirrored)
+                corners.append(placed)
+                points = [(float(x), float(y)) for x, y in placed]
                 if each.kind == "point":
                     (x, y), reach = points[0], 2.5 * line
                     around = (x - reach, y - reach, x + reach, y + reach)

@@ -16,7 +16,7 @@ export const initial = {
   "selection": null,
   "tapped": {},
   "mode": "pan",
-  "turn": 0,
+  "angle": 0.0,
   "mirrored": false,
   "keys": "stage",
   "tones": {},

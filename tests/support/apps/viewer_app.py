@@ -53,7 +53,7 @@ def tell(*_):
             "viewport": viewer.viewport and asdict(viewer.viewport),
             "selection": viewer.selection and asdict(viewer.selection),
             "tap": viewer.tap,
-            "turn": viewer.turn,
+            "angle": viewer.angle,
             "mirrored": viewer.mirrored,
             "tones": str(viewer.tones),
             "orders": len(obeyed),
@@ -86,6 +86,7 @@ ORDERS = {
     "remove": lambda: viewer.remove_layer(heat),
     "release": lambda: REGISTRY.release(heat.shown.id),
     "bump": bump,
+    "angle": lambda degrees: setattr(viewer, "angle", degrees),
     "mpp": viewer.set_mpp,
     "draw": lambda: viewer.draw(
         hv.Polygons([[(3000, 2100), (3040, 2100), (3040, 2140), (3000, 2140)]]).opts(
@@ -108,7 +109,7 @@ def obey(event):
 
 order.param.watch(obey, "value")
 viewer.param.watch(tell, ["view", "viewport", "selection", "tap"])
-viewer.param.watch(tell, ["turn", "mirrored", "tones"])
+viewer.param.watch(tell, ["angle", "mirrored", "tones"])
 slider = pn.widgets.IntSlider(end=9, width=100)
 head = pn.Row(order, said, slider, height=60)
 pn.Column(head, viewer, sizing_mode="stretch_both").servable()

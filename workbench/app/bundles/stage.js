@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: 7803b7de4d196fd85f0a4a12f1ef53f18008e870a1894da9cd9d6e47f6d81ff0
+// Made by "make bundles"; change the modules instead. sha256 of them: cdf5d7316dc3cf869e4889b81ade3f33cda1c8d679619ba7b6eded0ea0f684dd
 // workbench/app/viewer/browser/actions.js
 var GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page"];
 var SHOWN = {
@@ -1011,8 +1011,10 @@ var MarkSheet = class {
    * @type {Matrix | null}
    */
   frame = null;
-  /** What of the slide is on it. */
-  box = { x0: 0, y0: 0, x1: 0, y1: 0 };
+  /** Canvas pixels beyond the view, on each side. */
+  margin = [0, 0];
+  /** Width and height of the view that it was painted for, in canvas pixels. */
+  size = [0, 0];
   /** How many are on it. */
   points = 0;
   /** Whether the view has rested for `REST_MS`. */
@@ -1041,7 +1043,7 @@ var MarkSheet = class {
     const { width, height } = ctx.canvas;
     clearTimeout(this.timer);
     let painted = this.frame;
-    if (!painted || !this.isFresh(painted, frame, box)) {
+    if (!painted || !this.isFresh(painted, frame, width, height)) {
       const passing = this.points > MANY && !this.resting;
       if (!painted || !passing) painted = this.render(frame, box, width, height);
       else this.timer = setTimeout(() => this.rest(), REST_MS);
@@ -1055,15 +1057,16 @@ var MarkSheet = class {
     this.changed();
   }
   /**
-   * Whether the picture, painted in one frame, is right for a box in another one.
+   * Whether the picture, painted in one frame, is right for a view in another one.
    * @param {Matrix} painted
    * @param {Matrix} frame
-   * @param {Box} box
+   * @param {number} width
+   * @param {number} height
    */
-  isFresh(painted, frame, box) {
+  isFresh(painted, frame, width, height) {
     if (frame.slice(0, 4).some((slope, i) => Math.abs(slope - painted[i]) > 1e-9)) return false;
-    const { x0, y0, x1, y1 } = this.box;
-    return box.x0 >= x0 && box.y0 >= y0 && box.x1 <= x1 && box.y1 <= y1;
+    if (width > this.size[0] || height > this.size[1]) return false;
+    return this.margin.every((margin, axis) => Math.abs(frame[4 + axis] + margin - painted[4 + axis]) <= margin);
   }
   /**
    * @param {Matrix} frame
@@ -1079,9 +1082,10 @@ var MarkSheet = class {
     Object.assign(context.canvas, { width: width + 2 * left, height: height + 2 * top });
     const painted = [a, b, c, d, e + left, f + top];
     this.frame = painted;
-    this.box = { x0: x0 - dx, y0: y0 - dy, x1: x1 + dx, y1: y1 + dy };
+    this.margin = [left, top];
+    this.size = [width, height];
     context.lineJoin = "round";
-    this.points = this.paint(context, painted, this.box);
+    this.points = this.paint(context, painted, { x0: x0 - dx, y0: y0 - dy, x1: x1 + dx, y1: y1 + dy });
     return painted;
   }
 };
@@ -1857,6 +1861,7 @@ var STROKES = {
   area: "M5 8l8-4 7 6-3 9-11 1z",
   lasso: "M7 16.500c-6-3-4-11 5-11s10 8 4 10.500c-3 1.200-6 1.200-9 .5a2 2 0 1 0-2 2.500c1 0 2-.7 2-2.500M5 19c0 1.500-.5 2-1.500 2.500",
   turn: "M19 12a7 7 0 1 1-2.2-5.1M19 3v5h-5",
+  north: "M12 3v18M12 3l-5 7M12 3l5 7",
   flip: "M12 3v18M9 7L3 17h6zM15 7l6 10h-6z",
   square: "M5 5h14v14H5z",
   polygon: "M12 3l9 7-3.5 10h-11L3 10z",
@@ -2007,6 +2012,244 @@ function annotations(stage) {
   });
 }
 
+// workbench/app/viewer/browser/turn.js
+var STEP2 = 15;
+var WHOLE_TURN = 360;
+function withinTurn(degrees) {
+  const hundredths = Math.round(degrees * 100) % (100 * WHOLE_TURN);
+  return (hundredths + 100 * WHOLE_TURN) % (100 * WHOLE_TURN) / 100;
+}
+function stepFrom(degrees, way) {
+  const steps = degrees / STEP2;
+  return withinTurn(STEP2 * (way > 0 ? Math.floor(steps) + 1 : Math.ceil(steps) - 1));
+}
+var Turn = class {
+  angle = 0;
+  mirrored = false;
+  /**
+   * Columns of the map: where the figure's x and y point on the stage.
+   * @type {[a: number, b: number, c: number, d: number]}
+   */
+  linear = [1, 0, 0, 1];
+  /** @param {{style: Partial<CSSStyleDeclaration>}} holder the element that has the figure */
+  constructor(holder = { style: {} }) {
+    this.holder = holder;
+    this.set(0, false);
+  }
+  /**
+   * @param {number} angle degrees
+   * @param {boolean} mirrored
+   */
+  set(angle, mirrored) {
+    this.angle = withinTurn(angle);
+    this.mirrored = mirrored;
+    const radians = this.angle * Math.PI / 180;
+    const [cos, sin] = this.straight ? [[1, 0], [0, 1], [-1, 0], [0, -1]][this.angle / 90] : [Math.cos(radians), Math.sin(radians)];
+    const flip = mirrored ? -1 : 1;
+    this.linear = [cos * flip, sin * flip, -sin, cos];
+    const [c, s] = [Math.abs(cos), Math.abs(sin)];
+    const centred = this.plain ? { left: "0", top: "0", transform: "" } : {
+      left: "50cqw",
+      top: "50cqh",
+      transform: `matrix(${this.linear.join(", ")}, 0, 0) translate(-50%, -50%)`
+    };
+    Object.assign(this.holder.style, {
+      width: `calc(${c} * 100cqw + ${s} * 100cqh)`,
+      height: `calc(${s} * 100cqw + ${c} * 100cqh)`,
+      ...centred
+    });
+  }
+  get plain() {
+    return this.angle === 0 && !this.mirrored;
+  }
+  /** Whether by whole quarters, so that edges stay upright. */
+  get straight() {
+    return this.angle % 90 === 0;
+  }
+  /**
+   * The size of the upright box around a box that is turned, forwards or back.
+   * @param {Size} size
+   * @returns {Size}
+   */
+  around([width, height]) {
+    const [a, b, c, d] = this.linear.map(Math.abs);
+    return [a * width + c * height, b * width + d * height];
+  }
+  /**
+   * A vector on the figure, as it is on the stage.
+   * @param {number} x
+   * @param {number} y
+   * @returns {Point}
+   */
+  seen(x, y) {
+    const [a, b, c, d] = this.linear;
+    return [a * x + c * y, b * x + d * y];
+  }
+  /**
+   * A vector on the stage, as it is on the figure.
+   * @param {number} x
+   * @param {number} y
+   * @returns {Point}
+   */
+  onFigure(x, y) {
+    const [a, b, c, d] = this.linear;
+    return [a * x + b * y, c * x + d * y];
+  }
+  /**
+   * A point of a figure, on a stage with the same centre.
+   * @param {Point} point
+   * @param {Size} figure
+   * @param {Size} stage
+   * @returns {Point}
+   */
+  toStage([x, y], figure, stage) {
+    const [right, down] = this.seen(x - figure[0] / 2, y - figure[1] / 2);
+    return [right + stage[0] / 2, down + stage[1] / 2];
+  }
+  /**
+   * A point of a stage, on a figure with the same centre.
+   * @param {Point} point
+   * @param {Size} stage
+   * @param {Size} figure
+   * @returns {Point}
+   */
+  toFigure([x, y], stage, figure) {
+    const [right, down] = this.onFigure(x - stage[0] / 2, y - stage[1] / 2);
+    return [right + figure[0] / 2, down + figure[1] / 2];
+  }
+  /**
+   * Whether a box is seen on the stage, at least in part.
+   * @param {Point} middle of the box, from the middle of the figure, in CSS pixels
+   * @param {Size} size of the box
+   * @param {Size} stage
+   */
+  shows(middle, size, stage) {
+    const reach = this.around(size);
+    return this.seen(...middle).every((away, axis) => Math.abs(away) < (stage[axis] + reach[axis]) / 2);
+  }
+  /**
+   * The corners of what lies right of a share of the stage, on a frame for its figure.
+   * @param {number} share
+   * @param {Size} stage in CSS pixels
+   * @param {number[]} frame left, top, width and height, in device pixels
+   * @returns {Point[]}
+   */
+  rightOf(share, stage, [left, top, width, height]) {
+    const figure = this.around(stage);
+    const [right, bottom] = stage;
+    return (
+      /** @type {Point[]} */
+      [[share * right, 0], [right, 0], [right, bottom], [share * right, bottom]].map((corner) => {
+        const [x, y] = this.toFigure(corner, stage, figure);
+        const at = [left + x / figure[0] * width, top + y / figure[1] * height];
+        return (
+          /** @type {Point} */
+          this.straight ? at.map(Math.round) : at
+        );
+      })
+    );
+  }
+};
+function straighten(stage) {
+  const { plot, turn, element: element2 } = stage;
+  const { canvas_view: canvas } = plot;
+  const bus = canvas.ui_event_bus;
+  for (const each of [plot.el, canvas.el, canvas.events_el]) {
+    each.getBoundingClientRect = () => {
+      const { left, top } = element2.getBoundingClientRect();
+      return new DOMRect(left, top, each.offsetWidth, each.offsetHeight);
+    };
+  }
+  for (const hearer of [bus, bus.ui_gestures]) {
+    hearer._get_sxy = ({ clientX, clientY }) => {
+      const [sx, sy] = stage.toFigure(clientX, clientY);
+      return { sx, sy };
+    };
+  }
+  bus.ui_gestures._movement = ({ init, last }) => {
+    const [dx, dy] = turn.onFigure(last.x - init.x, last.y - init.y);
+    return { dx, dy };
+  };
+}
+function letFingersRest({ figure, plot }) {
+  const gestures = plot.canvas_view.ui_event_bus.ui_gestures;
+  const pressed = gestures._pointer_timeout.bind(gestures);
+  gestures._pointer_timeout = () => {
+    const { press, tap } = figure.toolbar.gestures;
+    if ((press.active ?? tap.active)?.event_types.includes("press")) pressed();
+  };
+}
+function layOut(plot) {
+  if (!plot.layout) return;
+  plot.measure_layout();
+  plot.update_bbox();
+  plot._compute_layout();
+  plot.after_layout();
+}
+function turnByWheel({ element: element2, plot }, step) {
+  element2.addEventListener("wheel", (event) => {
+    const { defaultPrevented, shiftKey, ctrlKey } = event;
+    if (defaultPrevented || !shiftKey || ctrlKey || !event.composedPath().includes(plot.el)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const by = event.deltaY + event.deltaX;
+    if (by) step(by > 0 ? 1 : -1);
+  }, { capture: true, passive: false });
+}
+function compass(stage, act) {
+  const made3 = button(stage.tools, { picture: "north", label: "Turn upright (N)", act });
+  const text = made3.appendChild(document.createElement("span"));
+  const arrow = icon("north");
+  made3.querySelector("svg")?.replaceWith(arrow);
+  made3.className = "compass";
+  return ({ angle, mirrored }) => {
+    const said = `${Number(angle.toFixed(1))}°`;
+    made3.hidden = angle === 0;
+    text.textContent = said;
+    arrow.style.transform = `rotate(${angle}deg)`;
+    made3.title = `Turned by ${said}${mirrored ? ", flipped" : ""}: turn upright (N)`;
+    made3.setAttribute("aria-label", `Turned by ${said}: turn upright`);
+  };
+}
+function turning(stage) {
+  const { model, turn, actions, tools: tools2 } = stage;
+  straighten(stage);
+  letFingersRest(stage);
+  const to = (angle) => {
+    model.angle = withinTurn(angle);
+  };
+  const quarter = () => to(model.angle + 90);
+  const step = (way) => to(stepFrom(model.angle, way));
+  const flip = () => {
+    to(-model.angle);
+    model.mirrored = !model.mirrored;
+  };
+  button(tools2, { picture: "turn", label: "Turn by 90° (R); by 15°: Shift+wheel, comma and full stop", act: quarter });
+  const flipped = button(tools2, { picture: "flip", label: "Flip (F)", act: flip });
+  const tell = compass(stage, () => to(0));
+  const upright = () => model.angle ? "" : "It is upright";
+  const group2 = "View";
+  actions.add(
+    { label: "Turn by 90°", group: group2, keys: ["r"], act: quarter },
+    { label: "Turn by 15°", group: group2, keys: ["."], mouse: "Shift+wheel", act: () => step(1) },
+    { label: "Turn back by 15°", group: group2, keys: [","], mouse: "Shift+wheel", act: () => step(-1) },
+    { label: "Turn upright", group: group2, keys: ["n"], act: () => to(0), reason: upright },
+    { label: "Flip", group: group2, keys: ["f"], act: flip }
+  );
+  turnByWheel(stage, step);
+  const show = () => {
+    turn.set(model.angle, model.mirrored);
+    layOut(stage.plot);
+    flipped.setAttribute("aria-pressed", String(model.mirrored));
+    tell(turn);
+    if (!stage.camera.place) return;
+    stage.stack.changed();
+    for (const hear of stage.moved) hear();
+  };
+  stage.watch("angle", show);
+  stage.watch("mirrored", show);
+}
+
 // workbench/app/viewer/browser/camera.js
 var FINEST = 1 / 32;
 var COARSEST = 2;
@@ -2020,6 +2263,11 @@ var Camera = class {
   goal = WHOLE;
   /** Width and height of the figure, in CSS pixels. */
   frame = [0, 0];
+  /**
+   * Width and height of what is seen of it, in CSS pixels.
+   * @type {[width: number, height: number]}
+   */
+  stage = [0, 0];
   /** Whether the ranges are to be read. */
   queued = false;
   /** Whether this camera is changing the ranges. */
@@ -2032,12 +2280,16 @@ var Camera = class {
    * @param {PlotView} plot
    * @param {[width: number, height: number]} size of the slide
    * @param {() => void} moved called after each move
+   * @param {Turn} turn
+   * @param {() => [width: number, height: number]} stageSize asked while the figure is turned
    */
-  constructor(figure, plot, size, moved) {
+  constructor(figure, plot, size, moved, turn = new Turn(), stageSize = () => [0, 0]) {
     this.figure = figure;
     this.plot = plot;
     this.size = size;
     this.moved = moved;
+    this.turn = turn;
+    this.stageSize = stageSize;
     const { x_range, y_range } = figure;
     for (const range of [x_range, y_range]) figure.connect(range.change, () => this.touched());
     for (const name of ["inner_width", "inner_height"]) {
@@ -2059,6 +2311,7 @@ var Camera = class {
     if (this.closed || width < 8 || height < 8) return;
     const resized = width !== this.frame[0] || height !== this.frame[1];
     this.frame = [width, height];
+    if (resized || this.goal) this.stage = this.turn.straight ? this.turn.around([width, height]) : this.stageSize();
     this.led = this.goal ? Boolean(this.goal.led) : resized;
     if (this.goal) this.place = this.limited(this.reach(this.goal));
     else if (!resized || !this.place) this.place = this.limited(this.read(), this.place);
@@ -2077,12 +2330,32 @@ var Camera = class {
    * @returns {ViewPlace}
    */
   reach(goal) {
-    const [width, height] = this.frame;
     const { x = this.size[0] / 2, y = this.size[1] / 2, downsample } = goal;
     if (downsample) return { x, y, downsample };
     const [x0, y0, x1, y1] = goal.box ?? [0, 0, ...this.size];
-    const fit = Math.max((x1 - x0) / width, (y1 - y0) / height);
-    return { x: (x0 + x1) / 2, y: (y0 + y1) / 2, downsample: ROOM * fit };
+    return { x: (x0 + x1) / 2, y: (y0 + y1) / 2, downsample: ROOM * this.fit(x1 - x0, y1 - y0) };
+  }
+  /**
+   * The downsample at which a box of level-0 pixels is seen whole.
+   * @param {number} width
+   * @param {number} height
+   */
+  fit(width, height) {
+    const [across, down] = this.turn.around([width, height]);
+    return Math.max(across / this.stage[0], down / this.stage[1]);
+  }
+  /**
+   * Whether a box of level-0 pixels is seen; of a figure that is not turned, all that is on it.
+   * @param {number} x0
+   * @param {number} y0
+   * @param {number} x1
+   * @param {number} y1
+   */
+  sees(x0, y0, x1, y1) {
+    if (this.turn.straight || !this.place) return true;
+    const { x, y, downsample } = this.place;
+    const [dx, dy, width, height] = [(x0 + x1) / 2 - x, (y0 + y1) / 2 - y, x1 - x0, y1 - y0].map((length) => length / downsample);
+    return this.turn.shows([dx, dy], [width, height], this.stage);
   }
   /**
    * A view within the limits. If zooming led to it, the point at the mouse stays.
@@ -2091,8 +2364,7 @@ var Camera = class {
    * @returns {ViewPlace}
    */
   limited(next, from = null) {
-    const fit = Math.max(this.size[0] / this.frame[0], this.size[1] / this.frame[1]);
-    const downsample = clamp(next.downsample, FINEST, Math.max(COARSEST * fit, 1));
+    const downsample = clamp(next.downsample, FINEST, Math.max(COARSEST * this.fit(...this.size), 1));
     let { x, y } = next;
     if (from && next.downsample !== from.downsample && next.downsample !== downsample) {
       const share = (downsample - from.downsample) / (next.downsample - from.downsample);
@@ -2130,16 +2402,16 @@ var Camera = class {
   }
   /**
    * @param {number} right
-   * @param {number} down shares of the view
+   * @param {number} down shares of the stage
    */
   pan(right, down) {
     if (!this.place) return;
     const { x, y, downsample } = this.place;
-    const [width, height] = this.frame;
-    this.go({ x: x + right * width * downsample, y: y + down * height * downsample, downsample });
+    const [dx, dy] = this.turn.onFigure(right * this.stage[0], down * this.stage[1]);
+    this.go({ x: x + dx * downsample, y: y + dy * downsample, downsample });
   }
   /**
-   * What is in view; an empty box before anything is.
+   * The upright box around what is in view; an empty box before anything is.
    * @returns {Box}
    */
   get box() {
@@ -2207,13 +2479,13 @@ var Swipe = class {
     this.moved();
   }
   /**
-   * Where a layer may be painted, of the figure's frame [left, top, width, height].
+   * Corners of where a layer may be painted, on the figure's frame; null: on all of it.
    * @param {Frame} frame
    * @param {boolean} swiped
-   * @param {Turn} turn
+   * @param {Stage} stage
    */
-  clip(frame, swiped, turn) {
-    return this.at === null || !swiped ? frame : turn.rightOf(this.at, frame);
+  clip(frame, swiped, { turn, size }) {
+    return this.at === null || !swiped ? null : turn.rightOf(this.at, size, frame);
   }
 };
 var Lock = class {
@@ -2279,7 +2551,7 @@ function swipe(stage) {
   const divider = new Swipe(stage.element, () => stack.repaint(), (at) => {
     model.swipe = at;
   });
-  stack.clip = (frame, swiped) => divider.clip(frame, swiped, stage.turn);
+  stack.clip = (frame, swiped) => divider.clip(frame, swiped, stage);
   stack.uncovers = (clientX) => divider.at !== null && clientX < stage.bounds.left + divider.at * stage.bounds.width;
   stage.watch("swipe", () => divider.show(model.swipe));
 }
@@ -2526,7 +2798,7 @@ function keyboard(stage) {
     actions.add({ label, group: "View", keys: keys2, act, mouse });
   };
   const move = (key, right, down) => {
-    const act = () => camera.pan(...stage.turn.onFigure(right * PAN_STEP, down * PAN_STEP));
+    const act = () => camera.pan(right * PAN_STEP, down * PAN_STEP);
     actions.add({ label: "Move", group: "View", keys: [key], mouse: "Drag", act, unlisted: true });
   };
   move("ArrowLeft", -1, 0);
@@ -2979,11 +3251,11 @@ var Minimap = class {
     const [width, height] = stage.model.size;
     this.scale = LONGEST_PX / Math.max(width, height);
     this.element = stage.add("div", "minimap", { role: "group", "aria-label": "The whole slide" });
-    this.side = [width, height].map((length) => Math.max(1, length * this.scale));
+    this.side = [Math.max(1, width * this.scale), Math.max(1, height * this.scale)];
     this.sheet = this.element.appendChild(document.createElement("section"));
     this.canvas = this.sheet.appendChild(document.createElement("canvas"));
     for (const { style } of [this.sheet, this.canvas]) [style.width, style.height] = this.side.map((length) => `${length}px`);
-    this.frame = this.sheet.appendChild(document.createElement("div"));
+    this.frame = this.element.appendChild(document.createElement("div"));
     this.frame.tabIndex = 0;
     this.frame.setAttribute("role", "button");
     this.frame.setAttribute("aria-label", "What is in view. Drag it, or press arrow keys, to go elsewhere.");
@@ -2993,8 +3265,8 @@ var Minimap = class {
   }
   listen() {
     const go = (event) => {
-      const { left, top, width, height } = this.canvas.getBoundingClientRect();
-      const [x, y] = this.stage.turn.toFigure(event.clientX - left, event.clientY - top, width, height);
+      const { left, top } = this.canvas.getBoundingClientRect();
+      const [x, y] = this.stage.turn.toFigure([event.clientX - left, event.clientY - top], this.stage.turn.around(this.side), this.side);
       this.go(x / this.scale, y / this.scale);
     };
     this.element.addEventListener("pointerdown", (event) => {
@@ -3029,23 +3301,27 @@ var Minimap = class {
   /** Turn with the slide, in the same corner of the stage. */
   orient() {
     const { turn } = this.stage;
-    const [width, height] = this.side;
-    const [left, top] = turn.toStage(0, 0, width, height);
+    const size = turn.around(this.side);
+    const [left, top] = turn.toStage([0, 0], this.side, size);
     this.sheet.style.transform = turn.plain ? "" : `matrix(${turn.linear.join(", ")}, ${left}, ${top})`;
-    [this.element.style.width, this.element.style.height] = (turn.odd ? [height, width] : [width, height]).map((length) => `${length}px`);
+    [this.element.style.width, this.element.style.height] = size.map((length) => `${length}px`);
+    return size;
   }
+  /** Draw the stage, upright on the turned slide, as far as the map goes. */
   follow() {
-    const { box, place: place2 } = this.stage.camera;
+    const { turn, camera: { place: place2, stage } } = this.stage;
     if (!place2) return;
-    this.orient();
-    const [width, height] = this.stage.model.size;
-    const [x0, x1] = [box.x0, box.x1].map((x) => Math.min(width, Math.max(0, x)) * this.scale);
-    const [y0, y1] = [box.y0, box.y1].map((y) => Math.min(height, Math.max(0, y)) * this.scale);
+    const size = this.orient();
+    const middle = turn.toStage([place2.x * this.scale, place2.y * this.scale], this.side, size);
+    const [[left, right], [top, bottom]] = middle.map((at, axis) => {
+      const half = stage[axis] * place2.downsample * this.scale / 2;
+      return [at - half, at + half].map((edge) => Math.min(size[axis], Math.max(0, edge)));
+    });
     Object.assign(this.frame.style, {
-      left: `${x0}px`,
-      top: `${y0}px`,
-      width: `${Math.max(6, x1 - x0)}px`,
-      height: `${Math.max(6, y1 - y0)}px`
+      left: `${left}px`,
+      top: `${top}px`,
+      width: `${Math.max(6, right - left)}px`,
+      height: `${Math.max(6, bottom - top)}px`
     });
   }
   /** Paint the tile of each layer that shows the whole slide, if one of them has changed. */
@@ -4377,10 +4653,15 @@ var TileStack = class {
   changed = () => {
   };
   /**
-   * What of the frame a layer may be painted on.
-   * @type {(frame: Frame, swiped: boolean) => Frame}
+   * Corners of what of the frame a layer may be painted on; null: all of it.
+   * @type {(frame: Frame, swiped: boolean) => Point[] | null}
    */
-  clip = (frame) => frame;
+  clip = () => null;
+  /**
+   * Whether a box of level-0 pixels that is on the figure is seen.
+   * @type {(x0: number, y0: number, x1: number, y1: number) => boolean}
+   */
+  sees = () => true;
   /**
    * Whether no layer that is swiped is painted at a place across the browser's window.
    * @type {(clientX: number) => boolean}
@@ -4494,7 +4775,7 @@ var TileStack = class {
     this.view = { box, resolution: 1 / place2.across };
     const { painted } = this;
     const whole = [0, 0, width, height];
-    if (this.shown.some(({ spec }) => this.clip(whole, spec.swiped) !== whole)) painted.spoil();
+    if (this.shown.some(({ spec }) => this.clip(whole, spec.swiped))) painted.spoil();
     painted.moveTo(place2, width, height);
     painted.refresh((onto, part) => this.paintPart(onto, part, whole));
     ctx.save();
@@ -4516,10 +4797,12 @@ var TileStack = class {
   paintPart(ctx, box, whole) {
     for (const layer of this.shown) {
       ctx.save();
-      ctx.beginPath();
-      const [left, top, width, height] = this.clip(whole, layer.spec.swiped);
-      ctx.rect(left, top, width, height);
-      ctx.clip();
+      const corners = this.clip(whole, layer.spec.swiped);
+      if (corners) {
+        ctx.beginPath();
+        for (const corner of corners) ctx.lineTo(...corner);
+        ctx.clip();
+      }
       this.paintLayer(ctx, layer, box);
       ctx.restore();
     }
@@ -4593,14 +4876,21 @@ var TileStack = class {
     this.evict();
   }
   /**
+   * The tiles of a layer that are seen, centre first.
+   * @param {TileLayer} layer
+   */
+  seen(layer) {
+    const { box, resolution } = this.view;
+    return [...layer.touching(layer.zoomFor(resolution), box, this.size)].filter((place2) => this.sees(...layer.boxOf(...place2)));
+  }
+  /**
    * What is in view and not here, most wanted first.
    * @returns {TileRequest<TileLayer>[]}
    */
   missing() {
-    const { box, resolution } = this.view;
     const requests = [];
     for (const layer of this.shown) {
-      const wanted = [...layer.touching(layer.zoomFor(resolution), box, this.size)];
+      const wanted = this.seen(layer);
       if (!layer.at(0, 0, 0)) wanted.unshift([0, 0, 0]);
       this.collect(requests, layer, wanted);
     }
@@ -4618,14 +4908,7 @@ var TileStack = class {
   }
   /** Number of tiles in view that the server has refused, or has not sent in several tries. */
   refused() {
-    const { box, resolution } = this.view;
-    let count = 0;
-    for (const layer of this.shown) {
-      for (const place2 of layer.touching(layer.zoomFor(resolution), box, this.size)) {
-        if (layer.isRefused(...place2)) count += 1;
-      }
-    }
-    return count;
+    return this.shown.reduce((count, layer) => count + this.seen(layer).filter((place2) => layer.isRefused(...place2)).length, 0);
   }
   /** Request refused tiles again. */
   retry() {
@@ -4877,163 +5160,6 @@ function pointing(stage) {
   });
 }
 
-// workbench/app/viewer/browser/turn.js
-var Turn = class {
-  quarters = 0;
-  mirrored = false;
-  odd = false;
-  /** @type {[a: number, b: number, c: number, d: number]} */
-  linear = [1, 0, 0, 1];
-  /** @param {{style: CSSStyleDeclaration}} holder the element that has the figure */
-  constructor(holder) {
-    this.holder = holder;
-    this.set(0, false);
-  }
-  /**
-   * @param {number} quarters
-   * @param {boolean} mirrored
-   */
-  set(quarters, mirrored) {
-    this.quarters = (quarters % 4 + 4) % 4;
-    this.mirrored = mirrored;
-    const [cos, sin] = [[1, 0], [0, 1], [-1, 0], [0, -1]][this.quarters];
-    const flip = mirrored ? -1 : 1;
-    this.linear = [cos * flip, sin * flip, -sin, cos];
-    this.odd = this.quarters % 2 === 1;
-    const [a, b, c, d] = this.linear;
-    const shift = (p, q) => Math.min(0, p) + Math.min(0, q) < 0 ? 1 : 0;
-    const [e, f] = [100 * shift(a, c), 100 * shift(b, d)];
-    Object.assign(this.holder.style, {
-      width: this.odd ? "100cqh" : "100cqw",
-      height: this.odd ? "100cqw" : "100cqh",
-      transform: this.plain ? "" : `translate(${e}cqw, ${f}cqh) matrix(${a}, ${b}, ${c}, ${d}, 0, 0)`
-    });
-  }
-  get plain() {
-    return this.quarters === 0 && !this.mirrored;
-  }
-  /**
-   * A vector on the figure, as it is on the stage.
-   * @param {number} x
-   * @param {number} y
-   * @returns {Point}
-   */
-  seen(x, y) {
-    const [a, b, c, d] = this.linear;
-    return [a * x + c * y, b * x + d * y];
-  }
-  /**
-   * A vector on the stage, as it is on the figure.
-   * @param {number} x
-   * @param {number} y
-   * @returns {Point}
-   */
-  onFigure(x, y) {
-    const [a, b, c, d] = this.linear;
-    return [a * x + b * y, c * x + d * y];
-  }
-  /**
-   * A point of a figure of that size, on a stage of the size that goes with it.
-   * @param {number} x
-   * @param {number} y
-   * @param {number} width
-   * @param {number} height
-   * @returns {Point}
-   */
-  toStage(x, y, width, height) {
-    const [stageWidth, stageHeight] = this.odd ? [height, width] : [width, height];
-    const [right, down] = this.seen(x - width / 2, y - height / 2);
-    return [right + stageWidth / 2, down + stageHeight / 2];
-  }
-  /**
-   * A point of a stage, on the figure of the size that goes with it.
-   * @param {number} x
-   * @param {number} y
-   * @param {number} stageWidth
-   * @param {number} stageHeight
-   * @returns {Point}
-   */
-  toFigure(x, y, stageWidth, stageHeight) {
-    const [width, height] = this.odd ? [stageHeight, stageWidth] : [stageWidth, stageHeight];
-    const [right, down] = this.onFigure(x - stageWidth / 2, y - stageHeight / 2);
-    return [right + width / 2, down + height / 2];
-  }
-  /**
-   * The part of the figure's [left, top, width, height] that lies right of a share of the stage.
-   * @param {number} share
-   * @param {number[]} frame
-   * @returns {number[]}
-   */
-  rightOf(share, [left, top, width, height]) {
-    const corners = [this.toFigure(share, 0, 1, 1), this.toFigure(1, 1, 1, 1)];
-    const [x0, x1] = corners.map(([x]) => Math.round(x * width)).sort((a, b) => a - b);
-    const [y0, y1] = corners.map(([, y]) => Math.round(y * height)).sort((a, b) => a - b);
-    return [left + x0, top + y0, x1 - x0, y1 - y0];
-  }
-};
-function straighten(stage) {
-  const { plot, turn, element: element2 } = stage;
-  const { canvas_view: canvas } = plot;
-  const bus = canvas.ui_event_bus;
-  for (const each of [plot.el, canvas.el, canvas.events_el]) {
-    each.getBoundingClientRect = () => {
-      const { left, top } = element2.getBoundingClientRect();
-      return new DOMRect(left, top, each.offsetWidth, each.offsetHeight);
-    };
-  }
-  for (const hearer of [bus, bus.ui_gestures]) {
-    hearer._get_sxy = ({ clientX, clientY }) => {
-      const [sx, sy] = stage.toFigure(clientX, clientY);
-      return { sx, sy };
-    };
-  }
-  bus.ui_gestures._movement = ({ init, last }) => {
-    const [dx, dy] = turn.onFigure(last.x - init.x, last.y - init.y);
-    return { dx, dy };
-  };
-}
-function letFingersRest({ figure, plot }) {
-  const gestures = plot.canvas_view.ui_event_bus.ui_gestures;
-  const pressed = gestures._pointer_timeout.bind(gestures);
-  gestures._pointer_timeout = () => {
-    const { press, tap } = figure.toolbar.gestures;
-    if ((press.active ?? tap.active)?.event_types.includes("press")) pressed();
-  };
-}
-function layOut(plot) {
-  if (!plot.layout) return;
-  plot.measure_layout();
-  plot.update_bbox();
-  plot._compute_layout();
-  plot.after_layout();
-}
-function turning(stage) {
-  const { model, turn } = stage;
-  straighten(stage);
-  letFingersRest(stage);
-  const quarter = () => {
-    model.turn = (model.turn + 1) % 4;
-  };
-  const flip = () => {
-    model.turn = (4 - model.turn) % 4;
-    model.mirrored = !model.mirrored;
-  };
-  button(stage.tools, { picture: "turn", label: "Turn by 90° (R)", act: quarter });
-  const flipped = button(stage.tools, { picture: "flip", label: "Flip (F)", act: flip });
-  stage.actions.add({ label: "Turn by 90°", group: "View", keys: ["r"], act: quarter });
-  stage.actions.add({ label: "Flip", group: "View", keys: ["f"], act: flip });
-  const show = () => {
-    turn.set(model.turn, model.mirrored);
-    layOut(stage.plot);
-    flipped.setAttribute("aria-pressed", String(model.mirrored));
-    if (!stage.camera.place) return;
-    stage.stack.changed();
-    for (const hear of stage.moved) hear();
-  };
-  stage.watch("turn", show);
-  stage.watch("mirrored", show);
-}
-
 // workbench/app/viewer/browser/stage.js
 var PARTS = [
   usedStage,
@@ -5126,7 +5252,8 @@ var Stage = class {
     this.tools = this.add("div", "bar tools", { role: "toolbar", "aria-label": "Tools", "aria-orientation": "vertical" });
     this.switch = new Tools(this.tools, this.actions);
     this.stack = new TileStack(this.element, model.size);
-    this.camera = new Camera(this.figure, this.plot, model.size, () => this.moved.forEach((hear) => hear()));
+    this.camera = new Camera(this.figure, this.plot, model.size, () => this.moved.forEach((hear) => hear()), this.turn, () => this.size);
+    this.stack.sees = (...box) => this.camera.sees(...box);
   }
   build() {
     const element2 = document.createElement("div");
@@ -5204,8 +5331,11 @@ var Stage = class {
    */
   toStage(x, y) {
     const { frame } = this.plot;
-    const { offsetWidth, offsetHeight } = this.holder;
-    return this.turn.toStage(frame.x_scale.compute(x), frame.y_scale.compute(y), offsetWidth, offsetHeight);
+    const at = (
+      /** @type {Point} */
+      [frame.x_scale.compute(x), frame.y_scale.compute(y)]
+    );
+    return this.turn.toStage(at, this.turn.around(this.size), this.size);
   }
   /**
    * Where the stage lies in the browser's window, looked up once a frame: asking for it
@@ -5221,14 +5351,22 @@ var Stage = class {
     return bounds;
   }
   /**
+   * Its width and height, in CSS pixels.
+   * @returns {[width: number, height: number]}
+   */
+  get size() {
+    const { width, height } = this.bounds;
+    return [width, height];
+  }
+  /**
    * Where a point of the browser's window lies on the figure, in CSS pixels.
    * @param {number} clientX
    * @param {number} clientY
    * @returns {Point}
    */
   toFigure(clientX, clientY) {
-    const { left, top, width, height } = this.bounds;
-    return this.turn.toFigure(clientX - left, clientY - top, width, height);
+    const { left, top } = this.bounds;
+    return this.turn.toFigure([clientX - left, clientY - top], this.size, this.turn.around(this.size));
   }
   close() {
     this.closed = this.camera.closed = true;
@@ -5246,7 +5384,7 @@ function place(stage) {
   const tell = () => {
     timer = void 0;
     const { x0, y0, x1, y1 } = camera.box;
-    model.seen = { ...camera.place, box: [x0, y0, x1, y1] };
+    model.seen = { ...camera.place, box: [x0, y0, x1, y1], stage: stage.size };
   };
   stage.onMoved(() => {
     timer ??= setTimeout(tell, PUBLISH_MS);

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import panel as pn
+import shapely
 
 from workbench.app.widgets.controls import choice
+from workbench.area import Area
 from workbench.errors import OutOfBoundsError
 
 if TYPE_CHECKING:
     from workbench.annotations.annotation import Annotation
     from workbench.app.viewer.viewer import Viewer
-    from workbench.area import Area
     from workbench.geometry import Box
 
 _IN_VIEW: Final = "in view"
@@ -71,4 +72,10 @@ class RunRegion(pn.viewable.Viewer):
         if box is None or not box.area:
             message = f"There is no region '{kind}' on the slide."
             raise OutOfBoundsError(message, "Draw or choose it first, or take another.")
+        corners = viewer.seen_corners
+        if kind == _IN_VIEW and corners is not None and viewer.angle % 90:
+            seen = shapely.Polygon(corners)
+            return Area.of(
+                seen.intersection(shapely.box(box.x0, box.y0, box.x1, box.y1))
+            )
         return box

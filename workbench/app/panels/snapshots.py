@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import panel as pn
 from PIL import Image
 
+from workbench.app.viewer.view import rotation
 from workbench.app.widgets.controls import button, side_by_side
 from workbench.app.widgets.download import Download
 from workbench.errors import OutOfBoundsError
@@ -20,10 +23,10 @@ from workbench.layers.figure import draw_figure
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from workbench.annotations.annotation import Annotation
+    from workbench.app.viewer.view import View
     from workbench.app.viewer.viewer import Viewer
     from workbench.app.widgets.background import Background
     from workbench.geometry import Box
@@ -67,7 +70,10 @@ class ViewerPicture:
         width = min(_MOST_PX, round(scale * box.width / view.downsample))
         self.size = (width, max(1, round(width * box.height / box.width)))
         self._swipe = viewer.swipe
-        self._turn, self._mirrored = viewer.turn, viewer.mirrored
+        self._angle: float = viewer.angle
+        self._mirrored: bool = viewer.mirrored
+        self._view: View = view
+        self._stage = viewer.stage.seen.get("stage", (0, 0))
         self._marks = list(annotations)
         self._layers = [
             (handle.layer, handle.opacity, handle.swiped)
@@ -95,15 +101,68 @@ class ViewerPicture:
             pixels = pixels.copy()
             pixels[:, :cut] = left[:, :cut]
             pixels[:, max(0, cut - 1) : cut + 1] = 255
-        turned = {"turn": self._turn, "mirrored": self._mirrored}
-        return draw_annotations(pixels, self._marks, self.box, **turned), seen
+        if self._straight:
+            turn = round(self._angle / 90)
+            turned = functools.partial(
+                draw_annotations, turn=turn, mirrored=self._mirrored
+            )
+        else:
+            turned = functools.partial(draw_annotations, place=self._place)
+        return turned(pixels, self._marks, self.box), seen
+
+    @property
+    def _straight(self) -> bool:
+        """Whether the view is turned by whole quarters: no pixel is resampled."""
+        return self._angle % 90 == 0
+
+    @property
+    def _scale(self) -> float:
+        """Pixels of the picture for each level-0 pixel."""
+        return float(self.size[0] / self.box.width)
+
+    @property
+    def _rotation(self) -> NDArray[np.float64]:
+        return rotation(self._angle, mirrored=self._mirrored)
+
+    @property
+    def _turned_size(self) -> tuple[int, int]:
+        """Width and height of the picture of a turned view."""
+        scale = self._scale * self._view.downsample
+        width, height = (max(1, round(side * scale)) for side in self._stage)
+        return width, height
+
+    def _place(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the places of level-0 points on the picture of a turned view."""
+        away = points - [self._view.x, self._view.y]
+        middle = np.array(self._turned_size) / 2
+        placed: NDArray[np.float64] = self._scale * away @ self._rotation.T + middle
+        return placed
+
+    def _turned(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the turned view of an upright picture of the box around it."""
+        size = self._turned_size
+        back = self._rotation.T
+        centre = [self._view.x - self.box.x0, self._view.y - self.box.y0]
+        start = self._scale * np.array(centre) - back @ (np.array(size) / 2)
+        rows = np.column_stack([back, start])
+        turned = Image.fromarray(pixels).transform(
+            size,
+            Image.Transform.AFFINE,
+            tuple(rows.ravel()),
+            Image.Resampling.BICUBIC,
+            fillcolor=(255, 255, 255),
+        )
+        return np.asarray(turned)
 
     def _draw(
         self, layers: list[tuple[Layer, float, bool]]
     ) -> tuple[NDArray[np.uint8], list[Layer]]:
         pairs = [(layer, opacity) for layer, opacity, _ in layers]
         pixels, seen = draw_visible_layers(pairs, self.box, self.size)
-        return orient(pixels, self._turn, mirrored=self._mirrored), seen
+        if not self._straight:
+            return self._turned(pixels), seen
+        turn = round(self._angle / 90)
+        return orient(pixels, turn, mirrored=self._mirrored), seen
 
 
 class SnapshotPanel(pn.viewable.Viewer):

@@ -34,11 +34,13 @@ class TileStage(JSComponent):
         default={},
         doc="View to show: x, y, downsample; or a box, None for the whole slide.",
     )
-    seen = param.Dict(default={}, doc="Current view, and the box in view.")
+    seen = param.Dict(
+        default={}, doc="Current view, `box` around it, and size of the `stage`."
+    )
     selection = param.List(default=None, allow_None=True)
     tapped = param.Dict(default={})
     mode = param.Selector(default="pan", objects=["pan", "select"])
-    turn = param.Integer(default=0, bounds=(0, 3))
+    angle = param.Number(default=0.0, bounds=(0, 360), inclusive_bounds=(True, False))
     mirrored = param.Boolean(default=False)
     keys = param.Selector(default="stage", objects=["stage", "page"])
     tones = param.Dict(default={}, doc="Brightness, contrast, gamma, of `Tones`.")

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from workbench.errors import OutOfBoundsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +26,50 @@ class View:
 
     downsample: float
     """Level-0 pixels per CSS pixel of the screen."""
+
+    def corners(
+        self, size: Sequence[float], angle: float = 0.0, *, mirrored: bool = False
+    ) -> NDArray[np.float64]:
+        """Return the corners of what a viewer shows, clockwise from its upper left.
+
+        Parameters
+        ----------
+        size : (width, height)
+            Of the viewer, in CSS pixels.
+        angle : float
+            Clockwise rotation in degrees, after mirroring.
+        mirrored : bool
+            Whether left and right are swapped.
+
+        Returns
+        -------
+        float64 (4, 2)
+            Level-0 pixels.
+        """
+        width, height = size
+        ends = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+        offsets = 0.5 * self.downsample * ends * [width, height]
+        # The inverse of a rotation is its transpose.
+        return [self.x, self.y] + offsets @ rotation(angle, mirrored=mirrored)
+
+
+def rotation(angle: float, *, mirrored: bool = False) -> NDArray[np.float64]:
+    """Return the matrix that maps vectors of a slide to those of a viewer.
+
+    Parameters
+    ----------
+    angle : float
+        Clockwise rotation in degrees, after mirroring; x to the right, y down.
+    mirrored : bool
+        Whether left and right are swapped.
+
+    Returns
+    -------
+    float64 (2, 2)
+    """
+    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    flip = -1 if mirrored else 1
+    return np.array([[cos * flip, -sin], [sin * flip, cos]])
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,9 @@ from workbench.tileserver import REGISTRY, TileRegistry
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from workbench.errors import WorkbenchError
     from workbench.geometry import BoxLike
     from workbench.layers.layer import Layer
@@ -67,7 +70,8 @@ class Viewer(pn.viewable.Viewer):
         class_=Box,
         default=None,
         allow_None=True,
-        doc="Box in view, in level-0 pixels; None until it is shown.",
+        doc="Box in view, in level-0 pixels; None until it is shown. Of a view turned"
+        " by no whole quarter, the box around `seen_corners`.",
     )
     selection = param.ClassSelector(
         class_=Box,
@@ -81,8 +85,11 @@ class Viewer(pn.viewable.Viewer):
     mode = param.Selector(
         default="pan", objects=["pan", "select"], doc="Action of a drag."
     )
-    turn = param.Integer(
-        default=0, bounds=(0, 3), doc="Clockwise rotation of the slide, in quarters."
+    angle = param.Number(
+        default=0.0,
+        bounds=(0, 360),
+        inclusive_bounds=(True, False),
+        doc="Clockwise rotation of the slide, in degrees.",
     )
     mirrored = param.Boolean(
         default=False, doc="Whether the slide is mirrored, before rotation."
@@ -147,13 +154,13 @@ class Viewer(pn.viewable.Viewer):
             mpp=slide.mpp,
             mode=self.mode,
             swipe=self.swipe,
-            turn=self.turn,
+            angle=self.angle,
             mirrored=self.mirrored,
             lock=self.lock,
             keys=self.keys,
             **{**layout, **params},
         )
-        shared = {name: name for name in ("mode", "swipe", "turn", "mirrored")}
+        shared = {name: name for name in ("mode", "swipe", "angle", "mirrored")}
         self._stage.link(self, **shared, bidirectional=True)
         self._view_changed()
         self._selection_changed()
@@ -176,6 +183,18 @@ class Viewer(pn.viewable.Viewer):
     def stage(self) -> TileStage:
         """The browser component, for parts of the app that extend it."""
         return self._stage
+
+    @property
+    def seen_corners(self) -> NDArray[np.float64] | None:
+        """Corners of what is in view, (4, 2) level-0 pixels; None until it is shown.
+
+        Clockwise on the screen, from its upper left.
+        """
+        size = self._stage.seen.get("stage")
+        if self.view is None or size is None:
+            return None
+        view: View = self.view
+        return view.corners(size, self.angle, mirrored=self.mirrored)
 
     def add_layer(
         self,

@@ -1,6 +1,7 @@
 // The view: its centre and its downsample.
 
 import { clamp } from "./numbers.js";
+import { Turn } from "./turn.js";
 
 const FINEST = 1 / 32; // level-0 pixels for each CSS pixel, at the most over-zoom
 const COARSEST = 2; // times the downsample at which the whole slide fits
@@ -26,6 +27,12 @@ export class Camera {
   /** Width and height of the figure, in CSS pixels. */
   frame = [0, 0];
 
+  /**
+   * Width and height of what is seen of it, in CSS pixels.
+   * @type {[width: number, height: number]}
+   */
+  stage = [0, 0];
+
   /** Whether the ranges are to be read. */
   queued = false;
 
@@ -42,12 +49,16 @@ export class Camera {
    * @param {PlotView} plot
    * @param {[width: number, height: number]} size of the slide
    * @param {() => void} moved called after each move
+   * @param {Turn} turn
+   * @param {() => [width: number, height: number]} stageSize asked while the figure is turned
    */
-  constructor(figure, plot, size, moved) {
+  constructor(figure, plot, size, moved, turn = new Turn(), stageSize = () => [0, 0]) {
     this.figure = figure;
     this.plot = plot;
     this.size = size;
     this.moved = moved;
+    this.turn = turn;
+    this.stageSize = stageSize;
     const { x_range, y_range } = figure;
     for (const range of [x_range, y_range]) figure.connect(range.change, () => this.touched());
     for (const name of ["inner_width", "inner_height"]) {
@@ -71,6 +82,7 @@ export class Camera {
     if (this.closed || width < 8 || height < 8) return;
     const resized = width !== this.frame[0] || height !== this.frame[1];
     this.frame = [width, height];
+    if (resized || this.goal) this.stage = this.turn.straight ? this.turn.around([width, height]) : this.stageSize();
     this.led = this.goal ? Boolean(this.goal.led) : resized;
     if (this.goal) this.place = this.limited(this.reach(this.goal));
     else if (!resized || !this.place) this.place = this.limited(this.read(), this.place);
@@ -91,12 +103,34 @@ export class Camera {
    * @returns {ViewPlace}
    */
   reach(goal) {
-    const [width, height] = this.frame;
     const { x = this.size[0] / 2, y = this.size[1] / 2, downsample } = goal;
     if (downsample) return { x, y, downsample };
     const [x0, y0, x1, y1] = goal.box ?? [0, 0, ...this.size];
-    const fit = Math.max((x1 - x0) / width, (y1 - y0) / height);
-    return { x: (x0 + x1) / 2, y: (y0 + y1) / 2, downsample: ROOM * fit };
+    return { x: (x0 + x1) / 2, y: (y0 + y1) / 2, downsample: ROOM * this.fit(x1 - x0, y1 - y0) };
+  }
+
+  /**
+   * The downsample at which a box of level-0 pixels is seen whole.
+   * @param {number} width
+   * @param {number} height
+   */
+  fit(width, height) {
+    const [across, down] = this.turn.around([width, height]);
+    return Math.max(across / this.stage[0], down / this.stage[1]);
+  }
+
+  /**
+   * Whether a box of level-0 pixels is seen; of a figure that is not turned, all that is on it.
+   * @param {number} x0
+   * @param {number} y0
+   * @param {number} x1
+   * @param {number} y1
+   */
+  sees(x0, y0, x1, y1) {
+    if (this.turn.straight || !this.place) return true;
+    const { x, y, downsample } = this.place;
+    const [dx, dy, width, height] = [(x0 + x1) / 2 - x, (y0 + y1) / 2 - y, x1 - x0, y1 - y0].map((length) => length / downsample);
+    return this.turn.shows([dx, dy], [width, height], this.stage);
   }
 
   /**
@@ -106,8 +140,7 @@ export class Camera {
    * @returns {ViewPlace}
    */
   limited(next, from = null) {
-    const fit = Math.max(this.size[0] / this.frame[0], this.size[1] / this.frame[1]);
-    const downsample = clamp(next.downsample, FINEST, Math.max(COARSEST * fit, 1));
+    const downsample = clamp(next.downsample, FINEST, Math.max(COARSEST * this.fit(...this.size), 1));
     let { x, y } = next;
     if (from && next.downsample !== from.downsample && next.downsample !== downsample) {
       const share = (downsample - from.downsample) / (next.downsample - from.downsample);
@@ -150,17 +183,17 @@ export class Camera {
 
   /**
    * @param {number} right
-   * @param {number} down shares of the view
+   * @param {number} down shares of the stage
    */
   pan(right, down) {
     if (!this.place) return;
     const { x, y, downsample } = this.place;
-    const [width, height] = this.frame;
-    this.go({ x: x + right * width * downsample, y: y + down * height * downsample, downsample });
+    const [dx, dy] = this.turn.onFigure(right * this.stage[0], down * this.stage[1]);
+    this.go({ x: x + dx * downsample, y: y + dy * downsample, downsample });
   }
 
   /**
-   * What is in view; an empty box before anything is.
+   * The upright box around what is in view; an empty box before anything is.
    * @returns {Box}
    */
   get box() {

@@ -7,7 +7,6 @@ const SWIPE_STEP = 0.02; // of the width, for each arrow key
  * @import {ViewPlace} from "./messages.js"
  * @import {Stage} from "./stage.js"
  * @import {Frame} from "./tile_stack.js"
- * @import {Turn} from "./turn.js"
  */
 
 /** @type {Record<string, number>} */
@@ -70,15 +69,14 @@ class Swipe {
     this.moved();
   }
 
-
   /**
-   * Where a layer may be painted, of the figure's frame [left, top, width, height].
+   * Corners of where a layer may be painted, on the figure's frame; null: on all of it.
    * @param {Frame} frame
    * @param {boolean} swiped
-   * @param {Turn} turn
+   * @param {Stage} stage
    */
-  clip(frame, swiped, turn) {
-    return this.at === null || !swiped ? frame : turn.rightOf(this.at, frame);
+  clip(frame, swiped, { turn, size }) {
+    return this.at === null || !swiped ? null : turn.rightOf(this.at, size, frame);
   }
 }
 
@@ -166,7 +164,7 @@ export function swipe(stage) {
   const divider = new Swipe(stage.element, () => stack.repaint(), (at) => {
     model.swipe = at;
   });
-  stack.clip = (frame, swiped) => divider.clip(frame, swiped, stage.turn);
+  stack.clip = (frame, swiped) => divider.clip(frame, swiped, stage);
   stack.uncovers = (clientX) => divider.at !== null && clientX < stage.bounds.left + divider.at * stage.bounds.width;
   stage.watch("swipe", () => divider.show(model.swipe));
 }

@@ -62,7 +62,7 @@ export function keyboard(stage) {
     actions.add({ label, group: "View", keys, act, mouse });
   };
   const move = (/** @type {string} */ key, /** @type {number} */ right, /** @type {number} */ down) => {
-    const act = () => camera.pan(...stage.turn.onFigure(right * PAN_STEP, down * PAN_STEP));
+    const act = () => camera.pan(right * PAN_STEP, down * PAN_STEP);
     actions.add({ label: "Move", group: "View", keys: [key], mouse: "Drag", act, unlisted: true });
   };
   move("ArrowLeft", -1, 0);

@@ -22,8 +22,11 @@ export class MarkSheet {
    */
   frame = null;
 
-  /** What of the slide is on it. */
-  box = { x0: 0, y0: 0, x1: 0, y1: 0 };
+  /** Canvas pixels beyond the view, on each side. */
+  margin = [0, 0];
+
+  /** Width and height of the view that it was painted for, in canvas pixels. */
+  size = [0, 0];
 
   /** How many are on it. */
   points = 0;
@@ -58,7 +61,7 @@ export class MarkSheet {
     const { width, height } = ctx.canvas;
     clearTimeout(this.timer);
     let painted = this.frame;
-    if (!painted || !this.isFresh(painted, frame, box)) {
+    if (!painted || !this.isFresh(painted, frame, width, height)) {
       const passing = this.points > MANY && !this.resting;
       if (!painted || !passing) painted = this.render(frame, box, width, height);
       else this.timer = setTimeout(() => this.rest(), REST_MS);
@@ -74,15 +77,16 @@ export class MarkSheet {
   }
 
   /**
-   * Whether the picture, painted in one frame, is right for a box in another one.
+   * Whether the picture, painted in one frame, is right for a view in another one.
    * @param {Matrix} painted
    * @param {Matrix} frame
-   * @param {Box} box
+   * @param {number} width
+   * @param {number} height
    */
-  isFresh(painted, frame, box) {
+  isFresh(painted, frame, width, height) {
     if (frame.slice(0, 4).some((slope, i) => Math.abs(slope - painted[i]) > 1e-9)) return false;
-    const { x0, y0, x1, y1 } = this.box;
-    return box.x0 >= x0 && box.y0 >= y0 && box.x1 <= x1 && box.y1 <= y1;
+    if (width > this.size[0] || height > this.size[1]) return false;
+    return this.margin.every((margin, axis) => Math.abs(frame[4 + axis] + margin - painted[4 + axis]) <= margin);
   }
 
   /**
@@ -100,9 +104,10 @@ export class MarkSheet {
     /** @type {Matrix} */
     const painted = [a, b, c, d, e + left, f + top];
     this.frame = painted;
-    this.box = { x0: x0 - dx, y0: y0 - dy, x1: x1 + dx, y1: y1 + dy };
+    this.margin = [left, top];
+    this.size = [width, height];
     context.lineJoin = "round";
-    this.points = this.paint(context, painted, this.box);
+    this.points = this.paint(context, painted, { x0: x0 - dx, y0: y0 - dy, x1: x1 + dx, y1: y1 + dy });
     return painted;
   }
 }

@@ -145,12 +145,13 @@ export interface StageProperties {
   layers: LayerSpec[];
   goal: Goal;
   /** Current view. */
-  seen: Partial<ViewPlace> & { box?: Corners };
+  /** `stage`: its width and height in CSS pixels; `box`: the upright box around what is seen. */
+  seen: Partial<ViewPlace> & { box?: Corners; stage?: [width: number, height: number] };
   selection: number[] | null;
   tapped: Partial<{ x: number; y: number; number: number; mark: string }>;
   mode: "pan" | "select";
-  /** Quarters clockwise. */
-  turn: number;
+  /** Degrees clockwise, from 0 up to 360. */
+  angle: number;
   mirrored: boolean;
   /** Whether keys act wherever on the page the focus is, or on the stage alone. */
   keys: "page" | "stage";

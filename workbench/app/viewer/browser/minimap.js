@@ -36,11 +36,12 @@ class Minimap {
     const [width, height] = stage.model.size;
     this.scale = LONGEST_PX / Math.max(width, height); // CSS pixels for each of level 0
     this.element = stage.add("div", "minimap", { role: "group", "aria-label": "The whole slide" });
-    this.side = [width, height].map((length) => Math.max(1, length * this.scale));
+    /** @type {[width: number, height: number]} */
+    this.side = [Math.max(1, width * this.scale), Math.max(1, height * this.scale)];
     this.sheet = this.element.appendChild(document.createElement("section")); // turned as the slide is
     this.canvas = this.sheet.appendChild(document.createElement("canvas"));
     for (const { style } of [this.sheet, this.canvas]) [style.width, style.height] = this.side.map((length) => `${length}px`);
-    this.frame = this.sheet.appendChild(document.createElement("div"));
+    this.frame = this.element.appendChild(document.createElement("div"));
     this.frame.tabIndex = 0;
     this.frame.setAttribute("role", "button");
     this.frame.setAttribute("aria-label", "What is in view. Drag it, or press arrow keys, to go elsewhere.");
@@ -51,8 +52,8 @@ class Minimap {
 
   listen() {
     const go = (/** @type {PointerEvent} */ event) => {
-      const { left, top, width, height } = this.canvas.getBoundingClientRect();
-      const [x, y] = this.stage.turn.toFigure(event.clientX - left, event.clientY - top, width, height);
+      const { left, top } = this.canvas.getBoundingClientRect(); // the upright box around it
+      const [x, y] = this.stage.turn.toFigure([event.clientX - left, event.clientY - top], this.stage.turn.around(this.side), this.side);
       this.go(x / this.scale, y / this.scale);
     };
     this.element.addEventListener("pointerdown", (event) => {
@@ -89,21 +90,25 @@ class Minimap {
   /** Turn with the slide, in the same corner of the stage. */
   orient() {
     const { turn } = this.stage;
-    const [width, height] = this.side;
-    const [left, top] = turn.toStage(0, 0, width, height);
+    const size = turn.around(this.side);
+    const [left, top] = turn.toStage([0, 0], this.side, size);
     this.sheet.style.transform = turn.plain ? "" : `matrix(${turn.linear.join(", ")}, ${left}, ${top})`;
-    [this.element.style.width, this.element.style.height] = (turn.odd ? [height, width] : [width, height]).map((length) => `${length}px`);
+    [this.element.style.width, this.element.style.height] = size.map((length) => `${length}px`);
+    return size;
   }
 
+  /** Draw the stage, upright on the turned slide, as far as the map goes. */
   follow() {
-    const { box, place } = this.stage.camera;
+    const { turn, camera: { place, stage } } = this.stage;
     if (!place) return;
-    this.orient();
-    const [width, height] = this.stage.model.size;
-    const [x0, x1] = [box.x0, box.x1].map((x) => Math.min(width, Math.max(0, x)) * this.scale);
-    const [y0, y1] = [box.y0, box.y1].map((y) => Math.min(height, Math.max(0, y)) * this.scale);
+    const size = this.orient();
+    const middle = turn.toStage([place.x * this.scale, place.y * this.scale], this.side, size);
+    const [[left, right], [top, bottom]] = middle.map((at, axis) => {
+      const half = (stage[axis] * place.downsample * this.scale) / 2;
+      return [at - half, at + half].map((edge) => Math.min(size[axis], Math.max(0, edge)));
+    });
     Object.assign(this.frame.style, {
-      left: `${x0}px`, top: `${y0}px`, width: `${Math.max(6, x1 - x0)}px`, height: `${Math.max(6, y1 - y0)}px`,
+      left: `${left}px`, top: `${top}px`, width: `${Math.max(6, right - left)}px`, height: `${Math.max(6, bottom - top)}px`,
     });
   }
 

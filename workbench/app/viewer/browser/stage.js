@@ -118,7 +118,8 @@ export class Stage {
     this.tools = this.add("div", "bar tools", { role: "toolbar", "aria-label": "Tools", "aria-orientation": "vertical" });
     this.switch = new Tools(this.tools, this.actions);
     this.stack = new TileStack(this.element, model.size);
-    this.camera = new Camera(this.figure, this.plot, model.size, () => this.moved.forEach((hear) => hear()));
+    this.camera = new Camera(this.figure, this.plot, model.size, () => this.moved.forEach((hear) => hear()), this.turn, () => this.size);
+    this.stack.sees = (...box) => this.camera.sees(...box);
   }
 
   build() {
@@ -201,8 +202,8 @@ export class Stage {
    */
   toStage(x, y) {
     const { frame } = this.plot;
-    const { offsetWidth, offsetHeight } = this.holder;
-    return this.turn.toStage(frame.x_scale.compute(x), frame.y_scale.compute(y), offsetWidth, offsetHeight);
+    const at = /** @type {Point} */ ([frame.x_scale.compute(x), frame.y_scale.compute(y)]);
+    return this.turn.toStage(at, this.turn.around(this.size), this.size);
   }
 
   /**
@@ -220,14 +221,23 @@ export class Stage {
   }
 
   /**
+   * Its width and height, in CSS pixels.
+   * @returns {[width: number, height: number]}
+   */
+  get size() {
+    const { width, height } = this.bounds;
+    return [width, height];
+  }
+
+  /**
    * Where a point of the browser's window lies on the figure, in CSS pixels.
    * @param {number} clientX
    * @param {number} clientY
    * @returns {Point}
    */
   toFigure(clientX, clientY) {
-    const { left, top, width, height } = this.bounds;
-    return this.turn.toFigure(clientX - left, clientY - top, width, height);
+    const { left, top } = this.bounds;
+    return this.turn.toFigure([clientX - left, clientY - top], this.size, this.turn.around(this.size));
   }
 
   close() {
@@ -254,7 +264,7 @@ function place(stage) {
   const tell = () => {
     timer = undefined;
     const { x0, y0, x1, y1 } = camera.box;
-    model.seen = { ...camera.place, box: [x0, y0, x1, y1] };
+    model.seen = { ...camera.place, box: [x0, y0, x1, y1], stage: stage.size };
   };
   stage.onMoved(() => {
     timer ??= setTimeout(tell, PUBLISH_MS);

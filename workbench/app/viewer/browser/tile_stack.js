@@ -14,7 +14,7 @@ const PREFETCHED = 48; // tiles at most, each time the view rests
 
 /**
  * @import {TileRequest} from "./loader.js"
- * @import {Box, LayerSpec, TilePlace, Tones} from "./messages.js"
+ * @import {Box, LayerSpec, Point, TilePlace, Tones} from "./messages.js"
  * @import {OutlineForm} from "./outlines.js"
  * @import {SlidePlace} from "./painted.js"
  * @import {Piece} from "./tile_layer.js"
@@ -61,10 +61,16 @@ export class TileStack {
   changed = () => {};
 
   /**
-   * What of the frame a layer may be painted on.
-   * @type {(frame: Frame, swiped: boolean) => Frame}
+   * Corners of what of the frame a layer may be painted on; null: all of it.
+   * @type {(frame: Frame, swiped: boolean) => Point[] | null}
    */
-  clip = (frame) => frame;
+  clip = () => null;
+
+  /**
+   * Whether a box of level-0 pixels that is on the figure is seen.
+   * @type {(x0: number, y0: number, x1: number, y1: number) => boolean}
+   */
+  sees = () => true;
 
   /**
    * Whether no layer that is swiped is painted at a place across the browser's window.
@@ -194,7 +200,7 @@ export class TileStack {
     const { painted } = this;
     const whole = [0, 0, width, height];
     // A divider stays where it is while the slide moves under it.
-    if (this.shown.some(({ spec }) => this.clip(whole, spec.swiped) !== whole)) painted.spoil();
+    if (this.shown.some(({ spec }) => this.clip(whole, spec.swiped))) painted.spoil();
     painted.moveTo(place, width, height);
     painted.refresh((onto, part) => this.paintPart(onto, part, whole));
     ctx.save();
@@ -217,10 +223,12 @@ export class TileStack {
   paintPart(ctx, box, whole) {
     for (const layer of this.shown) {
       ctx.save();
-      ctx.beginPath();
-      const [left, top, width, height] = this.clip(whole, layer.spec.swiped);
-      ctx.rect(left, top, width, height);
-      ctx.clip();
+      const corners = this.clip(whole, layer.spec.swiped);
+      if (corners) {
+        ctx.beginPath();
+        for (const corner of corners) ctx.lineTo(...corner);
+        ctx.clip();
+      }
       this.paintLayer(ctx, layer, box);
       ctx.restore();
     }
@@ -297,15 +305,23 @@ export class TileStack {
   }
 
   /**
+   * The tiles of a layer that are seen, centre first.
+   * @param {TileLayer} layer
+   */
+  seen(layer) {
+    const { box, resolution } = this.view;
+    return [...layer.touching(layer.zoomFor(resolution), box, this.size)].filter((place) => this.sees(...layer.boxOf(...place)));
+  }
+
+  /**
    * What is in view and not here, most wanted first.
    * @returns {TileRequest<TileLayer>[]}
    */
   missing() {
-    const { box, resolution } = this.view;
     /** @type {TileRequest<TileLayer>[]} */
     const requests = [];
     for (const layer of this.shown) {
-      const wanted = [...layer.touching(layer.zoomFor(resolution), box, this.size)];
+      const wanted = this.seen(layer);
       // The tile of the whole slide stands in for any other.
       if (!layer.at(0, 0, 0)) wanted.unshift([0, 0, 0]);
       this.collect(requests, layer, wanted);
@@ -326,14 +342,7 @@ export class TileStack {
 
   /** Number of tiles in view that the server has refused, or has not sent in several tries. */
   refused() {
-    const { box, resolution } = this.view;
-    let count = 0;
-    for (const layer of this.shown) {
-      for (const place of layer.touching(layer.zoomFor(resolution), box, this.size)) {
-        if (layer.isRefused(...place)) count += 1;
-      }
-    }
-    return count;
+    return this.shown.reduce((count, layer) => count + this.seen(layer).filter((place) => layer.isRefused(...place)).length, 0);
   }
 
   /** Request refused tiles again. */

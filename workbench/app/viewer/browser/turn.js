@@ -1,10 +1,14 @@
 // Turning and flipping what is seen: Bokeh draws upright, the browser turns its canvas.
 //
-// A turn maps the figure's square of unit side to the stage's. All that is drawn by
-// Bokeh, annotations by others included, turns as one picture; what floats over it
-// (scale bar, buttons) stays upright and gets positions from the stage.
+// The figure is as large as the upright box around the turned stage, and has the same centre.
+// One linear map leads from the figure to the stage. All that is drawn by Bokeh, annotations by
+// others included, turns as one picture; what floats over it (scale bar, buttons) stays upright
+// and gets positions from the stage.
 
-import { button } from "./icons.js";
+import { button, icon } from "./icons.js";
+
+const STEP = 15; // degrees, of a key or a notch of the wheel
+const WHOLE_TURN = 360;
 
 /**
  * @import {PlotView} from "./bokeh.js"
@@ -12,46 +16,85 @@ import { button } from "./icons.js";
  * @import {Stage} from "./stage.js"
  */
 
-/** By quarters clockwise, after flipping left and right. */
-export class Turn {
-  quarters = 0;
-  mirrored = false;
-  odd = false;
+/** @typedef {[width: number, height: number]} Size */
 
-  /** @type {[a: number, b: number, c: number, d: number]} */
+/**
+ * An angle within one turn, to a hundredth of a degree.
+ * @param {number} degrees
+ */
+export function withinTurn(degrees) {
+  const hundredths = Math.round(degrees * 100) % (100 * WHOLE_TURN);
+  return ((hundredths + 100 * WHOLE_TURN) % (100 * WHOLE_TURN)) / 100;
+}
+
+/**
+ * The next multiple of `STEP` degrees, clockwise or against it.
+ * @param {number} degrees
+ * @param {1 | -1} way
+ */
+export function stepFrom(degrees, way) {
+  const steps = degrees / STEP;
+  return withinTurn(STEP * (way > 0 ? Math.floor(steps) + 1 : Math.ceil(steps) - 1));
+}
+
+/** By degrees clockwise, after flipping left and right. */
+export class Turn {
+  angle = 0;
+  mirrored = false;
+
+  /**
+   * Columns of the map: where the figure's x and y point on the stage.
+   * @type {[a: number, b: number, c: number, d: number]}
+   */
   linear = [1, 0, 0, 1];
 
-  /** @param {{style: CSSStyleDeclaration}} holder the element that has the figure */
-  constructor(holder) {
+  /** @param {{style: Partial<CSSStyleDeclaration>}} holder the element that has the figure */
+  constructor(holder = { style: {} }) {
     this.holder = holder;
     this.set(0, false);
   }
 
   /**
-   * @param {number} quarters
+   * @param {number} angle degrees
    * @param {boolean} mirrored
    */
-  set(quarters, mirrored) {
-    this.quarters = ((quarters % 4) + 4) % 4;
+  set(angle, mirrored) {
+    this.angle = withinTurn(angle);
     this.mirrored = mirrored;
-    // Columns of a rotation: where the figure's x and y point on the stage.
-    const [cos, sin] = [[1, 0], [0, 1], [-1, 0], [0, -1]][this.quarters];
+    const radians = (this.angle * Math.PI) / 180;
+    const [cos, sin] = this.straight
+      ? [[1, 0], [0, 1], [-1, 0], [0, -1]][this.angle / 90]
+      : [Math.cos(radians), Math.sin(radians)];
     const flip = mirrored ? -1 : 1;
     this.linear = [cos * flip, sin * flip, -sin, cos];
-    this.odd = this.quarters % 2 === 1;
-    const [a, b, c, d] = this.linear;
-    // Back into the square.
-    const shift = (/** @type {number} */ p, /** @type {number} */ q) => (Math.min(0, p) + Math.min(0, q) < 0 ? 1 : 0);
-    const [e, f] = [100 * shift(a, c), 100 * shift(b, d)];
+    const [c, s] = [Math.abs(cos), Math.abs(sin)];
+    const centred = this.plain ? { left: "0", top: "0", transform: "" } : {
+      left: "50cqw", top: "50cqh", transform: `matrix(${this.linear.join(", ")}, 0, 0) translate(-50%, -50%)`,
+    };
     Object.assign(this.holder.style, {
-      width: this.odd ? "100cqh" : "100cqw",
-      height: this.odd ? "100cqw" : "100cqh",
-      transform: this.plain ? "" : `translate(${e}cqw, ${f}cqh) matrix(${a}, ${b}, ${c}, ${d}, 0, 0)`,
+      width: `calc(${c} * 100cqw + ${s} * 100cqh)`,
+      height: `calc(${s} * 100cqw + ${c} * 100cqh)`,
+      ...centred,
     });
   }
 
   get plain() {
-    return this.quarters === 0 && !this.mirrored;
+    return this.angle === 0 && !this.mirrored;
+  }
+
+  /** Whether by whole quarters, so that edges stay upright. */
+  get straight() {
+    return this.angle % 90 === 0;
+  }
+
+  /**
+   * The size of the upright box around a box that is turned, forwards or back.
+   * @param {Size} size
+   * @returns {Size}
+   */
+  around([width, height]) {
+    const [a, b, c, d] = this.linear.map(Math.abs);
+    return [a * width + c * height, b * width + d * height];
   }
 
   /**
@@ -77,44 +120,55 @@ export class Turn {
   }
 
   /**
-   * A point of a figure of that size, on a stage of the size that goes with it.
-   * @param {number} x
-   * @param {number} y
-   * @param {number} width
-   * @param {number} height
+   * A point of a figure, on a stage with the same centre.
+   * @param {Point} point
+   * @param {Size} figure
+   * @param {Size} stage
    * @returns {Point}
    */
-  toStage(x, y, width, height) {
-    const [stageWidth, stageHeight] = this.odd ? [height, width] : [width, height];
-    const [right, down] = this.seen(x - width / 2, y - height / 2);
-    return [right + stageWidth / 2, down + stageHeight / 2];
+  toStage([x, y], figure, stage) {
+    const [right, down] = this.seen(x - figure[0] / 2, y - figure[1] / 2);
+    return [right + stage[0] / 2, down + stage[1] / 2];
   }
 
   /**
-   * A point of a stage, on the figure of the size that goes with it.
-   * @param {number} x
-   * @param {number} y
-   * @param {number} stageWidth
-   * @param {number} stageHeight
+   * A point of a stage, on a figure with the same centre.
+   * @param {Point} point
+   * @param {Size} stage
+   * @param {Size} figure
    * @returns {Point}
    */
-  toFigure(x, y, stageWidth, stageHeight) {
-    const [width, height] = this.odd ? [stageHeight, stageWidth] : [stageWidth, stageHeight];
-    const [right, down] = this.onFigure(x - stageWidth / 2, y - stageHeight / 2);
-    return [right + width / 2, down + height / 2];
+  toFigure([x, y], stage, figure) {
+    const [right, down] = this.onFigure(x - stage[0] / 2, y - stage[1] / 2);
+    return [right + figure[0] / 2, down + figure[1] / 2];
   }
 
   /**
-   * The part of the figure's [left, top, width, height] that lies right of a share of the stage.
+   * Whether a box is seen on the stage, at least in part.
+   * @param {Point} middle of the box, from the middle of the figure, in CSS pixels
+   * @param {Size} size of the box
+   * @param {Size} stage
+   */
+  shows(middle, size, stage) {
+    const reach = this.around(size);
+    return this.seen(...middle).every((away, axis) => Math.abs(away) < (stage[axis] + reach[axis]) / 2);
+  }
+
+  /**
+   * The corners of what lies right of a share of the stage, on a frame for its figure.
    * @param {number} share
-   * @param {number[]} frame
-   * @returns {number[]}
+   * @param {Size} stage in CSS pixels
+   * @param {number[]} frame left, top, width and height, in device pixels
+   * @returns {Point[]}
    */
-  rightOf(share, [left, top, width, height]) {
-    const corners = [this.toFigure(share, 0, 1, 1), this.toFigure(1, 1, 1, 1)];
-    const [x0, x1] = corners.map(([x]) => Math.round(x * width)).sort((a, b) => a - b);
-    const [y0, y1] = corners.map(([, y]) => Math.round(y * height)).sort((a, b) => a - b);
-    return [left + x0, top + y0, x1 - x0, y1 - y0];
+  rightOf(share, stage, [left, top, width, height]) {
+    const figure = this.around(stage);
+    const [right, bottom] = stage;
+    return /** @type {Point[]} */ ([[share * right, 0], [right, 0], [right, bottom], [share * right, bottom]]).map((corner) => {
+      const [x, y] = this.toFigure(corner, stage, figure);
+      const at = [left + (x / figure[0]) * width, top + (y / figure[1]) * height];
+      return /** @type {Point} */ (this.straight ? at.map(Math.round) : at);
+    });
   }
 }
 
@@ -171,31 +225,81 @@ function layOut(plot) {
   plot.after_layout();
 }
 
+/**
+ * Turn by the wheel with Shift, unless a tool takes it.
+ * @param {Stage} stage
+ * @param {(way: 1 | -1) => void} step
+ */
+function turnByWheel({ element, plot }, step) {
+  element.addEventListener("wheel", (event) => {
+    const { defaultPrevented, shiftKey, ctrlKey } = event;
+    if (defaultPrevented || !shiftKey || ctrlKey || !event.composedPath().includes(plot.el)) return;
+    event.preventDefault();
+    event.stopPropagation(); // the figure below would zoom
+    const by = event.deltaY + event.deltaX; // some browsers turn the wheel sideways with Shift
+    if (by) step(by > 0 ? 1 : -1);
+  }, { capture: true, passive: false });
+}
+
+/**
+ * The button that shows the angle, and turns back to upright.
+ * @param {Stage} stage
+ * @param {() => void} act
+ */
+function compass(stage, act) {
+  const made = button(stage.tools, { picture: "north", label: "Turn upright (N)", act });
+  const text = made.appendChild(document.createElement("span"));
+  const arrow = icon("north");
+  made.querySelector("svg")?.replaceWith(arrow);
+  made.className = "compass";
+  return (/** @type {Turn} */ { angle, mirrored }) => {
+    const said = `${Number(angle.toFixed(1))}°`;
+    made.hidden = angle === 0;
+    text.textContent = said;
+    // The slide's upper edge; a flipped slide turns the same way.
+    arrow.style.transform = `rotate(${angle}deg)`;
+    made.title = `Turned by ${said}${mirrored ? ", flipped" : ""}: turn upright (N)`;
+    made.setAttribute("aria-label", `Turned by ${said}: turn upright`);
+  };
+}
+
 /** @param {Stage} stage */
 export function turning(stage) {
-  const { model, turn } = stage;
+  const { model, turn, actions, tools } = stage;
   straighten(stage);
   letFingersRest(stage);
-  const quarter = () => {
-    model.turn = (model.turn + 1) % 4;
+  const to = (/** @type {number} */ angle) => {
+    model.angle = withinTurn(angle);
   };
+  const quarter = () => to(model.angle + 90);
+  const step = (/** @type {1 | -1} */ way) => to(stepFrom(model.angle, way));
   const flip = () => {
     // Left and right are those of the screen: flipping what is turned turns it back.
-    model.turn = (4 - model.turn) % 4;
+    to(-model.angle);
     model.mirrored = !model.mirrored;
   };
-  button(stage.tools, { picture: "turn", label: "Turn by 90° (R)", act: quarter });
-  const flipped = button(stage.tools, { picture: "flip", label: "Flip (F)", act: flip });
-  stage.actions.add({ label: "Turn by 90°", group: "View", keys: ["r"], act: quarter });
-  stage.actions.add({ label: "Flip", group: "View", keys: ["f"], act: flip });
+  button(tools, { picture: "turn", label: "Turn by 90° (R); by 15°: Shift+wheel, comma and full stop", act: quarter });
+  const flipped = button(tools, { picture: "flip", label: "Flip (F)", act: flip });
+  const tell = compass(stage, () => to(0));
+  const upright = () => (model.angle ? "" : "It is upright");
+  const group = "View";
+  actions.add(
+    { label: "Turn by 90°", group, keys: ["r"], act: quarter },
+    { label: "Turn by 15°", group, keys: ["."], mouse: "Shift+wheel", act: () => step(1) },
+    { label: "Turn back by 15°", group, keys: [","], mouse: "Shift+wheel", act: () => step(-1) },
+    { label: "Turn upright", group, keys: ["n"], act: () => to(0), reason: upright },
+    { label: "Flip", group, keys: ["f"], act: flip },
+  );
+  turnByWheel(stage, step);
   const show = () => {
-    turn.set(model.turn, model.mirrored);
+    turn.set(model.angle, model.mirrored);
     layOut(stage.plot);
     flipped.setAttribute("aria-pressed", String(model.mirrored));
+    tell(turn);
     if (!stage.camera.place) return;
     stage.stack.changed();
     for (const hear of stage.moved) hear();
   };
-  stage.watch("turn", show);
+  stage.watch("angle", show);
   stage.watch("mirrored", show);
 }
