@@ -12,6 +12,7 @@ from . import (
     provenance,
     quality,
     reading,
+    registration,
     report,
     reproduction,
     results,
@@ -47,6 +48,8 @@ from .progress import Progress
 from .provenance.provenance import Provenance
 from .provenance.reading import read_provenance
 from .recipe import Recipe
+from .registration.register import register
+from .registration.registration import Registration, open_registration
 from .report.writing import write_report
 from .reproduction.replay import replay
 from .results.heatmap import Heatmap
@@ -81,6 +84,7 @@ __all__ = [
     "Recipe",
     "Reference",
     "Region",
+    "Registration",
     "Run",
     "Slide",
     "Study",
@@ -110,6 +114,7 @@ __all__ = [
     "open_annotations",
     "open_features",
     "open_index",
+    "open_registration",
     "open_run",
     "open_slide",
     "open_study",
@@ -117,6 +122,8 @@ __all__ = [
     "quality",
     "read_provenance",
     "reading",
+    "register",
+    "registration",
     "replay",
     "report",
     "reproduction",

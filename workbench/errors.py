@@ -31,6 +31,7 @@ WorkbenchError
 │   └── RunFolderError      an I/O error, such as a full disk
 ├── ProvenanceError         a file does not say what made it
 ├── ArchiveError            a DICOMweb server cannot be used
+├── RegistrationError       two slides cannot be registered
 ├── MissingPackageError     an optional package is not installed
 └── AccessError             a path outside the served folders
 
@@ -142,10 +143,8 @@ class ColourProfileError(SlideError):
     """The colour profile of a slide cannot be applied; its pixels can be read."""
 
     def __init__(self, path: object, reason: str) -> None:
-        super().__init__(
-            f"The colour profile of '{path}' cannot be applied: {reason}.",
-            "Open it without icc=True: its pixels can be read as they are stored.",
-        )
+        message = f"The colour profile of '{path}' cannot be applied: {reason}."
+        super().__init__(message, "Open it without icc=True, as it is stored.")
 
 
 class SlideReadError(SlideError):
@@ -233,10 +232,8 @@ class AnnotationError(WorkbenchError):
     """An annotation or a file of annotations cannot be used."""
 
     def __init__(self, source: object, reason: str, remedy: str = "") -> None:
-        super().__init__(
-            f"'{source}' cannot be used as annotations: {reason}.",
-            remedy or "Correct it, or export it again from the program that wrote it.",
-        )
+        remedy = remedy or "Correct it, or export it again from its program."
+        super().__init__(f"'{source}' cannot be used as annotations: {reason}.", remedy)
 
 
 class UnsavedError(AnnotationError):
@@ -330,10 +327,9 @@ class RunFolderError(RunError):
     """A file of a run could not be written or read (I/O error)."""
 
     def __init__(self, path: object, error: OSError) -> None:
-        super().__init__(
-            f"'{path}' cannot be written or read: {error.strerror or error}.",
-            "Results are kept: free disk space or repair the disk, then run again.",
-        )
+        message = f"'{path}' cannot be written or read: {error.strerror or error}."
+        remedy = "Results are kept: free disk space or repair the disk, then run again."
+        super().__init__(message, remedy)
 
 
 class ProvenanceError(WorkbenchError):
@@ -346,6 +342,13 @@ class ProvenanceError(WorkbenchError):
 
 class ArchiveError(WorkbenchError):
     """A DICOMweb server cannot be reached, refuses, or answers with something else."""
+
+
+class RegistrationError(WorkbenchError):
+    """Two slides cannot be registered, or not so that it can be relied on."""
+
+    def __init__(self, path: object, reason: str, remedy: str) -> None:
+        super().__init__(f"'{path}' cannot be registered: {reason}.", remedy)
 
 
 class MissingPackageError(WorkbenchError):
@@ -381,10 +384,10 @@ _CODES: Final[dict[type[WorkbenchError], tuple[int, int]]] = {
     StudyError: (12, 400),
     RunError: (7, 409),
     ProvenanceError: (13, 422),
+    RegistrationError: (15, 422),
     AccessError: (8, 403),
     ArchiveError: (14, 422),
 }
-
 EXIT_CODES: Final = {kind: codes[0] for kind, codes in _CODES.items()}
 """Exit status of the command line; a class without an entry uses its parent's."""
 

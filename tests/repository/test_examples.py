@@ -15,6 +15,7 @@ WITHOUT = {
     "Normalizer": "fit_normalizer",
     "Progress": "run",
     "Reference": "load_reference",
+    "Registration": "register",
     "Run": "run",
     "Slide": "Region",
     "Study": "make_study",
@@ -22,6 +23,7 @@ WITHOUT = {
     "WorkbenchError": "nothing to call",
     "build_index": "FeatureIndex",
     "open_index": "FeatureIndex",
+    "open_registration": "register",
     "open_slide": "Region",
     "open_study": "make_study",
 }

@@ -9,9 +9,11 @@ main = LazyGroup(
     help="View, normalize and analyse whole-slide images.\n\n"
     "For research use only, not for diagnosis.",
     package=__name__,
-    folders=dict.fromkeys(("archive", "convert", "provenance", "replay"), "exchange"),
+    folders=dict.fromkeys(
+        ("archive", "convert", "provenance", "register", "replay"), "exchange"
+    ),
     verbs={
-        "annotations": "Export and import the annotations of a slide.",
+        "annotations": "Export, import and carry over the annotations of a slide.",
         "archive": "List, fetch and store slides and results of a DICOMweb server.",
         "attention": "Predict classes, numbers or survival by attention over tiles.",
         "convert": "Convert a slide, or a part of it, to a pyramid in another format.",
@@ -27,6 +29,7 @@ main = LazyGroup(
         "normalize": "Write a stain-normalized image of a slide.",
         "probe": "Fit a classifier of tiles to annotations, on vectors of runs.",
         "provenance": "Print what made a file or run: slide, model, options, versions.",
+        "register": "Find where each point of a slide lies in a serial section of it.",
         "replay": "Compute a run or an exported file again, and say what differs.",
         "report": "Write the report of a run or a study as one HTML file.",
         "run": "Run a model on a slide; continue an unfinished run.",

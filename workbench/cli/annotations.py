@@ -38,7 +38,7 @@ def _slide_arguments(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group("annotations")
 def command() -> None:
-    """Export and import the annotations of a slide."""
+    """Export, import and carry over the annotations of a slide."""
 
 
 @command.command("export")
@@ -109,3 +109,50 @@ def read(slide: str, file: Path, folder: Path, author: str) -> None:
     click.echo(f"{len(imported)} annotations added")
     if imported.notes:
         click.echo(imported.report(_MAX_NOTES), err=True)
+
+
+@command.command("carry")
+@click.argument("source")
+@click.argument("target")
+@_folder
+@click.option(
+    "--through",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="Registration of the two slides, written by `workbench register`.",
+)
+@click.option("--class", "classification", help="Carry only annotations of this class.")
+@click.option(
+    "--author",
+    default=getpass.getuser,
+    help="Author of the annotations. Default: your user name.",
+)
+def carry(
+    source: str,
+    target: str,
+    folder: Path,
+    *,
+    through: Path,
+    classification: str | None,
+    author: str,
+) -> None:
+    """Carry the annotations of SOURCE to TARGET, a serial section of it.
+
+    Either is the fixed or the moving slide of the registration. Carried again, they
+    are replaced. The largest expected error is printed.
+    """
+    from workbench.annotations.collection import open_annotations  # noqa: PLC0415 - see LazyGroup
+    from workbench.registration.registration import ERROR, open_registration  # noqa: PLC0415
+    from workbench.slide.slide import open_slide  # noqa: PLC0415
+
+    registration = open_registration(through)
+    with open_slide(source) as first, open_slide(target) as second:
+        side = registration.side_of(second)
+        registration.require(first, side="fixed" if side == "moving" else "moving")
+        chosen = open_annotations(first, folder=folder)
+        carried = registration.carry(
+            chosen.select(classification=classification), to=side
+        )
+        open_annotations(second, folder=folder).put(*carried, by=author)
+    worst = max((each.properties[ERROR] for each in carried), default=0.0)
+    click.echo(f"{len(carried)} annotations carried, expected error up to {worst:g} µm")
