@@ -278,3 +278,14 @@ def test_the_adviser_proposes_a_reference_that_is_set_for_the_study(site, ask):
     told = ask("study/progress").json["advice"]["reference"]
     assert told == wb.load_reference(site.study.reference).name
     site.study.set_reference("")
+
+
+def test_measured_quality_is_a_column_of_flags(study, site, ask):
+    study.quality()
+    ask("study/progress")
+    site.snapshots._due = 0.0
+    ask("study/progress")
+    found = columns(ask("study/table").json)
+    assert found["flags"]["kind"] == "flag"
+    assert found["blur"]["kind"] == "flag"
+    assert len(found["blur"]["numbers"]) == len(NAMES)

@@ -102,7 +102,7 @@ class Reader:
         self.page.locator(".card").first.wait_for()
 
     def saved(self):
-        self.page.locator("#reading-said").get_by_text("Saved").wait_for()
+        self.page.locator("#reading-said").get_by_text("Saved", exact=True).wait_for()
 
     def answer_to_nobody(self, study):
         """Answer the slide in view while no server takes it."""
@@ -171,6 +171,8 @@ def test_two_readers_lose_and_double_nothing_and_see_nothing_hidden(
             stack.callback(reader.context.close)
 
         def restart():
+            for reader in readers:
+                reader.page.locator("#form .answer").first.wait_for()
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
             for reader in readers:

@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: cfe32de2f932f8d273f82aa1de24b56a7925df224104e3540af1547f8d9001ad
+// Made by "make bundles"; change the modules instead. sha256 of them: 97f65504b3de47a403507251f2990518c5b85b2f8ae4513d070a5829040c29c9
 // workbench/app/gallery/browser/elements.js
 function make(tag, className = "", text = "") {
   const element = document.createElement(tag);
@@ -905,6 +905,7 @@ var Outbox = class {
 
 // workbench/app/gallery/browser/reading.js
 var TYPED_MS = 600;
+var AGAIN_MS2 = 2e3;
 var SAID = { saved: "Saved", sending: "Saving…", waiting: "Not saved: the server does not answer. Trying again…" };
 var Reading = class {
   /** @param {Calls} calls */
@@ -975,15 +976,21 @@ ${slide}`, this.outbox.last(name, slide)?.state ?? states[n]));
     this.opened = performance.now();
     this.said.textContent = "";
     const query = new URLSearchParams({ worklist: worklist.name, slide });
-    const found = await ask(`reading?${query}`).catch((error) => ({ error: error.message }));
-    if (this.slide === slide) this.fill(worklist, found);
+    try {
+      const found = await ask(`reading?${query}`);
+      if (this.slide === slide) this.fill(worklist, found);
+    } catch (error) {
+      if (this.slide !== slide) return;
+      this.said.textContent = error instanceof Error ? error.message : String(error);
+      if (!(error instanceof Refusal)) setTimeout(() => this.slide === slide && this.show(slide), AGAIN_MS2);
+    }
   }
   /**
    * @param {Worklist} worklist
-   * @param {{own?: Reply | null, others?: Reply[], consensus?: Reply | null, error?: string}} found
+   * @param {{own?: Reply | null, others?: Reply[], consensus?: Reply | null}} found
    */
-  fill(worklist, { own, others = [], consensus, error = "" }) {
-    this.said.textContent = error;
+  fill(worklist, { own, others = [], consensus }) {
+    this.said.textContent = "";
     this.isConsensus = !worklist.reads;
     const known = this.outbox.last(worklist.name, this.slide) ?? (this.isConsensus ? consensus : own);
     const ends = this.isConsensus ? ["Enter the consensus"] : ["Done, next  D", "Discuss, next  T"];

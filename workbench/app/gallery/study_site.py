@@ -19,7 +19,7 @@ from workbench.app.gallery.reading_desk import ReadingDesk
 from workbench.app.gallery.runs import StudyAdvice, StudyRuns
 from workbench.app.gallery.snapshots import Snapshots, picked
 from workbench.app.gallery.thumbnails import Thumbnails
-from workbench.errors import AccessError, SlideNotFoundError
+from workbench.errors import AccessError, RunError, SlideNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -156,8 +156,8 @@ class StudySite:
             If the user has no such slide.
         AccessError
             If the user is blind to results.
-        RunError
-            If the analysis has no run of it.
+        KeyError
+            If there is no such analysis. A slide without a result is shown as it is.
         """
         library = self.site_of(access).library
         row = library.rows.get(name) if isinstance(library, StudyLibrary) else None
@@ -168,12 +168,19 @@ class StudySite:
         if analysis:
             if not access.results:
                 raise AccessError(name)
-            run = self.snapshots.analyses()[analysis].open_run(row.name)
-            key = (*key, analysis, channel, str(run.record.get("ended")))
+            run = self._run(analysis, row.name)
+            if run is not None:
+                key = (*key, analysis, channel, str(run.record.get("ended")))
         kept = self.thumbnails.kept(key)
         if kept is not None:
             return Picture(kept, None)
         return Picture(None, self.thumbnails.draw(key, row, run, channel))
+
+    def _run(self, analysis: str, slide: str) -> Run | None:
+        try:
+            return self.snapshots.analyses()[analysis].open_run(slide)
+        except RunError:
+            return None
 
     def settings(self) -> Mapping[str, Any]:
         """Return what the page offers: models and methods of normalization."""

@@ -3,7 +3,7 @@
 import { button, byId, make, offer, selectById } from "./elements.js";
 import { Form } from "./form.js";
 import { Outbox } from "./outbox.js";
-import { ask, tell } from "./server.js";
+import { Refusal, ask, tell } from "./server.js";
 
 /**
  * @import {Answers, FormMessage} from "./form.js"
@@ -30,6 +30,7 @@ import { ask, tell } from "./server.js";
  */
 
 const TYPED_MS = 600;
+const AGAIN_MS = 2000;
 const SAID = { saved: "Saved", sending: "Saving…", waiting: "Not saved: the server does not answer. Trying again…" };
 
 export class Reading {
@@ -103,16 +104,23 @@ export class Reading {
     this.opened = performance.now();
     this.said.textContent = "";
     const query = new URLSearchParams({ worklist: worklist.name, slide });
-    const found = await ask(`reading?${query}`).catch((/** @type {Error} */ error) => ({ error: error.message }));
-    if (this.slide === slide) this.fill(worklist, found);
+    try {
+      const found = await ask(`reading?${query}`);
+      if (this.slide === slide) this.fill(worklist, found);
+    } catch (error) {
+      // Without the answers of before, a form would hide them: it comes once they are known.
+      if (this.slide !== slide) return;
+      this.said.textContent = error instanceof Error ? error.message : String(error);
+      if (!(error instanceof Refusal)) setTimeout(() => this.slide === slide && this.show(slide), AGAIN_MS);
+    }
   }
 
   /**
    * @param {Worklist} worklist
-   * @param {{own?: Reply | null, others?: Reply[], consensus?: Reply | null, error?: string}} found
+   * @param {{own?: Reply | null, others?: Reply[], consensus?: Reply | null}} found
    */
-  fill(worklist, { own, others = [], consensus, error = "" }) {
-    this.said.textContent = error;
+  fill(worklist, { own, others = [], consensus }) {
+    this.said.textContent = "";
     this.isConsensus = !worklist.reads;
     const known = this.outbox.last(worklist.name, this.slide) ?? (this.isConsensus ? consensus : own);
     const ends = this.isConsensus ? ["Enter the consensus"] : ["Done, next  D", "Discuss, next  T"];
