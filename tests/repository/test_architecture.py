@@ -44,7 +44,7 @@ def test_an_unknown_name_is_an_attribute_error():
         ("from workbench import open_slide", ["torch", "panel", "bokeh"]),
         ("from workbench import open_run", ["torch", "panel", "bokeh"]),
         ("import workbench.cli", ["torch", "panel", "bokeh"]),
-        ("from workbench import run", ["panel", "bokeh"]),
+        ("from workbench import run", ["panel", "bokeh", "torchvision"]),
         ("import workbench.app.server.serve", ["torch", "holoviews", "pandas"]),
     ],
 )

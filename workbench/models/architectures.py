@@ -1,16 +1,17 @@
-"""Builds the network of a card, without weights."""
+"""Builds the network of a card, without weights.
+
+torchvision is imported when a network of it is asked for: it takes as long as torch.
+"""
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
-import torchvision
 from torch import Tensor, nn
 
 from workbench.errors import InvalidCardError, UntrustedModelError
 from workbench.models.networks.linear_probe import LinearProbe, encoder_card
-from workbench.models.networks.maskrcnn import build_maskrcnn, is_maskrcnn
 from workbench.models.networks.timm_networks import build_timm
 
 if TYPE_CHECKING:
@@ -35,8 +36,20 @@ _ENCODERS: Final = ("tissue-encoder", "attention-pooled-vit")
 
 
 def is_torchvision(name: str) -> bool:
-    """Return whether torchvision has a classifier of that name."""
-    return name in torchvision.models.list_models(module=torchvision.models)
+    """Return whether torchvision has a classifier or Mask R-CNN of that name."""
+    from workbench.models.networks.maskrcnn import is_maskrcnn  # noqa: PLC0415 - slow
+
+    return name in _classifiers() or is_maskrcnn(name)
+
+
+def wrap_detector(network: nn.Module, card: ModelCard) -> nn.Module:
+    """Wrap a Mask R-CNN of torchvision for tiles; return other networks unchanged."""
+    bases = (base.__module__ for base in type(network).__mro__)
+    if not any(base.startswith("torchvision.models.detection") for base in bases):
+        return network
+    from workbench.models.networks.maskrcnn import wrap_maskrcnn  # noqa: PLC0415 - slow
+
+    return wrap_maskrcnn(network, card)
 
 
 def build_network(card: ModelCard, *, trust: bool) -> nn.Module:
@@ -85,9 +98,13 @@ def _our_factory(card: ModelCard, name: str) -> tuple[str, str]:
 
 
 def _from_torchvision(card: ModelCard, name: str) -> nn.Module:
-    if is_maskrcnn(name):
-        return build_maskrcnn(card, name)
-    if not is_torchvision(name) and name not in _segmentations():
+    import torchvision  # noqa: PLC0415 - slow
+
+    from workbench.models.networks import maskrcnn  # noqa: PLC0415 - slow
+
+    if maskrcnn.is_maskrcnn(name):
+        return maskrcnn.build_maskrcnn(card, name)
+    if name not in (*_classifiers(), *_segmentations()):
         reason = f"torchvision has no classifier, segmentation or Mask R-CNN '{name}'"
         raise InvalidCardError(card.name, reason)
     is_segmentation = name in _segmentations()
@@ -107,8 +124,16 @@ def _from_torchvision(card: ModelCard, name: str) -> nn.Module:
     return _remove_head(made, card) if card.task == "embedding" else made
 
 
+def _classifiers() -> list[str]:
+    from torchvision import models  # noqa: PLC0415 - slow
+
+    return list(models.list_models(module=models))
+
+
 def _segmentations() -> list[str]:
-    return list(torchvision.models.list_models(module=torchvision.models.segmentation))
+    from torchvision import models  # noqa: PLC0415 - slow
+
+    return list(models.list_models(module=models.segmentation))
 
 
 def _options(card: ModelCard, name: str) -> dict[str, Any]:

@@ -23,7 +23,6 @@ from workbench.errors import ModelError
 from workbench.models.formats.card_files import sha256_of
 from workbench.models.formats.tensorrt import SUFFIXES as ENGINES
 from workbench.models.formats.tensorrt import import_tensorrt
-from workbench.models.networks.maskrcnn import MaskRCNN
 from workbench.models.outputs import tensor_of
 from workbench.models.registry import find_model
 from workbench.stain.kernels.tensor_formula import quantize
@@ -137,7 +136,7 @@ def export_model(
     path = Path(path)
     write = _writer(path, precision)
     model = find_model(name_or_path, weights=weights, trust=trust)
-    if isinstance(model.network, MaskRCNN) and write is not _to_torchscript:
+    if _finds_masks(model.network) and write is not _to_torchscript:
         message = (
             f"'{model.card.name}' cannot be written as '{path.suffix}': how much a"
             " Mask R-CNN calculates depends on what it finds, which ONNX's exporter"
@@ -188,8 +187,17 @@ def _there(package: str) -> bool:
     return True
 
 
+_MASK_RCNN: Final = "workbench.models.networks.maskrcnn.MaskRCNN"
+
+
+def _finds_masks(network: nn.Module) -> bool:
+    """Return whether a network is our Mask R-CNN, without importing torchvision."""
+    kind = type(network)
+    return f"{kind.__module__}.{kind.__name__}" == _MASK_RCNN
+
+
 def _to_torchscript(model: Deployed, example: Tensor) -> bytes:
-    if isinstance(model.network, MaskRCNN):
+    if _finds_masks(model.network):
         # The number of iterations depends on the tile; a trace would fix it.
         model.network = torch.jit.script(model.network)
     traced = torch.jit.trace(model, example, check_trace=False)  # type: ignore[no-untyped-call]

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import InvalidCardError, ModelError
-from workbench.models.architectures import build_network, is_torchvision
+from workbench.models.architectures import (
+    build_network,
+    is_torchvision,
+    wrap_detector,
+)
 from workbench.models.catalogue import find_card, find_source, model_names
 from workbench.models.formats.card_files import ModelSource, read_source, sha256_of
 from workbench.models.formats.weights import load_network
 from workbench.models.live_model import Model
-from workbench.models.networks.maskrcnn import is_maskrcnn, wrap_maskrcnn
 from workbench.models.prompted import PromptedModel, check_prompted
 from workbench.models.self_check import check_model
 from workbench.models.tile_model import TileModel
@@ -82,7 +85,7 @@ def find_model(
         return _load_live(name_or_path, min_score)
     source = _identify_source(name_or_path, weights, min_score)
     acting = source.card.with_min_score(min_score)
-    network = wrap_maskrcnn(_load(source, acting, trust=trust), acting)
+    network = wrap_detector(_load(source, acting, trust=trust), acting)
     model = TileModel(source.card, network)
     if not source.checked:
         check_model(model)
@@ -175,7 +178,7 @@ def _load_live(model: Model, min_score: float | None) -> TileModel:
     _require_tiles(model.card)
     _require_scores(model.card, min_score)
     acting = model.card.with_min_score(min_score)
-    found = TileModel(model.card, wrap_maskrcnn(model.copy_network(), acting))
+    found = TileModel(model.card, wrap_detector(model.copy_network(), acting))
     check_model(found)
     return found
 
@@ -197,7 +200,8 @@ def _source(
     name_or_path: str | os.PathLike[str], weights: str | os.PathLike[str] | None
 ) -> ModelSource:
     name = str(name_or_path)
-    if not (is_torchvision(name) or is_maskrcnn(name)):
+    is_known = not name.isidentifier() or name in model_names()
+    if is_known or not is_torchvision(name):
         source = find_source(name)
         if weights is None:
             return source

@@ -71,7 +71,7 @@ class ZarrStore(FileSink):
     def encode(self, pixels: NDArray[np.uint8]) -> bytes:
         """Return a chunk, compressed."""
         planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
-        return bytes(imagecodecs.zstd_encode(planes.data, level=_ZSTD_LEVEL))
+        return bytes(imagecodecs.zstd_encode(planes.tobytes(), level=_ZSTD_LEVEL))
 
     def put(self, level: int, column: int, row: int, data: bytes) -> None:
         """Write a chunk."""

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchvision.transforms.functional import gaussian_blur
 
 from workbench.stain.optical_density import IO
 
@@ -146,6 +145,8 @@ def resized(
 
 def blurred(tiles: Tensor, sigmas: NDArray[np.float32]) -> Tensor:
     """Return uint8 tiles (N, 3, H, W), each blurred by its own Gaussian."""
+    from torchvision.transforms.functional import gaussian_blur  # noqa: PLC0415 - slow
+
     made = tiles.clone()
     for index in np.flatnonzero(sigmas).tolist():
         sigma = float(sigmas[index])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import astuple
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import torch
@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from workbench.errors import TrainingError
 from workbench.instances.metrics import agreement
 from workbench.models.instance_decoders import decoder_of
-from workbench.models.networks.maskrcnn import MaskRCNN, is_maskrcnn
 from workbench.training.loop.nucleus_maps import loss_of_maps, maps_of
 from workbench.training.loop.objects import UNKNOWN
 from workbench.training.loop.task import TileLosses, card_of, drawn_of
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.models.card import ModelCard
+    from workbench.models.networks.maskrcnn import MaskRCNN
     from workbench.training.loop.examples import Examples
     from workbench.training.loop.recipe import TrainingRecipe
 
@@ -157,10 +157,10 @@ class Detections(_Instances):
 
     def learner(self, network: nn.Module) -> nn.Module:
         """Return the detector, which computes its losses itself."""
-        assert isinstance(network, MaskRCNN)  # noqa: S101 - by its architecture
-        heads: Any = network.detector.roi_heads
+        learner = _DetectorLosses(cast("MaskRCNN", network))  # by its architecture
+        heads: Any = learner.network.detector.roi_heads
         heads.fg_bg_sampler.batch_size_per_image = proposals(self.recipe.tile_px)
-        return _DetectorLosses(network)
+        return learner
 
     def targets(self, numbers: NDArray[np.int64]) -> Tensor:
         """Return numbers and classes of the objects, int32 (N, 2, H, W)."""
@@ -232,7 +232,7 @@ def instance_task(
     family, _, name = recipe.network.partition(":")
     if recipe.network == _NUCLEUS_NET:
         return NucleusMaps(examples, recipe)
-    if family == "torchvision" and is_maskrcnn(name):
+    if family == "torchvision" and name.startswith("maskrcnn_"):
         return Detections(examples, recipe)
     message = f"'{recipe.network}' learns no outlines of objects."
     remedy = f"Give {_NUCLEUS_NET}, or torchvision:maskrcnn_resnet18_fpn."

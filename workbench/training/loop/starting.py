@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torch import nn
-from torchvision.ops import FrozenBatchNorm2d
 
 from workbench.errors import TrainingError
 
@@ -63,6 +62,8 @@ def learn_norms(network: nn.Module) -> None:
     Fixed, it needs statistics of weights that were trained before. The names of the
     weights stay.
     """
+    from torchvision.ops import FrozenBatchNorm2d  # noqa: PLC0415 - slow
+
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, FrozenBatchNorm2d):
