@@ -32,10 +32,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
 
-import memory
 import torch
 from torch import nn
 
+import memory
 import read
 import workbench as wb
 from infer import BATCH, MEAN, STD, TILE, Tiles, peer

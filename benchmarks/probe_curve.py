@@ -18,10 +18,10 @@ import tempfile
 import warnings
 from pathlib import Path
 
-import encoders
 import numpy as np
-import training
 
+import encoders
+import training
 import workbench as wb
 
 EACH = (5, 10, 15, 20, 25, 35, 50)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from playwright.sync_api import sync_playwright
-from screenshots import IMAGES, MEASUREMENT, REAL, ROOT, run_model, save, served, shown
 
 from browser import chromium_path
+from screenshots import IMAGES, MEASUREMENT, REAL, ROOT, run_model, save, served, shown
 from workbench.cli.demo_slides import SLIDES, make_slides
 
 if TYPE_CHECKING:

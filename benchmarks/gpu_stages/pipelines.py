@@ -7,12 +7,12 @@ from functools import partial
 from unittest import mock
 
 import torch
-from memory import write_slide
 from torch import nn
 
 import workbench as wb
 from gpu_stages.bench import NotMeasuredError
 from infer import MEAN, STD, Free
+from memory import write_slide
 from workbench.models.card import ModelCard
 from workbench.models.tile_model import TileModel, resolve_precision
 from workbench.recipe import Recipe

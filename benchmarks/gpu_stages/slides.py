@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 import torch
-from memory import write_slide
 
 import workbench as wb
 from gpu_stages.models import maskrcnn
 from gpu_stages.runs import nuclei_of, run
+from memory import write_slide
 
 LARGE, GOAL = 100_000, 60
 ARTICLE_S, ARTICLE_MS = 480, 230

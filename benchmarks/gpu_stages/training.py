@@ -6,9 +6,9 @@ import threading
 import time
 
 import numpy as np
-from training_loop import write_study
 
 import workbench as wb
+from training_loop import write_study
 
 APART = 0.5
 """Largest difference of the mean loss, relative to float32's."""

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from studies import two_coloured
-from study_server import routed
 
 import workbench as wb
 from made_slides import write_tiff
 from patience import eventually
+from studies import two_coloured
+from study_server import routed
 from workbench.app.catalog.access import EVERYTHING
 from workbench.app.catalog.runs import StudyRunLibrary, key_of
 from workbench.app.catalog.site import Site

@@ -9,11 +9,11 @@ import uuid
 import pandas as pd
 import pytest
 from sklearn.metrics import cohen_kappa_score
-from studies import two_coloured
-from study_server import routed
 
 import workbench as wb
 from made_slides import write_tiff
+from studies import two_coloured
+from study_server import routed
 from workbench.app.catalog.access import access_of
 from workbench.app.catalog.site import Site
 from workbench.app.gallery.study_site import StudySite

@@ -6,11 +6,11 @@ import threading
 
 import pytest
 import shapely
-from studies import two_coloured
 
 import workbench as wb
 from made_slides import write_tiff
 from patience import eventually
+from studies import two_coloured
 from workbench.app.catalog.site import Site
 from workbench.app.catalog.training_job import TrainingJob
 from workbench.app.catalog.trainings import TrainingLibrary, write_labels

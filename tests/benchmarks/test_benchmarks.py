@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import json
 
-import features
 import numpy as np
-import probe_curve
 import pytest
-import repaint
-import training
-import training_loop
 
+import features
 import gallery
 import infer
 import overlay
+import probe_curve
 import read
+import repaint
 import stain
 import stain_fits
 import stain_peers
 import stain_truth
 import study
+import training
+import training_loop
 import viewer as viewer_benchmark
 from made_instances import made_instances
 

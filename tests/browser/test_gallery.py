@@ -6,13 +6,13 @@ import re
 
 import pandas as pd
 import pytest
-from studies import two_coloured
 
 import workbench as wb
 from app_page import AppPage
 from browser import IN_A_PAGE, study_served
 from made_slides import write_tiff
 from patience import eventually
+from studies import two_coloured
 
 pytestmark = IN_A_PAGE
 

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Error as PlaywrightError
 from sklearn.metrics import cohen_kappa_score
-from studies import two_coloured
 
 import workbench as wb
 from browser import IN_A_PAGE, Figure, Watched, free_port, study_served
 from made_slides import write_tiff
 from patience import eventually
+from studies import two_coloured
 
 pytestmark = IN_A_PAGE
 

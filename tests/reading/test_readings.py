@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 import shapely
 from click.testing import CliRunner
-from studies import two_coloured
 
 import workbench as wb
 from made_slides import write_tiff
+from studies import two_coloured
 from workbench.cli import main
 from workbench.errors import StudyError
 from workbench.reading.answers import AnswerLog

@@ -7,10 +7,10 @@ import shutil
 
 import pytest
 from click.testing import CliRunner
-from studies import two_coloured
 
 import workbench as wb
 from made_slides import write_tiff
+from studies import two_coloured
 from workbench.cli import main
 from workbench.errors import StudyError
 

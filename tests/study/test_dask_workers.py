@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from studies import two_coloured
 
 import workbench as wb
 from made_slides import write_tiff
+from studies import two_coloured
 from workbench.errors import StudyError
 from workbench.study.analysis import analysis_of
 from workbench.study.dask_workers import DaskWorkers

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from studies import two_coloured
 
 import workbench as wb
 from made_slides import write_flat, write_tiff
+from studies import two_coloured
 from workbench.recipe import Recipe
 from workbench.study.analysis import analysis_of
 

@@ -9,13 +9,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from studies import two_coloured
 
 import slow_model
 import workbench as wb
 from made_slides import write_flat, write_tiff
 from many_machines import Machines
 from patience import LONG_S
+from studies import two_coloured
 from workbench.recipe import Recipe
 from workbench.study.study_progress import StudyWatch
 

@@ -11,10 +11,10 @@ from urllib.request import urlopen
 import pytest
 import yaml
 from click.testing import CliRunner
-from studies import two_coloured
 
 import workbench as wb
 from made_slides import write_tiff
+from studies import two_coloured
 from workbench.cli import main
 from workbench.study import queue_endpoint
 from workbench.study.analysis import analysis_of

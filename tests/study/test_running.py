@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from studies import two_coloured
 
 import workbench as wb
 from made_slides import write_flat, write_tiff
+from studies import two_coloured
 from workbench.cli import main
 from workbench.cli.study.run import shard_of_job
 from workbench.errors import RecipeError, StudyError

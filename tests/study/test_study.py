@@ -8,10 +8,10 @@ import shutil
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from studies import two_coloured
 
 import workbench as wb
 from made_slides import write_flat, write_tiff
+from studies import two_coloured
 from workbench.cli import main
 from workbench.errors import StudyError
 

@@ -10,11 +10,11 @@ import pyarrow.dataset as ds
 import pytest
 from click.testing import CliRunner
 from scipy.stats import chi2
-from studies import two_coloured
 
 import workbench as wb
 from made_instances import CLASSES, made_store
 from made_slides import write_tiff
+from studies import two_coloured
 from workbench.cli import main
 from workbench.errors import StudyError
 from workbench.study.aggregation import aggregate

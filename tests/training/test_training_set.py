@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from studies import write_dots, write_study
 from torchvision.datasets import ImageFolder
 
 import workbench as wb
+from studies import write_dots, write_study
 from workbench.cli import main
 from workbench.errors import RunFolderError, TrainingError
 from workbench.training import export_training_set, training_set

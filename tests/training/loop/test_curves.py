@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from types import SimpleNamespace
 
-from studies import write_pictures
-
 import workbench as wb
+from studies import write_pictures
 from workbench.training.loop import notebook_view
 from workbench.training.loop.curves import curves_of
 

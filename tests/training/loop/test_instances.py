@@ -11,9 +11,9 @@ import shapely
 import torch
 from PIL import Image
 from safetensors.numpy import load_file
-from studies import dotted, outlines_of, write_dots
 
 import workbench as wb
+from studies import dotted, outlines_of, write_dots
 from workbench.errors import TrainingError
 from workbench.training.coco_set import region_of
 from workbench.training.loop.coco import mask_of

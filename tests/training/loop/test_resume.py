@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
-from studies import write_study
 
 import workbench as wb
+from studies import write_study
 
 SUPPORT = Path(__file__).parents[2] / "support"
 OPTIONS = {

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from studies import write_mask, write_pictures, write_study
 
 import workbench as wb
+from studies import write_mask, write_pictures, write_study
 from workbench.cli import main
 from workbench.errors import (
     RunFolderError,

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from studies import write_study
 
 import workbench as wb
+from studies import write_study
 from workbench.errors import TrainingError
 from workbench.models.architectures import build_network
 from workbench.training.loop.recipe import TrainingRecipe
