@@ -103,7 +103,7 @@ def test_one_thing_is_chosen_and_deleted_and_undone_in_turn(app):
     shown.choose([two])
     editor.chosen = outer.id
     assert len(shown.chosen) == 0
-    edited(app, {"do": "delete", "id": outer.id})
+    edited(app, {"do": "delete", "ids": [outer.id]})
     assert len(editor.edits.annotations) == 0
     said = app.viewer.stage.toast["text"]
     assert said.startswith("Annotation 'Tumour' deleted.")

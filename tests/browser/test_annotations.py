@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -236,6 +237,41 @@ def test_a_polygon_is_drawn_changed_and_undone(watched, url, saved):
     app.drag((1150, 519), (1150, 719))
     lower = [(x, y + 200) for x, y in moved]
     app.wait_until(lambda found: near(found[0].geometry, lower))
+    app.is_clean()
+
+
+def test_several_areas_are_united_by_the_menu_and_deleted_in_one_step(
+    watched, url, saved
+):
+    boxes = [shapely.box(1000, 500, 1800, 1500), shapely.box(1600, 900, 2600, 1700)]
+    saved.put(*[Annotation(geometry=box) for box in boxes], by="a test")
+    app = Marker(watched, url, saved)
+    app.watched.eventually(partial(app.painted_more, 1700, 1200))
+
+    def select_both():
+        app.page.keyboard.press("Escape")
+        app.click(1100, 600)
+        app.wait_for_handles()
+        x, y = app.watched.screen(2500, 1600)
+        app.page.keyboard.down("Control")
+        app.page.mouse.click(x, y)
+        app.page.keyboard.up("Control")
+        app.page.get_by_text("2 annotations are selected").wait_for()
+        return x, y
+
+    x, y = select_both()
+    app.page.mouse.click(x, y, button="right")
+    app.page.get_by_role("menuitem", name="Unite the selected areas").click()
+    [one] = app.wait_for(1)
+    assert one.geometry.area == pytest.approx(shapely.union_all(boxes).area, rel=0.01)
+    app.page.keyboard.press("Control+z")
+    app.wait_for(2)
+    select_both()
+    app.page.keyboard.press("Delete")
+    app.wait_for(0)
+    app.page.get_by_text("2 annotations deleted.").wait_for()
+    app.page.keyboard.press("Control+z")
+    app.wait_for(2)
     app.is_clean()
 
 

@@ -107,13 +107,13 @@ test("steps go to the next multiple of 15 degrees and around", () => {
 });
 
 /** A camera over a figure in a stage that is turned. */
-async function cameraOn(way) {
+async function cameraOn(way, stageSize = () => STAGE) {
   const turn = turned(way);
   const [width, height] = turn.around(STAGE);
   const range = () => ({ start: 0, end: 1, change: {}, setv(values) { Object.assign(this, values); } });
   const properties = { inner_width: { change: {} }, inner_height: { change: {} } };
   const figure = { x_range: range(), y_range: range(), properties, connect() {} };
-  const camera = new Camera(figure, { frame: { bbox: { width, height } } }, [40_000, 20_000], () => {}, turn, () => STAGE);
+  const camera = new Camera(figure, { frame: { bbox: { width, height } } }, [40_000, 20_000], () => {}, turn, stageSize);
   await new Promise((later) => queueMicrotask(later));
   return { camera, turn };
 }
@@ -139,3 +139,12 @@ for (const way of ALL) {
     near(turn.seen(camera.place.x - 20_000, camera.place.y - 10_000), [0.25 * STAGE[0] * 2, 0]);
   });
 }
+
+test("a turned stage that is not laid out yet is waited for", async () => {
+  let size = [0, 0];
+  const { camera } = await cameraOn({ angle: 30 }, () => size);
+  assert.equal(camera.place, null);
+  size = STAGE;
+  await new Promise((later) => setTimeout(later, 100));
+  assert.ok(Number.isFinite(camera.place.downsample) && camera.place.downsample > 10);
+});

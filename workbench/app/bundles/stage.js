@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: cdf5d7316dc3cf869e4889b81ade3f33cda1c8d679619ba7b6eded0ea0f684dd
+// Made by "make bundles"; change the modules instead. sha256 of them: 710cb5edcadf22f1a60b1650a6a21588688996c4b7a88009ae5c3551f96ca6c0
 // workbench/app/viewer/browser/actions.js
 var GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page"];
 var SHOWN = {
@@ -1914,7 +1914,8 @@ function keys(stage, canvas) {
   const remove = () => {
     if (canvas.pencil.tool?.busy) canvas.pencil.back();
     else if (canvas.handles) {
-      if (!canvas.handles.mark.locked) for (const id of canvas.selected) canvas.tell({ do: "delete", id });
+      const ids = canvas.selected.filter((id) => canvas.marks.get(id)?.locked === false);
+      if (ids.length) canvas.tell({ do: "delete", ids });
     } else if (model.instances_chosen) canvas.tell({ do: "delete instances" });
   };
   stage.actions.add(
@@ -2253,6 +2254,7 @@ function turning(stage) {
 // workbench/app/viewer/browser/camera.js
 var FINEST = 1 / 32;
 var COARSEST = 2;
+var AGAIN_MS = 30;
 var ROOM = 1.04;
 var WHOLE = { box: null };
 var NOWHERE = { x0: 0, y0: 0, x1: 0, y1: 0 };
@@ -2310,8 +2312,12 @@ var Camera = class {
     const { width, height } = this.plot.frame?.bbox ?? { width: 0, height: 0 };
     if (this.closed || width < 8 || height < 8) return;
     const resized = width !== this.frame[0] || height !== this.frame[1];
-    this.frame = [width, height];
     if (resized || this.goal) this.stage = this.turn.straight ? this.turn.around([width, height]) : this.stageSize();
+    if (Math.min(...this.stage) < 8) {
+      setTimeout(() => this.touched(), AGAIN_MS);
+      return;
+    }
+    this.frame = [width, height];
     this.led = this.goal ? Boolean(this.goal.led) : resized;
     if (this.goal) this.place = this.limited(this.reach(this.goal));
     else if (!resized || !this.place) this.place = this.limited(this.read(), this.place);
@@ -2597,6 +2603,8 @@ function linkTo(href, x, y) {
 }
 
 // workbench/app/viewer/browser/context_menu.js
+var ON_AREAS = ["Fill the holes of the area", "Simplify the outline to what is seen at this zoom", "Delete what is selected"];
+var ON_SEVERAL = ["Unite the selected areas", "Take the other selected areas from the first", "Keep what the selected areas share"];
 var AWAY_PX = 4;
 var NO_MPP = "The pixel size of this slide is not known";
 var STEPS2 = {
@@ -2671,6 +2679,14 @@ var ContextMenu = class {
     event.stopPropagation();
   }
 };
+function itemsOfSelected({ model, actions }) {
+  if (!model.annotation_chosen) return [];
+  const labels = model.annotation_also.length ? [...ON_SEVERAL, ...ON_AREAS] : ON_AREAS;
+  return labels.flatMap((label) => {
+    const found = actions.all.find((each) => each.label === label);
+    return found?.act ? [{ label, act: () => found.act?.() }] : [];
+  });
+}
 function itemsAt(stage, [x, y]) {
   const { model, camera } = stage;
   const copy = (text) => async () => {
@@ -2681,6 +2697,7 @@ function itemsAt(stage, [x, y]) {
   const link = model.markable ? linkTo(location.href, x, y) : "";
   const bare = stage.stack.bare;
   return [
+    ...itemsOfSelected(stage),
     { label: um ? `Copy position: ${um}` : "Copy position in µm", act: copy(um), reason: um ? "" : NO_MPP },
     { label: `Copy position: ${placeInPixels(x, y)} px`, act: copy(placeInPixels(x, y)) },
     { label: "Copy link to this place", act: copy(link), reason: link ? "" : "The address of this page has no view" },
@@ -3248,13 +3265,9 @@ var Minimap = class {
   /** @param {Stage} stage */
   constructor(stage) {
     this.stage = stage;
-    const [width, height] = stage.model.size;
-    this.scale = LONGEST_PX / Math.max(width, height);
     this.element = stage.add("div", "minimap", { role: "group", "aria-label": "The whole slide" });
-    this.side = [Math.max(1, width * this.scale), Math.max(1, height * this.scale)];
     this.sheet = this.element.appendChild(document.createElement("section"));
     this.canvas = this.sheet.appendChild(document.createElement("canvas"));
-    for (const { style } of [this.sheet, this.canvas]) [style.width, style.height] = this.side.map((length) => `${length}px`);
     this.frame = this.element.appendChild(document.createElement("div"));
     this.frame.tabIndex = 0;
     this.frame.setAttribute("role", "button");
@@ -3262,6 +3275,18 @@ var Minimap = class {
     stage.onMoved(onceAFrame(() => this.follow()));
     stage.onPainted(() => this.paint());
     this.listen();
+  }
+  /** CSS pixels for each of level 0; fewer where the turned slide would take more room. */
+  get scale() {
+    return LONGEST_PX / Math.max(...this.stage.turn.around(this.stage.model.size));
+  }
+  /**
+   * Width and height of the slide on it, in CSS pixels.
+   * @returns {[width: number, height: number]}
+   */
+  get side() {
+    const [width, height] = this.stage.model.size;
+    return [Math.max(1, width * this.scale), Math.max(1, height * this.scale)];
   }
   listen() {
     const go = (event) => {
@@ -3302,6 +3327,7 @@ var Minimap = class {
   orient() {
     const { turn } = this.stage;
     const size = turn.around(this.side);
+    for (const { style } of [this.sheet, this.canvas]) [style.width, style.height] = this.side.map((length) => `${length}px`);
     const [left, top] = turn.toStage([0, 0], this.side, size);
     this.sheet.style.transform = turn.plain ? "" : `matrix(${turn.linear.join(", ")}, ${left}, ${top})`;
     [this.element.style.width, this.element.style.height] = size.map((length) => `${length}px`);
@@ -5252,7 +5278,7 @@ var Stage = class {
     this.tools = this.add("div", "bar tools", { role: "toolbar", "aria-label": "Tools", "aria-orientation": "vertical" });
     this.switch = new Tools(this.tools, this.actions);
     this.stack = new TileStack(this.element, model.size);
-    this.camera = new Camera(this.figure, this.plot, model.size, () => this.moved.forEach((hear) => hear()), this.turn, () => this.size);
+    this.camera = new Camera(this.figure, this.plot, model.size, () => this.moved.forEach((hear) => hear()), this.turn, () => [this.element.clientWidth, this.element.clientHeight]);
     this.stack.sees = (...box) => this.camera.sees(...box);
   }
   build() {
@@ -5344,6 +5370,7 @@ var Stage = class {
   get bounds() {
     if (this.known) return this.known;
     const bounds = this.element.getBoundingClientRect();
+    if (!bounds.width) return bounds;
     this.known = bounds;
     requestAnimationFrame(() => {
       this.known = null;

@@ -254,9 +254,9 @@ class AnnotationPanel(pn.viewable.Viewer):
         self._upload.param.watch(lambda _: self._uploaded(), "value")
 
     def delete(self) -> None:
-        """Delete the selected annotation."""
-        if self.editor is not None and self.annotation is not None:
-            self.editor.delete(self.annotation.id)
+        """Delete the selected annotations, in one step to undo."""
+        if (editor := self.editor) and self._viewer:
+            editor.delete(editor.chosen, *self._viewer.stage.annotation_also)
 
     def go_to(self) -> None:
         """Move the view to the selected annotation."""

@@ -153,16 +153,18 @@ class AnnotationEditor(param.Parameterized):
             now = new.classification or "no class"
             self.show_toast(f"Class {was} changed to {now}.", undo=True)
 
-    def delete(self, key: str) -> None:
-        """Delete an annotation, and name it in a toast."""
-        annotation = self.edits.annotations.get(key)
-        if annotation is not None and self.edits.delete(key):
-            self.record(f"{title_of(annotation)} deleted")
-            more = self.runs_restricted_to(annotation)
-            self.show_toast(
-                f"{title_of(annotation)} deleted. {more}".rstrip(), undo=True
+    def delete(self, *keys: str) -> None:
+        """Delete annotations in one step to undo, and name them in a toast."""
+        found = list(filter(None, map(self.edits.annotations.get, keys)))
+        if found and self.edits.delete(*[each.id for each in found]):
+            what = (
+                title_of(found[0]) if len(found) == 1 else f"{len(found)} annotations"
             )
-        self.show([key])
+            self.record(f"{what} deleted")
+            more = dict.fromkeys(map(self.runs_restricted_to, found))
+            said = [f"{what} deleted.", *filter(None, more)]
+            self.show_toast(" ".join(said), undo=True)
+        self.show(keys)
 
     def undo(self) -> None:
         """Undo the last edit of the session, and name it in a toast."""
@@ -250,8 +252,7 @@ class AnnotationEditor(param.Parameterized):
                 raise
             self._refused = error.message
         except Exception:
-            if "id" in edit:
-                self.show([edit["id"]])
+            self.show(edit.get("ids", [edit["id"]] if "id" in edit else []))
             raise
 
     def _do(self, edit: dict[str, Any]) -> None:
@@ -261,7 +262,7 @@ class AnnotationEditor(param.Parameterized):
             case "change":
                 self._reshape(edit)
             case "delete":
-                self.delete(edit["id"])
+                self.delete(*edit["ids"])
             case "delete instances":
                 self.delete_objects()
             case kind if kind in SHAPINGS:

@@ -35,7 +35,8 @@ function keys(stage, canvas) {
   const remove = () => {
     if (canvas.pencil.tool?.busy) canvas.pencil.back();
     else if (canvas.handles) {
-      if (!canvas.handles.mark.locked) for (const id of canvas.selected) canvas.tell({ do: "delete", id });
+      const ids = canvas.selected.filter((id) => canvas.marks.get(id)?.locked === false);
+      if (ids.length) canvas.tell({ do: "delete", ids });
     } else if (model.instances_chosen) canvas.tell({ do: "delete instances" });
   };
   stage.actions.add(

@@ -5,6 +5,7 @@ import { Turn } from "./turn.js";
 
 const FINEST = 1 / 32; // level-0 pixels for each CSS pixel, at the most over-zoom
 const COARSEST = 2; // times the downsample at which the whole slide fits
+const AGAIN_MS = 30;
 const ROOM = 1.04; // margin around what is fitted, as a factor
 
 /**
@@ -81,8 +82,12 @@ export class Camera {
     const { width, height } = this.plot.frame?.bbox ?? { width: 0, height: 0 };
     if (this.closed || width < 8 || height < 8) return;
     const resized = width !== this.frame[0] || height !== this.frame[1];
-    this.frame = [width, height];
     if (resized || this.goal) this.stage = this.turn.straight ? this.turn.around([width, height]) : this.stageSize();
+    if (Math.min(...this.stage) < 8) {
+      setTimeout(() => this.touched(), AGAIN_MS); // not laid out yet
+      return;
+    }
+    this.frame = [width, height];
     this.led = this.goal ? Boolean(this.goal.led) : resized;
     if (this.goal) this.place = this.limited(this.reach(this.goal));
     else if (!resized || !this.place) this.place = this.limited(this.read(), this.place);

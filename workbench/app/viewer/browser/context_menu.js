@@ -11,6 +11,10 @@ import { linkTo, placeInMicrometres, placeInPixels } from "./places.js";
 
 /** @typedef {{label: string, act: () => void, reason?: string}} Item */
 
+/** Labels of the actions that are offered while annotations are selected, and of those for several. */
+const ON_AREAS = ["Fill the holes of the area", "Simplify the outline to what is seen at this zoom", "Delete what is selected"];
+const ON_SEVERAL = ["Unite the selected areas", "Take the other selected areas from the first", "Keep what the selected areas share"];
+
 const AWAY_PX = 4; // between the menu and an edge of the stage
 const NO_MPP = "The pixel size of this slide is not known";
 
@@ -89,6 +93,20 @@ class ContextMenu {
 }
 
 /**
+ * What can be done with the annotations that are selected; nothing if none is.
+ * @param {Stage} stage
+ * @returns {Item[]}
+ */
+function itemsOfSelected({ model, actions }) {
+  if (!model.annotation_chosen) return [];
+  const labels = model.annotation_also.length ? [...ON_SEVERAL, ...ON_AREAS] : ON_AREAS;
+  return labels.flatMap((label) => {
+    const found = actions.all.find((each) => each.label === label);
+    return found?.act ? [{ label, act: () => found.act?.() }] : [];
+  });
+}
+
+/**
  * What can be done at a place.
  * @param {Stage} stage
  * @param {Point} place in level-0 pixels
@@ -104,6 +122,7 @@ function itemsAt(stage, [x, y]) {
   const link = model.markable ? linkTo(location.href, x, y) : "";
   const bare = stage.stack.bare;
   return [
+    ...itemsOfSelected(stage),
     { label: um ? `Copy position: ${um}` : "Copy position in µm", act: copy(um), reason: um ? "" : NO_MPP },
     { label: `Copy position: ${placeInPixels(x, y)} px`, act: copy(placeInPixels(x, y)) },
     { label: "Copy link to this place", act: copy(link), reason: link ? "" : "The address of this page has no view" },

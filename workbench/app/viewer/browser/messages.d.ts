@@ -109,7 +109,7 @@ export interface MarkSpec {
 export type Edit =
   | { do: "add"; key: string; kind: MarkKind; parts: Parts; downsample: number }
   | { do: "change"; id: string; kind: MarkKind; parts: Parts }
-  | { do: "delete"; id: string }
+  | { do: "delete"; ids: string[] }
   /** An area that is added to an annotation or taken away: a stroke of a brush, or polygons. `id` empty: a new one, `key`. */
   | { do: "paint"; id: string; key: string; points: Ring; radius: number; parts: Parts; erase: boolean; downsample: number }
   | { do: "combine"; ids: string[]; operation: "union" | "difference" | "intersection" }

@@ -33,14 +33,9 @@ class Minimap {
   /** @param {Stage} stage */
   constructor(stage) {
     this.stage = stage;
-    const [width, height] = stage.model.size;
-    this.scale = LONGEST_PX / Math.max(width, height); // CSS pixels for each of level 0
     this.element = stage.add("div", "minimap", { role: "group", "aria-label": "The whole slide" });
-    /** @type {[width: number, height: number]} */
-    this.side = [Math.max(1, width * this.scale), Math.max(1, height * this.scale)];
     this.sheet = this.element.appendChild(document.createElement("section")); // turned as the slide is
     this.canvas = this.sheet.appendChild(document.createElement("canvas"));
-    for (const { style } of [this.sheet, this.canvas]) [style.width, style.height] = this.side.map((length) => `${length}px`);
     this.frame = this.element.appendChild(document.createElement("div"));
     this.frame.tabIndex = 0;
     this.frame.setAttribute("role", "button");
@@ -48,6 +43,20 @@ class Minimap {
     stage.onMoved(onceAFrame(() => this.follow()));
     stage.onPainted(() => this.paint());
     this.listen();
+  }
+
+  /** CSS pixels for each of level 0; fewer where the turned slide would take more room. */
+  get scale() {
+    return LONGEST_PX / Math.max(...this.stage.turn.around(this.stage.model.size));
+  }
+
+  /**
+   * Width and height of the slide on it, in CSS pixels.
+   * @returns {[width: number, height: number]}
+   */
+  get side() {
+    const [width, height] = this.stage.model.size;
+    return [Math.max(1, width * this.scale), Math.max(1, height * this.scale)];
   }
 
   listen() {
@@ -91,6 +100,7 @@ class Minimap {
   orient() {
     const { turn } = this.stage;
     const size = turn.around(this.side);
+    for (const { style } of [this.sheet, this.canvas]) [style.width, style.height] = this.side.map((length) => `${length}px`);
     const [left, top] = turn.toStage([0, 0], this.side, size);
     this.sheet.style.transform = turn.plain ? "" : `matrix(${turn.linear.join(", ")}, ${left}, ${top})`;
     [this.element.style.width, this.element.style.height] = size.map((length) => `${length}px`);

@@ -118,7 +118,7 @@ export class Stage {
     this.tools = this.add("div", "bar tools", { role: "toolbar", "aria-label": "Tools", "aria-orientation": "vertical" });
     this.switch = new Tools(this.tools, this.actions);
     this.stack = new TileStack(this.element, model.size);
-    this.camera = new Camera(this.figure, this.plot, model.size, () => this.moved.forEach((hear) => hear()), this.turn, () => this.size);
+    this.camera = new Camera(this.figure, this.plot, model.size, () => this.moved.forEach((hear) => hear()), this.turn, () => [this.element.clientWidth, this.element.clientHeight]);
     this.stack.sees = (...box) => this.camera.sees(...box);
   }
 
@@ -213,6 +213,7 @@ export class Stage {
   get bounds() {
     if (this.known) return this.known;
     const bounds = this.element.getBoundingClientRect();
+    if (!bounds.width) return bounds; // not laid out yet
     this.known = bounds;
     requestAnimationFrame(() => {
       this.known = null;
