@@ -75,3 +75,16 @@ test("an outline that has been begun can be dropped", () => {
   assert.ok(!pencil.tool.busy);
   assert.deepEqual(drawn, []);
 });
+
+test("a box that is drawn on a turned slide has its edges along the screen", () => {
+  const { pencil, drawn } = pencilWith("box");
+  const across = [Math.cos(-Math.PI / 6), Math.sin(-Math.PI / 6)];
+  const onSlide = (right, down) => [right * across[0] - down * across[1], right * across[1] + down * across[0]];
+  const place = (right, down) => ({ at: onSlide(right, down), px: [right, down], across });
+  pencil.tool.down(place(10, 20));
+  pencil.tool.move(place(210, 120));
+  const found = pencil.tool.outline;
+  const wanted = [onSlide(10, 20), onSlide(210, 20), onSlide(210, 120), onSlide(10, 120)].flat();
+  found.forEach((value, i) => assert.ok(Math.abs(value - wanted[i]) < 1e-9, `${found}, not ${wanted}`));
+  assert.equal(drawn.length, 0);
+});

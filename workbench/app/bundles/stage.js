@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: 710cb5edcadf22f1a60b1650a6a21588688996c4b7a88009ae5c3551f96ca6c0
+// Made by "make bundles"; change the modules instead. sha256 of them: 44a6e4eb45c73d4dcf749e7b106417b67e41721d3ec2e7d2a958bb6a19c6b7a0
 // workbench/app/viewer/browser/actions.js
 var GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page"];
 var SHOWN = {
@@ -1123,7 +1123,10 @@ var BoxTool = class extends DragTool {
   get outline() {
     if (!this.busy || !this.pointer) return [];
     const [[x0, y0], [x1, y1]] = [this.points[0], this.pointer.at];
-    return [x0, y0, x1, y0, x1, y1, x0, y1];
+    const [right, down] = this.pointer.across ?? [1, 0];
+    const along = (x1 - x0) * right + (y1 - y0) * down;
+    const [dx, dy] = this.pointer.across ? [along * right, along * down] : [x1 - x0, 0];
+    return [x0, y0, x0 + dx, y0 + dy, x1, y1, x1 - dx, y1 - dy];
   }
 };
 var LineTool = class extends DragTool {
@@ -1652,7 +1655,9 @@ var AnnotationPointer = class {
    * @returns {Position}
    */
   position({ clientX, clientY, altKey: alt, shiftKey: shift }) {
-    return { at: this.stage.toSlide(clientX, clientY), px: [clientX, clientY], downsample: this.canvas.downsample, alt, shift };
+    const { turn } = this.stage;
+    const across = turn.straight ? void 0 : turn.onFigure(1, 0);
+    return { at: this.stage.toSlide(clientX, clientY), px: [clientX, clientY], across, downsample: this.canvas.downsample, alt, shift };
   }
   /**
    * The handle or mark that a press there would drag.

@@ -62,7 +62,9 @@ export class AnnotationPointer {
    * @returns {Position}
    */
   position({ clientX, clientY, altKey: alt, shiftKey: shift }) {
-    return { at: this.stage.toSlide(clientX, clientY), px: [clientX, clientY], downsample: this.canvas.downsample, alt, shift };
+    const { turn } = this.stage;
+    const across = turn.straight ? undefined : turn.onFigure(1, 0);
+    return { at: this.stage.toSlide(clientX, clientY), px: [clientX, clientY], across, downsample: this.canvas.downsample, alt, shift };
   }
 
   /**

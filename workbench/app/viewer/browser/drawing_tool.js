@@ -6,7 +6,8 @@ import { areaText, lengthText } from "./numbers.js";
 
 /**
  * Where the pointer is: on the slide and on the screen, with what is needed to paint there.
- * @typedef {{at: Point, px: Point, downsample?: number, alt?: boolean, shift?: boolean}} Position
+ * `across`: direction on the slide, of length 1, that runs along the screen; none: that of x.
+ * @typedef {{at: Point, px: Point, across?: Point, downsample?: number, alt?: boolean, shift?: boolean}} Position
  */
 
 /**

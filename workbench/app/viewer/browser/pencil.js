@@ -47,7 +47,10 @@ class BoxTool extends DragTool {
   get outline() {
     if (!this.busy || !this.pointer) return [];
     const [[x0, y0], [x1, y1]] = [this.points[0], this.pointer.at];
-    return [x0, y0, x1, y0, x1, y1, x0, y1];
+    const [right, down] = this.pointer.across ?? [1, 0];
+    const along = (x1 - x0) * right + (y1 - y0) * down; // on a turned slide, its edges are upright on the screen
+    const [dx, dy] = this.pointer.across ? [along * right, along * down] : [x1 - x0, 0];
+    return [x0, y0, x0 + dx, y0 + dy, x1, y1, x1 - dx, y1 - dy];
   }
 }
 
