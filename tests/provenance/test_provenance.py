@@ -214,7 +214,7 @@ def test_of_a_large_collection_only_the_head_is_read():
         (b"\x89HDF\r\n\x1a\n", "cannot be read"),
         (b"SQLite format 3\0 and no more", "cannot be read"),
         (b"II*\0", "does not say|cannot be read"),
-        (gzip.compress(b'{"workbench": {"prov'), "cannot be read"),
+        (gzip.compress(b'{"workbench": {"prov', mtime=0), "cannot be read"),
         (b"\x1f\x8b", "cannot be read"),
         (b"<!doctype html><p>", "does not say"),
         (b'<!doctype html><meta name="workbench-provenance" content="{">', "damaged"),
