@@ -69,6 +69,18 @@ def test_every_format_of_a_task_is_in_the_menu(runs):
         assert {to for to, _ in named} == (own | {"ome-tiff"}) - {"cvat"}
 
 
+def test_the_first_entry_is_the_report(runs, menu):
+    menu.show(runs["measurement"])
+    label, (to, suffix) = next(iter(menu._formats.items()))
+    assert label == "Report (.html)"
+    menu.export(to, suffix)
+    page = menu.download.file["data"].decode()
+    assert menu.download.file["name"].endswith(".html")
+    assert "research use" in page.lower()
+    assert str(runs["measurement"].path.parent) not in page
+    assert menu.told == []
+
+
 def test_a_file_that_is_too_large_for_the_page_is_refused(runs, menu, monkeypatch):
     monkeypatch.setattr(export_menu, "_MAX_BYTES", 10)
     menu.show(runs["measurement"])

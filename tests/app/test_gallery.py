@@ -155,7 +155,8 @@ def test_analyses_without_a_reference_get_that_of_the_study(study):
 def test_everything_is_behind_the_login_and_changes_are_of_our_own_pages(ask):
     assert ask("study", user="").status == 302
     assert ask("study", user="").headers["Location"].startswith("/login")
-    for path in ("table", "progress", "settings", "thumbnail?slide=S1"):
+    pages = ("table", "progress", "settings", "thumbnail?slide=S1", "report.html")
+    for path in pages:
         assert ask(f"study/{path}", user="").status == 403
     for path in ("run", "advice"):
         assert ask(f"study/{path}", {}, user="").status == 403
@@ -188,6 +189,14 @@ def test_the_table_has_labels_results_and_flags(site, ask):
     layer = found["layers"][0]
     assert layer["analysis"] == "tissue-classes"
     assert "tumour" in layer["classes"]
+
+
+def test_a_lead_saves_the_report_of_an_analysis(ask):
+    report = ask("study/report.html?analysis=tissue-classes")
+    assert report.headers["Content-Disposition"].startswith("attachment")
+    assert b"<html" in report.body
+    assert b"tissue-classes" in report.body
+    assert ask("study/report.html?analysis=other").status == 404
 
 
 def pixels(answer):

@@ -287,7 +287,7 @@ def provenance(run: Run, folder: Path) -> Markup:
     }
     session = record["sessions"][-1]
     rows = {
-        "Folder": str(folder),
+        "Folder": folder.name,
         "Model": run.card.name,
         "SHA-256 of the weights": run.card.sha256 or "no weights",
         "Precision": record["precision"],

@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: 97f65504b3de47a403507251f2990518c5b85b2f8ae4513d070a5829040c29c9
+// Made by "make bundles"; change the modules instead. sha256 of them: 3451ee138f0d8541be06d7351e88f4ff339fd782023f91eb36325ff7acdf2e16
 // workbench/app/gallery/browser/elements.js
 function make(tag, className = "", text = "") {
   const element = document.createElement(tag);
@@ -1245,10 +1245,11 @@ var Runs = class {
     sentence.title = run.slides.join("\n");
     sentence.classList.toggle("failed", run.error !== "");
     const actions = actionsOf(run);
-    const key = actions.map(([text]) => text).join();
+    const key = [...actions.map(([text]) => text), run.busy].join();
     if (buttons.dataset.key === key) return;
     buttons.dataset.key = key;
     buttons.replaceChildren(...actions.map(([text, action]) => button(text, () => this.control(run.name, action), "quiet")));
+    if (!run.busy) buttons.append(button("Report", () => saveReport(run.name), "quiet"));
   }
   /**
    * @param {string} name
@@ -1296,6 +1297,12 @@ var Runs = class {
     byId("said").textContent = text;
   }
 };
+function saveReport(analysis) {
+  const link = make("a");
+  link.href = `study/report.html?${new URLSearchParams({ analysis })}`;
+  link.download = `${analysis}.html`;
+  link.click();
+}
 function actionsOf({ busy, left, refused, control }) {
   if (busy && control === "pause") return [["Resume", "resume"], ["Cancel", "cancel"]];
   if (busy) return [["Pause", "pause"], ["Cancel", "cancel"]];

@@ -277,6 +277,23 @@ class AnswersHandler(StudyHandler):
         self.finish(text)
 
 
+class ReportHandler(StudyHandler):
+    """`study/report.html?analysis=NAME`: the report of an analysis, for leads."""
+
+    async def get(self) -> None:
+        """Send the file."""
+        await self.admit(lead=True)
+        name = self.text("analysis")
+        try:
+            text = await asyncio.to_thread(self.site.report, name)
+        except (WorkbenchError, KeyError):
+            raise HTTPError(404) from None
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Content-Disposition", 'attachment; filename="report.html"')
+        self.set_header("Cache-Control", _NO_STORE)
+        self.finish(text)
+
+
 def study_routes(
     site: StudySite,
 ) -> list[tuple[str, type[StudyHandler], dict[str, Any]]]:
@@ -292,6 +309,7 @@ def study_routes(
         "/reading": ReadingHandler,
         "/agreement": AgreementHandler,
         "/answers.csv": AnswersHandler,
+        "/report.html": ReportHandler,
     }
     return [
         (f"/study{path}", handler, {"site": site}) for path, handler in handlers.items()

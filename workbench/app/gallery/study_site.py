@@ -182,6 +182,20 @@ class StudySite:
         except RunError:
             return None
 
+    def report(self, analysis: str) -> str:
+        """Return the report of an analysis as one HTML page.
+
+        Raises
+        ------
+        KeyError
+            If there is no such analysis.
+        WorkbenchError
+            If its results cannot be read.
+        """
+        from workbench.report.study_report import study_report  # noqa: PLC0415 - slow
+
+        return study_report(self.snapshots.analyses()[analysis])
+
     def settings(self) -> Mapping[str, Any]:
         """Return what the page offers: models and methods of normalization."""
         from workbench.models.catalogue import known_cards  # noqa: PLC0415 - slow to import

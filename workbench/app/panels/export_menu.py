@@ -28,6 +28,9 @@ _MAX_BYTES: Final = 200_000_000
 _RASTER: Final = "ome-tiff"
 """The only format of scores that is offered for runs with results of another kind."""
 
+_REPORT: Final = "report"
+"""Name of the report in the menu, beside those of the formats."""
+
 _AS_SCORES: Final = {"instances": "Density", "embedding": "Length of the vector"}
 """What is written of a task where a format has no place for its own results."""
 
@@ -81,7 +84,8 @@ class ExportMenu(pn.viewable.Viewer):
     def show(self, run: Run | None) -> None:
         """Export another run from now on."""
         self._run = run
-        self._formats = {} if run is None else formats_of(run.card.task)
+        report = {"Report (.html)": (_REPORT, ".html")}
+        self._formats = {} if run is None else report | formats_of(run.card.task)
         self._menu.items = [{"label": label} for label in self._formats]
         self._menu.disabled = run is None
 
@@ -117,7 +121,13 @@ def content_of(run: Run, to: str, name: str) -> tuple[str, bytes]:
         If the run cannot be exported, or the file is too large to be sent.
     """
     with tempfile.TemporaryDirectory(prefix="workbench-export-") as folder:
-        path = export_run(run, Path(folder) / name, to=to)
+        path = Path(folder) / name
+        if to == _REPORT:
+            from workbench.report.writing import write_report  # noqa: PLC0415 - slow
+
+            write_report(run, path)
+        else:
+            path = export_run(run, path, to=to)
         if path.is_dir():
             path = Path(shutil.make_archive(str(path), "zip", folder, path.name))
         size = path.stat().st_size

@@ -97,10 +97,11 @@ export class Runs {
     sentence.title = run.slides.join("\n");
     sentence.classList.toggle("failed", run.error !== "");
     const actions = actionsOf(run);
-    const key = actions.map(([text]) => text).join();
+    const key = [...actions.map(([text]) => text), run.busy].join();
     if (buttons.dataset.key === key) return; // a button that has the focus keeps it
     buttons.dataset.key = key;
     buttons.replaceChildren(...actions.map(([text, action]) => button(text, () => this.control(run.name, action), "quiet")));
+    if (!run.busy) buttons.append(button("Report", () => saveReport(run.name), "quiet"));
   }
 
   /**
@@ -153,6 +154,17 @@ export class Runs {
     this.said.textContent = text;
     byId("said").textContent = text;
   }
+}
+
+/**
+ * Save the report of an analysis as a file.
+ * @param {string} analysis
+ */
+function saveReport(analysis) {
+  const link = make("a");
+  link.href = `study/report.html?${new URLSearchParams({ analysis })}`;
+  link.download = `${analysis}.html`;
+  link.click();
 }
 
 /**
