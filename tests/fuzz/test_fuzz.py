@@ -13,7 +13,7 @@ CASES = {
     "geojson": 300,
     "image": 300,
     "journal": 100,
-    "model": 50,
+    "model": 125,
     "reference": 300,
     "run": 50,
     "tiff": 400,

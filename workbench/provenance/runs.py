@@ -44,19 +44,31 @@ def provenance_of(run: Run) -> Provenance:
     'run'
     """
     record = run.record
+    sessions = _objects(record.get("sessions"))
     return Provenance(
         kind="run",
         name=run.path.resolve().name,
-        written=record.get("ended") or record.get("created") or "",
-        slide=_some(record["slide"], _SLIDE),
-        recipe=_without_folders(record["recipe"]),
-        model=record["model"],
-        normalizer=record.get("normalizer") or {},
+        written=str(record.get("ended") or record.get("created") or ""),
+        slide=_some(_object(record.get("slide")), _SLIDE),
+        recipe=_without_folders(_object(record.get("recipe"))),
+        model=_object(record.get("model")),
+        normalizer=_object(record.get("normalizer")),
         run=_some(record, _RUN),
-        sessions=tuple(record.get("sessions", ())),
-        software=(record.get("sessions") or [{}])[-1].get("packages", {}),
-        annotations=tuple(record.get("annotations", ())),
+        sessions=sessions,
+        software=_object(sessions[-1].get("packages")) if sessions else {},
+        annotations=_objects(record.get("annotations")),
     )
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """Return a JSON object of a record; {} for what a damaged record has instead."""
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: Any) -> tuple[dict[str, Any], ...]:
+    """Return the objects of a list of a record."""
+    listed = value if isinstance(value, list) else []
+    return tuple(each for each in listed if isinstance(each, dict))
 
 
 def _some(record: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
@@ -67,7 +79,7 @@ def _without_folders(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Return a recipe whose files have their names alone."""
     changed = {n: shared_name(str(recipe[n])) for n in _PLACES if recipe.get(n)}
     if names := recipe.get("references"):
-        listed = names.split(";") if isinstance(names, str) else names
+        listed = names if isinstance(names, list | tuple) else str(names).split(";")
         changed["references"] = ";".join(shared_name(str(each)) for each in listed)
     return {**recipe, **changed}
 
