@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DOCS := $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs . build/docs
-PYTEST_FLAGS ?= -n 3 --dist loadfile
+PYTEST_FLAGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 QUICK := not (browser or notebook or kill or slow or thorough)
 
 .PHONY: demo test quick thorough coverage check style types modules docs bench gpu bundles lab serve conformance format fuzz images clean help
