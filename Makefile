@@ -49,7 +49,7 @@ thorough: .venv/.dev  ## every case of what `make test` samples
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m thorough
 
 quick: .venv/.dev  ## tests without browser, notebook, kill, fuzz and other slow ones
-	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m "$(QUICK)"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "$(QUICK)"
 
 coverage: .venv/.dev  ## all tests, and which branches of the package they go through
 	scripts/install_chromium.sh

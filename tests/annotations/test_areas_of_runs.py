@@ -71,6 +71,7 @@ def test_a_run_is_restricted_to_an_annotation_and_goes_on(slide, tmp_path):
     assert shapely.contains_xy(marked.geometry, *centres.T).all()
 
 
+@pytest.mark.slow
 def test_a_console_exports_imports_and_restricts_a_run(slide, tmp_path):
     folder = tmp_path / "annotations"
     marked = open_annotations(slide, folder=folder)

@@ -53,6 +53,7 @@ WAYS = st.lists(
 
 
 @given(WAYS, st.floats(0.5, 60))
+@pytest.mark.slow
 def test_painting_adds_and_erasing_takes_away_exactly_the_stroke(way, radius):
     shape = stroke(way, radius)
     more = painted(DONUT, shape)

@@ -46,6 +46,7 @@ def test_a_view_comes_back_in_another_session(folder):
     assert begun(folder).bookmarks.names == ["View 2"]
 
 
+@pytest.mark.slow
 def test_one_name_is_one_view_and_names_are_no_paths(folder):
     app = begun(folder)
     for place in (100, 200):
@@ -57,6 +58,7 @@ def test_one_name_is_one_view_and_names_are_no_paths(folder):
     assert str(folder) not in file.read_text()
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_explained_and_left_alone(folder):
     app = begun(folder)
     bookmarks = Bookmarks(folder / "kept")

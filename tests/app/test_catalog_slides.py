@@ -88,6 +88,7 @@ def test_a_name_within_that_is_not_there_is_not_found(library):
         max_size=6,
     )
 )
+@pytest.mark.slow
 def test_whatever_is_asked_for_lies_in_the_folder(library, parts):
     name = "/".join(parts)
     try:

@@ -62,6 +62,7 @@ def test_a_session_offers_what_its_panels_can_do(app):
     assert app.slide.name == "two.tif"
 
 
+@pytest.mark.slow
 def test_a_page_offers_its_theme_and_its_drawer(app):
     page = full_page(app)
     dark = page.dark_theme

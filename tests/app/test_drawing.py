@@ -73,6 +73,7 @@ def two(app):
     return app
 
 
+@pytest.mark.slow
 def test_strokes_make_an_area_grow_and_shrink_in_steps_that_are_undone(app):
     app.annotations._class.value = "Stroma"
     paint(app, [100, 100, 200, 100])

@@ -133,6 +133,7 @@ def test_one_thing_is_chosen_and_deleted_and_undone_in_turn(app):
     assert len(shown.now) == key + 2  # drawn again, under an id of its own
 
 
+@pytest.mark.slow
 def test_a_click_on_an_annotation_chooses_no_object(app):
     shown = app.instances.shown
     columns = shown.now.columns(["x", "y"])

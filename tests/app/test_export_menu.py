@@ -40,6 +40,7 @@ def menu():
 
 
 @pytest.mark.parametrize("task", ["measurement", "instances", "embedding"])
+@pytest.mark.slow
 def test_every_format_is_the_file_of_the_writers(runs, menu, task, tmp_path):
     found = runs[task]
     menu.show(found)

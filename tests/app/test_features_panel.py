@@ -251,6 +251,7 @@ def test_what_a_file_leaves_open_is_asked_for_one_after_the_other(begin, folder)
     assert shown.handle.layer.value_at(*centres()[1]) == pytest.approx(0.9)
 
 
+@pytest.mark.slow
 def test_one_of_several_encoders_is_asked_for(begin, folder):
     write_atlaspatch(folder / "slide.h5", CORNERS, uni=VECTORS, conch=VECTORS[:, :2])
     app = begin()
@@ -262,6 +263,7 @@ def test_one_of_several_encoders_is_asked_for(begin, folder):
     assert app.overlays.overlays[0].features.dimensions == 2
 
 
+@pytest.mark.slow
 def test_the_file_of_coordinates_is_asked_for(begin, folder):
     (folder / "deep" / "down" / "vectors").mkdir(parents=True)
     torch.save(
@@ -355,6 +357,7 @@ def test_a_file_of_coordinates_alone_is_not_listed(begin, folder):
     assert begin().features.choice.options == []
 
 
+@pytest.mark.slow
 def test_an_uploaded_file_is_opened_and_its_copy_deleted(begin, tmp_path):
     path = write_trident(tmp_path / "mine.h5", CORNERS, VECTORS)
     app = begin()
@@ -492,6 +495,7 @@ def test_points_of_the_map_have_the_colours_of_the_slide(begin, folder):
     assert shown.map.scatter._source.data["colour"] == expected
 
 
+@pytest.mark.slow
 def test_a_click_compares_all_tiles_with_one(begin, folder):
     shown, app = vectors_shown(begin, folder)
     shown.channel.value = ALIKE
@@ -518,6 +522,7 @@ def test_features_that_are_removed_leave_nothing_on_the_slide(begin, folder):
     assert app.overlays.overlays == []
 
 
+@pytest.mark.slow
 def test_a_file_that_is_shown_already_is_not_shown_twice(begin, folder):
     shown, app = vectors_shown(begin, folder)
     app.features.open(app.features.choice.value)
@@ -688,6 +693,7 @@ def test_the_making_of_an_index_is_cancelled(begin, monkeypatch):
 # -- text prompts
 
 
+@pytest.mark.slow
 def test_texts_are_classes_of_the_tiles(begin, folder, tmp_path, monkeypatch):
     place = tmp_path / "models" / "plip"
     place.mkdir(parents=True)
@@ -716,6 +722,7 @@ def test_texts_are_classes_of_the_tiles(begin, folder, tmp_path, monkeypatch):
     assert shown.scores.values.min() < 0.99
 
 
+@pytest.mark.slow
 def test_without_a_text_tower_there_are_no_prompts(begin, folder, monkeypatch):
     monkeypatch.setenv("WORKBENCH_MODELS", str(folder / "none"))
     shown, _ = vectors_shown(begin, folder)

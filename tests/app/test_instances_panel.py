@@ -62,6 +62,7 @@ def test_the_objects_of_a_run_are_shown(panel):
     assert panel.filter.measure.options == ["score", "area_um2"]
 
 
+@pytest.mark.slow
 def test_a_limit_hides_and_is_taken_back(panel):
     panel.filter.range.value = (0.5, panel.filter.range.end)
     scores = panel.shown.now.columns(["score"])["score"]
@@ -187,6 +188,7 @@ def test_shift_and_click_adds_one_and_takes_it_out_again(panel):
     assert picked(panel, [0, 0, 3000, 0, 3000, 3000]) == [ids[0]]
 
 
+@pytest.mark.slow
 def test_edits_act_on_all_that_is_chosen_and_are_undone_in_one_step(panel):
     box = [400, 400, 1400, 400, 1400, 1200, 400, 1200]
     ids = picked(panel, box)

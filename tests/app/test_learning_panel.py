@@ -66,6 +66,7 @@ def test_without_vectors_it_says_what_is_needed(app, folder):
     assert not panel.active.disabled
 
 
+@pytest.mark.slow
 def test_annotations_are_learnt_and_shown_at_once(ready):
     assert "No tile is labelled" in ready.learning._state.object
     assert learnt(ready) is None
@@ -92,6 +93,7 @@ def test_colours_are_those_of_the_annotation_classes(ready):
     assert entries == {"Stroma": "#3ca046", "Tumour": "#c81e2d"}
 
 
+@pytest.mark.slow
 def test_a_drawn_area_labels_the_tiles_below_it(ready):
     editor, tiles = ready.annotations.editor, ready.learning._embedded()
     label(ready, 0, name="Tumour")
@@ -101,6 +103,7 @@ def test_a_drawn_area_labels_the_tiles_below_it(ready):
     assert "Stroma 2" in ready.learning._state.object
 
 
+@pytest.mark.slow
 def test_labels_are_undone_changed_and_removed(ready):
     label(ready, 0, name="Tumour")
     label(ready, 40, name="Stroma")
@@ -154,6 +157,7 @@ def test_a_click_without_a_class_asks_for_one(ready):
     assert not ready.annotations.drawn
 
 
+@pytest.mark.slow
 def test_the_accuracy_is_that_of_held_out_blocks(ready):
     label(ready, *range(12), name="Tumour")
     label(ready, *range(56, 68), name="Stroma")
@@ -162,6 +166,7 @@ def test_the_accuracy_is_that_of_held_out_blocks(ready):
     assert "held-out block" in text
 
 
+@pytest.mark.slow
 def test_tiles_are_suggested_and_answered_by_digits(ready):
     label(ready, 0, 1, name="Tumour")
     label(ready, 40, 41, name="Stroma")
@@ -199,6 +204,7 @@ def test_what_was_learnt_is_a_model_of_runs(ready, folder, tmp_path):
     np.testing.assert_allclose(found.values, expected.values, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_another_slide_begins_anew(ready):
     label(ready, 0, name="Tumour")
     label(ready, 40, name="Stroma")

@@ -136,6 +136,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 def test_every_bad_upload_is_one_sentence_and_leaves_nothing(folder, session):
     app = session("anna")
     for case, (files, sentence) in BAD.items():
@@ -150,6 +151,7 @@ def test_every_bad_upload_is_one_sentence_and_leaves_nothing(folder, session):
         assert not app.runs._own_model._said.visible, case
 
 
+@pytest.mark.slow
 def test_a_good_upload_is_chosen_and_offered_to_later_sessions(folder, session):
     app = session("anna")
     upload(app, {"mean.onnx": WEIGHTS, "mean.json": card()})
@@ -169,6 +171,7 @@ def test_programs_are_taken_where_the_server_trusts_models(folder, monkeypatch):
     assert (folder / added.name / "weights.pt").exists()
 
 
+@pytest.mark.slow
 def test_only_users_of_a_server_with_a_folder_of_models_can_upload(
     folder, session, monkeypatch
 ):

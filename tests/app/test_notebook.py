@@ -200,6 +200,7 @@ def test_the_view_goes_to_a_box_or_a_point(app, early):
     assert app.view == View(300, 200, 4)
 
 
+@pytest.mark.slow
 def test_what_waits_for_the_frame_is_done_once(app):
     app.go_to((300, 200), downsample=4)
     load(app)
@@ -218,6 +219,7 @@ def test_values_are_shown_at_their_place_by_name(app):
     assert app.heatmap.classes == ("mitoses",)
 
 
+@pytest.mark.slow
 def test_the_shown_heatmap_is_the_topmost_that_is_visible(app):
     load(app)
     assert app.heatmap is None
@@ -232,6 +234,7 @@ def test_the_shown_heatmap_is_the_topmost_that_is_visible(app):
     assert app.heatmap is None
 
 
+@pytest.mark.slow
 def test_a_drawing_is_hidden_and_faded_in_every_frame(app):
     shown = app.add_heatmap(np.ones((4, 5)), name="mine")
     shown.opacity = 0.25
@@ -254,6 +257,7 @@ def test_a_drawing_is_hidden_and_faded_in_every_frame(app):
     assert app.viewer.figure.renderers[-1].glyph.fill_alpha == before / 2
 
 
+@pytest.mark.slow
 def test_values_are_smooth_with_contour_lines_by_choice(app):
     rows = np.tile(np.arange(4) / 4, (4, 1))
     shown = app.add_heatmap(rows, cell=64, name="mine", smooth=True, contours=0.5)
@@ -306,6 +310,7 @@ def test_the_viewer_is_that_of_the_slide_that_is_shown(app):
     assert app.viewer.slide is app.slide
 
 
+@pytest.mark.slow
 def test_what_is_drawn_before_and_after_the_frame_has_loaded_is_shown(app):
     app.draw(np.zeros((4, 5)))
     load(app)
@@ -317,6 +322,7 @@ def test_what_is_drawn_before_and_after_the_frame_has_loaded_is_shown(app):
     assert len(app.viewer.figure.renderers) == before + 1
 
 
+@pytest.mark.slow
 def test_drawings_belong_to_their_slide_and_come_back_with_it(app):
     session = load(app)
     app.draw(np.zeros((4, 5)))
@@ -344,6 +350,7 @@ def test_a_later_frame_shows_what_was_drawn_but_not_what_was_removed(app):
     first.close()
 
 
+@pytest.mark.slow
 def test_another_thread_draws_too(app):
     load(app)
     thread = threading.Thread(target=lambda: app.draw(np.zeros((4, 5))))
@@ -401,6 +408,7 @@ def test_annotations_are_read_before_the_frame_has_loaded(app):
     assert list(app.annotations["name"]) == ["a duct"]
 
 
+@pytest.mark.slow
 def test_selected_instances_are_a_table(app, tmp_path):
     session = load(app)
     assert len(app.selected) == 0
@@ -495,6 +503,7 @@ def test_features_are_shown_in_the_frame_and_in_later_ones(app, tmp_path):
         app.add_features(coordinates)
 
 
+@pytest.mark.slow
 def test_what_is_drawn_has_a_row_in_results_that_shows_fades_and_removes_it(app):
     values = app.add_heatmap(np.ones((4, 5)), name="mitoses")
     load(app)

@@ -73,6 +73,7 @@ def values_in_view(overlay):
     return int(re.search(r'data-values="(\d+)"', said(overlay))[1])
 
 
+@pytest.mark.slow
 def test_the_histogram_follows_the_view_and_only_the_view(overlay):
     shown, app = overlay(MeanColour())
     whole = values_in_view(shown)
@@ -176,6 +177,7 @@ def test_levels_are_read_as_people_write_them(text, levels):
         ("1 2 3 4 5 6 7 8 9 0", "10 lines"),
     ],
 )
+@pytest.mark.slow
 def test_levels_that_are_none_are_said_beside_the_field(overlay, text, said):
     shown, app = overlay(MeanColour())
     number = len(app.viewer.layers)

@@ -299,6 +299,7 @@ def test_a_run_becomes_an_overlay_that_can_be_taken_off_and_put_back(app):
     assert len(app.overlays.overlays) == 1
 
 
+@pytest.mark.slow
 def test_a_job_is_found_again_by_another_session_and_can_be_paused(app, monkeypatch):
     """Two sessions of one server: what one begins, the other sees and can pause."""
     begun = threading.Semaphore(0)
@@ -482,6 +483,7 @@ def test_a_frame_lets_no_path_become_markup(tmp_path):
     assert "<b>" not in html
 
 
+@pytest.mark.slow
 def test_values_shown_are_those_of_the_run(app):
     app.runs.start()
     run = finished(app)

@@ -64,6 +64,7 @@ def app(tmp_path):
     made.close()
 
 
+@pytest.mark.slow
 def test_the_open_tab_and_the_session_agree(app):
     tabs = sections(app)
     assert tabs._names == list(SECTIONS)

@@ -31,6 +31,7 @@ def app(tmp_path):
     return opened(tmp_path, tmp_path / "runs")
 
 
+@pytest.mark.slow
 def test_tissue_is_shown_with_its_area_and_goes_again(app):
     before = len(app.viewer.layers)
     app.tissue._shown.value = True
@@ -41,6 +42,7 @@ def test_tissue_is_shown_with_its_area_and_goes_again(app):
     assert len(app.viewer.layers) == before
 
 
+@pytest.mark.slow
 def test_tissue_is_found_once_for_all_parts_of_the_app(app, monkeypatch):
     found = []
 
@@ -58,6 +60,7 @@ def test_tissue_is_found_once_for_all_parts_of_the_app(app, monkeypatch):
     assert found == [app.slide]
 
 
+@pytest.mark.slow
 def test_what_is_said_of_a_place_is_shown_and_in_the_recipe(app):
     place = shapely.box(0, 0, 300, 300)
     app.tissue.offer_annotation(Annotation(geometry=place, name="Stamp"))
@@ -74,6 +77,7 @@ def test_what_is_said_of_a_place_is_shown_and_in_the_recipe(app):
 
 
 @pytest.mark.parametrize("chosen", [None, Annotation(geometry=shapely.Point(9, 9))])
+@pytest.mark.slow
 def test_without_an_area_that_is_chosen_that_is_said(app, chosen):
     app.tissue.offer_annotation(chosen)
     assert app.tissue._is_ink.disabled

@@ -89,6 +89,7 @@ def test_a_model_is_trained_followed_and_offered_for_runs(app):
     assert list(panel.choice.options.values()) == ["", "mine"]
 
 
+@pytest.mark.slow
 def test_a_training_is_paused_cancelled_and_continued_by_another_server(app, folder):
     begin(app, epochs=400, labels="this slide")
     panel = app.training
@@ -152,6 +153,7 @@ class Waiting:
         pass
 
 
+@pytest.mark.slow
 def test_two_users_take_turns_and_are_told_so(folder, tmp_path, monkeypatch):
     monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path))
     with wb.open_slide(folder / "slides" / "0.tif") as slide:
@@ -176,6 +178,7 @@ def test_two_users_take_turns_and_are_told_so(folder, tmp_path, monkeypatch):
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
+@pytest.mark.slow
 def test_a_failed_training_says_why(app, folder):
     begin(app, epochs=1)
     ends(app)

@@ -87,6 +87,7 @@ addresses = st.builds(
 
 
 @given(addresses)
+@pytest.mark.slow
 def test_an_address_survives_its_query(address):
     assert Address.parse(address.query) == address
 

@@ -263,6 +263,7 @@ def test_suggested_clicks_that_are_enough_are_counted():
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_the_gallery_is_measured_in_a_browser(tmp_path, monkeypatch):
     monkeypatch.setattr(gallery, "FILES", 2)
     found = gallery.measure(tmp_path, 300, 1)

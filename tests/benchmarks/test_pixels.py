@@ -59,6 +59,7 @@ def test_a_path_shows_what_is_stored(form, path, folder):
 
 
 @pytest.mark.parametrize("form", pixels.FORMATS)
+@pytest.mark.slow
 def test_what_was_put_in_comes_out(form, folder):
     largest, mean = LOSS.get(form, (0, 0))
     off = pixels.crossing(form, "direct", folder)

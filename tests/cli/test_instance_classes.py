@@ -65,6 +65,7 @@ def test_classes_are_learnt_from_edits_and_given_to_another_run(runs, tmp_path):
     assert f"{(given == 'large').sum():,} now large" in said.output
 
 
+@pytest.mark.slow
 def test_given_ids_are_labels(runs, tmp_path):
     (one, _), file = runs, tmp_path / "labels.csv"
     names = sizes(one)

@@ -62,6 +62,7 @@ def test_a_probe_becomes_a_model_that_runs(call, folder):
     assert wb.open_run(folder / "scored").heatmap.classes == ("left", "right")
 
 
+@pytest.mark.slow
 def test_geojson_and_suggestions(call):
     words = ("probe", "run3", "--geojson", "3.tif.geojson", "--suggest", 3, "--json")
     found = json.loads(call(*words).output)

@@ -45,6 +45,7 @@ def checks():
 @pytest.mark.parametrize(
     "read", [function for *_, function in checks()], ids=lambda f: f.__name__
 )
+@pytest.mark.slow
 def test_readers_find_what_was_written(files, read):
     read(files, json.loads((files / "expected.json").read_text(encoding="utf-8")))
 

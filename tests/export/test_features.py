@@ -37,6 +37,7 @@ def slide(tmp_path_factory):
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 @pytest.mark.parametrize("count", [0, 12, 9000])
+@pytest.mark.slow
 def test_what_is_written_opens_unchanged(tmp_path, slide, suffix, dtype, count):
     corners, vectors = tiles(count, dtype=dtype)
     path = write_trident(tmp_path / "a.h5", corners, vectors)

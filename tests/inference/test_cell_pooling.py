@@ -34,6 +34,7 @@ def test_where_cells_hold_whole_pixels_it_is_average_pooling(margin, cells):
 @given(
     st.integers(1, 40), st.integers(0, 15), st.integers(1, 12), st.integers(0, 2**31)
 )
+@pytest.mark.slow
 def test_cells_that_cut_through_pixels_keep_the_mean_of_the_core(
     length, margin, cells, seed
 ):

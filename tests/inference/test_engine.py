@@ -179,6 +179,7 @@ def test_the_record_says_how_it_was_made(slide, tmp_path):
     assert record["ended"] > record["created"]
 
 
+@pytest.mark.slow
 def test_a_normalized_run_resumes_with_the_matrices_it_began_with(
     slide, tmp_path, monkeypatch
 ):

@@ -41,6 +41,7 @@ def cuda_calls(path):
                 yield node.name, ast.get_source_segment(source, node)
 
 
+@pytest.mark.slow
 def test_calls_of_cuda_are_guarded_by_the_kind_of_device():
     found = 0
     for path in sorted(PACKAGE.rglob("*.py")):

@@ -66,6 +66,7 @@ def test_rings_lie_where_the_labels_do(labels, x, scale):
 
 
 @given(x=st.floats(0, 1e5), scale=st.floats(0.3, 5))
+@pytest.mark.slow
 def test_rings_lie_on_the_raster(x, scale):
     points, _ = trace(blobs((40, 40), 4, (3, 6)), origin=(x, x), scale=scale)
     np.testing.assert_array_equal(points * 8, np.rint(points * 8))

@@ -134,6 +134,7 @@ def test_the_picture_is_the_numbers_in_their_colours(store):
         assert there.any()
 
 
+@pytest.mark.slow
 def test_far_away_coverage_is_that_of_the_objects(store):
     layer = InstanceLayer(store, PYRAMID)
     columns = store.columns(["size_px", "x", "y"])
@@ -146,6 +147,7 @@ def test_far_away_coverage_is_that_of_the_objects(store):
         assert abs(seen / total - 1) < 0.05
 
 
+@pytest.mark.slow
 def test_far_away_the_class_that_covers_most_is_seen(tmp_path):
     made = made_instances(4000, (2000, 2000), seed=1)
     left = made.points[made.ends - 1, 0] < 1000

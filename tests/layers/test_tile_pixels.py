@@ -46,6 +46,7 @@ def test_a_tile_is_what_the_slide_has_there(slide, pixels, z):
         assert apart.mean() < 0.5
 
 
+@pytest.mark.slow
 def test_what_was_read_for_a_coarse_tile_serves_all_finer_ones(slide, pixels):
     pyramid = Pyramid(slide.size, SIDE)
     assert pyramid.downsample(4) == 8  # twice as coarse as what is stored
@@ -57,12 +58,14 @@ def test_what_was_read_for_a_coarse_tile_serves_all_finer_ones(slide, pixels):
     assert slide.reads == len(places(pyramid, 4))
 
 
+@pytest.mark.slow
 def test_what_is_as_fine_as_what_is_stored_is_not_kept(slide, pixels):
     for _ in range(2):
         pixels.tile(5, 3, 2)
     assert slide.reads == 2
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_bounded(slide):
     large = TilePixels(slide, Pyramid(slide.size, 1024))
     small = TilePixels(slide, Pyramid(slide.size, 256))
@@ -71,6 +74,7 @@ def test_what_is_kept_is_bounded(slide):
 
 
 @pytest.mark.parametrize("place", [(-1, 0, 0), (8, 0, 0), (0, 1, 0)])
+@pytest.mark.slow
 def test_a_tile_that_is_not_there_is_refused(pixels, place):
     with pytest.raises(OutOfBoundsError, match="no tile"):
         pixels.tile(*place)

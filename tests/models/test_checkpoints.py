@@ -305,6 +305,7 @@ class Script(nn.Module):
 
 
 @pytest.mark.parametrize("how", ["scripted", "traced", "exported"])
+@pytest.mark.slow
 def test_what_is_meant_is_asked_for_and_the_outputs_are_listed(
     tmp_path, network, wanted, how
 ):

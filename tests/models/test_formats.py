@@ -146,6 +146,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", FILES)
+@pytest.mark.slow
 def test_answers_are_those_of_the_network(folder, name, tiles, expected):
     answer = find_model(folder / name, trust=True)(tiles)
     assert answer.dtype == torch.float32

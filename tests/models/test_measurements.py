@@ -81,6 +81,7 @@ def correlation(pairs):
     return np.corrcoef(found, true)[0, 1], found.sum() / true.sum()
 
 
+@pytest.mark.slow
 def test_density_of_human_nuclei_in_bbbc038(shared_data):
     """Densities of 54 pictures of tissue, drawn by people (CC0)."""
     model, pairs = find_model("nuclear-density"), []

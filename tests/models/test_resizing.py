@@ -21,6 +21,7 @@ FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BI
     seed=st.integers(0, 99),
     extreme=st.booleans(),
 )
+@pytest.mark.slow
 def test_each_pixel_equals_that_of_pillow(kind, before, after, seed, extreme):
     rng = np.random.default_rng(seed)
     levels = rng.integers(0, 2 if extreme else 256, (before, before, 3))

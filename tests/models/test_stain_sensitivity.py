@@ -34,6 +34,7 @@ def _values(done):
     return np.concatenate([done.heatmap.values])
 
 
+@pytest.mark.slow
 def test_mean_and_disagreement_are_those_of_runs_with_one_reference(slide, tmp_path):
     options = {**OPTIONS, "normalize": "vahadane"}
     each = np.stack(

@@ -42,6 +42,7 @@ def errors_um(registration, deformation, tissue):
     return np.linalg.norm(found - truth, axis=1)
 
 
+@pytest.mark.slow
 def test_points_are_mapped_both_ways(pair):
     _, _, deformation, tissue, registration = pair
     missed = errors_um(registration, deformation, tissue)
@@ -80,6 +81,7 @@ def test_other_stains_and_turns(tmp_path, stain, angle, bend_um):
     assert np.percentile(missed[inside], 95) < MOST_UM
 
 
+@pytest.mark.slow
 def test_a_mirrored_slide_of_another_pixel_size_is_found(tmp_path, pair):
     fixed, _, _, tissue, _ = pair
     small = cv2.resize(
@@ -95,6 +97,7 @@ def test_a_mirrored_slide_of_another_pixel_size_is_found(tmp_path, pair):
     assert np.percentile(missed, 95) < MEDIAN_UM
 
 
+@pytest.mark.slow
 def test_what_cannot_be_relied_on_is_an_error(tmp_path, pair):
     fixed = pair[0]
     other = Tissue((2600, 2000), seed=9).draw(MPP, "h-dab")
@@ -220,6 +223,7 @@ def call(*words):
     return CliRunner().invoke(main, [str(word) for word in words])
 
 
+@pytest.mark.slow
 def test_the_verbs_register_and_carry(pair, tmp_path):
     fixed, moving, *_ = pair
     out = tmp_path / "serial.h5"
@@ -252,6 +256,7 @@ def test_the_smoothest_raster_goes_on_linearly():
     assert np.abs(raster[..., 0] - (2 * x + 3 * y + 1)).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_the_affine_map_is_found_on_rasters_of_any_size(pair):
     a, b, deformation, tissue, _ = pair
     seen = [overviews_of(each, 4.0)["red"] for each in (a, b)]

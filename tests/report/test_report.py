@@ -45,6 +45,7 @@ def read(path):
     return text
 
 
+@pytest.mark.slow
 def test_the_report_of_a_run_says_what_was_found_and_how(study, tmp_path):
     run = study.analysis("classes").open_run("0")
     text = read(wb.write_report(run, tmp_path / "run.html"))

@@ -57,6 +57,7 @@ def test_imports_bring_no_more_than_they_need(statement, absent):
     assert said.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_modules_and_functions_stay_short(repository):
     long = []
     for path in modules(repository):

@@ -73,6 +73,7 @@ def compute(monkeypatch, slides, out, kind, **options):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_a_run_and_its_exports_are_identical_here(monkeypatch, slides, tmp_path, kind):
     run = compute(monkeypatch, slides, tmp_path / "run", kind)
     again = wb.replay(run)

@@ -42,6 +42,7 @@ def test_a_table_says_of_each_place_what_the_heatmap_says(heatmap):
 
 
 @given(heatmaps)
+@pytest.mark.slow
 def test_an_array_with_coordinates_is_the_heatmap(heatmap):
     array = heatmap.to_xarray()
     assert array.dims == ("class", "y", "x")

@@ -163,6 +163,7 @@ def test_python_says_whose_it_is(cores, tmp_path):
 
 
 @pytest.mark.parametrize("take", [True, False])
+@pytest.mark.slow
 def test_the_app_asks(take, cores, tmp_path):
     runs = tmp_path / "runs"
     with wb.open_slide(cores[0]) as slide:

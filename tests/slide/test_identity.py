@@ -191,6 +191,7 @@ class TestLarge:
         assert id_of(Content(tuple(parts), whole=1 << 20)) == before
 
 
+@pytest.mark.slow
 def test_what_is_not_compressed_is_read_whole_for_longer(tmp_path):
     pixels = np.full((5100, 5000, 3), 243, np.uint8)
     one = write(tmp_path / "one.tif", pixels)

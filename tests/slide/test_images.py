@@ -40,6 +40,7 @@ def test_the_scan_is_opened_wherever_it_lies(first, tmp_path):
         np.testing.assert_array_equal(slide.associated["macro"], MACRO)
 
 
+@pytest.mark.slow
 def test_a_name_speaks_against_the_largest(tmp_path):
     large = made_tiffs.place_picture(2048, 2048)
     images = [("Slide photo label", large, {}), ("first scan", SCAN, {})]

@@ -45,6 +45,7 @@ def ycbcr(tmp_path_factory):
     ],
     ids=lambda f: f.__name__,
 )
+@pytest.mark.slow
 def test_pixels_are_those_of_tiffslide(make, tmp_path):
     path = make(tmp_path)
     with wb.open_slide(path) as ours, tiffslide.TiffSlide(path) as theirs:

@@ -59,6 +59,7 @@ def test_a_disc_is_round_and_has_its_area(tmp_path, sides):
         assert area == pytest.approx(np.pi * 0.2**2, rel=0.05)
 
 
+@pytest.mark.slow
 def test_both_numbers_are_told(tmp_path):
     with wb.open_slide(disc_slide(tmp_path)) as slide:
         assert "0.25 x 0.5" in slide._repr_mimebundle_()["text/html"]

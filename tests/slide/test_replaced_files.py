@@ -225,6 +225,7 @@ def test_a_chunk_written_anew_is_noticed(tmp_path):
             slide.read(BOX)
 
 
+@pytest.mark.slow
 def test_a_session_is_told_and_opens_it_again(tmp_path):
     (tmp_path / "slides").mkdir()
     path = first(tmp_path / "slides")

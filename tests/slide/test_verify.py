@@ -67,6 +67,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.slow
 def test_what_differs_is_noticed(what, tmp_path, monkeypatch):
     noise = np.random.default_rng(0).integers(0, 255, (512, 512, 3), np.uint8)
     path = str(made_slides.write_flat(tmp_path / "a.tif", noise, compression="zlib"))
@@ -92,6 +93,7 @@ def test_one_reader_alone_verifies_nothing(tmp_path):
     assert "nothing to compare" in told.output
 
 
+@pytest.mark.slow
 def test_gaps_that_tiffslide_does_not_fill_are_no_fault(tmp_path):
     path = made_tiffs.write_svs(tmp_path / "a.svs", FULL)
     made_tiffs.punch(path, [(2, [0, 1])])

@@ -88,6 +88,7 @@ def test_a_server_need_not_list_folders(address, path, end):
     same(f"{address}/{path.name}{end}", path)
 
 
+@pytest.mark.slow
 def test_other_stores_hold_the_same_slide(path, tmp_path):
     in_memory(path, path.name)
     archive = shutil.make_archive(str(tmp_path / "flat"), "zip", path)

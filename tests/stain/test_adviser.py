@@ -121,6 +121,7 @@ def test_outliers_say_why(tmp_path):
     assert "broken.svs" in advice._repr_html_()
 
 
+@pytest.mark.slow
 def test_what_would_become_black_is_out_of_gamut(advice):
     medoid = advice.medoid
     assert _check_gamut(medoid, medoid) is medoid

@@ -132,6 +132,7 @@ def test_the_h_score_weighs_grades():
     assert np.isnan(h_score([]))
 
 
+@pytest.mark.slow
 def test_a_slide_is_measured_in_pieces_as_its_whole(slide):
     everything = quantify(slide, question=Question.of()).iloc[0]
     whole = quantify_pixels(slide.read(slide.box).pixels, Question.of()).iloc[0]

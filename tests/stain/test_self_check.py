@@ -144,6 +144,7 @@ def test_a_slide_is_checked_by_every_method(slide):
 
 
 @pytest.mark.usefixtures("quick")
+@pytest.mark.slow
 def test_json_has_the_figures(slide):
     words = ["--method", "macenko", "--reference", "he-deep", "--json"]
     told = json.loads(check(slide, *words).stdout)

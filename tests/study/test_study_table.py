@@ -57,6 +57,7 @@ def test_classes_have_shares_and_areas(study):
     assert (table["run_s"] > 0).all()
 
 
+@pytest.mark.slow
 def test_instances_have_densities_with_intervals(study):
     table = study.table("nuclei").set_index("slide")
     data = study.instances("nuclei")
@@ -149,6 +150,7 @@ def clustered(random, cases=24, slides=6):
     )
 
 
+@pytest.mark.slow
 def test_intervals_cover_although_slides_of_a_case_are_alike():
     random = np.random.default_rng(0)
     covered = naive = 0

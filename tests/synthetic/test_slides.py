@@ -88,6 +88,7 @@ def test_another_seed_is_another_slide(folder, truth):
     assert (other.class_map != truth.class_map).mean() > 0.1
 
 
+@pytest.mark.slow
 def test_scanners_differ_in_colour_and_not_in_truth(slides, truth):
     other = load_truth(slides["meridian"].path)
     np.testing.assert_array_equal(truth.class_map, other.class_map)

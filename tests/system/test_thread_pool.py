@@ -68,6 +68,7 @@ def test_an_error_of_another_thread_is_told():
         run_parallel([fail_elsewhere] * 2, 2)
 
 
+@pytest.mark.slow
 def test_many_may_ask_at_once():
     counts = [0] * 100
 

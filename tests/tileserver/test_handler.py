@@ -334,6 +334,7 @@ def test_a_tile_of_another_version_is_not_kept(served, insider, query):
         assert response.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.slow
 def test_what_is_not_there_is_not_found(served, insider):
     assert code_of(insider, f"{served.root}/tiles/nothing/0/0/0") == 404
     assert code_of(insider, f"{served.tiles}/x/0/0") == 404

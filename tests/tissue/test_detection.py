@@ -261,6 +261,7 @@ def test_tissue_of_a_slide_lies_in_its_frame(mpp):
     assert rows * tissue.downsample >= 900 > (rows - 1) * tissue.downsample
 
 
+@pytest.mark.slow
 def test_tissue_is_read_at_the_resolution_that_is_asked():
     assert find_tissue(scene_slide(0.5), mpp=8.0).downsample == 16
     assert find_tissue(scene_slide(0.5), mpp=4.0).downsample == 8

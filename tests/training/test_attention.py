@@ -73,6 +73,7 @@ def test_attention_lies_on_the_tiles_that_tell(slides, model):
     assert model.predict(slides[1])["b"] > 0.9
 
 
+@pytest.mark.slow
 def test_the_formula_in_numpy_is_the_network(slides, model):
     network = GatedAttention(24, 2).eval()
     arrays = {name: torch.from_numpy(a.copy()) for name, a in model.arrays.items()}

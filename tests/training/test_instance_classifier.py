@@ -62,6 +62,7 @@ def classifier(store):
     return fit_instance_classifier(store, labels_of(store, range(120)))
 
 
+@pytest.mark.slow
 def test_the_arrays_answer_as_scikit_learn_does():
     random = np.random.default_rng(0)
     values = random.normal(size=(300, 6)).astype(np.float32)
@@ -242,6 +243,7 @@ def test_another_run_takes_the_classifier(tmp_path, classifier):
     assert (names == truth(other)).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_accuracy_is_that_of_held_out_blocks_or_runs(tmp_path, store):
     labels = labels_of(store, range(0, 1500, 3))
     one = instance_accuracy(store, labels, mpp=0.25)

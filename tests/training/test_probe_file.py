@@ -70,6 +70,7 @@ def test_a_run_of_the_model_gives_the_scores_of_the_probe(
     np.testing.assert_allclose(found, expected.values, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_the_card_says_what_it_is_and_how_to_run_it(saved):
     card = wb.find_model(saved).card
     assert card.name == "my tissue"

@@ -87,6 +87,7 @@ def test_an_earlier_value_undoes_a_click():
         max_size=4,
     )
 )
+@pytest.mark.slow
 def test_coverage_is_that_of_pixels(bounds):
     corners = [(x, y) for y in range(0, 40, 10) for x in range(0, 40, 10)]
     boxes = np.array([(x, y, x + 10, y + 10) for x, y in corners], float)

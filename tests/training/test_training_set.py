@@ -143,6 +143,7 @@ def test_coco_gives_back_the_masks(tmp_path, study):
             assert (path / split / image["file_name"]).is_file()
 
 
+@pytest.mark.slow
 def test_normalized_tiles_are_written_normalized(tmp_path):
     folder = tmp_path / "study"
     study = write_study(folder, 1, size=512)

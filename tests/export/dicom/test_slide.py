@@ -144,6 +144,7 @@ def test_offsets_of_64_bits_are_read_back(slide, tmp_path, monkeypatch):
         theirs.read_region((0, 0), 0, (900, 700))
 
 
+@pytest.mark.slow
 def test_webp_tiles_become_jpeg(tmp_path):
     with open_slide(webp(tmp_path)) as slide:
         folder = write_dicom_slide(slide, tmp_path / "webp.dicom", quality=95)

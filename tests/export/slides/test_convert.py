@@ -60,6 +60,7 @@ OUTPUTS.append(("s.zarr", "ome-zarr-0.5"))
 
 
 @pytest.mark.parametrize(("name", "to"), OUTPUTS, ids=[n for n, _ in OUTPUTS])
+@pytest.mark.slow
 def test_our_reader_gets_the_same_slide(slide, tmp_path, name, to):
     path = convert_slide(slide, tmp_path / name, to=to, quality=98)
     loss = 0 if "zarr" in name else 2.0

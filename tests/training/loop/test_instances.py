@@ -218,6 +218,7 @@ def test_mask_rcnn_learns_goes_on_and_runs(tmp_path):
     assert model(torch.zeros((1, 3, 64, 64), dtype=torch.uint8)).shape[0] == 1
 
 
+@pytest.mark.slow
 def test_the_losses_of_mask_rcnn_reach_all_its_parts(tmp_path):
     study = write_dots(tmp_path / "study", 1, size=128)
     recipe = recipe_of(study, validation=0, architecture=SMALL)

@@ -73,6 +73,7 @@ def test_kills_change_no_bit_of_the_weights(tmp_path, study, pytestconfig):
         assert card == json.loads((whole / "card.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_cancelled_training_goes_on_and_is_then_finished(tmp_path, study):
     cancel, steps = threading.Event(), []
 

@@ -236,6 +236,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, study, monkeypatch):
     assert steps == list(range(1, len(steps) + 1))
 
 
+@pytest.mark.slow
 def test_a_slide_that_is_gone_is_named_and_work_is_kept(tmp_path):
     study = write_study(tmp_path / "study", 3, size=256)
     path = tmp_path / "mine"
