@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ from feature_files import (
     write_table,
     write_trident,
 )
+from sampling import few_of
 from vision_language import clip_text, write_tokenizer, write_weights
 from workbench.geometry import Box
 from workbench.layers.colormaps import class_colour, colours
@@ -264,11 +266,8 @@ TITLES = {"attention": "attention", "h5_table": "stroma"}
 
 def each_of(writers, *, few):
     """Try each format; `make test` a few, as all are drawn in tests/layers too."""
-    cases = [
-        pytest.param(write, marks=() if write.__name__ in few else pytest.mark.thorough)
-        for write in writers
-    ]
-    return pytest.mark.parametrize("write", cases, ids=lambda each: each.__name__)
+    cases = few_of(writers, few, attrgetter("__name__"))
+    return pytest.mark.parametrize("write", cases, ids=attrgetter("__name__"))
 
 
 @each_of(SCORES, few=("attention",))

@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from sampling import few_of
 from workbench.errors import InvalidCardError, ModelError, UntrustedModelError
 from workbench.models.architectures import assumed
 from workbench.models.card import ModelCard
@@ -599,13 +600,7 @@ def finetuned(name, side):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name in USUAL else pytest.mark.thorough)
-        for name in FAMILIES
-    ],
-)
+@pytest.mark.parametrize("name", few_of(FAMILIES, USUAL))
 def test_each_family_of_torchvision_answers_as_it_does_there(tmp_path, name):
     side = FAMILIES[name]
     network = finetuned(name, side)

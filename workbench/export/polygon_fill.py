@@ -11,37 +11,13 @@ from typing import TYPE_CHECKING, Final
 import numba
 import numpy as np
 
+from workbench.instances.scanline import cross_ring
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CHARACTERS: Final = 8
 """Maximum number of characters of one run length in COCO's text."""
-
-
-@numba.njit(cache=True, nogil=True)
-def _crossings(
-    points: NDArray[np.float64],
-    start: int,
-    end: int,
-    x: float,
-    found: NDArray[np.float64],
-) -> int:
-    """Write the sorted y where an outline crosses a vertical line; return how many."""
-    number = 0
-    before = end - 1
-    for i in range(start, end):
-        x0, x1 = points[before, 0], points[i, 0]
-        if (x0 <= x) != (x1 <= x):
-            y0, y1 = points[before, 1], points[i, 1]
-            y = y0 + (x - x0) * (y1 - y0) / (x1 - x0)
-            place = number
-            while place > 0 and found[place - 1] > y:
-                found[place] = found[place - 1]
-                place -= 1
-            found[place] = y
-            number += 1
-        before = i
-    return number
 
 
 @numba.njit(cache=True, nogil=True)
@@ -63,6 +39,7 @@ def fill_outlines(
     out : int32 (H, W)
     """
     height, width = out.shape
+    xs, ys = points[:, 0], points[:, 1]
     start = 0
     for number in range(len(ends)):
         end = ends[number]
@@ -72,7 +49,7 @@ def fill_outlines(
         found = np.empty(end - start, np.float64)
         first = max(0, math.ceil(low - 0.5))
         for column in range(first, min(width, math.ceil(high - 0.5))):
-            count = _crossings(points, start, end, column + 0.5, found)
+            count = cross_ring(ys, xs, (start, end), column + 0.5, found)
             for pair in range(0, count - 1, 2):
                 top = max(0, math.ceil(found[pair] - 0.5))
                 bottom = min(height, math.ceil(found[pair + 1] - 0.5))
@@ -159,11 +136,12 @@ def _runs(
     for i in range(start, end):
         low, high = min(low, points[i, 0]), max(high, points[i, 0])
     first, last = max(0, math.ceil(low - 0.5)), min(width, math.ceil(high - 0.5))
+    xs, ys = points[:, 0], points[:, 1]
     found = np.empty(end - start, np.float64)
     runs = np.empty(max(0, last - first) * (end - start), np.int64)
     number = 0
     for column in range(first, last):
-        count = _crossings(points, start, end, column + 0.5, found)
+        count = cross_ring(ys, xs, (start, end), column + 0.5, found)
         for pair in range(0, count - 1, 2):
             top = max(0, math.ceil(found[pair] - 0.5))
             bottom = min(height, math.ceil(found[pair + 1] - 0.5))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numba
 import numpy as np
 
+from workbench.instances.scanline import cross_ring
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -200,7 +202,9 @@ def _means(
         top = max(0, int(np.floor(ring[:, 1].min())))
         bottom = min(height, int(np.ceil(ring[:, 1].max())))
         for y in range(top, bottom):
-            count = _crossings(ring, y + 0.5, crossings)
+            count = cross_ring(
+                ring[:, 0], ring[:, 1], (0, len(ring)), y + 0.5, crossings
+            )
             for pair in range(0, count - 1, 2):
                 left = max(0, int(np.ceil(crossings[pair] - 0.5)))
                 right = min(width, int(np.ceil(crossings[pair + 1] - 0.5)))
@@ -216,23 +220,3 @@ def _means(
         for stain in range(stains):
             found[stain, i] = sums[stain] / held if held else np.nan
         start = ends[i]
-
-
-@numba.njit(nogil=True, cache=True)
-def _crossings(
-    ring: NDArray[np.float64], y: float, crossings: NDArray[np.float64]
-) -> int:
-    """Sort the x positions where a ring crosses a row; return their number."""
-    count = 0
-    for at in range(len(ring)):
-        above, below = ring[at - 1], ring[at]
-        if (above[1] <= y) == (below[1] <= y):
-            continue
-        x = above[0] + (y - above[1]) * (below[0] - above[0]) / (below[1] - above[1])
-        place = count
-        while place > 0 and crossings[place - 1] > x:
-            crossings[place] = crossings[place - 1]
-            place -= 1
-        crossings[place] = x
-        count += 1
-    return count

@@ -84,7 +84,10 @@ def fill_outlines(
 def _cross(
     steps: _Steps, start: int, end: int, y: float, crossings: NDArray[np.float64]
 ) -> int:
-    """Write the sorted x at which a ring crosses the line y; return their number."""
+    """Write the sorted x at which a ring crosses the line y; return their number.
+
+    `instances.scanline.cross_ring` from there would cost a tenth of the time of a fill.
+    """
     count = 0
     ax, ay = steps[end - 1, 0], steps[end - 1, 1]
     for at in range(start, end):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 
 import highdicom as hd
@@ -236,7 +237,9 @@ def test_all_objects_of_a_run_fit_in_a_folder(run, single, tmp_path):
     assert names == {"result.seg.dcm", "result.pm.dcm", "result.sr.dcm"}
 
 
-def test_equal_runs_give_equal_files(run, tmp_path):
+def test_equal_runs_give_equal_files(run, tmp_path, monkeypatch):
+    times = (f"2026-01-01T00:00:{second:02}+00:00" for second in itertools.count())
+    monkeypatch.setattr("workbench.provenance.provenance.now", lambda: next(times))
     for suffix in (".seg.dcm", ".classmap.dcm", ".labelmap.dcm", ".sr.dcm"):
         first = export_run(run, tmp_path / f"a{suffix}").read_bytes()
         second = export_run(run, tmp_path / f"b{suffix}").read_bytes()

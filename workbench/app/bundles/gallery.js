@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: 3451ee138f0d8541be06d7351e88f4ff339fd782023f91eb36325ff7acdf2e16
+// Made by "make bundles"; change the modules instead. sha256 of them: 30d5087551ace73dc2d0c7a5d545c328668e8d9af7f8b346c07668c0ea13aba1
 // workbench/app/gallery/browser/elements.js
 function make(tag, className = "", text = "") {
   const element = document.createElement(tag);
@@ -824,6 +824,12 @@ async function tell(path, message) {
   const headers = { "Content-Type": "application/json", "X-Workbench": "1" };
   return told(await fetch(`study/${path}`, { method: "POST", headers, body: JSON.stringify(message) }));
 }
+function save(path, query, name) {
+  const link = make("a");
+  link.href = `study/${path}?${new URLSearchParams(query)}`;
+  link.download = name;
+  link.click();
+}
 var Refusal = class extends Error {
 };
 async function told(response) {
@@ -1138,18 +1144,11 @@ ${slide}`) ?? ""));
         tableOf(states, progress.map((row) => states.map((state) => row[state]))),
         make("p", "", discuss ? `${discuss} slides to discuss: sort the gallery by "to discuss".` : "No slide is to be discussed."),
         ...rows.length ? [tableOf(["question", "measure", "readers", "slides", "value", "95 %"], rows), make("p", "", method)] : [make("p", "", "No two readers are done with the same slide yet.")],
-        button("Save the answers as CSV", () => this.save(name), "quiet")
+        button("Save the answers as CSV", () => save("answers.csv", { worklist: name }, `${name}.csv`), "quiet")
       );
     } catch (error) {
       body.replaceChildren(make("p", "failed", error instanceof Error ? error.message : String(error)));
     }
-  }
-  /** @param {string} name */
-  save(name) {
-    const link = make("a");
-    link.href = `study/answers.csv?${new URLSearchParams({ worklist: name })}`;
-    link.download = `${name}.csv`;
-    link.click();
   }
 };
 function header(text) {
@@ -1249,7 +1248,7 @@ var Runs = class {
     if (buttons.dataset.key === key) return;
     buttons.dataset.key = key;
     buttons.replaceChildren(...actions.map(([text, action]) => button(text, () => this.control(run.name, action), "quiet")));
-    if (!run.busy) buttons.append(button("Report", () => saveReport(run.name), "quiet"));
+    if (!run.busy) buttons.append(button("Report", () => save("report.html", { analysis: run.name }, `${run.name}.html`), "quiet"));
   }
   /**
    * @param {string} name
@@ -1297,12 +1296,6 @@ var Runs = class {
     byId("said").textContent = text;
   }
 };
-function saveReport(analysis) {
-  const link = make("a");
-  link.href = `study/report.html?${new URLSearchParams({ analysis })}`;
-  link.download = `${analysis}.html`;
-  link.click();
-}
 function actionsOf({ busy, left, refused, control }) {
   if (busy && control === "pause") return [["Resume", "resume"], ["Cancel", "cancel"]];
   if (busy) return [["Pause", "pause"], ["Cancel", "cancel"]];

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from bokeh.server.views.auth_request_handler import AuthRequestHandler
@@ -97,6 +98,19 @@ class StudyHandler(AuthRequestHandler):
             self.set_status(code_for(error, HTTP_CODES))
             message = {"error": self.site.without_paths(str(error), access)}
         self.send({} if message is None else message)
+
+    async def send_file(
+        self, make: Callable[[], str], media_type: str, name: str
+    ) -> None:
+        """Send a text, made in a thread, as a file to save; 404 if there is none."""
+        try:
+            text = await asyncio.to_thread(make)
+        except (WorkbenchError, KeyError):
+            raise HTTPError(404) from None
+        self.set_header("Content-Type", f"{media_type}; charset=utf-8")
+        self.set_header("Content-Disposition", f'attachment; filename="{name}"')
+        self.set_header("Cache-Control", _NO_STORE)
+        self.finish(text)
 
     def set_default_headers(self) -> None:
         """Hide the server's name."""
@@ -267,14 +281,8 @@ class AnswersHandler(StudyHandler):
     async def get(self) -> None:
         """Send the file."""
         access, name = await self.admit(lead=True), self.text("worklist")
-        try:
-            text = await asyncio.to_thread(self.site.desk.csv, access, name)
-        except WorkbenchError:
-            raise HTTPError(404) from None
-        self.set_header("Content-Type", "text/csv; charset=utf-8")
-        self.set_header("Content-Disposition", 'attachment; filename="answers.csv"')
-        self.set_header("Cache-Control", _NO_STORE)
-        self.finish(text)
+        make = partial(self.site.desk.csv, access, name)
+        await self.send_file(make, "text/csv", "answers.csv")
 
 
 class ReportHandler(StudyHandler):
@@ -283,15 +291,8 @@ class ReportHandler(StudyHandler):
     async def get(self) -> None:
         """Send the file."""
         await self.admit(lead=True)
-        name = self.text("analysis")
-        try:
-            text = await asyncio.to_thread(self.site.report, name)
-        except (WorkbenchError, KeyError):
-            raise HTTPError(404) from None
-        self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.set_header("Content-Disposition", 'attachment; filename="report.html"')
-        self.set_header("Cache-Control", _NO_STORE)
-        self.finish(text)
+        make = partial(self.site.report, self.text("analysis"))
+        await self.send_file(make, "text/html", "report.html")
 
 
 def study_routes(

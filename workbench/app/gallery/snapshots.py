@@ -37,6 +37,12 @@ _TITLES: Final = {
 }
 """How columns of results are named, by the beginnings of their names."""
 
+_NAMED: Final = {
+    "area_mm2": "area (mm²)",
+    "run_s": "run (s)",
+    "tiles_failed": "failed tiles",
+}
+
 _LEFT_OUT: Final = ("attempts", "device", "tiles", "dimensions")
 _RUN: Final = ("status", "reason", "flags", "tiles_failed")
 _QUALITY: Final = "qc_"
@@ -196,7 +202,7 @@ def _title(name: str) -> str:
     begins = next((start for start in _TITLES if name.startswith(start)), "")
     if begins:
         return _TITLES[begins].format(name.removeprefix(begins))
-    return {"area_mm2": "area (mm²)", "run_s": "run (s)"}.get(name, name)
+    return _NAMED.get(name, name)
 
 
 def _twins(slides: pd.DataFrame) -> Iterable[Column]:

@@ -67,6 +67,8 @@ class Origin:
             If the DICOM slide to refer to cannot be used.
         """
         record, card = run.record, run.card
+        # Objects of one UID are the same bytes, so they hold no time of their writing.
+        created = str(record.get("created", ""))
         facts = {
             "slide": str(record["slide"]["id"]),
             "normalize": str(run.recipe.normalize or "none"),
@@ -74,12 +76,12 @@ class Origin:
         }
         return cls(
             source=source_of_run(run, given),
-            whose=f"{record['slide']['id']} {record.get('created', '')} {card.name}",
+            whose=f"{record['slide']['id']} {created} {card.name}",
             algorithm=card.name,
             version=(card.sha256 or __version__)[:_MAX_SHORT],
-            created=str(record.get("created", "")),
+            created=created,
             parameters=tuple(facts.items()),
-            made=provenance_of(run).derive("export"),
+            made=provenance_of(run).derive("export", written=created),
         )
 
     @property

@@ -3,7 +3,7 @@
 import { button, byId, make, offer, selectById } from "./elements.js";
 import { Form } from "./form.js";
 import { Outbox } from "./outbox.js";
-import { Refusal, ask, tell } from "./server.js";
+import { Refusal, ask, save, tell } from "./server.js";
 
 /**
  * @import {Answers, FormMessage} from "./form.js"
@@ -275,19 +275,11 @@ export class Reading {
         tableOf(states, progress.map((/** @type {any} */ row) => states.map((state) => row[state]))),
         make("p", "", discuss ? `${discuss} slides to discuss: sort the gallery by "to discuss".` : "No slide is to be discussed."),
         ...(rows.length ? [tableOf(["question", "measure", "readers", "slides", "value", "95 %"], rows), make("p", "", method)] : [make("p", "", "No two readers are done with the same slide yet.")]),
-        button("Save the answers as CSV", () => this.save(name), "quiet"),
+        button("Save the answers as CSV", () => save("answers.csv", { worklist: name }, `${name}.csv`), "quiet"),
       );
     } catch (error) {
       body.replaceChildren(make("p", "failed", error instanceof Error ? error.message : String(error)));
     }
-  }
-
-  /** @param {string} name */
-  save(name) {
-    const link = make("a");
-    link.href = `study/answers.csv?${new URLSearchParams({ worklist: name })}`;
-    link.download = `${name}.csv`;
-    link.click();
   }
 }
 

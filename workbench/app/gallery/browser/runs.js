@@ -1,7 +1,7 @@
 // Runs over the study: how far they are, in the words of the terminal, and how they are begun.
 
 import { button, byId, inputById, make, offer, selectById } from "./elements.js";
-import { ask, tell } from "./server.js";
+import { ask, save, tell } from "./server.js";
 
 /**
  * @typedef {object} Run
@@ -101,7 +101,7 @@ export class Runs {
     if (buttons.dataset.key === key) return; // a button that has the focus keeps it
     buttons.dataset.key = key;
     buttons.replaceChildren(...actions.map(([text, action]) => button(text, () => this.control(run.name, action), "quiet")));
-    if (!run.busy) buttons.append(button("Report", () => saveReport(run.name), "quiet"));
+    if (!run.busy) buttons.append(button("Report", () => save("report.html", { analysis: run.name }, `${run.name}.html`), "quiet"));
   }
 
   /**
@@ -154,17 +154,6 @@ export class Runs {
     this.said.textContent = text;
     byId("said").textContent = text;
   }
-}
-
-/**
- * Save the report of an analysis as a file.
- * @param {string} analysis
- */
-function saveReport(analysis) {
-  const link = make("a");
-  link.href = `study/report.html?${new URLSearchParams({ analysis })}`;
-  link.download = `${analysis}.html`;
-  link.click();
 }
 
 /**
