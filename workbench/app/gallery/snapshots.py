@@ -41,6 +41,7 @@ _NAMED: Final = {
     "area_mm2": "area (mm²)",
     "run_s": "run (s)",
     "tiles_failed": "failed tiles",
+    "nucleus_um": "nucleus (µm)",
 }
 
 _LEFT_OUT: Final = ("attempts", "device", "tiles", "dimensions")
@@ -174,7 +175,7 @@ def quality_columns(study: Study, slides: pd.DataFrame) -> list[Column]:
         str(name): "flag" for name in table if str(name).startswith(_QUALITY)
     }
     return [
-        Column(each.name.removeprefix(_QUALITY), each.kind, each.cells)
+        Column(_title(each.name.removeprefix(_QUALITY)), each.kind, each.cells)
         for each in columns_of(table, kinds)
     ]
 
