@@ -153,7 +153,7 @@ def measure(page: Page, runs: Path, model: str, windows: int, seconds: float) ->
     open_tab(page, "Run")
     page.get_by_role("button", name="Run", exact=True).first.click()
     open_tab(page, "Results")
-    page.get_by_text(" values in view").first.wait_for(timeout=180_000)
+    page.get_by_text(model, exact=True).first.wait_for(timeout=180_000)
     run = wb.open_run(next(runs.glob("*/run.json")).parent)
     rng = np.random.default_rng(0)
     quiet, busy = [], []
