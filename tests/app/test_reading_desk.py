@@ -18,7 +18,6 @@ from workbench.app.catalog.access import access_of
 from workbench.app.catalog.site import Site
 from workbench.app.gallery.study_site import StudySite
 from workbench.app.server.auth import Passwords
-from workbench.app.server.config import ServerConfig
 from workbench.app.server.roles import Roles
 from workbench.errors import RunError
 
@@ -89,7 +88,7 @@ def test_roles_are_in_the_file_of_users_or_in_one_of_their_own(tmp_path):
     entries = {"ann": "open sesame", "lea": {"password": "let me in", "role": "lead"}}
     entries |= {"gil": {"password": "please", "role": "guest"}, "eve": {"role": "lead"}}
     users.write_text(json.dumps(entries))
-    roles = Roles(ServerConfig(basic_auth=str(users)))
+    roles = Roles([users], login=True)
     found = {name: roles.of(name) for name in (*entries, "nobody")}
     assert found == {
         "ann": "reader",
@@ -105,9 +104,9 @@ def test_roles_are_in_the_file_of_users_or_in_one_of_their_own(tmp_path):
     assert not passwords.admit("eve", "")
     own = tmp_path / "roles.json"
     own.write_text(json.dumps({"ann": "lead", "gil": "no role"}))
-    both = Roles(ServerConfig(basic_auth="one for all", roles=str(own)))
+    both = Roles(["one for all", own], login=True)
     assert [both.of(name) for name in ("ann", "gil")] == ["lead", "reader"]
-    assert Roles(ServerConfig()).of("") == "lead"
+    assert Roles([], login=False).of("") == "lead"
 
 
 def test_what_only_leads_do_is_refused_to_others(ask, study):

@@ -190,4 +190,5 @@ class Heatmap:
             "Cells": f"{rows} x {columns}, {self.cell:g} px each",
             "Unit": self.unit or "probability",
         }
-        return str(facts(table) + heatmap_pictures(self))
+        pictures = heatmap_pictures(self.classes, self.values, self.value_range)
+        return str(facts(table) + pictures)

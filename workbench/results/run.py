@@ -323,7 +323,9 @@ class Run:
             + (f", {failed} failed" if failed else ""),
             "Folder": str(self.path),
         }
-        return str(facts(rows) + heatmap_pictures(self.heatmap))
+        shown = self.heatmap
+        pictures = heatmap_pictures(shown.classes, shown.values, shown.value_range)
+        return str(facts(rows) + pictures)
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:

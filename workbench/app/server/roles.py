@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from workbench.app.catalog.access import Role
 
 if TYPE_CHECKING:
-    from workbench.app.server.config import ServerConfig
+    from collections.abc import Sequence
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 _DEFAULT: Final[Role] = "reader"
@@ -23,14 +23,16 @@ class Roles:
 
     Parameters
     ----------
-    config : ServerConfig
-        `basic_auth` may name a file of users: a user's entry is a password, or an
-        object with `password` and `role`. `roles` names a file of roles by user.
+    files : sequence of str or Path
+        JSON files by user; empty ones are left out. An entry is a password or a role,
+        or an object with `password` and `role`.
+    login : bool
+        Whether users log in.
     """
 
-    def __init__(self, config: ServerConfig) -> None:
-        self._login = config.has_login
-        self._files = [Path(text) for text in (config.basic_auth, config.roles) if text]
+    def __init__(self, files: Sequence[str | Path], *, login: bool) -> None:
+        self._login = login
+        self._files = [Path(name) for name in files if name]
         self._lock = threading.Lock()
         self._stamp: tuple[int, ...] = ()
         self._roles: dict[str, Role] = {}

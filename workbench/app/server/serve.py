@@ -107,7 +107,8 @@ def serve(
         If the port is in use.
     """
     session_limit = SessionLimit(config.limits)
-    gallery = None if study is None else StudySite(study, site, Roles(config).of)
+    roles = Roles([config.basic_auth, config.roles], login=config.has_login)
+    gallery = None if study is None else StudySite(study, site, roles.of)
     site_of = partial(_site_of, gallery, site)
     apps = build_applications(
         {APP: lambda: _page(site_of, login=config.has_login)}, title=TITLE

@@ -11,7 +11,7 @@ import param
 import shapely
 
 from workbench.app.panels.edit_history import EditHistory, Step
-from workbench.app.panels.instances.picking import pick
+from workbench.app.panels.instances.picking import centres_within, chosen_by
 from workbench.errors import AnnotationError
 from workbench.instances.edits import InstanceEdits
 from workbench.instances.store import open_instances
@@ -299,7 +299,11 @@ class ShownInstances(param.Parameterized):
 
     def _picked(self, picked: dict[str, Any]) -> None:
         if self.handle.visible:
-            pick(self, picked)
+            self.choose(chosen_by(picked, self.chosen, at=self.at, within=self._within))
+
+    def _within(self, region: BaseGeometry) -> NDArray[np.int64]:
+        places = self.now.columns(["x", "y"])
+        return centres_within(region, places["x"], places["y"], self.shown)
 
     def _clicked(self, place: tuple[float, float] | None) -> None:
         if place is None or not self._can_click:
