@@ -113,12 +113,6 @@ def test_compressions_that_are_not_understood_are_refused_or_openslides(tmp_path
         wb.open_slide(path)
 
 
-@pytest.mark.parametrize("name", ["made.vsi", "MADE.VSI"])
-def test_an_olympus_vsi_is_no_plain_tiff(name, tmp_path):
-    with pytest.raises(UnsupportedSlideError, match="Olympus VSI"):
-        wb.open_slide(write_as(tmp_path / name))
-
-
 def test_a_mirax_without_its_folder_is_no_picture(tmp_path):
     made = Path(made_slides.png(tmp_path))
     from PIL import Image  # noqa: PLC0415

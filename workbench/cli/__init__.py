@@ -10,7 +10,7 @@ main = LazyGroup(
     "For research use only, not for diagnosis.",
     package=__name__,
     folders=dict.fromkeys(
-        ("archive", "convert", "provenance", "register", "replay"), "exchange"
+        ("archive", "convert", "provenance", "register", "replay", "tiles"), "exchange"
     ),
     verbs={
         "annotations": "Export, import and carry over the annotations of a slide.",
@@ -37,6 +37,7 @@ main = LazyGroup(
         "stain": "Compare, check and measure the staining of slides.",
         "study": "Run a model on many slides; collect and compare what it finds.",
         "synthesize": "Write a synthetic slide with exact truth.",
+        "tiles": "Write where the tiles in a folder lie, to open them as one slide.",
         "train": "Train a classification or segmentation of tiles.",
     },
 )

@@ -21,8 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PACKAGES: Final = ("slide-workbench", "torch", "numpy", "zarr", "pyarrow")
-_CODECS: Final = ("simplejpeg", "imagecodecs", "tiffslide", "openslide", "wsidicom")
-_OPTIONAL: Final = frozenset(("openslide", "wsidicom"))
+_CODECS: Final = (
+    "simplejpeg",
+    "imagecodecs",
+    "tiffslide",
+    "openslide",
+    "wsidicom",
+    "fastslide",
+)
+_OPTIONAL: Final = frozenset(("openslide", "wsidicom", "fastslide"))
 _SIDE: Final = 1024
 _TILE_PX: Final = 512
 _ROUNDS: Final = 5

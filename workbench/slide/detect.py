@@ -39,13 +39,20 @@ def open_reader(path: str | Location, image: int | str | None = None) -> Reader:
             return _open_tiff(location.path, image)
         if location.kind == "zarr":
             return _open_zarr(location, image)
+        if location.kind == "fastslide":
+            return _open_fastslide(location.path, image)
         reader = _OPENERS[location.kind](location.path)
     if image is not None:
         try:
-            find_image(location.path, reader.images, image, reader.default_image)
+            number = find_image(
+                location.path, reader.images, image, reader.default_image
+            )
         except OutOfBoundsError:
             reader.close()
             raise
+        if number != reader.image:  # of these readers fastslide alone knows several
+            reader.close()
+            return _open_fastslide(location.path, image)
     return reader
 
 
@@ -71,8 +78,11 @@ def _open_dicom(path: str) -> Reader:
 
 
 def _open_other(path: str) -> Reader:
+    """Open with OpenSlide, or with fastslide a CZI that OpenSlide does not support."""
     import_optional("workbench.slide.readers.openslide", path, "openslide")
     reader = _try_openslide(path)
+    if reader is None and path.lower().endswith(".czi"):
+        return _open_fastslide(path, None)
     if reader is None:
         reason = "its content has no known slide or image format"
         raise UnsupportedSlideError(
@@ -81,6 +91,12 @@ def _open_other(path: str) -> Reader:
             "If it is a slide, the copy is damaged: copy it again. Otherwise convert"
             " it to a pyramidal TIFF.",
         )
+    return reader
+
+
+def _open_fastslide(path: str, image: int | str | None) -> Reader:
+    opening = importlib.import_module("workbench.slide.readers.tiff.dispatch")
+    reader: Reader = opening.open_fastslide(path, image)
     return reader
 
 
@@ -96,10 +112,17 @@ def _open_zarr(location: Location, image: int | str | None) -> Reader:
     return reader
 
 
+def _open_tiles(path: str) -> Reader:
+    module = importlib.import_module("workbench.slide.readers.tiles.reader")
+    reader: Reader = module.TilesReader(path)
+    return reader
+
+
 _OPENERS: Final[dict[str, Callable[[str], Reader]]] = {
     "dicom": _open_dicom,
     "image": _open_image,
     "openslide": _open_other,
+    "tiles": _open_tiles,
 }
 
 

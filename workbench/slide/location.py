@@ -20,9 +20,10 @@ from workbench.errors import (
     UnsupportedSlideError,
     WorkbenchError,
 )
+from workbench.slide.readers.tiles.recognition import descriptor_at, holds_pictures
 from workbench.slide.zip_member import is_archived
 
-Kind = Literal["tiff", "dicom", "zarr", "image", "openslide"]
+Kind = Literal["tiff", "dicom", "zarr", "image", "tiles", "openslide", "fastslide"]
 
 _HEAD: Final = 512
 _TIFF: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -39,6 +40,12 @@ _GROUP: Final = ("zarr.json", ".zgroup", ".zattrs")
 """A Zarr group has at least one of these files."""
 
 _MIRAX_INDEX: Final = "Slidedat.ini"
+_FASTSLIDE: Final = (".isyntax", ".vsi")
+"""Suffixes of formats that only fastslide reads; a VSI is a TIFF by its content."""
+
+_TILE_LISTS: Final = (".dzi", ".csv")
+"""Suffixes of files that say where the tiles in a folder lie."""
+
 _ABSENT_STATUS: Final = (403, 404, 410)
 _NO_FILE: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
@@ -90,6 +97,10 @@ def locate(path: str) -> Location:
         raise BrokenSlideError(path, error.strerror or str(error)) from error
     if path.lower().endswith(".mrxs"):  # a JPEG thumbnail; the slide is in a folder
         return Location(path, "openslide")
+    if path.lower().endswith(_TILE_LISTS):
+        return Location(path, "tiles")
+    if path.lower().endswith(_FASTSLIDE):
+        return Location(path, "fastslide")
     return Location(path, _kind_of(head) or "openslide")
 
 
@@ -120,7 +131,8 @@ def _folder(path: Path) -> Location:
     slide = path.with_suffix(".mrxs")
     if (path / _MIRAX_INDEX).exists() and slide.is_file():
         return Location(str(slide), "openslide")
-    return Location(str(path), "dicom")
+    tiles = descriptor_at(path) is not None or holds_pictures(path)
+    return Location(str(path), "tiles" if tiles else "dicom")
 
 
 def _kind_of(head: bytes) -> Kind | None:

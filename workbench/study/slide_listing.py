@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench.results.run_record import RECORD
+from workbench.slide.readers.tiles.recognition import descriptor_at, is_tile_slide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +16,7 @@ SUFFIXES: Final = frozenset(
     [
         ".bif",
         ".btf",
+        ".dzi",
         ".isyntax",
         ".mrxs",
         ".ndpi",
@@ -43,14 +45,14 @@ _MAX_DEPTH: Final = 4
 
 def is_slide(path: Path) -> bool:
     """Return whether a served path is a slide, not a folder of slides."""
-    return path.is_file() or _is_zarr(path)
+    return path.is_file() or _is_zarr(path) or is_tile_slide(path)
 
 
 def slides_below(root: Path, depth: int = 0) -> Iterator[Path]:
     """Yield the slides in a folder and its subfolders, without hidden ones.
 
     A DICOM slide is its folder if that holds nothing else, otherwise the first of its
-    files.
+    files; a slide of tiles is its folder, or its Deep Zoom descriptor.
     """
     if is_slide(root):
         yield root
@@ -73,8 +75,13 @@ def slides_below(root: Path, depth: int = 0) -> Iterator[Path]:
         return
     yield from sorted([*slides, *dicom])
     for folder in folders if depth < _MAX_DEPTH else ():
-        if not folder.is_symlink():
+        if not folder.is_symlink() and not _is_deepzoom(folder):
             yield from slides_below(folder, depth + 1)
+
+
+def _is_deepzoom(folder: Path) -> bool:
+    """Return whether a folder has the tiles of a descriptor beside it."""
+    return folder.name.endswith("_files") and descriptor_at(folder) is not None
 
 
 def _is_zarr(path: Path) -> bool:

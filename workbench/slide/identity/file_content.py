@@ -85,6 +85,9 @@ def _companions(path: Path) -> list[Path]:
     if suffix == ".mrxs":
         folder = path.with_suffix("")
         return sorted(each for each in folder.glob("*") if each.is_file())
+    if suffix == ".vsi":
+        folder = path.with_name(f"_{path.stem}_")
+        return sorted(each for each in folder.rglob("*.ets") if each.is_file())
     if suffix in _LISTS and path.stat().st_size <= _LONGEST_LIST:
         lines = path.read_text(encoding="latin-1").splitlines()
         names = [line.partition("=")[2].strip() for line in lines]

@@ -46,7 +46,11 @@ _SLOW_LOOKS: Final = 8
 _PAUSE_S: Final = 1.0
 _JUST_S: Final = 10.0
 
-_CONTENTS: Final = {"dicom": ("dicom_content", "dicom"), "zarr": ("zarr_content", "")}
+_CONTENTS: Final = {
+    "dicom": ("dicom_content", "dicom"),
+    "tiles": ("tiles_content", ""),
+    "zarr": ("zarr_content", ""),
+}
 """Module for each kind of content, and the extra that it needs."""
 
 _FACTS: Final[Callable[[os.stat_result], tuple[int, ...]]] = attrgetter(
@@ -234,12 +238,12 @@ class SlideSource:
         """Return whether the files have not changed.
 
         A file that was deleted while it is open can still be read; but not the chunks
-        of a Zarr, which are opened one by one.
+        of a Zarr and tiles of a folder, which are opened one by one.
         """
         before = self._stamp
         if stamp == before:
             return True
-        if before is None or self.location.kind == "zarr":
+        if before is None or self.location.kind in {"zarr", "tiles"}:
             return False
         pairs = zip(stamp, before, strict=True)
         return all(now is None or now == then for now, then in pairs)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import PIL
@@ -15,6 +15,8 @@ from workbench.slide.readers.array import ArrayReader
 from workbench.slide.readers.samples import blend, unsupported_samples
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
     from PIL import ImageFile
 
@@ -41,9 +43,43 @@ _TURNS: Final = {
 }
 """Transposition that reverts each EXIF orientation."""
 
+_SIDEWAYS: Final = (5, 6, 7, 8)
+"""EXIF orientations that swap width and height."""
+
+
+class Decoded(NamedTuple):
+    """A decoded plain image."""
+
+    pixels: NDArray[np.uint8]
+    """sRGB or the colours of the profile, (H, W, 3)."""
+
+    profile: bytes | None
+    """ICC profile."""
+
+    frames: int
+    """Number of images in the file."""
+
 
 def open_image(path: str) -> ArrayReader:
-    """Open a plain image with Pillow, as image viewers show it.
+    """Open a plain image with Pillow, as image viewers show it; see `decode_image`.
+
+    Raises
+    ------
+    UnsupportedSlideError, BrokenSlideError
+        As `decode_image`.
+    """
+    image = decode_image(path)
+    return ArrayReader(
+        image.pixels,
+        path=path,
+        name=f"Pillow {PIL.__version__}",
+        icc_profile=image.profile,
+        properties={"image.frames": str(image.frames)},
+    )
+
+
+def decode_image(path: str) -> Decoded:
+    """Decode a plain image with Pillow, as image viewers show it.
 
     The EXIF orientation is applied; transparent pixels are white; of several images in
     one file (an animation, a camera's previews) the first is used. The dots per inch of
@@ -57,14 +93,35 @@ def open_image(path: str) -> ArrayReader:
     BrokenSlideError
         If it cannot be decoded.
     """
+    with _decoding_errors(path), Path(path).open("rb") as file:
+        image = _open_header(file, path)
+        _check_size(image, path)
+        frames = _count_frames(image)
+        image.load()
+        profile = image.info.get("icc_profile")
+        pixels = _to_rgb(_apply_orientation(image), path)
+        return Decoded(pixels, profile if isinstance(profile, bytes) else None, frames)
+
+
+def image_size(path: str) -> tuple[int, int]:
+    """Return width and height of a plain image as it is shown, by its header.
+
+    Raises
+    ------
+    UnsupportedSlideError, BrokenSlideError
+        If it has no known format, or its header is damaged.
+    """
+    with _decoding_errors(path), Path(path).open("rb") as file:
+        image = _open_header(file, path)
+        turned = _orientation(image) in _SIDEWAYS
+        return (image.height, image.width) if turned else image.size
+
+
+@contextmanager
+def _decoding_errors(path: str) -> Iterator[None]:
+    """Convert errors of Pillow and its decoders."""
     try:
-        with Path(path).open("rb") as file:
-            image = _open_header(file, path)
-            _check_size(image, path)
-            frames = _count_frames(image)
-            image.load()
-            profile = image.info.get("icc_profile")
-            pixels = _to_rgb(_apply_orientation(image), path)
+        yield
     except SlideError:
         raise
     except MemoryError as error:
@@ -72,13 +129,6 @@ def open_image(path: str) -> ArrayReader:
         raise UnsupportedSlideError(path, reason) from error
     except Exception as error:  # Pillow passes on errors of its decoders
         raise BrokenSlideError(path, str(error) or type(error).__name__) from error
-    return ArrayReader(
-        pixels,
-        path=path,
-        name=f"Pillow {PIL.__version__}",
-        icc_profile=profile if isinstance(profile, bytes) else None,
-        properties={"image.frames": str(frames)},
-    )
 
 
 def _open_header(file: IO[bytes], path: str) -> ImageFile.ImageFile:
@@ -114,11 +164,15 @@ def _count_frames(image: Image.Image) -> int:
 
 def _apply_orientation(image: Image.Image) -> Image.Image:
     """Apply the EXIF orientation; damaged EXIF is ignored."""
-    orientation = None
-    with suppress(Exception):
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    orientation = _orientation(image)
     turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
     return image if turn is None else image.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> Any:
+    with suppress(Exception):
+        return image.getexif().get(ExifTags.Base.Orientation)
+    return None
 
 
 def _to_rgb(image: Image.Image, path: str) -> NDArray[np.uint8]:

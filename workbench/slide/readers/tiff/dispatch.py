@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import BrokenSlideError, UnsupportedSlideError
+from workbench.slide.location import import_optional
 from workbench.slide.readers.pread import PositionedFile
 from workbench.slide.readers.tiff.directory import ClaimError, read_directories
 from workbench.slide.readers.tiff.reader import (
@@ -37,6 +38,8 @@ def open_tiff(path: str, image: int | str | None = None) -> Reader:
     SlideNotFoundError, BrokenSlideError, UnsupportedSlideError
         If the file does not exist, is damaged, or no installed library reads it.
     """
+    if path.lower().endswith(".vsi"):
+        return open_fastslide(path, image)
     vendor, description = _identify_vendor(path)
     if vendor.library == "none":
         raise UnsupportedSlideError(path, f"it is a {vendor.title} file: {vendor.why}")
@@ -62,13 +65,6 @@ def _set_scn_scale(reader: Reader, vendor: Vendor, text: str) -> None:
 
 def _identify_vendor(path: str) -> tuple[Vendor, str]:
     """Return the vendor of a TIFF, and its first description."""
-    if path.lower().endswith(".vsi"):
-        raise UnsupportedSlideError(
-            path,
-            "it is an Olympus VSI: its pixels are in separate files (.ets), in a format"
-            " that is not published",
-            "Export it to OME-TIFF, with the scanner's software or with bfconvert.",
-        )
     handle = open_file(path)
     try:
         size = handle.seek(0, 2)
@@ -108,6 +104,27 @@ def load_openslide() -> Any | None:
         return importlib.import_module("workbench.slide.readers.openslide")
     except ImportError:
         return None
+
+
+def open_fastslide(path: str, image: int | str | None = None) -> Reader:
+    """Open an iSyntax, VSI or CZI file with fastslide.
+
+    Raises
+    ------
+    UnsupportedSlideError
+        If fastslide is not installed, or the pixels are not 8-bit RGB.
+    BrokenSlideError
+        If fastslide cannot open the file.
+    """
+    if "://" in path:
+        raise UnsupportedSlideError(
+            path,
+            "it is in a format that only fastslide reads, which does not support URLs",
+            "Copy it to a local disk, with all files that belong to it.",
+        )
+    module = import_optional("workbench.slide.readers.fastslide", path, "fastslide")
+    reader: Reader = module.FastSlideReader(path, image)
+    return reader
 
 
 def try_openslide(path: str) -> Reader | None:
