@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workbench.slide.slide import Slide
 
 _METHODS = get_args(StainMethod)
+_TIFF = (".tif", ".tiff")
 _HELP = {option.name: option.help for option in options()}
 
 
@@ -62,19 +63,35 @@ def command(
 ) -> None:
     """Write a stain-normalized image of a slide.
 
-    The normalization is always fitted to the whole slide, not to --region.
+    The normalization is always fitted to the whole slide, not to --region. What made
+    the image is in it, or in OUT.provenance.json beside it.
     """
     from PIL import Image  # noqa: PLC0415 - see LazyGroup
 
+    from workbench.provenance.embedding import attach  # noqa: PLC0415
+    from workbench.provenance.pixels import provenance_of_pixels  # noqa: PLC0415
+    from workbench.provenance.reading import TIFF_TAG  # noqa: PLC0415
+    from workbench.provenance.runs import shared_name  # noqa: PLC0415
     from workbench.slide.slide import open_slide  # noqa: PLC0415
     from workbench.stain.normalizer import fit_normalizer  # noqa: PLC0415
     from workbench.stain.references import load_reference  # noqa: PLC0415
 
     with open_slide(slide, mpp=mpp) as opened:
         normalizer = fit_normalizer(opened, load_reference(reference), method=method)
-        pixels = _read(opened, Box(*region) if region else opened.bounds, max_px).pixels
+        read = _read(opened, Box(*region) if region else opened.bounds, max_px)
+        box, (height, width) = read.box, read.pixels.shape[:2]
+        options = {
+            "box": [box.x0, box.y0, box.x1, box.y1],
+            "size": [width, height],
+            "reference": shared_name(reference),
+        }
+        made = provenance_of_pixels(opened, "picture", options, normalizer)
     out.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(normalizer(pixels)).save(out)
+    inside: dict[str, Any] = (
+        {"tiffinfo": {TIFF_TAG: made.text}} if out.suffix in _TIFF else {}
+    )
+    Image.fromarray(normalizer(read.pixels)).save(out, **inside)
+    attach(out, made)
     click.echo(out)
 
 

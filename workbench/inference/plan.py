@@ -23,6 +23,7 @@ from workbench.models.registry import find_model
 from workbench.models.stain_sensitivity import StainSensitivity
 from workbench.provenance.software import versions
 from workbench.quality import find_artefacts
+from workbench.results.slide_facts import slide_facts
 from workbench.stain.multi_reference import MultiReferenceNormalizer
 from workbench.stain.references import load_reference
 from workbench.stain.slide_fit import slide_normalizer
@@ -96,23 +97,11 @@ class RunPlan:
     @property
     def record(self) -> dict[str, Any]:
         """The record of a new run, ready for JSON."""
-        slide, identity = self.slide, self.identity.record
-        given = slide.mpp_is_given
-        box = slide.bounds
         return {
-            **identity,
+            **self.identity.record,
             "recipe": self.recipe.model_dump(mode="json"),
             "model": self.inference.card.model_dump(mode="json"),
-            "slide": {
-                **identity["slide"],
-                "name": slide.name,
-                "path": slide.path,
-                "mpp_from": "given by the user" if given else "declared by the slide",
-                "reader": slide.reader_name,
-                "bounds": [box.x0, box.y0, box.x1, box.y1],
-                "stored_mpp": list(slide.pixel_size.xy or ()),
-                "pixel_scale": list(slide.frame.scale),
-            },
+            "slide": {**slide_facts(self.slide), "path": self.slide.path},
             "warnings": self._warnings(),
         }
 

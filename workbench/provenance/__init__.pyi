@@ -1,5 +1,6 @@
 from .dicom_tag import tag_dataset
-from .embedding import attach, keep_inside
+from .embedding import attach, keep_inside, write_in_folder
+from .pixels import provenance_of_pixels
 from .provenance import KEY, Provenance
 from .reading import read_provenance
 from .runs import provenance_of
@@ -13,8 +14,10 @@ __all__ = [
     "attach",
     "keep_inside",
     "provenance_of",
+    "provenance_of_pixels",
     "read_provenance",
     "tag_dataset",
     "versions",
+    "write_in_folder",
     "write_sidecar",
 ]

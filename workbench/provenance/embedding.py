@@ -51,17 +51,33 @@ def attach(path: str | os.PathLike[str], provenance: Provenance) -> None:
     if keep_inside(file, provenance):
         sidecar_of(file).unlink(missing_ok=True)  # that of an earlier file
     elif file.is_dir():
-        text = json.dumps({KEY: provenance.block}, indent=1)
-        replace_file(file / FOLDER_FILE, text.encode())
+        write_in_folder(file, provenance)
     else:
         write_sidecar(file, provenance)
+
+
+def write_in_folder(folder: Path, provenance: Provenance) -> None:
+    """Write `provenance.json` into a folder; that of an earlier artefact is replaced.
+
+    Parameters
+    ----------
+    folder : Path
+    provenance : Provenance
+
+    Raises
+    ------
+    RunFolderError
+        On an I/O error.
+    """
+    text = json.dumps({KEY: provenance.block}, indent=1)
+    replace_file(folder / FOLDER_FILE, text.encode())
 
 
 def keep_inside(path: Path, provenance: Provenance) -> bool:
     """Put the provenance into a finished file, if its format allows it.
 
-    HDF5, SQLite, PNG and Zarr take it now; Parquet, GeoJSON, COCO, OME-TIFF, DICOM and
-    HTML hold it if their writer put it there.
+    HDF5, SQLite, PNG and Zarr take it now; Parquet, GeoJSON, COCO, TIFF, DICOM and HTML
+    hold it if their writer put it there.
 
     Parameters
     ----------

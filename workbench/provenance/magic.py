@@ -14,6 +14,7 @@ Kind = Literal[
     "Zarr",
     "folder",
     "Parquet",
+    "safetensors",
     "HDF5",
     "SQLite",
     "PNG",
@@ -61,6 +62,8 @@ def kind_of(path: Path) -> Kind:
             return kind
     if head[_PREAMBLE : _PREAMBLE + 4] == b"DICM":
         return "DICOM"
+    if head[8:10] == b'{"' and path.suffix == ".safetensors":
+        return "safetensors"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"{"):
         return "JSON"

@@ -41,8 +41,8 @@ class Provenance:
     """
 
     kind: str
-    """Kind of artefact: "run", "export", "features", "annotations", "report" or
-    "registration"."""
+    """Kind of artefact: "run", "export", "features", "annotations", "report",
+    "registration", "slide", "picture" or "model"."""
 
     name: str = ""
     """Name of the artefact, such as that of the run's folder."""

@@ -31,10 +31,13 @@ TABLE: Final = "workbench_provenance"
 """Table of an SQLite file; it has one row with the column `record`."""
 
 META: Final = "workbench-provenance"
-"""Name of the `meta` element of an HTML page."""
+"""Name of the `meta` element of an HTML page, and of the metadata of safetensors."""
 
 NAMESPACE: Final = "slide-workbench/provenance"
 """Namespace of the annotation in OME-XML."""
+
+TIFF_TAG: Final = 65_001
+"""Private tag (ASCII) of the first image of a TIFF that has no OME-XML."""
 
 FOLDER_FILE: Final = "provenance.json"
 """File with the provenance of a folder that is no Zarr store."""
@@ -48,9 +51,9 @@ def read_provenance(path: str | os.PathLike[str]) -> Provenance:
     Parameters
     ----------
     path : path
-        A run folder, or a file that was exported: GeoJSON, COCO, Parquet, OME-TIFF,
-        HDF5, Zarr, SQLite, DICOM, PNG, HTML, or any file with
-        `<path>.provenance.json` beside it.
+        A run folder, a file that was exported (GeoJSON, COCO, Parquet, OME-TIFF, HDF5,
+        Zarr, SQLite, DICOM, PNG, HTML), a converted slide, the folder of a trained
+        model, or any file with `<path>.provenance.json` beside it.
 
     Returns
     -------
@@ -72,6 +75,9 @@ def read_provenance(path: str | os.PathLike[str]) -> Provenance:
     if not exists(file):
         raise ProvenanceError(file, "there is no such file", "Check its name.")
     found = embedded(file) or read_sidecar(file)
+    if found is None and file.is_dir():  # a slide of DICOM, whose files say it
+        first = min(file.glob("*.dcm"), default=None)
+        found = embedded(first) if first is not None else None
     if found is None:
         raise ProvenanceError(file, "it does not say what made it")
     return found
@@ -122,6 +128,16 @@ def _of_parquet(path: Path) -> Provenance | None:
     return Provenance.of_text(text, path) if text else None
 
 
+def _of_safetensors(path: Path) -> Provenance | None:
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        if length > MAX_BYTES:
+            return None
+        header = json.loads(file.read(length))
+    text = (header.get("__metadata__") or {}).get(META)
+    return Provenance.of_text(text, path) if isinstance(text, str) else None
+
+
 def _of_hdf5(path: Path) -> Provenance | None:
     import h5py  # noqa: PLC0415 - a second to load
 
@@ -162,6 +178,9 @@ def _of_tiff(path: Path) -> Provenance | None:
     import tifffile  # noqa: PLC0415 - a second to load
 
     with tifffile.TiffFile(path) as file:
+        tag = file.pages.first.tags.get(TIFF_TAG)
+        if tag is not None and isinstance(tag.value, str):
+            return Provenance.of_text(tag.value, path)
         text = file.ome_metadata
     if not text or len(text) > 2 * MAX_BYTES:
         return None
@@ -215,6 +234,7 @@ _READERS: Final[dict[str, Callable[[Path], Provenance | None]]] = {
     "Zarr": _of_zarr,
     "folder": _of_folder,
     "Parquet": _of_parquet,
+    "safetensors": _of_safetensors,
     "HDF5": _of_hdf5,
     "SQLite": _of_sqlite,
     "PNG": _of_png,

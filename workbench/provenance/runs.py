@@ -20,7 +20,7 @@ _SLIDE: Final = (
 )
 _RUN: Final = (
     *("status", "created", "ended", "precision", "batch_size", "grid"),
-    *("tiles_total", "tiles_done", "tiles_failed", "warnings"),
+    *("tiles_total", "tiles_done", "tiles_failed", "warnings", "imported"),
 )
 _PLACES: Final = ("model", "weights", "reference")
 _ABSOLUTE: Final = re.compile(r"[/\\~]|[A-Za-z]:[\\/]")

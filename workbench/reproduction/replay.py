@@ -25,6 +25,7 @@ from workbench.reproduction.comparison import (
     compare_rows,
 )
 from workbench.reproduction.exported import compare_files
+from workbench.reproduction.pixels import repeat_pixels
 from workbench.reproduction.request import Request
 
 if TYPE_CHECKING:
@@ -110,8 +111,9 @@ def replay(
     Parameters
     ----------
     source : Run or path
-        A run, or a file that `export_run` wrote: GeoJSON, COCO, CSV, Parquet,
-        OME-TIFF, HDF5 or Zarr.
+        A run; a file that `export_run` wrote (GeoJSON, COCO, CSV, Parquet, OME-TIFF,
+        HDF5 or Zarr); a slide of `convert_slide` or `write_dicom_slide`, or a picture
+        of `workbench normalize`, which are made again with the recorded normalizer.
     slide : Slide or path, optional
         The slide. Default: the path in the record of the run, else a file of the same
         name beside the result or in the current folder.
@@ -148,6 +150,11 @@ def replay(
     True
     """
     request = Request.of(source)
+    if request.of_pixels:
+        with _folder(out) as place, request.slide(slide) as opened:
+            folder = Path(place) / "again"
+            part, now = repeat_pixels(request.path, request.made, opened, folder)
+        return _compared(request, [part], now)
     recipe = request.recipe(device)
     options: dict[str, Any] = {} if model is None else {"model": model}
     with _folder(out) as place, request.slide(slide) as opened:
@@ -165,6 +172,10 @@ def replay(
         else:
             parts = list(_compare_runs(request.run, again))
         now = provenance_of(again)
+    return _compared(request, parts, now)
+
+
+def _compared(request: Request, parts: list[Comparison], now: Provenance) -> Replay:
     return Replay(
         path=request.path,
         before=request.made,

@@ -13,6 +13,7 @@ from workbench.provenance.magic import kind_of
 from workbench.provenance.reading import read_provenance
 from workbench.recipe import Recipe
 from workbench.reproduction.exported import comparable
+from workbench.reproduction.pixels import KINDS
 from workbench.results.run import Run, open_run
 from workbench.slide.slide import Slide, open_slide
 from workbench.system.paths import exists
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from workbench.provenance.provenance import Provenance
 
 _KINDS: Final = ("run", "export", "features")
+_REMEDIES: Final = {
+    "model": "Train it again: `workbench train` with the recipe in its training.json.",
+    "report": "Replay the run that it is of.",
+    "registration": "Register the two slides again: `workbench register`.",
+}
+"""What to do about an artefact that no run computes, by its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +57,25 @@ class Request:
         """
         path = source.path if isinstance(source, Run) else Path(source)
         made = read_provenance(path)
+        if origin := made.run.get("imported"):
+            name = origin.get("name") if isinstance(origin, dict) else origin
+            reason = f"it was imported from '{name}', which no model of ours computes"
+            raise ProvenanceError(path, reason)
         run = open_run(path) if kind_of(path) == "run" else None
+        if made.kind in KINDS:
+            return cls(path, None, made)
         if made.kind not in _KINDS or not made.recipe or not made.model:
             reason = f"it holds {made.kind}, which no run computes again"
-            raise ProvenanceError(path, reason)
+            raise ProvenanceError(path, reason, _REMEDIES.get(made.kind, ""))
         if run is None and not comparable(path):
             reason = "its content cannot be compared with that of another file"
             raise ProvenanceError(path, reason, "Replay the run that it is from.")
         return cls(path, run, made)
+
+    @property
+    def of_pixels(self) -> bool:
+        """Whether it holds pixels of a slide, which no run computes."""
+        return self.made.kind in KINDS
 
     @property
     def finished(self) -> bool:
@@ -107,7 +125,9 @@ class Request:
         facts = self.made.slide
         by_user = str(facts.get("mpp_from", "")).startswith("given")
         place = given if given is not None else self._place(str(facts.get("name", "")))
-        with open_slide(place, mpp=facts.get("mpp") if by_user else None) as slide:
+        mpp = facts.get("mpp") if by_user else None
+        icc = self.of_pixels and bool(self.made.recipe.get("icc"))
+        with open_slide(place, mpp=mpp, icc=icc) as slide:
             yield slide
 
     def _place(self, name: str) -> str:

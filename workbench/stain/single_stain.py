@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
 from workbench.errors import StainError
-from workbench.stain.deconvolution import STAIN_SETS, find_stains
+from workbench.stain.deconvolution import STAIN_SETS, StainSet, find_stains
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Mapping
 
-    from workbench.stain.deconvolution import StainSet
+    from numpy.typing import NDArray
 
 _MAX_OD: Final = 2.5
 """Optical density (base 10) at which the colour no longer changes."""
@@ -88,6 +88,33 @@ class SingleStain:
         numbers = repr((self.stains.names, self.stains.vectors.tolist(), self.name))
         whole = f"{numbers} {self.stains.white}"
         return hashlib.sha256(whole.encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the stains, ready for JSON; `from_dict` reads them."""
+        stains = {
+            "names": list(self.stains.names),
+            "stains": self.stains.vectors.tolist(),
+            "white": list(self.stains.white),
+        }
+        return {"method": self.method, "stain": self.name, "source": stains}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        """Return the map in a record of `to_dict`.
+
+        Raises
+        ------
+        StainError
+            If the record is not one of a single stain.
+        """
+        try:
+            source = record["source"]
+            names, white = map(tuple, (source["names"], source["white"]))
+            vectors = np.array(source["stains"], np.float64).reshape(3, 3)
+            return cls(StainSet(names, vectors, white), str(record["stain"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            message = f"The record of a stain cannot be used: {error!r}."
+            raise StainError(message, "Name a published stain.") from error
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the colours, uint8 (..., 3), of sRGB pixels, uint8 (..., 3)."""

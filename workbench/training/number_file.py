@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench.errors import TrainingError
+from workbench.provenance.reading import META
 from workbench.system.atomic_files import disk_errors, replace_file
+from workbench.training.model_provenance import provenance_of_model
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+
+    from workbench.provenance.provenance import Provenance
 
 SUFFIX: Final = ".safetensors"
 FORMAT: Final = 1
@@ -56,8 +60,19 @@ def save_numbers(
     about = json.dumps({"format": FORMAT, "kind": kind, **facts})
     with disk_errors(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(file, save(dict(arrays), {_KEY: about}))
+    made = _provenance(file.stem, kind, facts)
+    replace_file(file, save(dict(arrays), {_KEY: about, META: made.text}))
     return file
+
+
+def _provenance(name: str, kind: str, facts: Mapping[str, Any]) -> Provenance:
+    """Return what made a small model, from the facts that it is saved with."""
+    options = dict(facts.get("provenance") or {})
+    slides = options.pop("slides", ())
+    model = {"name": name, "task": kind, "classes": list(facts.get("classes") or ())}
+    if encoder := facts.get("encoder"):
+        model["encoder"] = encoder
+    return provenance_of_model(model, options, slides)
 
 
 def read_numbers(

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from workbench.errors import ModelError, TrainingError
 from workbench.models.card import ModelCard
 from workbench.models.catalogue import find_source
+from workbench.provenance.embedding import write_in_folder
 from workbench.system.atomic_files import disk_errors, replace_file
+from workbench.training.model_provenance import provenance_of_model
 
 if TYPE_CHECKING:
     import os
@@ -53,9 +55,10 @@ def save_probe(
 ) -> Path:
     """Save a probe as a model that `wb.run` takes: the folder is its name.
 
-    The folder holds `card.json`, `weights.safetensors` (encoder and head) and
-    `training.json` (labels, their sources and authors, accuracy). The model answers
-    what the probe does, if the run normalizes as that of the vectors did.
+    The folder holds `card.json`, `weights.safetensors` (encoder and head),
+    `training.json` (labels, their sources and authors, accuracy) and `provenance.json`
+    (see `wb.read_provenance`). The model answers what the probe does, if the run
+    normalizes as that of the vectors did.
 
     Parameters
     ----------
@@ -99,6 +102,9 @@ def save_probe(
     replace_file(path / PROVENANCE, _json(_provenance(probe, model.card, accuracy)))
     replace_file(path / WEIGHTS, weights)
     replace_file(path / CARD, _json(card.model_dump(mode="json")))
+    options = {"encoder": model.card.name, "labels": probe.counts}
+    dumped = card.model_dump(mode="json")
+    write_in_folder(path, provenance_of_model(dumped, options, probe.provenance))
     return path
 
 

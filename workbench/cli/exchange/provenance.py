@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 def command(file: Path, *, as_json: bool) -> None:
     """Print what made a file or run: slide, model, options, versions, device.
 
-    FILE is a run folder or a file that was exported: GeoJSON, COCO, Parquet, OME-TIFF,
-    HDF5, Zarr, SQLite, DICOM, PNG, a report, or a CSV with its .provenance.json.
+    FILE is a run folder; a file that was exported: GeoJSON, COCO, Parquet, OME-TIFF,
+    HDF5, Zarr, SQLite, DICOM, or a CSV with its .provenance.json; a report; a converted
+    slide; a normalized picture; a trained model.
     """
     from workbench.provenance.reading import read_provenance  # noqa: PLC0415 - see LazyGroup
 

@@ -42,9 +42,11 @@ def command(
 ) -> None:
     """Compute a run or an exported file again, and say what differs and why.
 
-    SOURCE is a run folder, or a GeoJSON, COCO, CSV, Parquet, OME-TIFF, HDF5 or Zarr
-    that was exported from a run. Exit status: 0 if all values are identical, 1 if they
-    differ; other numbers are errors, such as 3 for a missing slide.
+    SOURCE is a run folder; a GeoJSON, COCO, CSV, Parquet, OME-TIFF, HDF5 or Zarr that
+    was exported from a run; a slide of `workbench convert` or a picture of
+    `workbench normalize`, which are made again with the recorded normalizer. Exit
+    status: 0 if all values are identical, 1 if they differ; other numbers are errors,
+    such as 3 for a missing slide.
     """
     from workbench.reproduction.replay import replay  # noqa: PLC0415 - see LazyGroup
 

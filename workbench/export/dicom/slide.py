@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -15,6 +16,8 @@ from workbench.errors import OutOfBoundsError, RunError
 from workbench.export.features import complete_or_absent
 from workbench.geometry import Box
 from workbench.progress import Progress
+from workbench.provenance.dicom_tag import tag_dataset
+from workbench.provenance.pixels import provenance_of_pixels
 from workbench.slide.readers.jpeg_header import read_jpeg_header
 from workbench.system.thread_pool import available_cores, run_parallel
 
@@ -23,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
+    from pydicom.dataset import Dataset
 
+    from workbench.provenance.provenance import Provenance
     from workbench.slide.readers.base import EncodedTile, Level
     from workbench.slide.slide import Slide
 
@@ -124,6 +129,7 @@ def write_dicom_slide(
     header = import_dicom("workbench.dicom.slide_header")
     files = import_dicom("workbench.export.dicom.frame_file")
     facts = facts_of(slide, normalizer, quality)
+    made = _provenance(slide, normalizer, quality)
     layouts = _choose_levels(slide, stored=normalizer is None)
     report = _Reporter(progress, layouts)
     try:
@@ -135,7 +141,8 @@ def write_dicom_slide(
                     if level is not None and layout.stored
                     else _encoded_frames(slide, layout, normalizer, quality)
                 )
-                make = partial(header.level_header, facts, layout)
+                plain = partial(header.level_header, facts, layout)
+                make = partial(_tagged, plain, made)
                 files.write_frames(
                     part / f"level-{number}.dcm", make, report.follow(tiles)
                 )
@@ -143,6 +150,24 @@ def write_dicom_slide(
         message = f"'{folder}' cannot be written: {error.strerror or error}."
         raise RunError(message, "Choose another place, or make room.") from error
     return folder
+
+
+def _provenance(slide: Slide, normalizer: PixelMap | None, quality: int) -> Provenance:
+    """Return what made the objects, without the name of the file."""
+    options = {"to": "dicom", "quality": quality, "icc": slide.icc}
+    made = provenance_of_pixels(slide, "slide", options, normalizer)
+    facts = {name: value for name, value in made.slide.items() if name != "name"}
+    parents = ({"kind": "slide", "name": "", "digest": slide.id},)
+    return replace(made, slide=facts, parents=parents)
+
+
+def _tagged(
+    make_header: Callable[..., Dataset], made: Provenance, *, ratio: float
+) -> Dataset:
+    """Return the attributes of a level, with what made it."""
+    dataset = make_header(ratio=ratio)
+    tag_dataset(dataset, made)
+    return dataset
 
 
 def facts_of(

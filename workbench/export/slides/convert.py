@@ -22,6 +22,8 @@ from workbench.export.slides.plan import ConversionPlan
 from workbench.export.slides.pyramid import PyramidBuilder, in_tiles
 from workbench.export.slides.tiff_file import TiffFile, bytes_tag, text_tag
 from workbench.export.slides.zarr_store import ZarrStore
+from workbench.provenance.pixels import provenance_of_pixels
+from workbench.provenance.reading import TIFF_TAG
 from workbench.system.atomic_files import disk_errors, move_file, replace_folder
 from workbench.system.thread_pool import available_cores
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from workbench.export.slides.plan import Block
     from workbench.export.slides.sink import FileSink
     from workbench.geometry import BoxLike
+    from workbench.provenance.provenance import Provenance
     from workbench.slide.slide import Slide
 
 PixelMap = Callable[[Any], Any]
@@ -87,6 +90,21 @@ class _Task:
         if self.area is not None:
             facts["area"] = hashlib.sha256(repr(self.area).encode()).hexdigest()[:16]
         return facts
+
+    @property
+    def made(self) -> Provenance:
+        """Return what made the result; equal conversions have equal ones."""
+        options: dict[str, Any] = {
+            "to": self.to,
+            "box": self.facts["box"],
+            "mpp": self.plan.mpp,
+            "step": self.plan.step,
+            "quality": self.quality,
+            "icc": self.slide.icc,
+        }
+        if self.area is not None:
+            options["area"] = self.area.coordinates
+        return provenance_of_pixels(self.slide, "slide", options, self.pixel_map)
 
     @property
     def identity(self) -> str:
@@ -272,14 +290,16 @@ def _finish(task: _Task, sink: FileSink) -> None:
     changed = task.pixel_map is not None or task.slide.icc
     profile = None if changed else task.slide.icc_profile
     if isinstance(sink, ZarrStore):
-        sink.finish(name, facts, profile)
+        sink.finish(name, {**facts, **task.made.block}, profile)
         return
     assert isinstance(sink, TiffFile)  # noqa: S101 - there are only these two
-    tags = {305: text_tag("Slide Workbench")}
+    made = task.made.text
+    tags = {305: text_tag("Slide Workbench"), TIFF_TAG: text_tag(made)}
     if profile is not None:
         tags[34675] = bytes_tag(profile)
     if task.to == "ome-tiff":
-        tags[270] = text_tag(descriptions.ome_xml(task.plan, name, facts))
+        del tags[TIFF_TAG]  # OME-XML has a place for it
+        tags[270] = text_tag(descriptions.ome_xml(task.plan, name, facts, made))
         sink.finish(tags, nested=True)
         return
     line = descriptions.aperio_line(task.plan, task.quality, facts)

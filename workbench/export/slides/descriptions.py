@@ -7,6 +7,8 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
 
+from workbench.provenance.reading import NAMESPACE
+
 if TYPE_CHECKING:
     from workbench.export.slides.plan import ConversionPlan
 
@@ -16,8 +18,21 @@ _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
 _NAMESPACE: Final = "slide-workbench/conversion"
 
 
-def ome_xml(plan: ConversionPlan, name: str, facts: dict[str, Any]) -> str:
-    """Return the OME-XML of one RGB image, with how it was made as an annotation."""
+def ome_xml(
+    plan: ConversionPlan, name: str, facts: dict[str, Any], made: str = ""
+) -> str:
+    """Return the OME-XML of one RGB image, with how it was made as annotations.
+
+    Parameters
+    ----------
+    plan : ConversionPlan
+    name : str
+        Name of the image.
+    facts : dict
+        How it was made, in few words.
+    made : str
+        Text of its provenance; empty: none.
+    """
     key = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(facts, sort_keys=True))
     root = ET.Element(
         "OME",
@@ -42,12 +57,16 @@ def ome_xml(plan: ConversionPlan, name: str, facts: dict[str, Any]) -> str:
     pixels = ET.SubElement(image, "Pixels", _pixels(plan))
     ET.SubElement(pixels, "Channel", ID="Channel:0:0", SamplesPerPixel="3")
     ET.SubElement(pixels, "TiffData", IFD="0", PlaneCount="1")
-    ET.SubElement(image, "AnnotationRef", ID="Annotation:0")
+    texts = {_NAMESPACE: json.dumps(facts, sort_keys=True)}
+    if made:
+        texts[NAMESPACE] = made
+    for number in range(len(texts)):
+        ET.SubElement(image, "AnnotationRef", ID=f"Annotation:{number}")
     notes = ET.SubElement(root, "StructuredAnnotations")
-    note = ET.SubElement(
-        notes, "CommentAnnotation", ID="Annotation:0", Namespace=_NAMESPACE
-    )
-    ET.SubElement(note, "Value").text = json.dumps(facts, sort_keys=True)
+    for number, (space, text) in enumerate(texts.items()):
+        place = {"ID": f"Annotation:{number}", "Namespace": space}
+        note = ET.SubElement(notes, "CommentAnnotation", place)
+        ET.SubElement(note, "Value").text = text
     return ET.tostring(root, "unicode", xml_declaration=True)
 
 

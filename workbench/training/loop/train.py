@@ -17,6 +17,7 @@ import torch
 from workbench.errors import TrainingError, WorkbenchError
 from workbench.markup import facts
 from workbench.models.devices import resolve_device
+from workbench.provenance.embedding import write_in_folder
 from workbench.training.loop.curves import curves_of
 from workbench.training.loop.examples import open_examples
 from workbench.training.loop.folder import (
@@ -38,6 +39,7 @@ from workbench.training.loop.state import State
 from workbench.training.loop.tasks import task_of
 from workbench.training.loop.tensorboard import event_files
 from workbench.training.loop.trainer import Trainer
+from workbench.training.model_provenance import provenance_of_model
 
 if TYPE_CHECKING:
     import os
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from workbench.models.card import ModelCard
     from workbench.training.loop.examples import Examples
     from workbench.training.loop.mistakes import Mistake
+    from workbench.training.loop.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +305,17 @@ def _write_model(card: ModelCard, folder: TrainingFolder, trainer: Trainer) -> N
             f" training.json; labels: {Path(recipe.labels).name}.",
         }
     )
-    text = json.dumps(whole.model_dump(mode="json"), indent=1, ensure_ascii=False)
+    dumped = whole.model_dump(mode="json")
+    text = json.dumps(dumped, indent=1, ensure_ascii=False)
     folder.save(WEIGHTS, content)
     folder.save(CARD, f"{text}\n".encode())
+    options = recipe.model_dump(mode="json")
+    slides = [_source(each) for each in examples.sources]
+    device = str(trainer.device)
+    write_in_folder(folder.path, provenance_of_model(dumped, options, slides, device))
+
+
+def _source(source: Source) -> dict[str, str]:
+    """Return name and id of the slide of a source; pictures have no id."""
+    slide = getattr(source, "slide", None)
+    return {"slide": source.name, "slide_id": slide.id if slide is not None else ""}

@@ -1,0 +1,31 @@
+"""What a record says about the slide of a result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.slide.slide import Slide
+
+
+def slide_facts(slide: Slide) -> dict[str, Any]:
+    """Return what a record says about a slide, without its folder.
+
+    Raises
+    ------
+    SlideChangedError
+        If the file has changed before its id is known.
+    """
+    box = slide.bounds
+    given = slide.mpp_is_given
+    return {
+        "id": slide.id,
+        "size": list(slide.size),
+        "mpp": slide.mpp,
+        "name": slide.name,
+        "mpp_from": "given by the user" if given else "declared by the slide",
+        "reader": slide.reader_name,
+        "bounds": [box.x0, box.y0, box.x1, box.y1],
+        "stored_mpp": list(slide.pixel_size.xy or ()),
+        "pixel_scale": list(slide.frame.scale),
+    }
