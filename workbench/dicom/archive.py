@@ -21,13 +21,10 @@ import requests
 from workbench.dicom.multipart import save_first_part
 from workbench.dicom.results import is_dicom
 from workbench.errors import ArchiveError
+from workbench.slide.readers.dicom.web_address import TOKEN_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-TOKEN_VARIABLE: Final = "WORKBENCH_DICOMWEB_TOKEN"  # noqa: S105 - a name
-"""Bearer token for DICOMweb servers of `workbench archive`; a user and password in the
-URL go before it."""
 
 _TIMEOUT_S: Final = (10, 300)
 """Seconds for the connection, and between two blocks."""

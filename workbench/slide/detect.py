@@ -77,6 +77,12 @@ def _open_dicom(path: str) -> Reader:
     return cast("Reader", reader if samples is None else reader.with_samples(samples))
 
 
+def _open_web(url: str) -> Reader:
+    web = import_optional("workbench.slide.readers.dicom.web", url, "dicom")
+    reader: Reader = web.WebReader(url)
+    return reader
+
+
 def _open_other(path: str) -> Reader:
     """Open with OpenSlide, or with fastslide a CZI that OpenSlide does not support."""
     import_optional("workbench.slide.readers.openslide", path, "openslide")
@@ -120,6 +126,7 @@ def _open_tiles(path: str) -> Reader:
 
 _OPENERS: Final[dict[str, Callable[[str], Reader]]] = {
     "dicom": _open_dicom,
+    "dicomweb": _open_web,
     "image": _open_image,
     "openslide": _open_other,
     "tiles": _open_tiles,

@@ -20,10 +20,20 @@ from workbench.errors import (
     UnsupportedSlideError,
     WorkbenchError,
 )
+from workbench.slide.readers.dicom.web_address import is_series
 from workbench.slide.readers.tiles.recognition import descriptor_at, holds_pictures
 from workbench.slide.zip_member import is_archived
 
-Kind = Literal["tiff", "dicom", "zarr", "image", "tiles", "openslide", "fastslide"]
+Kind = Literal[
+    "tiff",
+    "dicom",
+    "dicomweb",
+    "zarr",
+    "image",
+    "tiles",
+    "openslide",
+    "fastslide",
+]
 
 _HEAD: Final = 512
 _TIFF: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -79,6 +89,8 @@ def locate(path: str) -> Location:
         If the slide does not exist, has an unsupported kind, or cannot be read.
     """
     path = _on_disk(path)
+    if is_series(path):
+        return Location(path, "dicomweb")
     if is_url(path):
         metadata: dict[str, bytes | None] = {}
         return Location(path, _remote_kind(path, metadata), metadata)

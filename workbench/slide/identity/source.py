@@ -48,6 +48,7 @@ _JUST_S: Final = 10.0
 
 _CONTENTS: Final = {
     "dicom": ("dicom_content", "dicom"),
+    "dicomweb": ("dicomweb_content", "dicom"),
     "tiles": ("tiles_content", ""),
     "zarr": ("zarr_content", ""),
 }

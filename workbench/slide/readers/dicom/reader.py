@@ -15,6 +15,8 @@ from workbench.slide.readers.base import BoxReader, Level
 from workbench.slide.readers.samples import Samples, unsupported_samples
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from workbench.slide.readers.dicom.files import DicomSlide
@@ -45,13 +47,22 @@ class DicomReader(BoxReader):
     band_px = 1 << 22
 
     def __init__(self, path: str, slide: DicomSlide) -> None:
+        self._header = _read_header(path, slide.first)
+        files = slide.paths
+        self._start(path, len(files), lambda: wsidicom.WsiDicom.open(files))
+
+    def _start(
+        self, path: str, files: int, opening: Callable[[], wsidicom.WsiDicom]
+    ) -> None:
+        """Open the slide and read its metadata."""
         self.path = path
         self.name = f"wsidicom {wsidicom.__version__}"
         self._lock = threading.Lock()
-        self._files = slide.paths
-        self._header = _read_header(path, slide.first)
+        self._number = files
         try:
-            self._slide = wsidicom.WsiDicom.open(self._files)
+            self._slide = opening()
+        except SlideError:
+            raise
         except Exception as error:
             raise self._convert_error(error) from error
         try:
@@ -78,7 +89,7 @@ class DicomReader(BoxReader):
         mpp = self._stored[0].mpp
         self.declared_mpp_xy = float(mpp.width), float(mpp.height)
         self.declared_mpp = self.declared_mpp_xy[0]
-        self.properties = {"dicom.instances": str(len(self._files))}
+        self.properties = {"dicom.instances": str(self._number)}
         self._plane = self._middle_plane()
         self.background = (255, 255, 255)
         self.bounds = Box(0, 0, *self.levels[0].size)
@@ -128,11 +139,14 @@ class DicomReader(BoxReader):
         self, level: int, x: int, y: int, width: int, height: int
     ) -> NDArray[np.uint8]:
         """Return the pixels of a box that lies completely in the level."""
-        number = self._stored[level].level
         with self._lock:
-            image = self._slide.read_region(
-                (x, y), number, (width, height), z=self._plane
-            )
+            return self._read(level, x, y, width, height)
+
+    def _read(
+        self, level: int, x: int, y: int, width: int, height: int
+    ) -> NDArray[np.uint8]:
+        number = self._stored[level].level
+        image = self._slide.read_region((x, y), number, (width, height), z=self._plane)
         return np.asarray(image.convert("RGB"))
 
     def associated(self, name: str) -> NDArray[np.uint8]:
