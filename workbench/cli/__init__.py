@@ -24,7 +24,7 @@ main = LazyGroup(
         "former": "Assign work that an earlier version saved to a slide.",
         "health": "Check this machine: devices, libraries and versions.",
         "info": "Print the metadata of a slide file.",
-        "instances": "Learn the classes of instances from corrected ones.",
+        "instances": "Learn the classes of instances; import instances.",
         "models": "List the models that can be run by name.",
         "normalize": "Write a stain-normalized image of a slide.",
         "probe": "Fit a classifier of tiles to annotations, on vectors of runs.",

@@ -9,17 +9,46 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbench.cli.options import json_flag
+from workbench.cli.options import json_flag, mpp_flag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from workbench.instances.edited import EditedInstances
+    from workbench.slide.pixel_size import Mpp
 
 
 @click.group("instances")
 def command() -> None:
-    """Learn the classes of instances from corrected ones, and apply them to runs."""
+    """Learn the classes of instances, apply them to runs; import instances."""
+
+
+@command.command("import")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("slide")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the run to make.",
+)
+@click.option("--name", default="", help="Name of what found them.")
+@mpp_flag
+def import_(file: Path, slide: str, out: Path, *, name: str, mpp: Mpp | None) -> None:
+    """Make a run of the outlines that another program has found on SLIDE.
+
+    FILE is DICOM Microscopy Bulk Simple Annotations (.ann.dcm). The run is drawn,
+    counted, corrected and exported as those of models.
+    """
+    from workbench.results.imported_instances import (  # noqa: PLC0415 - see LazyGroup
+        import_instances,
+    )
+    from workbench.slide.slide import open_slide  # noqa: PLC0415
+
+    with open_slide(slide, mpp=mpp) as opened:
+        run = import_instances(file, opened, out, name=name)
+    click.echo(run.path)
+    click.echo(f"{len(run.final_instances):,} instances", err=True)
 
 
 @command.command("learn")

@@ -34,7 +34,9 @@ MAX_SHAPES: Final = 500_000
 
 _POINTS_OF: Final = {"POINT": 1, "RECTANGLE": 4, "ELLIPSE": 4}
 _LEAST_POINTS: Final = {"POLYLINE": 2, "POLYGON": 3}
-_ARC: Final = np.linspace(0, 2 * np.pi, 32, endpoint=False)
+ARC: Final = np.linspace(0, 2 * np.pi, 32, endpoint=False)
+"""Angles of the corners of an ellipse."""
+
 _MAX_ITEMS: Final = 1_000_000
 _REGION_TYPES: Final = ("POINT", "POLYLINE", "POLYGON", "ELLIPSE")
 
@@ -106,22 +108,22 @@ def _of_groups(
     """Yield class and shape of bulk annotations."""
     flat = str(found.AnnotationCoordinateType) == "2D"
     if flat:
-        scale = _scale(found, source)
+        scale = scale_of(found, source)
     else:
         require_glass(found, source)
     for group in found.AnnotationGroupSequence:
         name = str(group.get("AnnotationGroupLabel", ""))
         kind = str(group.GraphicType)
-        points = _points(group, 2 if flat else 3, name)
+        points = points_of(group, 2 if flat else 3, name)
         if flat:
             places = source.frame.to_slide(points[:, :2] * scale)
         else:
             places = source.to_pixels(points)
-        for part in np.split(places, _ends(group, kind, points, name)):
+        for part in np.split(places, ends_of(group, kind, points, name)):
             yield name, _shape(kind, part)
 
 
-def _scale(found: Dataset, source: SourceImage) -> NDArray[np.float64]:
+def scale_of(found: Dataset, source: SourceImage) -> NDArray[np.float64]:
     """Return the pixels of level 0 per pixel of the image that is referred to."""
     if str(found.get("PixelOriginInterpretation", "VOLUME")) != "VOLUME":
         reason = "its coordinates begin at a frame, not at the slide's corner"
@@ -136,7 +138,7 @@ def _scale(found: Dataset, source: SourceImage) -> NDArray[np.float64]:
     return np.array(full, float) / size
 
 
-def _points(group: Dataset, axes: int, name: str) -> NDArray[np.float64]:
+def points_of(group: Dataset, axes: int, name: str) -> NDArray[np.float64]:
     """Return all points of a group, (P, 2) or (P, 3)."""
     double = "DoublePointCoordinatesData" in group
     data = group.DoublePointCoordinatesData if double else group.PointCoordinatesData
@@ -152,7 +154,7 @@ def _points(group: Dataset, axes: int, name: str) -> NDArray[np.float64]:
     return points
 
 
-def _ends(
+def ends_of(
     group: Dataset, kind: str, points: NDArray[np.float64], name: str
 ) -> NDArray[np.int64]:
     """Return the ends of all annotations of a group but the last, in points.
@@ -197,7 +199,7 @@ def _shape(kind: str, points: NDArray[np.float64]) -> shapely.Geometry:
         first, last, *minor = points
         centre = (first + last) / 2
         long, short = (last - first) / 2, (minor[1] - minor[0]) / 2
-        points = centre + np.outer(np.cos(_ARC), long) + np.outer(np.sin(_ARC), short)
+        points = centre + np.outer(np.cos(ARC), long) + np.outer(np.sin(ARC), short)
     return shapely.Polygon(points)
 
 

@@ -280,6 +280,17 @@ class RunWriter:
         if status == "finished":
             self._drop_journal()
 
+    def end_with(self, instances: Mapping[str, Any]) -> None:
+        """Finish a run after `close`, whose instances were written otherwise.
+
+        Parameters
+        ----------
+        instances : mapping
+            Their number, `count`, and that of each class, `classes`.
+        """
+        self._write(objects=dict(instances), status="finished")
+        self._drop_journal()
+
     def _drop_journal(self) -> None:
         with disk_errors(self.path):
             (self.path / JOURNAL).unlink(missing_ok=True)

@@ -21,13 +21,14 @@ from made_slides import jpeg_ycbcr, tissue_like, write_tiff
 from workbench.annotations.annotation import Annotation
 from workbench.annotations.collection import open_annotations
 from workbench.cli import main
+from workbench.dicom.measures import MEASURES, name_of
 from workbench.errors import AnnotationError, MissingPackageError, RunError
 from workbench.export import (
     export_annotations,
     export_run,
     write_dicom_slide,
 )
-from workbench.export.dicom.codes import CLASSES, MEASURES, measure_of, name_of
+from workbench.export.dicom.codes import CLASSES, measure_of
 from workbench.export.dicom.instances import write_bulk_annotations
 from workbench.export.dicom.report import write_run_report
 from workbench.provenance.reading import read_provenance

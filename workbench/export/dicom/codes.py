@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from highdicom.sr import CodedConcept
 
-if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
+from workbench.dicom.measures import MEASURES, UNITS
 
 PRIVATE: Final = "99WORKBENCH"
 """Coding scheme of what has no code: private, as its "99" says."""
@@ -57,25 +56,6 @@ CLASSES: Final[dict[str, tuple[tuple[str, str], tuple[str, str]]]] = {
 }
 """Category and type of classes, by their names in small letters: code and meaning."""
 
-UNITS: Final[dict[str, tuple[str, str]]] = {
-    "": ("1", "no units"),
-    "1/mm²": ("/mm2", "per square millimeter"),
-    "1/mm2": ("/mm2", "per square millimeter"),
-    "mm2": ("mm2", "square millimeter"),
-    "um": ("um", "micrometer"),
-    "um2": ("um2", "square micrometer"),
-    "od": ("{od}", "optical density"),
-    "%": ("%", "percent"),
-}
-"""UCUM codes of units."""
-
-MEASURES: Final[dict[str, tuple[str, str, str]]] = {
-    "area": ("42798000", "SCT", "Area"),
-    "length": ("410668003", "SCT", "Length"),
-    "perimeter": ("131191004", "SCT", "Perimeter"),
-}
-"""Codes of measures, by their names without unit."""
-
 
 def concept(value: str, scheme: str, meaning: str) -> CodedConcept:
     """Return a code."""
@@ -115,17 +95,6 @@ def unit_of(unit: str) -> CodedConcept:
         unit, ("{" + re.sub(r"[^!-~]|[{}]", "", unit) + "}", unit)
     )
     return concept(value[:_MAX_VALUE], "UCUM", meaning)
-
-
-def name_of(item: Dataset) -> str:
-    """Return the name under which a measure was written, as in `measure_of`."""
-    name = item.ConceptNameCodeSequence[0]
-    unit = item.MeasurementUnitsCodeSequence[0]
-    known = {value: stem for stem, (value, _, _) in MEASURES.items()}
-    stem = known.get(str(name.CodeValue), str(name.CodeMeaning))
-    texts = {value: text for text, (value, _) in UNITS.items()}
-    suffix = texts.get(str(unit.CodeValue), "")
-    return f"{stem}_{suffix}" if suffix else stem
 
 
 def _sct(code: tuple[str, str]) -> tuple[str, str, str]:
