@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -123,12 +124,44 @@ def test_a_class_always_keeps_something_to_learn_from():
         assert len(notes) == (held.sum() < 3)
 
 
-def test_a_single_slide_holds_nothing_out_and_says_so(tmp_path):
-    study = write_study(tmp_path / "study", 1, size=192)
+@pytest.mark.parametrize("task", ["classification", "segmentation"])
+@pytest.mark.parametrize("size", [320, 512, 1024])
+def test_of_a_single_slide_blocks_are_held_out_with_a_margin(tmp_path, size, task):
+    study = write_study(tmp_path / "study", 1, size=size)
+    recipe = recipe_of(study, task=task)
+    with closing(open_examples(recipe)) as examples:
+        boxes = [examples.sources[0].boxes[row] for row in examples.row]
+        cells = np.array([(box.x0, box.y0) for box in boxes]) // boxes[0].width
+        held = examples.held
+        apart = np.abs(cells[held][:, None] - cells[~held]).max(axis=2)
+        assert apart.min() > 1
+        for side in (held, ~held):
+            numbers = np.flatnonzero(side)
+            if task == "classification":
+                assert set(examples.codes[numbers]) == {0, 1}
+            else:
+                assert {0, 1} <= set(np.unique(examples.masks(numbers)))
+        assert 0.1 < held.mean() < 0.6
+        assert not set(examples.group[held]) & set(examples.group[~held])
+        assert len(set(examples.group[held])) * examples.block**2 >= held.sum()
+        (note,) = examples.notes
+        assert "says little of other slides" in note
+
+
+def test_the_card_of_a_single_slide_says_that_blocks_were_held_out(tmp_path):
+    study = write_study(tmp_path / "study", 1, size=256)
+    training = wb.train(recipe_of(study), out=tmp_path / "mine")
+    card = wb.find_model(training.path).card
+    assert card.classes == ("blue", "pink")
+    assert "of the same slides, which says little of other slides" in card.intended_use
+    assert "balanced_accuracy" in repr(training)
+
+
+def test_where_blocks_would_take_a_class_nothing_is_held_out(tmp_path):
+    study = write_study(tmp_path / "study", 1, size=128)
     training = wb.train(recipe_of(study), out=tmp_path / "mine")
     assert "0 of 1 slides or patients are held out" in training.record["notes"][0]
     assert "no held-out figure" in repr(training)
-    assert wb.find_model(training.path).card.classes == ("blue", "pink")
 
 
 @pytest.mark.parametrize(

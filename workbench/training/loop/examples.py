@@ -5,18 +5,24 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from scipy import ndimage
 
 from workbench.errors import TrainingError
 from workbench.training.loop.labels import Found, find_labels
 from workbench.training.loop.sources import SlideSource, Source
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from workbench.training.loop.recipe import TrainingRecipe
+
+_BLOCKS: Final = (8, 4, 2)
+"""Sides of the blocks of a slide that are held out, in tiles; the largest that fits."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -35,7 +41,7 @@ class Examples:
     """Class of each tile, int64 (N,)."""
 
     group: NDArray[np.str_]
-    """Patient, slide or picture of each tile: what a split never divides, (N,)."""
+    """Patient, slide, picture or block of each tile: what no split divides, (N,)."""
 
     held: NDArray[np.bool_]
     """Whether a tile is held out, bool (N,)."""
@@ -45,6 +51,9 @@ class Examples:
 
     notes: tuple[str, ...] = ()
     """Sentences about the split."""
+
+    block: int = 0
+    """Side, in tiles, of the blocks of a slide that are held out; 0: whole groups."""
 
     def __len__(self) -> int:
         """Return the number of tiles."""
@@ -118,10 +127,21 @@ def _join(recipe: TrainingRecipe, found: Found, stack: ExitStack) -> Examples:
     sizes = [len(each.codes) for each in sources]
     codes = np.concatenate([np.empty(0, np.int64), *(each.codes for each in sources)])
     notes: list[str] = []
+    source = np.repeat(np.arange(len(sources)), sizes)
+    row = np.concatenate([np.empty(0, np.int64), *(np.arange(n) for n in sizes)])
+    kept, block = np.ones(len(codes), bool), 0
     if (said != "").any():
         held = said == "validation"
     else:
         held, notes = hold_out(group, codes, recipe)
+        places = _cells(sources) if recipe.validation and not held.any() else None
+        if places is not None:
+            present = _present(sources, len(found.classes), recipe)
+            parts, held, kept, block = hold_out_blocks(places, present, recipe)
+        if block:
+            names = zip(group, *parts.T.tolist(), strict=True)
+            group = np.array([f"{name}, block {x},{y}" for name, x, y in names])
+            notes = [_about_blocks(len(set(group[held].tolist())), block, recipe)]
     if (
         not isinstance(sources[0], SlideSource)
         and not (said != "").any()
@@ -134,13 +154,14 @@ def _join(recipe: TrainingRecipe, found: Found, stack: ExitStack) -> Examples:
     return Examples(
         sources=tuple(sources),
         classes=found.classes,
-        source=np.repeat(np.arange(len(sources)), sizes),
-        row=np.concatenate([np.empty(0, np.int64), *(np.arange(n) for n in sizes)]),
-        codes=codes,
-        group=group,
-        held=held,
+        source=source[kept],
+        row=row[kept],
+        codes=codes[kept],
+        group=group[kept],
+        held=held[kept],
         opened=stack,
         notes=tuple(notes),
+        block=block,
     )
 
 
@@ -174,6 +195,131 @@ def hold_out(
             " needed to learn from."
         )
     return held, notes
+
+
+def hold_out_blocks(
+    cells: NDArray[np.int64], present: NDArray[np.bool_], recipe: TrainingRecipe
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_], int]:
+    """Hold out square blocks of tiles, where there is one slide alone.
+
+    Tiles within a quarter of a block's side of a held-out one are left out: neighbours
+    look alike. Blocks are drawn by the seed, the first of them for each class, as long
+    as each class keeps tiles to learn from.
+
+    Parameters
+    ----------
+    cells : int64 (N, 2)
+        Column and row of each tile.
+    present : bool (N, K)
+        Whether a tile has something of each class.
+    recipe : TrainingRecipe
+
+    Returns
+    -------
+    int64 (N, 2)
+        Column and row of the block of each tile.
+    bool (N,)
+        Whether it is held out.
+    bool (N,)
+        Whether it is used at all.
+    int
+        Side of a block in tiles; 0: no block could be held out.
+    """
+    every = present.any(axis=0)
+    for side in _BLOCKS:
+        held, kept = _draw_blocks(cells, present, side, recipe)
+        many = held.sum() > 2 * recipe.validation * len(cells)
+        whole = held.any() and (present[held].any(axis=0) == every).all()
+        if whole and not (many and side > _BLOCKS[-1]):
+            return cells // side, held, kept, side
+    none = np.zeros(len(cells), bool)
+    return cells, none, ~none, 0
+
+
+def _draw_blocks(
+    cells: NDArray[np.int64],
+    present: NDArray[np.bool_],
+    side: int,
+    recipe: TrainingRecipe,
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which tiles are held out, and which are used at all."""
+    names, block = np.unique(cells // side, axis=0, return_inverse=True)
+    block = block.reshape(-1)
+    order = np.random.default_rng(recipe.seed).permutation(len(names)).tolist()
+    rare = np.argsort(present.sum(axis=0), kind="stable").tolist()
+    wanted, every = recipe.validation * len(cells), present.any(axis=0)
+    held, kept = np.zeros(len(cells), bool), np.ones(len(cells), bool)
+    # First a block for each class, the rarest first; then any.
+    for code in (*rare, None):
+        for index in order:
+            mine = block == index
+            if held.sum() >= wanted if code is None else present[held, code].any():
+                break
+            if held[mine].any() or (code is not None and not present[mine, code].any()):
+                continue
+            tried = held | mine
+            used = tried | ~_near(cells, tried, max(1, side // 4))
+            if (present[used & ~tried].any(axis=0) == every).all():
+                held, kept = tried, used
+    return held, kept
+
+
+def _present(
+    sources: Sequence[Source], classes: int, recipe: TrainingRecipe
+) -> NDArray[np.bool_]:
+    """Return whether each tile has something of each class, bool (N, K)."""
+    found = np.zeros((sum(len(each.codes) for each in sources), classes), bool)
+    first = 0
+    for each in sources:
+        for row, code in enumerate(each.codes.tolist(), first):
+            one = np.array([row - first])
+            if recipe.task == "classification":
+                found[row, code] = True
+            elif recipe.task == "segmentation":
+                codes = np.unique(each.masks(one))
+                found[row, codes[codes < classes]] = True
+            else:
+                codes = np.unique(each.objects(one)[:, 1])
+                found[row, codes[codes > 0] - 1] = True
+        first += len(each.codes)
+    return found
+
+
+def _near(
+    cells: NDArray[np.int64], held: NDArray[np.bool_], margin: int
+) -> NDArray[np.bool_]:
+    """Return which tiles are at most `margin` tiles from a held-out one."""
+    x, y = (cells - cells.min(axis=0)).T
+    raster = np.zeros((y.max() + 1, x.max() + 1), bool)
+    raster[y[held], x[held]] = True
+    wide = np.ones((2 * margin + 1,) * 2, bool)
+    found: NDArray[np.bool_] = ndimage.binary_dilation(raster, wide)[y, x]
+    return found
+
+
+def _cells(sources: Sequence[Source]) -> NDArray[np.int64] | None:
+    """Return column and row of each tile, slides apart; None: pictures have none."""
+    found, begin = [np.empty((0, 2), np.int64)], 0
+    for each in sources:
+        if not isinstance(each, SlideSource):
+            return None
+        cells = np.array(
+            [(box.x0 / box.width, box.y0 / box.height) for box in each.boxes]
+        )
+        cells = np.rint(cells).astype(np.int64).reshape(-1, 2)
+        found.append(cells + np.array([begin, 0]))
+        end = begin + (int(cells[:, 0].max()) if len(cells) else 0)
+        begin = (end // _BLOCKS[0] + 2) * _BLOCKS[0]
+    return np.concatenate(found)
+
+
+def _about_blocks(count: int, block: int, recipe: TrainingRecipe) -> str:
+    """Return a sentence about blocks that are held out."""
+    side = block * recipe.tile_px * recipe.mpp
+    return (
+        f"Held out are {count} blocks of {block} x {block} tiles ({side:,.0f} µm) of"
+        " the slide, for lack of another: the figure says little of other slides."
+    )
 
 
 def _require_examples(examples: Examples, recipe: TrainingRecipe) -> None:

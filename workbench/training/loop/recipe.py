@@ -157,7 +157,8 @@ class TrainingRecipe(Options):
             ge=0,
             le=0.9,
             description="Share of the patients (or slides) that is held out, if the"
-            " labels do not say which.",
+            " labels do not say which; of a single slide, share of its tiles, in"
+            " blocks.",
         ),
     ] = 0.2
     epochs: Annotated[

@@ -286,6 +286,21 @@ def _facts(examples: Examples, figure: str) -> dict[str, Any]:
     }
 
 
+def _about_split(examples: Examples) -> str:
+    """Return what was learnt from, and what was held out."""
+    learnt, held = (
+        len(set(examples.group[mask].tolist()))
+        for mask in (~examples.held, examples.held)
+    )
+    if examples.block:
+        size = f"{examples.block} x {examples.block} tiles"
+        return (
+            f"Trained on {learnt} blocks of {size}, held out {held} of the same"
+            " slides, which says little of other slides"
+        )
+    return f"Trained on the labels of {learnt} slides or patients, held out {held}"
+
+
 def _write_model(card: ModelCard, folder: TrainingFolder, trainer: Trainer) -> None:
     """Write the weights of the best epoch, with their card."""
     content = (folder.path / BEST).read_bytes()
@@ -296,9 +311,7 @@ def _write_model(card: ModelCard, folder: TrainingFolder, trainer: Trainer) -> N
         update={
             "weights": WEIGHTS,
             "sha256": hashlib.sha256(content).hexdigest(),
-            "intended_use": "Trained on the labels of"
-            f" {len(set(examples.group[~examples.held].tolist()))} slides or patients,"
-            f" held out {len(set(examples.group[examples.held].tolist()))}: {said}."
+            "intended_use": f"{_about_split(examples)}: {said}."
             f" Run it {f'with {way}' if recipe.normalize else 'without normalization'}."
             " Research only, not for diagnosis.",
             "source": f"workbench train; recipe, split and figures in"
