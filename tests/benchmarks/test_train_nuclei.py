@@ -14,6 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from tifffile import imwrite
 
+import workbench as wb
 from labelled_slides import blobs
 from workbench.models.card import ModelCard
 from workbench.models.nuclei.network import NucleusNet
@@ -47,59 +48,61 @@ def pictures_in(folder):
 
 def test_one_command_goes_through_all_stages(script, tmp_path, monkeypatch):
     pictures_in(tmp_path / "pictures")
-    monkeypatch.setattr(script, "BUNDLED", tmp_path / "bundled")
-    script.BUNDLED.mkdir()
-    small = [replace(stage, steps=2, crop=64, batch=2) for stage in script.STAGES]
-    monkeypatch.setattr(script, "STAGES", tuple(small))
-    for name, few in (("STAINS", 1), ("VARIED", 2), ("FIELDS", 6)):
-        monkeypatch.setattr(script, name, few)
+    stages = [replace(stage, tiles=4) for stage in script.STAGES]
+    recipe = script.RECIPE.replace(tile_px=64, batch_size=2, epochs=1, device="cpu")
+    for name, value in (("STAINS", 1), ("VARIED", 2), ("FIELDS", 6)):
+        monkeypatch.setattr(script, name, value)
+    monkeypatch.setattr(script, "STAGES", tuple(stages))
+    monkeypatch.setattr(script, "RECIPE", recipe)
     monkeypatch.setattr(script, "is_held_out", lambda name: name == "held")
-    monkeypatch.setattr(
-        script,
-        "made",
-        lambda *_: script.drawn_by_people(
-            tmp_path / "pictures", np.random.default_rng(1)
-        ),
-    )
-    begun = []
-
-    def here(work, arguments, workers):
-        """Do what a single worker does, in this process."""
-        assert workers == 1
-        begun.append(arguments[1:])
-        work(0, *arguments)
-
-    monkeypatch.setattr(torch.multiprocessing, "spawn", here)
+    drawn = script.drawn_by_people(tmp_path / "pictures", np.random.default_rng(1))
+    monkeypatch.setattr(script, "made", lambda *_: drawn)
     encoder = tmp_path / "encoder.pt"
     own = NucleusNet().state_dict()
     names = [name for name in own if name.startswith(("stem", "stages"))]
     torch.save({f"layer.{i}": own[name] for i, name in enumerate(names)}, encoder)
-    checkpoint = tmp_path / "nuclei.pt"
     asked = ["--pictures", tmp_path / "pictures", "--encoder", encoder]
-    asked += ["--workers", "1", "--checkpoint", checkpoint]
+    asked += ["--work", tmp_path / "work", "--out", tmp_path / "model"]
     monkeypatch.setattr(sys, "argv", ["train_nuclei.py", *map(str, asked)])
     script.main()
-    assert begun == list(enumerate(small, 1))
-    weights = load_file(script.BUNDLED / "nuclei.safetensors")
-    first = names[0]
-    assert not torch.equal(weights[first].float(), own[first].half().float())
+
+    begun = load_file(tmp_path / "work" / "start" / "nuclei.safetensors")
+    assert torch.equal(begun[names[0]].float(), own[names[0]].half().float())
+    for number in (1, 2):
+        training = wb.training.Training(tmp_path / "work" / f"stage-{number}")
+        counts = training.record["identity"]["examples"]["tiles"]
+        assert [sum(counts[each]) for each in ("train", "validation")] == [4, 9]
+        assert training.metrics["f1"].notna().sum() == 1
     before, after = (
-        torch.load(checkpoint.with_suffix(suffix), weights_only=True)["head.weight"]
-        for suffix in (".before.pt", ".pt")
+        load_file(tmp_path / "work" / stage / "weights.safetensors")["head.weight"]
+        for stage in ("stage-1", "stage-2")
     )
     assert not torch.equal(before, after)
     mean = (1 - script.LAST) * before + script.LAST * after
+    weights = load_file(tmp_path / "model" / "nuclei.safetensors")
     torch.testing.assert_close(
         weights["head.weight"].float(), mean, atol=1e-3, rtol=1e-2
     )
-    model = find_model(script.BUNDLED / "nuclei.safetensors")
+    model = find_model(tmp_path / "model" / "nuclei.safetensors")
     assert model.card.name == "nuclei"
 
 
-def test_the_bundled_card_is_the_one_that_the_script_writes(script):
+def test_a_tile_has_the_numbers_of_its_nuclei(script):
+    labels = blobs((160, 160), 12, (8, 12)).astype(np.int32)
+    shown = np.where(labels[..., None] > 0, (90, 60, 140), (220, 200, 225))
+    picture = script.picture_of([shown.astype(np.uint8)], labels)
+    for seed in range(4):
+        pixels, numbers = script.crop(picture, 96, np.random.default_rng(seed))
+        assert set(np.unique(numbers)) <= set(np.unique(labels))
+        dark = pixels[..., 0] < 155
+        assert (dark == (numbers > 0)).mean() > 0.97
+
+
+def test_the_bundled_card_is_that_of_the_script_and_says_how_it_was_trained(script):
     card = find_model("nuclei").card
-    told = ModelCard.model_validate({**script.CARD, "sha256": card.sha256})
-    assert told == card
+    assert "before its trainings became recipes" in card.source
+    own = {"sha256": card.sha256, "source": card.source}
+    assert ModelCard.model_validate({**script.CARD, **own}) == card
 
 
 LOOKS = {"4193474b2f1c72f7": "pink", "15039b3acccc4257": "glass", "45f059": "violet"}
@@ -147,11 +150,11 @@ def test_what_is_left_out_is_not_learned_from(script, one_of_each_look, monkeypa
 
 @pytest.mark.parametrize("wish", [["--short"], ["--without", "glass"]])
 def test_what_is_bundled_leaves_out_nothing(script, wish, capsys):
-    asked = ["--pictures", "p", "--encoder", "e"]
-    assert script.options_of(asked).out == script.BUNDLED
-    assert script.options_of([*asked, *wish, "--out", "elsewhere"])
+    asked = ["--pictures", "p", "--encoder", "e", "--out"]
+    assert script.options_of([*asked, str(script.BUNDLED)])
+    assert script.options_of([*asked, "elsewhere", *wish])
     with pytest.raises(SystemExit):
-        script.options_of([*asked, *wish])
+        script.options_of([*asked, str(script.BUNDLED), *wish])
     assert "--out" in capsys.readouterr().err
 
 
