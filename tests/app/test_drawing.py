@@ -9,6 +9,7 @@ import workbench as wb
 from click_network import write_click_model
 from stained_slide import write_stained
 from workbench.annotations.annotation import Annotation
+from workbench.app.catalog.click_models import load_click_model
 from workbench.app.catalog.site import Site
 from workbench.app.session import Session
 from workbench.models.user_models import MODELS_VARIABLE, TRUST_VARIABLE
@@ -197,6 +198,26 @@ def test_clicks_are_answered_where_a_model_for_them_is_offered(
         app, do="paint", id="", key=KEY, points=[], radius=0, parts=parts, downsample=1
     )
     assert len(drawn(app)) == len(before) + 1
+
+
+def test_of_several_models_for_clicks_one_is_chosen(app, tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        write_click_model(tmp_path / name, name=name)
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(TRUST_VARIABLE, "1")
+    app.runs.renew_models()
+    app._show_slide()
+    choice = app.proposer.choice
+    assert (choice.visible, choice.options, choice.value) == (True, ["a", "b"], "a")
+    choice.value = "b"
+    app._show_slide()
+    assert choice.value == "b"
+    asked = {"tool": "prompt", "points": [400, 300], "labels": [1], "downsample": 1}
+    app.viewer.stage.annotation_wanted = {**asked, "number": 2, "tolerance": 0}
+    assert app.viewer.stage.annotation_proposed["parts"]
+    assert load_click_model("b") is load_click_model("b")
+    assert load_click_model("b").card.name == "b"
+    assert load_click_model("gone").card.name == "a"
 
 
 def on_the_other(folder):

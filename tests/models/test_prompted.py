@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from torch import nn
 
 import workbench as wb
-from click_network import CARD, ByColour, write_click_model
+from click_network import CARD, ByColour, InTwoParts, write_click_model
 from fakes import FakeSlide
 from workbench.annotations.clicked import clicked_object
 from workbench.errors import (
@@ -79,6 +79,28 @@ def test_clicks_give_a_mask_and_further_clicks_change_it(card, pixels):
         model.propose(pixels, [CENTRE, CENTRE], [1])
     with pytest.raises(OutOfBoundsError, match="takes pixels of shape"):
         model.propose(pixels[:100], [CENTRE], [1])
+
+
+def test_further_clicks_on_the_same_pixels_do_not_wait_for_the_encoder(
+    tmp_path, card, pixels
+):
+    whole = load_prompted(card, trust=True)
+    assert not whole.embeds
+    model = load_prompted(write_click_model(tmp_path, InTwoParts()), trust=True)
+    assert model.embeds
+    model.network.asked.zero_()  # it was tried as it was loaded
+    for clicks in ([CENTRE], [CENTRE, (180, 130)], [(180, 130)]):
+        labels = [1, 0][: len(clicks)]
+        found, same = (each.propose(pixels, clicks, labels) for each in (model, whole))
+        assert np.array_equal(found, same)
+    assert model.network.asked == 1
+    for number in range(5):  # of other views; four are kept
+        model.propose(pixels + np.uint8(number + 1), [CENTRE], [1])
+    assert model.network.asked == 6
+    model.propose(pixels + np.uint8(5), [CENTRE], [1])
+    assert model.network.asked == 6
+    model.propose(pixels, [CENTRE], [1])
+    assert model.network.asked == 7
 
 
 def test_points_follow_the_pixels_when_they_are_resized(pixels):

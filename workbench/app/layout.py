@@ -208,6 +208,7 @@ def _panels(app: Session, access: Access) -> Iterable[tuple[str, Any]]:
         stack(app.overlays, *results),
         stack(
             app.annotations,
+            app.proposer,
             Fold("Copy to another slide", app.copies),
             *(learnt if leads else ()),
         ),

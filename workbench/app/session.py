@@ -183,6 +183,7 @@ class Session(pn.viewable.Viewer):
             self.annotations,
             saved=lambda _: self.runs.renew_models(),
         )
+        self.proposer = Proposer(self.background)
         self.copies = CopyPanel(
             self.site.library, folder / ANNOTATIONS, self.annotations, background
         )
@@ -231,7 +232,7 @@ class Session(pn.viewable.Viewer):
             self.tissue,
             *((self.runs, self.stain) if access.leads else (self.stain,)),
             self.annotations,
-            Proposer(self.background),
+            self.proposer,
             self.copies,
             *((self.learning, self.training) if access.leads else ()),
             view,

@@ -8,10 +8,16 @@ labels : (1, N), 1 on the object, 0 beside it
 
 and returns logits (1, 1, H, W) over the whole image, of any size: above 0 is the
 object. The prompts have the form of Kirillov et al., "Segment Anything", ICCV 2023.
+
+A network with two more methods is asked in two parts, so that further clicks on the
+same pixels do not wait for its encoder: `encode_image(image)` returns an embedding of
+any form, and `decode_clicks(embedding, points, labels)` the logits.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -30,9 +36,14 @@ if TYPE_CHECKING:
 _FAILURES: Final = (RuntimeError, AssertionError, ValueError, TypeError, IndexError)
 """Exceptions that networks raise for input that they cannot process."""
 
+_KEPT: Final = 4
+"""Embeddings that are kept, each of the pixels of a view."""
+
 
 class PromptedModel(nn.Module):
     """A network that segments the object that clicks mean, with its card.
+
+    It is used by one thread at a time.
 
     Parameters
     ----------
@@ -52,7 +63,14 @@ class PromptedModel(nn.Module):
         self.card = card
         self.channels = InputChannels(card)
         self.network = network
+        self._embeddings: OrderedDict[tuple[str, bytes], Any] = OrderedDict()
         self.eval().requires_grad_(requires_grad=False)
+
+    @property
+    def embeds(self) -> bool:
+        """Whether further clicks on the same pixels do not compute them again."""
+        names = ("encode_image", "decode_clicks")
+        return all(callable(getattr(self.network, name, None)) for name in names)
 
     def propose(
         self, pixels: NDArray[np.uint8], points: ArrayLike, labels: ArrayLike
@@ -105,22 +123,43 @@ class PromptedModel(nn.Module):
     ) -> Tensor:
         """Return the network's output, float32 (1, 1, h, w); see `propose`."""
         device = self.channels.scale.device
-        tile = torch.tensor(pixels).permute(2, 0, 1)[None]  # read-only pixels
-        image = self.channels(tile.to(device)).contiguous()
-        where = torch.from_numpy(points * (image.shape[-1] / len(pixels)))[None]
-        what = torch.from_numpy(labels)[None]
+        side = self.channels.crop or self.channels.side or len(pixels)
+        where = torch.from_numpy(points * (side / len(pixels)))[None].to(device)
+        what = torch.from_numpy(labels)[None].to(device)
         try:
-            answer: Any = self.network(image, where.to(device), what.to(device))
+            if self.embeds:
+                network: Any = self.network
+                answer = network.decode_clicks(self._embedded(pixels), where, what)
+            else:
+                answer = self.network(self._image(pixels), where, what)
         except _FAILURES as error:
             message = f"The network of '{self.card.name}' failed for clicks: {error}."
             remedy = "Compare what it takes with the section on clicks of models.md."
             raise ModelError(message, remedy) from error
         found = tensor_of(answer, self.card, 1)
-        if found.ndim != image.ndim or tuple(found.shape[:2]) != (1, 1):
+        if found.ndim != 4 or tuple(found.shape[:2]) != (1, 1):  # noqa: PLR2004
             shape = tuple(found.shape)
             reason = f"the network answers with shape {shape}, not (1, 1, h, w)"
             raise InvalidCardError(self.card.name, reason)
         return found.float()
+
+    def _image(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """Return the input of the network, float32 (1, 3, h, w)."""
+        tile = torch.tensor(pixels).permute(2, 0, 1)[None]  # read-only pixels
+        image: Tensor = self.channels(tile.to(self.channels.scale.device))
+        return image.contiguous()
+
+    def _embedded(self, pixels: NDArray[np.uint8]) -> Any:
+        """Return the embedding of pixels, kept for the next clicks on them."""
+        digest = blake2b(pixels.tobytes(), digest_size=16).digest()
+        key = (str(self.channels.scale.device), digest)
+        if key not in self._embeddings:
+            network: Any = self.network
+            self._embeddings[key] = network.encode_image(self._image(pixels))
+            if len(self._embeddings) > _KEPT:
+                self._embeddings.popitem(last=False)
+        self._embeddings.move_to_end(key)
+        return self._embeddings[key]
 
 
 def check_prompted(model: PromptedModel) -> None:

@@ -1,4 +1,4 @@
-"""Models that segment by clicks: the one that is offered, loaded once for all users."""
+"""Models that segment by clicks: those that are offered, loaded once for all users."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 NO_CLICK_MODEL: Final = "No model for clicks is installed"
 
 
-def click_model() -> str:
-    """Return the name of the first model that takes clicks; empty if there is none."""
-    cards = sort_models()[0]
-    return next((name for name, card in cards.items() if card.prompted), "")
+_KEPT: Final = 2
+"""Models that stay loaded."""
+
+
+def click_models() -> list[str]:
+    """Return the names of the models that take clicks."""
+    return [name for name, card in sort_models()[0].items() if card.prompted]
 
 
 class SharedModel:
@@ -52,13 +55,18 @@ class SharedModel:
 
 
 _LOADED: Final[dict[Any, SharedModel]] = {}
-"""The model that was used last, by its files."""
+"""The models that were used last, by their files."""
 
 _LOADING: Final = threading.Lock()
 
 
-def load_click_model() -> SharedModel:
-    """Return the model that is offered, on the fastest device; loaded at first use.
+def load_click_model(wanted: str = "") -> SharedModel:
+    """Return a model for clicks, on the fastest device; loaded at first use.
+
+    Parameters
+    ----------
+    wanted : str
+        Its name. If it is gone or not given, the first is taken.
 
     Raises
     ------
@@ -69,7 +77,8 @@ def load_click_model() -> SharedModel:
     from workbench.models.devices import resolve_device  # noqa: PLC0415
     from workbench.models.registry import load_prompted  # noqa: PLC0415
 
-    name = click_model()
+    names = click_models()
+    name = wanted if wanted in names else next(iter(names), "")
     if not name:
         message = f"{NO_CLICK_MODEL}."
         raise ModelError(message, "Add one: see models.md, Clicks.")
@@ -80,6 +89,8 @@ def load_click_model() -> SharedModel:
     with _LOADING:
         if key not in _LOADED:
             model = load_prompted(name).to(resolve_device("auto"))
-            _LOADED.clear()
             _LOADED[key] = SharedModel(model)
-        return _LOADED[key]
+        found = _LOADED[key] = _LOADED.pop(key)  # now the last
+        for oldest in list(_LOADED)[:-_KEPT]:
+            del _LOADED[oldest]
+        return found

@@ -95,8 +95,11 @@ class ModelChoice(pn.viewable.Viewer):
         return "" if self.offers_all.value else self._misfits.get(name, "")
 
     def renew(self) -> None:
-        """Offer models that were added since."""
-        self._model.options = list(sort_models()[0])
+        """Offer the models that there are now."""
+        names = list(sort_models()[0])
+        kept = self._model.value in names
+        value = self._model.value if kept else next(iter(names), None)
+        self._model.param.update(disabled_options=[], options=names, value=value)
         if self._slide is not None:
             self.attach(self._slide)
 
@@ -110,7 +113,8 @@ class ModelChoice(pn.viewable.Viewer):
     def _judge(self, slide: Slide, staining: Staining | None = None) -> None:
         if slide is not self._slide:
             return
-        cards = {name: find_card(name) for name in self._model.options}
+        known = sort_models()[0]  # some may have been removed since
+        cards = {name: known[name] for name in self._model.options if name in known}
         reasons = {name: misfit(c, slide, staining) for name, c in cards.items()}
         self._misfits = {name: why for name, why in reasons.items() if why}
         self._offer()

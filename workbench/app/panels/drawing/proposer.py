@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import panel as pn
+import panel_material_ui as pmui
+
 from workbench.annotations.clicked import clicked_object
 from workbench.annotations.wand import Wand
 from workbench.app.catalog.click_models import (
     NO_CLICK_MODEL,
-    click_model,
+    click_models,
     load_click_model,
 )
 from workbench.app.panels.drawing.wire import parts_of
+from workbench.app.widgets.controls import STYLE
 from workbench.errors import OutOfBoundsError
 
 if TYPE_CHECKING:
@@ -26,11 +30,12 @@ _MOST_CLICKS: Final = 100
 _FARTHEST: Final = 1e6
 
 
-class Proposer:
+class Proposer(pn.viewable.Viewer):
     """Answers the wand and clicks with outlines, which the browser shows and accepts.
 
     Pixels are read, and compared or given to the model, in a thread. For the wand that
-    happens once for each press; another tolerance is quick.
+    happens once for each press; another tolerance is quick. Where there are several
+    models for clicks, it shows a choice.
 
     Parameters
     ----------
@@ -38,14 +43,24 @@ class Proposer:
     """
 
     def __init__(self, background: Background) -> None:
+        super().__init__()
         self._background = background
         self._wand: tuple[tuple[object, ...], Wand] | None = None
+        self.choice = pmui.Select(label="Model for clicks", visible=False, **STYLE)
+
+    def __panel__(self) -> Any:
+        """Return what Panel shows."""
+        return self.choice
 
     def attach(self, viewer: Viewer) -> None:
         """Answer the tools of another viewer from now on."""
         self._wand = None
         slide, stage = viewer.slide, viewer.stage
-        stage.annotation_unprompted = "" if click_model() else NO_CLICK_MODEL
+        names = click_models()
+        stage.annotation_unprompted = "" if names else NO_CLICK_MODEL
+        chosen = self.choice.value if self.choice.value in names else None
+        value = chosen or next(iter(names), None)
+        self.choice.param.update(options=names, value=value, visible=len(names) > 1)
 
         def wanted(event: param.parameterized.Event) -> None:
             request, number = event.new, event.new["number"]
@@ -82,7 +97,7 @@ class Proposer:
         if request["tool"] == "prompt":
             clicks = list(zip(points[::2], points[1::2], strict=True))
             labels = [int(label) for label in request["labels"]]
-            model = load_click_model()
+            model = load_click_model(self.choice.value or "")
             return clicked_object(slide, model, clicks, labels, downsample=downsample)
         x, y = points[:2]
         wand = self._wand_at(slide, (x, y), downsample)
