@@ -11,6 +11,7 @@ import pytest
 import shapely
 import torch
 
+import workbench as wb
 from feature_files import (
     SIDE,
     STAMP_2_1,
@@ -27,6 +28,7 @@ from feature_files import (
 from stained_slide import write_stained
 from vision_language import clip_text, write_tokenizer, write_weights
 from workbench.app.catalog.feature_files import find_feature_files
+from workbench.app.catalog.feature_indexes import IndexLibrary
 from workbench.app.catalog.site import Site
 from workbench.app.panels.features.derived import (
     ALIKE,
@@ -675,6 +677,50 @@ def test_an_index_beside_the_slides_is_taken_and_none_from_elsewhere(
     assert shown.others.index.path == study / "uni" / "index"
     shown.select([1])
     assert [each.slide for each in shown.others.hits] == ["other.tif"]
+
+
+@pytest.mark.slow
+def test_slides_of_one_name_are_searched_by_their_folders(begin, picture, folder):
+    write_trident(folder / "slide.h5", CORNERS, VECTORS)
+    for name in ("left", "right", "stray"):
+        (folder / name / "uni").mkdir(parents=True)
+        write_trident(folder / name / "uni" / "x.h5", CORNERS, VECTORS)
+    for name in ("left", "right"):
+        (folder / name / "x.tif").hardlink_to(picture)
+    listed = find_feature_files([folder], "left/x.tif", ["left/x.tif", "right/x.tif"])
+    assert [file.name for file in listed] == ["left/uni/x.h5", "stray/uni/x.h5"]
+    app = begin()
+    app.features.open("TRIDENT · slide.h5")
+    (shown,) = app.overlays.overlays
+    shown.others.fold.active = [0]
+    shown.others.start.clicks += 1
+    shown.select([0])
+    hits = shown.others.hits
+    assert {each.slide for each in hits} == {"left/x.tif", "right/x.tif"}
+    files = {each.slide: each.places[0].file for each in hits}
+    assert files["right/x.tif"] == "right/uni/x.h5"
+
+
+@pytest.mark.slow
+def test_runs_of_slides_of_one_name_are_told_apart_by_their_content(tmp_path):
+    options = {"model": "tissue-features", "tissue_only": False, "progress": False}
+    for side, name in enumerate(("left", "right"), 1):
+        (tmp_path / "slides" / name).mkdir(parents=True)
+        path = tmp_path / "slides" / name / "x.tif"
+        write_stained(path, width=512, height=256 * side)
+        with wb.open_slide(path) as slide:
+            run = wb.run(slide, out=tmp_path / "runs" / name, **options)
+    site = Site.of([tmp_path / "slides"], tmp_path / "runs")
+    indexes = IndexLibrary(site.library, site.run_library)
+    features = open_features(run.path)
+    index, _ = indexes.build(features, {}, lambda *_: None)
+    assert set(index.slides) == {"left/x.tif", "right/x.tif"}
+    assert indexes.own_name(index, features) == "right/x.tif"
+    assert indexes.served(index) == {name: name for name in index.slides}
+    (tmp_path / "slides" / "left" / "x.tif").rename(tmp_path / "slides" / "y.tif")
+    site = Site.of([tmp_path / "slides"], tmp_path / "runs")
+    indexes = IndexLibrary(site.library, site.run_library)
+    assert set(indexes.served(index)) == {"right/x.tif"}
 
 
 @pytest.mark.usefixtures("study")

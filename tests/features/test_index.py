@@ -102,6 +102,17 @@ def test_vectors_that_are_not_finite_are_like_no_other(slides, tmp_path):
     assert (found["similarity"][found["row"] < 50] == 0).all()
 
 
+def test_slides_of_one_name_are_named_by_their_folders_or_as_one_says(slides, tmp_path):
+    paths = [tmp_path / name / "uni" / "x.h5" for name in ("left", "right")]
+    same = [replace(e, path=p) for e, p in zip(slides, paths, strict=False)]
+    index = wb.build_index([*same, slides[2]], tmp_path / "i")
+    assert index.slides == ("left/uni/x", "right/uni/x", "c")
+    index = wb.build_index(same, tmp_path / "i", names=["one", "two"])
+    assert index.slides == ("one", "two")
+    with pytest.raises(wb.errors.OutOfBoundsError, match="1 names are given for 2"):
+        wb.build_index(same, tmp_path / "i", names=["one"])
+
+
 def test_what_cannot_be_indexed_is_said(slides, tmp_path):
     with pytest.raises(wb.errors.OutOfBoundsError, match="no features"):
         wb.build_index([], tmp_path / "i")

@@ -47,6 +47,7 @@ def build_index(
     features: Sequence[Features],
     path: str | os.PathLike[str],
     *,
+    names: Sequence[str] | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> FeatureIndex:
     """Write an index of the tiles of many slides, searched by likeness.
@@ -62,6 +63,9 @@ def build_index(
         Vectors of one encoder, one item per slide.
     path : path
         Folder of the index.
+    names : sequence of str, optional
+        Name of each slide in the index. Default: that of its file, with as many of its
+        folders as tell files of the same name apart.
     progress : callable, optional
         Called with the number of tiles that are written, and of all.
 
@@ -81,7 +85,8 @@ def build_index(
         If the disk is full; an index at the same place is then unchanged.
     """
     folder = Path(path)
-    names = _check(features, folder)
+    named = _names_of(features) if names is None else list(names)
+    _check(features, named, folder)
     starts = np.cumsum([0, *map(len, features)])
     many = starts[-1] > MOST_EXACT and features[0].dimensions >= _FEWEST_NUMBERS
     codes = _new_codes(features) if many else None
@@ -108,7 +113,7 @@ def build_index(
         record = {
             "format": FORMAT,
             "encoder": features[0].encoder,
-            "slides": names,
+            "slides": named,
             "starts": starts.tolist(),
             "files": [str(each.path) for each in features],
         }
@@ -117,8 +122,24 @@ def build_index(
     return open_index(folder)
 
 
-def _check(features: Sequence[Features], folder: Path) -> list[str]:
-    """Return the name of each slide; raise an error if no index can be made."""
+def _names_of(features: Sequence[Features]) -> list[str]:
+    """Return the name of each slide, with folders where they are equal otherwise."""
+    names = [slide_name(each) for each in features]
+    twice = {name for name in names if names.count(name) > 1}
+    paths = [each.path.absolute().with_suffix("").parts for each in features]
+    for name in twice:
+        mine = [number for number, each in enumerate(names) if each == name]
+        for depth in range(2, max(len(paths[number]) for number in mine) + 1):
+            longer = ["/".join(paths[number][-depth:]) for number in mine]
+            if len(set(longer)) == len(mine):
+                for number, better in zip(mine, longer, strict=True):
+                    names[number] = better
+                break
+    return names
+
+
+def _check(features: Sequence[Features], names: list[str], folder: Path) -> None:
+    """Raise an error if no index can be made."""
     if folder.exists() and not (folder / RECORD).is_file():
         raise FeaturesError(folder, "it is no index", "Choose another folder.")
     if not features:
@@ -135,12 +156,13 @@ def _check(features: Sequence[Features], folder: Path) -> list[str]:
             ]
             message = f"Vectors of {' and '.join(kinds)} cannot be compared."
             raise OutOfBoundsError(message, "Make an index for each encoder.")
-    names = [slide_name(each) for each in features]
+    if len(names) != len(features):
+        message = f"{len(names)} names are given for {len(features)} slides."
+        raise OutOfBoundsError(message, "Give one name for each file of features.")
     for name in names:
         if names.count(name) > 1:
             message = f"There are {names.count(name)} files of the slide '{name}'."
             raise OutOfBoundsError(message, "Give one file of features per slide.")
-    return names
 
 
 def slide_name(features: Features) -> str:

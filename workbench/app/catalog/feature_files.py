@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
 from workbench.features.opening import SUFFIXES
@@ -12,7 +12,7 @@ from workbench.features.recognition import recognize
 from workbench.results.run_record import RECORD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 _MAX_DEPTH: Final = 7
 _MAX_VISITED: Final = 50_000
@@ -48,8 +48,10 @@ def find_feature_files(
     """Return the files of features of a slide, sorted by name.
 
     A file belongs to the slide whose name it has or begins with, up to a separator; of
-    several such slides, to the one with the longest name. Links to folders are not
-    followed, and files that lie elsewhere are left out.
+    several such slides, to the one with the longest name; of slides of one name in
+    several folders, to the one that shares most names of folders with it, or to each
+    if there are several such. Links to folders are not followed, and files that lie
+    elsewhere are left out.
 
     Parameters
     ----------
@@ -61,8 +63,9 @@ def find_feature_files(
     slides : iterable of str
         Names of all slides that are served.
     """
-    own = _stem(slide)
-    longer = [stem for stem in map(_stem, slides) if len(stem) > len(own)]
+    own, names = _stem(slide), list(slides)
+    longer = [stem for stem in map(_stem, names) if len(stem) > len(own)]
+    same = {slide, *(name for name in names if _stem(name) == own)}
     found: dict[str, FeatureFile] = {}
     for root in roots:
         for path in _files_below(root) if root.is_dir() else ():
@@ -71,6 +74,8 @@ def find_feature_files(
             ):
                 continue
             name = path.relative_to(root).as_posix()
+            if slide not in nearest_slides(name, same):
+                continue
             if name not in found and root in path.resolve().parents:
                 found[name] = FeatureFile(name, path, root, recognize(path))
             if len(found) == _MAX_LISTED:
@@ -83,32 +88,51 @@ def feature_paths(
 ) -> dict[str, list[tuple[Path, Path]]]:
     """Return the files of features of each slide: their folder served, and their path.
 
-    Files belong to slides as in `find_feature_files`; what they hold is not looked at.
+    Files belong to slides as in `find_feature_files`, but to one slide at most; what
+    they hold is not looked at.
     """
-    by_stem = {_stem(slide): slide for slide in slides}
+    by_stem = slides_by_stem(slides)
     found: dict[str, list[tuple[Path, Path]]] = {}
     for root in roots:
         for path in _files_below(root) if root.is_dir() else ():
-            slide = slide_of(path.name, by_stem)
+            slide = slide_of(path.relative_to(root).as_posix(), by_stem)
             if slide is not None and root in path.resolve().parents:
                 found.setdefault(slide, []).append((root, path))
     return found
 
 
-def slide_of(name: str, slides: Mapping[str, str]) -> str | None:
-    """Return the slide to which a name belongs; None: to none.
+def slides_by_stem(slides: Iterable[str]) -> dict[str, list[str]]:
+    """Return the names of slides as they are served, by their stem."""
+    found: dict[str, list[str]] = {}
+    for slide in slides:
+        found.setdefault(_stem(slide), []).append(slide)
+    return found
+
+
+def slide_of(path: str, slides: Mapping[str, Sequence[str]]) -> str | None:
+    """Return the slide to which a file belongs; None: to none, or to one of several.
 
     Parameters
     ----------
-    name : str
-        Name of a file of features.
-    slides : mapping of str to str
+    path : str
+        Path of a file of features in its served folder, with "/".
+    slides : mapping of str to sequence of str
         Names of slides as they are served, by their stem.
     """
+    name = PurePath(path).name
     ends = [place for place, letter in enumerate(name) if letter in _SEPARATORS]
     stems = (name[:end] for end in reversed(ends) if name[:end] in slides)
     stem = next(stems, None)
-    return None if stem is None else slides[stem]
+    nearest = [] if stem is None else nearest_slides(path, slides[stem])
+    return nearest[0] if len(nearest) == 1 else None
+
+
+def nearest_slides(path: str, slides: Collection[str]) -> list[str]:
+    """Return the slides that share most names of folders with a path."""
+    folders = set(PurePath(path).parts[:-1])
+    shared = {slide: len(folders & set(PurePath(slide).parts[:-1])) for slide in slides}
+    most = max(shared.values(), default=0)
+    return [slide for slide, count in shared.items() if count == most]
 
 
 def folders_below(root: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:

@@ -9,7 +9,12 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-from workbench.app.catalog.feature_files import feature_paths, folders_below, slide_of
+from workbench.app.catalog.feature_files import (
+    feature_paths,
+    folders_below,
+    slide_of,
+    slides_by_stem,
+)
 from workbench.errors import OutOfBoundsError, WorkbenchError
 from workbench.features.formats import run
 from workbench.features.index import BOXES, CODES, RECORD, VECTORS, open_index
@@ -56,17 +61,35 @@ class IndexLibrary:
     def served(self, index: FeatureIndex) -> dict[str, str]:
         """Return the names under which slides of an index are served, by that there.
 
-        A name that several slides have is left out.
+        A name that does not tell which of several slides it means is left out.
         """
-        names = [entry.name for entry in self.library.entries(max_age_s=60)]
-        stems = [Path(name).stem for name in names]
-        once = {
-            stem: name
-            for stem, name in zip(stems, names, strict=True)
-            if stems.count(stem) == 1
-        }
-        found = {name: slide_of(f"{name}.", once) for name in index.slides}
-        return {name: slide for name, slide in found.items() if slide is not None}
+        names = self._slides()
+        by_stem = slides_by_stem(names)
+        found = {}
+        for name in index.slides:
+            slide = name if name in names else slide_of(f"{name}.", by_stem)
+            # The name of a served slide, with its suffix, means no other.
+            gone = slide != name and Path(slide or "").suffix == Path(name).suffix
+            if slide is not None and not gone:
+                found[name] = slide
+        return found
+
+    def own_name(self, index: FeatureIndex, features: Features) -> str | None:
+        """Return the name that the slide of some features has in an index.
+
+        None: it is not in the index, or cannot be told from others of its name.
+        """
+        path, stem = str(features.path), slide_name(features)
+        if path in index.files:
+            return index.slides[index.files.index(path)]
+        if stem in index.slides:
+            return stem
+        like = [name for name in index.slides if Path(name).stem == stem]
+        return like[0] if len(like) == 1 else None
+
+    def _slides(self) -> list[str]:
+        """Return the names of the slides that are served."""
+        return [entry.name for entry in self.library.entries(max_age_s=60)]
 
     def name_of(self, path: str) -> str:
         """Return the name of a file or run as it is served; empty: it is not."""
@@ -113,6 +136,7 @@ class IndexLibrary:
             index = build_index(
                 list(found.values()),
                 place,
+                names=list(found),
                 progress=lambda done, total: progress("tiles", done, total),
             )
         return index, left_out
@@ -123,8 +147,8 @@ class IndexLibrary:
         answers: Mapping[str, Any],
         progress: Callable[[str, int, int], object],
     ) -> tuple[dict[str, Features], int]:
-        """Return features of the same kind, by the name of their slide in an index."""
-        names = [entry.name for entry in self.library.entries(max_age_s=60)]
+        """Return features of the same kind, by the name of their slide as served."""
+        names = self._slides()
         paths = feature_paths(self.library.roots, names)
         found: dict[str, Features] = {}
         for done, name in enumerate(names):
@@ -137,7 +161,7 @@ class IndexLibrary:
             for _, path, root in nearest:
                 opened = self._open_like(features, path, name, root, answers)
                 if opened is not None:
-                    found.setdefault(slide_name(opened), opened)
+                    found[name] = opened
                     break
         return found, len(names) - len(found)
 
@@ -160,6 +184,7 @@ class IndexLibrary:
 
     def _runs_like(self, features: Features) -> dict[str, Features]:
         """Return the newest run of the same model and colours of each slide."""
+        by_stem = slides_by_stem(self._slides())
         found: dict[str, Features] = {}
         for record in sorted(self.runs.folder.glob(f"*/{RUN_RECORD}"), key=_age):
             try:
@@ -167,8 +192,23 @@ class IndexLibrary:
             except (WorkbenchError, KeyError):
                 continue
             if _kind(opened) == _kind(features) and len(opened):
-                found.setdefault(slide_name(opened), opened)
+                found.setdefault(self._slide_of_run(opened, by_stem), opened)
         return found
+
+    def _slide_of_run(self, run: Features, by_stem: dict[str, list[str]]) -> str:
+        """Return the name of the slide of a run as it is served, else its own.
+
+        Slides of the same name are told apart by their content.
+        """
+        stem = slide_name(run)
+        names = by_stem.get(stem, [])
+        for name in names if len(names) > 1 else ():
+            try:
+                if self.library.open(name).id == run.attributes["slide_id"]:
+                    return name
+            except WorkbenchError:
+                continue
+        return names[0] if len(names) == 1 else stem
 
     def _places(self) -> Iterator[Path]:
         """Yield folders of indexes whose files all lie in the same served folder."""

@@ -16,7 +16,6 @@ from workbench.app.widgets.controls import button, note, stack
 from workbench.app.widgets.lazy import Fold
 from workbench.app.widgets.tile_strip import TileStrip
 from workbench.errors import WorkbenchError
-from workbench.features.index_building import slide_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -94,13 +93,13 @@ class Retrieval:
         A slide that cannot be read is left out.
         """
         served = self._indexes.served(index)
-        own = slide_name(features)
+        own = self._indexes.own_name(index, features)
         vector: NDArray[Any] = np.asarray(features.vectors[row : row + 1])[0]
         table = index.search(
             vector,
             _PER_SLIDE * (_SLIDES + len(index.slides) - len(served)),
             per_slide=_PER_SLIDE,
-            leave_out=own if own in index.slides else None,
+            leave_out=own,
         )
         found: list[SlideHits] = []
         for name, rows in table.groupby("slide", sort=False):
