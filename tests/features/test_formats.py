@@ -200,6 +200,22 @@ def test_atlaspatch_asks_which_of_several_encoders(tmp_path, slide):
     assert features.attributes["patch_size_level0"] == SIDE
 
 
+def test_atlaspatch_is_placed_by_its_attributes_and_not_by_what_was_read(
+    tmp_path, slide
+):
+    corners, vectors = tiles(dtype=np.float32)
+    size = {"size": slide.size, "unfinished": ["conch"]}
+    path = write_atlaspatch(tmp_path / "slide.h5", corners, uni_v2=vectors, **size)
+    features = wb.open_features(path, slide)
+    assert_holds(features, corners, vectors)
+    assert features.encoder == "uni_v2", "what is being computed is left out"
+    assert features.attributes["target_magnification"] == 20
+    other = tuple(2 * edge for edge in slide.size)
+    write_atlaspatch(path, corners, size=other, uni_v2=vectors)
+    with pytest.raises(wb.errors.OtherSlideError):
+        wb.open_features(path, slide)
+
+
 @pytest.mark.parametrize("suffix", [".npz", ".pt"])
 def test_slide2vec(tmp_path, slide, suffix):
     corners, vectors = tiles(dtype=np.float16)

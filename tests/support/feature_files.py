@@ -118,14 +118,49 @@ STAMP_2_1 = {
 STAMP_2_0 = {"extractor": "ctranspath", "unit": "um", "tile_size": 256.0}
 
 
-def write_atlaspatch(path, corners, **encoders):
-    """Write as AtlasPatch: five columns, a group of encoders."""
+def write_atlaspatch(path, corners, *, size=None, unfinished=(), **encoders):
+    """Write as AtlasPatch: data sets that grew by batches, and all its attributes.
+
+    Each tile was read with 256 px from level 1 of a slide that has half the pixels
+    there. Without the size of the slide two attributes are missing.
+    """
+    edges = zip(("level0_width", "level0_height"), size or (), strict=False)
+    rest = np.tile([256, 256, 1], (len(corners), 1))
+    names = [
+        f"{path.stem}__x{x}_y{y}_rw256_rh256_lv1_mag40_tmag20_total{len(corners)}"
+        for x, y in corners
+    ]
     with h5py.File(path, "w") as file:
-        rest = np.tile([256, 256, 1], (len(corners), 1))
-        file["coords"] = np.hstack([corners, rest]).astype(np.int32)
-        for name, vectors in encoders.items():
-            file[f"features/{name}"] = vectors
-        file.attrs.update({"patch_size": 256, "patch_size_level0": SIDE})
+        for name, rows in (
+            ("coords", np.hstack([corners, rest]).astype(np.int32)),
+            ("passports", np.array(names, "S160")),
+            *((f"features/{name}", each) for name, each in encoders.items()),
+            *((f"features/__tmp_{name}", np.zeros((2, 8))) for name in unfinished),
+        ):
+            grown = file.create_dataset(
+                name,
+                (0, *rows.shape[1:]),
+                rows.dtype,
+                maxshape=(None, *rows.shape[1:]),
+                chunks=(2, *rows.shape[1:]),
+            )
+            grown.resize(len(rows), axis=0)
+            grown[:] = rows
+        file.attrs.update(
+            {
+                "patch_size": 256,
+                "patch_size_level0": SIDE,
+                "level0_magnification": 40,
+                "target_magnification": 20,
+                "overlap": 0,
+                **dict(edges),
+                "wsi_path": f"/data/{path.stem}.svs",
+                "passport_format": "{stem}__x{X}_y{Y}_rw{RW}_rh{RH}_lv{LV}",
+                "passport_version": 2,
+                "creation_date": "2026-02-09T10:00:00+00:00",
+                "num_patches": len(corners),
+            }
+        )
     return path
 
 

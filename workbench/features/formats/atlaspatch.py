@@ -1,7 +1,9 @@
 """AtlasPatch: vectors of several encoders in one HDF5 file.
 
-`coords` int32 (N, 5): x, y, width and height as read, and level; `features/<encoder>`
-float32 (N, D).
+`coords` int32 (N, 5): x, y (level 0), width and height as read, and the level that they
+were read from; `features/<encoder>` float32 (N, D), and under a name that begins with
+"__tmp_" while they are being computed. `patch_size_level0`, `level0_width` and
+`level0_height` are attributes of the file.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 FORMAT: Final = "AtlasPatch"
 _COLUMNS: Final = 5
+_UNFINISHED: Final = "__tmp_"
 
 
 def matches(file: h5py.File) -> bool:
@@ -37,6 +40,10 @@ def read(path: Path, file: h5py.File, request: Request) -> StoredFeatures:
     facts = {**attributes(file), **attributes(coords)}
     encoder, rows = _encoder(path, file, request)
     side = facts.get("patch_size_level0")
+    width, height = facts.get("level0_width"), facts.get("level0_height")
+    extent: tuple[int, int] | None = None
+    if isinstance(width, int) and isinstance(height, int):
+        extent = width, height
     return StoredFeatures(
         path=path,
         format=FORMAT,
@@ -44,6 +51,7 @@ def read(path: Path, file: h5py.File, request: Request) -> StoredFeatures:
         size=None if side is None else float(side),
         vectors=rows,
         encoder=encoder,
+        slide_size=extent,
         attributes=facts,
     )
 
@@ -51,7 +59,8 @@ def read(path: Path, file: h5py.File, request: Request) -> StoredFeatures:
 def _encoder(path: Path, file: h5py.File, request: Request) -> tuple[str, Rows]:
     """Return the name and the vectors of the wanted or only encoder."""
     group = file.get("features")
-    names = sorted(group) if isinstance(group, h5py.Group) else []
+    every = sorted(group) if isinstance(group, h5py.Group) else []
+    names = [name for name in every if not name.startswith(_UNFINISHED)]
     if not names and request.encoder is None:
         return "", NO_ROWS
     name = request.choose_encoder(path, names)
