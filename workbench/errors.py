@@ -33,6 +33,7 @@ WorkbenchError
 ├── ArchiveError            a DICOMweb server cannot be used
 ├── RegistrationError       two slides cannot be registered
 ├── MissingPackageError     an optional package is not installed
+├── StoppedError            long work was stopped by the user
 └── AccessError             a path outside the served folders
 
 Each class builds its message: what is wrong, with which file and value, and what to do
@@ -120,17 +121,10 @@ class BrokenSlideError(SlideError):
 
 
 class SeveralSlidesError(SlideError):
-    """A folder holds several slides, and one must be chosen.
-
-    Parameters
-    ----------
-    path : path
-        The folder.
-    choices : dict of str to str
-        For each slide, a path that opens it, and its description.
-    """
+    """A folder holds several slides, and one must be chosen."""
 
     choices: Mapping[str, str] = MappingProxyType({})
+    """For each slide, a path that opens it, and its description."""
 
     def __init__(self, path: object, choices: Mapping[str, str]) -> None:
         lines = "".join(f"\n  {choice}: {text}" for choice, text in choices.items())
@@ -359,6 +353,10 @@ class MissingPackageError(WorkbenchError):
         super().__init__(message, f"Run: pip install 'slide-workbench[{package}]'.")
 
 
+class StoppedError(WorkbenchError):
+    """Long work that was stopped by the user; nothing is left half written."""
+
+
 class AccessError(WorkbenchError):
     """The path is outside the folders that the operator serves."""
 
@@ -386,6 +384,7 @@ _CODES: Final[dict[type[WorkbenchError], tuple[int, int]]] = {
     ProvenanceError: (13, 422),
     RegistrationError: (15, 422),
     AccessError: (8, 403),
+    StoppedError: (130, 409),
     ArchiveError: (14, 422),
 }
 EXIT_CODES: Final = {kind: codes[0] for kind, codes in _CODES.items()}

@@ -36,6 +36,11 @@ Stage = Literal[
     "finding tissue",
     "opening slides",
     "indexing",
+    "exporting",
+    "converting",
+    "registering",
+    "training",
+    "making the slide",
     "tiles",
     "done",
 ]
@@ -53,6 +58,20 @@ _FEWEST: Final = 3
 """Minimum number of marks over which the speed is averaged, for slow models."""
 
 _MINUTE_S: Final = 60
+
+_EXACT: Final = 1000
+"""Speed from which it is written as a whole number."""
+
+_SINGULARS: Final = {
+    "nuclei": "nucleus",
+    "yses": "ysis",
+    "ies": "y",
+    "sses": "ss",
+    "ches": "ch",
+    "xes": "x",
+    "s": "",
+}
+"""Endings of plurals and of their singulars, the first that fits."""
 
 _MIN_ADVICE_S: Final = 2.0
 """Time in seconds below which a measurement does not show a bottleneck."""
@@ -110,21 +129,25 @@ class Progress:
             return "Failed."
         if self.status in ("waiting", "running") and not self.total:
             return self.message or f"{self.stage.capitalize()} …"
-        count = f"{self.done:,} of {self.total:,} {self.unit}"
         if self.status == "finished":
-            return f"Finished: {self.done:,} {self.unit}."
+            return f"Finished: {counted_noun(self.done, self.unit)}."
         if self.status in ("cancelled", "interrupted"):
-            return f"Stopped at {count}. Run again to continue."
+            way_on = "Run again to continue." if self.path else "Nothing was written."
+            at = f" at {self._count}" if self.total else ""
+            return f"Stopped{at}. {way_on}"
         if self.status == "paused":
-            return f"Paused at {count}."
-        parts = [count]
-        if self.tiles_per_second:
-            parts.append(f"{self.tiles_per_second:.3g} {self.unit}/s")
-        if self.eta_s is not None:
-            parts.append(f"{_duration(self.eta_s)} left")
-        if self.message:
-            parts.append(self.message)
-        return ", ".join(parts)
+            return f"Paused at {self._count}."
+        return running_sentence(
+            self._count,
+            f"{self.unit}/s",
+            self.tiles_per_second,
+            self.eta_s,
+            self.message,
+        )
+
+    @property
+    def _count(self) -> str:
+        return f"{self.done:,} of {counted_noun(self.total, self.unit)}"
 
     @property
     def shares(self) -> dict[str, float]:
@@ -160,6 +183,53 @@ class Progress:
                 "The model sets the pace: a second GPU or lower precision would help."
             )
         return "The model sets the pace: a GPU or lower precision would help."
+
+
+def running_sentence(
+    count: str, rate_unit: str, rate: float, left_s: float | None, *more: str
+) -> str:
+    """Return count, speed and time left of work that goes on, as one line.
+
+    Parameters
+    ----------
+    count : str
+        Such as "3 of 12 slides".
+    rate_unit : str
+        Unit of the speed, such as "tiles/s".
+    rate : float
+        Speed; 0: not known.
+    left_s : float or None
+        Seconds left; None: not known.
+    *more : str
+        What else is said; empty ones are left out.
+    """
+    parts = [count]
+    if rate:
+        speed = f"{rate:.3g}" if rate < _EXACT else f"{rate:,.0f}"
+        parts.append(f"{speed} {rate_unit}")
+    if left_s is not None:
+        parts.append(f"{_duration(left_s)} left")
+    return ", ".join([*parts, *(each for each in more if each)])
+
+
+def counted_noun(number: int, plural: str) -> str:
+    """Return a number with its noun: "1 tile", "2 tiles", "1,200 analyses".
+
+    Parameters
+    ----------
+    number : int
+    plural : str
+        The noun as it is written for several.
+    """
+    return f"{number:,} {singular(plural) if number == 1 else plural}"
+
+
+def singular(plural: str) -> str:
+    """Return the singular of an English plural that ends in s; others as they are."""
+    for ending, one in _SINGULARS.items():
+        if plural.endswith(ending):
+            return plural.removesuffix(ending) + one
+    return plural
 
 
 def _duration(seconds: float) -> str:
@@ -198,6 +268,8 @@ class Counter:
         What is counted.
     clock : callable
         Returns monotonic seconds.
+    before : int
+        Count at the start, of work that is continued.
     """
 
     def __init__(
@@ -206,6 +278,7 @@ class Counter:
         stage: Stage,
         unit: str,
         *,
+        before: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._listen = listen
@@ -213,7 +286,7 @@ class Counter:
         self._unit = unit
         self._clock = clock
         self._speed = Speed()
-        self._speed.mark(clock(), 0)
+        self._speed.mark(clock(), before)
 
     def __call__(self, done: int, total: int, message: str = "") -> None:
         """Report that `done` of `total` are finished."""

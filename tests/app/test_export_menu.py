@@ -10,7 +10,7 @@ import pytest
 
 from stained_slide import write_stained
 from workbench.app.panels import export_menu
-from workbench.app.panels.export_menu import ExportMenu, formats_of
+from workbench.app.panels.export_menu import ExportMenu, offers_of
 from workbench.app.widgets.background import Background
 from workbench.export.dispatch import export_run
 from workbench.export.formats import formats_of as export_formats
@@ -44,7 +44,8 @@ def menu():
 def test_every_format_is_the_file_of_the_writers(runs, menu, task, tmp_path):
     found = runs[task]
     menu.show(found)
-    for to, suffix in formats_of(task).values():
+    for offer in offers_of(task)[1:]:
+        to, suffix = offer.to, offer.suffix
         menu.export(to, suffix)
         file = menu.download.file
         path = export_run(found, tmp_path / f"run-{to}{suffix}", to=to)
@@ -64,17 +65,32 @@ def test_every_format_is_the_file_of_the_writers(runs, menu, task, tmp_path):
 
 def test_every_format_of_a_task_is_in_the_menu(runs):
     for task in runs:
-        named = list(formats_of(task).values())
+        named = [offer.to for offer in offers_of(task)[1:]]
         assert len(set(named)) == len(named)
         own = {f.name for f in export_formats(task) if f.takes(task)}
-        assert {to for to, _ in named} == (own | {"ome-tiff"}) - {"cvat"}
+        assert set(named) == (own | {"ome-tiff"}) - {"cvat"}
+
+
+@pytest.mark.parametrize("task", ["measurement", "instances", "embedding"])
+def test_the_menu_has_the_usual_formats_and_a_dialog_all_in_groups(runs, menu, task):
+    menu.show(runs[task])
+    labels = [item["label"] for item in menu._menu.items]
+    assert labels[0] == "Report (.html)"
+    assert labels[-1].startswith("More formats")
+    assert 2 < len(labels) <= 6
+    menu._chosen(labels[-1])
+    assert menu._dialog.open
+    groups = [offer.group for offer in menu.offers[1:]]
+    rows = [part for part in menu._dialog.objects if hasattr(part, "objects")]
+    assert len(rows) == len(groups)
+    assert len(menu._dialog.objects) == len(rows) + len(set(groups))
+    assert all(offer.holds.endswith(".") for offer in menu.offers[1:])
 
 
 def test_the_first_entry_is_the_report(runs, menu):
     menu.show(runs["measurement"])
-    label, (to, suffix) = next(iter(menu._formats.items()))
-    assert label == "Report (.html)"
-    menu.export(to, suffix)
+    assert menu.offers[0].label == "Report (.html)"
+    menu._chosen("Report (.html)")
     page = menu.download.file["data"].decode()
     assert menu.download.file["name"].endswith(".html")
     assert "research use" in page.lower()

@@ -726,14 +726,14 @@ def test_runs_of_slides_of_one_name_are_told_apart_by_their_content(tmp_path):
 @pytest.mark.usefixtures("study")
 def test_the_making_of_an_index_is_cancelled(begin, monkeypatch):
     _, shown = others_shown(begin)
+    monkeypatch.setattr("workbench.app.widgets.work_line._DELAY_S", 0.0)
     monkeypatch.setattr(
-        shown.others, "_report", lambda *_: shown.others.stop.param.trigger("clicks")
+        shown.others.work, "_show", lambda *_: shown.others.work.cancel()
     )
-    monkeypatch.setattr("workbench.app.panels.features.other_slides._AGAIN_S", 0.0)
     shown.others.start.clicks += 1
     assert shown.others.index is None
     assert shown.others.start.visible
-    assert not shown.others.stop.visible
+    assert not shown.others.work.busy
 
 
 # -- text prompts

@@ -45,7 +45,7 @@ def patient(monkeypatch):
 def test_the_slide_that_will_be_shown_is_pictured(site, arguments):
     made = page(site, **arguments)
     assert PICTURE.search(made)
-    assert "Opening a &amp; b.tif..." in made
+    assert "Opening a &amp; b.tif …" in made
 
 
 @pytest.mark.usefixtures("patient")

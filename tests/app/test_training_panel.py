@@ -72,7 +72,7 @@ def test_a_model_is_trained_followed_and_offered_for_runs(app):
     panel = app.training
     assert not panel.form.body.visible
     ends(app)
-    assert panel.state.object.startswith("Finished.")
+    assert panel.state.object.startswith("Finished: ")
     assert "polyline" in panel.curves.object
     assert "held-out balanced accuracy" in panel.curves.object
     assert "mine" in app.runs._model._model.options
@@ -106,7 +106,7 @@ def test_a_training_is_paused_cancelled_and_continued_by_another_server(app, fol
     eventually(lambda: job.state.step > before, state=lambda: job.state)
     panel.cancel_button.clicks += 1
     ends(app)
-    assert panel.state.object.startswith("Stopped.")
+    assert panel.state.object.startswith("Stopped at ")
     step = app.site.trainings.find("mine").lines[-1]["step"]
 
     again = Session(Site.of([folder / "slides"], folder / "runs"))

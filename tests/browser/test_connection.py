@@ -160,9 +160,7 @@ def test_what_is_drawn_on_a_full_disk_is_saved_once_there_is_room(watched, place
         app.figure.frames(3)
         app.page.screenshot(path=place / "full.png")
         app.tab("Annotate")
-        app.frame.get_by_label(
-            "No annotations"
-        ).first.wait_for()  # none is called saved
+        app.frame.get_by_label("0 annotations").first.wait_for()  # none is called saved
 
         app.page.reload()
         app.figure.settle()

@@ -183,7 +183,7 @@ def test_progress_goes_to_standard_error_and_the_folder_to_standard_output(
 ):
     said = call("run", slide, "--model", MODEL, "--out", tmp_path / "run")
     assert said.stdout.strip() == str(tmp_path / "run")
-    assert "tiles" in said.stderr
+    assert said.stderr == ""  # a file is no terminal: a line each minute
 
 
 def test_export_writes_what_the_suffix_says(slide, tmp_path):

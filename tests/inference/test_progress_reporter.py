@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from workbench.app.panels.run_progress import ProgressCard
-from workbench.inference.progress_reporter import ProgressBar, ProgressReporter
+from workbench.inference.progress_reporter import ProgressReporter
 from workbench.progress import Counter, Progress
+from workbench.system import long_work
+from workbench.system.long_work import ProgressBar
 
 
 class Clock:
@@ -132,6 +134,13 @@ def test_the_memory_is_asked_for_four_times_a_second(clock, tmp_path):
     assert 3 <= len(set(told)) <= 5
 
 
+@pytest.fixture
+def terminal(monkeypatch):
+    """Let standard error be drawn on, as a terminal is."""
+    monkeypatch.setattr(long_work, "is_drawn_on", lambda: True)
+
+
+@pytest.mark.usefixtures("terminal")
 def test_a_bar_says_what_is_done_and_closes_with_its_block(capsys):
     with ProgressBar() as bar:
         bar(Progress("running", "tiles", 1, 4, message="core 7.svs", unit="slides"))
@@ -165,6 +174,7 @@ WORK = {
 }
 
 
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize(("progress", "words"), WORK.values(), ids=WORK)
 def test_app_terminal_and_notebook_have_the_same_words(progress, words, capsys):
     assert words in progress.sentence

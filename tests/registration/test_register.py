@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import threading
 
 import cv2
 import h5py
@@ -14,7 +16,7 @@ from click.testing import CliRunner
 import workbench as wb
 from deformed_slides import Deformation, Tissue, write_deformed
 from workbench.cli import main
-from workbench.errors import RegistrationError
+from workbench.errors import RegistrationError, StoppedError
 from workbench.instances.instances import Instances
 from workbench.registration.affine import affine_of
 from workbench.registration.field import Field, smoothest
@@ -40,6 +42,21 @@ def errors_um(registration, deformation, tissue):
     truth = deformation(tissue.nuclei)
     found = registration.to_moving(tissue.nuclei / MPP) * MPP
     return np.linalg.norm(found - truth, axis=1)
+
+
+def test_a_registration_counts_its_steps_and_stops(pair):
+    fixed, moving, *_ = pair
+    cancel, heard = threading.Event(), []
+
+    def stop(progress):
+        heard.append(progress.sentence)
+        if progress.done:
+            cancel.set()
+
+    with pytest.raises(StoppedError, match=r"^Stopped at \d of 6 steps\. Nothing"):
+        wb.register(fixed, moving, mpp=16, progress=stop, cancel=cancel)
+    assert heard[0] == "Registering …"
+    assert re.match(r"\d of 6 steps", heard[-2])
 
 
 @pytest.mark.slow

@@ -91,7 +91,7 @@ def test_two_files_of_one_content_are_said(project):
     shutil.copy(project / "slides" / "0.tif", project / "slides" / "again.tif")
     said = call("make", project / "slides", "--out", project / "study")
     assert "0, again have the same content." in said.output
-    assert "1 slides have no pixel size" in said.output
+    assert "1 slide without a pixel size" in said.output
 
 
 def test_names_differ_also_where_case_is_ignored(project):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from workbench.cli.options import mpp_flag
+from workbench.progress import counted_noun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,10 +80,10 @@ def write(
 
             written = annotations.select(classification=classification)
             export_annotations(opened, written, file, source=source)
-            click.echo(f"{len(written)} annotations written to {file}")
+            click.echo(f"{counted_noun(len(written), 'annotations')} written to {file}")
             return
         written = annotations.write(file, classification=classification)
-    click.echo(f"{len(written)} annotations written to {file}")
+    click.echo(f"{counted_noun(len(written), 'annotations')} written to {file}")
 
 
 @command.command("import")
@@ -106,7 +107,7 @@ def read(slide: str, file: Path, folder: Path, author: str) -> None:
 
     with open_slide(slide) as opened:
         imported = open_annotations(opened, folder=folder).take_in(file, by=author)
-    click.echo(f"{len(imported)} annotations added")
+    click.echo(f"{counted_noun(len(imported), 'annotations')} added")
     if imported.notes:
         click.echo(imported.report(_MAX_NOTES), err=True)
 
@@ -155,4 +156,7 @@ def carry(
         )
         open_annotations(second, folder=folder).put(*carried, by=author)
     worst = max((each.properties[ERROR] for each in carried), default=0.0)
-    click.echo(f"{len(carried)} annotations carried, expected error up to {worst:g} µm")
+    click.echo(
+        f"{counted_noun(len(carried), 'annotations')} carried,"
+        f" expected error up to {worst:g} µm"
+    )

@@ -7,6 +7,8 @@ from typing import Final
 
 import click
 
+from workbench.cli.console import shown
+from workbench.cli.options import progress_flag
 from workbench.export.formats import FORMATS
 
 _NAMES: Final = [each.name for each in FORMATS]
@@ -42,16 +44,25 @@ def _listed() -> str:
     help="DICOM slide that DICOM objects refer to. Default: the slide of the run, or"
     " what converting it gives.",
 )
+@progress_flag
 def command(
-    run: Path, out: Path, to: str | None, slide: Path | None, source: Path | None
+    run: Path,
+    out: Path,
+    to: str | None,
+    slide: Path | None,
+    source: Path | None,
+    *,
+    progress: bool,
 ) -> None:
     """Export a run to the format of another tool.
 
     OUT is a file or, for some formats, a folder. It is written completely or not at
-    all. Slides are converted by `workbench convert`.
+    all, also if Ctrl-C stops it. Slides are converted by `workbench convert`.
     """
     from workbench.export.dispatch import export_run  # noqa: PLC0415 - see LazyGroup
     from workbench.results.run import open_run  # noqa: PLC0415
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    click.echo(export_run(open_run(run), out, to=to, slide=slide, source=source))
+    with shown("exporting", progress=progress):
+        export_run(open_run(run), out, to=to, slide=slide, source=source)
+    click.echo(out)

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from workbench.cli.options import json_flag, mpp_flag
+from workbench.cli.console import shown
+from workbench.cli.options import json_flag, mpp_flag, progress_flag
 from workbench.cli.tables import read_columns
+from workbench.progress import counted_noun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +106,10 @@ def _extent(features: Features) -> dict[str, Any]:
     type=click.Choice(list(LAYOUTS)),
     help="Layout of OUT, whose suffix is added if it has none. Default: by suffix.",
 )
-def convert(file: Path, out: Path, layout: str | None, **options: Any) -> None:
+@progress_flag
+def convert(
+    file: Path, out: Path, layout: str | None, *, progress: bool, **options: Any
+) -> None:
     """Write the features of FILE in the layout of another tool.
 
     OUT ends in .h5 (TRIDENT, which CLAM and Patho-Bench read too), .parquet (a table),
@@ -120,7 +125,9 @@ def convert(file: Path, out: Path, layout: str | None, **options: Any) -> None:
         out = out.with_suffix(suffix)
     features = _open(file, **options)
     out.parent.mkdir(parents=True, exist_ok=True)
-    click.echo(export_features(features, out))
+    with shown("exporting", progress=progress):
+        export_features(features, out)
+    click.echo(out)
 
 
 @command.command("bias")
@@ -162,21 +169,24 @@ def bias(table: Path, by: str, tiles: int, *, as_json: bool) -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--encoder", help="Which encoder, of files that have several.")
 @click.option("--tile-size-level0", type=float, help="If the files do not say.")
-def index(out: Path, files: tuple[Path, ...], **options: Any) -> None:
+@progress_flag
+def index(
+    out: Path, files: tuple[Path, ...], *, progress: bool, **options: Any
+) -> None:
     """Make an index of the tiles of many slides at OUT, to be searched by likeness.
 
     FILES are files of features or run folders by one encoder, one per slide.
     """
     from workbench.features.index_building import build_index  # noqa: PLC0415
     from workbench.features.opening import open_features  # noqa: PLC0415
-    from workbench.inference.progress_reporter import ProgressBar  # noqa: PLC0415
-    from workbench.progress import Counter  # noqa: PLC0415
 
     features = [open_features(file, **options) for file in files]
-    with ProgressBar() as bar:
-        report = Counter(bar, "indexing", "tiles")
-        found = build_index(features, out, progress=report)
-    click.echo(f"{found.path}: {len(found):,} tiles of {len(found.slides):,} slides")
+    with shown("indexing", progress=progress):
+        found = build_index(features, out)
+    click.echo(
+        f"{found.path}: {counted_noun(len(found), 'tiles')}"
+        f" of {counted_noun(len(found.slides), 'slides')}"
+    )
 
 
 @command.command("like")

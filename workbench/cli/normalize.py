@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from workbench.cli.options import corners, mpp_flag, reference_flag
+from workbench.cli.console import shown
+from workbench.cli.options import corners, mpp_flag, progress_flag, reference_flag
 from workbench.geometry import Box
 from workbench.recipe import StainMethod, options
 
@@ -51,6 +52,7 @@ _HELP = {option.name: option.help for option in options()}
     help="Maximum length of the longer side of the image, in pixels.",
 )
 @mpp_flag
+@progress_flag
 def command(
     slide: str,
     out: Path,
@@ -59,7 +61,7 @@ def command(
     reference: str,
     region: tuple[int, int, int, int] | None,
     max_px: int,
-    mpp: Mpp | None,
+    **more: Any,
 ) -> None:
     """Write a stain-normalized image of a slide.
 
@@ -76,8 +78,11 @@ def command(
     from workbench.stain.normalizer import fit_normalizer  # noqa: PLC0415
     from workbench.stain.references import load_reference  # noqa: PLC0415
 
+    mpp: Mpp | None = more["mpp"]
     with open_slide(slide, mpp=mpp) as opened:
-        normalizer = fit_normalizer(opened, load_reference(reference), method=method)
+        with shown("fitting stains", progress=more["progress"]):
+            target = load_reference(reference)
+            normalizer = fit_normalizer(opened, target, method=method)
         read = _read(opened, Box(*region) if region else opened.bounds, max_px)
         box, (height, width) = read.box, read.pixels.shape[:2]
         options = {

@@ -74,6 +74,12 @@ reference_flag = click.option(
 
 json_flag = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
+progress_flag = click.option(
+    "--progress/--no-progress",
+    default=True,
+    help="Show progress on standard error, as one line.",
+)
+
 recipe_file = click.argument(
     "recipe",
     required=False,

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from workbench.cli.console import counts_of, stop_on_signal, summary_of
-from workbench.cli.options import image_flag, json_flag, mpp_flag, recipe_flags
+from workbench.cli.options import (
+    image_flag,
+    json_flag,
+    mpp_flag,
+    progress_flag,
+    recipe_flags,
+)
 from workbench.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -33,9 +39,7 @@ INTERRUPTED: Final = 130
 @image_flag
 @recipe_flags
 @json_flag
-@click.option(
-    "--progress/--no-progress", default=True, help="Show progress on standard error."
-)
+@progress_flag
 def command(
     slide: str,
     out: Path | None,

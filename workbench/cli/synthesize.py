@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from workbench.cli.console import shown
+from workbench.cli.options import progress_flag
 from workbench.synthetic.scanners import SCANNERS
 from workbench.synthetic.stains import STAININGS
 
@@ -45,8 +47,16 @@ from workbench.synthetic.stains import STAININGS
     type=click.Choice(sorted(STAININGS)),
     help="Staining to simulate. Default: H&E in the scanner's own colours.",
 )
+@progress_flag
 def command(
-    out: Path, *, width: int, height: int, seed: int, scanner: str, stain: str | None
+    out: Path,
+    *,
+    width: int,
+    height: int,
+    seed: int,
+    scanner: str,
+    stain: str | None,
+    progress: bool,
 ) -> None:
     """Write a synthetic slide with exact truth.
 
@@ -57,5 +67,6 @@ def command(
 
     out.parent.mkdir(parents=True, exist_ok=True)
     size = (width, height)
-    write_slide(out, size=size, seed=seed, scanner=scanner, stain=stain or "")
+    with shown("making the slide", progress=progress):
+        write_slide(out, size=size, seed=seed, scanner=scanner, stain=stain or "")
     click.echo(out)

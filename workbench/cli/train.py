@@ -10,7 +10,13 @@ from typing import Any
 import click
 
 from workbench.cli.console import stop_on_signal
-from workbench.cli.options import chosen_options, flags_of, json_flag, recipe_file
+from workbench.cli.options import (
+    chosen_options,
+    flags_of,
+    json_flag,
+    progress_flag,
+    recipe_file,
+)
 from workbench.cli.run import INTERRUPTED
 from workbench.training.loop.recipe import TrainingRecipe
 
@@ -25,9 +31,7 @@ from workbench.training.loop.recipe import TrainingRecipe
 )
 @flags_of(TrainingRecipe)
 @json_flag
-@click.option(
-    "--progress/--no-progress", default=True, help="Show each epoch on standard error."
-)
+@progress_flag
 def command(
     recipe: Path | None,
     out: Path,
@@ -46,12 +50,8 @@ def command(
 
     chosen = chosen_options(TrainingRecipe, recipe, options)
 
-    def report(line: dict[str, Any]) -> None:
-        if progress and "epoch" in line:
-            click.echo(_epoch(line), err=True)
-
     with stop_on_signal() as cancel:
-        training = train(chosen, out=out, cancel=cancel, report=report)
+        training = train(chosen, out=out, cancel=cancel, progress=progress)
     if as_json:
         facts = {"path": str(out), "status": training.status}
         click.echo(json.dumps({**facts, "record": training.record}, indent=2))
@@ -60,16 +60,3 @@ def command(
         click.echo(repr(training), err=True)
     if training.status == "cancelled":
         sys.exit(INTERRUPTED)
-
-
-def _epoch(line: dict[str, Any]) -> str:
-    """Return an epoch in one line: its mean loss and its held-out figures."""
-    held = line["held_out"] or {}
-    figures = ", ".join(
-        f"{name} {value:.3f}"
-        for name, value in held.items()
-        if isinstance(value, float)
-    )
-    best = " (best)" if line["best"] and held else ""
-    said = f"; held out: {figures}{best}" if held else ""
-    return f"epoch {line['epoch']}: loss {line['mean_loss']:.4f}{said}"

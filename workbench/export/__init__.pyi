@@ -2,8 +2,9 @@ from .cells import Cells
 from .dicom.marked import ANNOTATION_EXPORTS, export_annotations
 from .dicom.slide import write_dicom_slide
 from .dispatch import export_run
+from .export_format import ExportFormat
 from .features import FEATURE_EXPORTS, export_features, write_tile_table
-from .formats import FORMATS, ExportFormat, formats_of
+from .formats import FORMATS, formats_of
 from .geojson import write_geojson
 from .instances import write_detections, write_geoparquet, write_rows
 from .ometiff import write_ometiff

@@ -15,10 +15,14 @@ from workbench.features.formats.run import features_of
 from workbench.provenance.embedding import attach, keep_inside
 from workbench.provenance.runs import provenance_of
 from workbench.slide.slide import Slide, open_slide
+from workbench.system.long_work import followed
 
 if TYPE_CHECKING:
     import os
+    import threading
+    from collections.abc import Callable
 
+    from workbench.progress import Progress
     from workbench.results.run import Run
 
 
@@ -29,6 +33,8 @@ def export_run(
     to: str | None = None,
     slide: Slide | str | os.PathLike[str] | None = None,
     source: str | os.PathLike[str] | None = None,
+    progress: Callable[[Progress], None] | bool | None = None,
+    cancel: threading.Event | None = None,
 ) -> Path:
     """Export a run to a file or folder for another tool.
 
@@ -50,6 +56,10 @@ def export_run(
     source : path, optional
         DICOM slide that DICOM objects refer to. Default: the slide of the run if it is
         DICOM, else the one that `wb.export.write_dicom_slide` makes of it.
+    progress : callable or True, optional
+        Called with a `Progress` several times a second; True draws a bar.
+    cancel : threading.Event, optional
+        Stops the export when it is set.
 
     Returns
     -------
@@ -63,6 +73,8 @@ def export_run(
         cannot be written, or the slide is another one.
     MissingPackageError
         If the format needs an extra that is not installed.
+    StoppedError
+        If it was stopped; nothing is written then.
 
     Examples
     --------
@@ -80,7 +92,10 @@ def export_run(
     write = chosen.writer(task)
     try:
         made = provenance_of(run).derive("export")
-        with ExitStack() as stack:
+        with (
+            followed(progress, "exporting", "objects", cancel=cancel),
+            ExitStack() as stack,
+        ):
             more: dict[str, Any] = {}
             if source is not None:
                 more["source"] = Path(source)

@@ -20,6 +20,7 @@ from workbench.provenance.embedding import attach, keep_inside
 from workbench.provenance.provenance import KEY, Provenance
 from workbench.provenance.reading import read_provenance
 from workbench.system.atomic_files import replace_folder
+from workbench.system.long_work import counted, require_going_on
 
 if TYPE_CHECKING:
     import os
@@ -52,7 +53,8 @@ def write_tile_table(features: Features, path: Path) -> None:
     about = {"model": features.encoder, "mpp": features.mpp, **made}
     schema = pa.schema(fields, {KEY: json.dumps(about)})
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for start in range(0, max(1, len(features)), GROUP):
+        starts = range(0, max(1, len(features)), GROUP)
+        for start in counted(starts, len(features), "tiles", size=lambda _: GROUP):
             rows = slice(start, start + GROUP)
             parts = [pa.array(column[rows]) for column in columns.values()]
             if features.dimensions:
@@ -142,6 +144,7 @@ def complete_or_absent(path: Path) -> Iterator[Path]:
     part = path.with_name(f".part-{path.name}")
     try:
         yield part
+        require_going_on()
         if part.is_dir():
             replace_folder(part, path)
         else:

@@ -6,111 +6,18 @@ in the documentation are made from it. Writers are imported when they are used.
 
 from __future__ import annotations
 
-import importlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Final
 
-from workbench.errors import MissingPackageError, RunError
+from workbench.errors import RunError
 from workbench.export.dicom.formats import DICOM_FORMATS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-Content = Literal["scores", "instances", "vectors"]
-"""What a run holds: values on a raster, instances, or vectors of tiles."""
-
-_OF_TASK: Final[Mapping[str, Content]] = {
-    "instances": "instances",
-    "embedding": "vectors",
-}
-"""Content of the runs of a task; of any other task: scores."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportFormat:
-    """A format that runs are exported to."""
-
-    name: str
-    """Name for `--to`."""
-
-    label: str
-    """Name in menus."""
-
-    suffixes: tuple[str, ...] = ()
-    """Suffixes of its files, the usual one first; a folder has none."""
-
-    writers: Mapping[Content, str] = field(default_factory=dict)
-    """Module and function that write each content; a run of instances or of vectors
-    without a writer of its own is written as its scores."""
-
-    holds: Mapping[Content, str] = field(default_factory=dict)
-    """What the file holds, for each content."""
-
-    receiver: str = ""
-    """Programs that read the format."""
-
-    tested: str = ""
-    """Programs and versions that the tests read the files with."""
-
-    read_by: str = ""
-    """What reads it back here; empty: nothing."""
-
-    reads_slide: bool = False
-    """Whether the pixels of the slide are read."""
-
-    refers_to_slide: bool = False
-    """Whether the file refers to a DICOM slide, which may be given."""
-
-    not_for: tuple[str, ...] = ()
-    """Tasks whose results have no place in the format, not even as scores."""
-
-    extra: str = ""
-    """Extra of this package that the writers need; empty: none."""
-
-    def takes(self, task: str) -> bool:
-        """Return whether runs of a task have content of their own for this format."""
-        return task not in self.not_for and content_of_task(task) in self.writers
-
-    def accepts(self, task: str) -> bool:
-        """Return whether runs of a task can be written, if only as their scores."""
-        own = content_of_task(task) in self.writers
-        return task not in self.not_for and (own or "scores" in self.writers)
-
-    def writer(self, task: str) -> Callable[..., Any]:
-        """Return the writer of runs of a task: called with run and path.
-
-        Raises
-        ------
-        RunError
-            If the format cannot hold the results of the task.
-        MissingPackageError
-            If the extra of the format is not installed.
-        """
-        place = self.writers.get(content_of_task(task)) or self.writers.get("scores")
-        if place is None or not self.accepts(task):
-            message = f"'{self.name}' cannot hold the results of a run of {task}."
-            names = ", ".join(each.name for each in formats_of(task))
-            raise RunError(message, f"Use one of: {names}.")
-        module, name = place.split(":")
-        try:
-            found = importlib.import_module(f"workbench.export.{module}")
-        except ImportError as error:
-            if not self.extra:
-                raise
-            raise MissingPackageError(self.extra) from error
-        write: Callable[..., Any] = getattr(found, name)
-        return write
-
-
-def content_of_task(task: str) -> Content:
-    """Return what runs of a task hold."""
-    return _OF_TASK.get(task, "scores")
-
+from workbench.export.export_format import ExportFormat
 
 FORMATS: Final = (
     ExportFormat(
         name="geojson",
         label="QuPath",
+        group="Pathology tools",
+        usual=True,
         suffixes=(".geojson.gz", ".geojson"),
         writers={
             "scores": "geojson:write_geojson",
@@ -127,6 +34,8 @@ FORMATS: Final = (
     ExportFormat(
         name="csv",
         label="Table",
+        group="Tables and shapes",
+        usual=True,
         suffixes=(".csv",),
         writers={
             "scores": "wsinfer_csv:write_csv",
@@ -143,6 +52,8 @@ FORMATS: Final = (
     ExportFormat(
         name="ome-tiff",
         label="Raster",
+        group="Pictures",
+        usual=True,
         suffixes=(".ome.tiff", ".ome.tif"),
         writers={"scores": "ometiff:write_ometiff"},
         holds={"scores": "float32 values, a channel for each class, NaN where none"},
@@ -152,6 +63,7 @@ FORMATS: Final = (
     ExportFormat(
         name="coco",
         label="COCO",
+        group="Editors",
         suffixes=(".coco.json",),
         writers={"instances": "stores.coco:write_coco"},
         holds={"instances": "polygons of one image, the slide"},
@@ -162,6 +74,7 @@ FORMATS: Final = (
     ExportFormat(
         name="coco-rle",
         label="COCO masks",
+        group="Editors",
         suffixes=(".rle.json",),
         writers={"instances": "stores.coco:write_coco_rle"},
         holds={"instances": "masks as run lengths; slides below 2^32 pixels"},
@@ -172,6 +85,7 @@ FORMATS: Final = (
     ExportFormat(
         name="parquet",
         label="Parquet",
+        group="Tables and shapes",
         suffixes=(".parquet",),
         writers={
             "instances": "instances:write_geoparquet",
@@ -188,6 +102,8 @@ FORMATS: Final = (
     ExportFormat(
         name="trident",
         label="TRIDENT",
+        group="Pathology tools",
+        usual=True,
         suffixes=(".h5",),
         writers={"vectors": "dispatch:write_run_trident"},
         holds={"vectors": "features and coordinates of tiles"},
@@ -198,6 +114,7 @@ FORMATS: Final = (
     ExportFormat(
         name="spatialdata",
         label="SpatialData",
+        group="Tables and shapes",
         suffixes=(".zarr",),
         writers={
             "scores": "dispatch:write_run_spatialdata",
@@ -216,6 +133,7 @@ FORMATS: Final = (
     ExportFormat(
         name="ome-zarr",
         label="OME-Zarr labels",
+        group="Pictures",
         suffixes=(".ome.zarr",),
         writers={
             "scores": "stores.labels:write_labels",
@@ -231,6 +149,7 @@ FORMATS: Final = (
     ExportFormat(
         name="tiatoolbox",
         label="TIAToolbox",
+        group="Pathology tools",
         suffixes=(".db",),
         writers={
             "scores": "stores.tiatoolbox:write_tiatoolbox",
@@ -246,6 +165,7 @@ FORMATS: Final = (
     ExportFormat(
         name="geopackage",
         label="GeoPackage",
+        group="Tables and shapes",
         suffixes=(".gpkg",),
         writers={
             "scores": "stores.geopackage:write_geopackage",
@@ -261,6 +181,7 @@ FORMATS: Final = (
     ExportFormat(
         name="histomicsui",
         label="HistomicsUI",
+        group="Pathology tools",
         suffixes=(".histomicsui.json",),
         writers={
             "scores": "stores.histomicsui:write_histomicsui",
@@ -276,6 +197,7 @@ FORMATS: Final = (
     ExportFormat(
         name="wsinfer",
         label="WSInfer",
+        group="Pathology tools",
         writers={"scores": "stores.wsinfer:write_wsinfer"},
         holds={
             "scores": "the output folder of `wsinfer run`: CSV, GeoJSON, HDF5, mask"
@@ -286,6 +208,7 @@ FORMATS: Final = (
     ExportFormat(
         name="tissuumaps",
         label="TissUUmaps",
+        group="Pathology tools",
         writers={
             "scores": "stores.tissuumaps:write_tissuumaps",
             "instances": "stores.tissuumaps:write_tissuumaps",
@@ -300,6 +223,7 @@ FORMATS: Final = (
     ExportFormat(
         name="xopat",
         label="xOpat",
+        group="Pathology tools",
         writers={"scores": "stores.xopat:write_xopat"},
         holds={"scores": "session and a grey pyramid for each class"},
         receiver="xOpat",
@@ -308,6 +232,7 @@ FORMATS: Final = (
     ExportFormat(
         name="ro-crate",
         label="RO-Crate",
+        group="Archives",
         writers={
             "scores": "stores.ro_crate:write_ro_crate",
             "instances": "stores.ro_crate:write_ro_crate",
@@ -325,6 +250,7 @@ FORMATS: Final = (
     ExportFormat(
         name="cvat",
         label="Tiles for CVAT",
+        group="Editors",
         writers={"instances": "stores.cvat:write_cvat"},
         holds={"instances": "tiles of 1024 px with instances, COCO, places in names"},
         receiver="CVAT, Label Studio",
@@ -357,13 +283,18 @@ def find_format(to: str | None, name: str, task: str) -> ExportFormat:
     Raises
     ------
     RunError
-        If there is no such format, or the file has no suffix of it.
+        If there is no such format, it cannot hold the results of the task, or the
+        file has no suffix of it.
     """
     if to is not None:
         chosen = next((each for each in FORMATS if each.name == to), None)
         if chosen is None:
             message = f"There is no export format '{to}'."
             names = ", ".join(each.name for each in FORMATS)
+            raise RunError(message, f"Use one of: {names}.")
+        if not chosen.accepts(task):
+            message = f"'{to}' cannot hold the results of a run of {task}."
+            names = ", ".join(each.name for each in formats_of(task))
             raise RunError(message, f"Use one of: {names}.")
         if chosen.suffixes and not name.lower().endswith(chosen.suffixes):
             message = f"'{name}' is no name of a file of the format '{to}'."

@@ -17,6 +17,7 @@ from workbench.export.cells import Cells
 from workbench.export.file_frame import boxes_in, scanned_frame
 from workbench.provenance.provenance import KEY
 from workbench.provenance.runs import provenance_of
+from workbench.system.long_work import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +66,8 @@ def _features(run: Run) -> Iterator[dict[str, Any]]:
     classes = _list_classifications(run)
     whose = f"{run.record['slide']['id']} {run.record['created']}"
     boxes = boxes_in(scanned_frame(run), cells.boxes)
-    for (x0, y0, x1, y1), values in zip(boxes.tolist(), cells.values, strict=True):
+    rows = zip(boxes.tolist(), cells.values, strict=True)
+    for (x0, y0, x1, y1), values in counted(rows, len(boxes), "cells"):
         properties: dict[str, Any] = {
             "objectType": "tile",
             "measurements": dict(

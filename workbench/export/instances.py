@@ -19,6 +19,7 @@ from workbench.export.file_frame import scanned_frame, stored_frame
 from workbench.export.geojson import NAMES, collection_head, opened
 from workbench.provenance.provenance import KEY
 from workbench.provenance.runs import provenance_of
+from workbench.system.long_work import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,8 +128,8 @@ def write_rows(run: Run, path: Path) -> None:
 def blocks_of(store: InstanceStore) -> Iterator[tuple[NDArray[np.int64], Instances]]:
     """Return ids and instances of a store, in blocks of bounded size."""
     there = np.setdiff1d(np.arange(len(store)), store.gone)
-    for start in range(0, len(there), _BLOCK):
-        ids = there[start : start + _BLOCK]
+    blocks = (there[at : at + _BLOCK] for at in range(0, len(there), _BLOCK))
+    for ids in counted(blocks, len(there), "instances", size=len):
         yield ids, store.take(ids)
 
 

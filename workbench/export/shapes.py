@@ -11,6 +11,7 @@ import shapely
 from workbench.export.cells import Cells
 from workbench.export.geojson import has_top_class
 from workbench.export.instances import blocks_of
+from workbench.system.long_work import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -91,7 +92,8 @@ def shapes_of(run: Run, frame: FileFrame) -> Shapes:
 
     def blocks() -> Iterator[ShapeBlock]:
         corners = frame.of_slide(cells.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
-        for start in range(0, len(corners), _BLOCK):
+        starts = range(0, len(corners), _BLOCK)
+        for start in counted(starts, len(corners), "cells", size=lambda _: _BLOCK):
             part = slice(start, start + _BLOCK)
             values = cells.values[part]
             best = values.argmax(1) if top else np.full(len(values), -1)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import shapely
 import zarr
 
-from workbench.features.rows import groups_of
+from workbench.features.rows import counted_groups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def write_spatialdata(features: Features, path: Path) -> None:
         names = [str(number) for number in range(features.dimensions)]
         table = start_table(tables, name, len(features), names)
         data = matrix_of(table, features.vectors.shape, features.vectors.dtype)
-        for start, group in groups_of(features.vectors):
+        for start, group in counted_groups(features.vectors):
             data[start : start + len(group)] = group
     if features.scores is not None:
         values = features.scores.values

@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.errors import FeaturesError
 from workbench.features.formats import trident
-from workbench.features.rows import groups_of
+from workbench.features.rows import counted_groups
 from workbench.geometry import objective_of_mpp
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def write_trident(features: Features, path: Path) -> None:
         rows = _growing(
             file, "features", features.vectors.shape, features.vectors.dtype
         )
-        for start, group in groups_of(features.vectors):
+        for start, group in counted_groups(features.vectors):
             rows[start : start + len(group)] = group
         about = {"name": _slide_name(features), "savetodir": str(path.parent)}
         rows.attrs.update({**about, "encoder": features.encoder or "None"})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from workbench.export.cells import Cells
 from workbench.export.file_frame import boxes_in, stored_frame
+from workbench.system.long_work import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,5 +25,6 @@ def write_csv(run: Run, path: Path) -> None:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["minx", "miny", "width", "height", *cells.measures])
         boxes = boxes_in(stored_frame(run), cells.boxes)
-        for (x0, y0, x1, y1), values in zip(boxes.tolist(), cells.values, strict=True):
+        lines = zip(boxes.tolist(), cells.values, strict=True)
+        for (x0, y0, x1, y1), values in counted(lines, len(boxes), "cells"):
             rows.writerow([x0, y0, x1 - x0, y1 - y0, *map(str, values)])

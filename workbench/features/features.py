@@ -18,6 +18,7 @@ from workbench.features.vector_space import (
 )
 from workbench.geometry import SLIDE_FRAME
 from workbench.markup import facts
+from workbench.progress import counted_noun
 from workbench.results.spherical_kmeans import cluster_names, unit_vectors
 
 COMPONENTS: Final = ("component 1", "component 2", "component 3")
@@ -224,7 +225,7 @@ class Features:
 
     def description(self) -> dict[str, str]:
         """Return what the file holds, as headings and short texts."""
-        rows = {"Format": self.format, "Tiles": f"{len(self):,} tiles"}
+        rows = {"Format": self.format, "Tiles": counted_noun(len(self), "tiles")}
         if self.dimensions:
             kind = f"{self.vectors.dtype} ({self.vectors.shape[0]:,} x"
             rows["Vectors"] = f"{kind} {self.dimensions:,})"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from workbench.errors import FeaturesError, MissingPackageError, OutOfBoundsError
+from workbench.progress import counted_noun
 from workbench.results.run_record import DAMAGE
 from workbench.results.spherical_kmeans import unit_vectors
 from workbench.system.blas_threads import one_thread
@@ -214,7 +215,8 @@ class FeatureIndex:
 
     def __repr__(self) -> str:
         """Return a one-line description."""
-        tiles, slides = f"{len(self):,} tiles", f"{len(self.slides):,} slides"
+        tiles = counted_noun(len(self), "tiles")
+        slides = counted_noun(len(self.slides), "slides")
         return f"<FeatureIndex '{self.path}': {tiles} of {slides}, {self.encoder}>"
 
 

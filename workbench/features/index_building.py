@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,14 +25,17 @@ from workbench.features.index import (
 from workbench.features.rows import groups_of
 from workbench.results.spherical_kmeans import unit_vectors
 from workbench.system.atomic_files import disk_errors, replace_folder
+from workbench.system.long_work import Count, followed
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    import threading
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from workbench.features.features import Features
+    from workbench.progress import Progress
 
 _COMPONENTS: Final = 256
 """Principal components that a code describes."""
@@ -48,7 +52,8 @@ def build_index(
     path: str | os.PathLike[str],
     *,
     names: Sequence[str] | None = None,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Callable[[Progress], None] | bool | None = None,
+    cancel: threading.Event | None = None,
 ) -> FeatureIndex:
     """Write an index of the tiles of many slides, searched by likeness.
 
@@ -66,8 +71,10 @@ def build_index(
     names : sequence of str, optional
         Name of each slide in the index. Default: that of its file, with as many of its
         folders as tell files of the same name apart.
-    progress : callable, optional
-        Called with the number of tiles that are written, and of all.
+    progress : callable or True, optional
+        Called with a `Progress` several times a second; True draws a bar.
+    cancel : threading.Event, optional
+        Stops the work when it is set.
 
     Returns
     -------
@@ -83,6 +90,8 @@ def build_index(
         If there are many tiles and faiss is not installed.
     RunFolderError
         If the disk is full; an index at the same place is then unchanged.
+    StoppedError
+        If it was stopped; an index at the same place is then unchanged.
     """
     folder = Path(path)
     named = _names_of(features) if names is None else list(names)
@@ -91,9 +100,14 @@ def build_index(
     many = starts[-1] > MOST_EXACT and features[0].dimensions >= _FEWEST_NUMBERS
     codes = _new_codes(features) if many else None
     part = folder.with_name(f"{folder.name}~")
-    with disk_errors(part):
+    with (
+        disk_errors(part),
+        followed(progress, "indexing", "tiles", cancel=cancel),
+        _removed_on_error(part),
+    ):
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
+        count = Count(int(starts[-1]))
         vectors = np.lib.format.open_memmap(
             part / VECTORS, "w+", np.float16, (int(starts[-1]), features[0].dimensions)
         )
@@ -103,8 +117,7 @@ def build_index(
                 vectors[start + row : start + row + len(units)] = units
                 if codes is not None:
                     codes.add(units)
-                if progress:
-                    progress(int(start + row + len(units)), int(starts[-1]))
+                count.add(len(units))
         vectors.flush()
         del vectors
         np.save(part / BOXES, np.concatenate([each.boxes for each in features]))
@@ -120,6 +133,16 @@ def build_index(
         (part / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
     replace_folder(part, folder)
     return open_index(folder)
+
+
+@contextmanager
+def _removed_on_error(folder: Path) -> Iterator[None]:
+    """Remove an unfinished folder if this block ends with an error."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _names_of(features: Sequence[Features]) -> list[str]:

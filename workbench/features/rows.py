@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from workbench.system.long_work import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -38,3 +40,10 @@ def groups_of(rows: Rows) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yield all rows in their order, a group at a time, with the first row's number."""
     for start in range(0, rows.shape[0], GROUP):
         yield start, np.asarray(rows[start : start + GROUP])
+
+
+def counted_groups(rows: Rows) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield all rows as `groups_of` does, and report them as tiles of long work."""
+    yield from counted(
+        groups_of(rows), rows.shape[0], "tiles", size=lambda group: len(group[1])
+    )

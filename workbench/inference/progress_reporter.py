@@ -1,4 +1,4 @@
-"""Progress reports of a run, and a progress bar."""
+"""Progress reports of a run."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from tqdm.auto import tqdm
-
 from workbench.progress import Progress, Speed
+from workbench.system.long_work import ProgressBar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,12 +20,6 @@ if TYPE_CHECKING:
     from workbench.results.run import Run
 
 T = TypeVar("T")
-
-_MESSAGE: Final = 36
-"""Characters at the end of a message that are shown beside a bar."""
-
-_BAR: Final = "{bar:16} {desc}"
-"""Layout of a bar, as tqdm has it: the sentence is that of `Progress`."""
 
 _MEMORY_S: Final = 0.25
 """Seconds between queries of the memory in use; one costs as much as two tiles."""
@@ -147,51 +140,3 @@ class ProgressReporter:
     def _publish(self, **changes: Any) -> None:
         self._progress = replace(self._progress, **changes)
         self._listen(self._progress)
-
-
-class ProgressBar:
-    """A progress bar: a line in a terminal, which goes; a widget in a notebook.
-
-    Beside the bar is `Progress.sentence`, as in the app. Use it as a context manager
-    where the last progress may not be an end.
-
-    Parameters
-    ----------
-    enabled : bool
-        Whether the bar is drawn.
-    """
-
-    def __init__(self, *, enabled: bool = True) -> None:
-        self._enabled = enabled
-        self._bar: tqdm[Any] | None = None
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the bar."""
-        self.close()
-
-    def __call__(self, progress: Progress) -> None:
-        """Draw the progress; the first call makes the bar, the last closes it."""
-        if self._bar is None:
-            self._bar = tqdm(
-                bar_format=_BAR,
-                dynamic_ncols=True,
-                leave=False,
-                disable=not self._enabled,
-            )
-        short = replace(progress, message=progress.message[-_MESSAGE:])
-        self._bar.set_description_str(short.sentence, refresh=False)
-        self._bar.total = progress.total or None
-        self._bar.n = progress.done
-        self._bar.refresh()
-        if progress.status != "running":
-            self.close()
-
-    def close(self) -> None:
-        """Close the bar; a later call makes a new one."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None

@@ -27,6 +27,7 @@ from workbench.instances.instances import STEPS_PER_PX, Instances
 from workbench.instances.outline_codec import boxes_of, off_raster, on_raster, unpack
 from workbench.instances.writer import FORMAT, KEY, OWN, InstanceWriter
 from workbench.models.card import PALETTE, Colour
+from workbench.progress import counted_noun
 from workbench.system.paths import is_file
 from workbench.tiling.coverage import Coverage, within
 
@@ -131,7 +132,7 @@ class InstanceStore:
 
     def __repr__(self) -> str:
         """Return a one-line description."""
-        return f"<InstanceStore '{self.path}': {len(self):,} instances>"
+        return f"<InstanceStore '{self.path}': {counted_noun(len(self), 'instances')}>"
 
     @property
     def version(self) -> str:

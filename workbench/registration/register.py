@@ -13,10 +13,15 @@ from workbench.registration.elastic import Elastic, elastic_of, error_at
 from workbench.registration.matching import PART_PX, warp
 from workbench.registration.overview import MEASURES, overviews_of
 from workbench.registration.registration import Registration
+from workbench.system.long_work import Count, followed
 
 if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
+    from workbench.progress import Progress
     from workbench.registration.overview import Overview
     from workbench.slide.slide import Slide
 
@@ -36,7 +41,14 @@ _REMEDY: Final = (
 )
 
 
-def register(fixed: Slide, moving: Slide, *, mpp: float = 4.0) -> Registration:
+def register(
+    fixed: Slide,
+    moving: Slide,
+    *,
+    mpp: float = 4.0,
+    progress: Callable[[Progress], None] | bool | None = None,
+    cancel: threading.Event | None = None,
+) -> Registration:
     """Find where each point of a slide lies in a serial section of it.
 
     The slides may have other stains, be turned by any angle, mirrored, stretched and
@@ -51,6 +63,10 @@ def register(fixed: Slide, moving: Slide, *, mpp: float = 4.0) -> Registration:
     mpp : float
         Finest resolution that is compared, in micrometres per pixel. Slides above 32 mm
         are compared at a coarser one, which fits into 64 million pixels.
+    progress : callable or True, optional
+        Called with a `Progress` after each step; True draws a bar.
+    cancel : threading.Event, optional
+        Stops the registration after the current step when it is set.
 
     Returns
     -------
@@ -64,6 +80,8 @@ def register(fixed: Slide, moving: Slide, *, mpp: float = 4.0) -> Registration:
     RegistrationError
         If a slide has no tissue, or the result is not reliable: too few parts of one
         slide are found in the other, or the map folds the tissue.
+    StoppedError
+        If it was stopped.
 
     Examples
     --------
@@ -78,8 +96,13 @@ def register(fixed: Slide, moving: Slide, *, mpp: float = 4.0) -> Registration:
     """
     widest = max(math.prod(_size_um(each)) for each in (fixed, moving))
     mpp = max(mpp, math.sqrt(widest / _MOST_PX))
-    seen = [overviews_of(each, mpp) for each in (fixed, moving)]
-    found = [_found(seen[0][name], seen[1][name]) for name in MEASURES]
+    with followed(progress, "registering", "steps", cancel=cancel):
+        steps = Count(2 + 2 * len(MEASURES))
+        seen = []
+        for each in (fixed, moving):
+            seen.append(overviews_of(each, mpp))
+            steps.add()
+        found = [_found(seen[0][name], seen[1][name], steps) for name in MEASURES]
     elastic, quality = max(found, key=lambda each: each[1]["matches"])
     _check(fixed, moving, seen[0][MEASURES[0]], elastic, quality)
     return Registration(
@@ -91,10 +114,12 @@ def register(fixed: Slide, moving: Slide, *, mpp: float = 4.0) -> Registration:
     )
 
 
-def _found(a: Overview, b: Overview) -> tuple[Elastic, dict[str, float]]:
+def _found(a: Overview, b: Overview, steps: Count) -> tuple[Elastic, dict[str, float]]:
     pairs = [(a.coarser(factor), b.coarser(factor)) for factor in _factors(a, b)]
     affine, _ = affine_of(*pairs[0])
+    steps.add()
     elastic = elastic_of(pairs, affine)
+    steps.add()
     return elastic, _quality(a, b, elastic)
 
 

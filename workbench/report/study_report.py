@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workbench.errors import WorkbenchError
 from workbench.markup import render
+from workbench.progress import counted_noun
 from workbench.provenance.runs import provenance_of
 from workbench.report import parts
 from workbench.report.run_report import footer, provenance
@@ -61,7 +62,7 @@ def study_report(analysis: Analysis, *, by: str = "") -> Markup:
     return render(
         "report_page",
         title=f"{study.name}: {analysis.name}",
-        subtitle=f"Study of {len(table):,} slides",
+        subtitle=f"Study of {counted_noun(len(table), 'slides')}",
         sections=sections,
         footer=made,
         provenance=said,

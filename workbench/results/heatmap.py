@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.area import Area
 from workbench.errors import MissingPackageError, OutOfBoundsError
 from workbench.geometry import Box
 from workbench.markup import facts
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from workbench.area import Area
     from workbench.geometry import BoxLike
     from workbench.results.mipmap import Mipmap
 
@@ -95,18 +95,28 @@ class Heatmap:
             )
         }
 
-    def within(self, box: BoxLike) -> NDArray[np.float32]:
+    def within(self, box: BoxLike | Area) -> NDArray[np.float32]:
         """Return the values of the cells that a box touches, (classes, rows, columns).
 
-        The result is a view; cells beyond the raster are left out.
+        The result is a view; cells beyond the raster are left out. Of an area, those
+        of its box, NaN where the centre of a cell is outside.
         """
+        if isinstance(box, Area):
+            inside = self.within(box.box).copy()
+            corner = box.box.y0, box.box.x0
+            top, left = (int(max(0, edge) // self.cell) for edge in corner)
+            ys, xs = self._centres
+            rows, columns = inside.shape[1:]
+            held = box.lattice(xs[left : left + columns], ys[top : top + rows])
+            inside[:, ~held] = np.nan
+            return inside
         box = Box.of(box)
         _, rows, columns = self.values.shape
         x0, y0 = (max(0, int(edge // self.cell)) for edge in (box.x0, box.y0))
         x1 = min(columns, int(-(-box.x1 // self.cell)))
         y1 = min(rows, int(-(-box.y1 // self.cell)))
-        inside: NDArray[np.float32] = self.values[:, y0 : max(y0, y1), x0 : max(x0, x1)]
-        return inside
+        found: NDArray[np.float32] = self.values[:, y0 : max(y0, y1), x0 : max(x0, x1)]
+        return found
 
     def box(self, row: int, column: int) -> Box:
         """Return the box of one cell, in level-0 pixels."""

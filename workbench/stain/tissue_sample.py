@@ -10,6 +10,7 @@ import numpy as np
 from workbench.errors import StainError
 from workbench.geometry import Box
 from workbench.stain.optical_density import ColourHistogram, colour_codes
+from workbench.system.long_work import counted
 from workbench.system.public_names import former_parameters
 from workbench.tiling.grid import Grid
 from workbench.tissue import artefact_mask, find_tissue
@@ -112,7 +113,8 @@ def sample_tiles(slide: Slide, *, max_tiles: int = _TILES) -> NDArray[np.uint8]:
 
 
 def _codes(slide: Slide, boxes: list[Box]) -> Iterator[NDArray[np.uint32]]:
-    for start in range(0, len(boxes), _BATCH):
+    starts = range(0, len(boxes), _BATCH)
+    for start in counted(starts, len(boxes), "tiles", size=lambda _: _BATCH):
         tiles = slide.read_tiles(boxes[start : start + _BATCH], (_TILE_PX, _TILE_PX))
         for tile in tiles:
             yield colour_codes(tile)[~artefact_mask(tile)]

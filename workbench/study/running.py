@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workbench.errors import StudyError
 from workbench.study.local_workers import LocalWorkers
-from workbench.study.study_progress import StudyBar, StudyWatch
+from workbench.study.study_progress import StudyWatch
 from workbench.study.worker import WorkerOptions, devices_of, shard_of, work
+from workbench.system.long_work import ProgressBar
 from workbench.system.thread_pool import available_cores
 
 if TYPE_CHECKING:
@@ -82,8 +83,13 @@ def run_analysis(
         work(analysis, options, cancel=cancel)
         return watch.look()
     processes = _workers(analysis, workers, options)
-    bar = StudyBar() if progress is True else None
-    show = bar or (progress if callable(progress) else lambda _: None)
+    bar = ProgressBar(enabled=progress is True)
+
+    def show(found: StudyProgress) -> None:
+        bar.draw(found.sentence, found.fraction, 1.0)
+        if callable(progress):
+            progress(found)
+
     try:
         while True:
             began = time.monotonic()
@@ -98,8 +104,7 @@ def run_analysis(
         processes.stop()
         found = watch.look()
         show(found)
-        if bar is not None:
-            bar.close()
+        bar.close()
     return found
 
 

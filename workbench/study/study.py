@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench.errors import StudyError
+from workbench.progress import counted_noun
 from workbench.slide.pixel_size import parse_mpp
 from workbench.slide.slide import open_slide
 from workbench.study.slide_table import FOUND, SlideRow, slide_rows
@@ -360,7 +361,7 @@ class Study:
 
     def __repr__(self) -> str:
         """Return a one-line description."""
-        return f"<Study '{self.path}': {len(self):,} slides>"
+        return f"<Study '{self.path}': {counted_noun(len(self), 'slides')}>"
 
 
 def open_study(path: str | os.PathLike[str]) -> Study:

@@ -11,8 +11,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tqdm.auto import tqdm
-
+from workbench.progress import counted_noun, running_sentence
 from workbench.study.analysis import WORKERS
 
 if TYPE_CHECKING:
@@ -56,18 +55,21 @@ class StudyProgress:
         """Number of slides that have not ended."""
         return self.slides - self.finished - self.refused
 
+    @property
+    def sentence(self) -> str:
+        """Count, speed and time left in the words of `Progress`, as one line."""
+        return running_sentence(
+            f"{self.finished:,} of {counted_noun(self.slides, 'slides')}",
+            "tiles/s",
+            self.tiles_per_second,
+            self.eta_s if self.left else None,
+            f"{self.running} in work" if self.running else "",
+            f"{self.refused:,} refused" if self.refused else "",
+        )
+
     def __str__(self) -> str:
         """Return one line."""
-        parts = [f"{self.finished:,} of {self.slides:,} slides"]
-        if self.refused:
-            parts.append(f"{self.refused:,} refused")
-        if self.running:
-            parts.append(f"{self.running} in work")
-        if self.tiles_per_second:
-            parts.append(f"{self.tiles_per_second:,.0f} tiles/s")
-        if self.eta_s is not None and self.left:
-            parts.append(f"{_duration(self.eta_s)} left")
-        return ", ".join(parts)
+        return self.sentence
 
 
 class StudyWatch:
@@ -146,36 +148,3 @@ class StudyWatch:
         if now - began < _WARM_S or fraction <= before:
             return None
         return (1 - fraction) * (now - began) / (fraction - before)
-
-
-class StudyBar:
-    """Draws the progress: a line in a terminal, a widget in a notebook."""
-
-    def __init__(self) -> None:
-        self._bar: tqdm[Any] | None = None
-        self._last: StudyProgress | None = None
-
-    def __call__(self, progress: StudyProgress) -> None:
-        """Draw the progress, if it has changed."""
-        if progress == self._last:
-            return
-        self._last = progress
-        if self._bar is None:
-            layout = "{percentage:3.0f}%|{bar}| {desc}"
-            self._bar = tqdm(total=1.0, bar_format=layout, dynamic_ncols=True)
-        self._bar.n = progress.fraction
-        self._bar.set_description_str(str(progress), refresh=True)
-
-    def close(self) -> None:
-        """Leave the last line."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"

@@ -23,6 +23,7 @@ from workbench.synthetic.render import concentrations, nuclei_near, soft_mask
 from workbench.synthetic.scanners import SCANNERS, Scanner
 from workbench.synthetic.stains import STAININGS
 from workbench.synthetic.truth import Truth, empty_truth
+from workbench.system.long_work import Count
 
 if TYPE_CHECKING:
     import os
@@ -113,8 +114,10 @@ def _bands(
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield the slide in rendered bands; fill `truth` and `tables` on the way."""
     width, height = (round(side / mpp) for side in (layout.width_um, layout.height_um))
+    columns, rows = -(-width // BLOCK), -(-height // BLOCK)
+    count = Count(columns * rows, "tiles")
     for y in range(0, height, BLOCK):
-        band = np.empty((BLOCK, -(-width // BLOCK) * BLOCK, 3), np.uint8)
+        band = np.empty((BLOCK, columns * BLOCK, 3), np.uint8)
         for x in range(0, width, BLOCK):
             plan = Plan(layout, Box.at(x, y, BLOCK, BLOCK), mpp)
             wide = Plan(layout, plan.box.grow(_MARGIN), mpp)
@@ -126,6 +129,7 @@ def _bands(
             band[:, x : x + BLOCK] = light[inner]
             _record_truth(truth, plan, stain[inner])
             tables.append(_make_table(nuclei, plan, (width, height)))
+            count.add()
         yield band[: height - y, :width]
 
 

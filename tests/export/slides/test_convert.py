@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import threading
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -23,7 +25,7 @@ from made_slides import tissue_like, write_tiff
 from stained_slide import write_stained
 from workbench.cli import main
 from workbench.cli.exchange.convert import FORMATS
-from workbench.errors import OutOfBoundsError, RunError
+from workbench.errors import OutOfBoundsError, RunError, StoppedError
 from workbench.export.slides import convert
 from workbench.export.slides.convert import SLIDE_FORMATS, convert_slide
 from workbench.stain.single_stain import SingleStain
@@ -220,19 +222,21 @@ CHILD = """
 import os, sys, time
 import workbench as wb
 from workbench.export.slides import convert
+from workbench.system import long_work
 convert._CHECKPOINT_S = 0
 path, out, after = sys.argv[1:]
-def progress(done, whole):
-    if done > int(after):
+long_work._AGAIN_S = 0
+def progress(now):
+    if now.done > int(after):
         os.kill(os.getpid(), 9)
 with wb.open_slide(path) as slide:
     convert.convert_slide(slide, out, progress=progress)
 """
 
 
-def kill(slide, out, strips):
-    """Convert in a process that is killed after some strips."""
-    command = [sys.executable, "-c", CHILD, slide.path, str(out), str(strips)]
+def kill(slide, out, tiles):
+    """Convert in a process that is killed after some tiles."""
+    command = [sys.executable, "-c", CHILD, slide.path, str(out), str(tiles)]
     ended = subprocess.run(command, check=False, env=os.environ)
     assert ended.returncode == -9
 
@@ -245,13 +249,30 @@ def test_a_killed_conversion_continues_to_the_same_bytes(tmp_path, name):
         whole = convert_slide(slide, tmp_path / "whole" / name)
         out = tmp_path / "killed" / name
         out.parent.mkdir()
-        kill(slide, out, 2)
+        two_strips = 32 if name == "s.svs" else 8
+        kill(slide, out, two_strips)
         assert not out.exists()
         done = []
-        convert_slide(slide, out, progress=lambda number, _: done.append(number))
-    assert done[0] == 3, "strips that were written are not written again"
+        convert_slide(slide, out, progress=lambda now: done.append(now.done))
+    assert done[:2] == [0, two_strips], "what was written is not written again"
     assert [p.name for p in out.parent.iterdir()] == [name]
     assert contents(out) == contents(whole)
+
+
+def test_a_stopped_conversion_says_so_and_is_continued(tmp_path, slide):
+    out, cancel, heard = tmp_path / "s.ome.zarr", threading.Event(), []
+
+    def stop(progress):
+        heard.append(progress.sentence)
+        if progress.done:
+            cancel.set()
+
+    with pytest.raises(StoppedError, match=r"^Stopped at .* of .* tiles\. Run again"):
+        convert_slide(slide, out, progress=stop, cancel=cancel)
+    assert not out.exists()
+    assert re.match(r"[\d,]+ of [\d,]+ tiles", heard[-2])
+    assert convert_slide(slide, out) == out
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
 
 
 def contents(path):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from types import SimpleNamespace
 
 import workbench as wb
 from studies import write_pictures
-from workbench.training.loop import notebook_view
+from workbench.system import long_work
 from workbench.training.loop.curves import curves_of
+from workbench.training.loop.notebook_view import TrainingCounter
 
 LINES = [
     {"step": 1, "loss": 2.0},
@@ -76,6 +78,32 @@ def test_only_a_kernel_is_a_notebook(monkeypatch):
     monkeypatch.setitem(
         sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell)
     )
-    assert notebook_view.in_notebook()
+    assert long_work.in_notebook()
     del shell.kernel
-    assert not notebook_view.in_notebook()
+    assert not long_work.in_notebook()
+
+
+def test_steps_are_counted_with_loss_and_held_out_figure(tmp_path):
+    record = {
+        "format": 1,
+        "kind": "training",
+        "figure": "balanced_accuracy",
+        "identity": {
+            "recipe": {"epochs": 2, "batch_size": 4},
+            "examples": {"tiles": {"train": [8, 8]}},
+        },
+    }
+    (tmp_path / "training.json").write_text(json.dumps(record))
+    clock, heard = iter(range(100)), []
+    count = TrainingCounter(heard.append, tmp_path, clock=lambda: next(clock))
+    count({"step": 3, "loss": 0.5})  # of a training that is continued
+    assert heard[-1].sentence == "3 of 8 steps, 1 steps/s, 5 s left, loss 0.500"
+    held = {"balanced_accuracy": 0.75, "other": 1}
+    epoch = {"epoch": 1, "mean_loss": 0.4, "held_out": held}
+    count({"step": 4, "loss": 0.25, **epoch})
+    assert heard[-1].sentence == (
+        "4 of 8 steps, 1 steps/s, 4 s left, loss 0.250,"
+        " epoch 1: balanced accuracy 0.750"
+    )
+    count({"step": 8, "loss": 0.25, "epoch": 2, "mean_loss": 0.3, "held_out": None})
+    assert heard[-1].sentence.endswith("loss 0.250, epoch 2")

@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: 30d5087551ace73dc2d0c7a5d545c328668e8d9af7f8b346c07668c0ea13aba1
+// Made by "make bundles"; change the modules instead. sha256 of them: dcb13c1228698db25968d28b79f513d69bede2fe85fb118dfbf7f01b51ba0f79
 // workbench/app/gallery/browser/elements.js
 function make(tag, className = "", text = "") {
   const element = document.createElement(tag);
@@ -1142,7 +1142,7 @@ ${slide}`) ?? ""));
       body.replaceChildren(
         make("h3", "", name),
         tableOf(states, progress.map((row) => states.map((state) => row[state]))),
-        make("p", "", discuss ? `${discuss} slides to discuss: sort the gallery by "to discuss".` : "No slide is to be discussed."),
+        make("p", "", discuss ? `${discuss} ${discuss === 1 ? "slide" : "slides"} to discuss: sort the gallery by "to discuss".` : "No slide is to be discussed."),
         ...rows.length ? [tableOf(["question", "measure", "readers", "slides", "value", "95 %"], rows), make("p", "", method)] : [make("p", "", "No two readers are done with the same slide yet.")],
         button("Save the answers as CSV", () => save("answers.csv", { worklist: name }, `${name}.csv`), "quiet")
       );
@@ -1683,7 +1683,8 @@ var Gallery = class {
     this.list.show(table, this.answer, this.look(table, question));
     const [found, all] = [this.answer.rows.length, table.names.length].map((number) => number.toLocaleString("en"));
     const groups = question.group ? ` in ${this.answer.groups.length.toLocaleString("en")} groups` : "";
-    byId("count").textContent = found === all ? `${all} slides${groups}` : `${found} of ${all} slides${groups}`;
+    const slides = `${all} ${table.names.length === 1 ? "slide" : "slides"}`;
+    byId("count").textContent = found === all ? `${slides}${groups}` : `${found} of ${slides}${groups}`;
     const direction = byId("direction");
     direction.textContent = question.descending ? "↓" : "↑";
     direction.setAttribute("aria-label", question.descending ? "Descending: sort ascending" : "Ascending: sort descending");

@@ -21,9 +21,10 @@ from workbench.features.index import BOXES, CODES, RECORD, VECTORS, open_index
 from workbench.features.index_building import build_index, slide_name
 from workbench.features.opening import open_features
 from workbench.results.run_record import RECORD as RUN_RECORD
+from workbench.system.long_work import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from workbench.app.catalog.runs import RunLibrary
     from workbench.app.catalog.slides import SlideLibrary
@@ -102,9 +103,10 @@ class IndexLibrary:
         self,
         features: Features,
         answers: Mapping[str, Any],
-        progress: Callable[[str, int, int], object],
     ) -> tuple[FeatureIndex, int]:
         """Make an index of the files of the same encoder of all slides.
+
+        Slides and tiles are counted, for a `followed` block.
 
         Parameters
         ----------
@@ -112,9 +114,6 @@ class IndexLibrary:
             Features of one slide: the others have the same layout and encoder.
         answers : mapping
             Arguments of `open_features` that were needed for it.
-        progress : callable
-            Called with what is counted ("slides" or "tiles"), how many are done, and
-            their total.
 
         Returns
         -------
@@ -128,31 +127,24 @@ class IndexLibrary:
             if features.format == run.FORMAT:
                 found, left_out = self._runs_like(features), 0
             else:
-                found, left_out = self._files_like(features, answers, progress)
+                found, left_out = self._files_like(features, answers)
             if not found:
                 message = "No slide has features of this encoder."
                 raise OutOfBoundsError(message, "Extract them for several slides.")
             place.parent.mkdir(parents=True, exist_ok=True)
-            index = build_index(
-                list(found.values()),
-                place,
-                names=list(found),
-                progress=lambda done, total: progress("tiles", done, total),
-            )
+            index = build_index(list(found.values()), place, names=list(found))
         return index, left_out
 
     def _files_like(
         self,
         features: Features,
         answers: Mapping[str, Any],
-        progress: Callable[[str, int, int], object],
     ) -> tuple[dict[str, Features], int]:
         """Return features of the same kind, by the name of their slide as served."""
         names = self._slides()
         paths = feature_paths(self.library.roots, names)
         found: dict[str, Features] = {}
-        for done, name in enumerate(names):
-            progress("slides", done, len(names))
+        for name in counted(names, len(names), "slides"):
             nearest = sorted(
                 (path.parent != features.path.parent, path, root)
                 for root, path in paths.get(name, ())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 
 _MAX_LISTED: Final = 50
 _SINGLE: Final = "single-runs"
-_ENDING: Final = 4
+_GENERATED: Final = re.compile(r".+-([0-9a-f]{10})")
+"""Name of a folder by the rule of `workbench.results.run_folder`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,13 @@ class SavedRun:
         parts.append("whole slide" if recipe.region is None else "region")
         if status != "finished":
             parts.append(f"{run.tiles_done / max(1, run.tiles_total):.0%}, {status}")
-        line = f"{', '.join(parts)} ({key_of(run)[-_ENDING:]})"
+        generated = _GENERATED.fullmatch(key_of(run))
+        line = ", ".join(parts) + (f" ({generated[1]})" if generated else "")
         return cls(run, line, unfinished=status not in ("finished", "running"))
+
+    def named(self) -> SavedRun:
+        """Return it with the name of its folder in its label."""
+        return replace(self, line=f"{self.line} ({key_of(self.run)})")
 
 
 class RunLibrary:
@@ -98,7 +106,8 @@ class RunLibrary:
                 continue
             if len(found) == _MAX_LISTED:
                 break
-        return found
+        lines = Counter(each.line for each in found)
+        return [each if lines[each.line] == 1 else each.named() for each in found]
 
     def _records(self, slide: Slide) -> list[Path]:
         """Return the records of runs that may be of a slide."""

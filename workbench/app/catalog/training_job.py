@@ -133,7 +133,7 @@ class TrainingJob:
                 self._stop.clear()
         if self._stop.is_set():
             return self._finish_turn("cancelled")
-        self._set(status="running", message="Reading labels and slides...")
+        self._set(status="running", message="Reading labels and slides …")
         try:
             done = train(
                 self.recipe, out=self.out, cancel=self._stop, report=self._stepped

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from workbench.errors import StudyError, WorkbenchError
+from workbench.progress import counted_noun
 from workbench.study.study_progress import StudyWatch
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class StudyRuns:
                     "control": analysis.control,
                     "error": "" if work is None else work.error,
                     "slides": [
-                        f"{slide}: {done:,} of {total:,} tiles"
+                        f"{slide}: {done:,} of {counted_noun(total, 'tiles')}"
                         for slide, done, total in progress.current
                     ],
                 }
@@ -210,7 +211,9 @@ class StudyAdvice:
         if advice is not None:
             number = len(advice.outliers)
             outliers = f"{number or 'no'} {'outlier' if number == 1 else 'outliers'}"
-            sentence = f"{len(advice.slides):,} slides measured, {outliers}."
+            sentence = (
+                f"{counted_noun(len(advice.slides), 'slides')} measured, {outliers}."
+            )
         return {
             "busy": work is not None and work.alive,
             "sentence": sentence,

@@ -35,6 +35,7 @@ from workbench.app.widgets.controls import (
 )
 from workbench.app.widgets.upload import Upload
 from workbench.layers.colormaps import hex_colour
+from workbench.progress import counted_noun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -352,7 +353,7 @@ class AnnotationPanel(pn.viewable.Viewer):
         # Without a value Panel chooses the first option as the list is shown.
         options = {_NONE: "", **{line_of(each): each.id for each in recent}}
         self._choice.param.update(
-            label=f"{len(found):,} annotations" if found else "No annotations",
+            label=counted_noun(len(found), "annotations"),
             options=options,
             value=chosen.id if chosen else "",
             disabled=not found,
@@ -386,8 +387,7 @@ class AnnotationPanel(pn.viewable.Viewer):
         editor, content = self.editor, self._upload.value
         if editor is None or not content:
             return
-        name = self._upload.filename or "the file"
-        author = self.author
+        name, author = self._upload.filename or "the file", self.author
         self._background.do(
             lambda: editor.edits.annotations.take_in(content, by=author, name=name),
             lambda found: self._imported(editor, found),

@@ -14,6 +14,7 @@ from workbench.app.panels.drawing.shaper import SHAPINGS, Shaper
 from workbench.app.panels.drawing.wire import geometry_of, key_of, mark_of, title_of
 from workbench.app.panels.edit_history import EditHistory, Step
 from workbench.errors import AnnotationError, UnsavedError, WorkbenchError
+from workbench.progress import counted_noun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -158,7 +159,9 @@ class AnnotationEditor(param.Parameterized):
         found = list(filter(None, map(self.edits.annotations.get, keys)))
         if found and self.edits.delete(*[each.id for each in found]):
             what = (
-                title_of(found[0]) if len(found) == 1 else f"{len(found)} annotations"
+                title_of(found[0])
+                if len(found) == 1
+                else counted_noun(len(found), "annotations")
             )
             self.record(f"{what} deleted")
             more = dict.fromkeys(map(self.runs_restricted_to, found))

@@ -277,7 +277,7 @@ class RunPanel(pn.viewable.Viewer):
     def _begin(self, start: Callable[[], Job]) -> None:
         self._unfollow()
         self._run.disabled = True
-        self._card.show_text("Starting...")
+        self._card.show_text("Starting …")
         self._outcome.object = ""
         self._results.visible = False
         active = set(self._run_library.active())
@@ -297,13 +297,13 @@ class RunPanel(pn.viewable.Viewer):
             self._job.resume()
         else:
             self._job.pause()
-            self._card.show_text("Pausing after this batch...")
+            self._card.show_text("Pausing after this batch …")
 
     def cancel(self) -> None:
         """Cancel the job after its present batch; results so far are kept."""
         if self._job is not None and self._may_cancel(self._job):
             self._job.cancel()
-            self._card.show_text("Stopping after this batch...")
+            self._card.show_text("Stopping after this batch …")
 
     def _may_cancel(self, job: Job) -> bool:
         """Return whether to cancel a job; another user's job needs a second press."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import panel as pn
-import shapely
 
+from workbench.app.viewer.seen import seen_region
 from workbench.app.widgets.controls import choice
-from workbench.area import Area
 from workbench.errors import OutOfBoundsError
+from workbench.geometry import Box
 
 if TYPE_CHECKING:
     from workbench.annotations.annotation import Annotation
     from workbench.app.viewer.viewer import Viewer
-    from workbench.geometry import Box
+    from workbench.area import Area
 
 _IN_VIEW: Final = "in view"
 _DRAWN: Final = "drawn box"
@@ -62,20 +62,12 @@ class RunRegion(pn.viewable.Viewer):
             return None
         if kind == _ANNOTATION and self._annotation is not None:
             return self._annotation.area
-        boxes: dict[str, Box | None] = {
-            _IN_VIEW: viewer.viewport,
-            _DRAWN: viewer.selection,
-        }
-        box = boxes.get(kind)
-        if box is not None:
-            box = box.intersection(viewer.slide.box)
-        if box is None or not box.area:
+        found: Box | Area | None = None
+        if kind == _IN_VIEW and viewer.viewport is not None:
+            found = seen_region(viewer)
+        elif kind == _DRAWN and viewer.selection is not None:
+            found = viewer.selection.intersection(viewer.slide.box)
+        if found is None or (isinstance(found, Box) and not found.area):
             message = f"There is no region '{kind}' on the slide."
             raise OutOfBoundsError(message, "Draw or choose it first, or take another.")
-        corners = viewer.seen_corners
-        if kind == _IN_VIEW and corners is not None and viewer.angle % 90:
-            seen = shapely.Polygon(corners)
-            return Area.of(
-                seen.intersection(shapely.box(box.x0, box.y0, box.x1, box.y1))
-            )
-        return box
+        return found

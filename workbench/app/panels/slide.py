@@ -249,7 +249,7 @@ class SlidePanel(pn.viewable.Viewer):
         if not name or (name == self._open_name and not again):
             return
         mpp, image = self._mpp_given.get(name), self._images_given.get(name)
-        self._opening.object = f"Opening {name} ..."
+        self._opening.object = f"Opening {name} …"
         self.opening.visible = True
         self._background.do(
             lambda: self._library.open(name, mpp=mpp, image=image),
@@ -331,7 +331,7 @@ class SlidePanel(pn.viewable.Viewer):
         slide = self.slide
         self._dialog.title = slide.name
         self._dialog.open = True
-        self._more_body.objects = [note("Reading...")]
+        self._more_body.objects = [note("Reading …")]
         self._background.do(
             lambda: details_of(slide, labels=self.labels),
             self._show_details,

@@ -166,7 +166,7 @@ class TissuePanel(pn.viewable.Viewer):
                 viewer.remove_layer(self._handle)
                 self._handle = None
             return
-        self._facts.object = "Finding tissue..."
+        self._facts.object = "Finding tissue …"
         choice = TissueChoice.of(Recipe.of(**self.options))
         self._background.do(
             lambda: tissue_of_slide(slide, choice), self._found, slot="tissue"

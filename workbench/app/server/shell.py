@@ -94,7 +94,7 @@ class Shell(Handler):
                 "shell",
                 title=TITLE,
                 picture=picture,
-                sentence=f"Opening {name}..." if name else "Opening...",
+                sentence=f"Opening {name} …" if name else "Opening …",
                 scripts=self._scripts.get(request.path, ()),
                 script=_script(),
             )

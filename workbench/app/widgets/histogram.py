@@ -10,6 +10,7 @@ import numpy as np
 
 from workbench.layers.colormaps import hex_colour
 from workbench.markup import render
+from workbench.progress import counted_noun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,7 +66,11 @@ def histogram_of(
         if count
     ]
     threshold = style.threshold
-    caption = f"{len(values):,} values in view" if len(values) else "no values in view"
+    caption = (
+        f"{counted_noun(len(values), 'values')} in view"
+        if len(values)
+        else "no values in view"
+    )
     return render(
         "histogram",
         number=len(values),

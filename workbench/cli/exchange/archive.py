@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from workbench.progress import counted_noun
+
 
 @click.group(
     "archive",
@@ -47,7 +49,7 @@ def store(url: str, files: tuple[Path, ...]) -> None:
     """Store DICOM files, or the files of folders, on a server."""
     with _open(url) as archive:
         stored = archive.store(files)
-    click.echo(f"{len(stored)} files stored")
+    click.echo(f"{counted_noun(len(stored), 'files')} stored")
 
 
 def _open(url: str) -> Any:

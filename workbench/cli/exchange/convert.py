@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 import click
 
-from workbench.cli.options import mpp_flag, reference_flag, region
+from workbench.cli.console import stop_on_signal
+from workbench.cli.options import mpp_flag, progress_flag, reference_flag, region
 from workbench.recipe import StainMethod, options
 
 if TYPE_CHECKING:
@@ -63,13 +63,14 @@ _HELP: Final = {option.name: option.help for option in options()}
     help="JPEG quality. OME-Zarr is written without loss.",
 )
 @mpp_flag
+@progress_flag
 def command(slide: str, out: Path, **chosen: Any) -> None:
     """Convert a slide, or a part of it, to a pyramid in another format.
 
     Colours stay as they are, or are normalized (--normalize) or deconvolved (--stain).
     Resolution, magnification and, where colours stay, the colour profile are kept;
     label and macro are not written, since they may identify a patient. A conversion
-    that was killed continues when the same command is given again.
+    that was stopped or killed continues when the same command is given again.
     """
     from workbench.slide.slide import open_slide  # noqa: PLC0415 - see LazyGroup
 
@@ -78,7 +79,9 @@ def command(slide: str, out: Path, **chosen: Any) -> None:
         message = "Give --normalize or --stain, not both."
         raise click.UsageError(message)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with open_slide(slide, mpp=mpp) as opened:
+    with open_slide(slide, mpp=mpp) as opened, stop_on_signal() as cancel:
+        chosen["cancel"] = cancel
+        chosen["pixel_map"] = _pixel_map(opened, chosen)
         if chosen["to"] == "dicom" or (not chosen["to"] and out.suffix == ".dicom"):
             click.echo(_to_dicom(opened, out, chosen))
             return
@@ -95,12 +98,13 @@ def _to_pyramid(slide: Slide, out: Path, chosen: dict[str, Any]) -> Path:
         slide,
         out,
         to=chosen["to"],
-        pixel_map=_pixel_map(slide, chosen),
+        pixel_map=chosen["pixel_map"],
         box=part,
         area=area,
         mpp=chosen["at_mpp"],
         quality=chosen["quality"],
-        progress=_show_progress if sys.stderr.isatty() else None,
+        progress=chosen["progress"],
+        cancel=chosen["cancel"],
     )
 
 
@@ -110,9 +114,13 @@ def _to_dicom(slide: Slide, out: Path, chosen: dict[str, Any]) -> Path:
     if chosen["region"] or chosen["at_mpp"]:
         message = "DICOM is of the whole slide: leave out --region and --at."
         raise click.UsageError(message)
-    pixel_map = _pixel_map(slide, chosen)
     return write_dicom_slide(
-        slide, out, normalizer=pixel_map, quality=chosen["quality"]
+        slide,
+        out,
+        normalizer=chosen["pixel_map"],
+        quality=chosen["quality"],
+        progress=chosen["progress"],
+        cancel=chosen["cancel"],
     )
 
 
@@ -121,9 +129,11 @@ def _pixel_map(slide: Slide, chosen: dict[str, Any]) -> Any:
     if method := chosen["normalize"]:
         from workbench.stain.normalizer import fit_normalizer  # noqa: PLC0415
         from workbench.stain.references import load_reference  # noqa: PLC0415
+        from workbench.system.long_work import followed  # noqa: PLC0415
 
         reference = load_reference(chosen["reference"])
-        return fit_normalizer(slide, reference, method=method)
+        with followed(chosen["progress"], "fitting stains", cancel=chosen["cancel"]):
+            return fit_normalizer(slide, reference, method=method)
     if stain := chosen["stain"]:
         from workbench.stain.single_stain import SingleStain  # noqa: PLC0415
 
@@ -138,9 +148,3 @@ def _area(slide: Slide, file: Path) -> Area:
 
     found = read_geojson(file, frame=slide.scanned_frame)
     return Area.of([each for each in found if each.kind == "area"])
-
-
-def _show_progress(done: int, whole: int) -> None:
-    """Show the share that is done on one line of the terminal."""
-    end = done == whole
-    click.echo(f"\r{done / whole:4.0%} of the slide", err=True, nl=end)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from workbench.cli.options import json_flag
+from workbench.cli.console import shown
+from workbench.cli.options import json_flag, progress_flag
 
 
 @click.command("register")
@@ -27,7 +28,10 @@ from workbench.cli.options import json_flag
     help="Finest resolution that is compared, in micrometres per pixel.",
 )
 @json_flag
-def command(fixed: str, moving: str, *, out: Path, mpp: float, as_json: bool) -> None:
+@progress_flag
+def command(
+    fixed: str, moving: str, *, out: Path, mpp: float, as_json: bool, progress: bool
+) -> None:
     """Find where each point of a slide lies in a serial section of it.
 
     FIXED and MOVING are slides of neighbouring sections, in any stains, turned,
@@ -37,7 +41,11 @@ def command(fixed: str, moving: str, *, out: Path, mpp: float, as_json: bool) ->
     from workbench.registration.register import register  # noqa: PLC0415 - see LazyGroup
     from workbench.slide.slide import open_slide  # noqa: PLC0415
 
-    with open_slide(fixed) as first, open_slide(moving) as second:
+    with (
+        open_slide(fixed) as first,
+        open_slide(moving) as second,
+        shown("registering", progress=progress),
+    ):
         found = register(first, second, mpp=mpp)
     found.save(out)
     if as_json:

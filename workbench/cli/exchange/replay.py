@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from workbench.cli.console import stop_on_signal
-from workbench.cli.options import json_flag
+from workbench.cli.options import json_flag, progress_flag
 
 DIFFERS = 1
 """Exit status if the results differ."""
@@ -27,9 +27,7 @@ DIFFERS = 1
     help="Folder that keeps the second run. Default: it is removed.",
 )
 @json_flag
-@click.option(
-    "--progress/--no-progress", default=True, help="Show progress on standard error."
-)
+@progress_flag
 def command(
     source: Path,
     slide: str | None,

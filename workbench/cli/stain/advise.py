@@ -68,8 +68,8 @@ def _slides(places: Iterable[str]) -> Iterable[str]:
 
 
 def _advise(slides: list[str], *, quiet: bool) -> Advice:
-    from workbench.inference.progress_reporter import ProgressBar  # noqa: PLC0415 - see LazyGroup
     from workbench.stain.adviser import advise  # noqa: PLC0415
+    from workbench.system.long_work import ProgressBar  # noqa: PLC0415 - see LazyGroup
 
     with ProgressBar(enabled=not quiet) as bar:
         return advise(slides, progress=bar)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from workbench.cli.console import shown
+
 if TYPE_CHECKING:
     from workbench.stain.references import Reference
 
@@ -56,7 +58,7 @@ def _measure(place: str) -> Reference:
     whole = path.exists() and path.suffix.lower() not in _IMAGES
     if place in REFERENCES or not whole:
         return load_reference(place)
-    with open_slide(place) as slide:
+    with open_slide(place) as slide, shown("fitting stains", progress=True):
         return Reference.of_histogram(
             sample_tissue(slide).histogram,
             name=slide.name,

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from workbench.progress import counted_noun
+
 
 @click.command("assign")
 @click.argument("study", type=click.Path(exists=True, file_okay=False, path_type=Path))
@@ -54,8 +56,9 @@ def command(study: Path, name: str, **options: Any) -> None:
 
     options["slides"] = options["slides"] or None
     made = open_study(study).readings().assign(name, **options)
-    click.echo(f"{made.name}: {len(made.assigned):,} slides, form '{made.form.name}'")
+    slides = counted_noun(len(made.assigned), "slides")
+    click.echo(f"{made.name}: {slides}, form '{made.form.name}'")
     for reader in made.readers:
-        click.echo(f"  {reader}: {len(made.slides_of(reader)):,} slides")
+        click.echo(f"  {reader}: {counted_noun(len(made.slides_of(reader)), 'slides')}")
     if made.blind:
         click.echo(f"  blind to: {', '.join(sorted(made.blind))}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from workbench.cli.console import stop_on_signal
+from workbench.progress import counted_noun
 
 
 @click.command("quality")
@@ -24,9 +25,9 @@ def command(study: Path, to: Path | None) -> None:
     unreadable. Slides are measured once; `workbench study table` has the measures as
     columns qc_*. A run leaves artefacts out with --leave-out "blur;fold;pen;air".
     """
-    from workbench.inference.progress_reporter import ProgressBar  # noqa: PLC0415 - see LazyGroup
     from workbench.progress import Counter  # noqa: PLC0415
     from workbench.study.study import open_study  # noqa: PLC0415
+    from workbench.system.long_work import ProgressBar  # noqa: PLC0415 - see LazyGroup
 
     with ProgressBar() as bar, stop_on_signal() as cancel:
         report = Counter(bar, "measuring quality", "slides")
@@ -38,4 +39,4 @@ def command(study: Path, to: Path | None) -> None:
         return
     for row in flagged.itertuples():
         click.echo(f"{row.slide}: {row.qc_flags}")
-    click.echo(f"{len(flagged):,} of {len(table):,} slides are flagged.")
+    click.echo(f"Flagged: {len(flagged):,} of {counted_noun(len(table), 'slides')}.")

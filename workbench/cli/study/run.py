@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.cli.console import stop_on_signal
-from workbench.cli.options import json_flag, recipe_flags
+from workbench.cli.options import json_flag, progress_flag, recipe_flags
 from workbench.cli.run import INTERRUPTED
 from workbench.cli.study.status import refusals
 
@@ -80,9 +80,7 @@ def shard_of_job(environment: Mapping[str, str]) -> tuple[int, int]:
 @click.option("--again", is_flag=True, help="Try refused slides once more.")
 @recipe_flags
 @json_flag
-@click.option(
-    "--progress/--no-progress", default=True, help="Show progress on standard error."
-)
+@progress_flag
 def command(
     study: Path,
     name: str,

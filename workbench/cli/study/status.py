@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workbench.cli.options import json_flag
+from workbench.progress import counted_noun
 
 if TYPE_CHECKING:
     from workbench.study.analysis import Analysis
@@ -48,7 +49,7 @@ def command(study: Path, name: str, control: str | None, *, as_json: bool) -> No
     if as_json:
         click.echo(json.dumps(facts, indent=2))
     elif not found:
-        click.echo(f"{len(opened):,} slides, nothing was run yet.")
+        click.echo(f"{counted_noun(len(opened), 'slides')}, nothing was run yet.")
 
 
 def refusals(analysis: Analysis) -> list[str]:

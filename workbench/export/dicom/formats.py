@@ -11,6 +11,7 @@ _COMMON: Final[Mapping[str, Any]] = {
     "tested": "highdicom 0.28, dciodvfy",
     "refers_to_slide": True,
     "extra": "dicom",
+    "group": "DICOM",
 }
 
 _PROBABILITIES: Final = {

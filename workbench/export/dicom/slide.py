@@ -15,19 +15,21 @@ from workbench.dicom.identifiers import import_dicom
 from workbench.errors import OutOfBoundsError, RunError
 from workbench.export.features import complete_or_absent
 from workbench.geometry import Box
-from workbench.progress import Progress
 from workbench.provenance.dicom_tag import tag_dataset
 from workbench.provenance.pixels import provenance_of_pixels
 from workbench.slide.readers.jpeg_header import read_jpeg_header
+from workbench.system.long_work import counted, followed
 from workbench.system.thread_pool import available_cores, run_parallel
 
 if TYPE_CHECKING:
     import os
+    import threading
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
     from pydicom.dataset import Dataset
 
+    from workbench.progress import Progress
     from workbench.provenance.provenance import Provenance
     from workbench.slide.readers.base import EncodedTile, Level
     from workbench.slide.slide import Slide
@@ -74,7 +76,8 @@ def write_dicom_slide(
     *,
     normalizer: PixelMap | None = None,
     quality: int = QUALITY,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[Progress], None] | bool | None = None,
+    cancel: threading.Event | None = None,
 ) -> Path:
     """Convert a slide to DICOM (VL Whole Slide Microscopy), one file a level.
 
@@ -95,8 +98,10 @@ def write_dicom_slide(
         the same study and frame of reference.
     quality : int
         JPEG quality of tiles that are encoded, 1 to 100.
-    progress : callable, optional
-        Called with a `Progress` for each batch of tiles.
+    progress : callable or True, optional
+        Called with a `Progress` several times a second; True draws a bar.
+    cancel : threading.Event, optional
+        Stops the conversion when it is set.
 
     Returns
     -------
@@ -115,6 +120,8 @@ def write_dicom_slide(
         If the folder cannot be written.
     SlideReadError
         If pixels cannot be read.
+    StoppedError
+        If it was stopped; nothing is written then.
 
     Examples
     --------
@@ -131,9 +138,13 @@ def write_dicom_slide(
     facts = facts_of(slide, normalizer, quality)
     made = _provenance(slide, normalizer, quality)
     layouts = _choose_levels(slide, stored=normalizer is None)
-    report = _Reporter(progress, layouts)
+    total = sum(layout.tiles[0] * layout.tiles[1] for layout, _ in layouts)
+    done = 0
     try:
-        with complete_or_absent(folder) as part:
+        with (
+            followed(progress, "converting", "tiles", cancel=cancel),
+            complete_or_absent(folder) as part,
+        ):
             part.mkdir(parents=True)
             for number, (layout, level) in enumerate(layouts):
                 tiles = (
@@ -143,9 +154,9 @@ def write_dicom_slide(
                 )
                 plain = partial(header.level_header, facts, layout)
                 make = partial(_tagged, plain, made)
-                files.write_frames(
-                    part / f"level-{number}.dcm", make, report.follow(tiles)
-                )
+                frames = counted(tiles, total, before=done)
+                files.write_frames(part / f"level-{number}.dcm", make, frames)
+                done += layout.tiles[0] * layout.tiles[1]
     except OSError as error:
         message = f"'{folder}' cannot be written: {error.strerror or error}."
         raise RunError(message, "Choose another place, or make room.") from error
@@ -338,27 +349,3 @@ def _jpeg(pixels: NDArray[np.uint8], photometric: str, quality: int) -> bytes:
         subsampling=_SUBSAMPLING[photometric],
     )
     return bytes(encoded)
-
-
-class _Reporter:
-    """Reports the number of written tiles."""
-
-    def __init__(
-        self,
-        progress: Callable[[Progress], None] | None,
-        layouts: list[tuple[FrameLayout, int | None]],
-    ) -> None:
-        self._progress, self._done = progress, 0
-        self._total = sum(layout.tiles[0] * layout.tiles[1] for layout, _ in layouts)
-
-    def follow(self, frames: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield the frames, and report each batch."""
-        for frame in frames:
-            yield frame
-            self._done += 1
-            ended = self._done == self._total
-            if self._progress and (ended or self._done % _BATCH == 0):
-                state = Progress(
-                    "finished" if ended else "running", "tiles", self._done, self._total
-                )
-                self._progress(state)

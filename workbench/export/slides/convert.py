@@ -25,10 +25,12 @@ from workbench.export.slides.zarr_store import ZarrStore
 from workbench.provenance.pixels import provenance_of_pixels
 from workbench.provenance.reading import TIFF_TAG
 from workbench.system.atomic_files import disk_errors, move_file, replace_folder
+from workbench.system.long_work import followed
 from workbench.system.thread_pool import available_cores
 
 if TYPE_CHECKING:
     import os
+    import threading
 
     from numpy.typing import NDArray
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from workbench.export.slides.plan import Block
     from workbench.export.slides.sink import FileSink
     from workbench.geometry import BoxLike
+    from workbench.progress import Progress
     from workbench.provenance.provenance import Provenance
     from workbench.slide.slide import Slide
 
@@ -141,7 +144,8 @@ def convert_slide(  # noqa: PLR0913 - options that have nothing to do with each 
     mpp: float | None = None,
     quality: int = QUALITY,
     threads: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[Progress], None] | bool | None = None,
+    cancel: threading.Event | None = None,
 ) -> Path:
     """Write a slide, or a part of it, as a pyramid in another format.
 
@@ -171,8 +175,10 @@ def convert_slide(  # noqa: PLR0913 - options that have nothing to do with each 
         JPEG quality, 1 to 100.
     threads : int, optional
         Number of threads. Default: one for each core.
-    progress : callable, optional
-        Called after each row of blocks with the number that is done, and of all.
+    progress : callable or True, optional
+        Called with a `Progress` several times a second; True draws a bar.
+    cancel : threading.Event, optional
+        Stops the conversion when it is set; the next one continues it.
 
     Returns
     -------
@@ -190,6 +196,8 @@ def convert_slide(  # noqa: PLR0913 - options that have nothing to do with each 
         If the file cannot be written, or another process is writing it.
     SlideReadError
         If pixels cannot be read.
+    StoppedError
+        If it was stopped; there is no file then.
 
     Examples
     --------
@@ -209,8 +217,14 @@ def convert_slide(  # noqa: PLR0913 - options that have nothing to do with each 
     unfinished = path.with_name(f".part-{path.name}")
     lock = filelock.FileLock(f"{unfinished}.lock")
     try:
-        with lock.acquire(timeout=0), disk_errors(path):
-            _write(task, unfinished, threads or available_cores(), progress)
+        with (
+            lock.acquire(timeout=0),
+            disk_errors(path),
+            followed(
+                progress, "converting", "tiles", cancel=cancel, path=str(unfinished)
+            ),
+        ):
+            _write(task, unfinished, threads or available_cores())
             _move(unfinished, path)
     except filelock.Timeout:
         message = f"Another process is writing '{path}'."
@@ -242,12 +256,7 @@ def _tile_px(slide: Slide) -> int:
     return _TIFF_TILE_PX
 
 
-def _write(
-    task: _Task,
-    part: Path,
-    threads: int,
-    progress: Callable[[int, int], None] | None,
-) -> None:
+def _write(task: _Task, part: Path, threads: int) -> None:
     """Write all tiles and the metadata; begin where an equal conversion ended."""
     state_file = part.with_name(f"{part.name}.state.npz")
     known = _read_state(state_file, task.identity) if part.exists() else None
@@ -265,8 +274,6 @@ def _write(
         saved = time.monotonic()
         if start < task.plan.strips:
             for strip in builder.strips(start):
-                if progress is not None:
-                    progress(strip + 1, task.plan.strips)
                 if time.monotonic() - saved > _CHECKPOINT_S:
                     state = {**builder.state(), **sink.state()}
                     _save_state(state_file, state, strip + 1, task.identity)

@@ -138,6 +138,10 @@ class ConversionPlan:
         width, height = self.sizes[level]
         return -(-width // self.tile_px), -(-height // self.tile_px)
 
+    def tiles_of(self, block: Block) -> int:
+        """Return the number of tiles of a block."""
+        return (block.width // self.tile_px) * (block.height // self.tile_px)
+
     def blocks(self, strip: int) -> Iterator[Block]:
         """Return the blocks of a row, from left to right."""
         side, tile = self.block_px, self.tile_px

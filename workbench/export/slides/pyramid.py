@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from workbench.geometry import Box
+from workbench.system.long_work import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -76,26 +77,41 @@ class PyramidBuilder:
     def strips(self, start: int) -> Iterator[int]:
         """Write the strips from a number on; yield the number of each that is done."""
         plan = self._plan
+        columns, rows = plan.tiles(0)
+        before = columns * min(rows, start * plan.block_px // plan.tile_px)
+        blocks = counted(
+            self._made(start),
+            columns * rows,
+            "tiles",
+            size=lambda made: plan.tiles_of(made[1]),
+            before=before,
+        )
+        strip = start
+        edge: list[Pixels] = []
+        for number, block, (tiles, coarse) in blocks:
+            if number != strip:
+                self._end_strip(edge)
+                yield strip
+                strip, edge = number, []
+            self._put(block, tiles)
+            edge.append(coarse)
+        self._end_strip(edge)
+        self._flush()
+        yield strip
+
+    def _made(self, start: int) -> Iterator[tuple[int, Block, Any]]:
+        """Yield the strip, the place and the content of each block, made ahead."""
+        plan = self._plan
         work = ((s, b) for s in range(start, plan.strips) for b in plan.blocks(s))
         ahead: deque[tuple[int, Block, Future[Any]]] = deque()
         with ThreadPoolExecutor(self._threads, "convert") as pool:
             try:
                 self._refill(pool, work, ahead)
-                strip = start
-                edge: list[Pixels] = []
                 while ahead:
                     number, block, future = ahead.popleft()
-                    if number != strip:
-                        self._end_strip(edge)
-                        yield strip
-                        strip, edge = number, []
-                    tiles, coarse = future.result()
+                    made = future.result()
                     self._refill(pool, work, ahead)
-                    self._put(block, tiles)
-                    edge.append(coarse)
-                self._end_strip(edge)
-                self._flush()
-                yield strip
+                    yield number, block, made
             finally:
                 for *_, future in ahead:
                     future.cancel()

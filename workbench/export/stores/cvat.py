@@ -17,6 +17,7 @@ from PIL import Image
 
 from workbench.export.file_frame import stored_frame
 from workbench.geometry import Box
+from workbench.system.long_work import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,8 @@ def write_cvat(run: Run, path: Path, slide: Slide) -> None:
         head = {"info": {"description": stem}, "categories": categories}
         out.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "annotations": [')
         before = ""
-        for box, ids in _tiles(store):
+        tiles = list(_tiles(store))
+        for box, ids in counted(tiles, len(tiles), "tiles"):
             pixels = slide.read(box).pixels
             x, y = (
                 round(edge / part)

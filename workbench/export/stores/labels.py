@@ -18,6 +18,7 @@ import zarr
 from workbench.export.geojson import has_top_class
 from workbench.export.polygon_fill import fill_outlines
 from workbench.geometry import Box
+from workbench.system.long_work import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -138,17 +139,19 @@ def _instance_blocks(
 ) -> Iterator[tuple[Box, NDArray[np.int32]]]:
     """Yield the blocks of the slide that have instances, with their numbers from 1."""
     width, height = size
-    for y in range(0, height, _CHUNK):
-        for x in range(0, width, _CHUNK):
-            box = Box(x, y, min(width, x + _CHUNK), min(height, y + _CHUNK))
-            ids, found = store.within(box.grow(_MARGIN))
-            kept = ~np.isin(ids, store.gone)
-            if kept.any():
-                found, ids = found.take(kept), ids[kept]
-                block = np.zeros((box.height, box.width), np.int32)
-                points = found.points.astype(np.float64) - (x, y)
-                fill_outlines(points, found.ends, (ids + 1).astype(np.int32), block)
-                yield box, block
+    corners = [
+        (x, y) for y in range(0, height, _CHUNK) for x in range(0, width, _CHUNK)
+    ]
+    for x, y in counted(corners, len(corners), "tiles"):
+        box = Box(x, y, min(width, x + _CHUNK), min(height, y + _CHUNK))
+        ids, found = store.within(box.grow(_MARGIN))
+        kept = ~np.isin(ids, store.gone)
+        if kept.any():
+            found, ids = found.take(kept), ids[kept]
+            block = np.zeros((box.height, box.width), np.int32)
+            points = found.points.astype(np.float64) - (x, y)
+            fill_outlines(points, found.ends, (ids + 1).astype(np.int32), block)
+            yield box, block
 
 
 def _describe(

@@ -20,6 +20,7 @@ from workbench.results.instances import INSTANCES
 from workbench.results.run import SCORES, VECTORS
 from workbench.results.run_record import RECORD, TILES
 from workbench.system.atomic_files import replace_file
+from workbench.system.long_work import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +86,7 @@ def write_ro_crate(run: Run, path: Path) -> None:
 def _copy(run: Run, path: Path) -> Iterator[Entity]:
     """Copy the files of the run; yield the entity of each."""
     (path / _RUN).mkdir()
-    for name, (media, about) in _PARTS.items():
+    for name, (media, about) in counted(_PARTS.items(), len(_PARTS), "files"):
         source, place = run.path / name, f"{_RUN}/{name}"
         if source.is_dir():
             shutil.copytree(source, path / place)

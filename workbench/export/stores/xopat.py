@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import tifffile
 
+from workbench.system.long_work import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -45,7 +47,8 @@ def write_xopat(run: Run, path: Path) -> None:
     down = _cells(rows, height, heatmap.cell, heatmap.values.shape[1])
     shaders: dict[str, Any] = {}
     data = [slide["name"]]
-    for number, name in enumerate(heatmap.classes):
+    names = counted(heatmap.classes, len(heatmap.classes), "classes")
+    for number, name in enumerate(names):
         values = heatmap.values[number]
         part = np.clip((values - low) / ((high - low) or 1.0), 0, 1)
         grey = np.where(np.isfinite(values), 1 + np.rint(part * _GREYS), 0)

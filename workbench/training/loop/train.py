@@ -18,6 +18,7 @@ from workbench.errors import TrainingError, WorkbenchError
 from workbench.markup import facts
 from workbench.models.devices import resolve_device
 from workbench.provenance.embedding import write_in_folder
+from workbench.system.long_work import ProgressBar, in_notebook
 from workbench.training.loop.curves import curves_of
 from workbench.training.loop.examples import open_examples
 from workbench.training.loop.folder import (
@@ -32,7 +33,7 @@ from workbench.training.loop.folder import (
     read_record,
     total_steps,
 )
-from workbench.training.loop.notebook_view import NotebookView, in_notebook
+from workbench.training.loop.notebook_view import NotebookView, TrainingCounter
 from workbench.training.loop.processes import Processes, joined
 from workbench.training.loop.recipe import TrainingRecipe
 from workbench.training.loop.state import State
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.models.card import ModelCard
+    from workbench.progress import Progress
     from workbench.training.loop.examples import Examples
     from workbench.training.loop.mistakes import Mistake
     from workbench.training.loop.sources import Source
@@ -149,6 +151,7 @@ def train(
     out: str | os.PathLike[str],
     cancel: threading.Event | None = None,
     report: Callable[[dict[str, Any]], None] | None = None,
+    progress: Callable[[Progress], None] | bool | None = None,
     **options: Any,
 ) -> Training:
     r"""Train a model from labels; continue a training that was stopped or killed.
@@ -168,7 +171,9 @@ def train(
         Stops the training after the current step when it is set.
     report : callable, optional
         Called after each step with its line of the metrics. By default a notebook
-        shows a bar and the curves below the cell; elsewhere nothing is shown.
+        shows a bar and the curves below the cell.
+    progress : callable or True, optional
+        Called with a `Progress` after each step; True draws a bar.
     **options
         Fields of `TrainingRecipe`.
 
@@ -210,9 +215,16 @@ def train(
     given = recipe or TrainingRecipe()
     chosen = given.replace(**options) if options else given
     stop = cancel or threading.Event()
-    view = NotebookView(Path(out)) if report is None and in_notebook() else None
-    follow = report or view or _ignore
-    with joined() as processes:
+    view = _view(Path(out), progress) if report is None else None
+    with joined() as processes, ProgressBar(enabled=progress is True) as bar:
+        listen = progress if callable(progress) else bar
+        count = TrainingCounter(listen, Path(out)) if progress else _ignore
+        watch = count if processes.writes else _ignore
+
+        def follow(line: dict[str, Any]) -> None:
+            watch(line)
+            (report or view or _ignore)(line)
+
         examples = open_examples(chosen)
         folder = TrainingFolder(Path(out))
         try:
@@ -224,6 +236,11 @@ def train(
             if view is not None:
                 view.close()
     return Training(folder.path)
+
+
+def _view(path: Path, progress: object) -> NotebookView | None:
+    """Return the view of a training in a notebook, if nothing else follows it."""
+    return NotebookView(path) if progress is None and in_notebook() else None
 
 
 def _ignore(line: dict[str, Any]) -> None:

@@ -273,7 +273,7 @@ export class Reading {
       body.replaceChildren(
         make("h3", "", name),
         tableOf(states, progress.map((/** @type {any} */ row) => states.map((state) => row[state]))),
-        make("p", "", discuss ? `${discuss} slides to discuss: sort the gallery by "to discuss".` : "No slide is to be discussed."),
+        make("p", "", discuss ? `${discuss} ${discuss === 1 ? "slide" : "slides"} to discuss: sort the gallery by "to discuss".` : "No slide is to be discussed."),
         ...(rows.length ? [tableOf(["question", "measure", "readers", "slides", "value", "95 %"], rows), make("p", "", method)] : [make("p", "", "No two readers are done with the same slide yet.")]),
         button("Save the answers as CSV", () => save("answers.csv", { worklist: name }, `${name}.csv`), "quiet"),
       );

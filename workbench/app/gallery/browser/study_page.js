@@ -144,7 +144,8 @@ class Gallery {
     this.list.show(table, this.answer, this.look(table, question));
     const [found, all] = [this.answer.rows.length, table.names.length].map((number) => number.toLocaleString("en"));
     const groups = question.group ? ` in ${this.answer.groups.length.toLocaleString("en")} groups` : "";
-    byId("count").textContent = found === all ? `${all} slides${groups}` : `${found} of ${all} slides${groups}`;
+    const slides = `${all} ${table.names.length === 1 ? "slide" : "slides"}`;
+    byId("count").textContent = found === all ? `${slides}${groups}` : `${found} of ${slides}${groups}`;
     const direction = byId("direction");
     direction.textContent = question.descending ? "↓" : "↑";
     direction.setAttribute("aria-label", question.descending ? "Descending: sort ascending" : "Ascending: sort descending");

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import panel as pn
-import panel_material_ui as pmui
 
 from workbench.app.panels.features.strips import box_of_tile, strip_items
 from workbench.app.widgets.controls import button, note, stack
 from workbench.app.widgets.lazy import Fold
 from workbench.app.widgets.tile_strip import TileStrip
+from workbench.app.widgets.work_line import WorkLine
 from workbench.errors import WorkbenchError
+from workbench.progress import counted_noun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 TITLE: Final = "Like this in other slides"
 _PER_SLIDE: Final = 6
 _SLIDES: Final = 8
-_AGAIN_S: Final = 0.5
-"""Seconds between two reports of progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +74,10 @@ class Retrieval:
         return self._indexes.find(features)
 
     def build(
-        self,
-        features: Features,
-        answers: Mapping[str, Any],
-        progress: Callable[[str, int, int], object],
+        self, features: Features, answers: Mapping[str, Any]
     ) -> tuple[FeatureIndex, int]:
         """Make an index; see `IndexLibrary.build`."""
-        return self._indexes.build(features, answers, progress)
+        return self._indexes.build(features, answers)
 
     def search(
         self, index: FeatureIndex, features: Features, row: int
@@ -155,21 +149,16 @@ class OtherSlides(pn.viewable.Viewer):
         self._features: Features | None = None
         self._row: int | None = None
         self._shown: tuple[object, ...] = ()
-        self._stopped = threading.Event()
         self._left_out = 0
         self.index: FeatureIndex | None = None
         self.hits: list[SlideHits] = []
         """What is shown, by slide."""
         self.state = note("")
         self.start = button("Index all slides", icon="manage_search", visible=False)
-        self.stop = button("Cancel", icon="close", visible=False)
-        self._bar = pmui.LinearProgress(
-            value=0, sizing_mode="stretch_width", margin=(6, 0), visible=False
-        )
+        self.work = WorkLine(background, "indexing", "tiles")
         self._found = stack()
         self.start.on_click(lambda _: self.build())
-        self.stop.on_click(lambda _: self._stopped.set())
-        body = stack(self.state, self._bar, self.start, self.stop, self._found)
+        body = stack(self.state, self.work, self.start, self._found)
         self.fold = Fold(TITLE, body)
         self.fold.param.watch(lambda _: self._unfolded(), "active")
 
@@ -193,36 +182,14 @@ class OtherSlides(pn.viewable.Viewer):
         features = self._features
         if features is None:
             return
-        self._stopped.clear()
-        self.start.visible, self.stop.visible = False, True
-        self._bar.param.update(value=0, visible=True)
-        due = 0.0
+        self.start.visible = False
+        self.work.run(
+            lambda: self._retrieval.build(features, self._answers),
+            self._built,
+            otherwise=lambda: self._offer(None),
+        )
 
-        def progress(what: str, done: int, total: int) -> None:
-            nonlocal due
-            if self._stopped.is_set():
-                raise _StoppedError
-            if time.monotonic() >= due:
-                due = time.monotonic() + _AGAIN_S
-                self._background.later(lambda: self._report(what, done, total))
-
-        def work() -> tuple[FeatureIndex, int] | None:
-            try:
-                return self._retrieval.build(features, self._answers, progress)
-            except _StoppedError:
-                return None
-
-        self._background.do(work, self._built, otherwise=lambda: self._built(None))
-
-    def _report(self, what: str, done: int, total: int) -> None:
-        self._bar.value = round(100 * done / max(1, total))
-        self.state.object = f"{done:,} of {total:,} {what}"
-
-    def _built(self, made: tuple[FeatureIndex, int] | None) -> None:
-        self.stop.visible = self._bar.visible = False
-        if made is None:
-            self._offer(None)
-            return
+    def _built(self, made: tuple[FeatureIndex, int]) -> None:
         index, left_out = made
         self._left_out = left_out
         self._offer(index)
@@ -237,7 +204,7 @@ class OtherSlides(pn.viewable.Viewer):
         if self.index is not None or features is None:
             self._search()
             return
-        if self._bar.visible:  # one is being made
+        if self.work.busy:  # one is being made
             return
         self._background.do(
             lambda: self._retrieval.find(features),
@@ -285,8 +252,9 @@ class OtherSlides(pn.viewable.Viewer):
         index, missing = self.index, self._left_out
         if index is None:
             return
-        tiles, slides = len(index), len(index.slides)
-        sentences = [f"Index of {tiles:,} tiles of {slides:,} slides."]
+        tiles = counted_noun(len(index), "tiles")
+        slides = counted_noun(len(index.slides), "slides")
+        sentences = [f"Index of {tiles} of {slides}."]
         if missing:
             sentences.append(f"Slides without a file of this encoder: {missing:,}.")
         self.state.object = " ".join([*sentences, more])
@@ -300,7 +268,3 @@ class OtherSlides(pn.viewable.Viewer):
             lambda event: self._go_to(hits.places[int(event.new["key"])]), "clicked"
         )
         return note(label), strip
-
-
-class _StoppedError(Exception):
-    """The user has stopped the making of an index."""

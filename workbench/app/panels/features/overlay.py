@@ -39,6 +39,7 @@ from workbench.app.panels.features.tile_values import (
 from workbench.app.panels.features.vector_map import VectorMap
 from workbench.app.panels.overlays.card import OverlayCard
 from workbench.app.url_state import FeaturesLook
+from workbench.app.viewer.seen import seen_region
 from workbench.app.widgets.controls import STYLE, note
 from workbench.features.scores import TileScores
 from workbench.geometry import Box
@@ -282,9 +283,8 @@ class FeaturesOverlay(OverlayCard):
     def _in_view(self) -> Markup:
         if not len(self._coloured):
             return Markup()
-        view = self._viewer.viewport or self._viewer.slide.box
         bounds = (self.window.start, self.window.end)
-        return in_view(self._drawn, self._coloured, view, bounds)
+        return in_view(self._drawn, self._coloured, seen_region(self._viewer), bounds)
 
     def _redraw(self) -> None:
         self._fit()

@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import escape
 
 from workbench.app.widgets.histogram import histogram_of, shares_of
+from workbench.area import Area
 from workbench.features.features import COMPONENTS
 from workbench.layers.colormaps import class_colour
 from workbench.layers.tile_scores import TileClassLayer, TileColourLayer
@@ -78,7 +79,7 @@ def colours_of(layer: TileLayer, scores: TileScores, tiles: int) -> NDArray[np.u
 def in_view(
     layer: TileLayer,
     scores: TileScores,
-    view: Box,
+    view: Box | Area,
     bounds: tuple[float, float],
 ) -> Markup:
     """Return the histogram of the tiles in view, or the share of each class.
@@ -91,15 +92,19 @@ def in_view(
         Layer that is drawn.
     scores : TileScores
         Its scores.
-    view : Box
-        Level-0 pixels in view.
+    view : Box or Area
+        Level-0 pixels in view. Tiles are counted that touch the box, or whose centre
+        lies in the area.
     bounds : (float, float)
         Ends of the histogram.
     """
     if isinstance(layer, TileColourLayer):
         return escape(_COLOURS)
     x0, y0, x1, y1 = scores.boxes.T
-    seen = (x0 < view.x1) & (x1 > view.x0) & (y0 < view.y1) & (y1 > view.y0)
+    if isinstance(view, Area):
+        seen = view.holds((x0 + x1) / 2, (y0 + y1) / 2)
+    else:
+        seen = (x0 < view.x1) & (x1 > view.x0) & (y0 < view.y1) & (y1 > view.y0)
     values = scores.values[seen]
     if isinstance(layer, TileClassLayer):
         known = values[np.isfinite(values).all(axis=1)].argmax(axis=1)

@@ -251,7 +251,7 @@ class CountCard(pn.viewable.Viewer):
             assumed = "" if has_stain else f"As if stained with {_STAIN}: "
             return assumed + _sentence(scores.iloc[0])
         if staining is None:
-            return "Detecting whether the slide has DAB..."
+            return "Detecting whether the slide has DAB …"
         if has_stain:
             return (
                 f"There is {_STAIN} on the slide; it was not measured in the instances."

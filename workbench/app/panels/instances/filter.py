@@ -18,6 +18,7 @@ from workbench.app.widgets.controls import (
     side_by_side,
     stack,
 )
+from workbench.progress import counted_noun
 
 if TYPE_CHECKING:
     from workbench.app.panels.instances.shown import ShownInstances
@@ -103,7 +104,7 @@ class InstanceFilter(pn.viewable.Viewer):
         if shown is None:
             return
         number, total = int(shown.shown.sum()), len(shown.now) - len(shown.now.gone)
-        self.number.object = f"{number:,} of {total:,} instances shown"
+        self.number.object = f"{number:,} of {counted_noun(total, 'instances')} shown"
         self._left_out.object = (
             f"{self._outside:,} more lie outside the region of the run: neither drawn"
             " nor counted."

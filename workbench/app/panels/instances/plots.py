@@ -71,10 +71,11 @@ class Histogram(pn.viewable.Viewer):
                 nonselection_fill_alpha=0.35 if name == "all" else 0.9,
             )
         self._figure.on_event(SelectionGeometry, self._drawn)
+        self._place = pn.Column(sizing_mode="stretch_width", height=84, margin=0)
 
     def __panel__(self) -> Any:
-        """Return what Panel shows."""
-        return pn.pane.Bokeh(self._figure, sizing_mode="stretch_width", height=84)
+        """Return what Panel shows; empty until there is something to plot."""
+        return self._place
 
     def show(
         self,
@@ -86,6 +87,7 @@ class Histogram(pn.viewable.Viewer):
         chosen: NDArray[np.bool_],
     ) -> None:
         """Show the distribution of values between two ends."""
+        place_once(self._place, self._figure)
         edges = np.linspace(*ends, _BINS + 1)
         # Not np.histogram, which sorts: too slow for a million instances.
         steps = np.nan_to_num((values - ends[0]) * (_BINS / (ends[1] - ends[0])))
@@ -153,10 +155,11 @@ class Scatter(pn.viewable.Viewer):
             line_color="#333333",
         )
         self._figure.on_event(SelectionGeometry, self._selected)
+        self._place = pn.Column(sizing_mode="stretch_both", min_height=180, margin=0)
 
     def __panel__(self) -> Any:
-        """Return what Panel shows."""
-        return pn.pane.Bokeh(self._figure, sizing_mode="stretch_both", min_height=180)
+        """Return what Panel shows; empty until there is something to plot."""
+        return self._place
 
     def show(
         self,
@@ -166,6 +169,7 @@ class Scatter(pn.viewable.Viewer):
         colours: list[str],
     ) -> None:
         """Show points in their colours."""
+        place_once(self._place, self._figure)
         for axis, name in zip(
             (self._figure.xaxis, self._figure.yaxis), names, strict=True
         ):
@@ -188,6 +192,12 @@ class Scatter(pn.viewable.Viewer):
             ring = np.stack([found["x"], found["y"]], 1)
             self.drawn = shapely.make_valid(shapely.Polygon(ring))
         self._source.selected.indices = []
+
+
+def place_once(place: pn.Column, plot: Any) -> None:
+    """Put a plot into its place; Bokeh cannot lay out one that is never shown."""
+    if not place.objects:
+        place.append(pn.pane.Bokeh(plot, sizing_mode="stretch_both"))
 
 
 def sample(which: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -17,6 +17,7 @@ from workbench.instances.edits import InstanceEdits
 from workbench.instances.store import open_instances
 from workbench.layers.instance_style import InstanceStyle, Limit
 from workbench.layers.instances import NEAREST, InstanceLayer
+from workbench.progress import counted_noun
 from workbench.results.instances import INSTANCES
 from workbench.system.atomic_files import disk_errors
 
@@ -230,7 +231,7 @@ class ShownInstances(param.Parameterized):
     def _selection_name(self) -> str:
         """Return a description of the selection."""
         if len(self.chosen) != 1:
-            return f"{len(self.chosen):,} instances"
+            return counted_noun(len(self.chosen), "instances")
         row = self.rows(1)
         return f"Instance {row.index[0]} ({row['class'].iloc[0]})"
 

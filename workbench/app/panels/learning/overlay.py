@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from workbench.annotations.classes import colour_of
 from workbench.app.panels.features.tile_values import in_view
 from workbench.app.panels.overlays.card import OverlayCard
+from workbench.app.viewer.seen import seen_region
 from workbench.layers.tile_scores import TileClassLayer, TileScoresLayer
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class LearntOverlay(OverlayCard):
         self.threshold.visible = self._is_of_one
 
     def _in_view(self) -> Markup:
-        view = self._viewer.viewport or self._viewer.slide.box
+        view = seen_region(self._viewer)
         scores: Any = self.scores
         if self._is_of_one:
             scores = self.scores.only(self.channel.value)

@@ -306,8 +306,8 @@ class OverlayCard(pn.viewable.Viewer):
 
     def _count(self) -> None:
         """Describe the values in view, if they have changed."""
-        layer, view = self._drawn, self._viewer.viewport
-        now = (layer, layer.version, view)
+        layer, viewer = self._drawn, self._viewer
+        now = (layer, layer.version, viewer.viewport, viewer.angle)
         if now != self._counted:
             self._counted = now
             self._seen.object = self._in_view()

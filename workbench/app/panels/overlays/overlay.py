@@ -13,6 +13,7 @@ from workbench.app.catalog.runs import key_of
 from workbench.app.panels.export_menu import ExportMenu
 from workbench.app.panels.overlays.card import OverlayCard
 from workbench.app.panels.overlays.contours import Contours
+from workbench.app.viewer.seen import seen_region
 from workbench.app.widgets.histogram import histogram_of, shares_in, shares_of
 from workbench.layers.class_map import ClassMapLayer
 from workbench.layers.colormaps import COLORMAPS, class_colour, hex_colour
@@ -209,9 +210,9 @@ class Overlay(OverlayCard):
 
     def _in_view(self) -> Markup:
         """Return the histogram of the values in view, or the share of each class."""
-        layer, view = self._drawn, self._viewer.viewport
+        layer = self._drawn
         heatmap = layer.heatmap
-        inside = heatmap.within(view or self._viewer.slide.box)
+        inside = heatmap.within(seen_region(self._viewer))
         if isinstance(layer, ClassMapLayer):
             return shares_of(shares_in(inside), layer.entries)
         values = inside[heatmap.classes.index(layer.name)].ravel()

@@ -14,6 +14,7 @@ from workbench.app.widgets.text import Html
 from workbench.errors import StainError
 from workbench.layers.colormaps import hex_colour
 from workbench.markup import render
+from workbench.progress import counted_noun
 from workbench.stain.adviser import advise
 from workbench.stain.optical_density import swatches
 
@@ -96,7 +97,7 @@ class AdvicePanel(pn.viewable.Viewer):
         self._accept_button.visible = False
         self._cancel.visible = self._bar.visible = True
         self._bar.value = 0
-        self._status.object = "Measuring the slides..."
+        self._status.object = "Measuring the slides …"
         self.dialog.open = True
         self._background.do(
             lambda: self._compare(cancelled),
@@ -134,7 +135,7 @@ class AdvicePanel(pn.viewable.Viewer):
         else:
             outliers = len(advice.outliers)
             self._status.object = (
-                f"{len(advice.slides)} slides, {outliers or 'no'}"
+                f"{counted_noun(len(advice.slides), 'slides')}, {outliers or 'no'}"
                 f" {'outlier' if outliers == 1 else 'outliers'}. Nearest to all others,"
                 f" and proposed as the reference: {advice.medoid.name}"
             )

@@ -10,6 +10,7 @@ from workbench.app.widgets.gallery import picture_url
 from workbench.app.widgets.html_snippets import bar, table_of
 from workbench.layers.colormaps import hex_colour
 from workbench.markup import render
+from workbench.progress import counted_noun
 from workbench.stain.optical_density import swatches
 
 if TYPE_CHECKING:
@@ -49,9 +50,9 @@ def picture_of_sample(stain: SlideStain) -> Markup:
 def _sample_text(stain: SlideStain) -> str:
     """Return the size of the sample and the quality of the fit as text."""
     quality = stain.quality
-    tiles = len(stain.sample.boxes)
+    tiles = counted_noun(len(stain.sample.boxes), "tiles")
     return (
-        f"Looked at {quality.seen_px:,} pixels in {tiles} tiles all over the tissue;"
+        f"Looked at {quality.seen_px:,} pixels in {tiles} all over the tissue;"
         f" {quality.stained_px:,} of them are stained. The two stains are"
         f" {quality.angle:.0f}° apart and explain {quality.explained:.1%} of the"
         " colour."

@@ -21,6 +21,7 @@ from workbench.app.widgets.controls import choice, doubt, note, recipe_widgets, 
 from workbench.app.widgets.html_snippets import legend_of
 from workbench.app.widgets.lazy import Fold
 from workbench.app.widgets.text import Html
+from workbench.app.widgets.work_line import WorkLine
 from workbench.recipe import NO_METHOD
 from workbench.stain.references import reference_within
 from workbench.stain.slide_fit import STAINS, SlideStain, fit_slide
@@ -83,6 +84,7 @@ class StainPanel(pn.viewable.Viewer):
         self._look.stylesheets = [*self._look.stylesheets, _IN_THREES]
         self._legend = _html(visible=False)
         self._status = note()
+        self.fitting = WorkLine(background, "fitting stains", "tiles")
         self._doubts = doubt()
         self._numbers, self._place = _html(), _html()
         self._fit = Fold(
@@ -101,6 +103,7 @@ class StainPanel(pn.viewable.Viewer):
             self._look,
             self._legend,
             self._status,
+            self.fitting,
             self._doubts,
             self._fit,
         )
@@ -223,17 +226,22 @@ class StainPanel(pn.viewable.Viewer):
         reference = self.references.choice.reference
         if slide is None or (method is None and self.look not in STAINS):
             self._background.forget("stain")
+            self.fitting.discard()
             self._show_fit(None, "")
             return
-        self._status.object = "Fitting stains..."
-        self._background.do(
+        self._status.object = "Fitting stains …"
+        self.fitting.run(
             lambda: fit_slide(
                 slide, method, reference, tissue=lambda: tissue_of_slide(slide)
             ),
             lambda fitted: self._show_fit(fitted, "Fitted to the whole slide."),
             slot="stain",
-            otherwise=lambda: self._show_fit(None, "The stains could not be fitted."),
+            otherwise=self._not_fitted,
         )
+
+    def _not_fitted(self) -> None:
+        stopped = bool(self.fitting.text)
+        self._show_fit(None, "" if stopped else "The stains could not be fitted.")
 
     def _show_fit(self, fitted: SlideStain | None, status: str) -> None:
         before = self.fitted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from workbench.app.widgets.text import Html
 from workbench.app.widgets.tile_strip import TileStrip
 from workbench.errors import WorkbenchError
 from workbench.geometry import Box
+from workbench.progress import Progress, Speed
 from workbench.training.loop.curves import curves_of
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from workbench.app.catalog.trainings import SavedTraining, TrainingLibrary
     from workbench.app.viewer.viewer import Viewer
     from workbench.app.widgets.background import Background
+    from workbench.progress import Status
     from workbench.slide.slide import Slide
     from workbench.training.loop.mistakes import Mistake
 
@@ -37,16 +40,6 @@ _SHOWN: Final = 12
 _NEW: Final = "A new training"
 _ROOM: Final = 1.0
 """Margin of the view around a tile, as a share of its side."""
-
-_STATUS: Final = {
-    "waiting": "Waiting",
-    "running": "Training",
-    "paused": "Paused",
-    "cancelled": "Stopped",
-    "interrupted": "Stopped: the server was restarted",
-    "failed": "Failed",
-    "finished": "Finished",
-}
 
 
 class TrainingPanel(pn.viewable.Viewer):
@@ -84,6 +77,7 @@ class TrainingPanel(pn.viewable.Viewer):
         self._viewer: Viewer | None = None
         self._followed = ""
         self._seen: tuple[object, ...] = ()
+        self._speed = Speed()
         self._mistakes: list[Mistake] = []
         self._goal: tuple[str, Box] | None = None
         self._stop_polling: Callable[[], None] = lambda: None
@@ -206,7 +200,7 @@ class TrainingPanel(pn.viewable.Viewer):
     def follow(self, name: str) -> None:
         """Show a training; empty: the form of a new one."""
         self._stop_polling()
-        self._followed, self._seen = name, ()
+        self._followed, self._seen, self._speed = name, (), Speed()
         self._show_mistakes([])
         new = not name
         self.form.body.visible = new
@@ -246,29 +240,51 @@ class TrainingPanel(pn.viewable.Viewer):
 
     def _show_state(
         self,
-        status: str,
+        status: Status,
         message: str,
         saved: SavedTraining | None,
         lines: list[dict[str, Any]],
     ) -> None:
-        said = [_STATUS[status] + "."]
-        step = lines[-1]["step"] if lines else 0
+        progress = self._progress(status, saved, lines, message)
+        self._bar.value = round(100 * progress.fraction)
+        said = [progress.sentence]
+        if status == "interrupted":
+            said.append("The server was restarted.")
         if saved is not None:
             total = saved.total
-            self._bar.value = round(100 * step / max(1, total))
-            if step and status != "finished":
-                said.append(f"Step {step:,} of {total:,}.")
             self.curves.object = curves_of(
                 lines, total=total, figure=saved.record.get("figure", "")
             )
             said += saved.record.get("notes", [])
             if status == "failed":
-                message = message or saved.record.get("problem", "")
+                said.append(message or saved.record.get("problem", ""))
         if status == "finished":
             said.append("Choose the model under Run.")
-        self.state.object = " ".join([*said, message]).strip()
+        self.state.object = " ".join(said).strip()
         self._bar.visible = status != "finished"
         self.errors_button.visible = any("epoch" in line for line in lines)
+
+    def _progress(
+        self,
+        status: Status,
+        saved: SavedTraining | None,
+        lines: list[dict[str, Any]],
+        message: str,
+    ) -> Progress:
+        """Return how far the training is, with its speed since it is followed."""
+        step = lines[-1]["step"] if lines else 0
+        running = status == "running"
+        speed = self._speed.mark(time.monotonic(), step) if running and step else 0.0
+        return Progress(
+            status,
+            "training",
+            step,
+            saved.total if saved is not None and step else 0,
+            tiles_per_second=speed,
+            message=message,
+            path="" if saved is None else str(saved.path),
+            unit="steps",
+        )
 
     def pause(self) -> None:
         """Pause the training, or resume it."""
@@ -279,14 +295,14 @@ class TrainingPanel(pn.viewable.Viewer):
             job.resume()
         else:
             job.pause()
-            self.state.object = "Pausing after this step..."
+            self.state.object = "Pausing after this step …"
         self._seen = ()
 
     def cancel(self) -> None:
         """Stop the training; its state is kept."""
         if self.job is not None:
             self.job.cancel()
-            self.state.object = "Stopping after this step..."
+            self.state.object = "Stopping after this step …"
             self._seen = ()
 
     def continue_saved(self) -> None:
@@ -361,9 +377,9 @@ class TrainingPanel(pn.viewable.Viewer):
             self._open_slide(match[0])
 
 
-def _status_of(job: TrainingJob | None, saved: SavedTraining | None) -> str:
+def _status_of(job: TrainingJob | None, saved: SavedTraining | None) -> Status:
     """Return the status of a training; of one that no process works on as it is."""
     if job is not None:
         return job.state.status
-    status = "failed" if saved is None else str(saved.record["status"])
+    status: Status = "failed" if saved is None else saved.record["status"]
     return "interrupted" if status == "running" else status
