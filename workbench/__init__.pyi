@@ -54,6 +54,8 @@ from .report.writing import write_report
 from .reproduction.replay import replay
 from .results.heatmap import Heatmap
 from .results.run import Run, open_run
+from .slide.channels.channel import Channel
+from .slide.channels.region import ChannelRegion
 from .slide.region import Region
 from .slide.slide import Slide, open_slide
 from .stain.adviser import advise
@@ -72,6 +74,8 @@ __all__ = [
     "Annotations",
     "Area",
     "Box",
+    "Channel",
+    "ChannelRegion",
     "FeatureIndex",
     "Features",
     "Heatmap",

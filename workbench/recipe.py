@@ -160,19 +160,17 @@ class Recipe(Options):
     """
 
     model: Annotated[
-        str,
-        Field(description="Model name, or path of a model file or folder."),
+        str, Field(description="Model name, or path of a model file or folder.")
     ] = "tissue-classes"
     weights: Annotated[
         str,
         Field(
-            description="Weights file that replaces the model's own weights; required"
-            " for a model that is only an architecture, such as resnet18."
+            description="Weights file that replaces the model's own weights; needed by"
+            " a model that is only an architecture, such as resnet18."
         ),
     ] = ""
     trust: Annotated[
-        bool,
-        Field(description="Allow model files that can run code when they are loaded."),
+        bool, Field(description="Allow model files that can run code when loaded.")
     ] = False
     normalize: Annotated[
         MethodChoice, Field(description="Stain normalization method.")
@@ -195,6 +193,14 @@ class Recipe(Options):
             " the sensitivity to stain.",
         ),
     ] = ()
+    channels: Annotated[
+        Names,
+        Field(
+            max_length=3,
+            description="Channels that the model gets, separated by semicolons: one"
+            " grey, up to three as red, green, blue; or hematoxylin=NAME;eosin=NAME.",
+        ),
+    ] = ()
     region: Annotated[
         Corners | Polygons | None,
         BeforeValidator(_parse_region),
@@ -209,11 +215,7 @@ class Recipe(Options):
     tissue_only: Annotated[bool, Field(description="Skip tiles without tissue.")] = True
     min_tissue: Annotated[
         float,
-        Field(
-            ge=0,
-            le=1,
-            description="Minimum share of tissue in the core of a tile (0-1).",
-        ),
+        Field(ge=0, le=1, description="Minimum share of tissue in the core of a tile."),
     ] = 0.1
     tissue_threshold: Annotated[
         float | None,
@@ -278,9 +280,9 @@ class Recipe(Options):
             " or several that share the tiles, such as cuda:0,cuda:1.",
         ),
     ] = "auto"
-    precision: Annotated[
-        Precision, Field(description="Floating-point type of the model.")
-    ] = "auto"
+    precision: Annotated[Precision, Field(description="Arithmetic of the model.")] = (
+        "auto"
+    )
     compile: Annotated[
         bool,
         Field(

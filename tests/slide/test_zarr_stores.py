@@ -18,7 +18,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 import made_slides
 import workbench as wb
-from workbench.errors import UnsupportedSlideError, WorkbenchError
+from workbench.errors import WorkbenchError
 
 PIXELS = made_slides.tissue_like(seed=4)
 BOX = wb.Box(100, 50, 400, 300)
@@ -221,8 +221,10 @@ def test_stains_in_their_own_colours_are_not_rgb(tmp_path):
         Path(made_slides.ome_zarr(tmp_path)),
         lambda _, ome: ome.update(omero={"channels": shown}),
     )
-    with pytest.raises(UnsupportedSlideError, match="not RGB"):
-        wb.open_slide(path)
+    with wb.open_slide(path) as slide:
+        assert [each.colour for each in slide.channels] == [
+            *("#0000ff", "#00ff00", "#ff0000")
+        ]
 
 
 def test_a_plane_is_chosen_and_said(tmp_path):

@@ -16,7 +16,10 @@ from workbench.errors import OutOfBoundsError, WorkbenchError
 quickly = settings(
     max_examples=25,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.differing_executors,  # of the classes that inherit the tests
+    ],
 )
 
 

@@ -10,6 +10,7 @@ import param
 from workbench.app.catalog.feature_indexes import IndexLibrary
 from workbench.app.panels.annotations import AnnotationPanel
 from workbench.app.panels.bookmarks import BookmarkPanel, Bookmarks
+from workbench.app.panels.channels import ChannelPanel
 from workbench.app.panels.commands import (
     compare_commands,
     layer_commands,
@@ -121,6 +122,7 @@ class Session(pn.viewable.Viewer):
             site.library, background, labels=site.labels, details=details
         )
         self.stain = StainPanel(background, site.run_library.folder / _UPLOADS)
+        self.channels = ChannelPanel(background)
         self.advice = AdvicePanel(site.library, background, self.stain.take_reference)
         self.compare = ComparePanel(site.library, background)
         self.snapshots = SnapshotPanel(background, lambda: self.annotations.visible)
@@ -223,7 +225,8 @@ class Session(pn.viewable.Viewer):
         )
         # In this order: the layers of a slide come before those of its overlays.
         self._attached = (
-            SlideLayers(self.stain, self.compare, self.overlays),
+            self.channels,
+            SlideLayers(self.stain, self.compare, self.overlays, self.channels),
             DrawnBoxes(self.stain, self.compare),
             selection,
             *(self.compare, self.snapshots, self.bookmarks, self.slide_notices),

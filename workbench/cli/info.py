@@ -129,6 +129,9 @@ def _facts(slide: Slide) -> dict[str, Any]:
             for n, each in enumerate(slide.images)
         ],
         "notes": list(slide.notes),
+        "dtype": str(slide.dtype),
+        "focal_planes": slide.depth,
+        "channels": [asdict(each) for each in slide.channels],
         "associated": sorted(slide.associated),
         "icc_profile": slide.icc_profile is not None,
     }
@@ -142,6 +145,7 @@ def _sentences(facts: dict[str, Any]) -> str:
         ("pixel size", _resolution(facts)),
         ("levels", ", ".join(f"{level['downsample']:g}" for level in facts["levels"])),
         *_images(facts),
+        *_channels(facts),
         ("reader", facts["reader"]),
         ("id", facts["id"]),
         *(("note", note) for note in facts["notes"]),
@@ -160,6 +164,21 @@ def _images(facts: dict[str, Any]) -> list[tuple[str, str]]:
         star = "*" if each["shown"] else " "
         text = f"{number}{star} {each['name']}, {width} x {height} px"
         rows.append(("" if number else "images", text))
+    return rows
+
+
+def _channels(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return a row for each channel; a star marks those that are shown."""
+    rows = []
+    for number, each in enumerate(facts["channels"]):
+        star = "*" if each["shown"] else " "
+        window = f"{each['minimum']:.6g} to {each['maximum']:.6g}"
+        text = (
+            f"{number + 1}{star} {each['name']}, {each['colour']}, shown from {window}"
+        )
+        rows.append(("" if number else "channels", text))
+    if rows:
+        rows.append(("values", facts["dtype"]))
     return rows
 
 

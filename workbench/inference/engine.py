@@ -18,6 +18,7 @@ from workbench.errors import (
     SlideReadError,
     WorkbenchError,
 )
+from workbench.inference.channel_measures import measure_run
 from workbench.inference.instance_extraction import InstanceExtractor, extract_instances
 from workbench.inference.plan import RunPlan
 from workbench.inference.progress_reporter import ProgressReporter
@@ -145,6 +146,8 @@ def run(
                 writer.close(status, timings=reporter.seconds)
                 if status == "failed":
                     raise _no_results_error(slide, writer.record)
+            if writer.finished:
+                measure_run(slide, writer.path)
         finished = open_run(writer.path)
         reporter.end(finished)
     return finished
@@ -262,7 +265,12 @@ def _with_instances(
     recipe, mpp = plan.recipe, plan.slide.require_mpp()
     region = region_of(recipe.region)
     extractor = InstanceExtractor(
-        card, plan.grid, mpp, region, min_score=recipe.min_score
+        card,
+        plan.grid,
+        mpp,
+        region,
+        min_score=recipe.min_score,
+        stained=not plan.slide.channels,
     )
     with closing(extract_instances(predicted, extractor)) as results:
         for batch, density, instances, seconds in results:

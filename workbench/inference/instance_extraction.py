@@ -78,6 +78,8 @@ class InstanceExtractor:
         Region of the run; None: the whole slide.
     min_score : float, optional
         Instances with a lower score are left out; None: the value of the card.
+    stained : bool
+        Whether the pixels are of stains in bright field; else amounts of stain are NaN.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class InstanceExtractor:
         region: Box | Area | None = None,
         *,
         min_score: float | None = None,
+        stained: bool = True,
     ) -> None:
         card = card.with_min_score(min_score)
         self._card, self._grid, self._mpp = card, grid, mpp
@@ -95,7 +98,7 @@ class InstanceExtractor:
         self.classes = len(card.classes)
         self._decode = decoder_of(card)
         self._stains = {
-            name: STAIN_SETS[kind].tables(index)
+            name: STAIN_SETS[kind].tables(index) * (1 if stained else np.nan)
             for name, (kind, index) in _STAINS.items()
         }
 

@@ -24,6 +24,7 @@ from workbench.models.stain_sensitivity import StainSensitivity
 from workbench.provenance.software import versions
 from workbench.quality import find_artefacts
 from workbench.results.slide_facts import slide_facts
+from workbench.slide.channels.model_input import input_slide
 from workbench.stain.multi_reference import MultiReferenceNormalizer
 from workbench.stain.references import load_reference
 from workbench.stain.slide_fit import slide_normalizer
@@ -76,10 +77,12 @@ class RunPlan:
         ModelError
             If the model cannot be used.
         RecipeError
-            If this machine has no such device.
+            If this machine has no such device, or the channels of the recipe are not
+            those of the slide.
         """
         slide.require_unchanged()
         slide.require_mpp()
+        slide = input_slide(slide, recipe.channels)
         members = [
             DevicePredictor(model_of(recipe, model, device), recipe, device)
             for device in resolve_devices(recipe.device)

@@ -1,3 +1,4 @@
+from .channel_measures import add_measures, measure_channels
 from .counts import area_mm2, count, poisson, positivity, wilson
 from .edited import EditedInstances
 from .edits import InstanceEdits
@@ -19,10 +20,12 @@ __all__ = [
     "InstanceWriter",
     "Instances",
     "Outlines",
+    "add_measures",
     "agreement",
     "area_mm2",
     "count",
     "measure",
+    "measure_channels",
     "measure_stains",
     "open_instances",
     "poisson",

@@ -67,15 +67,27 @@ def measure_stains(
     scale = 1.0 if mpp is None else mpp / slide.require_mpp()
     side = max(1, round(_BLOCK_PX * scale))
     found = {name: np.full(len(store), np.nan, np.float32) for name in stains}
+    for ids in blocks_of(store, side):
+        _measure_block(slide, store.take(ids), stains, (ids, scale, found))
+    return found
+
+
+def blocks_of(store: HasOutlines, side: int) -> list[NDArray[np.int64]]:
+    """Return the ids of instances whose centroids share a square, for each square.
+
+    Parameters
+    ----------
+    store : InstanceStore or EditedInstances
+    side : int
+        Side of the squares, in level-0 pixels.
+    """
     columns = store.columns(["x", "y"])
     block = np.stack([columns["y"] // side, columns["x"] // side]).astype(np.int64)
     wide = int(block.max(initial=0)) + 1
     numbers = block[0] * wide + block[1]
     order = np.argsort(numbers, kind="stable")
     starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
-    for ids in np.split(order, starts[1:]) if len(order) else []:
-        _measure_block(slide, store.take(ids), stains, (ids, scale, found))
-    return found
+    return np.split(order, starts[1:]) if len(order) else []
 
 
 def _measure_block(

@@ -200,8 +200,8 @@ class InstanceWriter:
         codes = [stretch["curve"].to_numpy() for stretch in stretches]
         starts = [0] * len(stretches)
         bounds, digest = [], hashlib.blake2b(digest_size=16)
-        schema = pa.schema([f for f in self._schema if f.name not in _SPILLED])
-        with pq.ParquetWriter(self._part, schema, **_format(self._measures)) as file:
+        schema = schema_of(self._measures)
+        with pq.ParquetWriter(self._part, schema, **format_of(self._measures)) as file:
             for edge in _edges(codes):
                 ends = [int(np.searchsorted(code, edge)) for code in codes]
                 table = pa.Table.from_batches(
@@ -225,6 +225,12 @@ class InstanceWriter:
             file.add_key_value_metadata({KEY: json.dumps(facts)})
 
 
+def schema_of(measures: Sequence[str]) -> pa.Schema:
+    """Return the columns of a file of instances with these measures."""
+    whole = _schema(measures)
+    return pa.schema([field for field in whole if field.name not in _SPILLED])
+
+
 def _schema(measures: Sequence[str]) -> pa.Schema:
     fields = [
         ("x", pa.float32()),
@@ -240,7 +246,7 @@ def _schema(measures: Sequence[str]) -> pa.Schema:
     return pa.schema([pa.field(name, kind, nullable=False) for name, kind in fields])
 
 
-def _format(measures: Sequence[str]) -> dict[str, Any]:
+def format_of(measures: Sequence[str]) -> dict[str, Any]:
     """Return the encoding of columns: byte stream split, compressed."""
     numbers = ["x", "y", "score", *measures]
     return {

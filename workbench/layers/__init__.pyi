@@ -8,13 +8,16 @@ from .layer import Layer, Legend, Pyramid, overlay_pyramid
 from .live_instances import LiveInstanceLayer
 from .recoloured import DifferenceLayer, NormalizedLayer, difference_picture
 from .shapes import ShapeLayer
-from .slide import SlideLayer, slide_pyramid
+from .slide import ChannelsLayer, SlideLayer, slide_layer, slide_pyramid
 from .stain import StainLayer
 from .tile_outlines import TileOutlineLayer
+from .tile_pixels import ChannelTiles
 from .tile_scores import TileClassLayer, TileColourLayer, TileScoresLayer
 from .tissue import TissueLayer
 
 __all__ = [
+    "ChannelTiles",
+    "ChannelsLayer",
     "ClassMapLayer",
     "ContourLayer",
     "DifferenceLayer",
@@ -39,6 +42,7 @@ __all__ = [
     "difference_picture",
     "draw_figure",
     "overlay_pyramid",
+    "slide_layer",
     "slide_pyramid",
     "snapshot",
 ]

@@ -24,10 +24,14 @@ _HATCH_COLOURS: Final = ((128, 128, 128, 64), (176, 0, 32, 160))
 """RGBA between the lines and of the lines."""
 
 
-def encode_jpeg(pixels: NDArray[np.uint8]) -> EncodedTile:
-    """Return uint8 (H, W, 3) sRGB pixels as a JPEG tile."""
+def encode_jpeg(pixels: NDArray[np.uint8], *, subsampling: str = "420") -> EncodedTile:
+    """Return uint8 (H, W, 3) sRGB pixels as a JPEG tile.
+
+    `subsampling` of the colours is "420", or "444" for none: pure colours on black
+    would blur.
+    """
     data = simplejpeg.encode_jpeg(
-        np.ascontiguousarray(pixels), quality=_QUALITY, colorsubsampling="420"
+        np.ascontiguousarray(pixels), quality=_QUALITY, colorsubsampling=subsampling
     )
     return EncodedTile(data, "image/jpeg")
 

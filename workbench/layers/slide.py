@@ -1,15 +1,20 @@
-"""The slide itself as a layer."""
+"""The slide itself as a layer: its RGB pixels, or its channels."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final
 
 from workbench.layers.encode import encode_jpeg
 from workbench.layers.layer import Pyramid
-from workbench.layers.tile_pixels import TilePixels
+from workbench.layers.tile_pixels import ChannelTiles, TilePixels
+from workbench.slide.channels.composite import compose
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from workbench.layers.layer import Legend
+    from workbench.slide.channels.channel import Channel
     from workbench.slide.readers.base import EncodedTile
     from workbench.slide.slide import Slide
 
@@ -86,6 +91,85 @@ class SlideLayer:
             if stored is not None and stored.media_type == _JPEG:
                 return stored
         return encode_jpeg(self._pixels.tile(z, x, y))
+
+
+class ChannelsLayer:
+    """A slide with channels, in their colours and contrast.
+
+    Parameters
+    ----------
+    tiles : ChannelTiles
+        Shared by all displays of a slide.
+    channels : sequence of Channel, optional
+        All channels; by default those of the slide.
+    """
+
+    legend: Legend | None = None
+
+    def __init__(
+        self, tiles: ChannelTiles, channels: Sequence[Channel] | None = None
+    ) -> None:
+        slide = tiles.slide
+        self.name = slide.name
+        self.pyramid = tiles.pyramid
+        self.tiles = tiles
+        self.channels = tuple(slide.channels if channels is None else channels)
+        self._shown = [n for n, each in enumerate(self.channels) if each.shown]
+        digest = hashlib.sha256(repr(self.channels).encode()).hexdigest()
+        self._display = digest[:16]
+
+    @property
+    def version(self) -> str:
+        """Version; changes with the slide and with the display."""
+        return f"{self.tiles.slide.id}-{self._display}"
+
+    @property
+    def drawing(self) -> str:
+        """Cache key, shared by all layers of this slide and display."""
+        slide, side = self.tiles.slide, self.pyramid.tile_px
+        return f"channels {slide.pixels_id} {self._display} {side}"
+
+    def require_unchanged(self) -> None:
+        """Check that the slide's file is still the one that was opened.
+
+        Raises
+        ------
+        SlideChangedError
+            If it is not: tiles that were drawn before show another slide.
+        """
+        self.tiles.slide.require_unchanged(lately=True)
+
+    def tile(self, z: int, x: int, y: int) -> EncodedTile | None:
+        """Return a tile as JPEG, with full colour resolution.
+
+        Raises
+        ------
+        OutOfBoundsError
+            If the pyramid has no such tile.
+        SlideReadError
+            If the file is damaged there.
+        """
+        values = self.tiles.planes((z, x, y), self._shown)
+        shown = [self.channels[number] for number in self._shown]
+        return encode_jpeg(compose(values, shown), subsampling="444")
+
+    def value_at(self, x: float, y: float) -> str | None:
+        """Return the stored values of the shown channels at a level-0 point."""
+        slide, column, row = self.tiles.slide, int(x), int(y)
+        if not (0 <= column < slide.size[0] and 0 <= row < slide.size[1]):
+            return None
+        names = [self.channels[number].name for number in self._shown]
+        if not names:
+            return None
+        box = (column, row, column + 1, row + 1)
+        values = slide.read_channels(box, channels=names).values[:, 0, 0].tolist()
+        pairs = zip(names, values, strict=True)
+        return ", ".join(f"{name} {value:.5g}" for name, value in pairs)
+
+
+def slide_layer(slide: Slide) -> SlideLayer | ChannelsLayer:
+    """Return the layer of a slide as scanned: its RGB pixels, or its channels."""
+    return ChannelsLayer(ChannelTiles(slide)) if slide.channels else SlideLayer(slide)
 
 
 def slide_pyramid(slide: Slide, *, tile_px: int | None = None) -> Pyramid:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ def slide_facts(slide: Slide) -> dict[str, Any]:
     """
     box = slide.bounds
     given = slide.mpp_is_given
+    shown = [asdict(each) for each in slide.channels if each.shown]
     return {
         "id": slide.id,
         "size": list(slide.size),
@@ -28,4 +30,5 @@ def slide_facts(slide: Slide) -> dict[str, Any]:
         "bounds": [box.x0, box.y0, box.x1, box.y1],
         "stored_mpp": list(slide.pixel_size.xy or ()),
         "pixel_scale": list(slide.frame.scale),
+        **({"channels": shown} if shown else {}),
     }

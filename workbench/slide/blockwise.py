@@ -129,7 +129,8 @@ def _read_divided(reading: Reading, source: Source, out: NDArray[np.uint8]) -> N
         resample(_read(reading, [source])[0], source, out, limit)
         return
     if height == width == 1:
-        out[0, 0] = np.rint(_mean(reading, source))
+        mean = _mean(reading, source)
+        out[0, 0] = mean if out.dtype.kind == "f" else np.rint(mean)
         return
     tiled = reading.reader.levels[source.level].tile is not None
     by_rows = height > 1 and (not tiled or source.size[1] >= source.size[0])
@@ -160,13 +161,13 @@ def _choose_cut(start: float, stop: float, count: int) -> tuple[int, float]:
 
 
 def _mean(reading: Reading, source: Source) -> NDArray[np.float64]:
-    """Return the mean colour of a source, float64 (3,)."""
-    total, area = np.zeros(3), 0.0
+    """Return the mean of each channel of a source, float64 (C,)."""
+    total, area = np.zeros(1), 0.0
     for part in _divide(source):
         share = (part.right - part.left) * (part.bottom - part.top)
         limit = _level_size(reading.reader, part)
         pixels = _read(reading, [part])[0]
-        total += share * weighted(pixels, part, (1, 1), limit)[0, 0]
+        total = total + share * weighted(pixels, part, (1, 1), limit)[0, 0]
         area += share
     return total / area
 

@@ -114,7 +114,12 @@ def _open_image(path: str) -> Reader:
 
 def _open_zarr(location: Location, image: int | str | None) -> Reader:
     module = importlib.import_module("workbench.slide.readers.zarr.reader")
-    reader: Reader = module.ZarrReader(location, image)
+    try:
+        reader: Reader = module.ZarrReader(location, image)
+    except module.NotRgbError:
+        planes = importlib.import_module("workbench.slide.readers.zarr.planes")
+        composite = importlib.import_module("workbench.slide.channels.planes")
+        reader = composite.CompositeReader(planes.ZarrPlanes(location, image))
     return reader
 
 

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from workbench.errors import MissingMppError, OutOfBoundsError, SlideChangedError
+from workbench.errors import MissingMppError, SlideChangedError
 from workbench.geometry import Box, FileFrame
 from workbench.slide.associated_images import AssociatedImages
 from workbench.slide.blockwise import Reading, read_sources
+from workbench.slide.channels.access import ChannelAccess
 from workbench.slide.detect import open_reader
 from workbench.slide.encoded_regions import EncodedBoxes, encoded_boxes
 from workbench.slide.icc import to_srgb
 from workbench.slide.identity.source import SlideSource, check_reads
 from workbench.slide.limits import check_read_size
 from workbench.slide.notebook_view import mimebundle
+from workbench.slide.output_size import output_size
 from workbench.slide.pixel_size import Mpp, PixelSize
 from workbench.slide.readers.base import shown_image
 from workbench.slide.readers.level_selection import choose_sources, scales
@@ -92,7 +94,7 @@ def open_slide(
     return slide
 
 
-class Slide:
+class Slide(ChannelAccess):
     """An open slide; safe to read from any number of threads."""
 
     def __init__(
@@ -138,7 +140,7 @@ class Slide:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the path and options; unpickling opens the file again."""
         options = (self._given_mpp, self.icc, self._exact, self._square, self.image)
-        return (_reopen, (self.path, self.id, *options))
+        return (_reopen, (self.path, self.id, self._given_display, *options))
 
     def __enter__(self) -> Self:
         """Return the slide; it is closed at the end of the block."""
@@ -201,7 +203,8 @@ class Slide:
     def pixels_id(self) -> str:
         """Identifier of content and read options: equal ids give equal pixels."""
         shape = "-{:.6g}x{:.6g}".format(*self.frame.scale) if self.frame.scaled else ""
-        return f"{self.id}{'-icc' * self.icc}{'-exact' * self._exact}{shape}"
+        options = f"{'-icc' * self.icc}{'-exact' * self._exact}{shape}"
+        return f"{self.id}{options}{self._display_id}"
 
     @property
     def frame(self) -> FileFrame:
@@ -242,8 +245,12 @@ class Slide:
 
     def with_mpp(self, mpp: Mpp) -> Slide:
         """Return the same slide with another pixel size; shares the open file."""
+        return self._with_reader(self._stored, mpp)
+
+    def _with_reader(self, reader: Reader, mpp: Mpp | None = None) -> Slide:
         options = {"icc": self.icc, "exact": self._exact, "square": self._square}
-        return Slide(self._source, self._stored, mpp=mpp, **options)
+        given = self._given_mpp if mpp is None else mpp
+        return Slide(self._source, reader, mpp=given, **options)
 
     def read(
         self,
@@ -271,27 +278,14 @@ class Slide:
             If the slide's mpp is needed and not known, or pixels cannot be read.
         """
         box = Box.of(box)
-        if mpp is not None:
-            if size is not None:
-                message = "Give mpp or size, not both."
-                raise OutOfBoundsError(message)
-            size = self._size_at(box, mpp)
-        width, height = box.x1 - box.x0, box.y1 - box.y0
-        if size is None or size == (width, height):
+        width, height = output_size(self, box, mpp, size)
+        if (width, height) == (box.x1 - box.x0, box.y1 - box.y0):
             check_read_size(self.path, 1, width, height)
             pixels = self._read_stored([(box.x0, box.y0)], width, height)[0]
             return Region(pixels, box, self._mpp, self._id or self.id)
-        pixels = self.read_tiles([box], size)[0]
-        return Region(pixels, box, self._mpp and self._mpp * width / size[0], self.id)
-
-    def _size_at(self, box: Box, mpp: float) -> tuple[int, int]:
-        """Return width and height of a box in pixels of `mpp`."""
-        stored_um = self.pixel_size.xy or (self.require_mpp(),) * 2
-        across, down = (
-            um / part for um, part in zip(stored_um, self.frame.scale, strict=True)
-        )
-        width, height = box.width * across / mpp, box.height * down / mpp
-        return max(1, round(width)), max(1, round(height))
+        pixels = self.read_tiles([box], (width, height))[0]
+        own = self._mpp and self._mpp * (box.x1 - box.x0) / width
+        return Region(pixels, box, own, self.id)
 
     def read_tiles(
         self,
@@ -389,10 +383,13 @@ class Slide:
         return f"Slide({self.name!r}, {self.size[0]} x {self.size[1]} px, mpp {mpp})"
 
 
-def _reopen(path: str, expected_id: str, *options: Any) -> Slide:
+def _reopen(path: str, expected_id: str, display: Any, *options: Any) -> Slide:
     names = ("mpp", "icc", "exact", "square", "image")
     slide = open_slide(path, **dict(zip(names, options, strict=True)))
     if slide.id != expected_id:
         slide.close()
         raise SlideChangedError(path)
-    return slide
+    if display is None:
+        return slide
+    channels, z, absorbing = display
+    return slide.with_channels(channels, z=z, absorbing=absorbing)

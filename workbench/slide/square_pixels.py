@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -67,13 +67,48 @@ class SquareReader(BoxReader):
         self, level: int, x: int, y: int, width: int, height: int
     ) -> NDArray[np.uint8]:
         """Return the pixels of a box that lies completely in the level."""
-        stored, square = self._reader.levels[level].size, self.levels[level].size
-        across = _Axis(x, width, stored[0], square[0])
-        down = _Axis(y, height, stored[1], square[1])
+        across, down = self._axes(level, (x, y), (width, height))
         pixels = self._reader.read_batch(
             level, [(across.first, down.first)], across.length, down.length
         )[0]
         return down.interpolate(across.interpolate(pixels, axis=1), axis=0)
+
+    def _axes(
+        self, level: int, origin: tuple[int, int], size: tuple[int, int]
+    ) -> tuple[_Axis, _Axis]:
+        stored, square = self._reader.levels[level].size, self.levels[level].size
+        return (
+            _Axis(origin[0], size[0], stored[0], square[0]),
+            _Axis(origin[1], size[1], stored[1], square[1]),
+        )
+
+    def read_planes(
+        self,
+        level: int,
+        origin: tuple[int, int],
+        size: tuple[int, int],
+        channels: Sequence[int],
+        *,
+        z: int | None = None,
+        threads: int = 1,
+    ) -> NDArray[Any]:
+        """Return stored values, interpolated; see `PlaneReader.read_planes`."""
+        across, down = self._axes(level, origin, size)
+        reader: Any = self._reader
+        values = reader.read_planes(
+            level,
+            (across.first, down.first),
+            (across.length, down.length),
+            channels,
+            z=z,
+            threads=threads,
+        )
+        return down.interpolate(across.interpolate(values, axis=2), axis=1)
+
+    @property
+    def dtype(self) -> Any:
+        """Type of the stored values."""
+        return getattr(self._reader, "dtype", np.dtype(np.uint8))
 
     def associated(self, name: str) -> NDArray[np.uint8]:
         """Return an associated image as it is stored."""
@@ -100,8 +135,8 @@ class _Axis:
         self._share = (centres - self._below).astype(np.float32)
         self.length = int(self._above[-1]) + 1 - self.first
 
-    def interpolate(self, pixels: NDArray[np.uint8], axis: int) -> NDArray[np.uint8]:
-        """Return the square pixels, interpolated along the axis."""
+    def interpolate(self, pixels: NDArray[Any], axis: int) -> NDArray[Any]:
+        """Return the square pixels of the same type, interpolated along the axis."""
         if self._same:
             return pixels
         shape = [1, 1, 1]
@@ -110,7 +145,9 @@ class _Axis:
         below = np.take(pixels, self._below - self.first, axis)
         above = np.take(pixels, self._above - self.first, axis)
         mixed = below * (1 - share) + above * share
-        rounded: NDArray[np.uint8] = (mixed + np.float32(0.5)).astype(np.uint8)
+        if pixels.dtype.kind != "f":
+            mixed += np.float32(0.5)
+        rounded: NDArray[Any] = mixed.astype(pixels.dtype, copy=False)
         return rounded
 
 

@@ -63,14 +63,32 @@ def sample_tissue(slide: Slide, *, tissue: Tissue | None = None) -> TissueSample
     Raises
     ------
     StainError
-        If the slide has no tissue.
+        If the slide has no tissue, or has channels, which no light has passed.
     """
+    require_bright_field(slide)
     boxes = _tissue_tiles(slide, _stored_downsample(slide), tissue=tissue)
     if not boxes:
         message = f"There is no tissue on '{slide.path}' whose stains could be found."
         raise StainError(message, "Run it without normalization, or check the slide.")
     histogram = ColourHistogram.of_codes(_codes(slide, boxes))
     return TissueSample(replace(histogram, white=slide_white(slide)), tuple(boxes))
+
+
+def require_bright_field(slide: Slide) -> None:
+    """Refuse a slide with channels.
+
+    Raises
+    ------
+    StainError
+        If the pixels of the slide are not stored as RGB.
+    """
+    if slide.channels:
+        names = ", ".join(each.name for each in slide.channels[:8])
+        message = (
+            f"'{slide.name}' has channels ({names}): stains are found by the light that"
+            " they absorb, which is not measured in fluorescence."
+        )
+        raise StainError(message, "Use it without normalization.")
 
 
 def slide_histogram(slide: Slide, *, tissue: Tissue | None = None) -> ColourHistogram:
@@ -107,7 +125,13 @@ def sample_tiles(slide: Slide, *, max_tiles: int = _TILES) -> NDArray[np.uint8]:
     -------
     uint8 (N, 256, 256, 3)
         The same on each call; N may be 0.
+
+    Raises
+    ------
+    StainError
+        If the slide has channels.
     """
+    require_bright_field(slide)
     boxes = _tissue_tiles(slide, _stored_downsample(slide), max_tiles)
     return slide.read_tiles(boxes, (_TILE_PX, _TILE_PX))
 

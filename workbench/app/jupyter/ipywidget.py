@@ -19,7 +19,7 @@ from workbench.app.jupyter.kernel_server import kernel_server
 from workbench.app.viewer.view import View
 from workbench.app.viewer.viewer import Viewer
 from workbench.geometry import Box
-from workbench.layers.slide import SlideLayer
+from workbench.layers.slide import slide_layer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +88,7 @@ class ViewerWidget(anywidget.AnyWidget):
         self, slide: Slide, layers: Sequence[Layer] | None = None, *, height: int = 480
     ) -> None:
         self._slide = slide
-        self._drawn = [SlideLayer(slide)] if layers is None else list(layers)
+        self._drawn = [slide_layer(slide)] if layers is None else list(layers)
         self._shown: list[tuple[Viewer, Any]] = []
         self._telling: Viewer | None = None
         self._wanted: deque[Any] = deque(maxlen=_ECHOES)

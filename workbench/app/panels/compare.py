@@ -18,7 +18,7 @@ from workbench.app.widgets.controls import (
     stack,
 )
 from workbench.app.widgets.text import Text
-from workbench.layers.slide import SlideLayer
+from workbench.layers.slide import slide_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ class Beside(pn.viewable.Viewer):
         self.overlay: OverlayCard | None = None
         """Overlay that is shown here in place of over the open slide."""
         self.viewer = Viewer(slide, keys="page")
-        self.viewer.add_layer(SlideLayer(slide))
+        self.viewer.add_layer(slide_layer(slide))
         self._close = pmui.IconButton(
             icon="close", size="small", description=f"Close {slide.name}", margin=0
         )

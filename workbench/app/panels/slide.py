@@ -252,7 +252,7 @@ class SlidePanel(pn.viewable.Viewer):
         self._opening.object = f"Opening {name} …"
         self.opening.visible = True
         self._background.do(
-            lambda: self._library.open(name, mpp=mpp, image=image),
+            lambda: _with_display(self._library.open(name, mpp=mpp, image=image)),
             lambda slide: self._opened(name, slide),
             slot="slide",
             otherwise=self._cancel_opening,
@@ -278,6 +278,8 @@ class SlidePanel(pn.viewable.Viewer):
             facts += f", {slide.mpp:.3g} µm/px ({objective_of_mpp(slide.mpp):.3g}x)"
         if slide.frame.scaled:
             facts += f"; stored pixels of {slide.pixel_size} shown as squares"
+        if slide.channels:
+            facts += f"; {len(slide.channels)} channels of {slide.dtype} (tab Stain)"
         self._facts.object = facts
         self._remarks.object = remarks_of(slide.notes)
         self._remarks.visible = bool(slide.notes) and self._details
@@ -340,3 +342,9 @@ class SlidePanel(pn.viewable.Viewer):
 
     def _show_details(self, details: list[Any]) -> None:
         self._more_body.objects = details
+
+
+def _with_display(slide: Slide) -> Slide:
+    """Compute the contrast of channels in the thread that opens the slide."""
+    _ = slide.channels
+    return slide

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from workbench.app.panels.compare import COLOURS, OFF, OVERLAYS
 from workbench.app.panels.stain.state import NORMALIZED, SCANNED, layer_of
-from workbench.layers.slide import SlideLayer
+from workbench.layers.slide import ChannelsLayer, SlideLayer, slide_layer
 
 if TYPE_CHECKING:
+    from workbench.app.panels.channels import ChannelPanel
     from workbench.app.panels.compare import ComparePanel
     from workbench.app.panels.overlays.panel import OverlayPanel
     from workbench.app.panels.stain.panel import StainPanel
@@ -20,21 +21,27 @@ class SlideLayers:
     """Draws the slide as the stain panel and the divider say.
 
     The base layer is the slide as scanned, normalized, as the difference of both, or
-    as one stain. With the divider between colours, a second layer below it shows the
-    slide as scanned. With the divider between slide and overlays, the overlays are
-    cut.
+    as one stain; of a slide with channels it is their composite. With the divider
+    between colours, a second layer below it shows the slide as scanned. With the
+    divider between slide and overlays, the overlays are cut.
 
     Parameters
     ----------
     stain : StainPanel
     compare : ComparePanel
     overlays : OverlayPanel
+    channels : ChannelPanel
     """
 
     def __init__(
-        self, stain: StainPanel, compare: ComparePanel, overlays: OverlayPanel
+        self,
+        stain: StainPanel,
+        compare: ComparePanel,
+        overlays: OverlayPanel,
+        channels: ChannelPanel,
     ) -> None:
         self._stain = stain
+        self._channels = channels
         self._compare = compare
         self._overlays = overlays
         self._viewer: Viewer | None = None
@@ -42,16 +49,29 @@ class SlideLayers:
         self._scanned: LayerHandle | None = None
         stain.param.watch(lambda _: self._draw(), ["fitted", "look"])
         compare.param.watch(lambda _: self._draw(), "swiped")
+        channels.param.watch(lambda _: self._draw_channels(), "channels")
         overlays.param.watch(lambda _: self._cut_overlays(), "overlays")
 
     def attach(self, viewer: Viewer) -> None:
         """Draw the slide of another viewer from now on."""
         self._viewer = viewer
-        self._base, self._scanned = viewer.add_layer(SlideLayer(viewer.slide)), None
+        layer = slide_layer(viewer.slide)
+        name = "Values" if isinstance(layer, ChannelsLayer) else ""
+        self._base, self._scanned = viewer.add_layer(layer, name=name), None
+
+    def _draw_channels(self) -> None:
+        """Draw the channels as the panel says, from the values that are cached."""
+        viewer, base, channels = self._viewer, self._base, self._channels.channels
+        shown = None if base is None else base.layer
+        if viewer is None or base is None or not isinstance(shown, ChannelsLayer):
+            return
+        names = [[each.name for each in some] for some in (channels, shown.channels)]
+        if names[0] == names[1]:
+            base.layer = ChannelsLayer(shown.tiles, channels)
 
     def _draw(self) -> None:
         viewer, base = self._viewer, self._base
-        if viewer is None or base is None:
+        if viewer is None or base is None or viewer.slide.channels:
             return
         slide, fitted, look = viewer.slide, self._stain.fitted, self._stain.look
         swiped = fitted is not None and self._compare.swiped == COLOURS

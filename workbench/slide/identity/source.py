@@ -319,15 +319,10 @@ class _CheckedReader:
         threads: int = 1,
         out: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.uint8]:
+        options: dict[str, Any] = {"reduction": reduction, "threads": threads}
         try:
             return self._reader.read_batch(
-                level,
-                origins,
-                width,
-                height,
-                reduction=reduction,
-                threads=threads,
-                out=out,
+                level, origins, width, height, out=out, **options
             )
         finally:
             self._check(lately=True)
@@ -337,6 +332,12 @@ class _CheckedReader:
     ) -> EncodedTile | None:
         try:
             return self._reader.encoded_tile(level, column, row, wait=wait)
+        finally:
+            self._check(lately=True)
+
+    def read_planes(self, *place: Any, **options: Any) -> Any:
+        try:
+            return cast("Any", self._reader).read_planes(*place, **options)
         finally:
             self._check(lately=True)
 

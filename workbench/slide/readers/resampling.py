@@ -36,10 +36,10 @@ def resample(
 
     Parameters
     ----------
-    pixels : uint8 (H, W, 3)
+    pixels : uint8 (H, W, 3), or (H, W, 1) of any type
         Stored pixels that the source touches, starting at its origin.
     source : Source
-    out : uint8 (height, width, 3)
+    out : (height, width, 3 or 1) of the same type
     limit : (int, int)
         Width and height of the level. Beyond it is background, which interpolation does
         not mix with the pixels of the level.
@@ -49,9 +49,18 @@ def resample(
         out[:] = pixels
         return
     if source.is_whole and pixels.shape[0] >= height and pixels.shape[1] >= width:
+        if out.shape[2] == 1:  # OpenCV drops an axis of one channel
+            out[..., 0] = cv2.resize(
+                pixels, (width, height), interpolation=cv2.INTER_AREA
+            )
+            return
         cv2.resize(pixels, (width, height), dst=out, interpolation=cv2.INTER_AREA)
         return
-    cv2.convertScaleAbs(weighted(pixels, source, (width, height), limit), dst=out)
+    values = weighted(pixels, source, (width, height), limit)
+    if out.dtype == np.uint8:
+        cv2.convertScaleAbs(values, dst=out)
+    else:
+        out[:] = values if out.dtype.kind == "f" else np.rint(values)
 
 
 def weighted(
@@ -65,9 +74,15 @@ def weighted(
     down = _Axis(source.top - y, source.bottom - y, pixels.shape[0], -y, limit[1] - y)
     across = _Axis(source.left - x, source.right - x, pixels.shape[1], -x, limit[0] - x)
     rows = _weight_rows(down.weights(size[1]), pixels)
-    columns = _weight_rows(across.weights(size[0]), cv2.transpose(rows))
-    result: NDArray[np.float32] = cv2.transpose(columns)
-    return result
+    columns = _weight_rows(across.weights(size[0]), _transpose(rows))
+    return _transpose(columns)
+
+
+def _transpose(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Exchange rows and columns; OpenCV drops an axis of one channel."""
+    height, width, channels = values.shape
+    turned: NDArray[np.float32] = cv2.transpose(values)
+    return turned.reshape(width, height, channels)
 
 
 def _weight_rows(weights: Any, pixels: NDArray[Any]) -> NDArray[np.float32]:

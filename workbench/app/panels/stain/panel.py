@@ -90,14 +90,7 @@ class StainPanel(pn.viewable.Viewer):
         self._fit = Fold(
             "Why: what was found", stack(self._numbers, self._place), visible=False
         )
-        self.references.visible = False
-        self._method.param.watch(lambda _: self._chosen(), "value")
-        self._look.param.watch(lambda _: self._look_chosen(), "value")
-        self.references.param.watch(lambda _: self._refit(), "choice")
-
-    def __panel__(self) -> Any:
-        """Return what Panel shows."""
-        return stack(
+        self._body = stack(
             self._method,
             self.references,
             self._look,
@@ -107,6 +100,14 @@ class StainPanel(pn.viewable.Viewer):
             self._doubts,
             self._fit,
         )
+        self.references.visible = False
+        self._method.param.watch(lambda _: self._chosen(), "value")
+        self._look.param.watch(lambda _: self._look_chosen(), "value")
+        self.references.param.watch(lambda _: self._refit(), "choice")
+
+    def __panel__(self) -> Any:
+        """Return what Panel shows."""
+        return self._body
 
     @property
     def normalizer(self) -> Normalizer | None:
@@ -123,7 +124,7 @@ class StainPanel(pn.viewable.Viewer):
     @property
     def options(self) -> dict[str, Any]:
         """Options of a recipe: `normalize` and, with a method, `reference`."""
-        if self.method is None:
+        if self.method is None or self._has_channels:
             return {"normalize": None}
         return {
             "normalize": self.method,
@@ -133,7 +134,13 @@ class StainPanel(pn.viewable.Viewer):
     def attach(self, viewer: Viewer) -> None:
         """Fit to another slide from now on."""
         self._slide = viewer.slide
+        self._body.visible = not self._has_channels
         self._refit()
+
+    @property
+    def _has_channels(self) -> bool:
+        """Whether the slide is not RGB, so that no stain can be fitted."""
+        return self._slide is not None and bool(self._slide.channels)
 
     def select(self, slide: Slide, box: Box | None) -> None:
         """Offer the box drawn on a slide, open or beside it, as a reference."""
@@ -224,7 +231,8 @@ class StainPanel(pn.viewable.Viewer):
         self.requested = self.options
         slide, method = self._slide, self.method
         reference = self.references.choice.reference
-        if slide is None or (method is None and self.look not in STAINS):
+        wanted = method is not None or self.look in STAINS
+        if slide is None or not wanted or self._has_channels:
             self._background.forget("stain")
             self.fitting.discard()
             self._show_fit(None, "")

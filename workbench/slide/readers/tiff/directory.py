@@ -48,7 +48,7 @@ WIDTH, HEIGHT = 256, 257
 _SUBFILE, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 254, 258, 259, 262, 277
 _STRIP_OFFSETS, _STRIP_COUNTS, _ROWS_PER_STRIP = 273, 279, 278
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_COUNTS = 322, 323, 324, 325
-_SUB_DIRECTORIES, _PLANAR = 330, 284
+_SUB_DIRECTORIES, _PLANAR, _EXTRA = 330, 284, 338
 DESCRIPTION, SOFTWARE, ICC_PROFILE = 270, 305, 34675
 _CLAIMED_TWICE: Final = 2
 _OVERHEAD: Final = 1 << 24
@@ -160,6 +160,16 @@ class Directory:
     def samples(self) -> int:
         """Samples per pixel."""
         return self.number(_SAMPLES, 1)
+
+    @cached_property
+    def bits(self) -> int:
+        """Bits of the first sample."""
+        return self.number(_BITS, 1)
+
+    @cached_property
+    def is_alpha_declared(self) -> bool:
+        """Whether the samples beyond the colours are declared as transparency."""
+        return bool({1, 2} & {int(each) for each in self.numbers(_EXTRA)})
 
     @cached_property
     def compression(self) -> int:

@@ -11,6 +11,7 @@ from workbench.slide.readers.pread import PositionedFile
 from workbench.slide.readers.tiff.directory import ClaimError, read_directories
 from workbench.slide.readers.tiff.reader import (
     NotReadDirectlyError,
+    NotRgbError,
     TiffReader,
     open_file,
 )
@@ -49,11 +50,21 @@ def open_tiff(path: str, image: int | str | None = None) -> Reader:
         return reader
     try:
         return TiffReader(path, image)
+    except NotRgbError:
+        return _open_channels(path, image)
     except NotReadDirectlyError:
         fallback = None if "://" in path or image is not None else try_openslide(path)
         if fallback is None:
             raise
         return fallback
+
+
+def _open_channels(path: str, image: int | str | None) -> Reader:
+    # Imported here: most slides are RGB.
+    planes = importlib.import_module("workbench.slide.readers.tiff.planes")
+    composite = importlib.import_module("workbench.slide.channels.planes")
+    reader: Reader = composite.CompositeReader(planes.TiffPlanes(path, image))
+    return reader
 
 
 def _set_scn_scale(reader: Reader, vendor: Vendor, text: str) -> None:

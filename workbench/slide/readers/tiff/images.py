@@ -6,6 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from workbench.slide.readers.tiff.channel_stack import (
+    ChannelStack,
+    ome_stack,
+    plain_stack,
+)
 from workbench.slide.readers.tiff.directory import SeveralFilesError
 from workbench.slide.readers.tiff.ome import OmeImage, read_ome
 from workbench.slide.readers.tiff.philips import crop_to_scan
@@ -72,6 +77,9 @@ class TiffImage:
     """Why it cannot be shown, as a clause; empty if no reason is known."""
 
     ome: OmeImage | None = None
+    stack: ChannelStack | None = None
+    """Its channels, if they are not RGB."""
+
     from_series: bool = False
     """Whether its levels are listed as separate images."""
 
@@ -95,6 +103,11 @@ def images_of(directories: Sequence[Directory], vendor: str) -> tuple[TiffImage,
         return _ome_images(directories)
     if vendor == "philips":
         return _philips_images(directories)
+    stack, problem = plain_stack(directories, _level_directories)
+    if stack is not None or problem:
+        first = directories[0]
+        levels = tuple(TiffLevel(each, each.size) for each in _level_directories(first))
+        return (TiffImage("", levels, problem=problem, stack=stack),)
     return tuple(_group_by_shape(directories, vendor))
 
 
@@ -119,12 +132,13 @@ def _ome_images(directories: Sequence[Directory]) -> tuple[TiffImage, ...]:
         if image.directory is None or image.directory >= len(directories):
             continue
         first = directories[image.directory]
-        levels, problem = _levels(first, first.children), ""
-        if image.channels > 1 and first.samples == 1:
+        levels = _levels(first, first.children)
+        stack, problem = ome_stack(image, directories, _level_directories)
+        if image.channels > 1 and first.samples == 1 and not (stack or problem):
             problem = image.not_rgb_reason or _find_plane_problem(image, directories)
             levels = levels if problem else _combine_channels(image, directories)
         associated = _is_associated(image.name)
-        images.append(TiffImage(image.name, levels, associated, problem, image))
+        images.append(TiffImage(image.name, levels, associated, problem, image, stack))
     if not images:
         reason = "its OME-XML describes no image that is in this file"
         raise SeveralFilesError(reason)
@@ -240,6 +254,11 @@ def _levels(first: Directory, others: Iterable[Directory]) -> tuple[TiffLevel, .
         if smaller and _is_shape_of(each.size, first.size):
             levels.append(each)
     return tuple(TiffLevel(each, each.size) for each in levels)
+
+
+def _level_directories(first: Directory) -> list[Directory]:
+    """Return a directory and its smaller versions, largest first."""
+    return [level.directory for level in _levels(first, first.children)]
 
 
 def _is_smaller(size: tuple[int, int], than: tuple[int, int]) -> bool:

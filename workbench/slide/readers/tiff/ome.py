@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
+from workbench.slide import limits
+from workbench.slide.channels.channel import ChannelFacts
 from workbench.slide.readers.tiff.directory import ClaimError, SeveralFilesError
-from workbench.slide.readers.tiff.ome_channels import not_rgb_reason
+from workbench.slide.readers.tiff.ome_channels import (
+    channel_facts,
+    find_fluorescence,
+    may_be_rgb,
+    not_rgb_reason,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +52,7 @@ _TO_UM: Final = {
 """Units in micrometres, without those that are not lengths (pixel, reference frame)."""
 
 _MAX_IMAGES: Final = 4096
+_MAX_PLANES: Final = limits.MAX_DIRECTORIES
 _COLOURS: Final = 3
 """Number of channels (red, green, blue) whose planes are located."""
 
@@ -72,6 +80,30 @@ class OmeImage:
 
     mpp: tuple[float | None, float | None]
     """Micrometres per pixel along x and y; None if not declared as a length."""
+
+    facts: tuple[ChannelFacts, ...] = ()
+    """Names and colours of the channels."""
+
+    declared_size: tuple[int, int] = (0, 0)
+    """Declared width and height in pixels."""
+
+    depth: int = 1
+    """Number of focal planes."""
+
+    times: int = 1
+    """Number of time points."""
+
+    is_fluorescence: bool = False
+    """Whether a channel is marked as one of fluorescence."""
+
+    may_be_rgb: bool = False
+    """Whether its channels may be red, green and blue, but are not marked as such."""
+
+    plane_directories: Mapping[tuple[int, int], int | None] = field(
+        default_factory=dict
+    )
+    """Directory number of each (channel, focal plane) at the first time; None for a
+    plane in another file."""
 
     @property
     def directory(self) -> int | None:
@@ -156,6 +188,16 @@ def _parse_image(name: str, pixels: ET.Element, own: str, following: int) -> Ome
         not_rgb_reason=not_rgb_reason(described, channels),
         physical=(sizes[0][0], sizes[1][0]),
         mpp=(sizes[0][1], sizes[1][1]),
+        facts=tuple(map(channel_facts, described)) or (ChannelFacts(),) * channels,
+        declared_size=(
+            _parse_int(pixels.get("SizeX"), 0),
+            _parse_int(pixels.get("SizeY"), 0),
+        ),
+        depth=max(1, _parse_int(pixels.get("SizeZ"), 1)),
+        times=max(1, _parse_int(pixels.get("SizeT"), 1)),
+        is_fluorescence=any(map(find_fluorescence, described)),
+        may_be_rgb=may_be_rgb(described),
+        plane_directories=_plane_directories(pixels, own, following, channels),
     )
 
 
@@ -195,6 +237,34 @@ def _channel_directory(
         start = _parse_int(part.get("IFD"), following if len(part.attrib) == 0 else 0)
         directory = None if _is_in_other_file(part, own) else start + beyond
     return directory
+
+
+def _plane_directories(
+    pixels: ET.Element, own: str, following: int, channels: int
+) -> dict[tuple[int, int], int | None]:
+    """Return the directory of each (channel, focal plane) at the first time."""
+    depth = min(max(1, _parse_int(pixels.get("SizeZ"), 1)), _MAX_PLANES)
+    channels = min(channels, _MAX_PLANES // depth)
+    wanted = {
+        _plane_number(pixels, {"C": channel, "Z": z}): (channel, z)
+        for channel in range(channels)
+        for z in range(depth)
+    }
+    parts = _children(pixels, "TiffData")
+    if not parts:
+        return {place: following + plane for plane, place in wanted.items()}
+    found: dict[tuple[int, int], int | None] = {}
+    for part in parts:
+        indices = {axis: _parse_int(part.get(f"First{axis}"), 0) for axis in "CZT"}
+        plane = _plane_number(pixels, indices)
+        whole = None if part.get("IFD") is None else "1"
+        count = _parse_int(part.get("PlaneCount", whole), max(wanted, default=0) + 1)
+        start = _parse_int(part.get("IFD"), following if len(part.attrib) == 0 else 0)
+        elsewhere = _is_in_other_file(part, own)
+        for beyond in range(min(count, max(wanted, default=0) + 1 - plane)):
+            if (place := wanted.get(plane + beyond)) is not None:
+                found[place] = None if elsewhere else start + beyond
+    return found
 
 
 def _plane_number(pixels: ET.Element, indices: Mapping[str, int]) -> int:

@@ -22,6 +22,7 @@ from workbench.slide.readers.base import EncodedTile, ImageInfo, Level, find_ima
 from workbench.slide.readers.level_selection import scales
 from workbench.slide.readers.pread import PositionedFile
 from workbench.slide.readers.tiff import scale
+from workbench.slide.readers.tiff.channel_stack import unnamed_stack_remedy
 from workbench.slide.readers.tiff.directory import (
     ICC_PROFILE,
     Directory,
@@ -63,13 +64,17 @@ _ONE_FILE: Final = (
     "Put the files together into one OME-TIFF (for example with bfconvert)."
 )
 _NAME_CHANNELS: Final = (
-    "If they are red, green and blue, name them Red, Green and Blue in its OME-XML (for"
-    " example with tiffcomment); fluorescence is not shown."
+    "If they are red, green and blue, name them Red, Green and Blue in its OME-XML; if"
+    " they are stains, name them after these (for example with tiffcomment)."
 )
 
 
 class NotReadDirectlyError(UnsupportedSlideError):
     """`TiffReader` cannot decode the stored pixels; OpenSlide may be able to."""
+
+
+class NotRgbError(UnsupportedSlideError):
+    """The image consists of channels, which `TiffPlanes` reads."""
 
 
 class TiffReader:
@@ -86,8 +91,8 @@ class TiffReader:
     ------
     SlideNotFoundError, BrokenSlideError, UnsupportedSlideError
         If the file does not exist, is damaged, or its colours are not supported.
-    NotReadDirectlyError
-        If this reader cannot decode the stored pixels.
+    NotReadDirectlyError, NotRgbError
+        If this reader cannot decode the stored pixels, or they are channels.
     """
 
     def __init__(self, path: str, image: int | str | None = None) -> None:
@@ -139,23 +144,9 @@ class TiffReader:
         self._describe_levels(self._images[self.image], size)
 
     def _describe_levels(self, shown: TiffImage, size: int) -> None:
-        first = shown.levels[0].directory
-        for directory in (d for level in shown.levels for d in level.directories):
-            directory.check()
-        if shown.problem:
-            ome = shown.ome
-            colours = (
-                ome is not None and ome.channels == _CHANNELS and ome.not_rgb_reason
-            )
-            remedy = _NAME_CHANNELS if colours else ""
-            raise UnsupportedSlideError(self._path, shown.problem, remedy)
-        self.background = _WHITE
-        self.icc_profile = first.raw(ICC_PROFILE) or None
-        self.bounds = Box(0, 0, *shown.size)
-        declared = scale.declared(shown, self._vendor.name)
-        self.declared_mpp_xy = declared.mpp
-        self.declared_mpp = declared.mpp and declared.mpp[0]
-        self.properties: Mapping[str, str] = _properties(first, self._vendor.name)
+        if shown.stack is not None:
+            raise NotRgbError(self._path, "it consists of channels")
+        declared = self._describe_shown(shown, _WHITE)
         self._stored = [self._tiles(level) for level in shown.levels]
         if (end := max(stored.end for stored in self._stored)) > size:
             reason = f"it ends after {size:,} of {end:,} bytes"
@@ -180,6 +171,29 @@ class TiffReader:
         ]
         self.notes: Sequence[str] = (*declared.notes, *self._notes(shown))
 
+    def _describe_shown(
+        self, shown: TiffImage, background: tuple[int, int, int]
+    ) -> scale.Declared:
+        """Check an image and describe what does not depend on the stored pixels."""
+        for directory in (d for level in shown.levels for d in level.directories):
+            directory.check()
+        if shown.problem:
+            ome = shown.ome
+            colours = (
+                ome is not None and ome.channels == _CHANNELS and ome.not_rgb_reason
+            )
+            remedy = _NAME_CHANNELS if colours else unnamed_stack_remedy(shown.problem)
+            raise UnsupportedSlideError(self._path, shown.problem, remedy)
+        first = shown.levels[0].directory
+        self.background = background
+        self.icc_profile = first.raw(ICC_PROFILE) or None
+        self.bounds = Box(0, 0, *shown.size)
+        declared = scale.declared(shown, self._vendor.name)
+        self.declared_mpp_xy = declared.mpp
+        self.declared_mpp = declared.mpp and declared.mpp[0]
+        self.properties: Mapping[str, str] = _properties(first, self._vendor.name)
+        return declared
+
     def _notes(self, shown: TiffImage) -> list[str]:
         notes = []
         if self._vendor.name != _PHILIPS:
@@ -194,12 +208,7 @@ class TiffReader:
             ]
         if shown.from_series:
             notes.append("Its levels are stored as separate images.")
-        others = sum(not each.is_associated for each in self._images)
-        if others > 1:
-            notes.append(
-                f"The file holds {others} images; this is"
-                f" '{self.images[self.image].name}'."
-            )
+        notes += self._notes_on_images()
         if shown.levels[0].apart:
             notes.append("Red, green and blue are stored as three images.")
         if shown.ome is not None and shown.ome.planes > 1:
@@ -207,6 +216,13 @@ class TiffReader:
                 f"It has {shown.ome.planes} focal planes or times; the first is shown."
             )
         return notes
+
+    def _notes_on_images(self) -> list[str]:
+        others = sum(not each.is_associated for each in self._images)
+        if others < 2:  # noqa: PLR2004
+            return []
+        name = self.images[self.image].name
+        return [f"The file holds {others} images; this is '{name}'."]
 
     def _are_same(self, *levels: TiffLevel) -> bool:
         """Return whether two levels show the same image.

@@ -81,6 +81,8 @@ def _may_be_level(first: TiffImage, other: TiffImage) -> bool:
     """Return whether one image may be a smaller level of another, by the metadata."""
     if first.ome is None or other.ome is None or first.problem or other.problem:
         return False
+    if first.stack is not None or other.stack is not None:
+        return False
     single = len(other.levels) == 1 and (first.from_series or len(first.levels) == 1)
     if not single or first.is_associated or other.is_associated:
         return False

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import copy
 import threading
-from array import array
 from typing import TYPE_CHECKING, Any, Final
 
 import cv2
-import imagecodecs
 import numpy as np
 import simplejpeg
 
-from workbench.slide.readers.claimed_size import check_claimed_size
-from workbench.slide.readers.tiff.samples import JPEG_2000, first_bytes, is_screen_jpeg
+from workbench.slide.readers.tiff.plane import planes_of, segment_size
+from workbench.slide.readers.tiff.samples import first_bytes, is_screen_jpeg
 from workbench.slide.readers.tile_cache import TileCache, empty_pixels
 
 if TYPE_CHECKING:
@@ -35,9 +33,6 @@ _START_OF_IMAGE = 2
 _REDUCTIONS = (1, 2, 4, 8)
 _UNTRANSFORMED = bytes.fromhex("ffee000e41646f6265006400000000" + "00")
 """Adobe APP14 segment that declares the three components as RGB, not YCbCr."""
-
-_BAND_BYTES: Final = 1 << 20
-"""Size in bytes of the bands in which uncompressed strips are read."""
 
 COMPRESSIONS: Final = frozenset(
     {1, 5, 7, 8, 32773, 32946, 33003, 33004, 33005, 33007, 34712, 34925, 50000, 50001}
@@ -76,9 +71,9 @@ class StoredTiles:
         page = pages[0]
         self.limit = limit or (int(page.imagewidth), int(page.imagelength))
         self.is_tiled = bool(page.is_tiled)
-        self._planes = [plane for page in pages for plane in _planes(page)]
+        self._planes = [plane for page in pages for plane in planes_of(page)]
         self._band = self._planes[0].band
-        self.width, self.height = _segment_size(page)
+        self.width, self.height = segment_size(page)
         if self._band:
             self.height = self._band
         self.columns = -(-int(page.imagewidth) // self.width)
@@ -241,13 +236,6 @@ def _no_tile(_: int) -> None:
     return None
 
 
-def _segment_size(page: Any) -> tuple[int, int]:
-    """Return width and height of a stored tile or strip."""
-    if page.is_tiled:
-        return int(page.tilewidth), int(page.tilelength)
-    return int(page.imagewidth), min(int(page.rowsperstrip), int(page.imagelength))
-
-
 def _jpeg_front(page: Any) -> bytes:
     """Return the bytes that replace the start marker of a stored JPEG."""
     tables = page.jpegtables
@@ -255,87 +243,6 @@ def _jpeg_front(page: Any) -> bytes:
     if int(page.photometric) == _PHOTOMETRIC_RGB:
         front = front[:2] + _UNTRANSFORMED + front[2:]
     return front
-
-
-def _planes(page: Any) -> list[_Plane]:
-    """Return the planes of a page: one, or one for each separately stored sample."""
-    width, height = _segment_size(page)
-    across = -(-int(page.imagewidth) // width)
-    down = -(-int(page.imagelength) // height)
-    separate = int(page.planarconfig) != 1
-    planes = int(page.samplesperpixel) if separate else 1
-    each = across * down
-    listed = min(len(page.dataoffsets), len(page.databytecounts))
-    if listed < each * planes:
-        reason = f"it lists {listed:,} of {each * planes:,} tiles or strips"
-        raise ValueError(reason)
-    return [_Plane(page, number * each, each) for number in range(planes)]
-
-
-class _Plane:
-    """The tiles or strips of a page, or those of one of its samples."""
-
-    def __init__(self, page: Any, first: int, count: int) -> None:
-        self._page, self._first = page, first
-        offsets = np.array(page.dataoffsets[first : first + count], np.uint64)
-        counts = np.array(page.databytecounts[first : first + count], np.uint64)
-        counts[offsets == 0] = 0
-        self.end = int((offsets + counts).max(initial=0))
-        self.band = self._rows_of_band() if count == 1 else 0
-        if self.band:
-            offsets, counts = self._bands(int(offsets[0]), int(counts[0]))
-        self.offsets = array("Q", offsets.tobytes())
-        self.counts = array("Q", counts.tobytes())
-
-    def _rows_of_band(self) -> int:
-        """Return the number of rows per band of an uncompressed strip; 0: no bands."""
-        page = self._page
-        plain = int(page.compression) == 1 and page.bitspersample == 8  # noqa: PLR2004
-        if (
-            page.is_tiled
-            or not plain
-            or int(page.predictor) != 1
-            or page.fillorder != 1
-        ):
-            return 0
-        rows = max(1, _BAND_BYTES // self._row_bytes)
-        return rows if rows < int(page.imagelength) else 0
-
-    @property
-    def _row_bytes(self) -> int:
-        page = self._page
-        samples = int(page.samplesperpixel) if int(page.planarconfig) == 1 else 1
-        return int(page.imagewidth) * samples
-
-    def _bands(self, start: int, count: int) -> tuple[Any, Any]:
-        row, height = self._row_bytes, int(self._page.imagelength)
-        if count and count < row * height:
-            reason = f"its strip has {count:,} of {row * height:,} bytes"
-            raise ValueError(reason)
-        tops = np.arange(0, height, self.band).astype(np.uint64)
-        counts = np.minimum(self.band, height - tops).astype(np.uint64) * row
-        return tops * row + start, counts * bool(count)
-
-    def decode(self, file: PositionedFile, index: int) -> NDArray[Any]:
-        """Return one tile or strip, (height, width, samples)."""
-        page = self._page
-        stored = file.pread(self.counts[index], self.offsets[index])
-        if self.band:
-            return np.frombuffer(stored, np.uint8).reshape(
-                -1, int(page.imagewidth), self._row_bytes // int(page.imagewidth)
-            )
-        check_claimed_size(stored, int(page.compression), *_segment_size(page))
-        if (
-            int(page.compression) in JPEG_2000
-        ):  # tifffile expects YCbCr to be subsampled
-            return np.atleast_3d(imagecodecs.jpeg2k_decode(stored))
-        tables = {"jpegtables": page.jpegtables} if page.jpegtables else {}
-        decoded, _, shape = page.decode(stored, self._first + index, **tables)
-        pixels: NDArray[Any] = decoded.reshape(decoded.shape[-3:])
-        if pixels.shape[2] != shape[3]:
-            reason = f"a stored tile has {pixels.shape[2]} samples, not {shape[3]}"
-            raise ValueError(reason)
-        return pixels
 
 
 class _Scratch(threading.local):

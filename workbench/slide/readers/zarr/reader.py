@@ -14,6 +14,8 @@ from workbench.slide.readers.base import BoxReader, ImageInfo, Level, find_image
 from workbench.slide.readers.zarr.group import default_image, images_in, open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from workbench.slide.location import Location
@@ -38,6 +40,10 @@ _TO_UM: Final = {
 }
 
 
+class NotRgbError(UnsupportedSlideError):
+    """The image consists of channels, which `ZarrPlanes` reads."""
+
+
 class ZarrReader(BoxReader):
     """Reads an 8-bit RGB image of an OME-Zarr group, by default the largest.
 
@@ -53,7 +59,9 @@ class ZarrReader(BoxReader):
     Raises
     ------
     UnsupportedSlideError
-        If it holds no image of three 8-bit channels.
+        If it holds no image.
+    NotRgbError
+        If the image is not one of three 8-bit channels.
     BrokenSlideError
         If the metadata contradicts the arrays.
     """
@@ -87,27 +95,26 @@ class ZarrReader(BoxReader):
         self.associated_names: tuple[str, ...] = ()
 
     def _check(self, image: ZarrImage) -> None:
-        """Refuse images that are not 8-bit RGB, and levels of another shape."""
+        """Refuse levels of another shape, and images that are not 8-bit RGB."""
         full = self._size(self._arrays[0])
         for array in self._arrays:
-            channels = self._extent(array, "c")
-            if channels != _RGB or array.dtype != np.uint8:
-                reason = f"{channels} channels of {array.dtype}, not 8-bit RGB"
-                raise UnsupportedSlideError(self.path, reason)
             width, height = self._size(array)
             scale = full[0] / width
             if abs(full[1] / scale - height) > 1 + height / 100:
                 reason = f"a level of {width} x {height} px does not fit {full}"
                 raise BrokenSlideError(self.path, reason)
-            if math.prod(array.chunks) > _MOST_CHUNK_BYTES:
+            if math.prod(array.chunks) * array.dtype.itemsize > _MOST_CHUNK_BYTES:
                 reason = f"its chunks {array.chunks} are too large to be read"
                 raise UnsupportedSlideError(self.path, reason)
+        self._check_samples(image)
+
+    def _check_samples(self, image: ZarrImage) -> None:
+        shapes = {(self._extent(a, "c"), np.dtype(a.dtype)) for a in self._arrays}
         shown = image.omero.get("channels") or []
         colours = tuple(str(each.get("color", "")).upper() for each in shown)
-        if len(colours) == _RGB and all(colours) and colours != _PRIMARIES:
-            names = ", ".join(str(each.get("label") or "unnamed") for each in shown)
-            reason = f"its channels ({names}) are stains in colours {colours}, not RGB"
-            raise UnsupportedSlideError(self.path, reason)
+        stained = len(colours) == _RGB and all(colours) and colours != _PRIMARIES
+        if shapes != {(_RGB, np.dtype(np.uint8))} or stained:
+            raise NotRgbError(self.path, "it consists of channels")
 
     def _extent(self, array: Any, axis: str) -> int:
         return int(array.shape[self._axes.index(axis)]) if axis in self._axes else 1
@@ -129,15 +136,29 @@ class ZarrReader(BoxReader):
     ) -> NDArray[np.uint8]:
         """Return the pixels of a box that lies completely in the level."""
         array = self._arrays[level]
+        box = slice(x, x + width), slice(y, y + height)
+        pixels = self._values(array, box, slice(None), self._plane)
+        return pixels.transpose(1, 2, 0)
+
+    def _values(
+        self,
+        array: Any,
+        box: tuple[slice, slice],
+        channels: slice,
+        plane: Mapping[str, int],
+    ) -> NDArray[Any]:
+        """Return values of a box of a level, (C, height, width)."""
         index: dict[str, slice | int] = {
-            "x": slice(x, x + width),
-            "y": slice(y, y + height),
-            "c": slice(None),
-            **{a: min(n, self._extent(array, a) - 1) for a, n in self._plane.items()},
+            "x": box[0],
+            "y": box[1],
+            "c": channels,
+            **{a: min(n, self._extent(array, a) - 1) for a, n in plane.items()},
         }
-        pixels = np.asarray(array[tuple(index[axis] for axis in self._axes)])
+        values = np.asarray(array[tuple(index[axis] for axis in self._axes)])
         axes = [axis for axis in self._axes if axis in "xyc"]
-        return pixels.transpose([axes.index(axis) for axis in "yxc"])
+        if "c" not in axes:
+            values, axes = values[None], ["c", *axes]
+        return values.transpose([axes.index(axis) for axis in "cyx"])
 
     def associated(self, name: str) -> NDArray[np.uint8]:
         """Raise: OME-Zarr has no associated images."""

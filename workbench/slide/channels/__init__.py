@@ -1,0 +1,1 @@
+"""Channels of slides that are not RGB: stored values, contrast, composite."""
