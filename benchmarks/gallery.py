@@ -1,6 +1,7 @@
 """The gallery of a study in a real browser: first paint, scrolling, sorting.
 
     python benchmarks/gallery.py [--rows 50000] [--rounds 5] [--keep FOLDER]
+    python benchmarks/gallery.py --finished [--rows 50000]
 
 A study with a table of so many slides, 16 columns wide, whose rows point at 32 small
 slides, served by `workbench serve` and shown in Chromium (software rendering, 1366 x
@@ -9,27 +10,43 @@ that has answered before and a browser that has nothing kept. Scrolling: frames 
 second while the list moves by 1,500 px in each of 120 frames, which no thumbnail
 follows, and by 60 px, with thumbnails. Sorting, filtering, grouping: from the call to
 the frame that shows it. Figures: see benchmarks/README.md.
+
+--finished: all slides have a finished run, so that the columns of its results are in
+the table, too; and what the server does before: seconds of processor time of a look at
+the progress, of the table of results and of the gallery's snapshot, for the first time
+in a process, and again.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
+import os
+import shutil
 import statistics
 import sys
 import tempfile
+import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 import workbench as wb
+from workbench.app.gallery.columns import message_of
+from workbench.app.gallery.snapshots import Snapshots
+from workbench.study.study_progress import StudyWatch
+from workbench.study.study_table import table_of
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from browser import launched, study_served
 from made_slides import write_tiff
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from playwright.sync_api import Page
 
 FILES = 32
@@ -71,7 +88,7 @@ _PAINTED = """async () => {
 }"""
 
 
-def write_study(folder: Path, rows: int) -> Path:
+def write_study(folder: Path, rows: int, *, finished: bool = False) -> Path:
     """Write a study whose table has so many rows, without opening each of them."""
     slides = folder / "slides"
     slides.mkdir(parents=True)
@@ -81,6 +98,8 @@ def write_study(folder: Path, rows: int) -> Path:
         pixels = (np.array((200, 150, 190)) + noise).astype(np.uint8)
         write_tiff(slides / f"{number}.tif", pixels, compression="jpeg")
     study = wb.make_study(folder / "study", slides)
+    if finished:
+        study.run(wb.Recipe(device="cpu", tissue_only=False), name="classes", workers=0)
     few = study.slides
     table = few.iloc[np.arange(rows) % FILES].reset_index(drop=True)
     order = random.permutation(rows)
@@ -99,7 +118,53 @@ def write_study(folder: Path, rows: int) -> Path:
         table[name] = random.random(rows)
     table["remark"] = [f"remark {number} of a reader" for number in order]
     table.to_parquet(study.path / "slides.parquet", index=False)
+    if finished:
+        finish_all(study.path / "runs" / "classes", few["slide"], table["slide"])
     return study.path
+
+
+def finish_all(analysis: Path, made: Sequence[str], names: Sequence[str]) -> None:
+    """Give each slide the run of one of those that were made, as if it were its own."""
+    runs = [analysis / name for name in made]
+    (log,) = (analysis / ".results").iterdir()
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    results = {name: row for name, *row in lines}
+    claims = [(analysis / "claims" / f"{name}.jsonl").read_text() for name in made]
+    kept = []
+    for number, name in enumerate(names):
+        run, place = runs[number % FILES], analysis / name
+        if number < FILES:
+            shutil.copytree(run, place, copy_function=os.link)
+        else:
+            place.mkdir()
+            os.link(run / "run.json", place / "run.json")
+        claim = analysis / "claims" / f"{name}.jsonl"
+        claim.write_text(claims[number % FILES])
+        kept.append(json.dumps([name, *results[run.name]]))
+    log.write_text("\n".join(kept) + "\n")
+
+
+def served(path: Path) -> dict[str, float]:
+    """Return what a server does of a study with finished runs, in processor seconds."""
+    found: dict[str, float] = {}
+
+    def timed(name: str, call: Callable[[], object]) -> None:
+        began = time.process_time()
+        call()
+        found[name] = round(time.process_time() - began, 2)
+
+    for when in ("first", "in another process"):
+        analysis = wb.open_study(path).analysis()
+        watch = StudyWatch(analysis)
+        for how in ("", ", again"):
+            timed(f"look, {when}{how}", watch.look)
+            timed(f"table, {when}{how}", partial(table_of, analysis))
+    snapshots = Snapshots(wb.open_study(path))
+    timed("snapshot, first", snapshots.renew)
+    last = snapshots.last()
+    timed("message", lambda: json.dumps(message_of(last.columns)))
+    found["columns"] = len(last.columns)
+    return found
 
 
 def measured(page: Page, url: str) -> dict[str, float]:
@@ -126,9 +191,8 @@ def measured(page: Page, url: str) -> dict[str, float]:
     return found
 
 
-def measure(folder: Path, rows: int, rounds: int) -> dict[str, list[float]]:
+def measure(study: Path, folder: Path, rounds: int) -> dict[str, list[float]]:
     """Return the figures of several visits, each of a browser without anything kept."""
-    study = write_study(folder, rows)
     figures: dict[str, list[float]] = {}
     with study_served(study, folder / "log") as (url, _), launched() as browser:
         for number in range(rounds + 1):
@@ -147,12 +211,16 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--finished", action="store_true")
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = options.keep or Path(
             stack.enter_context(tempfile.TemporaryDirectory())
         )
-        figures = measure(folder, options.rows, options.rounds)
+        study = write_study(folder, options.rows, finished=options.finished)
+        if options.finished:
+            print(json.dumps(served(study), indent=1), flush=True)
+        figures = measure(study, folder, options.rounds)
     print(f"{options.rows:,} rows, median (range) of {options.rounds} visits")
     for name, values in figures.items():
         low, high = min(values), max(values)

@@ -3,6 +3,7 @@
     python benchmarks/study.py speed [--slides 8] [--size 4096] [--model tissue-classes]
     python benchmarks/study.py day [--minutes 8] [--gpus 1 2 4 8] [--slides 1200]
 
+    python benchmarks/study.py shell [--slides 4] [--size 2048]
     python benchmarks/study.py memory [--slides 60 2000]
     python benchmarks/study.py instances [--slides 200]
 
@@ -14,6 +15,8 @@ day: from the minutes that a slide takes on one GPU, how long slides wait if a
 hospital's slides of a day arrive as its scanners send them (70 % from 10 to 18 h, the
 rest evenly), for each number of GPUs. Slides take a time that varies log-normally by
 half. A simulation: no model is run.
+shell: seconds of a study beside a shell loop of `workbench run`, a process for each
+slide, in turn within each round.
 memory: peak memory of a process that works on so many tiny slides, and of one that
 follows them, with the seconds of processor time of each slide.
 instances: seconds and peak memory to open and to aggregate the instances of a study
@@ -175,14 +178,18 @@ def work_on(folder):
     study.run(wb.Recipe(device="cpu", tissue_only=False), workers=0)
     worked = time.process_time() - began
     found = {"slides": len(study), "worker_mb": peak_mb()}
-    began = time.process_time()
-    watch = StudyWatch(study.analysis())
-    watch.look()
     found |= {"slide_ms": 1000 * worked / len(study)}
-    found |= {"look_ms": 1000 * (time.process_time() - began)}
+    for name in ("first", "again"):  # the first reads what each slide's attempts were
+        watch = StudyWatch(study.analysis())
+        began = time.process_time()
+        watch.look()
+        found |= {f"look_{name}_ms": 1000 * (time.process_time() - began)}
+        began = time.process_time()
+        study.table()
+        found |= {f"table_{name}_ms": 1000 * (time.process_time() - began)}
     began = time.process_time()
-    study.table()
-    found |= {"table_s": time.process_time() - began}
+    watch.look()
+    found |= {"look_same_process_ms": 1000 * (time.process_time() - began)}
     print(json.dumps({k: round(v, 1) for k, v in found.items()}), flush=True)
 
 
@@ -281,6 +288,46 @@ def speed(options):
     print(json.dumps({k: round(v, 3) for k, v in found.items()}, indent=2))
 
 
+def shell(options):
+    """Measure and print a study beside a shell loop, each in processes of their own."""
+    rounds = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        paths = write_slides(folder / "slides", options.slides, options.size)
+        flags = ["--model", options.model, "--device", "cpu", "--no-progress"]
+        program = [sys.executable, "-m", "workbench.cli"]
+        for number in range(options.rounds):
+            out = folder / f"round-{number}"
+            study = wb.make_study(out / "study", paths)
+            whole = [[*program, "study", "run", str(study.path), *flags]]
+            loop = [
+                [*program, "run", str(path), "--out", str(out / path.stem), *flags]
+                for path in paths
+            ]
+            rounds.append([processes(words) for words in (loop, whole)])
+            checked = study.analysis().counts()["finished"]
+            if checked != len(paths):
+                sys.exit(f"{checked} of {len(paths)} slides are finished.")
+    wall, processor = (
+        median(loop[which] / whole[which] for loop, whole in rounds) for which in (0, 1)
+    )
+    found = {"slides": options.slides, "shell_over_study_wall": wall}
+    found |= {"shell_over_study_processor": processor, "rounds_s": rounds}
+    print(json.dumps(found, default=lambda x: round(x, 2)))
+
+
+def processes(commands):
+    """Return seconds of wall and of processor time of commands, one after another."""
+    began, before = time.perf_counter(), os.times()
+    for words in commands:
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    after = os.times()
+    used = (after.children_user - before.children_user) + (
+        after.children_system - before.children_system
+    )
+    return round(time.perf_counter() - began, 2), round(used, 2)
+
+
 def day(options):
     """Simulate and print the days of a hospital."""
     for gpus in options.gpus:
@@ -298,6 +345,12 @@ def main():
     verb.add_argument("--model", default="tissue-classes")
     verb.add_argument("--device", default="auto")
     verb.set_defaults(work=speed)
+    verb = verbs.add_parser("shell")
+    verb.add_argument("--slides", type=int, default=4)
+    verb.add_argument("--size", type=int, default=2048)
+    verb.add_argument("--model", default="tissue-classes")
+    verb.add_argument("--rounds", type=int, default=2)
+    verb.set_defaults(work=shell)
     verb = verbs.add_parser("day")
     verb.add_argument("--slides", type=int, default=1200)
     verb.add_argument("--minutes", type=float, default=8.0)

@@ -17,7 +17,7 @@ from manifests import FILE, ROOT, compose
 KUBERNETES = sorted((ROOT / "deploy/kubernetes").glob("*.yaml"))
 SLURM = sorted((ROOT / "deploy/slurm").glob("*.sbatch"))
 VERSIONS = ("1.29", "1.33", "1.37")
-KINDS_OF_OTHERS = {"Kustomization", "ScaledJob"}
+KINDS_OF_OTHERS = {"Kustomization", "ScaledJob", "DaskCluster"}
 SBATCH = {  # long options of sbatch, and what their values look like
     "job-name": r"[\w-]+",
     "array": r"\d+(-\d+)?(%\d+)?",
@@ -112,16 +112,22 @@ def documents(path):
 def test_kubernetes_manifests_are_valid(path, version):
     validate = pytest.importorskip("kubernetes_validate", reason="extra `manifests`")
     for document in documents(path):
-        checked = job_of(document) if document["kind"] == "ScaledJob" else document
-        if checked["kind"] not in KINDS_OF_OTHERS:
+        for checked in parts_of(document):
             validate.validate(checked, version, strict=True)
 
 
-def job_of(scaled):
-    """Return the job in a scaled job of KEDA."""
-    kind = {"apiVersion": "batch/v1", "kind": "Job"}
-    spec = scaled["spec"]["jobTargetRef"]
-    return {**kind, "metadata": scaled["metadata"], "spec": spec}
+def parts_of(document):
+    """Return the objects of Kubernetes in a manifest: itself, or what others make."""
+    named = {"metadata": document.get("metadata", {})}
+    if document["kind"] == "ScaledJob":  # of KEDA
+        job = document["spec"]["jobTargetRef"]
+        return [{"apiVersion": "batch/v1", "kind": "Job", "spec": job, **named}]
+    if document["kind"] == "DaskCluster":  # of Dask's operator
+        roles = [document["spec"][role] for role in ("scheduler", "worker")]
+        pods = [{"kind": "Pod", "spec": role["spec"]} for role in roles]
+        made = [*pods, {"kind": "Service", "spec": roles[0]["service"]}]
+        return [{"apiVersion": "v1", **each, **named} for each in made]
+    return [] if document["kind"] in KINDS_OF_OTHERS else [document]
 
 
 def test_a_misspelt_field_of_kubernetes_is_found():
@@ -149,9 +155,12 @@ def test_the_kustomization_and_the_scaled_job_name_what_is_there():
 
 
 def containers(document):
-    spec = document.get("spec", {})
-    pod = spec.get("jobTargetRef", spec).get("template", {}).get("spec", {})
-    return pod.get("containers", [])
+    for part in parts_of(document):
+        spec = part.get("spec", {})
+        pod = (
+            spec if part["kind"] == "Pod" else spec.get("template", {}).get("spec", {})
+        )
+        yield from pod.get("containers", [])
 
 
 def test_commands_of_pods_exist_and_no_pod_is_root():
@@ -166,7 +175,7 @@ def test_commands_of_pods_exist_and_no_pod_is_root():
                 for part in " ".join(words).split(" && "):
                     check_command(part.split())
                     checked += 1
-    assert checked == 5
+    assert checked == 7
 
 
 @pytest.mark.parametrize("path", SLURM, ids=lambda path: path.stem)

@@ -19,7 +19,7 @@ from workbench.cli import main
 from workbench.cli.study.run import shard_of_job
 from workbench.errors import RecipeError, StudyError
 from workbench.inference import plan
-from workbench.study import local_workers
+from workbench.study import local_workers, worker
 from workbench.study.analysis import analysis_of
 from workbench.study.local_workers import LocalWorkers
 from workbench.study.running import divided, run_analysis
@@ -228,3 +228,52 @@ class Sleeping:
 
     def poll(self):
         return None
+
+
+# -- priorities ------------------------------------------------------------------
+
+
+def names_of(rows):
+    return [row.name for row in rows]
+
+
+def test_slides_of_high_priority_are_drawn_first(study):
+    analysis = analysis_of(study, RECIPE)
+    assert names_of(draw_order(analysis, (0, 1))) == ["1", "2", "0", "no-mpp"]
+    study.prioritize(["0"])
+    said = CliRunner().invoke(
+        main, ["study", "prioritize", str(study.path), "no-mpp", "--priority", "2.5"]
+    )
+    assert said.output == "1 slides have the priority 2.5.\n"
+    assert names_of(draw_order(analysis, (0, 1))) == ["no-mpp", "0", "1", "2"]
+    priorities = study.slides.set_index("slide")["priority"].sort_index()
+    assert priorities.tolist() == [1.0, 0.0, 0.0, 2.5]
+    with pytest.raises(StudyError, match="no slide 'none'"):
+        study.prioritize(["none"])
+
+
+def test_priorities_of_an_edited_table_are_numbers_or_none(slides, tmp_path):
+    table = tmp_path / "slides.csv"
+    lines = [
+        f"{slides / '0.tif'},urgent",
+        f"{slides / '2.tif'},3",
+        f"{slides / '1.tif'},",
+    ]
+    table.write_text("\n".join(["path,priority", *lines]))
+    study = wb.make_study(tmp_path / "edited", table)
+    assert [row.priority for row in study.rows] == [0, 3, 0]
+
+
+def test_a_priority_that_is_given_during_a_run_counts_at_once(study, monkeypatch):
+    ran = []
+    run = worker.run
+
+    def noting(slide, *args, **kwargs):
+        ran.append(slide.name)
+        if len(ran) == 1:
+            study.prioritize(["0"])
+        return run(slide, *args, **kwargs)
+
+    monkeypatch.setattr(worker, "run", noting)
+    study.run(RECIPE, workers=0)
+    assert ran == ["1.tif", "0.tif", "2.tif", "no-mpp.tif"]

@@ -120,7 +120,7 @@ def test_vectors_of_all_slides_are_one_data_set(study):
 
 def test_results_are_computed_once(study, monkeypatch):
     before = study.table("nuclei")
-    monkeypatch.setattr("workbench.study.slide_results.slide_results", None)
+    monkeypatch.setattr("workbench.study.kept_results.open_run", None)
     pd.testing.assert_frame_equal(study.table("nuclei"), before)
 
 

@@ -85,7 +85,7 @@ def _services(url: str | None, scheduler: str | None) -> dict[str, Any]:
         except (OSError, ValueError) as error:
             facts["url_error"] = f"'{url}' does not answer: {error}."
     if scheduler:
-        from workbench.study.dask_client import workers_of  # noqa: PLC0415 - an extra
+        from workbench.study.cluster.dask_client import workers_of  # noqa: PLC0415 - an extra
 
         try:
             facts["dask_workers"] = workers_of(scheduler)

@@ -30,7 +30,8 @@ def command(
 
     from workbench.report.writing import write_report  # noqa: PLC0415
     from workbench.slide.slide import open_slide  # noqa: PLC0415
-    from workbench.study.study import RECORD, open_study  # noqa: PLC0415
+    from workbench.study.study import open_study  # noqa: PLC0415
+    from workbench.study.study_record import RECORD  # noqa: PLC0415
 
     if (folder / RECORD).exists():
         analysis = open_study(folder).analysis(name)

@@ -17,6 +17,7 @@ from workbench.markup import render
 from workbench.provenance.runs import provenance_of
 from workbench.provenance.software import PACKAGE
 from workbench.report import parts
+from workbench.results.run_record import damage_as_errors
 from workbench.slide.slide import open_slide
 from workbench.study.slide_results import slide_results
 
@@ -49,7 +50,17 @@ def run_report(run: Run, slide: Slide | None = None) -> Markup:
     slide : Slide, optional
         Its slide. Default: opened by the path in the record; if that fails, the report
         has no pictures of it and says so.
+
+    Raises
+    ------
+    RunError
+        If the record or the results of the run are damaged.
     """
+    with damage_as_errors(run.path):
+        return _report(run, slide)
+
+
+def _report(run: Run, slide: Slide | None) -> Markup:
     record = run.record
     problem = ""
     if slide is None:

@@ -10,6 +10,7 @@ from workbench.progress import counted_noun
 from workbench.provenance.runs import provenance_of
 from workbench.report import parts
 from workbench.report.run_report import footer, provenance
+from workbench.results.run_record import damage_as_errors
 from workbench.study.comparison import compare
 from workbench.study.study_table import table_of
 
@@ -56,8 +57,9 @@ def study_report(analysis: Analysis, *, by: str = "") -> Markup:
         sections.append(("Refused slides", refused))
     made, said = "Nothing was run yet.", ""
     if first is not None:
-        sections.append(("How it was made", provenance(first, analysis.path)))
-        made = footer(first.record)
+        with damage_as_errors(first.path):
+            sections.append(("How it was made", provenance(first, analysis.path)))
+            made = footer(first.record)
         said = _provenance(analysis).text
     return render(
         "report_page",

@@ -11,7 +11,8 @@ from workbench.report.run_report import run_report
 from workbench.report.study_report import study_report
 from workbench.results.run import Run, open_run
 from workbench.study.analysis import Analysis
-from workbench.study.study import RECORD, Study, open_study
+from workbench.study.study import Study, open_study
+from workbench.study.study_record import RECORD
 from workbench.system.atomic_files import replace_file
 from workbench.system.paths import is_file
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from workbench.errors import RunError
 from workbench.tiling.grid import Grid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -115,6 +116,22 @@ def grid_of(record: Mapping[str, Any]) -> Grid:
         message = f"its grid has {len(grid):,} tiles"
         raise ValueError(message)
     return grid
+
+
+@contextmanager
+def damage_as_errors(folder: Path) -> Iterator[None]:
+    """Raise a `RunError` where the content of a run, used within, is damaged.
+
+    Raises
+    ------
+    RunError
+        It names the file and the reason.
+    """
+    try:
+        yield
+    except DAMAGE as error:
+        reason = f"it has no usable {error}" if isinstance(error, KeyError) else error
+        raise unreadable(folder / RECORD, ValueError(reason)) from error
 
 
 def unreadable(file: Path, error: Exception) -> RunError:

@@ -4,6 +4,8 @@ A folder below `runs` of the study:
 
 analysis.json   the recipe
 SLIDE/          the run folder of each slide
+.results/       results of finished runs, each line of one slide
+.ended.json     states of slides that have ended
 claims/         lock and attempts of each slide
 workers/        what each process works on, and what it wrote to standard error
 control         "pause" or "cancel"; absent: work
@@ -12,6 +14,7 @@ control         "pause" or "cancel"; absent: work
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -19,7 +22,9 @@ from typing import TYPE_CHECKING, Final, Literal
 from workbench.errors import RecipeError, StudyError
 from workbench.recipe import Recipe
 from workbench.results.run import Run, open_run
-from workbench.study.claims import CLAIMS, Claim, SlideState
+from workbench.study.claims import CLAIMS, SUFFIX, Claim, SlideState
+from workbench.study.ended_slides import EndedSlides
+from workbench.study.kept_results import KeptResults
 from workbench.study.slide_table import safe_name
 from workbench.study.written import written_now
 from workbench.system.atomic_files import disk_errors, replace_file
@@ -50,6 +55,7 @@ class Analysis:
     path : Path
     name : str
     recipe : Recipe
+    results : KeptResults
     """
 
     def __init__(self, study: Study, path: Path) -> None:
@@ -62,6 +68,8 @@ class Analysis:
             message = f"'{file}' cannot be read as an analysis: {error}."
             raise StudyError(message, "Run the study again with its recipe.") from error
         self._ended: dict[str, SlideState] = {}
+        self._kept = EndedSlides(path)
+        self.results = KeptResults(path)
 
     def run_folder(self, slide: SlideRow) -> Path:
         """Return the run folder of a slide."""
@@ -87,16 +95,36 @@ class Analysis:
         The states of slides that have ended are not read again.
         """
         rows = self.study.rows if rows is None else rows
-        begun = {file.stem for file in (self.path / CLAIMS).glob("*.jsonl")}
+        begun = self._begun()
         states = {}
         for row in rows:
             state = self._ended.get(row.name, _NEW)
             if not state.ended and row.name in begun:
-                state = self.claim(row).state()
-                if state.ended:
-                    self._ended[row.name] = state
+                state = self._state(row, begun[row.name])
             states[row.name] = state
+        self._kept.save()
         return states
+
+    def _begun(self) -> dict[str, os.DirEntry[str]]:
+        """Return the files of attempts, by slide."""
+        with disk_errors(self.path), os.scandir(self.path / CLAIMS) as entries:
+            return {
+                entry.name.removesuffix(SUFFIX): entry
+                for entry in entries
+                if entry.name.endswith(SUFFIX)
+            }
+
+    def _state(self, row: SlideRow, file: os.DirEntry[str]) -> SlideState:
+        """Return the state of a slide that was not known to have ended."""
+        size = file.stat().st_size
+        state = self._kept.get(row, size)
+        if state is None:
+            state = self.claim(row).state()
+            if state.ended:
+                self._kept.put(row, size, state)
+        if state.ended:
+            self._ended[row.name] = state
+        return state
 
     def counts(self) -> Counter[str]:
         """Return the number of slides of each status."""

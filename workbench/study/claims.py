@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from workbench.study.slide_table import SlideRow
 
 CLAIMS: Final = "claims"
+SUFFIX: Final = ".jsonl"
+"""Of the file of attempts of a slide."""
+
 MOST_DEATHS: Final = 3
 """Attempts in a row that may end without progress and without a reason."""
 
@@ -85,7 +88,7 @@ class Claim:
     """
 
     def __init__(self, folder: Path, slide: SlideRow, run: Path) -> None:
-        self._file = folder / f"{slide.name}.jsonl"
+        self._file = folder / f"{slide.name}{SUFFIX}"
         self._slide, self._run = slide, run
         self._lock = filelock.FileLock(
             folder / f"{slide.name}.lock", thread_local=False

@@ -111,7 +111,7 @@ def run_analysis(
 def _workers(analysis: Analysis, workers: Any, options: WorkerOptions) -> Workers:
     if workers is None or isinstance(workers, int):
         return LocalWorkers(analysis, divided(analysis, workers, options))
-    from workbench.study.dask_workers import DaskWorkers  # noqa: PLC0415 - an extra
+    from workbench.study.cluster.dask_workers import DaskWorkers  # noqa: PLC0415 - an extra
 
     return DaskWorkers(analysis, options, workers)
 

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from workbench.errors import RunError
 from workbench.instances.counts import poisson
-from workbench.system.atomic_files import replace_file
+from workbench.results.run_record import damage_as_errors
 
 if TYPE_CHECKING:
     from workbench.results.run import Run
-    from workbench.study.analysis import Analysis
 
-_CACHE: Final = "results.json"
 _MM2: Final = 1e6
 _POSITIVE: Final = 0.5
 """Value from which a class that does not exclude others counts as present."""
 
 _FAILED: Final = 0.01
 """Share of failed tiles from which a slide is flagged."""
-
-
-def results_of(analysis: Analysis) -> dict[str, dict[str, Any]]:
-    """Return the results of each finished run, by slide; each is computed once."""
-    file = analysis.path / _CACHE
-    try:
-        known = dict(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        known = {}
-    found = {}
-    for row, run in analysis.runs():
-        before = known.get(row.name, {})
-        same = before.get("ended") == run.record["ended"]
-        found[row.name] = before if same else slide_results(run)
-    if found != known:
-        replace_file(file, json.dumps(found, allow_nan=True).encode())
-    return found
 
 
 def slide_results(run: Run) -> dict[str, Any]:
@@ -52,7 +32,17 @@ def slide_results(run: Run) -> dict[str, Any]:
         `per_mm2_C` with the exact Poisson interval `per_mm2_C_low` and `_high`; `all`
         stands for all classes. Of measurements: `mean_C`, `median_C`. And `tiles`,
         `tiles_failed`, `run_s` (seconds of all sessions), `device`, `flags`.
+
+    Raises
+    ------
+    RunError
+        If the record or the results of the run are damaged.
     """
+    with damage_as_errors(run.path):
+        return _results(run)
+
+
+def _results(run: Run) -> dict[str, Any]:
     record = run.record
     mpp = record["slide"]["mpp"]
     area = run.covered.px() * mpp**2 / _MM2

@@ -27,6 +27,9 @@ GIVEN: Final = ("slide", "path", "case", "mpp")
 FOUND: Final = ("id", "width", "height", "slide_mpp", "problem")
 """Columns that are found by opening each slide."""
 
+PRIORITY: Final = "priority"
+"""Column of the user's: slides with the highest number are drawn first."""
+
 _RESERVED: Final = frozenset(("claims", "workers", "control", "analysis.json"))
 """Names beside the run folders."""
 
@@ -59,18 +62,41 @@ class SlideRow:
     problem: str
     """Why the slide could not be opened when the table was made; empty: it could."""
 
+    priority: float = 0.0
+    """The highest is drawn first."""
+
 
 def slide_rows(table: pd.DataFrame, root: Path) -> list[SlideRow]:
     """Return the slides of a table whose relative paths start at the study `root`."""
     columns = [table[name].tolist() for name in (*GIVEN, *FOUND)]
     rows = []
-    for name, path, case, mpp, *found in zip(*columns, strict=True):
+    for name, path, case, mpp, *found, first in zip(
+        *columns, priorities_of(table), strict=True
+    ):
         id_, width, height, slide_mpp, problem = found
         known = math.isfinite(slide_mpp)
         size = round(width * height * slide_mpp**2) if known else 0
         place = absolute_path(path, root)
-        rows.append(SlideRow(name, place, case or name, mpp, id_, size, problem))
+        rows.append(SlideRow(name, place, case or name, mpp, id_, size, problem, first))
     return rows
+
+
+def priorities_of(table: pd.DataFrame) -> list[float]:
+    """Return the priority of each slide; 0 where the table has no number."""
+    import pandas as pd  # noqa: PLC0415 - slow to import
+
+    if PRIORITY not in table:
+        return [0.0] * len(table)
+    numbers = pd.to_numeric(table[PRIORITY], errors="coerce")
+    return [float(each) for each in numbers.fillna(0.0)]
+
+
+def prioritized(table: pd.DataFrame, names: list[str], priority: float) -> pd.DataFrame:
+    """Return a table in which slides have another priority."""
+    chosen = table["slide"].isin(names)
+    kept = zip(chosen, priorities_of(table), strict=True)
+    numbers = [priority if is_chosen else number for is_chosen, number in kept]
+    return table.assign(**{PRIORITY: numbers})
 
 
 def absolute_path(path: str, root: Path) -> str:

@@ -19,10 +19,10 @@ from workbench.errors import StudyError
 from workbench.progress import counted_noun
 from workbench.slide.pixel_size import parse_mpp
 from workbench.slide.slide import open_slide
-from workbench.study.slide_table import FOUND, SlideRow, slide_rows
+from workbench.study.slide_table import FOUND, SlideRow, prioritized, slide_rows
+from workbench.study.study_record import RECORD, SLIDES, read_record, write_table
 from workbench.study.study_reference import reference_in, saved_reference
 from workbench.system.atomic_files import disk_errors, replace_file
-from workbench.system.paths import is_file
 
 if TYPE_CHECKING:
     import os
@@ -40,14 +40,6 @@ if TYPE_CHECKING:
     from workbench.study.analysis import Analysis
     from workbench.study.study_progress import StudyProgress
 
-FORMAT: Final = 1
-"""Format version of the study folder; increases on incompatible changes."""
-
-RECORD: Final = "study.json"
-SLIDES: Final = "slides.parquet"
-PARTS: Final = ("runs", "annotations", "features", "reviews", "reports")
-"""Folders of a study."""
-
 _WORKING: Final = ("shard", "stage", "stage_gb", "threads")
 
 
@@ -62,11 +54,12 @@ class Study:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._rows: tuple[int, list[SlideRow]] = (0, [])
 
     @property
     def name(self) -> str:
         """Name of the study; that of its folder when it was made."""
-        return str(_read_record(self.path)["name"])
+        return str(read_record(self.path)["name"])
 
     @property
     def stamp(self) -> int:
@@ -102,7 +95,10 @@ class Study:
     @property
     def rows(self) -> list[SlideRow]:
         """The slides, in the order of the table."""
-        return slide_rows(self.slides, self.path)
+        stamp = self.stamp
+        if self._rows[0] != stamp:
+            self._rows = stamp, slide_rows(self.slides, self.path)
+        return list(self._rows[1])
 
     def row(self, name: str) -> SlideRow:
         """Return the slide of that name.
@@ -156,7 +152,7 @@ class Study:
 
         Analyses whose recipe names none are made with it.
         """
-        return reference_in(self.path, _read_record(self.path))
+        return reference_in(self.path, read_record(self.path))
 
     def set_reference(self, reference: Reference | str) -> None:
         """Set the normalization reference of the study.
@@ -168,8 +164,27 @@ class Study:
             study; or a text as of `Recipe.reference`; empty: none.
         """
         text = saved_reference(self.path, reference)
-        record = {**_read_record(self.path), "reference": text}
+        record = {**read_record(self.path), "reference": text}
         replace_file(self.path / RECORD, json.dumps(record, indent=2).encode())
+
+    def prioritize(self, slides: Sequence[str], priority: float = 1.0) -> None:
+        """Let workers draw slides before others; those that work notice it, too.
+
+        Parameters
+        ----------
+        slides : sequence of str
+            Names of slides.
+        priority : float
+            The highest is drawn first; 0: as others. It is the column `priority` of the
+            table of slides, which may be edited as well.
+
+        Raises
+        ------
+        StudyError
+            If there is no slide of a name.
+        """
+        names = [self.row(name).name for name in slides]
+        write_table(self.path, prioritized(self.slides, names, priority))
 
     def readings(self) -> Readings:
         """Return the worklists of the study, and what readers have answered."""
@@ -201,8 +216,9 @@ class Study:
             Name of the analysis. Default: those of the model and the normalization.
         workers : int, str or Client, optional
             Number of processes; 0: this process works itself. Default: one for each
-            GPU, or one that uses all cores. Or the address of a Dask scheduler, "local"
-            for one of this machine, or a `distributed.Client` (extra `dask`).
+            GPU, or one that uses all cores. Or a Dask cluster (extra `dask`): the
+            address of its scheduler, "local", "slurm:JOBS", "ssh:HOST,HOST", or a
+            `distributed.Client`.
         progress : callable or True, optional
             Called with a `StudyProgress`; True draws a bar.
         cancel : threading.Event, optional
@@ -378,22 +394,5 @@ def open_study(path: str | os.PathLike[str]) -> Study:
         If it holds no study, or one with a newer format.
     """
     folder = Path(path).absolute()
-    _read_record(folder)
+    read_record(folder)
     return Study(folder)
-
-
-def _read_record(folder: Path) -> dict[str, Any]:
-    file = folder / RECORD
-    if not is_file(file):
-        message = f"There is no study at '{folder}'."
-        raise StudyError(message, "Make one: workbench study make SLIDES --out FOLDER.")
-    try:
-        record = dict(json.loads(file.read_text(encoding="utf-8")))
-        found = record["format"], str(record["name"])
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        message = f"'{file}' cannot be read: {error!r}."
-        raise StudyError(message, "Restore it, or make the study again.") from error
-    if found[0] != FORMAT:
-        message = f"'{folder}' is a study of format {found[0]}, not {FORMAT}."
-        raise StudyError(message, "Open it with the version that wrote it.")
-    return record

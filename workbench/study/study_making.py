@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import StudyError
 from workbench.study.slide_listing import slides_below
 from workbench.study.slide_table import identified, merged
-from workbench.study.study import FORMAT, PARTS, RECORD, SLIDES, Study, open_study
+from workbench.study.study import Study, open_study
+from workbench.study.study_record import FORMAT, PARTS, RECORD, write_table
 from workbench.study.table_file import TABLES, checked_table, read_table
 from workbench.study.written import written_now
 from workbench.system.atomic_files import replace_file
@@ -77,7 +77,7 @@ def make_study(
     table = identified(table, known, root, progress or (lambda *_: None))
     for name in PARTS:
         (root / name).mkdir(parents=True, exist_ok=True)
-    _write_table(root, table)
+    write_table(root, table)
     if known is None:  # the last: a study is there once its record is
         record = {"format": FORMAT, "name": root.name, **written_now()}
         replace_file(root / RECORD, json.dumps(record, indent=2).encode())
@@ -110,9 +110,3 @@ def _check_empty(root: Path) -> None:
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         message = f"'{root}' holds other files."
         raise StudyError(message, "Choose a new or empty folder for the study.")
-
-
-def _write_table(root: Path, table: pd.DataFrame) -> None:
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False)
-    replace_file(root / SLIDES, buffer.getvalue())

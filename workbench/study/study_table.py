@@ -8,7 +8,6 @@ from workbench.errors import StudyError
 from workbench.export.dispatch import export_run
 from workbench.results.instances import INSTANCES
 from workbench.study.slide_quality import FOLDER, quality_table
-from workbench.study.slide_results import results_of
 from workbench.study.slide_table import FOUND, same_content
 
 if TYPE_CHECKING:
@@ -37,7 +36,9 @@ def table_of(analysis: Analysis) -> pd.DataFrame:
         for names in same_content(slides)
         for name in names
     }
-    states, results = analysis.states(), results_of(analysis)
+    states = analysis.states()
+    finished = [name for name, state in states.items() if state.status == "finished"]
+    results = analysis.results.of(finished)
     rows: list[dict[str, Any]] = []
     given = slides.drop(columns=[name for name in FOUND if name != "id"])
     for row in given.to_dict("records"):

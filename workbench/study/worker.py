@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workbench.progress import Progress
+    from workbench.results.run import Run
     from workbench.study.claims import Claim
     from workbench.study.slide_table import SlideRow
 
@@ -152,13 +153,20 @@ class Worker:
             model_of(self.recipe, None, device)
 
     def _pass(self) -> bool:
-        """Try each open slide once; return whether there was one to work on."""
+        """Try each open slide once; return whether there is one to work on.
+
+        Where the table of slides changes, the rest waits for the next pass, so that new
+        priorities and slides count at once.
+        """
         worked = False
+        stamp = self.analysis.study.stamp
         rows = draw_order(self.analysis, self.options.shard)
         for row, ahead in zip_longest(rows, rows[1:]):
             if self._is_cancelled():
                 return False
             worked = self._try(row, ahead) or worked
+            if self.analysis.study.stamp != stamp:
+                return True
         return worked
 
     def _try(self, row: SlideRow, ahead: SlideRow | None) -> bool:
@@ -197,6 +205,15 @@ class Worker:
         else:
             ended = "finished" if done.status == "finished" else "cancelled"
             claim.end(ended, tiles=done.tiles_done)
+            if ended == "finished":
+                self._keep_results(row, done)
+
+    def _keep_results(self, row: SlideRow, done: Run) -> None:
+        """Keep what the table of the study says of a slide, while it is in memory."""
+        try:
+            self.analysis.results.keep(row.name, done)
+        except Exception:  # noqa: BLE001 - the table computes it again, and says why
+            _log.exception("The results of a slide were not kept")
 
     def _follow(self, progress: Progress) -> None:
         """Write down the progress of the run, and wait while the study is paused."""
@@ -237,12 +254,13 @@ class Worker:
 def draw_order(analysis: Analysis, shard: tuple[int, int]) -> list[SlideRow]:
     """Return the slides of a share that have not ended.
 
-    Long ones come first, and those in trouble last.
+    Those of high priority come first, of these the long ones, and those in trouble
+    last.
     """
     rows = shard_of(analysis.study.rows, shard)
     states = analysis.states(rows)
     left = [row for row in rows if not states[row.name].ended]
-    return sorted(left, key=lambda row: states[row.name].troubled)
+    return sorted(left, key=lambda row: (states[row.name].troubled, -row.priority))
 
 
 def shard_of(rows: list[SlideRow], shard: tuple[int, int]) -> list[SlideRow]:

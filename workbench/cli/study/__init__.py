@@ -13,6 +13,7 @@ command = LazyGroup(
         "assign": "Make a worklist: assign slides to readers.",
         "keys": "Write the keys of a Dask cluster into a new folder.",
         "make": "Make a study from a folder or a table of slides; update it.",
+        "prioritize": "Let workers draw some slides before others.",
         "quality": "Measure the quality of all slides; print those that are flagged.",
         "queue": "Serve the number of slides that are left, for autoscalers.",
         "readings": "Print how far the readers are; export their answers.",

@@ -19,7 +19,7 @@ def command(folder: Path, *, keep: bool) -> None:
     path, and set $DASK_CONFIG to it: they then talk over TLS and take work only from
     holders of the keys. The certificate is valid for a year.
     """
-    from workbench.study.cluster_keys import KEY, write_keys  # noqa: PLC0415 - see LazyGroup
+    from workbench.study.cluster.cluster_keys import KEY, write_keys  # noqa: PLC0415 - see LazyGroup
 
     if not (keep and (folder / KEY).exists()):
         write_keys(folder)

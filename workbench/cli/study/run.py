@@ -55,8 +55,9 @@ def shard_of_job(environment: Mapping[str, str]) -> tuple[int, int]:
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
-    help="Work on a Dask cluster: the address of its scheduler (tls://...), or `local`"
-    " for one of this machine.",
+    help="Work on a Dask cluster: the address of its scheduler (tls://...), `local` for"
+    " one of this machine, `slurm:16` (or pbs, sge, lsf, oar, htcondor) for as many"
+    " jobs, `ssh:HOST,HOST` for hosts.",
 )
 @click.option(
     "--shard",

@@ -14,8 +14,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench.errors import StudyError, WorkbenchError
-from workbench.study.dask_client import connect
-from workbench.study.dask_task import draw_slides, stop_file
+from workbench.study.cluster.dask_client import connect
+from workbench.study.cluster.dask_task import draw_slides, stop_file
+from workbench.study.cluster.started_clusters import waits_for_jobs
 
 if TYPE_CHECKING:
     from workbench.study.analysis import Analysis
@@ -41,7 +42,8 @@ class DaskWorkers:
     cluster : str or distributed.Client
         Address of a scheduler, "local", or a client of any cluster.
     patience_s : float
-        Seconds without any worker after which the work is given up.
+        Seconds without any worker after which the work is given up. Not where workers
+        are jobs that may wait in a queue.
 
     Raises
     ------
@@ -60,9 +62,10 @@ class DaskWorkers:
         patience_s: float = _PATIENCE_S,
     ) -> None:
         self._analysis, self._options = analysis, options
-        self._patience_s = patience_s
         self._address = cluster if isinstance(cluster, str) else ""
         self._client = connect(cluster) if self._address else cluster
+        is_queued = waits_for_jobs(self._client.cluster)
+        self._patience_s = float("inf") if is_queued else patience_s
         self._tasks: dict[str, Any] = {}
         self._token = uuid.uuid4().hex
         self._seen = time.monotonic()

@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from workbench.errors import MissingPackageError, StudyError
+from workbench.study.cluster.started_clusters import is_started, start_cluster
 
 LOCAL: Final = "local"
 """Word for a cluster of this machine, in place of the address of a scheduler."""
@@ -27,7 +28,13 @@ def workers_of(address: str) -> int:
 
 
 def connect(address: str) -> Any:
-    """Return a client of a scheduler; of a local cluster with keys of its own.
+    """Return a client of a scheduler, or of a cluster that is started.
+
+    Parameters
+    ----------
+    address : str
+        That of a scheduler; "local": a cluster of this machine with keys of its own; or
+        a cluster to start, see `start_cluster`.
 
     Raises
     ------
@@ -53,6 +60,8 @@ def connect(address: str) -> Any:
             memory_limit=None,  # Dask would kill a worker that uses its share
         )
         return Client(cluster, security=security)
+    if is_started(address):
+        return Client(start_cluster(address))
     if not _is_safe(address):
         message = f"The scheduler at '{address}' would take work from anybody."
         remedy = "Start it with TLS, give its address as tls://..., and set the keys"

@@ -9,7 +9,7 @@ from made_slides import write_tiff
 from studies import two_coloured
 from workbench.errors import StudyError
 from workbench.study.analysis import analysis_of
-from workbench.study.dask_workers import DaskWorkers
+from workbench.study.cluster.dask_workers import DaskWorkers
 from workbench.study.running import run_analysis
 from workbench.study.worker import WorkerOptions
 

@@ -1,0 +1,1 @@
+"""Clusters of Dask: their keys, and workers that they place and supervise."""
