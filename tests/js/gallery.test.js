@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { sentence } from "#gallery/assigning.js";
 import { Lines } from "#gallery/lines.js";
+import { Selection } from "#gallery/selected_slides.js";
 import { SlideTable, naturalKey, numberText } from "#gallery/table.js";
 
 const NAMES = ["S10", "S2", "s1", "S3"];
@@ -69,4 +71,28 @@ test("lines tell where they are, which slides they have, and which line a height
   const plain = new Lines([{ name: "", start: 0, count: 4 }], 1, 44, 0);
   assert.deepEqual([plain.count, plain.height, plain.at(44), plain.of(3)], [4, 176, 1, 3]);
   assert.deepEqual([new Lines([], 3, 100, 0).count, new Lines([], 3, 100, 0).at(10)], [0, 0]);
+});
+
+test("slides are selected one by one, in a row, and stay selected by their names", () => {
+  let changes = 0;
+  const selection = new Selection(() => (changes += 1));
+  selection.pick("b", false, ["a", "b", "c", "d"]);
+  selection.pick("d", true, ["a", "b", "c", "d"]);
+  assert.deepEqual([...selection.names].sort(), ["b", "c", "d"]);
+  selection.pick("c", false, ["a", "b", "c", "d"]);
+  selection.pick("a", true, ["d", "a"]); // the last one is not shown: only this one
+  assert.deepEqual([...selection.names].sort(), ["a", "b", "d"]);
+  selection.keep((name) => name !== "d");
+  assert.deepEqual([...selection.names].sort(), ["a", "b"]);
+  selection.clear();
+  assert.equal(selection.names.size, 0);
+  assert.equal(changes, 5);
+});
+
+test("what is assigned is said in words", () => {
+  assert.equal(sentence(10, 2, 0), "10 slides; 10 slides for each of 2 readers.");
+  assert.equal(sentence(25, 2, 1), "25 slides; 12 or 13 slides for each of 2 readers.");
+  assert.equal(sentence(10, 2, 1.2), "10 slides, 2 of them read twice; 6 slides for each of 2 readers.");
+  assert.equal(sentence(1, 1, 1), "1 slide; 1 slide for the reader.");
+  assert.equal(sentence(10, 0, 1), "Choose who reads.");
 });

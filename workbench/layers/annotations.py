@@ -35,6 +35,7 @@ def draw_annotations(
     turn: int = 0,
     mirrored: bool = False,
     place: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
+    line_px: int = 0,
 ) -> NDArray[np.uint8]:
     """Return an image with annotations drawn on it.
 
@@ -52,6 +53,8 @@ def draw_annotations(
     place : callable, optional
         Returns pixels of the image, (N, 2), of level-0 points, (N, 2), in place of what
         `turn` and `mirrored` say. `box` is then a box around what the image shows.
+    line_px : int
+        Width of an outline in pixels; 0: by the width of the image.
 
     Returns
     -------
@@ -59,7 +62,7 @@ def draw_annotations(
     """
     picture = Image.fromarray(pixels)
     draw = ImageDraw.Draw(picture)
-    line = max(_MIN_LINE_PX, round(picture.width * _LINE_SHARE))
+    line = line_px or max(_MIN_LINE_PX, round(picture.width * _LINE_SHARE))
     font = max(_MIN_FONT_PX, round(picture.width * _FONT_SHARE))
     frame = shapely.box(box.x0, box.y0, box.x1, box.y1)
     for each in annotations:

@@ -116,7 +116,7 @@ class Readings:
         *,
         form: str = "",
         slides: Sequence[str] | None = None,
-        each: int = 0,
+        each: float = 0,
         blind: Iterable[str] = (),
         seed: int = 0,
     ) -> Worklist:
@@ -131,8 +131,9 @@ class Readings:
             Name of the form; may be left out if there is one.
         slides : sequence of str, optional
             Names of slides. Default: all of the study.
-        each : int
-            Number of readers of each slide; 0: all.
+        each : float
+            Number of readers of each slide; 0: all; 1.2: one, and a second one for a
+            fifth of the slides, drawn at random.
         blind : iterable of str
             What readers are not shown: "model" (results), "readers" (others' answers),
             "labels" (columns of the table; slides are then known by numbers and read in
@@ -260,7 +261,11 @@ class Readings:
         return answer_table(self, [worklist] if worklist else list(self.worklists))
 
     def progress(self, worklist: str = "") -> pd.DataFrame:
-        """Return a row per worklist and reader with the slides of each state."""
+        """Return a row per worklist and reader.
+
+        Columns: `worklist`, `reader`, the number of slides of each state, `slides`, and
+        `last`, when the reader last answered (ISO 8601, UTC; empty: never).
+        """
         return progress_table(self.frame(worklist))
 
     def disagreements(self, worklist: str = "") -> dict[str, list[str]]:

@@ -13,11 +13,12 @@ from workbench.annotations.collection import open_annotations
 from workbench.reading.agreement import Agreement, Bootstrap, dice_agreement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from shapely.geometry.base import BaseGeometry
 
+    from workbench.annotations.annotation import Annotation
     from workbench.slide.slide import Slide
 
 READERS: Final = "readers"
@@ -71,16 +72,54 @@ def region_agreements(
                 yield dice_agreement(sizes, names, bootstrap)
 
 
+def drawn_by(
+    slide: Slide, study: Path, readers: Iterable[str]
+) -> dict[str, list[Annotation]]:
+    """Return what readers have drawn on a slide, by reader."""
+    found: dict[str, list[Annotation]] = {}
+    for reader in readers:
+        folder = reader_folder(study, reader) / _ANNOTATIONS
+        is_there = folder.is_dir()
+        found[reader] = (
+            list(open_annotations(slide, folder=folder, former="leave"))
+            if is_there
+            else []
+        )
+    return found
+
+
+def overlaps(
+    drawn: Mapping[str, list[Annotation]],
+) -> Iterator[tuple[str, tuple[str, str], float]]:
+    """Yield class, readers and Dice coefficient of the areas of each pair of readers.
+
+    Parameters
+    ----------
+    drawn : dict
+        What each reader has drawn on one slide. Areas of one class are united first; a
+        class that neither of a pair has drawn is left out.
+    """
+    regions = {reader: _united(shapes) for reader, shapes in drawn.items()}
+    for label in sorted({name for each in regions.values() for name in each}):
+        for pair in combinations(regions, 2):
+            one, other = (regions[reader].get(label) for reader in pair)
+            first, second, shared = _sizes(one, other, 1.0)
+            if first + second:
+                yield label, pair, 2 * shared / (first + second)
+
+
 def _regions(slide: Slide, study: Path, reader: str) -> dict[str, BaseGeometry]:
     """Return the union of a reader's polygons on a slide, by class."""
-    folder = reader_folder(study, reader) / _ANNOTATIONS
-    if not folder.is_dir():
-        return {}
+    return _united(drawn_by(slide, study, [reader])[reader])
+
+
+def _united(shapes: Iterable[Annotation]) -> dict[str, BaseGeometry]:
+    """Return the union of the areas among shapes, by class."""
     parts: dict[str, list[BaseGeometry]] = {}
-    for each in open_annotations(slide, folder=folder, former="leave"):
+    for each in shapes:
         if each.geometry.area:
             parts.setdefault(each.classification, []).append(each.geometry)
-    return {name: shapely.union_all(shapes) for name, shapes in parts.items()}
+    return {name: shapely.union_all(areas) for name, areas in parts.items()}
 
 
 def _sizes(

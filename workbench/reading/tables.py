@@ -50,11 +50,13 @@ def _facts(answer: Answer | None) -> dict[str, Any]:
 
 
 def progress_table(answers: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per worklist and reader with the number of slides in each state."""
+    """Return a row per worklist and reader; see `Readings.progress`."""
     import pandas as pd  # noqa: PLC0415 - slow to import
 
     own = answers[answers["kind"] == "reading"]
     counts = pd.crosstab([own["worklist"], own["reader"]], own["state"])
     counts = counts.reindex(columns=list(STATES), fill_value=0)
     counts["slides"] = counts.sum(axis=1)
+    at = own.assign(at=own["at"].fillna("")).groupby(["worklist", "reader"])["at"]
+    counts["last"] = at.max()
     return counts.reset_index().rename_axis(columns=None)

@@ -155,7 +155,7 @@ def checked_blinding(given: Iterable[Any]) -> frozenset[Blinding]:
 def distributed(
     slides: Sequence[str],
     readers: Sequence[str],
-    each: int,
+    each: float,
     seed: int,
     *,
     shuffled: bool,
@@ -166,8 +166,8 @@ def distributed(
     ----------
     slides : sequence of str
     readers : sequence of str
-    each : int
-        Readers of each slide; 0: all.
+    each : float
+        Readers of each slide; 0: all; 1.2: one, and two for a fifth of the slides.
     seed : int
         Of the random order.
     shuffled : bool
@@ -185,17 +185,27 @@ def distributed(
     if not slides:
         message = "There are no slides to read."
         raise StudyError(message, "Choose slides of the study.")
-    if each > len(names) or each < 0:
-        message = f"{each} readers of each slide are not to be had of {len(names)}."
+    if each and not 1 <= each <= len(names):
+        message = f"{each:g} readers of each slide are not to be had of {len(names)}."
         raise StudyError(message, "Name more readers, or let fewer read each slide.")
     random = np.random.default_rng(seed)
     order = random.permutation(len(slides)) if shuffled else np.arange(len(slides))
+    wanted = _numbers(len(slides), each or len(names), random)
     load: Counter[str] = Counter()
     found = {}
-    for slide in (slides[int(number)] for number in order):
+    for number in order.tolist():
         ties = dict(zip(names, random.random(len(names)).tolist(), strict=True))
         least = sorted(names, key=lambda name: (load[name], ties[name]))
-        chosen = least[: each or len(names)]
+        chosen = least[: wanted[number]]
         load.update(chosen)
-        found[slide] = tuple(sorted(chosen))
+        found[slides[number]] = tuple(sorted(chosen))
     return found
+
+
+def _numbers(slides: int, each: float, random: np.random.Generator) -> list[int]:
+    """Return the number of readers of each slide, whose mean is `each`."""
+    numbers = np.full(slides, int(each))
+    more = round((each - int(each)) * slides)
+    if more:
+        numbers[random.choice(slides, more, replace=False)] += 1
+    return [int(number) for number in numbers]

@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: dcb13c1228698db25968d28b79f513d69bede2fe85fb118dfbf7f01b51ba0f79
+// Made by "make bundles"; change the modules instead. sha256 of them: 5e2f7a02e6b4340d7eceb8d27fda034875fb7d1a23ed64f9b6b27b8e585d95a9
 // workbench/app/gallery/browser/elements.js
 function make(tag, className = "", text = "") {
   const element = document.createElement(tag);
@@ -51,6 +51,152 @@ function offer(select, choices) {
     into.append(new Option(choice.text, choice.value));
   }
   select.value = choices.some((each) => each.value === value) ? value : choices[0]?.value ?? "";
+}
+
+// workbench/app/gallery/browser/server.js
+async function ask(path) {
+  return told(await fetch(`study/${path}`));
+}
+async function tell(path, message) {
+  const headers = { "Content-Type": "application/json", "X-Workbench": "1" };
+  return told(await fetch(`study/${path}`, { method: "POST", headers, body: JSON.stringify(message) }));
+}
+function save(path, query, name) {
+  const link = make("a");
+  link.href = `study/${path}?${new URLSearchParams(query)}`;
+  link.download = name;
+  link.click();
+}
+var Refusal = class extends Error {
+};
+async function told(response) {
+  const message = await response.json().catch(() => ({}));
+  if (message.error) throw response.status < 500 ? new Refusal(message.error) : new Error(message.error);
+  if (response.status === 403) throw new Error("You may not do this, or your login has ended: reload this page.");
+  if (!response.ok) throw new Error(`The server answers with status ${response.status}.`);
+  return message;
+}
+
+// workbench/app/gallery/browser/assigning.js
+var PERCENT = 100;
+var Assigning = class {
+  /** @param {Calls} calls */
+  constructor(calls) {
+    this.calls = calls;
+    this.dialog = /** @type {HTMLDialogElement} */
+    byId("assign");
+    this.said = byId("assign-said");
+    this.readers = byId("assign-readers");
+    this.scope = selectById("assign-slides");
+    this.each = selectById("assign-each");
+    this.button = /** @type {HTMLButtonElement} */
+    byId("assign-start");
+    byId("assign-close").addEventListener("click", () => this.dialog.close());
+    this.button.addEventListener("click", () => this.start());
+    this.dialog.addEventListener("input", () => this.preview());
+    this.slides = { shown: [], selected: [], all: 0 };
+  }
+  async open() {
+    this.said.textContent = "";
+    this.slides = this.calls.slides();
+    this.offerSlides();
+    this.dialog.showModal();
+    try {
+      this.fill(await ask("worklists"));
+    } catch (error) {
+      this.tell(error);
+    }
+  }
+  offerSlides() {
+    const { shown, selected, all } = this.slides;
+    const choices = [{ value: "all", text: `All ${count(all)}` }];
+    if (shown.length < all) choices.unshift({ value: "shown", text: `The ${count(shown.length)} shown by filters and search` });
+    if (selected.length) choices.unshift({ value: "selected", text: `The ${count(selected.length)} selected` });
+    offer(this.scope, choices);
+    this.scope.value = choices[0].value;
+  }
+  /** @param {Offer} message */
+  fill({ forms, readers, progress }) {
+    offer(selectById("assign-form"), forms.map(({ name: name2, title, questions }) => ({ value: name2, text: `${title} (${questions} questions)` })));
+    byId("no-forms").hidden = forms.length > 0;
+    const chosen = new Set(this.named);
+    this.readers.replaceChildren(...readers.map(({ name: name2, role }) => this.reader(name2, role, chosen.has(name2))));
+    const taken = new Set(progress.map(({ worklist }) => worklist));
+    const name = inputById("assign-name");
+    for (let n = 1; !name.value || taken.has(name.value); n += 1) name.value = `reading ${n}`;
+    this.preview();
+  }
+  /**
+   * @param {string} name
+   * @param {string} role
+   * @param {boolean} checked
+   */
+  reader(name, role, checked) {
+    const label = make("label", "choice");
+    const box = make("input");
+    Object.assign(box, { type: "checkbox", value: name, checked });
+    label.append(box, make("span", "text", role === "lead" ? `${name} (lead, blind to nothing)` : name));
+    return label;
+  }
+  /** Names of the readers that are chosen or typed. */
+  get named() {
+    const boxes = (
+      /** @type {NodeListOf<HTMLInputElement>} */
+      this.readers.querySelectorAll("input:checked")
+    );
+    const typed = inputById("assign-others").value.split(",").map((name) => name.trim());
+    return [.../* @__PURE__ */ new Set([...[...boxes].map(({ value }) => value), ...typed])].filter(Boolean);
+  }
+  /** Names of the slides; null: all. */
+  get chosen() {
+    const { value } = this.scope;
+    return value === "selected" ? this.slides.selected : value === "shown" ? this.slides.shown : null;
+  }
+  /** Mean number of readers of a slide; 0: all. */
+  get number() {
+    const { value } = this.each;
+    return value === "share" ? 1 + Number(inputById("assign-share").value) / PERCENT : Number(value);
+  }
+  /** Say what will be assigned. */
+  preview() {
+    byId("assign-second").hidden = this.each.value !== "share";
+    const slides = this.chosen?.length ?? this.slides.all;
+    byId("assign-preview").textContent = sentence(slides, this.named.length, this.number);
+    this.button.disabled = !this.named.length || !slides || !selectById("assign-form").value;
+  }
+  async start() {
+    const name = inputById("assign-name").value.trim();
+    const blind = [.../** @type {NodeListOf<HTMLInputElement>} */
+    byId("assign-blind").querySelectorAll("input:checked")].map(({ value }) => value);
+    const message = { name, form: selectById("assign-form").value, readers: this.named, slides: this.chosen, each: this.number, blind };
+    this.button.disabled = true;
+    try {
+      this.said.textContent = "";
+      await tell("worklists", message);
+      this.dialog.close();
+      inputById("assign-name").value = "";
+      this.calls.assigned(name);
+    } catch (error) {
+      this.tell(error);
+    } finally {
+      this.button.disabled = false;
+    }
+  }
+  /** @param {unknown} error */
+  tell(error) {
+    this.said.textContent = error instanceof Error ? error.message : String(error);
+  }
+};
+function sentence(slides, readers, each) {
+  if (!readers) return "Choose who reads.";
+  const total = Math.round(slides * (each || readers));
+  const [low, high] = [Math.floor(total / readers), Math.ceil(total / readers)];
+  const share2 = low === high ? count(low) : `${low.toLocaleString("en")} or ${count(high)}`;
+  const twice = each > 1 && each < 2 ? `, ${(total - slides).toLocaleString("en")} of them read twice` : "";
+  return `${count(slides)}${twice}; ${share2} for ${readers === 1 ? "the reader" : `each of ${readers} readers`}.`;
+}
+function count(slides) {
+  return `${slides.toLocaleString("en")} ${slides === 1 ? "slide" : "slides"}`;
 }
 
 // workbench/app/gallery/browser/filters.js
@@ -126,7 +272,7 @@ var Filters = class {
    * @param {string} text
    * @param {number} count
    */
-  choice(name, text, count) {
+  choice(name, text, count2) {
     const label = make("label", "choice");
     const box = make("input");
     box.type = "checkbox";
@@ -137,7 +283,7 @@ var Filters = class {
       else texts.delete(text);
       this.set(name, texts.size ? { texts } : null);
     });
-    label.append(box, make("span", "text", text || "(none)"), make("span", "count", count.toLocaleString("en")));
+    label.append(box, make("span", "text", text || "(none)"), make("span", "count", count2.toLocaleString("en")));
     return label;
   }
   /** @param {Column} column */
@@ -211,9 +357,9 @@ function bars(values, low, high) {
   const most = Math.max(1, ...counts);
   const element = make("div", "bars");
   element.setAttribute("aria-hidden", "true");
-  for (const count of counts) {
+  for (const count2 of counts) {
     const bar = make("span");
-    bar.style.height = `${100 * count / most}%`;
+    bar.style.height = `${100 * count2 / most}%`;
     element.append(bar);
   }
   return element;
@@ -235,8 +381,8 @@ var Lines = class {
     this.hasHeads = head > 0 ? 1 : 0;
     this.firsts = new Float64Array(groups.length + 1);
     this.tops = new Float64Array(groups.length + 1);
-    groups.forEach(({ count }, n) => {
-      const lines = Math.ceil(count / across);
+    groups.forEach(({ count: count2 }, n) => {
+      const lines = Math.ceil(count2 / across);
       this.firsts[n + 1] = this.firsts[n] + lines + this.hasHeads;
       this.tops[n + 1] = this.tops[n] + lines * height + head;
     });
@@ -293,9 +439,9 @@ var Lines = class {
     return this.firsts[n] + this.hasHeads + Math.floor((place - this.groups[n].start) / this.across);
   }
 };
-function last(values, value, count) {
+function last(values, value, count2) {
   let low = 0;
-  let high = count;
+  let high = count2;
   while (high - low > 1) {
     const middle = low + high >> 1;
     if (values[middle] <= value) low = middle;
@@ -433,13 +579,13 @@ var SlideList = class {
     }
     for (let index = first; index < end; index += 1) {
       if (drawn.has(index)) continue;
-      const line = lines.line(index);
-      const kind = line.isHead ? "head" : this.look?.layout ?? "table";
+      const line2 = lines.line(index);
+      const kind = line2.isHead ? "head" : this.look?.layout ?? "table";
       const element = this.spare.get(kind)?.pop() ?? this.newLine(kind);
       element.hidden = false;
-      element.style.transform = `translateY(${line.top}px)`;
+      element.style.transform = `translateY(${line2.top}px)`;
       element.setAttribute("aria-rowindex", String(index + 1));
-      this.fill(element, line);
+      this.fill(element, line2);
       drawn.set(index, element);
     }
     this.mark();
@@ -480,9 +626,10 @@ var SlideList = class {
     cell.setAttribute("role", isTable ? "none" : "gridcell");
     if (isTable) for (const part of [name, ...texts]) part.setAttribute("role", "gridcell");
     cell.append(image, name, ...texts);
-    cell.addEventListener("click", () => {
+    cell.addEventListener("click", (event) => {
       this.place = Number(cell.dataset.place);
-      this.calls.open(this.place);
+      const picks = event.ctrlKey || event.metaKey || event.shiftKey;
+      if (!picks || !this.calls.pick(this.place, event.shiftKey)) this.calls.open(this.place);
     });
     return cell;
   }
@@ -490,18 +637,18 @@ var SlideList = class {
    * @param {HTMLElement} element
    * @param {Line} line
    */
-  fill(element, line) {
-    if (line.isHead) {
-      element.replaceChildren(make("span", "group", line.group.name), make("span", "count", `${line.group.count.toLocaleString("en")}`));
+  fill(element, line2) {
+    if (line2.isHead) {
+      element.replaceChildren(make("span", "group", line2.group.name), make("span", "count", `${line2.group.count.toLocaleString("en")}`));
       return;
     }
     [...element.children].forEach((cell, n) => {
-      const place = line.start + n;
+      const place = line2.start + n;
       this.fillCell(
         /** @type {HTMLElement} */
         cell,
         place,
-        place < line.end
+        place < line2.end
       );
     });
   }
@@ -553,6 +700,8 @@ var SlideList = class {
       ) {
         const isHere = cell.dataset.place === String(this.place) && !cell.hidden;
         cell.classList.toggle("here", isHere);
+        const row = this.answer?.rows[Number(cell.dataset.place)];
+        cell.classList.toggle("picked", !cell.hidden && row !== void 0 && this.calls.isPicked(row));
         const named = cell.role === "none" ? cell.children[1] : cell;
         if (cell.dataset.place) named.setAttribute("aria-selected", String(isHere));
       }
@@ -570,6 +719,8 @@ var SlideList = class {
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
       this.calls.open(this.place);
+    } else if (event.key === "x") {
+      this.calls.pick(this.place, false);
     } else if (event.key in steps) {
       event.preventDefault();
       this.go(Math.min(answer.rows.length - 1, Math.max(0, this.place + steps[event.key])));
@@ -651,6 +802,109 @@ var Pictures = class {
     this.known.add(url);
   }
 };
+
+// workbench/app/gallery/browser/readers.js
+var LOOK_MS = 4e3;
+var STATES = ["done", "discuss", "in work", "open"];
+var Readers = class {
+  /** @param {() => void} assign slides to readers */
+  constructor(assign) {
+    this.dialog = /** @type {HTMLDialogElement} */
+    byId("agreement");
+    this.table = byId("progress");
+    this.body = byId("agreement-body");
+    this.choice = selectById("agreement-worklist");
+    byId("agreement-open").addEventListener("click", () => this.open());
+    byId("agreement-close").addEventListener("click", () => this.dialog.close());
+    byId("assign-open").addEventListener("click", () => {
+      this.dialog.close();
+      assign();
+    });
+    this.choice.addEventListener("change", () => this.agree());
+  }
+  /** @param {{worklists: Worklist[], role: string}} message */
+  offer({ worklists, role }) {
+    byId("agreement-open").hidden = role !== "lead";
+    offer(this.choice, worklists.map(({ name }) => ({ value: name, text: name })));
+    byId("agreement-choice").hidden = worklists.length < 2;
+  }
+  /** @param {string} [worklist] whose agreement is shown */
+  async open(worklist) {
+    if (worklist) this.choice.value = worklist;
+    if (!this.dialog.open) this.dialog.showModal();
+    this.look();
+    await this.agree();
+  }
+  /** Show how far all readers are, as long as the dialog is open. */
+  async look() {
+    clearTimeout(this.timer);
+    if (!this.dialog.open) return;
+    try {
+      const { progress } = await ask("worklists");
+      this.show(progress);
+    } catch (error) {
+      this.table.replaceChildren(make("caption", "failed", error instanceof Error ? error.message : String(error)));
+    }
+    this.timer = setTimeout(() => this.look(), LOOK_MS);
+  }
+  /** @param {(ReaderProgress & Record<string, number>)[]} rows */
+  show(rows) {
+    byId("no-worklists").hidden = rows.length > 0;
+    this.table.hidden = !rows.length;
+    const top = make("tr");
+    top.append(...["worklist", "reader", "", ...STATES, "slides", "last answer"].map((text) => make("th", "", text)));
+    const lines = rows.map((row, n) => {
+      const line2 = make("tr");
+      const ended = row.done + row.discuss;
+      const bar = make("progress");
+      [bar.value, bar.max] = [ended, row.slides];
+      bar.setAttribute("aria-label", `${row.reader}: ${ended} of ${row.slides} slides of ${row.worklist} are read`);
+      const cell = make("td");
+      cell.append(bar);
+      const worklist = rows[n - 1]?.worklist === row.worklist ? "" : row.worklist;
+      line2.append(make("td", "", worklist), make("td", "", row.reader), cell);
+      line2.append(...[...STATES.map((state) => row[state]), row.slides].map((number) => make("td", "number", number.toLocaleString("en"))));
+      line2.append(make("td", "", row.last ? new Date(row.last).toLocaleString() : "–"));
+      return line2;
+    });
+    this.table.replaceChildren(top, ...lines);
+  }
+  /** Show how far the readers of a worklist agree. */
+  async agree() {
+    const name = this.choice.value;
+    this.body.hidden = !name;
+    if (!name) return;
+    this.body.replaceChildren(make("p", "", "Computing the agreement…"));
+    try {
+      const { agreement, method, discuss } = await ask(`agreement?${new URLSearchParams({ worklist: name })}`);
+      if (this.choice.value !== name) return;
+      const rows = agreement.map((each) => [each.question, each.measure, each.readers, each.slides, share(each.value), `${share(each.low)} to ${share(each.high)}`]);
+      this.body.replaceChildren(
+        make("h3", "", `Agreement: ${name}`),
+        make("p", "", discuss ? `${discuss} ${discuss === 1 ? "slide" : "slides"} to discuss: sort the gallery by "to discuss".` : "No slide is to be discussed."),
+        ...rows.length ? [tableOf(["question", "measure", "readers", "slides", "value", "95 %"], rows), make("p", "", method)] : [make("p", "", "No two readers are done with the same slide yet.")],
+        button("Save the answers as CSV", () => save("answers.csv", { worklist: name }, `${name}.csv`), "quiet")
+      );
+    } catch (error) {
+      this.body.replaceChildren(make("p", "failed", error instanceof Error ? error.message : String(error)));
+    }
+  }
+};
+function share(value) {
+  return value === null ? "–" : value.toFixed(2);
+}
+function tableOf(head, rows) {
+  const table = make("table");
+  const top = make("tr");
+  top.append(...head.map((text) => make("th", "", text)));
+  const lines = rows.map((cells) => {
+    const row = make("tr");
+    row.append(...cells.map((cell) => make("td", typeof cell === "number" ? "number" : "", String(cell ?? ""))));
+    return row;
+  });
+  table.append(top, ...lines);
+  return table;
+}
 
 // workbench/app/gallery/browser/form.js
 var KEYS = 9;
@@ -816,30 +1070,6 @@ var Form = class {
   }
 };
 
-// workbench/app/gallery/browser/server.js
-async function ask(path) {
-  return told(await fetch(`study/${path}`));
-}
-async function tell(path, message) {
-  const headers = { "Content-Type": "application/json", "X-Workbench": "1" };
-  return told(await fetch(`study/${path}`, { method: "POST", headers, body: JSON.stringify(message) }));
-}
-function save(path, query, name) {
-  const link = make("a");
-  link.href = `study/${path}?${new URLSearchParams(query)}`;
-  link.download = name;
-  link.click();
-}
-var Refusal = class extends Error {
-};
-async function told(response) {
-  const message = await response.json().catch(() => ({}));
-  if (message.error) throw response.status < 500 ? new Refusal(message.error) : new Error(message.error);
-  if (response.status === 403) throw new Error("You may not do this, or your login has ended: reload this page.");
-  if (!response.ok) throw new Error(`The server answers with status ${response.status}.`);
-  return message;
-}
-
 // workbench/app/gallery/browser/outbox.js
 var KEY = "workbench-answers";
 var AGAIN_MS = 2e3;
@@ -909,6 +1139,76 @@ var Outbox = class {
   }
 };
 
+// workbench/app/gallery/browser/drawn_regions.js
+var Regions = class {
+  constructor() {
+    this.dialog = /** @type {HTMLDialogElement} */
+    byId("regions");
+    this.body = byId("regions-body");
+    byId("regions-close").addEventListener("click", () => this.dialog.close());
+  }
+  /**
+   * @param {string} worklist
+   * @param {string} slide
+   */
+  async open(worklist, slide) {
+    byId("regions-title").textContent = `Drawn on ${slide}`;
+    this.body.replaceChildren(make("p", "", "Reading…"));
+    this.dialog.showModal();
+    try {
+      const { readers, overlaps } = await ask(`regions?${new URLSearchParams({ worklist, slide })}`);
+      this.show(worklist, slide, readers, overlaps);
+    } catch (error) {
+      this.body.replaceChildren(make("p", "failed", error instanceof Error ? error.message : String(error)));
+    }
+  }
+  /**
+   * @param {string} worklist
+   * @param {string} slide
+   * @param {ReaderOfSlide[]} readers
+   * @param {{class: string, readers: string[], dice: number}[]} overlaps
+   */
+  show(worklist, slide, readers, overlaps) {
+    if (!readers.some(({ shapes }) => shapes)) {
+      this.body.replaceChildren(make("p", "", "No reader of this slide has drawn anything yet."));
+      return;
+    }
+    const pictures = make("div", "figures");
+    const figure = (reader, captions) => {
+      const holder = make("figure");
+      const image = make("img");
+      image.alt = reader ? `What ${reader} has drawn` : "What all readers have drawn";
+      image.src = `study/regions.jpg?${new URLSearchParams({ worklist, slide, reader, v: String(Date.now()) })}`;
+      const caption = make("figcaption");
+      caption.append(...captions);
+      holder.append(image, caption);
+      return holder;
+    };
+    pictures.append(figure("", readers.map(key)), ...readers.map((reader) => figure(reader.name, [key(reader), ...reader.drawn.map(line)])));
+    const rows = overlaps.map((each) => [each.class, each.readers.join(", "), each.dice.toFixed(2)]);
+    this.body.replaceChildren(pictures, ...rows.length ? [tableOf2(["class", "readers", "Dice"], rows)] : []);
+  }
+};
+function key({ name, colour }) {
+  const element = make("span", "key", name);
+  element.style.setProperty("--reader", colour);
+  return element;
+}
+function line(drawn) {
+  const area = drawn.mm2 === null || !drawn.mm2 ? "" : `, ${drawn.mm2} mm²`;
+  return make("span", "drawn", `${drawn.class}: ${drawn.shapes}${area}`);
+}
+function tableOf2(head, rows) {
+  const table = make("table", "plain");
+  const lines = [head, ...rows].map((cells, n) => {
+    const row = make("tr");
+    row.append(...cells.map((text) => make(n ? "td" : "th", "", text)));
+    return row;
+  });
+  table.append(...lines);
+  return table;
+}
+
 // workbench/app/gallery/browser/reading.js
 var TYPED_MS = 600;
 var AGAIN_MS2 = 2e3;
@@ -936,12 +1236,9 @@ var Reading = class {
       later: (call, ms) => setTimeout(call, ms)
     };
     this.outbox = new Outbox(door, (state, refusal) => this.saved(state, refusal));
+    this.regions = new Regions();
+    byId("regions-open").addEventListener("click", () => this.regions.open(this.worklist?.name ?? "", this.slide));
     this.choice.addEventListener("change", () => this.show(this.slide));
-    byId("agreement-open").addEventListener("click", () => this.report());
-    byId("agreement-close").addEventListener("click", () => (
-      /** @type {HTMLDialogElement} */
-      byId("agreement").close()
-    ));
     window.addEventListener("pagehide", () => this.flush());
   }
   /**
@@ -953,7 +1250,6 @@ var Reading = class {
     offer(this.choice, worklists.map(({ name }) => ({ value: name, text: name })));
     this.choice.hidden = worklists.length < 2;
     byId("next-open").hidden = !worklists.some(({ reads }) => reads);
-    byId("agreement-open").hidden = role !== "lead" || !worklists.length;
     for (const { name, slides, states } of worklists) {
       slides.forEach((slide, n) => this.states.set(`${name}
 ${slide}`, this.outbox.last(name, slide)?.state ?? states[n]));
@@ -1002,6 +1298,7 @@ ${slide}`, this.outbox.last(name, slide)?.state ?? states[n]));
     const ends = this.isConsensus ? ["Enter the consensus"] : ["Done, next  D", "Discuss, next  T"];
     this.form.show(worklist.form, known?.answers ?? {}, ends);
     this.showReplies(others, consensus, worklist);
+    byId("regions-open").hidden = this.role !== "lead";
     this.state = known?.state ?? "open";
     this.tellState(this.isConsensus ? "consensus" : this.state);
     if (this.hadFocus || !this.isConsensus) this.form.focus();
@@ -1125,51 +1422,11 @@ ${slide}`) ?? ""));
       escape: inForm ? leave : void 0
     };
   }
-  /** Show leads how far the readers are, and how far they agree. */
-  async report() {
-    const dialog = (
-      /** @type {HTMLDialogElement} */
-      byId("agreement")
-    );
-    const body = byId("agreement-body");
-    const name = this.choice.value;
-    body.replaceChildren(make("p", "", "Computing…"));
-    dialog.showModal();
-    try {
-      const { progress, agreement, method, discuss } = await ask(`agreement?${new URLSearchParams({ worklist: name })}`);
-      const states = ["reader", "done", "discuss", "in work", "open", "slides"];
-      const rows = agreement.map((each) => [each.question, each.measure, each.readers, each.slides, share(each.value), `${share(each.low)} to ${share(each.high)}`]);
-      body.replaceChildren(
-        make("h3", "", name),
-        tableOf(states, progress.map((row) => states.map((state) => row[state]))),
-        make("p", "", discuss ? `${discuss} ${discuss === 1 ? "slide" : "slides"} to discuss: sort the gallery by "to discuss".` : "No slide is to be discussed."),
-        ...rows.length ? [tableOf(["question", "measure", "readers", "slides", "value", "95 %"], rows), make("p", "", method)] : [make("p", "", "No two readers are done with the same slide yet.")],
-        button("Save the answers as CSV", () => save("answers.csv", { worklist: name }, `${name}.csv`), "quiet")
-      );
-    } catch (error) {
-      body.replaceChildren(make("p", "failed", error instanceof Error ? error.message : String(error)));
-    }
-  }
 };
 function header(text) {
   const cell = make("th", "", text);
   cell.scope = "row";
   return cell;
-}
-function share(value) {
-  return value === null ? "–" : value.toFixed(2);
-}
-function tableOf(head, rows) {
-  const table = make("table");
-  const top = make("tr");
-  top.append(...head.map((text) => make("th", "", text)));
-  const lines = rows.map((cells) => {
-    const row = make("tr");
-    row.append(...cells.map((cell) => make("td", typeof cell === "number" ? "number" : "", String(cell ?? ""))));
-    return row;
-  });
-  table.append(top, ...lines);
-  return table;
 }
 
 // workbench/app/gallery/browser/runs.js
@@ -1233,20 +1490,20 @@ var Runs = class {
       this.rows.set(run.name, row);
       this.list.append(row);
     }
-    const [name, bar, sentence, buttons] = (
+    const [name, bar, sentence2, buttons] = (
       /** @type {HTMLElement[]} */
       [...row.children]
     );
     name.textContent = run.name;
     bar.value = run.fraction;
     bar.setAttribute("aria-label", run.name);
-    sentence.textContent = run.error || `${run.sentence}${run.control === "work" ? "" : ` (${run.control})`}`;
-    sentence.title = run.slides.join("\n");
-    sentence.classList.toggle("failed", run.error !== "");
+    sentence2.textContent = run.error || `${run.sentence}${run.control === "work" ? "" : ` (${run.control})`}`;
+    sentence2.title = run.slides.join("\n");
+    sentence2.classList.toggle("failed", run.error !== "");
     const actions = actionsOf(run);
-    const key = [...actions.map(([text]) => text), run.busy].join();
-    if (buttons.dataset.key === key) return;
-    buttons.dataset.key = key;
+    const key2 = [...actions.map(([text]) => text), run.busy].join();
+    if (buttons.dataset.key === key2) return;
+    buttons.dataset.key = key2;
     buttons.replaceChildren(...actions.map(([text, action]) => button(text, () => this.control(run.name, action), "quiet")));
     if (!run.busy) buttons.append(button("Report", () => save("report.html", { analysis: run.name }, `${run.name}.html`), "quiet"));
   }
@@ -1303,6 +1560,47 @@ function actionsOf({ busy, left, refused, control }) {
   return refused ? [["Try refused slides again", "retry"]] : [];
 }
 
+// workbench/app/gallery/browser/selected_slides.js
+var Selection = class {
+  /** @param {() => void} changed */
+  constructor(changed) {
+    this.changed = changed;
+    this.names = /* @__PURE__ */ new Set();
+    this.last = "";
+  }
+  /**
+   * Select a slide, or no longer.
+   * @param {string} name
+   * @param {boolean} extending whether all from the last one to this are selected
+   * @param {string[]} order names of the slides that are shown
+   */
+  pick(name, extending, order2) {
+    const [from, to] = [order2.indexOf(this.last), order2.indexOf(name)];
+    if (extending && from >= 0 && to >= 0) {
+      const [low, high] = from < to ? [from, to] : [to, from];
+      for (const each of order2.slice(low, high + 1)) this.names.add(each);
+    } else if (this.names.has(name)) {
+      this.names.delete(name);
+    } else {
+      this.names.add(name);
+    }
+    this.last = name;
+    this.changed();
+  }
+  /**
+   * Keep those that a table still has.
+   * @param {(name: string) => boolean} isThere
+   */
+  keep(isThere) {
+    for (const name of this.names) if (!isThere(name)) this.names.delete(name);
+  }
+  clear() {
+    this.names.clear();
+    this.last = "";
+    this.changed();
+  }
+};
+
 // workbench/app/viewer/browser/key_focus.js
 var TEXT = "textarea, select, [contenteditable], input:not([type=button], [type=checkbox], [type=radio], [type=range], [type=file], [type=submit], [type=color])";
 var APART = "dialog, [role=dialog], [role=alertdialog], [role=menu], [role=menubar], .MuiModal-root";
@@ -1318,9 +1616,9 @@ var USERS = [
 function isText(path) {
   return path.some((each) => matches(each, TEXT));
 }
-function isTaken(key, path) {
+function isTaken(key2, path) {
   if (isText(path) || path.some((each) => matches(each, APART))) return true;
-  return USERS.some(([selector, keys]) => keys.includes(key) && path.some((each) => matches(each, selector)));
+  return USERS.some(([selector, keys]) => keys.includes(key2) && path.some((each) => matches(each, selector)));
 }
 function matches(element, selector) {
   const { matches: is } = (
@@ -1584,8 +1882,13 @@ var Gallery = class {
       open: (place) => this.open(place),
       url: (row) => this.url(row),
       sort: (column) => this.sortBy(column),
-      mark: (row) => this.marks?.text(row) ?? ""
+      mark: (row) => this.marks?.text(row) ?? "",
+      pick: (place, extending) => this.pick(place, extending),
+      isPicked: (row) => this.selection.names.has(this.table?.names[row] ?? "")
     });
+    this.selection = new Selection(() => this.selected());
+    this.assigning = new Assigning({ slides: () => this.slides, assigned: (worklist) => this.assigned(worklist) });
+    this.readers = new Readers(() => this.assigning.open());
     this.reading = new Reading({
       open: (name) => this.openNamed(name),
       changed: () => this.load(),
@@ -1622,6 +1925,7 @@ var Gallery = class {
     }
     inputById("size").addEventListener("input", () => this.find());
     byId("next-open").addEventListener("click", () => this.reading.next());
+    byId("unselect").addEventListener("click", () => this.selection.clear());
     byId("fold").addEventListener("click", () => this.fold());
     window.addEventListener("popstate", () => this.follow());
     document.addEventListener("keydown", (event) => this.press(event));
@@ -1634,7 +1938,10 @@ var Gallery = class {
       const message = await ask("table");
       this.table = new SlideTable(message);
       this.marks = this.table.columns.find(({ kind, name }) => kind === "reading" && /(^|: )state$/.test(name));
+      this.leads = message.role === "lead";
+      this.selection.keep((name) => this.table?.rowOf.has(name) ?? false);
       this.reading.offer(message);
+      this.readers.offer(message);
       this.offer(this.table);
       this.find();
       if (!this.followed) this.follow();
@@ -1743,6 +2050,36 @@ var Gallery = class {
     const address = `${location.pathname}${location.search}${SLIDE}${encodeURIComponent(name)}`;
     if (isFirst && !location.hash.startsWith(SLIDE)) history.pushState({ opened: true }, "", address);
     else history.replaceState(history.state, "", address);
+  }
+  /**
+   * Select a slide; only leads do something with a selection.
+   * @param {number} place
+   * @param {boolean} extending
+   */
+  pick(place, extending) {
+    const { table } = this;
+    if (!table || !this.leads) return false;
+    const order2 = [...this.answer.rows].map((row) => table.names[row]);
+    this.selection.pick(order2[place], extending, order2);
+    return true;
+  }
+  selected() {
+    const { size } = this.selection.names;
+    byId("unselect").hidden = !size;
+    byId("unselect").textContent = `${size.toLocaleString("en")} selected ✕`;
+    this.list.mark();
+  }
+  /** Slides that can be assigned. */
+  get slides() {
+    const names = this.table?.names ?? [];
+    const shown = [...this.answer.rows].map((row) => names[row]);
+    return { shown, selected: [...this.selection.names], all: names.length };
+  }
+  /** @param {string} worklist that was made */
+  async assigned(worklist) {
+    this.selection.clear();
+    await this.load();
+    this.readers.open(worklist);
   }
   /** @param {number} step */
   step(step) {

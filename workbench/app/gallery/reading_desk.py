@@ -118,7 +118,9 @@ class ReadingDesk:
     def _leads(
         self, worklist: Worklist, own: Sequence[str], prefix: str
     ) -> Iterator[Column]:
-        """Yield what only leads see: disagreement and consensus."""
+        """Yield what only leads see: readers, disagreement and consensus."""
+        cells = [", ".join(worklist.assigned.get(slide, ())) for slide in own]
+        yield Column(f"{prefix}readers", "reading", cells)
         open_ = self.readings.disagreements(worklist.name)
         agreed = self.readings.consensus(worklist.name)
         cells = [", ".join(open_.get(slide, [])) for slide in own]

@@ -275,6 +275,46 @@ class AgreementHandler(StudyHandler):
         await self.answer(access, lambda: self.site.desk.report(access, name))
 
 
+class WorklistsHandler(StudyHandler):
+    """`study/worklists`: progress of all readers, and a new worklist, for leads."""
+
+    async def get(self) -> None:
+        """Send the forms, the readers, and how far each is."""
+        access = await self.admit(lead=True)
+        await self.answer(access, lambda: self.site.assignments.report(access))
+
+    async def post(self) -> None:
+        """Assign slides: `{name, readers, form, slides, each, blind}`."""
+        access, asked = await self.admit(lead=True), self.body()
+        await self.answer(access, lambda: self.site.assignments.assign(access, asked))
+
+
+class RegionsHandler(StudyHandler):
+    """`study/regions?worklist=NAME&slide=NAME`: what readers have drawn, for leads."""
+
+    async def get(self) -> None:
+        """Send who has drawn what, and how far they agree."""
+        access = await self.admit(lead=True)
+        names = self.text("worklist"), self.text("slide")
+        await self.answer(access, lambda: self.site.regions.report(access, *names))
+
+
+class RegionsPictureHandler(StudyHandler):
+    """`study/regions.jpg?worklist=NAME&slide=NAME&reader=NAME`, for leads."""
+
+    async def get(self) -> None:
+        """Send a JPEG; 404 if there is no such slide or reader."""
+        access = await self.admit(lead=True)
+        names = self.text("worklist"), self.text("slide"), self.text("reader")
+        try:
+            data = await asyncio.to_thread(self.site.regions.picture, access, *names)
+        except WorkbenchError:
+            raise HTTPError(404) from None
+        self.set_header("Content-Type", "image/jpeg")
+        self.set_header("Cache-Control", _NO_STORE)
+        self.finish(data)
+
+
 class AnswersHandler(StudyHandler):
     """`study/answers.csv?worklist=NAME`: the last answers of all readers, for leads."""
 
@@ -309,6 +349,9 @@ def study_routes(
         "/advice": AdviceHandler,
         "/reading": ReadingHandler,
         "/agreement": AgreementHandler,
+        "/worklists": WorklistsHandler,
+        "/regions": RegionsHandler,
+        "/regions.jpg": RegionsPictureHandler,
         "/answers.csv": AnswersHandler,
         "/report.html": ReportHandler,
     }

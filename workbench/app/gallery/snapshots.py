@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench.app.gallery.columns import Column, columns_of
+from workbench.app.gallery.result_pictures import shown_of
 from workbench.errors import WorkbenchError
 from workbench.study.slide_quality import FOLDER, quality_table
 from workbench.study.slide_table import FOUND, GIVEN, same_content
+from workbench.study.study_table import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -182,7 +184,7 @@ def quality_columns(study: Study, slides: pd.DataFrame) -> list[Column]:
 
 def result_columns(analysis: Analysis, prefix: str) -> list[Column]:
     """Return the columns of the results of an analysis."""
-    table = analysis.study.table(analysis.name)
+    table = table_of(analysis)
     slides = analysis.study.slides
     own = {str(name) for name in slides}
     kinds: dict[str, Kind] = {}
@@ -218,12 +220,10 @@ def _twins(slides: pd.DataFrame) -> Iterable[Column]:
 
 
 def _layer(analysis: Analysis) -> ResultLayer | None:
-    """Return the classes of an analysis that has a finished run with a heatmap."""
+    """Return what can be drawn of an analysis that has a finished run."""
     try:
         run = next((run for _, run in analysis.runs()), None)
-        if run is None or run.card.task in ("embedding", "instances"):
-            return None
-        return ResultLayer(analysis.name, tuple(run.heatmap.classes))
+        return None if run is None else ResultLayer(analysis.name, shown_of(run))
     except (WorkbenchError, KeyError):
         return None
 

@@ -14,7 +14,9 @@ from cachetools import LRUCache
 from workbench.app.catalog.access import EVERYTHING, access_of
 from workbench.app.catalog.site import Site
 from workbench.app.catalog.study_slides import StudyLibrary
+from workbench.app.gallery.assignments import Assignments
 from workbench.app.gallery.columns import message_of
+from workbench.app.gallery.reader_regions import ReaderRegions
 from workbench.app.gallery.reading_desk import ReadingDesk
 from workbench.app.gallery.runs import StudyAdvice, StudyRuns
 from workbench.app.gallery.snapshots import Snapshots, picked
@@ -58,6 +60,8 @@ class StudySite:
         Slides and runs of the study, as a lead sees them.
     role_of : callable
         Returns the role of a user. Default: all lead.
+    users : callable
+        Returns the roles of the users that are known. Default: none is.
     """
 
     def __init__(
@@ -65,9 +69,12 @@ class StudySite:
         study: Study,
         site: Site,
         role_of: Callable[[str], Role] = lambda _: "lead",
+        users: Callable[[], Mapping[str, Role]] = dict,
     ) -> None:
         self.study, self._site, self._role_of = study, site, role_of
         self.desk = ReadingDesk(study)
+        self.assignments = Assignments(self.desk, users)
+        self.regions = ReaderRegions(study, self.desk)
         self._sites: LRUCache[tuple[Any, ...], Site] = LRUCache(_SITES)
         self.snapshots = Snapshots(study)
         self.runs = StudyRuns(self.snapshots)

@@ -1,4 +1,4 @@
-"""Thumbnails of slides, plain or under a heatmap, in a cache of bounded size."""
+"""Thumbnails of slides, plain or under a result, in a cache of bounded size."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from cachetools import LRUCache
 
-from workbench.layers.colormaps import colours
+from workbench.app.gallery.result_pictures import under_result
 from workbench.layers.encode import encode_jpeg
 from workbench.slide.pixel_size import parse_mpp
 from workbench.slide.slide import open_slide
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-
-    from numpy.typing import NDArray
 
     from workbench.results.run import Run
     from workbench.study.slide_table import SlideRow
@@ -27,9 +25,6 @@ THUMBNAIL_PX: Final = 320
 
 _CACHE_BYTES: Final = 96 << 20
 _THREADS: Final = 2
-_SHADES: Final = 256
-_OPACITY: Final = 0.6
-_MAP: Final = "heat"
 
 
 class Thumbnails:
@@ -66,9 +61,9 @@ class Thumbnails:
             Under which it is kept.
         row : SlideRow
         run : Run, optional
-            Run whose heatmap lies over it.
+            Run whose result lies over it.
         name : str
-            Class of the heatmap.
+            One of `shown_of` the run.
         """
         return self._pool.submit(self._draw, key, row, run, name)
 
@@ -93,39 +88,15 @@ def thumbnail(row: SlideRow, run: Run | None = None, name: str = "") -> bytes:
     ------
     SlideError
         If the slide cannot be opened or read.
-    OutOfBoundsError
+    KeyError
         If the run has no such class.
+    RunError
+        If its results cannot be read.
     """
     mpp = parse_mpp(row.mpp) if row.mpp else None
     with open_slide(row.path, mpp=mpp) as slide:
         region = slide.thumbnail(THUMBNAIL_PX)
         pixels, width = np.asarray(region.pixels), slide.size[0]
     if run is not None:
-        heatmap = run.heatmap
-        shown = heatmap.channel(name), heatmap.value_range
-        pixels = _under(pixels, *shown, cell=heatmap.cell * pixels.shape[1] / width)
+        pixels = under_result(pixels, run, name, pixels.shape[1] / width)
     return encode_jpeg(np.ascontiguousarray(pixels[..., :3])).data
-
-
-def _under(
-    pixels: NDArray[np.uint8],
-    values: NDArray[np.float32],
-    limits: tuple[float, float],
-    *,
-    cell: float,
-) -> NDArray[np.uint8]:
-    """Return pixels under a heatmap whose cells are `cell` pixels wide.
-
-    Low values are transparent, so that the slide stays visible there.
-    """
-    low, high = limits
-    height, width = pixels.shape[:2]
-    rows = np.minimum((np.arange(height) / cell).astype(int), values.shape[0] - 1)
-    columns = np.minimum((np.arange(width) / cell).astype(int), values.shape[1] - 1)
-    shown = values[np.ix_(rows, columns)]
-    known = np.isfinite(shown)
-    share = np.clip((np.where(known, shown, low) - low) / ((high - low) or 1), 0, 1)
-    ramp = colours(_MAP, _SHADES)[(share * (_SHADES - 1)).astype(int)]
-    alpha = (known * _OPACITY * np.clip(4 * share, 0, 1))[..., None]
-    mixed = pixels[..., :3] * (1 - alpha) + ramp * alpha
-    return np.asarray(mixed.round(), np.uint8)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from workbench.app.catalog.access import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 _DEFAULT: Final[Role] = "reader"
@@ -39,23 +39,29 @@ class Roles:
 
     def of(self, user: str) -> Role:
         """Return the role of a user."""
-        if not self._login:
-            return "lead"
+        return self.users.get(user, _DEFAULT) if self._login else "lead"
+
+    @property
+    def users(self) -> Mapping[str, Role]:
+        """Roles of all users that the files name."""
         with self._lock:
             files = [file for file in self._files if file.is_file()]
             stamp = tuple(file.stat().st_mtime_ns for file in files)
             if stamp != self._stamp:
                 self._roles = {}
                 for file in files:
-                    self._roles |= _roles_in(file)
+                    self._roles |= _roles_in(file, self._roles)
                 self._stamp = stamp
-            return self._roles.get(user, _DEFAULT)
+            return self._roles
 
 
-def _roles_in(file: Path) -> dict[str, Role]:
+def _roles_in(file: Path, before: Mapping[str, Role]) -> dict[str, Role]:
+    """Return the roles of a file; an entry without one keeps the role of before."""
     entries = json.loads(file.read_text(encoding="utf-8"))
-    roles = {user: _role_of(entry) for user, entry in entries.items()}
-    return {user: role for user, role in roles.items() if role}
+    return {
+        user: _role_of(entry) or before.get(user, _DEFAULT)
+        for user, entry in entries.items()
+    }
 
 
 def _role_of(entry: Any) -> Role | None:

@@ -108,7 +108,9 @@ def serve(
     """
     session_limit = SessionLimit(config.limits)
     roles = Roles([config.basic_auth, config.roles], login=config.has_login)
-    gallery = None if study is None else StudySite(study, site, roles.of)
+    gallery = (
+        None if study is None else StudySite(study, site, roles.of, lambda: roles.users)
+    )
     site_of = partial(_site_of, gallery, site)
     apps = build_applications(
         {APP: lambda: _page(site_of, login=config.has_login)}, title=TITLE

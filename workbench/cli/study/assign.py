@@ -25,9 +25,10 @@ from workbench.progress import counted_noun
 )
 @click.option(
     "--each",
-    type=click.IntRange(min=0),
+    type=click.FloatRange(min=0),
     default=0,
-    help="Number of readers of each slide. Default: all of them.",
+    help="Number of readers of each slide; 1.2: one, and a second one for a fifth of"
+    " the slides. Default: all of them.",
 )
 @click.option(
     "--blind",

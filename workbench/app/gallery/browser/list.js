@@ -20,6 +20,8 @@ import { Lines } from "./lines.js";
  * @property {(row: number) => string} url of the thumbnail of a slide
  * @property {(column: string) => void} sort
  * @property {(row: number) => string} mark of a slide: its reading state; empty: none
+ * @property {(place: number, extending: boolean) => boolean} pick select a slide; false: there is no selection
+ * @property {(row: number) => boolean} isPicked
  */
 
 const SPARE = 3; // lines drawn beyond both ends of the view
@@ -212,9 +214,10 @@ export class SlideList {
     cell.setAttribute("role", isTable ? "none" : "gridcell");
     if (isTable) for (const part of [name, ...texts]) part.setAttribute("role", "gridcell");
     cell.append(image, name, ...texts);
-    cell.addEventListener("click", () => {
+    cell.addEventListener("click", (event) => {
       this.place = Number(cell.dataset.place);
-      this.calls.open(this.place);
+      const picks = event.ctrlKey || event.metaKey || event.shiftKey;
+      if (!picks || !this.calls.pick(this.place, event.shiftKey)) this.calls.open(this.place);
     });
     return cell;
   }
@@ -269,6 +272,8 @@ export class SlideList {
       for (const cell of /** @type {Iterable<HTMLElement>} */ (element.children)) {
         const isHere = cell.dataset.place === String(this.place) && !cell.hidden;
         cell.classList.toggle("here", isHere);
+        const row = this.answer?.rows[Number(cell.dataset.place)];
+        cell.classList.toggle("picked", !cell.hidden && row !== undefined && this.calls.isPicked(row));
         const named = cell.role === "none" ? cell.children[1] : cell;
         if (cell.dataset.place) named.setAttribute("aria-selected", String(isHere));
       }
@@ -288,6 +293,8 @@ export class SlideList {
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
       this.calls.open(this.place);
+    } else if (event.key === "x") {
+      this.calls.pick(this.place, false);
     } else if (event.key in steps) {
       event.preventDefault();
       this.go(Math.min(answer.rows.length - 1, Math.max(0, this.place + steps[event.key])));

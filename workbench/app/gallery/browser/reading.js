@@ -1,9 +1,10 @@
-// Reading: the worklists of the user, the form of the slide in view, and what leads see of readers.
+// Reading: the worklists of the user, the form of the slide in view, and the answers of its readers.
 
-import { button, byId, make, offer, selectById } from "./elements.js";
+import { byId, make, offer, selectById } from "./elements.js";
 import { Form } from "./form.js";
 import { Outbox } from "./outbox.js";
-import { Refusal, ask, save, tell } from "./server.js";
+import { Regions } from "./drawn_regions.js";
+import { Refusal, ask, tell } from "./server.js";
 
 /**
  * @import {Answers, FormMessage} from "./form.js"
@@ -59,9 +60,9 @@ export class Reading {
       later: (/** @type {() => void} */ call, /** @type {number} */ ms) => setTimeout(call, ms),
     };
     this.outbox = new Outbox(door, (state, refusal) => this.saved(state, refusal));
+    this.regions = new Regions();
+    byId("regions-open").addEventListener("click", () => this.regions.open(this.worklist?.name ?? "", this.slide));
     this.choice.addEventListener("change", () => this.show(this.slide));
-    byId("agreement-open").addEventListener("click", () => this.report());
-    byId("agreement-close").addEventListener("click", () => /** @type {HTMLDialogElement} */ (byId("agreement")).close());
     window.addEventListener("pagehide", () => this.flush());
   }
 
@@ -74,7 +75,6 @@ export class Reading {
     offer(this.choice, worklists.map(({ name }) => ({ value: name, text: name })));
     this.choice.hidden = worklists.length < 2;
     byId("next-open").hidden = !worklists.some(({ reads }) => reads);
-    byId("agreement-open").hidden = role !== "lead" || !worklists.length;
     for (const { name, slides, states } of worklists) {
       slides.forEach((slide, n) => this.states.set(`${name}\n${slide}`, this.outbox.last(name, slide)?.state ?? states[n]));
     }
@@ -126,6 +126,7 @@ export class Reading {
     const ends = this.isConsensus ? ["Enter the consensus"] : ["Done, next  D", "Discuss, next  T"];
     this.form.show(worklist.form, known?.answers ?? {}, ends);
     this.showReplies(others, consensus, worklist);
+    byId("regions-open").hidden = this.role !== "lead";
     this.state = known?.state ?? "open";
     this.tellState(this.isConsensus ? "consensus" : this.state);
     if (this.hadFocus || !this.isConsensus) this.form.focus();
@@ -258,29 +259,6 @@ export class Reading {
       escape: inForm ? leave : undefined,
     };
   }
-
-  /** Show leads how far the readers are, and how far they agree. */
-  async report() {
-    const dialog = /** @type {HTMLDialogElement} */ (byId("agreement"));
-    const body = byId("agreement-body");
-    const name = this.choice.value;
-    body.replaceChildren(make("p", "", "Computing…"));
-    dialog.showModal();
-    try {
-      const { progress, agreement, method, discuss } = await ask(`agreement?${new URLSearchParams({ worklist: name })}`);
-      const states = ["reader", "done", "discuss", "in work", "open", "slides"];
-      const rows = agreement.map((/** @type {any} */ each) => [each.question, each.measure, each.readers, each.slides, share(each.value), `${share(each.low)} to ${share(each.high)}`]);
-      body.replaceChildren(
-        make("h3", "", name),
-        tableOf(states, progress.map((/** @type {any} */ row) => states.map((state) => row[state]))),
-        make("p", "", discuss ? `${discuss} ${discuss === 1 ? "slide" : "slides"} to discuss: sort the gallery by "to discuss".` : "No slide is to be discussed."),
-        ...(rows.length ? [tableOf(["question", "measure", "readers", "slides", "value", "95 %"], rows), make("p", "", method)] : [make("p", "", "No two readers are done with the same slide yet.")]),
-        button("Save the answers as CSV", () => save("answers.csv", { worklist: name }, `${name}.csv`), "quiet"),
-      );
-    } catch (error) {
-      body.replaceChildren(make("p", "failed", error instanceof Error ? error.message : String(error)));
-    }
-  }
 }
 
 /** @param {string} text */
@@ -288,26 +266,4 @@ function header(text) {
   const cell = make("th", "", text);
   cell.scope = "row";
   return cell;
-}
-
-/** @param {number | null} value */
-function share(value) {
-  return value === null ? "–" : value.toFixed(2);
-}
-
-/**
- * @param {string[]} head
- * @param {(string | number)[][]} rows
- */
-function tableOf(head, rows) {
-  const table = make("table");
-  const top = make("tr");
-  top.append(...head.map((text) => make("th", "", text)));
-  const lines = rows.map((cells) => {
-    const row = make("tr");
-    row.append(...cells.map((cell) => make("td", typeof cell === "number" ? "number" : "", String(cell ?? ""))));
-    return row;
-  });
-  table.append(top, ...lines);
-  return table;
 }

@@ -1,11 +1,14 @@
 // The gallery of a study: the table of slides, what of it is shown, and the viewer over it.
 
+import { Assigning } from "./assigning.js";
 import { byId, inputById, offer, selectById } from "./elements.js";
 import { Filters } from "./filters.js";
 import { SlideList } from "./list.js";
 import { Pictures } from "./pictures.js";
+import { Readers } from "./readers.js";
 import { Reading } from "./reading.js";
 import { Runs } from "./runs.js";
+import { Selection } from "./selected_slides.js";
 import { ask } from "./server.js";
 import { SlideFrame } from "./slide_frame.js";
 import { NAME, SlideTable } from "./table.js";
@@ -38,7 +41,12 @@ class Gallery {
       url: (row) => this.url(row),
       sort: (column) => this.sortBy(column),
       mark: (row) => this.marks?.text(row) ?? "",
+      pick: (place, extending) => this.pick(place, extending),
+      isPicked: (row) => this.selection.names.has(this.table?.names[row] ?? ""),
     });
+    this.selection = new Selection(() => this.selected());
+    this.assigning = new Assigning({ slides: () => this.slides, assigned: (worklist) => this.assigned(worklist) });
+    this.readers = new Readers(() => this.assigning.open());
     this.reading = new Reading({
       open: (name) => this.openNamed(name),
       changed: () => this.load(),
@@ -77,6 +85,7 @@ class Gallery {
     }
     inputById("size").addEventListener("input", () => this.find());
     byId("next-open").addEventListener("click", () => this.reading.next());
+    byId("unselect").addEventListener("click", () => this.selection.clear());
     byId("fold").addEventListener("click", () => this.fold());
     window.addEventListener("popstate", () => this.follow());
     document.addEventListener("keydown", (event) => this.press(event));
@@ -90,7 +99,10 @@ class Gallery {
       const message = await ask("table");
       this.table = new SlideTable(message);
       this.marks = this.table.columns.find(({ kind, name }) => kind === "reading" && /(^|: )state$/.test(name));
+      this.leads = message.role === "lead";
+      this.selection.keep((name) => this.table?.rowOf.has(name) ?? false);
       this.reading.offer(message);
+      this.readers.offer(message);
       this.offer(this.table);
       this.find();
       if (!this.followed) this.follow();
@@ -210,6 +222,40 @@ class Gallery {
     const address = `${location.pathname}${location.search}${SLIDE}${encodeURIComponent(name)}`;
     if (isFirst && !location.hash.startsWith(SLIDE)) history.pushState({ opened: true }, "", address);
     else history.replaceState(history.state, "", address);
+  }
+
+  /**
+   * Select a slide; only leads do something with a selection.
+   * @param {number} place
+   * @param {boolean} extending
+   */
+  pick(place, extending) {
+    const { table } = this;
+    if (!table || !this.leads) return false;
+    const order = [...this.answer.rows].map((row) => table.names[row]);
+    this.selection.pick(order[place], extending, order);
+    return true;
+  }
+
+  selected() {
+    const { size } = this.selection.names;
+    byId("unselect").hidden = !size;
+    byId("unselect").textContent = `${size.toLocaleString("en")} selected ✕`;
+    this.list.mark();
+  }
+
+  /** Slides that can be assigned. */
+  get slides() {
+    const names = this.table?.names ?? [];
+    const shown = [...this.answer.rows].map((row) => names[row]);
+    return { shown, selected: [...this.selection.names], all: names.length };
+  }
+
+  /** @param {string} worklist that was made */
+  async assigned(worklist) {
+    this.selection.clear();
+    await this.load();
+    this.readers.open(worklist);
   }
 
   /** @param {number} step */
