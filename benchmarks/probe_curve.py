@@ -1,6 +1,7 @@
 """How many clicks a probe takes: at random, and as `suggest` proposes.
 
     python benchmarks/probe_curve.py [--data ../shared/data] [--side 4096] [--seeds 5]
+        [--encoders tissue-features EfficientNet]
 
 Made slides: tiles of a scanner that the bundled models never saw are clicked on one
 slide, and judged on another. Real tissue: the tiles of `benchmarks/encoders.py`,
@@ -87,6 +88,8 @@ def main():
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--side", type=int, default=4096)
     parser.add_argument("--seeds", type=int, default=5)
+    known = ["tissue-features", "EfficientNet"]
+    parser.add_argument("--encoders", nargs="+", default=known)
     given = parser.parse_args()
     warnings.filterwarnings("ignore")
     print("| clicks of each class |", " | ".join(map(str, EACH)), "|")
@@ -99,7 +102,7 @@ def main():
     report("made slides", [made], given.seeds)
     tiles = encoders.labelled_tiles(given.data)
     for name, values in encoders.encoders(given.data, tiles.pixels):
-        if not name.startswith(("tissue-features", "EfficientNet")):
+        if not name.startswith(tuple(given.encoders)):
             continue
         pairs = [
             (pool_of(values, tiles, learnt), pool_of(values, tiles, judged))
