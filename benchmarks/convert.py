@@ -4,7 +4,8 @@
 
 The limit decodes the stored JPEG tiles of level 0 and encodes the tiles of all levels
 of the result (JPEG; for OME-Zarr Zstandard), both from memory, on the same number of
-threads; with a normalizer it also normalizes. Each round times limit and conversion,
+threads; with a normalizer it also normalizes. A second limit for OME-Zarr, whose chunks
+are files, writes them too. Each round times limit and conversion,
 one after the other, by the clock and in processor seconds, which other work on the
 machine changes less; the figures are medians of limit / conversion. Memory is that of
 processes of their own, for a slide and one four times as high.
@@ -13,6 +14,7 @@ processes of their own, for a slide and one four times as high.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import statistics
 import subprocess
@@ -32,6 +34,7 @@ import read
 import workbench as wb
 
 TILE = 256
+CHUNK = 512
 QUALITY = 90
 BATCH = 64
 FORMATS = {"OME-TIFF": "a.ome.tiff", "SVS": "a.svs", "OME-Zarr": "a.ome.zarr"}
@@ -86,19 +89,19 @@ def stored(path: Path) -> list[bytes]:
         ]
 
 
-def levels(path: Path) -> list[np.ndarray]:
-    """Return the pixels of all tiles of a result."""
+def levels(path: Path, side: int = TILE) -> list[np.ndarray]:
+    """Return the pixels of all tiles of a result, of a side."""
     with tifffile.TiffFile(path) as file:
         tiles = []
         for level in file.series[0].levels:
             pixels = level.asarray()
             height, width = pixels.shape[:2]
-            padding = ((0, -height % TILE), (0, -width % TILE), (0, 0))
+            padding = ((0, -height % side), (0, -width % side), (0, 0))
             pixels = np.pad(pixels, padding, "edge")
             tiles += [
-                np.ascontiguousarray(pixels[y : y + TILE, x : x + TILE])
-                for y in range(0, height, TILE)
-                for x in range(0, width, TILE)
+                np.ascontiguousarray(pixels[y : y + side, x : x + side])
+                for y in range(0, height, side)
+                for x in range(0, width, side)
             ]
         return tiles
 
@@ -114,6 +117,20 @@ def compress(tiles: list[np.ndarray]) -> None:
     for tile in tiles:
         planes = np.ascontiguousarray(tile.transpose(2, 0, 1))
         imagecodecs.zstd_encode(planes.data, level=1)
+
+
+class Writing:
+    """Compresses as `compress`, and writes each chunk to a file of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._numbers = itertools.count()
+
+    def __call__(self, tiles: list[np.ndarray]) -> None:
+        for tile in tiles:
+            planes = np.ascontiguousarray(tile.transpose(2, 0, 1))
+            data = imagecodecs.zstd_encode(planes.data, level=1)
+            (self._folder / str(next(self._numbers))).write_bytes(data)
 
 
 def decode(data: list[bytes]) -> None:
@@ -137,6 +154,12 @@ def limit(data, tiles, threads: int, normalizer=None, pack=encode) -> Spent:
     return now() - began
 
 
+def with_writing(data, chunks, threads: int) -> Spent:
+    """Return the seconds of the limit for OME-Zarr that also writes the chunks."""
+    with tempfile.TemporaryDirectory() as folder:
+        return limit(data, chunks, threads, pack=Writing(Path(folder)))
+
+
 def convert(path: Path, out: Path, threads: int, normalizer=None) -> Spent:
     """Return the seconds of a conversion."""
     with wb.open_slide(path) as slide:
@@ -153,6 +176,7 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
     data = stored(path)
     convert(path, folder / "warm.ome.tiff", options.threads)
     tiles = levels(folder / "warm.ome.tiff")
+    chunks = levels(folder / "warm.ome.tiff", CHUNK)
     with wb.open_slide(path) as slide:
         normalizer = wb.fit_normalizer(slide, "he-violet")
     cases = [(name, file, None) for name, file in FORMATS.items()]
@@ -160,12 +184,16 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
     shares: dict[str, list[Spent]] = {name: [] for name, *_ in cases}
     rates: dict[str, list[float]] = {name: [] for name, *_ in cases}
     pure: list[Spent] = []
+    written: list[Spent] = []
     for _ in range(options.rounds):
         for name, file, changed in cases:
-            pack = compress if file.endswith("zarr") else encode
-            best = limit(data, tiles, options.threads, changed, pack)
+            zarr = file.endswith("zarr")
+            parts = (chunks, compress) if zarr else (tiles, encode)
+            best = limit(data, parts[0], options.threads, changed, parts[1])
             took = convert(path, folder / file, options.threads, changed)
             shares[name].append(best / took)
+            if zarr:
+                written.append(with_writing(data, chunks, options.threads) / took)
             rates[name].append(options.side**2 / took[0] / 1e6)
             if changed is not None:
                 pure.append(limit(data, tiles, options.threads) / took)
@@ -174,6 +202,8 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
         clock, processor = np.median(share, axis=0)
         rate = statistics.median(rates[name])
         print(f"{name:22} {clock:.2f} ({processor:.2f}) of the limit, {rate:.0f} Mpx/s")
+    clock, processor = np.median(written, axis=0)
+    print(f"{'OME-Zarr':22} {clock:.2f} ({processor:.2f}) of the limit with writing")
     clock, processor = np.median(pure, axis=0)
     print(f"{'':22} {clock:.2f} ({processor:.2f}) of decoding and encoding alone")
 
@@ -193,10 +223,11 @@ def memory(options: argparse.Namespace, folder: Path) -> None:
 
 def peak(path: str, out: str) -> None:
     """Convert, and print the peak memory beyond that of the imports."""
+    work = wb.export.convert_slide  # imported before
     with wb.open_slide(path) as slide:
         slide.read((0, 0, 64, 64))
         before = highest_kb()
-        wb.export.convert_slide(slide, out, threads=os.cpu_count())
+        work(slide, out, threads=os.cpu_count())
     print(f"{(highest_kb() - before) / 1024:.0f} MB beyond an open slide")
 
 

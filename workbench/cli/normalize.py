@@ -72,7 +72,7 @@ def command(
 
     from workbench.provenance.embedding import attach  # noqa: PLC0415
     from workbench.provenance.pixels import provenance_of_pixels  # noqa: PLC0415
-    from workbench.provenance.reading import TIFF_TAG  # noqa: PLC0415
+    from workbench.provenance.places import TIFF_TAG  # noqa: PLC0415
     from workbench.provenance.runs import shared_name  # noqa: PLC0415
     from workbench.slide.slide import open_slide  # noqa: PLC0415
     from workbench.stain.normalizer import fit_normalizer  # noqa: PLC0415

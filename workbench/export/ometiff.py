@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import tifffile
 
 from workbench.export.cells import measures_of
-from workbench.provenance.reading import NAMESPACE
+from workbench.provenance.places import NAMESPACE
 from workbench.provenance.runs import provenance_of
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workbench.errors import ProvenanceError
 from workbench.provenance.magic import kind_of
+from workbench.provenance.places import FOLDER_FILE, TABLE
 from workbench.provenance.provenance import KEY, Provenance
-from workbench.provenance.reading import FOLDER_FILE, TABLE, embedded
+from workbench.provenance.reading import embedded
 from workbench.provenance.sidecar import sidecar_of, write_sidecar
 from workbench.system.atomic_files import disk_errors, replace_file
 

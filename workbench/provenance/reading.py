@@ -17,6 +17,7 @@ from workbench.errors import ProvenanceError, WorkbenchError
 from workbench.provenance.dicom_tag import read_tag
 from workbench.provenance.json_head import head_members
 from workbench.provenance.magic import kind_of
+from workbench.provenance.places import FOLDER_FILE, META, NAMESPACE, TABLE, TIFF_TAG
 from workbench.provenance.provenance import KEY, MAX_BYTES, Provenance
 from workbench.provenance.runs import provenance_of
 from workbench.provenance.sidecar import read_sidecar
@@ -26,21 +27,6 @@ from workbench.system.paths import exists
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
-
-TABLE: Final = "workbench_provenance"
-"""Table of an SQLite file; it has one row with the column `record`."""
-
-META: Final = "workbench-provenance"
-"""Name of the `meta` element of an HTML page, and of the metadata of safetensors."""
-
-NAMESPACE: Final = "slide-workbench/provenance"
-"""Namespace of the annotation in OME-XML."""
-
-TIFF_TAG: Final = 65_001
-"""Private tag (ASCII) of the first image of a TIFF that has no OME-XML."""
-
-FOLDER_FILE: Final = "provenance.json"
-"""File with the provenance of a folder that is no Zarr store."""
 
 _HTML_HEAD: Final = 1 << 20
 

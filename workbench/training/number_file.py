@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench.errors import TrainingError
-from workbench.provenance.reading import META
+from workbench.provenance.places import META
 from workbench.system.atomic_files import disk_errors, replace_file
 from workbench.training.model_provenance import provenance_of_model
 

@@ -23,7 +23,7 @@ from workbench.export.slides.pyramid import PyramidBuilder, in_tiles
 from workbench.export.slides.tiff_file import TiffFile, bytes_tag, text_tag
 from workbench.export.slides.zarr_store import ZarrStore
 from workbench.provenance.pixels import provenance_of_pixels
-from workbench.provenance.reading import TIFF_TAG
+from workbench.provenance.places import TIFF_TAG
 from workbench.system.atomic_files import disk_errors, move_file, replace_folder
 from workbench.system.long_work import followed
 from workbench.system.thread_pool import available_cores

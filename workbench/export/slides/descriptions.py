@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
 
-from workbench.provenance.reading import NAMESPACE
+from workbench.provenance.places import NAMESPACE
 
 if TYPE_CHECKING:
     from workbench.export.slides.plan import ConversionPlan

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from workbench.export.slides.sink import TilePlace
 from workbench.geometry import Box
 from workbench.system.long_work import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from workbench.slide.slide import Slide
 
     Pixels = NDArray[np.uint8]
+    _Encoded = tuple[TilePlace, bytes]
 
 
 class PyramidBuilder:
@@ -88,12 +90,13 @@ class PyramidBuilder:
         )
         strip = start
         edge: list[Pixels] = []
-        for number, block, (tiles, coarse) in blocks:
+        for number, _, (tiles, coarse) in blocks:
             if number != strip:
                 self._end_strip(edge)
                 yield strip
                 strip, edge = number, []
-            self._put(block, tiles)
+            for place, data in tiles:
+                self._sink.put(place, data)
             edge.append(coarse)
         self._end_strip(edge)
         self._flush()
@@ -126,16 +129,38 @@ class PyramidBuilder:
         for strip, block in itertools.islice(work, max(0, free)):
             ahead.append((strip, block, pool.submit(self._make, block)))
 
-    def _make(self, block: Block) -> tuple[list[list[list[bytes]]], Pixels]:
-        """Return the tiles of a block by level, row and column, and the next level."""
+    def _make(self, block: Block) -> tuple[list[_Encoded], Pixels]:
+        """Return the tiles of a block, level by level, and the next level."""
         finest = self._transform(self._read(block), block)
-        tiles = [[[self._sink.encode(tile) for tile in row] for row in finest]]
+        tiles = list(self._encode(0, block, finest))
         pixels = _halved_tiles(finest)
-        for _ in range(1, self._plan.block_levels):
+        for level in range(1, self._plan.block_levels):
             pixels = _padded(pixels, self._plan.tile_px)
-            tiles.append(self._encode(pixels))
+            tiles += self._encode(level, block, self._views(pixels))
             pixels = _halved(pixels)
         return tiles, pixels
+
+    def _encode(
+        self, level: int, block: Block, tiles: Iterable[Iterable[Pixels]]
+    ) -> Iterator[_Encoded]:
+        side = self._plan.tile_px << level
+        return self._encoded(level, block.x // side, block.y // side, tiles)
+
+    def _encoded(
+        self, level: int, column: int, row: int, tiles: Iterable[Iterable[Pixels]]
+    ) -> Iterator[_Encoded]:
+        """Yield tiles, in rows, with their places from a column and row on."""
+        for r, line in enumerate(tiles):
+            for c, tile in enumerate(line):
+                place = TilePlace(level, column + c, row + r)
+                yield place, self._sink.encode(tile, place)
+
+    def _views(self, pixels: Pixels) -> Iterator[list[Pixels]]:
+        """Yield the rows of tiles of an image of whole tiles."""
+        side = self._plan.tile_px
+        for y in range(0, pixels.shape[0], side):
+            row = pixels[y : y + side]
+            yield [row[:, x : x + side] for x in range(0, pixels.shape[1], side)]
 
     def _read(self, block: Block) -> Pixels:
         """Return the tiles of a block, uint8 (rows, columns, tile, tile, 3)."""
@@ -151,24 +176,6 @@ class PyramidBuilder:
             return tiles.reshape(rows, columns, side, side, 3)
         pixels = self._slide.read_tiles([block.box], (block.width, block.height))[0]
         return in_tiles(pixels, side)
-
-    def _encode(self, pixels: Pixels) -> list[list[bytes]]:
-        side = self._plan.tile_px
-        rows, columns = pixels.shape[0] // side, pixels.shape[1] // side
-        return [
-            [
-                self._sink.encode(pixels[r * side :][:side, c * side :][:, :side])
-                for c in range(columns)
-            ]
-            for r in range(rows)
-        ]
-
-    def _put(self, block: Block, tiles: list[list[list[bytes]]]) -> None:
-        for level, rows in enumerate(tiles):
-            side = self._plan.tile_px << level
-            for (r, row), c in itertools.product(enumerate(rows), range(len(rows[0]))):
-                column, line = block.x // side + c, block.y // side + r
-                self._sink.put(level, column, line, row[c])
 
     def _end_strip(self, edge: list[Pixels]) -> None:
         """Give what a strip's blocks leave to the coarser levels."""
@@ -190,8 +197,9 @@ class PyramidBuilder:
         columns, _ = self._plan.tiles(level)
         side = self._plan.tile_px
         padded = _padded(rows, side)[:, : columns * side]
-        for column, data in enumerate(self._encode(padded)[0]):
-            self._sink.put(level, column, self._rows[level], data)
+        views = self._views(padded)
+        for place, data in self._encoded(level, 0, self._rows[level], views):
+            self._sink.put(place, data)
         self._rows[level] += 1
         self._add(level + 1, _halved(padded))
 

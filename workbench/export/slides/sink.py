@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,15 +13,26 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+class TilePlace(NamedTuple):
+    """Level, column and row of a tile."""
+
+    level: int
+    column: int
+    row: int
+
+
 class FileSink:
     """A file or folder of tiles that can be continued after a kill."""
 
-    def encode(self, pixels: NDArray[np.uint8]) -> bytes:
-        """Return a tile, uint8 (tile, tile, 3), encoded; called from threads."""
+    def encode(self, pixels: NDArray[np.uint8], place: TilePlace) -> bytes:
+        """Return a tile, uint8 (tile, tile, 3), encoded; called from threads.
+
+        A store whose tiles are files of their own writes it now, and returns nothing.
+        """
         raise NotImplementedError
 
-    def put(self, level: int, column: int, row: int, data: bytes) -> None:
-        """Write a tile; called from one thread, in a fixed order."""
+    def put(self, place: TilePlace, data: bytes) -> None:
+        """Write what `encode` returned; called from one thread, in a fixed order."""
         raise NotImplementedError
 
     def state(self) -> dict[str, NDArray[Any]]:

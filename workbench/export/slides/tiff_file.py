@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.export.slides.plan import ConversionPlan
+    from workbench.export.slides.sink import TilePlace
 
 _HEAD: Final = b"II" + struct.pack("<HHHQ", 43, 8, 0, 0)
 _SHORT, _LONG, _RATIONAL, _ASCII, _UNDEFINED, _LONG8, _IFD8 = 3, 4, 5, 2, 7, 16, 18
@@ -59,7 +60,7 @@ class TiffFile(FileSink):
         if new:
             self._file.write(_HEAD)
 
-    def encode(self, pixels: NDArray[np.uint8]) -> bytes:
+    def encode(self, pixels: NDArray[np.uint8], place: TilePlace) -> bytes:  # noqa: ARG002 - placed by `put`
         """Return pixels as JPEG."""
         data: bytes = simplejpeg.encode_jpeg(
             np.ascontiguousarray(pixels),
@@ -69,8 +70,9 @@ class TiffFile(FileSink):
         )
         return data
 
-    def put(self, level: int, column: int, row: int, data: bytes) -> None:
+    def put(self, place: TilePlace, data: bytes) -> None:
         """Append a tile."""
+        level, column, row = place
         number = row * self._plan.tiles(level)[0] + column
         self._places[level][number] = self._file.tell()
         self._lengths[level][number] = len(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import cv2
 import imagecodecs
 import numcodecs
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.export.slides.plan import ConversionPlan
+    from workbench.export.slides.sink import TilePlace
 
 Version = Literal["0.4", "0.5"]
 
@@ -43,7 +45,12 @@ class ZarrStore(FileSink):
     def __init__(
         self, path: Path, plan: ConversionPlan, version: Version, *, new: bool = True
     ) -> None:
-        self._path, self._plan, self._version = path, plan, version
+        self._plan, self._version = plan, version
+        inner = ("0",) if version == "0.4" else ("c", "0")
+        levels = range(len(plan.sizes))
+        self._folders = [path.joinpath(str(level), *inner) for level in levels]
+        self._made: set[tuple[int, int]] = set()
+        """Level and row of the folders that are there."""
         kind = 2 if version == "0.4" else 3
         root = zarr.open_group(path, mode="w" if new else "r+", zarr_format=kind)
         self._root = root
@@ -68,19 +75,22 @@ class ZarrStore(FileSink):
                 dimension_names=None if old else ("c", "y", "x"),
             )
 
-    def encode(self, pixels: NDArray[np.uint8]) -> bytes:
-        """Return a chunk, compressed."""
-        planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
-        return bytes(imagecodecs.zstd_encode(planes.tobytes(), level=_ZSTD_LEVEL))
+    def encode(self, pixels: NDArray[np.uint8], place: TilePlace) -> bytes:
+        """Compress a chunk and write it."""
+        side = self._plan.tile_px
+        planes = np.empty((3, side, side), np.uint8)
+        for channel in range(3):
+            cv2.extractChannel(pixels, channel, planes[channel])
+        data = imagecodecs.zstd_encode(planes.data, level=_ZSTD_LEVEL)  # type: ignore[arg-type] # a buffer
+        folder = self._folders[place.level] / str(place.row)
+        if (place.level, place.row) not in self._made:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._made.add((place.level, place.row))
+        (folder / str(place.column)).write_bytes(data)
+        return b""
 
-    def put(self, level: int, column: int, row: int, data: bytes) -> None:
-        """Write a chunk."""
-        place = self._path / str(level)
-        if self._version == "0.5":
-            place /= "c"
-        folder = place / "0" / str(row)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / str(column)).write_bytes(data)
+    def put(self, place: TilePlace, data: bytes) -> None:
+        """Do nothing: the chunk is written."""
 
     def finish(
         self, name: str, facts: dict[str, Any], profile: bytes | None = None

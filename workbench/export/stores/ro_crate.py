@@ -12,8 +12,8 @@ import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench.errors import RunError
+from workbench.provenance.places import FOLDER_FILE
 from workbench.provenance.provenance import KEY
-from workbench.provenance.reading import FOLDER_FILE
 from workbench.provenance.runs import provenance_of
 from workbench.provenance.software import PACKAGE
 from workbench.results.instances import INSTANCES
