@@ -28,6 +28,7 @@ from workbench.export import (
     export_run,
     write_dicom_slide,
 )
+from workbench.export.dicom import rasters
 from workbench.export.dicom.codes import CLASSES, measure_of
 from workbench.export.dicom.instances import write_bulk_annotations
 from workbench.export.dicom.report import write_run_report
@@ -218,6 +219,41 @@ def test_counts_become_a_report(slide, run, single, converted, tmp_path):
     assert sum(areas) == pytest.approx(known * (run.heatmap.cell * 0.5) ** 2 / 1e6)
     export_run(single, path)
     assert errors_of(path) == []
+
+
+def test_a_large_class_map_is_a_pyramid(run, converted, tmp_path, monkeypatch):
+    monkeypatch.setattr(rasters, "LARGE", 5)
+    folder = export_run(run, tmp_path / "a.dicom")
+    names = ["result", "result-1", "result-2"]
+    levels = [hd.seg.segread(folder / f"{name}.classmap.dcm") for name in names]
+    assert not (folder / "result-3.classmap.dcm").exists()
+    assert len({each.PyramidUID for each in levels}) == 1
+    assert len({each.SeriesInstanceUID for each in levels}) == 1
+    assert len({each.SOPInstanceUID for each in levels}) == 3
+    wanted = run.heatmap.values
+    known = np.isfinite(wanted).all(axis=0)
+    wanted = np.where(known, np.nan_to_num(wanted).argmax(axis=0) + 1, 0)
+    for number, made in enumerate(levels):
+        found = made.get_total_pixel_matrix(combine_segments=True)
+        assert np.array_equal(found, wanted)
+        check_places(made, is_of(made, converted), run.heatmap.cell * 2**number)
+        assert errors_of(folder / f"{names[number]}.classmap.dcm", allowed=()) == []
+        wanted = most_frequent(wanted)
+
+
+def most_frequent(raster):
+    """Return the lowest of the most frequent numbers of each 2 x 2 cells."""
+    rows, columns = raster.shape
+    padded = np.pad(raster, ((0, rows % 2), (0, columns % 2)), "edge")
+    found = [
+        [np.bincount(padded[y : y + 2, x : x + 2].ravel()).argmax() for x in xs]
+        for y, xs in zip(
+            range(0, padded.shape[0], 2),
+            itertools.repeat(range(0, padded.shape[1], 2)),
+            strict=False,
+        )
+    ]
+    return np.array(found)
 
 
 def test_all_objects_of_a_run_fit_in_a_folder(run, single, tmp_path):

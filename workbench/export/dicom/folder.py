@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from workbench.export.dicom.instances import write_bulk_annotations
 from workbench.export.dicom.rasters import (
-    write_class_map,
+    write_class_map_pyramid,
     write_fractional,
     write_label_map,
     write_parametric_map,
@@ -23,8 +23,8 @@ def write_dicom_folder(run: Run, path: Path, *, source: Path | None = None) -> N
     """Write all objects that a run has, with a parametric map for each class.
 
     Of instances: bulk annotations, and maps of their density. Of probabilities: a
-    fractional segmentation, and of several classes class map and label map. Of all: a
-    report.
+    fractional segmentation, and of several classes class map (large ones as a pyramid)
+    and label map. Of all: a report.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def write_dicom_folder(run: Run, path: Path, *, source: Path | None = None) -> N
     elif task in {"classification", "segmentation"}:
         write_fractional(run, path / "result.seg.dcm", source=source)
         if len(classes) > 1:
-            write_class_map(run, path / "result.classmap.dcm", source=source)
+            write_class_map_pyramid(run, path, "result", source=source)
             write_label_map(run, path / "result.labelmap.dcm", source=source)
     for number, name in enumerate(classes, 1):
         end = "" if len(classes) == 1 else f"-{number}"

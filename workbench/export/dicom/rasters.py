@@ -14,6 +14,7 @@ from highdicom.content import (
 from pydicom.sr.codedict import codes
 from pydicom.uid import RLELossless
 
+from workbench.dicom.identifiers import derived_uid
 from workbench.dicom.slide_header import SLICE_MM
 from workbench.errors import RunError
 from workbench.export.dicom.codes import private_code, property_of, unit_of
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
 _TILE: Final = 256
 _SHORT: Final = 16
 _NARROWEST: Final = 1e-6
+LARGE: Final = 1024
+"""Cells along the longer side from which a class map gets coarser levels."""
+
+_FIRST_LEVEL: Final = 10
+"""Number of the finest level of a pyramid in its series."""
+
 _STEPS: Final = 255
 """Steps of the values of a fractional segmentation, from 0 to 1."""
 
@@ -150,9 +157,70 @@ def write_class_map(run: Run, path: Path, *, source: Path | None = None) -> None
         be used.
     """
     origin, winner, segments = _winners(run, source)
+    _class_map(origin, winner, segments, run.heatmap.cell).save_as(path)
+
+
+def write_class_map_pyramid(
+    run: Run, folder: Path, name: str, *, source: Path | None = None
+) -> None:
+    """Write the class map as a pyramid: one object a level, in one series.
+
+    Each level has half the cells of the one before, with the class of most of the four;
+    below `LARGE` cells along the longer side there is one level.
+
+    Parameters
+    ----------
+    run : Run
+    folder : Path
+    name : str
+        Name of the finest level, without ".classmap.dcm"; "-1", "-2"... are appended
+        for the others.
+    source : Path, optional
+        DICOM slide to refer to.
+
+    Raises
+    ------
+    RunError
+        As `write_class_map`.
+    """
+    origin, winner, segments = _winners(run, source)
+    cell, level = float(run.heatmap.cell), 0
+    large = max(winner.shape) > LARGE
+    while True:
+        made = _class_map(origin, winner, segments, cell, level if large else None)
+        end = f"-{level}" if level else ""
+        made.save_as(folder / f"{name}{end}.classmap.dcm")
+        if max(winner.shape) <= LARGE:
+            return
+        winner, cell, level = _majority(winner), 2 * cell, level + 1
+
+
+def _majority(winner: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Return the most frequent number of each 2 x 2 cells; the lowest of equal ones."""
+    rows, columns = winner.shape
+    padded = np.pad(winner, ((0, rows % 2), (0, columns % 2)), "edge")
+    four = np.stack([padded[y::2, x::2] for y in (0, 1) for x in (0, 1)])
+    best = np.zeros(four.shape[1:], np.uint16)
+    most = np.zeros(four.shape[1:], np.uint8)
+    for number in np.unique(four).tolist():
+        count = (four == number).sum(axis=0, dtype=np.uint8)
+        best[count > most] = number
+        np.maximum(most, count, out=most)
+    return best
+
+
+def _class_map(
+    origin: Origin,
+    winner: NDArray[np.uint16],
+    segments: Sequence[hd.seg.SegmentDescription],
+    cell: float,
+    level: int | None = None,
+) -> Dataset:
+    """Return the numbers of classes as planes of bits; `level` of a pyramid."""
     planes = winner[..., None] == np.arange(1, len(segments) + 1)
-    cell = run.heatmap.cell
-    binary_segmentation(origin, planes.astype(np.uint8), segments, cell).save_as(path)
+    return binary_segmentation(
+        origin, planes.astype(np.uint8), segments, cell, level=level
+    )
 
 
 def write_label_map(run: Run, path: Path, *, source: Path | None = None) -> None:
@@ -200,6 +268,8 @@ def binary_segmentation(
     planes: NDArray[np.uint8],
     segments: Sequence[hd.seg.SegmentDescription],
     cell: float,
+    *,
+    level: int | None = None,
 ) -> Dataset:
     """Return the Segmentation of planes of bits.
 
@@ -211,7 +281,15 @@ def binary_segmentation(
     segments : sequence of SegmentDescription
     cell : float
         Side of a cell, in level-0 pixels.
+    level : int, optional
+        Level of a pyramid, of which it is a part.
     """
+    identity = origin.identity("classmap", 1)
+    if level is not None:
+        own = (origin.source.header.SOPInstanceUID, origin.whose, "classmap")
+        identity = origin.identity("classmap", _FIRST_LEVEL + level, "level")
+        identity["pyramid_uid"] = derived_uid(*own, "pyramid")
+        identity["series_instance_uid"] = derived_uid(*own, "pyramid series")
     made = hd.seg.Segmentation(
         [origin.source.header],
         planes[None],
@@ -221,7 +299,7 @@ def binary_segmentation(
         dimension_organization_type="TILED_SPARSE",
         omit_empty_frames=True,
         **_placed(origin, planes.shape[:2], cell),
-        **origin.identity("classmap", 1),
+        **identity,
     )
     return origin.dated(made)
 
