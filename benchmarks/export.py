@@ -21,6 +21,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SIDE = 40_000
+TILE = 256
+SLIDE = "slide.tiff"
 PEERS = ("tiatoolbox", "geopandas", "spatialdata")
 
 
@@ -48,8 +50,9 @@ def one(name: str, folder: Path) -> None:
     chosen.writer("instances")
     before = highest_mb()
     out = folder / f"out-{name}{chosen.suffixes[0] if chosen.suffixes else ''}"
+    slide = folder / SLIDE if chosen.reads_slide else None
     began = time.perf_counter(), time.process_time()
-    export_run(run, out, to=name)
+    export_run(run, out, to=name, slide=slide)
     report(began, before, out)
 
 
@@ -65,14 +68,49 @@ def report(began: tuple[float, float], before: float, out: Path) -> None:
     print("RESULT " + json.dumps(facts))
 
 
+def make_slide(path: Path) -> None:
+    """Write a slide of stored tiles that repeat, whose pixels some formats read."""
+    import simplejpeg  # noqa: PLC0415 - for this only
+    import tifffile  # noqa: PLC0415
+
+    import read  # noqa: PLC0415
+
+    part = read.picture(0)
+    edges = range(0, 8 * TILE, TILE)
+    tiles = [
+        simplejpeg.encode_jpeg(part[y:, x:][:TILE, :TILE].copy(), 80, "RGB", "420")
+        for y in edges
+        for x in edges
+    ]
+    count = (-(-SIDE // TILE)) ** 2
+    tifffile.imwrite(
+        path,
+        (tiles[n % len(tiles)] for n in range(count)),
+        shape=(SIDE, SIDE, 3),
+        dtype="uint8",
+        bigtiff=True,
+        tile=(TILE, TILE),
+        photometric="ycbcr",
+        subsampling=(2, 2),
+        compression="jpeg",
+        resolution=(20000, 20000),
+        resolutionunit="CENTIMETER",
+    )
+
+
 def make(folder: Path, number: int) -> None:
-    """Write the run, and its outlines for the peers."""
+    """Write the slide, the run, and its outlines for the peers."""
     sys.path.insert(0, str(HERE.parent / "tests" / "support"))
+    import workbench as wb  # noqa: PLC0415
     from exported_runs import instance_run  # noqa: PLC0415 - needs the path
     from workbench.export import export_run  # noqa: PLC0415
 
     if not (folder / "run" / "run.json").exists():
-        run = instance_run(folder / "run", number, size=(SIDE, SIDE))
+        make_slide(folder / SLIDE)
+        with wb.open_slide(folder / SLIDE) as slide:
+            about = {"id": slide.id, "name": slide.name, "path": slide.path}
+        size = (SIDE, SIDE)
+        run = instance_run(folder / "run", number, size=size, slide=about)
         export_run(run, folder / "outlines.parquet")
 
 
@@ -115,9 +153,7 @@ def main() -> None:
         make(folder, options.number)
         from workbench.export import FORMATS  # noqa: PLC0415 - after the children's
 
-        own = [
-            f.name for f in FORMATS if "instances" in f.writers and not f.reads_slide
-        ]
+        own = [f.name for f in FORMATS if "instances" in f.writers]
         for name in own if options.only is None else options.only:
             command = [sys.executable, __file__, "--one", name, "--folder", str(folder)]
             row(name, measured(command))

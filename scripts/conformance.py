@@ -56,6 +56,7 @@ ENVIRONMENTS = {
     ),
     "spatialdata": Environment("spatial.py", ("spatialdata>=0.7.3", "wsidata>=0.12")),
     "girder": Environment("girder_schema.py", ("girder-large-image-annotation>=1.35",)),
+    "rocrate": Environment("crates.py", ("roc-validator>=0.13", "rocrate>=0.16")),
 }
 
 
