@@ -147,8 +147,9 @@ def loader_rate(trainer, steps, workers=2):
     """Return the samples per s of the usual loop with a DataLoader."""
     examples, recipe, batch = trainer.examples, trainer.recipe, trainer.batch
     tiles = SlideTiles(examples, trainer.learnt.tolist(), recipe.tile_px)
+    # More than are timed: its workers read ahead, as in a training that goes on.
     drawn = torch.utils.data.RandomSampler(
-        tiles, replacement=True, num_samples=batch * (steps + 2)
+        tiles, replacement=True, num_samples=batch * (steps + 2 + 4 * workers)
     )
     loader = torch.utils.data.DataLoader(
         tiles, batch, sampler=drawn, num_workers=workers
@@ -165,6 +166,8 @@ def loader_rate(trainer, steps, workers=2):
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         timed(None)
+        if len(timed.times) > steps + 2:
+            break
     return timed.rates(batch, 1)[0]
 
 
