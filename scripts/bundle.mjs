@@ -22,6 +22,7 @@ const BUNDLES = {
   class_palette: { entry: `${APP}/widgets/class_palette.js`, format: "esm" }, // of ClassPalette
   gallery: { entry: `${APP}/gallery/browser/study_page.js`, format: "esm" }, // of the page of a study
   tunnel: { entry: `${APP}/jupyter/tunnel.js`, format: "esm" }, // of a widget in a notebook
+  shell: { entry: `${APP}/server/shell.js`, format: "iife" }, // in a page, before the app
   cell: { entry: `${APP}/jupyter/cell.js`, format: "iife", globalName: "workbenchCell" }, // in a page
 };
 

@@ -31,7 +31,7 @@ def site(tmp_path_factory):
 def page(site, *, path="/workbench", **arguments):
     given = {name: [value.encode()] for name, value in arguments.items()}
     request = SimpleNamespace(arguments=given, path=path)
-    return run_coroutine(Shell(lambda _: site).page(request))
+    return run_coroutine(Shell(lambda _: site).page(request)).text
 
 
 @pytest.fixture
@@ -82,9 +82,9 @@ def test_scripts_of_the_last_page_of_a_path_are_loaded_ahead(site):
     )
     request = SimpleNamespace(arguments={}, path="/workbench")
     ahead = '<link rel="preload" as="script" href="static/a.js?v=1">'
-    assert ahead in run_coroutine(shell.page(request))
+    assert ahead in run_coroutine(shell.page(request)).text
     request.path = "/workbench/"
-    assert ahead not in run_coroutine(shell.page(request))
+    assert ahead not in run_coroutine(shell.page(request)).text
 
 
 def test_a_page_follows_without_its_outer_tags():

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 import slow_model
 from app_page import AppPage, do_the_whole_job, provide_slide
 from browser import IN_A_PAGE, free_port, panel_serve, running
+from patience import eventually
 from stained_slide import write_stained
 from workbench.slide.slide import open_slide
 
@@ -55,6 +58,49 @@ def url(folder, runs, environment):
     root = f"http://127.0.0.1:{port}"
     with running(command, f"{root}/liveness", runs / "log", env=environment):
         yield f"{root}/workbench"
+
+
+def test_the_slide_is_seen_and_moved_before_the_app_has_loaded(watched, url, slide):
+    page, held, open_ = watched.page, [], []
+    page.route(
+        re.compile("bokeh.min.js"),
+        lambda route: route.continue_() if open_ else held.append(route),
+    )
+    page.set_viewport_size({"width": 1366, "height": 768})
+    page.goto(f"{url}?slide={slide.name}", wait_until="commit")
+    page.locator("#shell[data-state=painted]").wait_for()
+    canvas = page.locator("#shell canvas")
+
+    def at():
+        return [float(part) for part in canvas.get_attribute("data-at").split(",")]
+
+    x, y, downsample = at()
+    assert [x, y] == [side / 2 for side in slide.size]
+    box = canvas.bounding_box()
+    width, height = box["width"], box["height"]
+    assert downsample == pytest.approx(
+        1.04 * max(slide.size[0] / width, slide.size[1] / height)
+    )
+    middle = box["x"] + width / 2, box["y"] + height / 2
+    page.mouse.move(*middle)
+    page.mouse.wheel(0, -900)
+    page.mouse.down()
+    page.mouse.move(middle[0] - 100, middle[1] + 50, steps=4)
+    page.mouse.up()
+    eventually(lambda: at()[0] > x, pause=lambda: page.wait_for_timeout(30))
+    place = at()
+    assert place[2] < downsample / 2
+    assert place[0] - x == pytest.approx(100 * place[2])
+    assert y - place[1] == pytest.approx(50 * place[2])
+    open_.append(True)
+    for route in held:
+        route.continue_()
+    watched.settle()
+    canvas.wait_for(state="detached")
+    # The viewer goes on where the slide was left, to a pixel.
+    page.wait_for_url(re.compile(r"[?&]at="))
+    said = parse_qs(urlsplit(page.url).query)["at"][0]
+    assert [float(part) for part in said.split(",")] == pytest.approx(place, rel=0.01)
 
 
 def test_the_whole_job_under_workbench_serve(watched, url, slide, runs, gate):

@@ -201,4 +201,4 @@ def test_a_bundle_is_stale_once_a_module_has_changed(repository, tmp_path):
     shutil.copytree(repository / "workbench" / "app", app)
     (module,) = app.rglob("numbers.js")
     module.write_text(module.read_text() + "// more\n")
-    assert bundles.stale(tmp_path) == ["stage.js"]
+    assert bundles.stale(tmp_path) == ["shell.js", "stage.js"]

@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: 44a6e4eb45c73d4dcf749e7b106417b67e41721d3ec2e7d2a958bb6a19c6b7a0
+// Made by "make bundles"; change the modules instead. sha256 of them: e50128b352f752026cc5a5908a6973bf423020106f2b1538edb5d3f08cfcbc10
 // workbench/app/viewer/browser/actions.js
 var GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page"];
 var SHOWN = {
@@ -2738,6 +2738,24 @@ function contextMenu(stage) {
   });
 }
 
+// workbench/app/viewer/browser/first_view_taken.js
+var LONGEST_MS = 3e3;
+function takeOver(stage) {
+  const shell = document.getElementById("shell");
+  if (!shell) return;
+  const left = Reflect.get(shell, "handOver")?.();
+  if (left?.place && String(left.size) === String(stage.model.size)) stage.camera.go(left.place);
+  let gone = false;
+  const remove = () => {
+    gone = true;
+    shell.remove();
+  };
+  stage.onPainted(({ missing }) => {
+    if (!gone && !missing) remove();
+  });
+  setTimeout(remove, LONGEST_MS);
+}
+
 // workbench/app/viewer/browser/key_focus.js
 var TEXT = "textarea, select, [contenteditable], input:not([type=button], [type=checkbox], [type=radio], [type=range], [type=file], [type=submit], [type=color])";
 var APART = "dialog, [role=dialog], [role=alertdialog], [role=menu], [role=menubar], .MuiModal-root";
@@ -5196,6 +5214,7 @@ var PARTS = [
   usedStage,
   layers,
   place,
+  takeOver,
   scaleBar,
   coordinates,
   minimap,
@@ -5278,7 +5297,6 @@ var Stage = class {
     this.plot.el.tabIndex = -1;
     this.holder = document.createElement("div");
     this.element = this.build();
-    this.element.addEventListener("painted", () => document.getElementById("shell")?.remove(), { once: true });
     this.turn = new Turn(this.holder);
     this.tools = this.add("div", "bar tools", { role: "toolbar", "aria-label": "Tools", "aria-orientation": "vertical" });
     this.switch = new Tools(this.tools, this.actions);

@@ -84,9 +84,16 @@ def offers_of(task: Task) -> tuple[Offer, ...]:
         if not own:
             label = f"{_AS_SCORES.get(task, 'Scores')}: {label}"
         what = each.holds[content_of_task(task) if own else "scores"]
-        holds = f"{what[0].upper()}{what[1:]}. For {each.receiver}."
+        said = f"{what[0].upper()}{what[1:]}. For {each.receiver}."
         found.append(
-            Offer(label, each.name, suffix, each.group, each.usual and own, holds)
+            Offer(
+                label,
+                each.name,
+                suffix,
+                each.group,
+                each.usual and own,
+                said.replace("`", ""),
+            )
         )
     order = sorted(found, key=lambda offer: _GROUPS.index(offer.group))
     return (_REPORT, *order)
@@ -164,7 +171,12 @@ class ExportMenu(pn.viewable.Viewer):
         rows = []
         for offer in offers:
             chosen = button(
-                offer.label, variant="text", sizing_mode=None, width=260, margin=0
+                offer.label,
+                variant="text",
+                sizing_mode=None,
+                width=230,
+                margin=0,
+                sx={"justifyContent": "flex-start", "textAlign": "left"},
             )
             chosen.on_click(lambda _, offer=offer: self._take(offer))
             rows.append(

@@ -1,5 +1,7 @@
-// Takes the shell away once the app is drawn; says so if the app has not come.
-// Its picture stays until the viewer paints: `stage.js` takes the rest away.
+// Paints the slide until the app is drawn, then takes the shell away; says so if the app has not come.
+// Its picture stays until the viewer paints: `stage.js` takes it away.
+
+import { FirstView } from "./first_view.js";
 
 const POLL_MS = 100;
 const LONGEST_MS = 60000;
@@ -12,21 +14,40 @@ function isDrawn() {
   return bokeh?.index?.roots?.[0]?.is_idle ?? false;
 }
 
-// The styles of the page that follows: Panel looks for them in the head.
-document.head.append(...document.querySelectorAll("body > link[rel=stylesheet], body > style"));
-
 const shell = document.getElementById("shell");
 const status = shell?.querySelector("[role=status]");
-if (document.querySelector("[data-root-id]")) {
-  const began = performance.now();
-  const timer = setInterval(() => {
-    if (isDrawn() || performance.now() - began > LONGEST_MS) {
-      clearInterval(timer);
-      shell?.classList.add("drawn");
-      status?.remove();
-      setTimeout(() => shell?.remove(), shell?.querySelector("img") ? PICTURE_MS : 0);
-    }
-  }, POLL_MS);
-} else if (status) {
-  status.textContent = "The app could not be opened. Reload this page to try again.";
+const canvas = shell?.querySelector("canvas");
+
+if (shell && canvas?.dataset.slide) {
+  const slide = JSON.parse(canvas.dataset.slide);
+  const view = new FirstView(canvas, slide);
+  canvas.addEventListener("painted", (event) => {
+    if (/** @type {CustomEvent} */ (event).detail.missing) return;
+    shell.querySelector("img")?.remove();
+    shell.dataset.state = "painted";
+  });
+  // The viewer asks for it: `stage.js`.
+  Reflect.set(shell, "handOver", () => ({ place: view.end(), size: slide.size }));
 }
+
+/** Wait for the page, which follows in the same answer. */
+function follow() {
+  // The styles of the page that follows: Panel looks for them in the head.
+  document.head.append(...document.querySelectorAll("body > link[rel=stylesheet], body > style"));
+  if (document.querySelector("[data-root-id]")) {
+    const began = performance.now();
+    const timer = setInterval(() => {
+      if (isDrawn() || performance.now() - began > LONGEST_MS) {
+        clearInterval(timer);
+        shell?.classList.add("drawn");
+        status?.remove();
+        setTimeout(() => shell?.remove(), canvas ? PICTURE_MS : 0);
+      }
+    }, POLL_MS);
+  } else if (status) {
+    status.textContent = "The app could not be opened. Reload this page to try again.";
+  }
+}
+
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", follow, { once: true });
+else follow();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import panel as pn
 import panel_material_ui as pmui
 from markupsafe import escape
 
@@ -35,6 +36,8 @@ class LazyTabs(pmui.Tabs):  # noqa: TID251 - titles are escaped
         super().__init__(*escaped, dynamic=True, **params)
 
     def _is_active(self, index: int) -> bool:
+        if self.active not in self._opened and self.active < len(self):
+            take_theme(self[self.active])
         self._opened.add(self.active)
         return index in self._opened
 
@@ -64,5 +67,18 @@ class Fold(pmui.Accordion):
         super().__init__((str(escape(title)), body), dynamic=True, **{**look, **params})
 
     def _is_active(self, index: int) -> bool:
-        self._opened = self._opened or index in self.active
+        if not self._opened and index in self.active:
+            self._opened = True
+            take_theme(self[index])
         return self._opened
+
+
+def take_theme(contents: Any) -> None:
+    """Give the theme of the page to contents before they are first shown.
+
+    They were made before the browser chose it, and would be light for a moment.
+    """
+    dark = pn.config.theme == "dark"
+    for part in contents.select(pmui.base.MaterialComponent):
+        if part.dark_theme != dark:
+            part.dark_theme = dark

@@ -14,6 +14,10 @@ ICON: Final = Path(__file__).parents[1] / "icon.svg"
 _QUIET: Final = {"styleOverrides": {"root": {"textTransform": "none"}}}
 
 
+_CLOSING: Final = {"& [aria-label=close]": {"color": "inherit"}}
+"""Style of the button that closes a dialog, which is black on dark by default."""
+
+
 _WIDTHS: Final = {"xs": 0, "sm": 900, "md": 1000, "lg": 1200, "xl": 1536}
 """Least widths (px) of pages; below "sm" the drawer lies over the slide."""
 
@@ -28,6 +32,7 @@ def _theme(primary: str, bar: str) -> dict[str, Any]:
             "MuiButton": _QUIET,
             "MuiLinearProgress": {"defaultProps": {"aria-label": "Progress"}},
             "MuiToggleButton": _QUIET,
+            "MuiDialog": {"styleOverrides": {"root": _CLOSING}},
             "MuiAppBar": {
                 "styleOverrides": {"root": {"backgroundColor": bar, "color": "#ffffff"}}
             },

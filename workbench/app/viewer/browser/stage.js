@@ -11,6 +11,7 @@ import { Camera } from "./camera.js";
 import { lock, swipe } from "./compare.js";
 import { contextMenu } from "./context_menu.js";
 import { isOn } from "./dom.js";
+import { takeOver } from "./first_view_taken.js";
 import { keyboard } from "./keyboard.js";
 import { keySheet } from "./key_sheet.js";
 import { lasso } from "./lasso.js";
@@ -38,7 +39,7 @@ import { usedStage } from "./used_stage.js";
  */
 
 const PARTS = [
-  usedStage, layers, place, scaleBar, coordinates, minimap, navigation, selection, pointing, lasso, measure, turning,
+  usedStage, layers, place, takeOver, scaleBar, coordinates, minimap, navigation, selection, pointing, lasso, measure, turning,
   status, theme, swipe, lock, annotations, keyboard, legend, outlines, pointedInstance, toast, contextMenu, toneControls, paletteButton, keySheet,
 ];
 const PUBLISH_MS = 100;
@@ -112,8 +113,6 @@ export class Stage {
     this.plot.el.tabIndex = -1; // the stage takes the keys
     this.holder = document.createElement("div");
     this.element = this.build();
-    // What the server has sent to be seen meanwhile: `server/shell.js`.
-    this.element.addEventListener("painted", () => document.getElementById("shell")?.remove(), { once: true });
     this.turn = new Turn(this.holder);
     this.tools = this.add("div", "bar tools", { role: "toolbar", "aria-label": "Tools", "aria-orientation": "vertical" });
     this.switch = new Tools(this.tools, this.actions);
