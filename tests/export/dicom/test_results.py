@@ -395,7 +395,7 @@ def test_the_command_line_exports_annotations(slide, tmp_path):
     words = ["annotations", "export", slide.path, "--annotations", str(folder)]
     said = CliRunner().invoke(main, [*words, str(tmp_path / "a.ann.dcm")])
     assert said.exit_code == 0, said.output
-    assert "1 annotations written" in said.output
+    assert "1 annotation written" in said.output
     hd.ann.annread(tmp_path / "a.ann.dcm")
 
 
