@@ -6,7 +6,8 @@ Made outlines of 16 to 24 points with score and area, in three classes, are writ
 `write_bulk_annotations` and, for comparison, as highdicom's documentation does: all
 outlines as arrays in memory. Each in a process of its own. Processor seconds; the peak
 of memory beyond that after the imports; bytes of the file. Then the time that highdicom
-needs to read each file, and that both hold the same. Figures: benchmarks/export.md.
+needs to read each file, that both hold the same, and what `import_instances` needs to
+make a run of it. Figures: benchmarks/export.md.
 """
 
 from __future__ import annotations
@@ -111,6 +112,35 @@ def write_plain(run, path):
 WRITERS = {"ours": write_ours, "highdicom alone": write_plain}
 
 
+def read_as_run(path):
+    """Print what `import_instances` needs for a file, as JSON."""
+    from workbench.dicom import outlines  # noqa: F401, PLC0415
+    from workbench.geometry import Box, FileFrame  # noqa: PLC0415
+    from workbench.results.imported_instances import import_instances  # noqa: PLC0415
+
+    slide = SimpleNamespace(
+        id="2-0",
+        name="s.tiff",
+        path="s.tiff",
+        size=(SIDE, SIDE),
+        mpp=0.25,
+        require_mpp=lambda: 0.25,
+        mpp_is_given=False,
+        reader_name="none",
+        properties={},
+        levels=(),
+        channels=(),
+        bounds=Box(0, 0, SIDE, SIDE),
+        pixel_size=SimpleNamespace(xy=(0.25, 0.25)),
+        frame=FileFrame((1.0, 1.0)),
+    )
+    before, start = peak(), time.process_time()
+    run = import_instances(path, slide, path.with_name("imported"))
+    took = time.process_time() - start
+    facts = {"s": took, "MB": peak() - before, "number": len(run.final_instances)}
+    print(json.dumps(facts))
+
+
 def peak():
     """Return the largest memory of this process so far, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -147,6 +177,9 @@ def main():
     given = parser.parse_args()
     if given.child:
         name, store, path = given.child
+        if name == "read":
+            read_as_run(Path(path))
+            return
         measure(name, Path(store), Path(path))
         return
     with tempfile.TemporaryDirectory() as made:
@@ -168,6 +201,12 @@ def main():
                 f"| {name} | {told['s']:.1f} | {told['MB']:.0f} | {size:.0f} |"
                 f" {seconds:.1f} |"
             )
+        words = [sys.executable, __file__, "--child", "read", str(store)]
+        words.append(str(folder / "0.ann.dcm"))
+        said = subprocess.run(words, capture_output=True, text=True, check=True)
+        told = json.loads(said.stdout)
+        assert told["number"] == given.nuclei, told  # noqa: S101
+        print(f"read as a run: {told['s']:.1f} s of CPU, {told['MB']:.0f} MB")
         assert contents[0] == contents[1], "the files differ"  # noqa: S101
 
 

@@ -133,6 +133,8 @@ Not run by the kit:
   `tests/support/qupath_rules.py`. To load exports into a QuPath project from Python,
   use [paquo](https://paquo.readthedocs.io), which needs QuPath installed:
   `image.hierarchy.load_geojson(json.load(open("nuclei.geojson"))["features"])`.
+  Project folders are not written here: QuPath keeps the objects of each image in
+  `data.qpdata`, serialized objects of its own Java classes.
 - The servers of HistomicsUI, TissUUmaps, xOpat and CVAT: their schemas and layouts are
   checked.
 - DICOM: see [DICOM](dicom.md).
