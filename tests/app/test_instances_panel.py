@@ -59,7 +59,8 @@ def test_the_objects_of_a_run_are_shown(panel):
     assert shown.shown.sum() == 600
     assert panel.filter.number.object == "600 of 600 instances shown"
     assert all(name in panel.display.legend.object for name in CLASSES)
-    assert panel.filter.measure.options == ["score", "area_um2"]
+    words = {"score": "score", "area (µm²)": "area_um2"}
+    assert panel.filter.measure.options == words
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import urllib.request
 from types import SimpleNamespace
@@ -66,6 +67,29 @@ def test_no_picture_is_shown_that_the_app_would_not_show(site, arguments):
 def test_a_slow_slide_keeps_nobody_waiting(site, monkeypatch):
     monkeypatch.setattr(shell_module, "_WAIT_S", 0.0)
     assert not PICTURE.search(page(site))
+
+
+def test_a_slide_that_was_opened_late_follows_the_shell(site, monkeypatch):
+    monkeypatch.setattr(shell_module, "_WAIT_S", 0.0)
+    request = SimpleNamespace(arguments={}, path="/workbench")
+    shell = Shell(lambda _: site)
+
+    async def parts():
+        first = await shell.page(request)
+        return first, await shell.rest(first)
+
+    first, rest = run_coroutine(parts())
+    assert 'data-slide=""' in first.text
+    said = re.search(r"workbenchSlide\((.*)\)</script>", rest.text)
+    slide = json.loads(json.loads(said[1]))
+    assert slide["size"] == [512, 512]
+    assert slide["layer"]["url"].startswith("tiles/")
+    assert rest.layer is not None
+    # What is sent with the shell at once is under the same key, and nothing follows.
+    monkeypatch.setattr(shell_module, "_WAIT_S", 60.0)
+    first, rest = run_coroutine(parts())
+    assert slide["layer"]["url"] in first.text
+    assert (rest.text, rest.layer) == ("", first.layer)
 
 
 @pytest.mark.usefixtures("patient")

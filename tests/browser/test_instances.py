@@ -241,7 +241,7 @@ def test_a_filter_hides_and_paints_again_without_new_tiles(watched, url, store, 
     app.press("Show all")
     app.says("800 of 800 instances shown")
     app.press("Colours of instances")
-    app.choose("Colour by", "area_um2")
+    app.choose("Colour by", "area (µm²)")
 
     def recoloured():
         assert np.abs(app.colour(low.x, low.y) - slide_there).max() > 20

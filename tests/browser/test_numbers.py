@@ -381,7 +381,7 @@ def test_the_histogram_counts_the_objects_of_the_run(watched, place):
         assert np.abs(found - right).sum() <= 4
         np.testing.assert_array_equal(found.sum(1), [len(values), shown.sum()])
 
-    app.choose("Filter by", "area_um2")
+    app.choose("Filter by", "area (µm²)")
     values = table["area_um2"].to_numpy(np.float64)
     app.eventually(lambda: holds(values, np.ones(len(values), bool)))
     slider = app.frame.get_by_role("slider", name=re.compile("^Area"))

@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: f9add90063f68ca9c34a7e0c7a60fc5a2b47d5224a8fb9b8f5e4da7ec8ba67c4
+// Made by "make bundles"; change the modules instead. sha256 of them: 2be317dab28759a12aeb18f286950d89ce357f65742a206bcf84c87c0f509bc7
 "use strict";
 (() => {
   // workbench/app/viewer/browser/numbers.js
@@ -1338,8 +1338,9 @@
   var shell = document.getElementById("shell");
   var status = shell?.querySelector("[role=status]");
   var canvas = shell?.querySelector("canvas");
-  if (shell && canvas?.dataset.slide) {
-    const slide = JSON.parse(canvas.dataset.slide);
+  function begin(said) {
+    if (!shell || !canvas || !said || shell.classList.contains("drawn")) return;
+    const slide = JSON.parse(said);
     const view = new FirstView(canvas, slide);
     canvas.addEventListener("painted", (event) => {
       if (
@@ -1351,6 +1352,8 @@
     });
     Reflect.set(shell, "handOver", () => ({ place: view.end(), size: slide.size }));
   }
+  begin(canvas?.dataset.slide ?? "");
+  Reflect.set(globalThis, "workbenchSlide", begin);
   function follow() {
     document.head.append(...document.querySelectorAll("body > link[rel=stylesheet], body > style"));
     if (document.querySelector("[data-root-id]")) {

@@ -143,7 +143,7 @@ class AnnotationPanel(pn.viewable.Viewer):
             **STYLE,
         )
         self._upload = Upload(
-            label="Import GeoJSON, DICOM",
+            label="Import",
             accept=".geojson,.json,.gz,.zip,.dcm",
             max_file_size=_UPLOAD_BYTES,
             variant="outlined",

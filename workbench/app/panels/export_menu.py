@@ -134,9 +134,8 @@ class ExportMenu(pn.viewable.Viewer):
         self._run = run
         self.offers = () if run is None else offers_of(run.card.task)
         usual = [offer for offer in self.offers if offer.usual]
-        items: list[Any] = [
-            {"label": offer.label, "tooltip": offer.holds} for offer in usual
-        ]
+        # Without a tooltip, which would be the name for screen readers.
+        items: list[Any] = [{"label": offer.label} for offer in usual]
         if len(usual) < len(self.offers):
             items += [{"label": "---"}, {"label": _MORE}]
         self._menu.items = items

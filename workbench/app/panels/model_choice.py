@@ -46,7 +46,7 @@ class ModelChoice(pn.viewable.Viewer):
             value=default if default in names else next(iter(names), None),
             **STYLE,
         )
-        self._use = note()
+        self._use = note(margin=(0, 2, 8, 2))
         self._misfit = doubt()
         self._greyed = note(visible=False)
         self._unreadable = note(

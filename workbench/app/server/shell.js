@@ -18,17 +18,25 @@ const shell = document.getElementById("shell");
 const status = shell?.querySelector("[role=status]");
 const canvas = shell?.querySelector("canvas");
 
-if (shell && canvas?.dataset.slide) {
-  const slide = JSON.parse(canvas.dataset.slide);
+/**
+ * Paint a slide.
+ * @param {string} said what the server says of it, as JSON
+ */
+function begin(said) {
+  if (!shell || !canvas || !said || shell.classList.contains("drawn")) return;
+  const slide = JSON.parse(said);
   const view = new FirstView(canvas, slide);
   canvas.addEventListener("painted", (event) => {
     if (/** @type {CustomEvent} */ (event).detail.missing) return;
     shell.querySelector("img")?.remove();
     shell.dataset.state = "painted";
   });
-  // The viewer asks for it: `stage.js`.
+  // The viewer asks for it: `first_view_taken.js`.
   Reflect.set(shell, "handOver", () => ({ place: view.end(), size: slide.size }));
 }
+begin(canvas?.dataset.slide ?? "");
+// A slide that was opened later is said in a part of its own.
+Reflect.set(globalThis, "workbenchSlide", begin);
 
 /** Wait for the page, which follows in the same answer. */
 function follow() {

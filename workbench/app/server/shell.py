@@ -55,8 +55,11 @@ _SAID: Final = re.compile(
 _SOURCE: Final = re.compile(r'\ssrc="([^"]+\.js(?:\?[^"]*)?)"')
 _PICTURE_PX: Final = 512
 _MAX_PICTURES: Final = 64
-_WAIT_S: Final = 0.4
-"""Longest wait for the thumbnail: the shell is sent without one that takes longer."""
+_WAIT_S: Final = 0.2
+"""Longest wait for the slide: the shell is sent without one that takes longer."""
+
+_LATE_S: Final = 1.0
+"""Longest wait for the slide once a shell without it has been sent."""
 
 _MAX_LAYERS: Final = 64
 _FIRST_REQUEST_S: Final = 0.6
@@ -105,6 +108,8 @@ class ShellPage:
 
     text: str
     layer: FirstLayer | None = None
+    late: asyncio.Future[tuple[str, Slide | None]] | None = None
+    """The opening of the slide, where the shell did not wait for its end."""
 
 
 class Shell(Handler):
@@ -163,7 +168,21 @@ class Shell(Handler):
                 script=_script(),
             )
         )
-        return ShellPage(text, layer)
+        return ShellPage(text, layer, None if drawing.done() else drawing)
+
+    async def rest(self, page: ShellPage, user: str = "") -> ShellPage:
+        """Return what follows a shell whose slide was opened late, if it is now.
+
+        What waits for it then is the session, which makes the server busy.
+        """
+        if page.late is None:
+            return ShellPage("", page.layer)
+        await asyncio.wait([page.late], timeout=_LATE_S)
+        slide = page.late.result()[1] if page.late.done() else None
+        if slide is None:
+            return ShellPage("")
+        facts, layer = self._serve(slide, user)
+        return ShellPage(str(render("shell_slide", slide=facts)), layer)
 
     def _draw(self, address: Address, user: str) -> tuple[str, Slide | None]:
         """Return the name of the slide that will be shown, and the slide, drawn small.
@@ -257,9 +276,13 @@ class ShellHandler(PageHandler):
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.write(page.text)
         await self.flush()
+        rest = await shell.rest(page, str(self.current_user or ""))
+        if rest.text:
+            self.write(rest.text)
+            await self.flush()
         self._shell = shell
-        if page.layer is not None:
-            await page.layer.settle()
+        if rest.layer is not None:
+            await rest.layer.settle()
 
     def write(self, chunk: Any) -> None:
         """Send the page; without what the shell has sent already."""

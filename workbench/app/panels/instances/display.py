@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import panel as pn
 import panel_material_ui as pmui
 
+from workbench.app.panels.instances.shown import words_of
 from workbench.app.widgets.controls import STYLE, PromptSlider, side_by_side, stack
 from workbench.app.widgets.html_snippets import legend_of
 from workbench.app.widgets.text import Html
@@ -76,7 +77,7 @@ class InstanceDisplay(pn.viewable.Viewer):
             return
         self._filling = True
         try:
-            options = [_BY_CLASS, *shown.values]
+            options = {_BY_CLASS: _BY_CLASS, **words_of(shown.values)}
             self.by.param.update(options=options, value=_BY_CLASS)
             self.colormap.visible = False
         finally:
@@ -91,7 +92,8 @@ class InstanceDisplay(pn.viewable.Viewer):
     def restore(self, look: InstancesLook) -> None:
         """Draw instances as a look says; colour by class where it has no such value."""
         self.visible.value, self.opacity.value = look.visible, look.opacity
-        self.by.value = look.by if look.by in self.by.options else _BY_CLASS
+        known = () if self._shown is None else self._shown.values
+        self.by.value = look.by if look.by in known else _BY_CLASS
         if look.colours in COLORMAPS:
             self.colormap.value = look.colours
 

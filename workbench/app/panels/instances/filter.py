@@ -9,7 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workbench.app.panels.instances.plots import Histogram
-from workbench.app.panels.instances.shown import noun_and_unit
+from workbench.app.panels.instances.shown import noun_and_unit, words_of
 from workbench.app.widgets.controls import (
     STYLE,
     PromptRangeSlider,
@@ -44,7 +44,7 @@ class InstanceFilter(pn.viewable.Viewer):
         self._outside = 0
         self._filling = False
         self.classes = pmui.CheckBoxGroup(
-            label="Classes", options=[], inline=True, size="small", margin=(0, 0)
+            label="Classes", options=[], inline=True, size="small", margin=(8, 0, 0, 0)
         )
         self.measure = pmui.Select(label="Filter by", options=["score"], **STYLE)
         self.histogram = Histogram()
@@ -92,7 +92,8 @@ class InstanceFilter(pn.viewable.Viewer):
             return
         self._filling = True
         try:
-            self.measure.param.update(options=shown.values, value=shown.values[0])
+            options = words_of(shown.values)
+            self.measure.param.update(options=options, value=shown.values[0])
         finally:
             self._filling = False
         shown.param.watch(lambda _: self._draw_histogram(), "chosen")

@@ -370,3 +370,9 @@ def noun_and_unit(name: str) -> tuple[str, str]:
     if noun and unit in units:
         return noun.replace("_", " "), units[unit]
     return name.replace("_", " "), ""
+
+
+def words_of(names: Iterable[str]) -> dict[str, str]:
+    """Return columns by what lists call them: "area (µm²)" for "area_um2"."""
+    pairs = ((noun_and_unit(name), name) for name in names)
+    return {f"{noun} ({unit})" if unit else noun: name for (noun, unit), name in pairs}

@@ -10,6 +10,7 @@ import panel_material_ui as pmui
 import shapely
 
 from workbench.app.panels.instances.plots import Scatter, sample
+from workbench.app.panels.instances.shown import words_of
 from workbench.app.widgets.connection import NOWHERE
 from workbench.app.widgets.controls import STYLE, note, stack
 from workbench.app.widgets.late_scripts import LateScripts
@@ -95,8 +96,9 @@ class InstanceTable(pn.viewable.Viewer):
             names = shown.values
             self._filling = True
             measures = [name for name in names if name != "score"] or names
-            self._x.param.update(options=names, value=measures[0])
-            self._y.param.update(options=names, value=names[0])
+            options = words_of(names)
+            self._x.param.update(options=options, value=measures[0])
+            self._y.param.update(options=options, value=names[0])
             self._filling = False
             shown.param.watch(lambda _: self._plot(), ["style", "version"])
             shown.param.watch(lambda _: self._list(), ["chosen", "version"])
