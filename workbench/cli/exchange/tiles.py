@@ -8,7 +8,7 @@ import click
 @click.command(
     "tiles",
     epilog="In the pattern {x} and {y} are pixels of the upper left corner, {column}"
-    " and {row} count tiles, * is any text: 'tile_{column}_{row}', '*({x},{y}).png'.",
+    " and {row} count tiles, * is any text: 'tile_{column}_{row}', 't*({x},{y}).png'.",
 )
 @click.argument("folder")
 @click.option("--names", required=True, help="Pattern of the names of the tiles.")
