@@ -12,10 +12,12 @@ from pydicom.sr.codedict import codes
 import workbench as wb
 from dicom_results import instance_run
 from made_slides import jpeg_ycbcr, tissue_like, write_tiff
+from workbench.app.catalog.runs import RunLibrary
 from workbench.cli import main
 from workbench.dicom.source import SourceImage
 from workbench.errors import ProvenanceError, RunError
 from workbench.export.dicom.instances import write_bulk_annotations
+from workbench.layers import InstanceLayer, SlideLayer
 from workbench.results import import_instances
 
 
@@ -60,6 +62,12 @@ def test_what_was_written_is_read_as_a_run(slide, made, tmp_path):
     assert table["count"].max() == len(store)
     mm2 = (run.heatmap.cell * slide.mpp / 1000) ** 2
     assert np.nansum(run.heatmap.values) * mm2 == pytest.approx(len(store))
+    layer = InstanceLayer(run.final_instances, SlideLayer(slide).pyramid)
+    drawn = wb.snapshot(slide, [layer], (0, 0, 300, 300), width=300)
+    assert (drawn != slide.read((0, 0, 300, 300)).pixels).any()
+    (listed,) = RunLibrary(tmp_path).saved(slide)  # as the app lists it
+    assert listed.run.path == run.path
+    assert wb.write_report(run, tmp_path / "report.html").stat().st_size > 100_000
     out = wb.export_run(run, tmp_path / "a.geojson")
     assert wb.read_provenance(out).run["imported"]["name"] == "a.ann.dcm"
     with pytest.raises(ProvenanceError, match=r"imported from 'a\.ann\.dcm'"):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from workbench import __version__
 from workbench.errors import MissingPackageError, RunError
 from workbench.instances.instances import Instances
-from workbench.instances.measure import shapes_of
+from workbench.instances.measure import SHAPES, shapes_of
 from workbench.instances.outline_codec import centroids
 from workbench.instances.writer import InstanceWriter
 from workbench.models.card import ModelCard
@@ -109,7 +111,7 @@ def import_instances(
             message = f"'{folder}' holds another run."
             raise RunError(message, "Choose a new folder.")
         tiles = np.arange(len(grid))
-        writer.create(_facts(file, slide, card, grid), tiles, {})
+        writer.create(_facts(file, slide, card, grid), tiles, _session())
         for code, group in parts:
             density.add(code, group)
         writer.append(TileResults(0, tiles, density.values()))
@@ -162,6 +164,19 @@ def _facts(file: Path, slide: Slide, card: ModelCard, grid: Grid) -> dict[str, A
     }
 
 
+def _session() -> dict[str, Any]:
+    """Return what the record says about the machine; nothing was computed on it."""
+    return {
+        "device": "none",
+        "hardware": "imported",
+        "compiled": False,
+        "threads": 1,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "packages": {"slide-workbench": __version__},
+    }
+
+
 def _write(
     file: Path,
     parts: Sequence[tuple[int, Any]],
@@ -174,10 +189,7 @@ def _write(
         name for _, group in parts for name in group.measures if name != _SCORE
     )
     counts = dict.fromkeys(card.classes, 0)
-    names: list[str] = []
-    for _, group in parts[:1]:
-        names = list(shapes_of(_instances(0, group, slice(0, 1)), mpp))
-    names = list(dict.fromkeys([*names, *shared]))
+    names = list(dict.fromkeys([*SHAPES, *shared]))
     with InstanceWriter(
         file,
         classes=card.classes,
