@@ -609,3 +609,44 @@ def test_areas_are_painted_erased_and_found_by_the_wand(watched, url, saved):
     assert found.geometry.contains(shapely.MultiPoint([(150, 150), (1700, 90)]))
     assert not found.geometry.intersects(shapely.Point(1536, 1280).buffer(600))
     app.is_clean()
+
+
+def test_a_pen_paints_as_a_mouse_does_and_the_palm_beside_it_nothing(
+    watched, url, saved
+):
+    app = Marker(watched, url, saved)
+    input_of = app.page.context.new_cdp_session(app.page)
+
+    def pen(kind, place, force):
+        x, y = watched.screen(*place)
+        pressed = {"button": "left", "buttons": 1, "clickCount": 1, "force": force}
+        at = {"x": x, "y": y, "pointerType": "pen"}
+        input_of.send("Input.dispatchMouseEvent", {"type": kind, **at, **pressed})
+
+    def touch(kind, places):
+        points = [
+            dict(zip("xy", watched.screen(*each), strict=True)) for each in places
+        ]
+        input_of.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    radius = 20 * 1000 / (watched.screen(1000, 0)[0] - watched.screen(0, 0)[0])
+    app.page.keyboard.press("p")
+    pen("mousePressed", (900, 900), 0.1)
+    for step, x in enumerate(range(1000, 2000, 100)):
+        pen("mouseMoved", (x, 900), 0.1 * step)  # the width follows no pressure
+        if step == 4:  # the palm is laid down, and slides
+            touch("touchStart", [(1500, 1700)])
+            touch("touchMove", [(1600, 1750)])
+    pen("mouseReleased", (1900, 900), 0.0)
+    touch("touchEnd", [])
+    [one] = app.wait_for(1)
+    swept = shapely.LineString([(900, 900), (1900, 900)]).buffer(radius)
+    assert one.geometry.symmetric_difference(swept).area < 0.05 * swept.area
+    watched.eventually(lambda: app.painted_more(1400, 900))
+    # A click of the pen chooses, as one of the mouse does; its menu key opens the menu.
+    app.page.keyboard.press("Escape")
+    app.page.keyboard.press("Escape")
+    pen("mousePressed", (1400, 900), 0.5)
+    pen("mouseReleased", (1400, 900), 0.0)
+    app.wait_for_choice(one)
+    app.is_clean()

@@ -15,6 +15,7 @@ from app_page import AppPage
 from browser import IN_A_PAGE, app_served
 from made_slides import write_flat
 from stained_slide import MPP, stained_pixels, write_stained
+from workbench.app.viewer.view import View
 from workbench.area import Area
 from workbench.geometry import Box
 from workbench.inference.engine import run
@@ -328,6 +329,37 @@ def check_paused(app, runs):
         said = f"  ·  {heatmap.classes[0]} {value:.4g} {heatmap.unit}".rstrip()
         point(app, *middle)
         app.eventually(lambda said=said: _is(stage.readout()[5], said))
+
+
+def test_a_turned_view_is_run_and_counted_as_it_is_seen(watched, place):
+    _, runs, _, _, url = place
+    at = "at=1024,768,0.6"
+    watched.page.set_viewport_size({"width": 1400, "height": 900})
+    watched.page.goto(f"{url}?slide={SLIDE}&model=nuclear-density&turn=30deg&{at}")
+    app = AppPage(watched)
+    app.figure.settle()
+    size = app.frame.evaluate(
+        "() => [probe.stage(0).clientWidth, probe.stage(0).clientHeight]"
+    )
+    corners = View(1024, 768, 0.6).corners(size, 30)
+    seen = shapely.Polygon(corners).intersection(shapely.box(0, 0, *SIZE))
+    app.tab("Run")
+    app.press("in view")
+    app.press("Run")
+    app.says(re.compile(r"^Finished: [\d,]+ tiles"))
+    found = next(
+        run
+        for run in (open_run(file.parent) for file in runs.glob("*/run.json"))
+        if run.card.name == "nuclear-density"
+    )
+    assert isinstance(found.region, Area)
+    missed = found.region.shape.symmetric_difference(seen).area
+    assert missed < 0.02 * seen.area
+    assert missed < 0.2 * shapely.box(*seen.bounds).difference(seen).area
+    app.tab("Results")
+    values = found.heatmap.within(found.region)
+    app.says(f"{np.isfinite(values).sum():,} values in view")
+    app.is_clean()
 
 
 def test_a_difference_is_painted_as_it_is(watched, place):
