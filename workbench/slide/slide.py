@@ -392,4 +392,6 @@ def _reopen(path: str, expected_id: str, display: Any, *options: Any) -> Slide:
     if display is None:
         return slide
     channels, z, absorbing = display
+    if channels is None:
+        return slide.at_plane(z)
     return slide.with_channels(channels, z=z, absorbing=absorbing)

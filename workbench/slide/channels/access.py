@@ -13,6 +13,7 @@ from workbench.slide.blockwise import Reading, read_sources
 from workbench.slide.channels.channel import find_channel
 from workbench.slide.channels.planes import CompositeReader, as_channels
 from workbench.slide.channels.region import ChannelRegion
+from workbench.slide.focal_planes import FocalPlanes
 from workbench.slide.identity.source import check_reads
 from workbench.slide.limits import check_read_size
 from workbench.slide.output_size import output_size
@@ -34,7 +35,7 @@ _RGB_BYTES = 3
 _UINT8 = np.dtype(np.uint8)
 
 
-class ChannelAccess:
+class ChannelAccess(FocalPlanes):
     """Channels of a slide: names, display and stored values; base of `Slide`."""
 
     path: str
@@ -59,12 +60,6 @@ class ChannelAccess:
         """Type of the stored values: uint8, uint16 or float32; of RGB always uint8."""
         reader = as_channels(self._stored)
         return _UINT8 if reader is None else reader.dtype
-
-    @property
-    def depth(self) -> int:
-        """Number of focal planes of a slide with channels; of RGB 1."""
-        reader = as_channels(self._stored)
-        return 1 if reader is None else reader.depth
 
     def value_range(self, channel: str) -> tuple[float, float]:
         """Return the lowest and highest value of a channel in a sample.
@@ -103,17 +98,21 @@ class ChannelAccess:
     def _display_id(self) -> str:
         """Suffix of `pixels_id` for another display than that of the file."""
         reader = as_channels(self._stored)
-        if reader is None or reader.is_default:
+        if reader is None:
+            return self._plane_id
+        if reader.is_default:
             return ""
         display = reader.channels, reader.z, reader.absorbing
         digest = hashlib.sha256(repr(display).encode())
         return f"-channels-{digest.hexdigest()[:12]}"
 
     @property
-    def _given_display(self) -> tuple[tuple[Channel, ...], int, bool] | None:
+    def _given_display(self) -> tuple[tuple[Channel, ...] | None, int, bool] | None:
         """Channels, focal plane and `absorbing`, if they differ from the file's."""
         reader = as_channels(self._stored)
-        if reader is None or reader.is_default:
+        if reader is None:
+            return (None, self.plane, False) if self._plane_id else None
+        if reader.is_default:
             return None
         return reader.channels, reader.z, reader.absorbing
 

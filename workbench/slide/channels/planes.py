@@ -132,6 +132,7 @@ class CompositeReader(BoxReader):
             *("default_image", "dtype", "depth"),
         ):
             setattr(self, name, getattr(planes, name))
+        self.step_um: float | None = getattr(planes, "step_um", None)
         self.z: int = planes.z if z is None else z
         self._given = None if channels is None else tuple(channels)
         self._default: tuple[Channel, ...] | None = None

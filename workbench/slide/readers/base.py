@@ -123,6 +123,15 @@ class Reader(Protocol):
     default_image: int
     """Number of the image that is opened by default."""
 
+    depth: int
+    """Number of focal planes."""
+
+    z: int
+    """Number of the focal plane that is read."""
+
+    step_um: float | None
+    """Distance of the focal planes in micrometres; None if not declared."""
+
     def read_batch(
         self,
         level: int,
@@ -221,6 +230,9 @@ class BoxReader(ABC):
     images: Sequence[ImageInfo] = ()
     image = 0
     default_image = 0
+    depth = 1
+    z = 0
+    step_um: float | None = None
 
     @abstractmethod
     def read_inside(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from workbench.slide.readers.tiff.channel_stack import (
@@ -143,6 +143,61 @@ def _ome_images(directories: Sequence[Directory]) -> tuple[TiffImage, ...]:
         reason = "its OME-XML describes no image that is in this file"
         raise SeveralFilesError(reason)
     return tuple(images)
+
+
+def focal_planes(image: TiffImage, count: int) -> int:
+    """Return the number of focal planes of an RGB image that are all in the file.
+
+    Parameters
+    ----------
+    image : TiffImage
+    count : int
+        Number of directories of the file.
+    """
+    ome = image.ome
+    if ome is None or image.stack is not None or image.from_series:
+        return 1
+    channels = len(image.levels[0].directories)
+    places = ((c, z) for c in range(channels) for z in range(ome.depth))
+    numbers = [ome.plane_directories.get(place) for place in places]
+    known = {each for each in numbers if each is not None and each < count}
+    return ome.depth if len(known) == len(numbers) else 1
+
+
+def notes_on_planes(image: TiffImage, depth: int, z: int) -> list[str]:
+    """Return sentences about the focal planes and times that are not shown."""
+    ome, notes = image.ome, []
+    if ome is not None and ome.times > 1:
+        notes.append(f"It has {ome.times} times; the first is shown.")
+    if depth > 1:
+        notes.append(f"It has {depth} focal planes; number {z} is shown, from 0.")
+    elif ome is not None and ome.depth > 1:
+        notes.append(
+            f"It has {ome.depth} focal planes, not all in this file; the first is"
+            " shown."
+        )
+    return notes
+
+
+def in_focal_plane(
+    image: TiffImage, directories: Sequence[Directory], z: int
+) -> TiffImage:
+    """Return an image in another focal plane; see `focal_planes`."""
+    if image.ome is None or z == 0:
+        return image
+    numbers = [
+        image.ome.plane_directories[channel, z]
+        for channel in range(len(image.levels[0].directories))
+    ]
+    firsts = [directories[number] for number in numbers if number is not None]
+    levels = zip(*(_levels(each, each.children) for each in firsts), strict=True)
+    return replace(
+        image,
+        levels=tuple(
+            TiffLevel(red.directory, red.size, tuple(each.directory for each in others))
+            for red, *others in levels
+        ),
+    )
 
 
 def _find_plane_problem(image: OmeImage, directories: Sequence[Directory]) -> str:

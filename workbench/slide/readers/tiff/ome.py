@@ -90,6 +90,9 @@ class OmeImage:
     depth: int = 1
     """Number of focal planes."""
 
+    step_um: float | None = None
+    """Distance of the focal planes in micrometres; None if not declared."""
+
     times: int = 1
     """Number of time points."""
 
@@ -194,6 +197,7 @@ def _parse_image(name: str, pixels: ET.Element, own: str, following: int) -> Ome
             _parse_int(pixels.get("SizeY"), 0),
         ),
         depth=max(1, _parse_int(pixels.get("SizeZ"), 1)),
+        step_um=_parse_physical_size(pixels, "Z")[1],
         times=max(1, _parse_int(pixels.get("SizeT"), 1)),
         is_fluorescence=any(map(find_fluorescence, described)),
         may_be_rgb=may_be_rgb(described),

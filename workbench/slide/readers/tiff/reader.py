@@ -32,8 +32,11 @@ from workbench.slide.readers.tiff.directory import (
 from workbench.slide.readers.tiff.images import (
     TiffImage,
     TiffLevel,
+    focal_planes,
     images_of,
+    in_focal_plane,
     names_of,
+    notes_on_planes,
     scan_of,
 )
 from workbench.slide.readers.tiff.missing_tiles import MissingTiles
@@ -86,6 +89,8 @@ class TiffReader:
         A local path or an fsspec URL.
     image : int or str, optional
         Number or name of the image; default: the scan.
+    z : int
+        Focal plane of an OME-TIFF, 0 for the first.
 
     Raises
     ------
@@ -95,8 +100,10 @@ class TiffReader:
         If this reader cannot decode the stored pixels, or they are channels.
     """
 
-    def __init__(self, path: str, image: int | str | None = None) -> None:
-        self._path = path
+    def __init__(
+        self, path: str, image: int | str | None = None, *, z: int = 0
+    ) -> None:
+        self._path, self.z = path, z
         self._handle = open_file(path)
         self._close = weakref.finalize(self, self._handle.close)
         try:
@@ -141,7 +148,10 @@ class TiffReader:
             *(name for name in self._embedded if name not in stored),
         )
         self.name = f"tifffile {tifffile.__version__}"
-        self._describe_levels(self._images[self.image], size)
+        shown = self._images[self.image]
+        self.depth = focal_planes(shown, len(directories))
+        self.step_um = None if shown.ome is None else shown.ome.step_um
+        self._describe_levels(in_focal_plane(shown, directories, self.z), size)
 
     def _describe_levels(self, shown: TiffImage, size: int) -> None:
         if shown.stack is not None:
@@ -211,11 +221,7 @@ class TiffReader:
         notes += self._notes_on_images()
         if shown.levels[0].apart:
             notes.append("Red, green and blue are stored as three images.")
-        if shown.ome is not None and shown.ome.planes > 1:
-            notes.append(
-                f"It has {shown.ome.planes} focal planes or times; the first is shown."
-            )
-        return notes
+        return [*notes, *notes_on_planes(shown, self.depth, self.z)]
 
     def _notes_on_images(self) -> list[str]:
         others = sum(not each.is_associated for each in self._images)
@@ -257,6 +263,10 @@ class TiffReader:
             reason = "it is JPEG 2000 with reduced colour"
             raise NotReadDirectlyError(self._path, reason)
         return page
+
+    def in_focal_plane(self, z: int) -> TiffReader:
+        """Open the file again in another focal plane, 0 for the first."""
+        return type(self)(self._path, self.image, z=z)
 
     @property
     def is_trusted(self) -> bool:

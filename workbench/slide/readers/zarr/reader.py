@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import TYPE_CHECKING, Any, Final
 
@@ -89,6 +90,8 @@ class ZarrReader(BoxReader):
         self.declared_mpp = self.declared_mpp_xy and self.declared_mpp_xy[0]
         self.properties = {"ome.version": shown.version, "ome.image": shown.key}
         self._plane = self._choose_plane()
+        self.depth, self.z = self._extent(self._arrays[0], "z"), self._plane["z"]
+        self.default_z, self.step_um = self.z, _step_um(shown)
         self.background = (255, 255, 255)
         self.bounds = Box(0, 0, *full)
         self.icc_profile: bytes | None = None
@@ -130,6 +133,12 @@ class ZarrReader(BoxReader):
             if count > 1:
                 self.notes = [*self.notes, _PLANE.format(axis, count, chosen[axis])]
         return chosen
+
+    def in_focal_plane(self, z: int) -> ZarrReader:
+        """Return a reader of another focal plane, 0 for the first."""
+        other = copy.copy(self)
+        other._plane, other.z = {**self._plane, "z": z}, z  # noqa: SLF001
+        return other
 
     def read_inside(
         self, level: int, x: int, y: int, width: int, height: int
@@ -185,6 +194,16 @@ def _mpp_xy(image: ZarrImage) -> tuple[float, float] | None:
     except (TypeError, ValueError, KeyError, IndexError):
         return None
     return None if x is None or y is None else (x, y)
+
+
+def _step_um(image: ZarrImage) -> float | None:
+    """Return the distance of focal planes in micrometres; None if not declared."""
+    own = image.about["datasets"][0].get("coordinateTransformations") or []
+    steps = [*own, *(image.about.get("coordinateTransformations") or [])]
+    try:
+        return _axis_scale(image, "z", steps)
+    except (TypeError, ValueError, KeyError, IndexError):
+        return None
 
 
 def _axis_scale(image: ZarrImage, axis: str, steps: list[Any]) -> float | None:
