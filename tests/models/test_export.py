@@ -91,10 +91,11 @@ def test_the_normalization_goes_into_the_file(tmp_path, suffix):
     path = export_model(
         "tissue-classes", tmp_path / f"model{suffix}", normalizer=normalizer
     )
-    wanted = model(normalizer(tiles)).numpy()
-    assert np.abs(wanted - model(tiles).numpy()).max() > 0.01
+    # By their logarithms: the model is as sure of other stains.
+    wanted = np.log(model(normalizer(tiles)).numpy())
+    assert np.abs(wanted - np.log(model(tiles).numpy())).max() > 1
     # A grey level of one value in ten thousand may be another one.
-    np.testing.assert_allclose(answered(path, tiles), wanted, atol=5e-3)
+    np.testing.assert_allclose(np.log(answered(path, tiles)), wanted, atol=0.1)
     card = json.loads(path.with_name(path.name + ".json").read_text())
     assert "without normalization" in card["intended_use"]
 
