@@ -162,7 +162,7 @@ def served(path: Path) -> dict[str, float]:
     snapshots = Snapshots(wb.open_study(path))
     timed("snapshot, first", snapshots.renew)
     last = snapshots.last()
-    timed("message", lambda: json.dumps(message_of(last.columns)))
+    timed("message", lambda: message_of(each.text for each in last.columns))
     found["columns"] = len(last.columns)
     return found
 

@@ -272,6 +272,6 @@ def _is_there(path: str, root: Path) -> bool:
 
 def same_content(table: pd.DataFrame) -> list[list[str]]:
     """Return the names of slides that have the same content, for each such content."""
-    known = table[table["id"] != ""]
+    known = table[(table["id"] != "") & table["id"].duplicated(keep=False)]
     groups = known.groupby("id", sort=False)["slide"].agg(list)
     return [names for names in groups if len(names) > 1]

@@ -32,7 +32,10 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[3]
-SLIDES = 6
+SLIDES = 90
+MADE = 4
+"""Slides that are made; the others are the same files."""
+
 FIELDS = {  # what a job script asks for, by system
     "slurm": (
         "#SBATCH -n 1",
@@ -46,7 +49,8 @@ FIELDS = {  # what a job script asks for, by system
 }
 SBATCH = """#!/bin/bash
 mkdir -p "$FAKE_SLURM"
-setsid bash "$1" > "$FAKE_SLURM/$$.log" 2>&1 &
+cp "$1" "$FAKE_SLURM/$$.sh"  # Dask removes its own
+setsid bash "$FAKE_SLURM/$$.sh" > "$FAKE_SLURM/$$.log" 2>&1 &
 echo "$!" >> "$FAKE_SLURM/jobs"
 echo "Submitted batch job $!"
 """
@@ -96,7 +100,10 @@ def study_of(folder: Path):
     (folder / "slides").mkdir()
     for number in range(SLIDES):
         path = folder / "slides" / f"{number}.tif"
-        wb.synthetic.write_slide(path, size=(2048, 2048), seed=number)
+        if number < MADE:
+            wb.synthetic.write_slide(path, size=(2048, 2048), seed=number)
+        else:
+            os.link(folder / "slides" / f"{number % MADE}.tif", path)
     study = wb.make_study(folder / "study", folder / "slides")
     return analysis_of(study, wb.Recipe(device="cpu", batch_size=8))
 
@@ -158,6 +165,7 @@ def play_ssh(folder: Path) -> None:
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder / 'host'}\n"
         f"AuthorizedKeysFile {folder / 'authorized'}\nStrictModes no\nUsePAM no\n"
         f"PidFile {folder / 'pid'}\nPasswordAuthentication no\n"
+        f"SetEnv PYTHONPATH={ROOT}\n"
     )
     key = (folder / "host.pub").read_text()
     (home / ".ssh/known_hosts").write_text(f"[127.0.0.1]:{port} {key}")
@@ -170,8 +178,14 @@ def play_ssh(folder: Path) -> None:
     keys(folder / "keys")
     sshd = shutil.which("sshd") or "/usr/sbin/sshd"
     words = [sshd, "-D", "-e", "-f", folder / "sshd.conf"]
+    if os.getuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)  # sshd drops its rights there
     with subprocess.Popen(words, stderr=(folder / "sshd.log").open("wb")) as server:
         try:
+            while "listening" not in (folder / "sshd.log").read_text():
+                if server.poll() is not None:
+                    sys.exit((folder / "sshd.log").read_text())
+                time.sleep(0.1)
             finish(study_of(folder), "ssh:node1,node2")
         finally:
             server.terminate()

@@ -11,6 +11,7 @@ from workbench.errors import StudyError
 from workbench.study.cluster.dask_client import connect
 from workbench.study.cluster.started_clusters import (
     BATCH_SYSTEMS,
+    ask_again,
     is_started,
     start_cluster,
     waits_for_jobs,
@@ -63,8 +64,10 @@ def test_as_many_jobs_are_asked_for_again_and_again(monkeypatch):
         def __init__(self, **options):
             asked.update(options)
 
-        def adapt(self, **numbers):
-            asked.update(numbers)
+        worker_spec = ("a", "b")
+
+        def scale(self, number=None, jobs=None):
+            asked.setdefault("scaled", []).append(number or jobs)
 
         def job_script(self):
             return "#!/bin/sh"
@@ -74,6 +77,7 @@ def test_as_many_jobs_are_asked_for_again_and_again(monkeypatch):
     made = start_cluster("pbs:7")
     assert asked["protocol"] == "tls://"
     assert asked["security"].require_encryption
-    assert (asked["minimum_jobs"], asked["maximum_jobs"]) == (7, 7)
+    ask_again(made)  # for the jobs that are in its specification
+    assert asked["scaled"] == [7, 2]
     assert waits_for_jobs(made)
     assert not waits_for_jobs(None)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
@@ -22,13 +24,18 @@ _MOST_LEVELS: Final = 4096
 _LONGEST: Final = 400
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Column:
     """One column: a value per slide, in the order of the table."""
 
     name: str
     kind: Kind
     cells: Sequence[Any]
+
+    @cached_property
+    def text(self) -> str:
+        """The column as JSON; made once."""
+        return text_of(self.message())
 
     def message(self) -> dict[str, Any]:
         """Return the column as JSON: numbers, or texts by their numbers."""
@@ -53,9 +60,14 @@ def columns_of(table: pd.DataFrame, kinds: dict[str, Kind]) -> list[Column]:
     return [each for each in found if not all(map(_is_missing, each.cells))]
 
 
-def message_of(columns: Iterable[Column], **facts: Any) -> dict[str, Any]:
-    """Return columns and facts about them as one JSON message."""
-    return facts | {"columns": [column.message() for column in columns]}
+def text_of(message: Any) -> str:
+    """Return a message as JSON without spaces."""
+    return json.dumps(message, separators=(",", ":"), allow_nan=False)
+
+
+def message_of(columns: Iterable[str], **facts: Any) -> str:
+    """Return facts and columns, each as JSON already, as one JSON message."""
+    return f'{text_of(facts)[:-1]},"columns":[{",".join(columns)}]}}'
 
 
 def _is_number(value: Any) -> bool:

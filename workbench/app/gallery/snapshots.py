@@ -155,6 +155,8 @@ class Snapshots:
             columns += result_columns(analysis, name if len(analyses) > 1 else "")
             if layer := _layer(analysis):
                 layers.append(layer)
+        for each in columns:
+            _ = each.text  # made here, in the background, not by the next request
         names = tuple(map(str, slides["slide"].tolist()))
         return Snapshot(stamp, own, names, tuple(columns), tuple(layers))
 

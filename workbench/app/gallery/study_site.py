@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import gzip
-import json
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -137,9 +136,7 @@ class StudySite:
             "worklists": self.desk.worklists(access),
         }
         columns += self.desk.columns(access, names)
-        text = json.dumps(
-            message_of(columns, **facts), separators=(",", ":"), allow_nan=False
-        )
+        text = message_of((each.text for each in columns), **facts)
         data = gzip.compress(text.encode(), _LEVEL, mtime=0)
         with self._lock:
             self._tables[stamp, access.key] = data

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from workbench.errors import StudyError, WorkbenchError
 from workbench.study.cluster.dask_client import connect
 from workbench.study.cluster.dask_task import draw_slides, stop_file
-from workbench.study.cluster.started_clusters import waits_for_jobs
+from workbench.study.cluster.started_clusters import ask_again, waits_for_jobs
 
 if TYPE_CHECKING:
     from workbench.study.analysis import Analysis
@@ -27,6 +27,9 @@ _PATIENCE_S: Final = 120.0
 
 _GONE: Final = (OSError, RuntimeError, TimeoutError, CancelledError)
 """What a client raises whose scheduler is gone."""
+
+_AGAIN_S: Final = 10.0
+"""Seconds after which jobs that have ended are asked for again."""
 
 _LOOK_S: Final = 0.5
 _STOP_S: Final = 60.0
@@ -66,6 +69,8 @@ class DaskWorkers:
         self._client = connect(cluster) if self._address else cluster
         is_queued = waits_for_jobs(self._client.cluster)
         self._patience_s = float("inf") if is_queued else patience_s
+        self._asks = bool(is_queued and self._address)
+        self._asked = time.monotonic()
         self._tasks: dict[str, Any] = {}
         self._token = uuid.uuid4().hex
         self._seen = time.monotonic()
@@ -81,6 +86,9 @@ class DaskWorkers:
             If there has been no worker for long, or a task cannot work.
         """
         present = self._present()
+        if self._asks and left and time.monotonic() - self._asked > _AGAIN_S:
+            self._asked = time.monotonic()
+            ask_again(self._client.cluster)
         for address, task in list(self._tasks.items()):
             if task.done():
                 del self._tasks[address]

@@ -78,6 +78,14 @@ def waits_for_jobs(cluster: Any) -> bool:
     return hasattr(cluster, "job_script")
 
 
+def ask_again(cluster: Any) -> None:
+    """Ask again for the jobs of a cluster that have ended; those that wait are left.
+
+    Dask notices that a worker is lost, and does nothing about its job by itself.
+    """
+    cluster.scale(len(cluster.worker_spec))
+
+
 def _by_jobs(system: str, jobs: int, security: Any) -> Any:
     import dask_jobqueue  # noqa: PLC0415 - an extra of the user's
 
@@ -88,8 +96,7 @@ def _by_jobs(system: str, jobs: int, security: Any) -> Any:
         security=security,
         scheduler_options={"dashboard": False},
     )
-    # Not `scale`: that would not ask again for jobs whose time is over.
-    made.adapt(minimum_jobs=jobs, maximum_jobs=jobs)
+    made.scale(jobs=jobs)
     return made
 
 
