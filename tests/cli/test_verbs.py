@@ -15,6 +15,7 @@ import tifffile
 from click.testing import CliRunner
 from PIL import Image
 
+from made_channels import made_values, write_ome
 from stained_slide import write_stained
 from workbench.annotations import collection
 from workbench.cli import attention, main
@@ -126,6 +127,16 @@ def test_info_as_json(slide):
     assert facts["size"] == [1536, 1280]
     assert facts["mpp"] == pytest.approx(0.5, rel=1e-3)
     assert facts["objective"] == 20
+
+
+def test_info_lists_channels(tmp_path):
+    path = write_ome(tmp_path / "a.ome.tif", made_values(2, 99, 99), names=["A", "B"])
+    facts = json.loads(call("info", path, "--json").stdout)
+    assert (facts["dtype"], facts["focal_planes"]) == ("uint16", 1)
+    assert [each["name"] for each in facts["channels"]] == ["A", "B"]
+    said = call("info", path).stdout
+    assert "1* A, #" in said
+    assert "values      uint16" in said
 
 
 def test_info_asks_for_a_pixel_size_that_cannot_be(vague_slide):

@@ -204,7 +204,7 @@ def _panels(app: Session, access: Access) -> Iterable[tuple[str, Any]]:
     panels = (
         app.slides,
         stack(app.channels, app.stain, *advice),
-        stack(app.runs, app.tissue),
+        stack(app.channels.mapping, app.runs, app.tissue),
         stack(app.overlays, *results),
         stack(
             app.annotations,

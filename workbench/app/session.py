@@ -117,10 +117,8 @@ class Session(pn.viewable.Viewer):
 
     def _make_slide_panels(self) -> None:
         site, background = self.site, self.background
-        details = site.access.labels
-        self.slides = SlidePanel(
-            site.library, background, labels=site.labels, details=details
-        )
+        shows = {"labels": site.labels, "details": site.access.labels}
+        self.slides = SlidePanel(site.library, background, **shows)
         self.stain = StainPanel(background, site.run_library.folder / _UPLOADS)
         self.channels = ChannelPanel(background)
         self.advice = AdvicePanel(site.library, background, self.stain.take_reference)
@@ -148,7 +146,9 @@ class Session(pn.viewable.Viewer):
         self.runs = RunPanel(
             site.run_library,
             background,
-            stain_options=lambda: {**self.stain.options, **self.tissue.options},
+            stain_options=lambda: (
+                self.stain.options | self.tissue.options | self.channels.options
+            ),
             show=self.overlays.show,
             changed=self._run_changed,
             open_results=lambda: self.open_section(RESULTS),
@@ -351,8 +351,8 @@ class Session(pn.viewable.Viewer):
         files = tuple(each for each in shown if isinstance(each, FeaturesLook))
         runs = tuple(each for each in shown if not isinstance(each, FeaturesLook))
         new: dict[str, Any] = {"slide": place.slide, "view": view}
-        new |= {"features": files, "overlays": runs}
-        new |= {"image": None, "objects": None, "beside": ()}
+        new |= {"features": files, "overlays": runs, "image": None}
+        new |= {"objects": None, "beside": ()}
         self.url_sync.go(self.url_sync.address.model_copy(update=new))
 
     def show_next(self, name: str) -> None:

@@ -108,13 +108,16 @@ def slide_staining(slide: Slide) -> Staining:
     """Return the staining of a slide, from tiles all over its tissue.
 
     Pixels that look like ink are included, since dark DAB may look like it. If no
-    tissue is found, an overview of the whole slide is used.
+    tissue is found, an overview of the whole slide is used. A slide with channels has
+    no stained pixels.
 
     Raises
     ------
     SlideReadError
         If the slide cannot be read.
     """
+    if slide.channels:
+        return Staining(brown=0.0, pink=0.0, stained_px=0)
     tiles = sample_tiles(slide)
     pixels = tiles if len(tiles) else slide.thumbnail(_OVERVIEW_PX).pixels
     histogram = ColourHistogram.of(pixels.reshape(-1, pixels.shape[-2], 3))

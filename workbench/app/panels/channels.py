@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import panel as pn
+import panel_material_ui as pmui
 import param
 
 from workbench.app.widgets.channel_list import ChannelList
-from workbench.app.widgets.controls import note, stack
+from workbench.app.widgets.controls import STYLE, note, stack
 from workbench.errors import OutOfBoundsError
 
 if TYPE_CHECKING:
@@ -46,6 +47,15 @@ class ChannelPanel(pn.viewable.Viewer):
         self._ranges: list[tuple[float, float]] = []
         self.list = ChannelList(sizing_mode="stretch_width", margin=(4, 0))
         self._body = stack(self.list, note(_WHY_NO_STAINS), visible=False)
+        self.mapping = pmui.TextInput(
+            label="Channels for the model",
+            placeholder="DAPI, or hematoxylin=DAPI",
+            description="One channel (grey), up to three separated by semicolons (red,"
+            " green, blue), or hematoxylin=NAME;eosin=NAME for a model of H&E; in the"
+            " contrast that is shown",
+            visible=False,
+            **STYLE,
+        )
         self.list.param.watch(lambda event: self._changed(event.new), "changed")
         self.list.param.watch(lambda _: self._reset(), "resets")
 
@@ -53,11 +63,28 @@ class ChannelPanel(pn.viewable.Viewer):
         """Return what Panel shows."""
         return self._body
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """Option of a recipe: the channels for the model, in the contrast shown."""
+        if not self.channels:
+            return {}
+        parts = self.mapping.value.split(";")
+        return {"channels": [self._with_window(each) for each in parts if each.strip()]}
+
+    def _with_window(self, part: str) -> str:
+        """Return a part of a mapping with the contrast of its channel."""
+        names = {each.name.casefold(): each for each in self.channels}
+        whole = part.strip().casefold()
+        shown = names.get(whole) or names.get(whole.partition("=")[2])
+        if shown is None:
+            return part
+        return f"{part.strip()}@{shown.minimum:.9g}:{shown.maximum:.9g}"
+
     def attach(self, viewer: Viewer) -> None:
         """Show the channels of another slide from now on."""
         slide = self._slide = viewer.slide
         self.channels = slide.channels
-        self._body.visible = bool(self.channels)
+        self._body.visible = self.mapping.visible = bool(self.channels)
         self.list.rows = []
         if not self.channels:
             self._background.forget("channels")

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from workbench.slide.channels.channel import ChannelFacts
 from workbench.slide.readers.tiff.directory import ClaimError
@@ -285,13 +285,11 @@ def unnamed_stack_remedy(problem: str) -> str:
     )
 
 
-def describe_stack(stack: ChannelStack, kind: Any) -> list[str]:
+def describe_stack(stack: ChannelStack) -> list[str]:
     """Return sentences for the user about what is not shown."""
     notes = []
     if stack.times > 1:
         notes.append(f"It has {stack.times} time points; the first is shown.")
     if stack.depth > 1:
         notes.append(f"It has {stack.depth} focal planes; the first is shown.")
-    if len(stack.facts) > 1:
-        notes.append(f"It has {len(stack.facts)} channels of {kind}.")
     return notes

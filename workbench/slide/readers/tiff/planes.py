@@ -81,7 +81,7 @@ class TiffPlanes(TiffReader):
         self.notes = (
             *declared.notes,
             *self._notes_on_images(),
-            *describe_stack(stack, self.dtype),
+            *describe_stack(stack),
         )
 
     def _stored_level(self, level: StackLevel) -> _StoredLevel:
