@@ -60,6 +60,19 @@ def url(folder, runs, environment):
         yield f"{root}/workbench"
 
 
+_COUNT_BARE_FRAMES = """([x, y]) => {
+  window.bare = 0;
+  const look = () => {
+    const shell = document.getElementById("shell");
+    if (!shell) return;
+    if (!shell.contains(document.elementFromPoint(x, y))) window.bare++;
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+"""Count frames in which the first picture is covered before the viewer's is there."""
+
+
 def test_the_slide_is_seen_and_moved_before_the_app_has_loaded(watched, url, slide):
     page, held, open_ = watched.page, [], []
     page.route(
@@ -92,11 +105,13 @@ def test_the_slide_is_seen_and_moved_before_the_app_has_loaded(watched, url, sli
     assert place[2] < downsample / 2
     assert place[0] - x == pytest.approx(100 * place[2])
     assert y - place[1] == pytest.approx(50 * place[2])
+    page.evaluate(_COUNT_BARE_FRAMES, list(middle))
     open_.append(True)
     for route in held:
         route.continue_()
     watched.settle()
     canvas.wait_for(state="detached")
+    assert page.evaluate("bare") == 0
     # The viewer goes on where the slide was left, to a pixel.
     page.wait_for_url(re.compile(r"[?&]at="))
     said = parse_qs(urlsplit(page.url).query)["at"][0]

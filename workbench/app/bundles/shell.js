@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: 2be317dab28759a12aeb18f286950d89ce357f65742a206bcf84c87c0f509bc7
+// Made by "make bundles"; change the modules instead. sha256 of them: c27a3875edb9b5fb302c4fa44d2377ca6950fd637c3bb1bf90731b7f1ae70fbd
 "use strict";
 (() => {
   // workbench/app/viewer/browser/numbers.js
@@ -1363,7 +1363,8 @@
           clearInterval(timer);
           shell?.classList.add("drawn");
           status?.remove();
-          setTimeout(() => shell?.remove(), canvas ? PICTURE_MS : 0);
+          const shows = shell?.dataset.state === "painted" || shell?.querySelector("img");
+          setTimeout(() => shell?.remove(), shows ? PICTURE_MS : 0);
         }
       }, POLL_MS);
     } else if (status) {

@@ -49,7 +49,8 @@ function follow() {
         clearInterval(timer);
         shell?.classList.add("drawn");
         status?.remove();
-        setTimeout(() => shell?.remove(), canvas ? PICTURE_MS : 0);
+        const shows = shell?.dataset.state === "painted" || shell?.querySelector("img");
+        setTimeout(() => shell?.remove(), shows ? PICTURE_MS : 0);
       }
     }, POLL_MS);
   } else if (status) {
