@@ -32,6 +32,7 @@ class FakeSlide:
     mpp_is_given = False
     frame = FileFrame()
     former = FormerIds((), certain=True)
+    channels = ()
 
     def __init__(self, size=(1000, 700), *, mpp=0.5, seed=0, broken=()):
         self.size = size
