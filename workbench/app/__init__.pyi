@@ -1,5 +1,6 @@
 from .jupyter.notebook import Workbench
 from .panels.stain.adviser_plot import advice_plot
+from .viewer.tissue_link import link_viewers
 from .viewer.view import Tones, View
 from .viewer.viewer import Viewer
 
@@ -9,4 +10,5 @@ __all__ = [
     "Viewer",
     "Workbench",
     "advice_plot",
+    "link_viewers",
 ]

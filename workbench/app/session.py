@@ -122,7 +122,7 @@ class Session(pn.viewable.Viewer):
         self.stain = StainPanel(background, site.run_library.folder / _UPLOADS)
         self.channels = ChannelPanel(background)
         self.advice = AdvicePanel(site.library, background, self.stain.take_reference)
-        self.compare = ComparePanel(site.library, background)
+        self.compare = ComparePanel(site.library, background, site.run_library.folder)
         self.snapshots = SnapshotPanel(background, lambda: self.annotations.visible)
 
     def _make_run_panels(self) -> None:

@@ -22,6 +22,7 @@ export const initial = {
   "tones": {},
   "swipe": null,
   "lock": "",
+  "tissue": {},
   "annotations": "",
   "annotation_changes": {},
   "annotation_chosen": "",

@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: e50128b352f752026cc5a5908a6973bf423020106f2b1538edb5d3f08cfcbc10
+// Made by "make bundles"; change the modules instead. sha256 of them: 049422741517a1a8d23889bf53e2649d7413db2a6e9b20c51423f472296555f4
 // workbench/app/viewer/browser/actions.js
 var GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page"];
 var SHOWN = {
@@ -2433,6 +2433,68 @@ var Camera = class {
   }
 };
 
+// workbench/app/viewer/browser/tissue_link.js
+function product([a, b, c, d], [p, q, r, s]) {
+  return [a * p + c * q, b * p + d * q, a * r + c * s, b * r + d * s];
+}
+function inverse([a, b, c, d]) {
+  const area = a * d - b * c;
+  return [d / area, -b / area, -c / area, a / area];
+}
+function linearOf({ angle, mirrored }) {
+  const radians = angle * Math.PI / 180;
+  const [cos, sin, flip] = [Math.cos(radians), Math.sin(radians), mirrored ? -1 : 1];
+  return [cos * flip, sin * flip, -sin, cos];
+}
+function interpolate({ step, columns, points }, [x, y]) {
+  const rows = points.length / 2 / columns;
+  const [column, row] = [x / step[0], y / step[1]];
+  const left = Math.min(columns - 2, Math.max(0, Math.floor(column)));
+  const top = Math.min(rows - 2, Math.max(0, Math.floor(row)));
+  const [right, down] = [column - left, row - top];
+  const at = (axis) => {
+    const node = (c, r) => points[2 * (r * columns + c) + axis];
+    const above = node(left, top) * (1 - right) + node(left + 1, top) * right;
+    const below = node(left, top + 1) * (1 - right) + node(left + 1, top + 1) * right;
+    return above * (1 - down) + below * down;
+  };
+  return [at(0), at(1)];
+}
+var TissueLink = class {
+  /** @param {TissueLinkSpec | null} spec null: the main slide itself */
+  constructor(spec = null) {
+    this.spec = spec;
+    this.linear = spec ? spec.linear : [1, 0, 0, 1];
+  }
+  /**
+   * @param {Point} point of this slide
+   * @returns {Point} the same tissue in the main slide
+   */
+  toMain(point) {
+    return this.spec ? interpolate(this.spec.forth, point) : point;
+  }
+  /**
+   * @param {Point} point of the main slide
+   * @returns {Point} the same tissue in this slide
+   */
+  fromMain(point) {
+    return this.spec ? interpolate(this.spec.back, point) : point;
+  }
+};
+function sameTissue({ x, y, downsample }, turned, from, to) {
+  const [x1, y1] = to.fromMain(from.toMain([x, y]));
+  const seen = product(linearOf(turned), product(inverse(from.linear), to.linear));
+  const [a, b, c, d] = seen;
+  const area = a * d - b * c;
+  const scale = Math.sqrt(Math.abs(area));
+  const flip = area < 0 ? -1 : 1;
+  const angle = Math.atan2(flip * b - c, flip * a + d) * 180 / Math.PI;
+  return {
+    place: { x: x1, y: y1, downsample: downsample / scale },
+    turned: { angle, mirrored: area < 0 }
+  };
+}
+
 // workbench/app/viewer/browser/compare.js
 var SWIPE_STEP = 0.02;
 var STEPS = { ArrowLeft: -SWIPE_STEP, ArrowRight: SWIPE_STEP };
@@ -2499,24 +2561,27 @@ var Swipe = class {
     return this.at === null || !swiped ? null : turn.rightOf(this.at, size, frame);
   }
 };
+var SAME_TURN = 0.02;
 var Lock = class {
-  /**
-   * The cameras, each with µm for each level-0 pixel (1: not known), and where it stood.
-   * @type {Map<Camera, {unit: number, anchor: ViewPlace | null}>}
-   */
+  /** @type {Map<Camera, Member>} */
   members = /* @__PURE__ */ new Map();
   /**
    * @param {Camera} camera
-   * @param {number} unit
+   * @param {Omit<Member, "anchor">} member
    */
-  join(camera, unit) {
-    this.members.set(camera, { unit, anchor: null });
-    for (const member of this.members.values()) member.anchor = null;
+  join(camera, member) {
+    this.members.set(camera, { ...member, anchor: null });
+    for (const each of this.members.values()) each.anchor = null;
     this.anchor();
   }
   /** @param {Camera} camera */
   leave(camera) {
     this.members.delete(camera);
+  }
+  /** The camera of the slide that the others are registered to; null: there is none. */
+  get main() {
+    for (const [camera, { link }] of this.members) if (link && !link.spec) return camera;
+    return null;
   }
   /** Keep the present view of each camera; false while one has none. */
   anchor() {
@@ -2533,29 +2598,61 @@ var Lock = class {
   lead(leader) {
     const { place: place2 } = leader;
     const own = this.members.get(leader);
-    if (!place2 || !own || this.members.size < 2 || !this.anchor() || !own.anchor) return;
-    for (const [camera, { unit, anchor }] of this.members) {
-      if (camera === leader || camera.closed || !anchor) continue;
-      const scale = own.unit / unit;
-      camera.go({
-        x: anchor.x + (place2.x - own.anchor.x) * scale,
-        y: anchor.y + (place2.y - own.anchor.y) * scale,
-        downsample: anchor.downsample * place2.downsample / own.anchor.downsample,
-        led: true
-      });
+    if (!place2 || !own || this.members.size < 2 || !this.anchor()) return;
+    for (const [camera, member] of this.members) {
+      if (camera === leader || camera.closed) continue;
+      if (own.link && member.link) this.showTissue(camera, member, place2, own, own.link, member.link);
+      else this.shift(camera, member, place2, own);
     }
+  }
+  /**
+   * @param {Camera} camera
+   * @param {Member} member
+   * @param {ViewPlace} place of the leader
+   * @param {Member} own the leader
+   * @param {TissueLink} from
+   * @param {TissueLink} to
+   */
+  showTissue(camera, member, place2, own, from, to) {
+    const { place: next, turned } = sameTissue(place2, own.turned(), from, to);
+    const { angle, mirrored } = member.turned();
+    const off = Math.abs((turned.angle - angle + 540) % 360 - 180);
+    if (off > SAME_TURN || mirrored !== turned.mirrored) member.turn(turned);
+    camera.go({ ...next, led: true });
+  }
+  /**
+   * @param {Camera} camera
+   * @param {Member} member
+   * @param {ViewPlace} place of the leader
+   * @param {Member} own the leader
+   */
+  shift(camera, { unit, anchor }, place2, own) {
+    if (!anchor || !own.anchor) return;
+    const scale = own.unit / unit;
+    camera.go({
+      x: anchor.x + (place2.x - own.anchor.x) * scale,
+      y: anchor.y + (place2.y - own.anchor.y) * scale,
+      downsample: anchor.downsample * place2.downsample / own.anchor.downsample,
+      led: true
+    });
   }
 };
 var locks = window.workbenchLocks ??= /* @__PURE__ */ new Map();
-function lockTo(name, camera, unit) {
+function lockTo(name, camera, member) {
   for (const each of locks.values()) each.leave(camera);
-  if (!name) return;
+  if (!name || !member) return;
   const joined2 = locks.get(name) ?? new Lock();
   locks.set(name, joined2);
-  joined2.join(camera, unit);
+  joined2.join(camera, member);
+  const main = joined2.main;
+  if (main && member.link) leadLocked(main);
 }
+var following = false;
 function leadLocked(camera) {
-  if (!camera.led) for (const each of locks.values()) each.lead(camera);
+  if (following) return;
+  following = true;
+  for (const each of locks.values()) each.lead(camera);
+  following = false;
 }
 function swipe(stage) {
   const { model, stack } = stage;
@@ -2568,9 +2665,30 @@ function swipe(stage) {
 }
 function lock(stage) {
   const { model, camera } = stage;
-  stage.onMoved(() => leadLocked(camera));
-  stage.watch("lock", () => lockTo(model.lock, camera, model.mpp ?? 1));
-  stage.onClose(() => lockTo("", camera, 1));
+  const turned = () => ({ angle: model.angle, mirrored: model.mirrored });
+  const turn = ({ angle, mirrored }) => {
+    model.angle = withinTurn(angle);
+    model.mirrored = mirrored;
+  };
+  const join = () => {
+    const { tissue } = model;
+    const known = tissue.main ? new TissueLink() : tissue.linear ? new TissueLink(
+      /** @type {TissueLinkSpec} */
+      tissue
+    ) : null;
+    lockTo(model.lock, camera, { unit: model.mpp ?? 1, link: known, turned, turn });
+  };
+  stage.onMoved(() => {
+    if (!camera.led) leadLocked(camera);
+  });
+  stage.watch("lock", join);
+  stage.watch("tissue", join);
+  for (
+    const name of
+    /** @type {("angle" | "mirrored")[]} */
+    ["angle", "mirrored"]
+  ) model.on(name, () => leadLocked(camera));
+  stage.onClose(() => lockTo("", camera, null));
 }
 
 // workbench/app/viewer/browser/clipboard.js

@@ -8,6 +8,7 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from workbench.app.panels.alignment import Alignment
 from workbench.app.viewer.viewer import Viewer
 from workbench.app.widgets.controls import (
     STYLE,
@@ -22,6 +23,7 @@ from workbench.layers.slide import slide_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from workbench.app.catalog.slides import SlideLibrary
     from workbench.app.panels.overlays.card import OverlayCard
@@ -111,10 +113,15 @@ class ComparePanel(pn.viewable.Viewer):
     )
 
     def __init__(
-        self, library: SlideLibrary, background: Background, **params: Any
+        self,
+        library: SlideLibrary,
+        background: Background,
+        folder: Path | None = None,
+        **params: Any,
     ) -> None:
         super().__init__(**params)
         self._library = library
+        self.alignment = Alignment(background, folder)
         self._background = background
         self._viewer: Viewer | None = None
         self._swipe = choice("Divider", [OFF, COLOURS, OVERLAYS], OFF)
@@ -135,6 +142,7 @@ class ComparePanel(pn.viewable.Viewer):
             self._hint,
             self._slide,
             side_by_side(self._add, self._together),
+            self.alignment,
         )
 
     def offer(self, names: list[str]) -> None:
@@ -150,6 +158,7 @@ class ComparePanel(pn.viewable.Viewer):
         viewer.swipe = None if self.swiped == OFF else 0.5
         viewer.param.watch(self._divider_moved, "swipe")
         self._lock()
+        self._align()
 
     def address(self) -> dict[str, Any]:
         """Return the divider and the slides beside this one, as an address has them."""
@@ -209,6 +218,7 @@ class ComparePanel(pn.viewable.Viewer):
             beside.viewer.view = main.view
         self.beside = [*self.beside, beside]
         self._update_controls()
+        self._align()
 
     def remove(self, beside: Beside) -> None:
         """Remove a slide; an overlay that was shown there is shown here again."""
@@ -217,6 +227,7 @@ class ComparePanel(pn.viewable.Viewer):
         self.beside = [other for other in self.beside if other is not beside]
         beside.viewer.clear()
         self._update_controls()
+        self._align()
 
     def keep(self, overlays: list[OverlayCard]) -> None:
         """Close the copies of the slide whose overlay was removed."""
@@ -240,6 +251,13 @@ class ComparePanel(pn.viewable.Viewer):
             beside.viewer.view = main.view
         self.beside = [*self.beside, beside]
         self._update_controls()
+        self._align()
+
+    def _align(self) -> None:
+        """Show the same tissue in the slides that are registered already."""
+        others = [other.viewer for other in self.beside if other.overlay is None]
+        copies = [other.viewer for other in self.beside if other.overlay is not None]
+        self.alignment.attach(self._viewer, others, copies)
 
     def _divider_moved(self, event: param.parameterized.Event) -> None:
         self.divided_at = 0.5 if event.new is None else event.new

@@ -46,6 +46,7 @@ class TileStage(JSComponent):
     tones = param.Dict(default={}, doc="Brightness, contrast, gamma, of `Tones`.")
     swipe = param.Number(default=None, allow_None=True)
     lock = param.String()
+    tissue = param.Dict(default={}, doc="Place in the tissue, of `tissue_link`.")
     annotations = param.String(doc="All marks, as JSON; `annotations.js` reads it.")
     annotation_changes = param.Dict(default={}, doc="Marks to draw, ids to remove.")
     annotation_chosen = param.String(doc="Id of the selected annotation, or empty.")

@@ -1,12 +1,16 @@
 // Comparing: a divider to swipe between layers, and viewers that move together.
 
+import { sameTissue, TissueLink } from "./tissue_link.js";
+import { withinTurn } from "./turn.js";
+
 const SWIPE_STEP = 0.02; // of the width, for each arrow key
 
 /**
  * @import {Camera} from "./camera.js"
- * @import {ViewPlace} from "./messages.js"
+ * @import {TissueLinkSpec, ViewPlace} from "./messages.js"
  * @import {Stage} from "./stage.js"
  * @import {Frame} from "./tile_stack.js"
+ * @import {Turned} from "./tissue_link.js"
  */
 
 /** @type {Record<string, number>} */
@@ -80,27 +84,46 @@ class Swipe {
   }
 }
 
-/** Cameras that move together: each keeps its offset of the moment they were locked. */
+/**
+ * A camera of a lock: µm for each level-0 pixel (1: not known), where it stood when it was
+ * locked, where its slide lies in the tissue of the main one (null: not known), and its turn.
+ * @typedef {object} Member
+ * @property {number} unit
+ * @property {ViewPlace | null} anchor
+ * @property {TissueLink | null} link
+ * @property {() => Turned} turned
+ * @property {(turned: Turned) => void} turn
+ */
+
+const SAME_TURN = 0.02; // degrees: angles are rounded to hundredths
+
+/**
+ * Cameras that move together: through their tissue where it is known how it corresponds,
+ * else each keeps its offset of the moment they were locked.
+ */
 export class Lock {
-  /**
-   * The cameras, each with µm for each level-0 pixel (1: not known), and where it stood.
-   * @type {Map<Camera, {unit: number, anchor: ViewPlace | null}>}
-   */
+  /** @type {Map<Camera, Member>} */
   members = new Map();
 
   /**
    * @param {Camera} camera
-   * @param {number} unit
+   * @param {Omit<Member, "anchor">} member
    */
-  join(camera, unit) {
-    this.members.set(camera, { unit, anchor: null });
-    for (const member of this.members.values()) member.anchor = null;
+  join(camera, member) {
+    this.members.set(camera, { ...member, anchor: null });
+    for (const each of this.members.values()) each.anchor = null;
     this.anchor();
   }
 
   /** @param {Camera} camera */
   leave(camera) {
     this.members.delete(camera);
+  }
+
+  /** The camera of the slide that the others are registered to; null: there is none. */
+  get main() {
+    for (const [camera, { link }] of this.members) if (link && !link.spec) return camera;
+    return null;
   }
 
   /** Keep the present view of each camera; false while one has none. */
@@ -119,17 +142,45 @@ export class Lock {
   lead(leader) {
     const { place } = leader;
     const own = this.members.get(leader);
-    if (!place || !own || this.members.size < 2 || !this.anchor() || !own.anchor) return;
-    for (const [camera, { unit, anchor }] of this.members) {
-      if (camera === leader || camera.closed || !anchor) continue;
-      const scale = own.unit / unit;
-      camera.go({
-        x: anchor.x + (place.x - own.anchor.x) * scale,
-        y: anchor.y + (place.y - own.anchor.y) * scale,
-        downsample: (anchor.downsample * place.downsample) / own.anchor.downsample,
-        led: true,
-      });
+    if (!place || !own || this.members.size < 2 || !this.anchor()) return;
+    for (const [camera, member] of this.members) {
+      if (camera === leader || camera.closed) continue;
+      if (own.link && member.link) this.showTissue(camera, member, place, own, own.link, member.link);
+      else this.shift(camera, member, place, own);
     }
+  }
+
+  /**
+   * @param {Camera} camera
+   * @param {Member} member
+   * @param {ViewPlace} place of the leader
+   * @param {Member} own the leader
+   * @param {TissueLink} from
+   * @param {TissueLink} to
+   */
+  showTissue(camera, member, place, own, from, to) {
+    const { place: next, turned } = sameTissue(place, own.turned(), from, to);
+    const { angle, mirrored } = member.turned();
+    const off = Math.abs(((turned.angle - angle + 540) % 360) - 180);
+    if (off > SAME_TURN || mirrored !== turned.mirrored) member.turn(turned);
+    camera.go({ ...next, led: true });
+  }
+
+  /**
+   * @param {Camera} camera
+   * @param {Member} member
+   * @param {ViewPlace} place of the leader
+   * @param {Member} own the leader
+   */
+  shift(camera, { unit, anchor }, place, own) {
+    if (!anchor || !own.anchor) return;
+    const scale = own.unit / unit;
+    camera.go({
+      x: anchor.x + (place.x - own.anchor.x) * scale,
+      y: anchor.y + (place.y - own.anchor.y) * scale,
+      downsample: (anchor.downsample * place.downsample) / own.anchor.downsample,
+      led: true,
+    });
   }
 }
 
@@ -140,19 +191,26 @@ const locks = (window.workbenchLocks ??= new Map()); // by name
  * Let a camera move with all others of a lock's name; "" lets it go.
  * @param {string} name
  * @param {Camera} camera
- * @param {number} unit µm for each level-0 pixel; 1 where it is not known
+ * @param {Omit<Member, "anchor"> | null} member
  */
-function lockTo(name, camera, unit) {
+function lockTo(name, camera, member) {
   for (const each of locks.values()) each.leave(camera);
-  if (!name) return;
+  if (!name || !member) return;
   const joined = locks.get(name) ?? new Lock();
   locks.set(name, joined);
-  joined.join(camera, unit);
+  joined.join(camera, member);
+  const main = joined.main;
+  if (main && member.link) leadLocked(main); // shown at once in the others
 }
+
+let following = false; // whether the others are being moved: what they say leads nobody
 
 /** @param {Camera} camera */
 function leadLocked(camera) {
-  if (!camera.led) for (const each of locks.values()) each.lead(camera);
+  if (following) return;
+  following = true;
+  for (const each of locks.values()) each.lead(camera);
+  following = false;
 }
 
 /**
@@ -175,7 +233,21 @@ export function swipe(stage) {
  */
 export function lock(stage) {
   const { model, camera } = stage;
-  stage.onMoved(() => leadLocked(camera));
-  stage.watch("lock", () => lockTo(model.lock, camera, model.mpp ?? 1));
-  stage.onClose(() => lockTo("", camera, 1));
+  const turned = () => ({ angle: model.angle, mirrored: model.mirrored });
+  const turn = (/** @type {Turned} */ { angle, mirrored }) => {
+    model.angle = withinTurn(angle);
+    model.mirrored = mirrored;
+  };
+  const join = () => {
+    const { tissue } = model;
+    const known = tissue.main ? new TissueLink() : tissue.linear ? new TissueLink(/** @type {TissueLinkSpec} */ (tissue)) : null;
+    lockTo(model.lock, camera, { unit: model.mpp ?? 1, link: known, turned, turn });
+  };
+  stage.onMoved(() => {
+    if (!camera.led) leadLocked(camera);
+  });
+  stage.watch("lock", join);
+  stage.watch("tissue", join);
+  for (const name of /** @type {("angle" | "mirrored")[]} */ (["angle", "mirrored"])) model.on(name, () => leadLocked(camera));
+  stage.onClose(() => lockTo("", camera, null));
 }

@@ -87,6 +87,25 @@ export interface Goal extends Partial<ViewPlace> {
   led?: boolean;
 }
 
+/** Where nodes of an upright grid lead, which begins at (0, 0). */
+export interface PointGrid {
+  /** Distance of the nodes along x and y. */
+  step: Point;
+  columns: number;
+  /** Points [x, y, x, y, ...], row by row. */
+  points: number[];
+}
+
+/** A registered slide; `tissue_link` in Python. */
+export interface TissueLinkSpec {
+  /** Columns of the linear map from this slide to the main one. */
+  linear: [a: number, b: number, c: number, d: number];
+  /** From this slide to the main one. */
+  forth: PointGrid;
+  /** From the main slide to this one. */
+  back: PointGrid;
+}
+
 export type MarkKind = "point" | "line" | "area";
 
 /** A ring, line or point as flat numbers [x, y, x, y, ...]; a closed ring ends as it begins. */
@@ -160,6 +179,8 @@ export interface StageProperties {
   swipe: number | null;
   /** Stages of a page with the same name here move together; empty: alone. */
   lock: string;
+  /** Where the slide lies in the tissue of the main slide of its lock, which says `main`. */
+  tissue: Partial<TissueLinkSpec & { main: boolean }>;
   /** `MarkSpec[]` as JSON. */
   annotations: string;
   annotation_changes: Partial<{ put: MarkSpec[]; gone: string[]; number: number }>;
