@@ -266,6 +266,6 @@ def test_suggested_clicks_that_are_enough_are_counted():
 @pytest.mark.thorough
 def test_the_gallery_is_measured_in_a_browser(tmp_path, monkeypatch):
     monkeypatch.setattr(gallery, "FILES", 2)
-    found = gallery.measure(tmp_path, 300, 1)
+    found = gallery.measure(gallery.write_study(tmp_path, 300), tmp_path, 1)
     assert found["first paint, ms"][0] > 0
     assert found["scroll with thumbnails, frames/s"][0] > 0
