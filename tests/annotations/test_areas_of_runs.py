@@ -83,10 +83,10 @@ def test_a_console_exports_imports_and_restricts_a_run(slide, tmp_path):
     file = tmp_path / "tumour.geojson"
     where = ["--annotations", folder]
     words = [slide.path, file, *where, "--class", "Tumour"]
-    assert call("annotations", "export", *words).startswith("1 annotations")
+    assert call("annotations", "export", *words).startswith("1 annotation ")
     other = ["--annotations", tmp_path / "other", "--author", "Ben"]
     said = call("annotations", "import", slide.path, file, *other)
-    assert said.startswith("1 annotations")
+    assert said.startswith("1 annotation ")
     [read] = open_annotations(slide, folder=tmp_path / "other")
     assert (read.author, read.editor) == ("Ada", "Ben")
     out = tmp_path / "run"

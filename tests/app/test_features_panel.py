@@ -713,7 +713,7 @@ def test_runs_of_slides_of_one_name_are_told_apart_by_their_content(tmp_path):
     site = Site.of([tmp_path / "slides"], tmp_path / "runs")
     indexes = IndexLibrary(site.library, site.run_library)
     features = open_features(run.path)
-    index, _ = indexes.build(features, {}, lambda *_: None)
+    index, _ = indexes.build(features, {})
     assert set(index.slides) == {"left/x.tif", "right/x.tif"}
     assert indexes.own_name(index, features) == "right/x.tif"
     assert indexes.served(index) == {name: name for name in index.slides}

@@ -417,7 +417,7 @@ def test_two_people_see_what_each_other_marks(chromium, watched, url, saved):
     ada.wait_for(1)
     ada.tab("Annotate")
     ben.tab("Annotate")
-    ben.page.get_by_label("1 annotations").first.wait_for()
+    ben.page.get_by_label("1 annotation").first.wait_for()
     ben.press("Mark a box")
     ben.drag((300, 2000), (700, 2400))
     ada.wait_for(2)

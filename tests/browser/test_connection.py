@@ -57,7 +57,7 @@ def test_a_page_outlives_its_server_and_loses_no_drawing(watched, place):
         app.frame.get_by_role("button", name="Mark a box").wait_for()
         app.tab("Annotate")
         draw(app, 200, 200, 400, 400)
-        app.frame.get_by_label("1 annotations").first.wait_for()
+        app.frame.get_by_label("1 annotation").first.wait_for()
         # The end of a drag comes after the end of the server.
         app.press("Mark a box")
         app.page.mouse.move(*app.figure.screen(500, 500))

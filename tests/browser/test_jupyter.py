@@ -157,7 +157,7 @@ def test_a_cell_outlives_its_kernel_and_loses_no_drawing(watched, lab, folder):
     begin_box(app, *BOXES[0])
     app.page.mouse.up()
     app.tab("Annotate")
-    app.frame.get_by_label("1 annotations").first.wait_for()
+    app.frame.get_by_label("1 annotation").first.wait_for()
     begin_box(app, *BOXES[1])
     page.page.evaluate(
         """async () => {

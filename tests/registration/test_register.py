@@ -254,7 +254,7 @@ def test_the_verbs_register_and_carry(pair, tmp_path):
     for _ in range(2):
         said = call(*words, "--annotations", folder)
         assert said.exit_code == 0, said.output
-        assert "1 annotations carried" in said.stdout
+        assert "1 annotation carried" in said.stdout
     assert len(wb.open_annotations(moving, folder=folder)) == 1
     said = call("annotations", "carry", fixed.path, fixed.path, "--through", out)
     assert said.exit_code == 15

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import workbench as wb
+from made_channels import made_values, write_ome
 
 WITHOUT = {
     "Annotations": "open_annotations",
@@ -39,6 +40,8 @@ def folder(tmp_path_factory):
         wb.synthetic.write_slide(
             folder / name, size=(768, 768), seed=3, scanner=scanner
         )
+    values = made_values(2, 300, 300)
+    write_ome(folder / "panel.ome.tif", values, names=["DAPI", "CD3"])
     return folder
 
 

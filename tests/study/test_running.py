@@ -244,7 +244,7 @@ def test_slides_of_high_priority_are_drawn_first(study):
     said = CliRunner().invoke(
         main, ["study", "prioritize", str(study.path), "no-mpp", "--priority", "2.5"]
     )
-    assert said.output == "1 slides have the priority 2.5.\n"
+    assert said.output == "Priority 2.5 for 1 slide.\n"
     assert names_of(draw_order(analysis, (0, 1))) == ["no-mpp", "0", "1", "2"]
     priorities = study.slides.set_index("slide")["priority"].sort_index()
     assert priorities.tolist() == [1.0, 0.0, 0.0, 2.5]

@@ -203,7 +203,7 @@ def _panels(app: Session, access: Access) -> Iterable[tuple[str, Any]]:
     advice = (app.advice,) if access.labels else ()
     panels = (
         app.slides,
-        stack(app.channels, app.stain, *advice),
+        stack(app.focus, app.channels, app.stain, *advice),
         stack(app.channels.mapping, app.runs, app.tissue),
         stack(app.overlays, *results),
         stack(

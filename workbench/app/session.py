@@ -26,6 +26,7 @@ from workbench.app.panels.drawing.proposer import Proposer
 from workbench.app.panels.edit_history import EditHistory
 from workbench.app.panels.features.other_slides import Retrieval
 from workbench.app.panels.features.panel import FeaturesPanel
+from workbench.app.panels.focus import FocusPanel
 from workbench.app.panels.instances.panel import InstancePanel
 from workbench.app.panels.instances.table import InstanceTable
 from workbench.app.panels.learning.panel import LearningPanel
@@ -120,7 +121,7 @@ class Session(pn.viewable.Viewer):
         shows = {"labels": site.labels, "details": site.access.labels}
         self.slides = SlidePanel(site.library, background, **shows)
         self.stain = StainPanel(background, site.run_library.folder / _UPLOADS)
-        self.channels = ChannelPanel(background)
+        self.channels, self.focus = ChannelPanel(background), FocusPanel()
         self.advice = AdvicePanel(site.library, background, self.stain.take_reference)
         self.compare = ComparePanel(site.library, background, site.run_library.folder)
         self.snapshots = SnapshotPanel(background, lambda: self.annotations.visible)
@@ -225,8 +226,10 @@ class Session(pn.viewable.Viewer):
         )
         # In this order: the layers of a slide come before those of its overlays.
         self._attached = (
-            self.channels,
-            SlideLayers(self.stain, self.compare, self.overlays, self.channels),
+            *(self.channels, self.focus),
+            SlideLayers(
+                self.stain, self.compare, self.overlays, self.channels, self.focus
+            ),
             DrawnBoxes(self.stain, self.compare),
             selection,
             *(self.compare, self.snapshots, self.bookmarks, self.slide_notices),
@@ -241,6 +244,7 @@ class Session(pn.viewable.Viewer):
             view,
         )
         self.stain.param.watch(self.runs.show_colours, "requested")
+        self.focus.param.watch(lambda event: self.runs.use(event.new), "slide")
         self.param.watch(lambda _: self._search_features(), ["section", "viewer"])
 
     def show_message(self, sentence: str) -> None:
@@ -273,22 +277,18 @@ class Session(pn.viewable.Viewer):
         """
         self.begun = True
         self.compare.offer(self.slides.names)
-        first = next(iter(self.slides.names), "")
-        slide = self._asked or address.slide or first
+        slide = self._asked or address.slide or next(iter(self.slides.names), "")
         self.url_sync.go(address.model_copy(update={"slide": slide}))
         self.slides.load_thumbnails()
 
     def close(self) -> None:
         """Release everything that the session holds; active runs continue."""
-        self.runs.close()
-        self.annotations.close()
-        self.advice.close()
-        self.instances.close()
-        self.background.close()
-        self.compare.close()
-        self.slide_notices.close()
-        self.features.close()
-        self.training.close()
+        for part in (
+            *(self.runs, self.annotations, self.advice, self.instances),
+            *(self.background, self.compare, self.slide_notices),
+            *(self.features, self.training),
+        ):
+            part.close()
         if self.viewer is not None:
             self.viewer.close()
 

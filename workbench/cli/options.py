@@ -65,6 +65,13 @@ image_flag = click.option(
     help="Number or name of an image in the file. Default: the scan.",
 )
 
+plane_flag = click.option(
+    "--plane",
+    type=click.IntRange(min=0),
+    metavar="NUMBER",
+    help="Focal plane of the slide, 0 for the first. Default: the one that is shown.",
+)
+
 reference_flag = click.option(
     "--reference",
     default=Recipe.model_fields["reference"].default,

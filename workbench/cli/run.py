@@ -13,6 +13,7 @@ from workbench.cli.options import (
     image_flag,
     json_flag,
     mpp_flag,
+    plane_flag,
     progress_flag,
     recipe_flags,
 )
@@ -37,6 +38,7 @@ INTERRUPTED: Final = 130
 )
 @mpp_flag
 @image_flag
+@plane_flag
 @recipe_flags
 @json_flag
 @progress_flag
@@ -45,6 +47,7 @@ def command(
     out: Path | None,
     mpp: Mpp | None,
     image: str | None,
+    plane: int | None,
     *,
     as_json: bool,
     progress: bool,
@@ -64,10 +67,11 @@ def command(
         open_slide(slide, mpp=mpp, image=image) as opened,
         stop_on_signal() as cancel,
     ):
-        areas = {name: _area(opened, path) for name, path in files.items()}
+        chosen = opened if plane is None else opened.at_plane(plane)
+        areas = {name: _area(chosen, path) for name, path in files.items()}
         resolved = resolved.replace(**areas)
         run = engine.run(
-            opened, resolved, out=out, progress=progress, cancel=cancel, need_tiles=True
+            chosen, resolved, out=out, progress=progress, cancel=cancel, need_tiles=True
         )
     click.echo(json.dumps(summary_of(run), indent=2) if as_json else run.path)
     if (counts := counts_of(run)) and not as_json:

@@ -15,6 +15,7 @@ from workbench.models.registry import identify_model
 from workbench.models.stain_sensitivity import with_disagreement
 from workbench.models.tile_model import resolve_precision, shared_precision
 from workbench.results.run_folder import folder_of
+from workbench.results.slide_facts import plane_fact
 from workbench.tiling.grid import Grid
 
 if TYPE_CHECKING:
@@ -77,7 +78,12 @@ class RunIdentity:
         """The identity as it is stored in `run.json`."""
         slide, grid = self.slide, grid_for(self.slide, self.card)
         return {
-            "slide": {"id": slide.id, "size": list(slide.size), "mpp": slide.mpp},
+            "slide": {
+                "id": slide.id,
+                "size": list(slide.size),
+                "mpp": slide.mpp,
+                **plane_fact(slide),
+            },
             "recipe": self.recipe.model_dump(mode="json", exclude=_CHANGEABLE_FIELDS),
             # The stains that it is for change nothing of what it computes.
             "model": self.card.model_dump(mode="json", exclude={"stains"}),

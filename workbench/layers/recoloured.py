@@ -66,7 +66,7 @@ class RecolouredLayer:
         self._pixels = TilePixels(slide, self.pyramid)
         self._recolour = recolour
         self._kind = name
-        self._version = f"{slide.id}-{fingerprint}"
+        self._version = f"{slide.pixels_id}-{fingerprint}"
 
     @property
     def version(self) -> str:

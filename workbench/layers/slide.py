@@ -51,8 +51,8 @@ class SlideLayer:
 
     @property
     def version(self) -> str:
-        """The slide's id, computed from the content of the file."""
-        return self._slide.id
+        """The id of the slide's pixels, computed from the content of the file."""
+        return self._slide.pixels_id
 
     def require_unchanged(self) -> None:
         """Check that the slide's file is still the one that was opened.
@@ -121,7 +121,7 @@ class ChannelsLayer:
     @property
     def version(self) -> str:
         """Version; changes with the slide and with the display."""
-        return f"{self.tiles.slide.id}-{self._display}"
+        return f"{self.tiles.slide.pixels_id}-{self._display}"
 
     @property
     def drawing(self) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _SLIDE: Final = (
     *("id", "name", "size", "mpp", "mpp_from", "reader"),
-    *("bounds", "stored_mpp", "pixel_scale"),
+    *("bounds", "stored_mpp", "pixel_scale", "plane"),
 )
 _RUN: Final = (
     *("status", "created", "ended", "precision", "batch_size", "grid"),

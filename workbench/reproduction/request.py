@@ -128,7 +128,7 @@ class Request:
         mpp = facts.get("mpp") if by_user else None
         icc = self.of_pixels and bool(self.made.recipe.get("icc"))
         with open_slide(place, mpp=mpp, icc=icc) as slide:
-            yield slide
+            yield slide.at_plane(facts["plane"]) if "plane" in facts else slide
 
     def _place(self, name: str) -> str:
         recorded = self.run.record["slide"].get("path", "") if self.run else ""

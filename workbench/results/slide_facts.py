@@ -30,5 +30,11 @@ def slide_facts(slide: Slide) -> dict[str, Any]:
         "bounds": [box.x0, box.y0, box.x1, box.y1],
         "stored_mpp": list(slide.pixel_size.xy or ()),
         "pixel_scale": list(slide.frame.scale),
+        **plane_fact(slide),
         **({"channels": shown} if shown else {}),
     }
+
+
+def plane_fact(slide: Slide) -> dict[str, int]:
+    """Return the number of the focal plane as `plane`; nothing of a slide with one."""
+    return {"plane": slide.plane} if slide.depth > 1 else {}

@@ -206,6 +206,11 @@ class RunPanel(pn.viewable.Viewer):
             self._run.disabled = True
             self._follow(job)
 
+    def use(self, slide: Slide | None) -> None:
+        """Run on the slide that is open in another focal plane."""
+        if slide is not None and self._slide is not None and slide.id == self._slide.id:
+            self._slide = slide
+
     def offer_annotation(self, annotation: Annotation | None) -> None:
         """Offer the annotation selected on the slide as the region."""
         self._region.offer_annotation(annotation)
@@ -269,6 +274,8 @@ class RunPanel(pn.viewable.Viewer):
             return
         if slide.mpp is None:
             slide = slide.with_mpp(run.record["slide"]["mpp"])
+        if "plane" in (facts := run.record["slide"]):
+            slide = slide.at_plane(facts["plane"])
         known, place, user = slide, run.path, self._user
         self._begin(
             lambda: self._run_library.start(known, run.recipe, place, user=user)

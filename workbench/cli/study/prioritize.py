@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from workbench.progress import counted_noun
+
 
 @click.command("prioritize")
 @click.argument("study", type=click.Path(exists=True, file_okay=False, path_type=Path))
@@ -26,4 +28,5 @@ def command(study: Path, slides: tuple[str, ...], priority: float) -> None:
     from workbench.study.study import open_study  # noqa: PLC0415 - see LazyGroup
 
     open_study(study).prioritize(slides, priority)
-    click.echo(f"{len(slides):,} slides have the priority {priority:g}.")
+    found = counted_noun(len(slides), "slides")
+    click.echo(f"Priority {priority:g} for {found}.")

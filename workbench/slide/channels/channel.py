@@ -48,7 +48,7 @@ class Channel:
 
     Examples
     --------
-    >>> Channel("DAPI", "#4070ff", 100, 4000).name
+    >>> wb.Channel("DAPI", "#4070ff", 100, 4000).name
     'DAPI'
     """
 

@@ -28,7 +28,8 @@ class ChannelRegion:
 
     Examples
     --------
-    >>> region = slide.read_channels((0, 0, 256, 256), channels=["DAPI"])
+    >>> panel = wb.open_slide("panel.ome.tif")
+    >>> region = panel.read_channels((0, 0, 256, 256), channels=["DAPI"])
     >>> region["DAPI"].shape
     (256, 256)
     """
