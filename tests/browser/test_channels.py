@@ -55,6 +55,15 @@ def shows(app, slide):
     app.eventually(check)
 
 
+_GREEN_OF_MAP = """() => {
+  const map = probe.stage().querySelector(".minimap canvas");
+  const { data } = map.getContext("2d").getImageData(0, 0, map.width, map.height);
+  let sum = 0;
+  for (let i = 1; i < data.length; i += 4) sum += data[i];
+  return (4 * sum) / data.length;
+}"""
+
+
 def test_channels_are_shown_as_they_are_chosen(watched, url, folder):
     app = AppPage.open(watched, url, slide="a.ome.tif", at="500,400,1")
     with wb.open_slide(folder / "a.ome.tif") as slide:
@@ -65,10 +74,16 @@ def test_channels_are_shown_as_they_are_chosen(watched, url, folder):
         assert not app.frame.get_by_text("Method", exact=True).is_visible()
 
         before = painted(app)
+        on_map = app.page.evaluate(_GREEN_OF_MAP)
         app.press("Show CD3")
         hidden = replace(cd3, shown=False)
         shows(app, slide.with_channels([dapi, hidden, ck]))
         assert before[..., 1].mean() > painted(app)[..., 1].mean() + 50
+
+        def the_map_follows():
+            assert app.page.evaluate(_GREEN_OF_MAP) < on_map - 50
+
+        app.eventually(the_map_follows)
 
         bright = replace(ck, maximum=20_000.0)
         field = app.frame.get_by_role("spinbutton", name="Maximum of CK")

@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: c27a3875edb9b5fb302c4fa44d2377ca6950fd637c3bb1bf90731b7f1ae70fbd
+// Made by "make bundles"; change the modules instead. sha256 of them: 269ff32c8a66bcb52f2297c136975086b7bce4725125e916beed11540ff20eae
 "use strict";
 (() => {
   // workbench/app/viewer/browser/numbers.js
@@ -1111,6 +1111,7 @@
       for (const layer of this.shown) {
         const wanted = this.seen(layer);
         if (!layer.at(0, 0, 0)) wanted.unshift([0, 0, 0]);
+        else if (layer.zoomFor(this.view.resolution)) wanted.push([0, 0, 0]);
         this.collect(requests, layer, wanted);
       }
       return requests;

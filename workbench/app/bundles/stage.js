@@ -1,4 +1,4 @@
-// Made by "make bundles"; change the modules instead. sha256 of them: 049422741517a1a8d23889bf53e2649d7413db2a6e9b20c51423f472296555f4
+// Made by "make bundles"; change the modules instead. sha256 of them: 87bc383bb32c61cad4b1f9e1a08e8fb5f605636c66f68ecf8b6f228a84024097
 // workbench/app/viewer/browser/actions.js
 var GROUPS = ["View", "Measure and select", "Annotate", "Layers", "Page"];
 var SHOWN = {
@@ -5059,6 +5059,7 @@ var TileStack = class {
     for (const layer of this.shown) {
       const wanted = this.seen(layer);
       if (!layer.at(0, 0, 0)) wanted.unshift([0, 0, 0]);
+      else if (layer.zoomFor(this.view.resolution)) wanted.push([0, 0, 0]);
       this.collect(requests, layer, wanted);
     }
     return requests;

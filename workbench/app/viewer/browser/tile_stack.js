@@ -322,8 +322,9 @@ export class TileStack {
     const requests = [];
     for (const layer of this.shown) {
       const wanted = this.seen(layer);
-      // The tile of the whole slide stands in for any other.
+      // The tile of the whole slide stands in for any other; a new version of it is for the map.
       if (!layer.at(0, 0, 0)) wanted.unshift([0, 0, 0]);
+      else if (layer.zoomFor(this.view.resolution)) wanted.push([0, 0, 0]);
       this.collect(requests, layer, wanted);
     }
     return requests;
