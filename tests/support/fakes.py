@@ -33,6 +33,7 @@ class FakeSlide:
     frame = FileFrame()
     former = FormerIds((), certain=True)
     channels = ()
+    depth, plane = 1, 0
 
     def __init__(self, size=(1000, 700), *, mpp=0.5, seed=0, broken=()):
         self.size = size

@@ -25,6 +25,9 @@ class FakeSlide:
     id: str = "fake-1"
     reads: int = 0
 
+    channels = ()
+    depth, plane = 1, 0
+
     def __post_init__(self):
         width, height = self.size
         y, x = np.mgrid[:height, :width].astype(np.float32)
