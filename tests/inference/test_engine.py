@@ -31,6 +31,7 @@ from workbench.recipe import Recipe
 from workbench.results.run import open_run
 from workbench.slide.slide import open_slide
 from workbench.stain.normalizer import Normalizer, fit_normalizer
+from workbench.system import long_work
 from workbench.tiling import damaged_tiles
 from workbench.tissue import find_tissue
 
@@ -127,7 +128,8 @@ def test_progress_is_told_with_the_total_known_early(slide, tmp_path):
     assert {p.status for p in heard[:-1]} == {"running"}
 
 
-def test_a_bar_can_be_asked_for(slide, tmp_path, capsys):
+def test_a_bar_can_be_asked_for(slide, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(long_work, "is_drawn_on", lambda: True)  # a terminal
     engine.run(slide, WHOLE, out=tmp_path / "run", progress=True)
     assert "176 of 176 tiles" in capsys.readouterr().err
 
