@@ -91,9 +91,9 @@ def ome_stack(
     count = _count_samples(first, image)
     if not count:
         return None, ""
-    facts = image.facts if len(image.facts) == count else (ChannelFacts(),) * count
     if count > _MOST_CHANNELS:
         return None, f"it has {count:,} channels; {_MOST_CHANNELS} are supported"
+    facts = image.facts if len(image.facts) == count else (ChannelFacts(),) * count
     if image.declared_size != first.size:
         reason = "its OME-XML declares {} x {} pixels, its image has {} x {}"
         raise ClaimError(reason.format(*image.declared_size, *first.size))

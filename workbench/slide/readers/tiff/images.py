@@ -158,6 +158,8 @@ def focal_planes(image: TiffImage, count: int) -> int:
     if ome is None or image.stack is not None or image.from_series:
         return 1
     channels = len(image.levels[0].directories)
+    if channels * ome.depth > count:
+        return 1
     places = ((c, z) for c in range(channels) for z in range(ome.depth))
     numbers = [ome.plane_directories.get(place) for place in places]
     known = {each for each in numbers if each is not None and each < count}

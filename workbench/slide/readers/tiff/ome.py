@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
 from workbench.slide import limits
-from workbench.slide.channels.channel import ChannelFacts
 from workbench.slide.readers.tiff.directory import ClaimError, SeveralFilesError
 from workbench.slide.readers.tiff.ome_channels import (
     channel_facts,
@@ -19,6 +18,8 @@ from workbench.slide.readers.tiff.ome_channels import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from workbench.slide.channels.channel import ChannelFacts
 
 _TO_UM: Final = {
     "Mm": 1e12,
@@ -82,7 +83,7 @@ class OmeImage:
     """Micrometres per pixel along x and y; None if not declared as a length."""
 
     facts: tuple[ChannelFacts, ...] = ()
-    """Names and colours of the channels."""
+    """Names and colours of the channels that are described."""
 
     declared_size: tuple[int, int] = (0, 0)
     """Declared width and height in pixels."""
@@ -191,7 +192,7 @@ def _parse_image(name: str, pixels: ET.Element, own: str, following: int) -> Ome
         not_rgb_reason=not_rgb_reason(described, channels),
         physical=(sizes[0][0], sizes[1][0]),
         mpp=(sizes[0][1], sizes[1][1]),
-        facts=tuple(map(channel_facts, described)) or (ChannelFacts(),) * channels,
+        facts=tuple(map(channel_facts, described)),
         declared_size=(
             _parse_int(pixels.get("SizeX"), 0),
             _parse_int(pixels.get("SizeY"), 0),
@@ -258,14 +259,18 @@ def _plane_directories(
     if not parts:
         return {place: following + plane for plane, place in wanted.items()}
     found: dict[tuple[int, int], int | None] = {}
+    end = max(wanted, default=0) + 1
+    left = 2 * _MAX_PLANES  # of parts that say the same planes again and again
     for part in parts:
         indices = {axis: _parse_int(part.get(f"First{axis}"), 0) for axis in "CZT"}
         plane = _plane_number(pixels, indices)
         whole = None if part.get("IFD") is None else "1"
-        count = _parse_int(part.get("PlaneCount", whole), max(wanted, default=0) + 1)
+        count = _parse_int(part.get("PlaneCount", whole), end)
         start = _parse_int(part.get("IFD"), following if len(part.attrib) == 0 else 0)
         elsewhere = _is_in_other_file(part, own)
-        for beyond in range(min(count, max(wanted, default=0) + 1 - plane)):
+        count = max(0, min(count, end - plane, left))
+        left -= count
+        for beyond in range(count):
             if (place := wanted.get(plane + beyond)) is not None:
                 found[place] = None if elsewhere else start + beyond
     return found
