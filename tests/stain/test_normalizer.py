@@ -294,6 +294,8 @@ class PictureSlide:
     path: str = "picture.tif"
 
     @property
+    channels = ()
+
     def size(self):
         return self.pixels.shape[1], self.pixels.shape[0]
 
