@@ -293,9 +293,9 @@ class PictureSlide:
     mpp: float | None = 1.0
     path: str = "picture.tif"
 
-    @property
     channels = ()
 
+    @property
     def size(self):
         return self.pixels.shape[1], self.pixels.shape[0]
 
