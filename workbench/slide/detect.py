@@ -118,7 +118,7 @@ def _open_zarr(location: Location, image: int | str | None) -> Reader:
         reader: Reader = module.ZarrReader(location, image)
     except module.NotRgbError:
         planes = importlib.import_module("workbench.slide.readers.zarr.planes")
-        composite = importlib.import_module("workbench.slide.channels.planes")
+        composite = importlib.import_module("workbench.slide.channels.composite_reader")
         reader = composite.CompositeReader(planes.ZarrPlanes(location, image))
     return reader
 

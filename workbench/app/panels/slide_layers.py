@@ -77,12 +77,13 @@ class SlideLayers:
     def _refocus(self) -> None:
         """Draw another focal plane."""
         viewer, base = self._viewer, self._base
-        if viewer is None or base is None or self._focus.slide is None:
+        if viewer is None or base is None:
             return
-        if self._focus.slide.id != viewer.slide.id:  # of the slide that follows
+        plane = self._slide_of(viewer)
+        if plane is not self._focus.slide:  # which is of the slide that follows
             return
-        if viewer.slide.channels:
-            base.layer = slide_layer(self._focus.slide)
+        if plane.channels:
+            base.layer = slide_layer(plane)
             self._draw_channels()
             return
         if self._scanned is not None:

@@ -11,7 +11,7 @@ from workbench.errors import OutOfBoundsError
 from workbench.geometry import Box
 from workbench.slide.blockwise import Reading, read_sources
 from workbench.slide.channels.channel import find_channel
-from workbench.slide.channels.planes import CompositeReader, as_channels
+from workbench.slide.channels.composite_reader import CompositeReader, as_channels
 from workbench.slide.channels.region import ChannelRegion
 from workbench.slide.focal_planes import FocalPlanes
 from workbench.slide.identity.source import check_reads

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from workbench.slide.channels.planes import PlaneReader
+    from workbench.slide.channels.plane_reader import PlaneReader
 
 DARKEST, BRIGHTEST = 1.0, 99.8
 """Percentiles of the values that are shown black and in full brightness."""

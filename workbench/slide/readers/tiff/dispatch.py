@@ -62,7 +62,7 @@ def open_tiff(path: str, image: int | str | None = None) -> Reader:
 def _open_channels(path: str, image: int | str | None) -> Reader:
     # Imported here: most slides are RGB.
     planes = importlib.import_module("workbench.slide.readers.tiff.planes")
-    composite = importlib.import_module("workbench.slide.channels.planes")
+    composite = importlib.import_module("workbench.slide.channels.composite_reader")
     reader: Reader = composite.CompositeReader(planes.TiffPlanes(path, image))
     return reader
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from workbench.errors import BrokenSlideError, SlideReadError, UnsupportedSlideError
-from workbench.slide.channels.planes import DTYPES
+from workbench.slide.channels.composite_reader import DTYPES
 from workbench.slide.readers.base import Level
 from workbench.slide.readers.samples import unsupported_samples
 from workbench.slide.readers.tiff.channel_stack import describe_stack

@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.errors import SlideReadError, UnsupportedSlideError, WorkbenchError
 from workbench.slide.channels.channel import ChannelFacts
-from workbench.slide.channels.planes import DTYPES
+from workbench.slide.channels.composite_reader import DTYPES
 from workbench.slide.readers.zarr.reader import ZarrReader
 
 if TYPE_CHECKING:

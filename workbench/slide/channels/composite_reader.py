@@ -1,11 +1,11 @@
-"""Readers of slides with channels: their stored values, and the composite of them."""
+"""Reader of the composite of channels, from their stored values."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import numpy as np
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workbench.geometry import Box
+    from workbench.slide.channels.plane_reader import PlaneReader
     from workbench.slide.readers.base import Reader
 
 DTYPES: Final = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
@@ -36,58 +37,6 @@ _BLACK: Final = (0, 0, 0)
 _WHITE: Final = (255, 255, 255)
 _BLOCK_BYTES: Final = 1 << 26
 """Stored values read at once for a composite, in bytes."""
-
-
-class PlaneReader(Protocol):
-    """Reads stored values of channels and focal planes.
-
-    It has the attributes of a `Reader`; `CompositeReader` makes a `Reader` of it.
-    """
-
-    levels: tuple[Any, ...]
-    dtype: np.dtype[Any]
-    """uint8, uint16 or float32, in the byte order of the machine."""
-
-    facts: tuple[ChannelFacts, ...]
-    """One for each channel, in the order of the file."""
-
-    depth: int
-    """Number of focal planes."""
-
-    z: int
-    """Index of the focal plane that is shown by default."""
-
-    def read_planes(
-        self,
-        level: int,
-        origin: tuple[int, int],
-        size: tuple[int, int],
-        channels: Sequence[int],
-        *,
-        z: int,
-        threads: int = 1,
-    ) -> NDArray[Any]:
-        """Return stored values of a box inside a level: (C, height, width) of `dtype`.
-
-        Parameters
-        ----------
-        level : int
-        origin : (x, y)
-            Upper left corner in pixels of the level.
-        size : (width, height)
-            Size in pixels of the level; the box lies completely in the level.
-        channels : sequence of int
-            Indices of the channels, in the order of the result.
-        z : int
-            Index of the focal plane.
-        threads : int
-            Maximum number of decoding threads.
-
-        Raises
-        ------
-        SlideReadError
-            If these values cannot be read.
-        """
 
 
 class CompositeReader(BoxReader):
